@@ -1,0 +1,1 @@
+//! Benchmarks of wscodec beside its peers.

@@ -1,0 +1,394 @@
+//! The frame header: 2 to 14 bytes to a value and back, judged byte by byte (RFC 6455, 5.2).
+//!
+//! ```text
+//!  0               1               2               3
+//!  0 1 2 3 4 5 6 7 0 1 2 3 4 5 6 7 0 1 2 3 4 5 6 7 0 1 2 3 4 5 6 7
+//! +-+-+-+-+-------+-+-------------+-------------------------------+
+//! |F|R|R|R| opcode|M| Payload len |  Extended payload length      |
+//! |I|S|S|S|  (4)  |A|     (7)     |  (16 bits if 126, 64 if 127)  |
+//! |N|V|V|V|       |S|             |                               |
+//! | |1|2|3|       |K|             |                               |
+//! +-+-+-+-+-------+-+-------------+-------------------------------+
+//! |  Masking-key (32 bits, if MASK is set)  |  Payload ...        |
+//! +-----------------------------------------+---------------------+
+//! ```
+//!
+//! Invariant: a [`FrameHeader`] is always one that may be sent. What the peer sends is judged in this order:
+//! opcode, RSV, MASK, control frame rules, shortest form, most significant bit, limit. All of it on the raw `u64`.
+
+use crate::error::FrameError;
+use crate::limits::Limits;
+use crate::mask::MaskKey;
+use crate::role::Role;
+
+/// The longest header, in bytes.
+pub const HEADER_LEN_MAX: usize = 14;
+/// The longest payload of a control frame, in bytes (RFC 6455, 5.5).
+pub const CONTROL_PAYLOAD_LEN_MAX: usize = 125;
+
+const FIN: u8 = 0x80;
+const MASK: u8 = 0x80;
+const CONTROL_LEN_MAX: u8 = 125;
+const LEN_16: u8 = 126;
+const LEN_64: u8 = 127;
+
+/// What a frame is (RFC 6455, 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Opcode {
+    /// A later fragment of a message.
+    Continuation = 0,
+    /// A text message or its first fragment.
+    Text = 1,
+    /// A binary message or its first fragment.
+    Binary = 2,
+    /// Starts or answers the closing handshake.
+    Close = 8,
+    /// Asks for a Pong.
+    Ping = 9,
+    /// Answers a Ping, or none.
+    Pong = 10,
+}
+
+impl Opcode {
+    /// The opcode of these four bits, `None` for the reserved ones.
+    #[must_use]
+    #[inline]
+    pub const fn from_bits(bits: u8) -> Option<Self> {
+        Some(match bits {
+            0 => Self::Continuation,
+            1 => Self::Text,
+            2 => Self::Binary,
+            8 => Self::Close,
+            9 => Self::Ping,
+            10 => Self::Pong,
+            _ => return None,
+        })
+    }
+
+    /// Close, Ping and Pong: at most 125 bytes, never fragmented.
+    #[must_use]
+    #[inline]
+    pub const fn is_control(self) -> bool {
+        self as u8 & 8 != 0
+    }
+}
+
+/// The three reserved bits of a header, which extensions give a meaning to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Rsv(u8);
+
+impl Rsv {
+    /// No bit set.
+    pub const NONE: Self = Self(0);
+    /// RSV1, which permessage-deflate sets on the first frame of a compressed message (RFC 7692, 6).
+    pub const RSV1: Self = Self(4);
+
+    /// The three bits as a number: RSV1 is 4, RSV2 is 2, RSV3 is 1.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Whether every bit of `other` is set here too.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// Whether this frame ends its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fin {
+    /// FIN is 1: the last, or only, frame of the message.
+    Final,
+    /// FIN is 0: continuation frames follow.
+    More,
+}
+
+/// What the masking bit of a received frame must be (RFC 6455, 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Masking {
+    /// As a server receives.
+    Required,
+    /// As a client receives.
+    Forbidden,
+    /// For analysers, which see both directions.
+    Either,
+}
+
+/// What is asked of a received header beyond its grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderRules {
+    /// What the masking bit must be.
+    pub masking: Masking,
+    /// The reserved bits that a negotiated extension allows on the first frame of a message.
+    pub rsv_allowed: Rsv,
+    /// The longest payload of a frame, in bytes.
+    pub frame_size_max: u64,
+}
+
+impl HeaderRules {
+    /// The rules by which this side judges what it receives, without extensions and with the default limit.
+    #[must_use]
+    pub const fn for_receiver(role: Role) -> Self {
+        let masking = match role {
+            Role::Server => Masking::Required,
+            Role::Client => Masking::Forbidden,
+        };
+        Self { masking, rsv_allowed: Rsv::NONE, frame_size_max: Limits::FRAME_SIZE_MAX }
+    }
+}
+
+/// The header of one frame.
+///
+/// ```
+/// use wscodec::header::{FrameHeader, HeaderRules, Opcode, Parsed};
+/// use wscodec::Role;
+///
+/// let rules = HeaderRules::for_receiver(Role::Client);
+/// let Parsed::Complete { header, header_len } = FrameHeader::parse(b"\x81\x05Hello", &rules)? else {
+///     panic!("two bytes are enough here");
+/// };
+/// assert_eq!((header.opcode(), header.payload_len(), header_len), (Opcode::Text, 5, 2));
+/// # Ok::<(), wscodec::FrameError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    payload_len: u64,
+    mask: Option<MaskKey>,
+    opcode: Opcode,
+    rsv: Rsv,
+    fin: Fin,
+}
+
+/// What [`FrameHeader::parse`] made of the bytes so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// The header stands in the first `header_len` bytes.
+    Complete {
+        /// The header.
+        header: FrameHeader,
+        /// Its length, 2 to 14 bytes.
+        header_len: usize,
+    },
+    /// Nothing is wrong yet; at least this many further bytes are needed to go on.
+    NeedMore(usize),
+}
+
+/// The bytes of an encoded header, held inline.
+#[derive(Clone, Copy, Debug)]
+pub struct EncodedHeader {
+    bytes: [u8; HEADER_LEN_MAX],
+    len: u8,
+}
+
+impl EncodedHeader {
+    /// The bytes as they go on the wire, 2 to 14 of them.
+    #[must_use]
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or(&self.bytes)
+    }
+}
+
+impl FrameHeader {
+    /// The header of a final, unmasked frame with no reserved bit.
+    ///
+    /// # Errors
+    /// [`FrameError::ControlTooLong`] for a control frame of more than 125 bytes, [`FrameError::LengthMsb`] for a
+    /// length of 2^63 and more.
+    pub const fn new(opcode: Opcode, payload_len: u64) -> Result<Self, FrameError> {
+        if opcode.is_control() && payload_len > CONTROL_PAYLOAD_LEN_MAX as u64 {
+            return Err(FrameError::ControlTooLong { opcode: opcode as u8 });
+        }
+        if payload_len >> 63 != 0 {
+            return Err(FrameError::LengthMsb { payload_len });
+        }
+        Ok(Self { payload_len, mask: None, opcode, rsv: Rsv::NONE, fin: Fin::Final })
+    }
+
+    /// The same header with this FIN.
+    ///
+    /// # Errors
+    /// [`FrameError::ControlFragmented`] for a control frame and [`Fin::More`].
+    pub const fn with_fin(mut self, fin: Fin) -> Result<Self, FrameError> {
+        if self.opcode.is_control() && matches!(fin, Fin::More) {
+            return Err(FrameError::ControlFragmented { opcode: self.opcode as u8 });
+        }
+        self.fin = fin;
+        Ok(self)
+    }
+
+    /// The same header, masked with `key`, or not masked.
+    #[must_use]
+    pub const fn with_mask(mut self, key: Option<MaskKey>) -> Self {
+        self.mask = key;
+        self
+    }
+
+    /// The same header with these reserved bits, which an extension must have negotiated.
+    #[must_use]
+    pub const fn with_rsv(mut self, rsv: Rsv) -> Self {
+        self.rsv = rsv;
+        self
+    }
+
+    /// What the frame is.
+    #[must_use]
+    #[inline]
+    pub const fn opcode(&self) -> Opcode {
+        self.opcode
+    }
+
+    /// Whether it ends its message.
+    #[must_use]
+    #[inline]
+    pub const fn fin(&self) -> Fin {
+        self.fin
+    }
+
+    /// Its reserved bits.
+    #[must_use]
+    #[inline]
+    pub const fn rsv(&self) -> Rsv {
+        self.rsv
+    }
+
+    /// The masking key, if the frame is masked.
+    #[must_use]
+    #[inline]
+    pub const fn mask(&self) -> Option<MaskKey> {
+        self.mask
+    }
+
+    /// Bytes of payload that follow the header; below 2^63.
+    #[must_use]
+    #[inline]
+    pub const fn payload_len(&self) -> u64 {
+        self.payload_len
+    }
+
+    /// Parses the header at the start of `bytes` and judges it by `rules`, as early as the bytes allow: the opcode,
+    /// the reserved bits and FIN by the first byte, MASK and the length of control frames by the second.
+    ///
+    /// # Errors
+    /// Every [`FrameError`].
+    #[inline]
+    pub fn parse(bytes: &[u8], rules: &HeaderRules) -> Result<Parsed, FrameError> {
+        let [b0, rest @ ..] = bytes else { return Ok(Parsed::NeedMore(2)) };
+        let (opcode, rsv, fin) = judge_first_byte(*b0, rules)?;
+        let [b1, rest @ ..] = rest else { return Ok(Parsed::NeedMore(1)) };
+        judge_second_byte(*b1, opcode, rules)?;
+
+        let (payload_len, rest) = match b1 & !MASK {
+            LEN_16 => {
+                let Some((len, rest)) = rest.split_first_chunk::<2>() else {
+                    return Ok(Parsed::NeedMore(2 - rest.len()));
+                };
+                (u64::from(u16::from_be_bytes(*len)), rest)
+            }
+            LEN_64 => {
+                let Some((len, rest)) = rest.split_first_chunk::<8>() else {
+                    return Ok(Parsed::NeedMore(8 - rest.len()));
+                };
+                (u64::from_be_bytes(*len), rest)
+            }
+            len => (u64::from(len), rest),
+        };
+        judge_length(payload_len, *b1, rules)?;
+
+        let (mask, rest) = if b1 & MASK == 0 {
+            (None, rest)
+        } else {
+            let Some((key, rest)) = rest.split_first_chunk::<4>() else {
+                return Ok(Parsed::NeedMore(4 - rest.len()));
+            };
+            (Some(MaskKey::new(*key)), rest)
+        };
+        let header = Self { payload_len, mask, opcode, rsv, fin };
+        Ok(Parsed::Complete { header, header_len: bytes.len() - rest.len() })
+    }
+
+    /// The header as it goes on the wire, its length in the shortest form.
+    #[must_use]
+    #[inline]
+    pub fn encode(&self) -> EncodedHeader {
+        let fin = if self.fin == Fin::Final { FIN } else { 0 };
+        let b0 = fin | self.rsv.0 << 4 | self.opcode as u8;
+        let masked = if self.mask.is_some() { MASK } else { 0 };
+        let l = self.payload_len.to_be_bytes();
+        let k = self.mask.unwrap_or(MaskKey::ZERO).to_bytes();
+        let (bytes, len) = match self.payload_len {
+            0..=125 => ([b0, masked | l[7], k[0], k[1], k[2], k[3], 0, 0, 0, 0, 0, 0, 0, 0], 2),
+            126..=0xffff => {
+                let b1 = masked | LEN_16;
+                ([b0, b1, l[6], l[7], k[0], k[1], k[2], k[3], 0, 0, 0, 0, 0, 0], 4)
+            }
+            _ => {
+                let b1 = masked | LEN_64;
+                let [l0, l1, l2, l3, l4, l5, l6, l7] = l;
+                ([b0, b1, l0, l1, l2, l3, l4, l5, l6, l7, k[0], k[1], k[2], k[3]], 10)
+            }
+        };
+        let len = if self.mask.is_some() { len + 4 } else { len };
+        EncodedHeader { bytes, len }
+    }
+}
+
+#[inline]
+fn judge_first_byte(b0: u8, rules: &HeaderRules) -> Result<(Opcode, Rsv, Fin), FrameError> {
+    let bits = b0 & 0x0f;
+    let Some(opcode) = Opcode::from_bits(bits) else {
+        return Err(FrameError::ReservedOpcode { opcode: bits });
+    };
+    // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values" (5.2); RFC 7692, 6
+    // gives RSV1 a meaning on the first frame of a message only.
+    let rsv = Rsv(b0 >> 4 & 7);
+    let allowed = match opcode {
+        Opcode::Text | Opcode::Binary => rules.rsv_allowed,
+        _ => Rsv::NONE,
+    };
+    if !allowed.contains(rsv) {
+        return Err(FrameError::ReservedBits { rsv: rsv.0 });
+    }
+    let fin = if b0 & FIN == 0 { Fin::More } else { Fin::Final };
+    // "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented" (5.5).
+    if opcode.is_control() && fin == Fin::More {
+        return Err(FrameError::ControlFragmented { opcode: bits });
+    }
+    Ok((opcode, rsv, fin))
+}
+
+#[inline]
+fn judge_second_byte(b1: u8, opcode: Opcode, rules: &HeaderRules) -> Result<(), FrameError> {
+    // "The server MUST close the connection upon receiving a frame that is not masked. [...] A client MUST close a
+    // connection if it detects a masked frame." (5.1)
+    match (rules.masking, b1 & MASK != 0) {
+        (Masking::Required, false) => return Err(FrameError::MaskRequired),
+        (Masking::Forbidden, true) => return Err(FrameError::MaskForbidden),
+        _ => {}
+    }
+    if opcode.is_control() && b1 & !MASK > CONTROL_LEN_MAX {
+        return Err(FrameError::ControlTooLong { opcode: opcode as u8 });
+    }
+    Ok(())
+}
+
+#[inline]
+fn judge_length(payload_len: u64, b1: u8, rules: &HeaderRules) -> Result<(), FrameError> {
+    // "in all cases, the minimal number of bytes MUST be used to encode the length" (5.2). The sentence binds the
+    // sender; refusing what breaks it removes a way to make two parsers disagree.
+    let form = b1 & !MASK;
+    if form == LEN_16 && payload_len < 126 || form == LEN_64 && payload_len <= 0xffff {
+        return Err(FrameError::LengthNotMinimal { payload_len });
+    }
+    // "the most significant bit MUST be 0" (5.2)
+    if payload_len >> 63 != 0 {
+        return Err(FrameError::LengthMsb { payload_len });
+    }
+    if payload_len > rules.frame_size_max {
+        return Err(FrameError::FrameTooBig { payload_len, frame_size_max: rules.frame_size_max });
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! Limits on what a peer may make this side do, each with the attack that it stops.
+
+/// What a peer may send before the connection fails.
+///
+/// Every limit is judged on the frame *header*, before any payload is taken, and no memory is reserved
+/// because of a length that a header merely claims.
+///
+/// ```
+/// use wscodec::Limits;
+/// let limits = Limits { message_size_max: 64 * 1024, ..Limits::default() };
+/// assert_eq!(limits.frame_size_max, 16 * 1024 * 1024);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The payload of one frame, in bytes. Default 16 MiB. Stops a single frame that never ends.
+    pub frame_size_max: u64,
+    /// The payload of one message, in bytes: the sum of its fragments, after inflation. Default 64 MiB. Stops
+    /// endless fragments and decompression bombs.
+    pub message_size_max: usize,
+    /// The frames of one message, empty ones too. Default 131,072. Bounds the work that a message of tiny
+    /// fragments can cause: an empty fragment costs its sender six bytes.
+    pub fragments_max: u32,
+}
+
+impl Limits {
+    /// The default of [`frame_size_max`](Self::frame_size_max): 16 MiB.
+    pub const FRAME_SIZE_MAX: u64 = 16 << 20;
+    /// The default of [`message_size_max`](Self::message_size_max): 64 MiB.
+    pub const MESSAGE_SIZE_MAX: usize = 64 << 20;
+    /// The default of [`fragments_max`](Self::fragments_max): 131,072.
+    pub const FRAGMENTS_MAX: u32 = 131_072;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame_size_max: Self::FRAME_SIZE_MAX,
+            message_size_max: Self::MESSAGE_SIZE_MAX,
+            fragments_max: Self::FRAGMENTS_MAX,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The masking key, and where fresh ones come from.
+
+use core::fmt;
+
+/// Four bytes that a client XORs over a frame's payload (RFC 6455, 5.3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct MaskKey([u8; 4]);
+
+impl MaskKey {
+    /// The key that changes nothing.
+    pub const ZERO: Self = Self([0; 4]);
+
+    /// The key with these bytes, in the order in which they stand on the wire.
+    #[must_use]
+    pub const fn new(bytes: [u8; 4]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes as they stand on the wire.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 4] {
+        self.0
+    }
+
+    /// The key as it applies from `phase` payload bytes on: byte `i` of the result is byte `(i + phase) % 4`.
+    #[must_use]
+    #[inline]
+    pub const fn rotated(self, phase: usize) -> Self {
+        let [a, b, c, d] = self.0;
+        Self(match phase & 3 {
+            0 => [a, b, c, d],
+            1 => [b, c, d, a],
+            2 => [c, d, a, b],
+            _ => [d, a, b, c],
+        })
+    }
+}
+
+impl fmt::Debug for MaskKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MaskKey({:08x})", u32::from_be_bytes(self.0))
+    }
+}
+
+/// Where a client's masking keys come from.
+///
+/// RFC 6455, 5.3: "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a
+/// strong source of entropy". Anything but a cryptographic generator belongs in tests only.
+pub trait MaskKeySource {
+    /// A key that has not been used before and can't be guessed.
+    fn next_key(&mut self) -> MaskKey;
+}
+
+/// A `ChaCha12` generator of masking keys, for stacks that keep their own state or have no `std`.
+///
+/// ```
+/// use wscodec::mask::{ChaChaKeys, MaskKeySource};
+/// let mut keys = ChaChaKeys::from_seed([7; 32]); // the seed must come from a strong source
+/// assert_ne!(keys.next_key(), keys.next_key());
+/// ```
+pub struct ChaChaKeys(chacha20::ChaCha12Rng);
+
+impl ChaChaKeys {
+    /// Seeds the generator; the same seed gives the same keys.
+    #[must_use]
+    pub fn from_seed(seed: [u8; 32]) -> Self {
+        use chacha20::rand_core::SeedableRng;
+        Self(chacha20::ChaCha12Rng::from_seed(seed))
+    }
+
+    /// Seeds the generator from the operating system.
+    ///
+    /// # Errors
+    /// What the operating system's entropy source says when it can't deliver.
+    #[cfg(feature = "getrandom")]
+    pub fn from_os() -> Result<Self, getrandom::Error> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed)?;
+        Ok(Self::from_seed(seed))
+    }
+}
+
+impl fmt::Debug for ChaChaKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ChaChaKeys") // the state predicts every key to come
+    }
+}
+
+impl MaskKeySource for ChaChaKeys {
+    #[inline]
+    fn next_key(&mut self) -> MaskKey {
+        use chacha20::rand_core::Rng;
+        MaskKey(self.0.next_u32().to_le_bytes())
+    }
+}
+
+/// The default source: one [`ChaChaKeys`] per thread, seeded by the operating system at its first use.
+///
+/// Costs a connection no memory.
+///
+/// # Panics
+/// [`next_key`](MaskKeySource::next_key) panics at a thread's first key if the operating system has no entropy
+/// to give: going on with keys that can be guessed would be worse.
+#[cfg(feature = "std")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ThreadKeys;
+
+#[cfg(feature = "std")]
+impl MaskKeySource for ThreadKeys {
+    #[inline]
+    #[expect(clippy::expect_used, reason = "documented: no entropy, no keys")]
+    fn next_key(&mut self) -> MaskKey {
+        std::thread_local! {
+            static KEYS: core::cell::RefCell<Option<ChaChaKeys>> =
+                const { core::cell::RefCell::new(None) };
+        }
+        KEYS.with_borrow_mut(|keys| {
+            keys.get_or_insert_with(|| {
+                ChaChaKeys::from_os().expect("the operating system gives entropy")
+            })
+            .next_key()
+        })
+    }
+}
+
+/// One key again and again: for servers, which mask nothing, and for tests.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FixedKey(pub MaskKey);
+
+impl MaskKeySource for FixedKey {
+    #[inline]
+    fn next_key(&mut self) -> MaskKey {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotated_key_starts_at_the_phase() {
+        let key = MaskKey::new([1, 2, 3, 4]);
+        assert_eq!(key.rotated(0).to_bytes(), [1, 2, 3, 4]);
+        assert_eq!(key.rotated(1).to_bytes(), [2, 3, 4, 1]);
+        assert_eq!(key.rotated(3).to_bytes(), [4, 1, 2, 3]);
+        assert_eq!(key.rotated(4), key);
+        assert_eq!(key.rotated(usize::MAX), key.rotated(3));
+    }
+}
