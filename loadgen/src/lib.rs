@@ -1,1 +1,3 @@
-//! The load generator's engine: plan, workers, metrics, report.
+//! The load generator's engine: plan, workers, metrics, report; and the reference server.
+
+pub mod host;
