@@ -242,6 +242,13 @@ pub enum SendError {
     MessageOpen,
     /// A later fragment with no message open, or of the other type than its message (RFC 6455, 5.4).
     NoMessageOpen,
+    /// A header that declares another length than its payload has.
+    PayloadLength {
+        /// The length in the header, in bytes.
+        declared: u64,
+        /// The payload's length, in bytes.
+        payload_len: usize,
+    },
     /// The caller's buffer can't take the frame.
     BufferFull {
         /// Room that the frame needs, in bytes.
@@ -261,6 +268,9 @@ impl fmt::Display for SendError {
             }
             Self::MessageOpen => f.write_str("a message sent in fragments is still open"),
             Self::NoMessageOpen => f.write_str("no message of this type is open to continue"),
+            Self::PayloadLength { declared, payload_len } => {
+                write!(f, "header declares {declared} bytes, the payload has {payload_len}")
+            }
             Self::BufferFull { needed } => write!(f, "buffer has no room for {needed} bytes"),
         }
     }

@@ -22,7 +22,16 @@ pub mod mask;
 pub mod text;
 pub mod utf8;
 
+pub mod decoder;
+pub mod encoder;
+
+pub mod message;
+
+pub mod connection;
+
 pub use close::{CloseCode, CloseFrame};
+pub use connection::{Config, Connection, Delivery, Event, Fragment, ReadyState};
 pub use error::{FrameError, ProtocolError, SendError, Utf8Error};
 pub use limits::Limits;
+pub use message::{DataKind, Message, PreparedMessage};
 pub use role::Role;

@@ -4,6 +4,7 @@
 //! slice, so that a payload which arrives in several reads is unmasked piece by piece.
 
 mod key;
+mod put;
 mod scalar;
 
 use core::mem::MaybeUninit;
@@ -11,6 +12,8 @@ use core::mem::MaybeUninit;
 #[cfg(feature = "std")]
 pub use key::ThreadKeys;
 pub use key::{ChaChaKeys, FixedKey, MaskKey, MaskKeySource};
+pub(crate) use put::append_with;
+pub use put::put;
 
 /// XORs `key` over `payload` in place.
 ///

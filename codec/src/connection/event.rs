@@ -1,0 +1,25 @@
+//! What a connection reports, borrowed from the caller's input or from the connection.
+
+use crate::close::CloseFrame;
+use crate::header::Fin;
+
+/// What was received. Borrowed: use or copy it before the next call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'e> {
+    /// A whole text message.
+    Text(&'e str),
+    /// A whole binary message.
+    Binary(&'e [u8]),
+    /// The next piece of a text message, under [`Delivery::Streamed`](super::Delivery::Streamed): whole characters.
+    /// [`Fin::Final`] marks the last piece, which may be empty.
+    TextPiece(&'e str, Fin),
+    /// The next piece of a binary message, under [`Delivery::Streamed`](super::Delivery::Streamed).
+    BinaryPiece(&'e [u8], Fin),
+    /// A Ping. The Pong has been taken care of.
+    Ping(&'e [u8]),
+    /// A Pong, asked for or not.
+    Pong(&'e [u8]),
+    /// The peer's Close; `None` if it was empty, what other APIs report as 1005. The answer has been taken care of.
+    Close(Option<CloseFrame<'e>>),
+}

@@ -1,0 +1,332 @@
+//! Bytes to events (RFC 6455, 5 and 6.2).
+
+use core::mem;
+
+use bytes::BufMut;
+
+use crate::decoder::{MaskedPayload, advance};
+use crate::encoder;
+use crate::error::{ProtocolError, Utf8Error};
+use crate::header::{FrameHeader, Opcode};
+use crate::mask::{MaskKey, MaskKeySource};
+use crate::message::{DataKind, FramePlace, unmask_str};
+use crate::role::Role;
+
+use super::control::{ControlPayload, parse_close};
+use super::{Connection, Delivery, Event, PONGS_PER_INPUT_MAX, Phase};
+
+/// The first bytes of a whole text and of a whole binary message, one after the other.
+const FIN_TEXT: u8 = 0x81;
+const FIN_BINARY: u8 = 0x82;
+
+/// What has been received, and where it lies. Borrows from the input alone, so that the connection stays free to move.
+pub(super) enum Step<'i> {
+    NeedMore,
+    Input(Event<'i>),
+    /// A message in the assembler.
+    Message(DataKind),
+    /// A control frame in `control`.
+    Control(Opcode),
+    /// A character in `carry`.
+    Carry(crate::header::Fin),
+}
+
+impl<K: MaskKeySource> Connection<K> {
+    /// Takes bytes from the front of `input`, which shrinks, and returns the next event; `None` once all of `input` has
+    /// been taken. Call it until then: what it returns may come from earlier input.
+    ///
+    /// Payloads are unmasked in place, once. A message that lies whole in `input` is borrowed from it; what is
+    /// incomplete at the end of `input` is copied and kept, so that the caller's memory is free again. Replies (Pong, Close) are
+    /// appended to `out`, at the latest when `None` is returned; if `out` has no room they stay due for the next call.
+    ///
+    /// After a Close has been received, further input is dropped (5.5.1).
+    ///
+    /// # Errors
+    /// [`ProtocolError`] once the peer has broken the protocol or a limit; every complete message before the offence has
+    /// been returned by then. A Close with [`ProtocolError::close_code`] has been appended to `out`. The connection has
+    /// failed for good: further calls return the same error and take nothing.
+    #[inline]
+    pub fn receive<'e, 'i: 'e>(
+        &'e mut self,
+        input: &mut &'i mut [u8],
+        out: &mut impl BufMut,
+    ) -> Result<Option<Event<'e>>, ProtocolError> {
+        if self.is_at_rest {
+            match self.receive_short(input) {
+                Ok(Some(event)) => return Ok(Some(event)),
+                Ok(None) if input.is_empty() && !self.is_holding => return Ok(None),
+                Ok(None) => {}
+                Err(error) => return Err(self.fail(error.into(), out)),
+            }
+        }
+        self.receive_any(input, out)
+    }
+
+    /// A whole data message of at most 125 bytes at the front of `input`: what most messages are. `None` sends anything
+    /// else, and all that is wrong, to the long way.
+    #[inline]
+    fn receive_short<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<Event<'i>>, Utf8Error> {
+        let (b0, header_len, key, len) = match (self.role, &**input) {
+            (Role::Server, &[b0, b1, k0, k1, k2, k3, ..]) => {
+                (b0, 6, MaskKey::new([k0, k1, k2, k3]), b1.wrapping_sub(0x80))
+            }
+            (Role::Client, &[b0, len, ..]) => (b0, 2, MaskKey::ZERO, len),
+            _ => return Ok(None),
+        };
+        let frame_len = header_len + usize::from(len);
+        let is_data = b0 == FIN_TEXT || b0 == FIN_BINARY;
+        if !is_data || len > self.short_len_max || frame_len > input.len() {
+            return Ok(None);
+        }
+        let (frame, rest) = mem::take(input).split_at_mut(frame_len);
+        *input = rest;
+        let payload = frame.get_mut(header_len..).unwrap_or_default();
+        let payload = MaskedPayload::new(key, payload);
+        Ok(Some(if b0 == FIN_TEXT {
+            Event::Text(unmask_str(payload)?)
+        } else {
+            Event::Binary(payload.unmask())
+        }))
+    }
+
+    fn receive_any<'e, 'i: 'e>(
+        &'e mut self,
+        input: &mut &'i mut [u8],
+        out: &mut impl BufMut,
+    ) -> Result<Option<Event<'e>>, ProtocolError> {
+        if let Some(error) = self.failed {
+            self.flush(out);
+            return Err(error);
+        }
+        let step = match self.step(input, out) {
+            Ok(step) => step,
+            Err(error) => return Err(self.fail(error, out)),
+        };
+        self.settle();
+        self.is_holding = true;
+        match step {
+            Step::NeedMore => {
+                self.drained(out);
+                Ok(None)
+            }
+            Step::Input(event) => Ok(Some(event)),
+            Step::Message(DataKind::Text) => {
+                Ok(Some(Event::Text(self.assembler.buffer().as_text())))
+            }
+            Step::Message(DataKind::Binary) => {
+                Ok(Some(Event::Binary(self.assembler.buffer().as_bytes())))
+            }
+            Step::Control(opcode) => self.control_held(opcode, out).map(Some),
+            Step::Carry(fin) => Ok(Some(Event::TextPiece(self.carry.as_str(), fin))),
+        }
+    }
+
+    fn step<'i>(
+        &mut self,
+        input: &mut &'i mut [u8],
+        out: &mut impl BufMut,
+    ) -> Result<Step<'i>, ProtocolError> {
+        loop {
+            if self.close_received || self.eof_received {
+                let len = input.len();
+                advance(input, len);
+                return Ok(Step::NeedMore);
+            }
+            match self.phase {
+                Phase::Header => {
+                    let Some(header) = self.decoder.header(input)? else {
+                        return Ok(Step::NeedMore);
+                    };
+                    if let Some(event) = self.frame_begins(&header, input, out)? {
+                        return Ok(Step::Input(event));
+                    }
+                }
+                Phase::Data(kind) if self.delivery == Delivery::Streamed => {
+                    if let Some(step) = self.stream_piece(kind, input)? {
+                        return Ok(step);
+                    }
+                }
+                Phase::Data(kind) => {
+                    let piece = self.decoder.payload(input);
+                    self.assembler.append(kind, piece, &self.limits)?;
+                    if self.decoder.remaining() > 0 {
+                        return Ok(Step::NeedMore);
+                    }
+                    self.phase = Phase::Header;
+                    if self.assembler.is_final() {
+                        self.assembler.finish(kind)?;
+                        return Ok(Step::Message(kind));
+                    }
+                }
+                Phase::Control(opcode) => {
+                    self.control.append(self.decoder.payload(input).unmask());
+                    if self.decoder.remaining() > 0 {
+                        return Ok(Step::NeedMore);
+                    }
+                    self.phase = Phase::Header;
+                    return Ok(Step::Control(opcode));
+                }
+            }
+        }
+    }
+
+    /// Judges a header by where it stands; the frame's event if it lies whole in `input` and is nobody's part.
+    fn frame_begins<'i>(
+        &mut self,
+        header: &FrameHeader,
+        input: &mut &'i mut [u8],
+        out: &mut impl BufMut,
+    ) -> Result<Option<Event<'i>>, ProtocolError> {
+        let is_whole = header.payload_len() <= input.len() as u64;
+        if header.opcode().is_control() {
+            if is_whole {
+                let payload = self.decoder.payload(input).unmask();
+                return self.control_event(header.opcode(), payload, out).map(Some);
+            }
+            self.control.clear();
+            self.phase = Phase::Control(header.opcode());
+            return Ok(None);
+        }
+        match self.assembler.begin(header, &self.limits)? {
+            FramePlace::Whole(kind) if is_whole && self.delivery == Delivery::Whole => {
+                self.assembler.end();
+                let payload = self.decoder.payload(input);
+                Ok(Some(match kind {
+                    DataKind::Text => Event::Text(unmask_str(payload)?),
+                    DataKind::Binary => Event::Binary(payload.unmask()),
+                }))
+            }
+            FramePlace::Whole(kind) | FramePlace::Part(kind) => {
+                self.phase = Phase::Data(kind);
+                Ok(None)
+            }
+        }
+    }
+
+    /// A control frame whose payload was put together in `control`.
+    fn control_held(
+        &mut self,
+        opcode: Opcode,
+        out: &mut impl BufMut,
+    ) -> Result<Event<'_>, ProtocolError> {
+        let held = mem::take(&mut self.control);
+        let outcome = self.control_event(opcode, held.as_bytes(), out).map(|_| ());
+        self.control = held;
+        if let Err(error) = outcome {
+            return Err(self.fail(error, out));
+        }
+        let payload = self.control.as_bytes();
+        Ok(match opcode {
+            Opcode::Ping => Event::Ping(payload),
+            Opcode::Pong => Event::Pong(payload),
+            _ => Event::Close(parse_close(payload)?),
+        })
+    }
+
+    /// Does what a control frame asks for.
+    fn control_event<'p>(
+        &mut self,
+        opcode: Opcode,
+        payload: &'p [u8],
+        out: &mut impl BufMut,
+    ) -> Result<Event<'p>, ProtocolError> {
+        match opcode {
+            Opcode::Ping => {
+                self.answer_ping(payload, out);
+                Ok(Event::Ping(payload))
+            }
+            Opcode::Pong => Ok(Event::Pong(payload)),
+            _ => {
+                let close = parse_close(payload)?;
+                self.close_received = true;
+                self.flush(out);
+                if !self.close_sent {
+                    // "When sending a Close frame in response, the endpoint typically echos the status code it received" (5.5.1)
+                    self.close_sent = true;
+                    self.send_close(payload.get(..2).unwrap_or(&[]), out);
+                }
+                self.settle();
+                Ok(Event::Close(close))
+            }
+        }
+    }
+
+    /// "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a Close
+    /// frame" (5.5.2); and nothing follows a Close of one's own (5.5.1).
+    fn answer_ping(&mut self, payload: &[u8], out: &mut impl BufMut) {
+        if self.close_sent {
+            return;
+        }
+        if self.pongs_left > 0 && self.pong_due.is_none() {
+            self.pongs_left -= 1;
+            if self.write_control(Opcode::Pong, payload, out) {
+                return;
+            }
+        }
+        let due = self.pong_due.get_or_insert_default();
+        due.clear();
+        due.append(payload);
+    }
+
+    /// All input is taken: replies go out, and memory that nothing needs any more is given back.
+    fn drained(&mut self, out: &mut impl BufMut) {
+        self.flush(out);
+        self.pongs_left = PONGS_PER_INPUT_MAX;
+        if self.phase == Phase::Header {
+            self.control.release();
+            if !self.assembler.is_open() {
+                self.assembler.release();
+            }
+        }
+        self.is_holding = self.pong_due.is_some() || self.close_due.is_some();
+    }
+
+    /// Writes the replies that are due, as far as `out` has room.
+    pub(super) fn flush(&mut self, out: &mut impl BufMut) {
+        if let Some(pong) = self.pong_due.take()
+            && !self.write_control(Opcode::Pong, pong.as_bytes(), out)
+        {
+            self.pong_due = Some(pong);
+            return;
+        }
+        if let Some(close) = self.close_due.take() {
+            self.send_close(close.as_bytes(), out);
+        }
+    }
+
+    /// Writes a Close, or keeps it due if `out` has no room.
+    pub(super) fn send_close(&mut self, payload: &[u8], out: &mut impl BufMut) {
+        if !self.write_control(Opcode::Close, payload, out) {
+            let mut due = ControlPayload::default();
+            due.append(payload);
+            self.close_due = Some(due);
+            self.is_holding = true;
+        }
+    }
+
+    fn write_control(&mut self, opcode: Opcode, payload: &[u8], out: &mut impl BufMut) -> bool {
+        let Ok(header) = FrameHeader::new(opcode, payload.len() as u64) else { return false };
+        let header = header.with_mask(self.next_key());
+        encoder::encode(header, payload, out).is_ok()
+    }
+
+    /// _Fail the WebSocket Connection_ (7.1.7): says why, once, and never goes on.
+    #[cold]
+    fn fail(&mut self, error: ProtocolError, out: &mut impl BufMut) -> ProtocolError {
+        self.failed = Some(error);
+        self.is_at_rest = false;
+        self.pong_due = None;
+        self.release();
+        if !self.close_sent {
+            self.close_sent = true;
+            let mut payload = ControlPayload::default();
+            payload.append(&error.close_code().as_u16().to_be_bytes());
+            payload.append(error.name().as_bytes());
+            self.send_close(payload.as_bytes(), out);
+        }
+        error
+    }
+}

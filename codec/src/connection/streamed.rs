@@ -1,0 +1,105 @@
+//! Messages larger than memory: pieces as they arrive, with characters kept whole.
+
+use crate::error::ProtocolError;
+use crate::header::Fin;
+use crate::mask::MaskKeySource;
+use crate::message::{DataKind, unmasked_str};
+use crate::utf8::Utf8Validator;
+
+use super::receive::Step;
+use super::{Connection, Event, Phase};
+
+/// A text on its way, and the character that two pieces of it share.
+#[derive(Debug, Default)]
+pub(super) struct Carry {
+    validator: Utf8Validator,
+    /// The bytes of one character, the last `len` of them so far.
+    character: [u8; 4],
+    len: u8,
+}
+
+impl Carry {
+    /// The completed character, or nothing.
+    pub(super) fn as_str(&self) -> &str {
+        let bytes = self.character.get(..usize::from(self.len)).unwrap_or(&[]);
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        for (to, from) in self.character.iter_mut().skip(usize::from(self.len)).zip(bytes) {
+            *to = *from;
+            self.len += 1;
+        }
+    }
+
+    /// Bytes that the begun character still needs, by its first byte.
+    fn missing(&self) -> usize {
+        let [first, ..] = self.character;
+        let len: usize = match first {
+            0..=0x7f => 1,
+            0x80..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xff => 4,
+        };
+        len.saturating_sub(usize::from(self.len))
+    }
+}
+
+impl<K: MaskKeySource> Connection<K> {
+    /// The next piece of the current frame; `None` if there is nothing to say yet.
+    pub(super) fn stream_piece<'i>(
+        &mut self,
+        kind: DataKind,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<Step<'i>>, ProtocolError> {
+        if self.decoder.remaining() > 0 && input.is_empty() {
+            return Ok(Some(Step::NeedMore));
+        }
+        let step = match kind {
+            DataKind::Binary => {
+                let piece = self.decoder.payload(input).unmask();
+                let fin = self.stream_advances(kind)?;
+                (!piece.is_empty() || fin == Fin::Final)
+                    .then_some(Step::Input(Event::BinaryPiece(piece, fin)))
+            }
+            DataKind::Text if self.carry.validator.is_complete() => {
+                let piece = self.decoder.payload(input);
+                let piece = piece.unmask_text(&mut self.carry.validator)?;
+                // The piece began with a whole character, so all but what is pending now are whole characters.
+                let (whole, begun) = piece
+                    .split_at(piece.len().saturating_sub(self.carry.validator.pending().len()));
+                self.carry.len = 0;
+                self.carry.append(begun);
+                let fin = self.stream_advances(kind)?;
+                (!whole.is_empty() || fin == Fin::Final)
+                    .then(|| Step::Input(Event::TextPiece(unmasked_str(whole), fin)))
+            }
+            DataKind::Text => {
+                let missing = self.carry.missing();
+                let piece = self.decoder.payload_at_most(input, missing);
+                let piece = piece.unmask_text(&mut self.carry.validator)?;
+                self.carry.append(piece);
+                let is_whole = self.carry.validator.is_complete();
+                let fin = self.stream_advances(kind)?;
+                is_whole.then_some(Step::Carry(fin))
+            }
+        };
+        Ok(step)
+    }
+
+    /// Whether the piece just taken was the message's last; the frame's end is taken care of.
+    fn stream_advances(&mut self, kind: DataKind) -> Result<Fin, ProtocolError> {
+        if self.decoder.remaining() > 0 {
+            return Ok(Fin::More);
+        }
+        self.phase = Phase::Header;
+        if !self.assembler.is_final() {
+            return Ok(Fin::More);
+        }
+        self.assembler.end();
+        if kind == DataKind::Text {
+            self.carry.validator.finish()?;
+        }
+        Ok(Fin::Final)
+    }
+}

@@ -1,0 +1,46 @@
+//! Frames to bytes, appended to the caller's buffer: header and payload in one go, masked while copied.
+
+use bytes::BufMut;
+
+use crate::error::SendError;
+use crate::header::FrameHeader;
+use crate::mask;
+
+/// Appends a frame to `out`: `header`, then `payload`, masked if the header says so.
+///
+/// The payload is copied once; it is not changed. `header.payload_len()` is taken from `payload` itself.
+///
+/// ```
+/// use wscodec::encoder;
+/// use wscodec::header::{FrameHeader, Opcode};
+///
+/// let mut out = Vec::new();
+/// encoder::encode(FrameHeader::new(Opcode::Text, 5)?, b"Hello", &mut out).unwrap();
+/// assert_eq!(out, b"\x81\x05Hello"); // RFC 6455, 5.7
+/// # Ok::<(), wscodec::FrameError>(())
+/// ```
+///
+/// # Errors
+/// [`SendError::BufferFull`] if `out` can't take the whole frame; nothing is written then.
+/// [`SendError::PayloadLength`] if `header` declares another length than `payload` has.
+#[inline]
+pub fn encode(header: FrameHeader, payload: &[u8], out: &mut impl BufMut) -> Result<(), SendError> {
+    if header.payload_len() != payload.len() as u64 {
+        return Err(SendError::PayloadLength {
+            declared: header.payload_len(),
+            payload_len: payload.len(),
+        });
+    }
+    let head = header.encode();
+    let head = head.as_bytes();
+    let needed = head.len() + payload.len();
+    if out.remaining_mut() < needed {
+        return Err(SendError::BufferFull { needed });
+    }
+    out.put_slice(head);
+    match header.mask() {
+        None => out.put_slice(payload),
+        Some(key) => mask::put(key, payload, out),
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! Text that is known to be UTF-8, and the buffer of a message that spans reads.
+//!
+//! The only place where bytes become `&str` without being looked at again. Invariant of [`MessageBuffer`]: every byte
+//! of it has gone through `validator` since the last `clear`, in order, if the message is text; `as_text` hands out
+//! a `&str` only once the validator has agreed that all of them were valid and the last character is whole.
+
+use alloc::vec::Vec;
+
+use crate::decoder::MaskedPayload;
+use crate::error::Utf8Error;
+use crate::mask::{self, MaskKey};
+use crate::text;
+use crate::utf8::Utf8Validator;
+
+use super::DataKind;
+
+/// Buffers up to this capacity are kept from one message to the next while reads keep ending inside messages.
+const RETAINED_CAPACITY_MAX: usize = 64 << 10;
+
+/// A whole text, unmasked and validated where it lies.
+#[inline]
+pub(crate) fn unmask_str(payload: MaskedPayload<'_>) -> Result<&str, Utf8Error> {
+    let mut validator = Utf8Validator::new();
+    let bytes = payload.unmask_text(&mut validator)?;
+    validator.finish()?;
+    Ok(unmasked_str(bytes))
+}
+
+/// Bytes that a validator has accepted and finished on, as text.
+#[inline]
+#[expect(unsafe_code, reason = "a second validation would double the cost of text")]
+pub(crate) fn unmasked_str(validated: &[u8]) -> &str {
+    debug_assert!(core::str::from_utf8(validated).is_ok());
+    // SAFETY: both callers, `unmask_str` and `MessageBuffer::finish_text`, and the streamed path of the assembler, pass
+    // bytes that `Utf8Validator` has accepted from the first of a character to the last of one.
+    unsafe { core::str::from_utf8_unchecked(validated) }
+}
+
+/// The bytes of the message that is being put together, no more than have arrived.
+#[derive(Debug, Default)]
+pub(crate) struct MessageBuffer {
+    bytes: Vec<u8>,
+    validator: Utf8Validator,
+    /// Every byte of `bytes` was pushed to `validator`, which accepted them and the end.
+    is_validated: bool,
+}
+
+impl MessageBuffer {
+    /// Appends a piece, unmasked while it is copied and, if it is text, validated.
+    ///
+    /// `total_len_max` is the most that the message can come to, as far as its headers tell: growth stops there.
+    pub(crate) fn append(
+        &mut self,
+        kind: DataKind,
+        piece: MaskedPayload<'_>,
+        total_len_max: usize,
+    ) -> Result<(), Utf8Error> {
+        let (key, src) = piece.into_parts();
+        self.is_validated = false;
+        self.reserve(src.len(), total_len_max);
+        let validator = &mut self.validator;
+        match (kind, key == MaskKey::ZERO) {
+            (DataKind::Binary, true) => {
+                self.bytes.extend_from_slice(src);
+                Ok(())
+            }
+            (DataKind::Binary, false) => {
+                mask::append_with(&mut self.bytes, |room| Ok(mask::apply_to(key, src, room, 0)))
+            }
+            (DataKind::Text, true) => {
+                self.bytes.extend_from_slice(src);
+                validator.push(src)
+            }
+            (DataKind::Text, false) => mask::append_with(&mut self.bytes, |room| {
+                text::unmask_to(key, src, room, 0, validator)
+            }),
+        }
+    }
+
+    /// Room for `additional` bytes, doubling, but never for more than the message can still become.
+    fn reserve(&mut self, additional: usize, total_len_max: usize) {
+        let needed = self.bytes.len() + additional;
+        if needed > self.bytes.capacity() {
+            let capacity = needed.max((self.bytes.capacity() * 2).min(total_len_max));
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
+    }
+
+    /// Ends the message: text fails if it ends inside a character.
+    pub(crate) fn finish(&mut self, kind: DataKind) -> Result<(), Utf8Error> {
+        if kind == DataKind::Text {
+            self.validator.finish()?;
+            self.is_validated = true;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The text, once [`finish`](Self::finish) has agreed to it; nothing before.
+    pub(crate) fn as_text(&self) -> &str {
+        if self.is_validated { unmasked_str(&self.bytes) } else { "" }
+    }
+
+    /// Empties the buffer for the next message; a large one is given back at once.
+    pub(crate) fn clear(&mut self) {
+        if self.bytes.capacity() > RETAINED_CAPACITY_MAX {
+            self.release();
+        }
+        self.bytes.clear();
+        self.validator = Utf8Validator::new();
+        self.is_validated = false;
+    }
+
+    /// Gives the memory back.
+    pub(crate) fn release(&mut self) {
+        self.bytes = Vec::new();
+        self.is_validated = false;
+    }
+}

@@ -1,0 +1,59 @@
+//! Messages: what is sent, and how fragments become what is received (RFC 6455, 5.4 and 5.6).
+
+mod assembler;
+mod buffer;
+mod prepared;
+
+pub(crate) use assembler::{Assembler, FramePlace};
+pub(crate) use buffer::{unmask_str, unmasked_str};
+pub use prepared::PreparedMessage;
+pub(crate) use prepared::header_of;
+
+use crate::header::Opcode;
+
+/// What is sent in one go: a data message or a Ping or Pong. A Close is sent by
+/// [`Connection::close`](crate::Connection::close).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'m> {
+    /// Text.
+    Text(&'m str),
+    /// Bytes.
+    Binary(&'m [u8]),
+    /// Asks the peer for a Pong with the same payload; at most 125 bytes.
+    Ping(&'m [u8]),
+    /// An unsolicited Pong; at most 125 bytes. Pings are answered by the connection itself.
+    Pong(&'m [u8]),
+}
+
+impl<'m> Message<'m> {
+    /// The opcode of the message's first frame.
+    #[must_use]
+    #[inline]
+    pub const fn opcode(&self) -> Opcode {
+        match self {
+            Self::Text(_) => Opcode::Text,
+            Self::Binary(_) => Opcode::Binary,
+            Self::Ping(_) => Opcode::Ping,
+            Self::Pong(_) => Opcode::Pong,
+        }
+    }
+
+    /// The payload as it stands on the wire before masking.
+    #[must_use]
+    #[inline]
+    pub const fn payload(&self) -> &'m [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(payload) | Self::Ping(payload) | Self::Pong(payload) => payload,
+        }
+    }
+}
+
+/// The type of a data message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DataKind {
+    /// UTF-8.
+    Text,
+    /// Any bytes.
+    Binary,
+}

@@ -1,0 +1,71 @@
+//! A message encoded once and sent to many.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::encoder;
+use crate::error::SendError;
+use crate::header::{CONTROL_PAYLOAD_LEN_MAX, FrameHeader, Opcode};
+
+use super::Message;
+
+/// A message whose server frame is encoded once, for a broadcast.
+///
+/// Cloning shares the bytes. A client masks every frame with a key of its own, so for it only the payload is shared.
+///
+/// ```
+/// use wscodec::{Message, PreparedMessage};
+/// let prepared = PreparedMessage::new(Message::Text("Hello"))?;
+/// assert_eq!(&prepared.server_frame()[..], b"\x81\x05Hello");
+/// # Ok::<(), wscodec::SendError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct PreparedMessage {
+    frame: Bytes,
+    opcode: Opcode,
+    header_len: usize,
+}
+
+impl PreparedMessage {
+    /// Encodes `message`; copies the payload once.
+    ///
+    /// # Errors
+    /// [`SendError::ControlTooLong`] for a Ping or Pong of more than 125 bytes.
+    pub fn new(message: Message<'_>) -> Result<Self, SendError> {
+        let payload = message.payload();
+        let header = header_of(message.opcode(), payload)?;
+        let mut frame = Vec::with_capacity(header.encode().as_bytes().len() + payload.len());
+        encoder::encode(header, payload, &mut frame)?;
+        let header_len = frame.len() - payload.len();
+        Ok(Self { frame: frame.into(), opcode: message.opcode(), header_len })
+    }
+
+    /// The unmasked frame as a server sends it: header and payload.
+    #[must_use]
+    pub fn server_frame(&self) -> &Bytes {
+        &self.frame
+    }
+
+    /// The opcode of the message.
+    #[must_use]
+    pub fn opcode(&self) -> Opcode {
+        self.opcode
+    }
+
+    /// The payload.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.frame.get(self.header_len..).unwrap_or(&[])
+    }
+}
+
+/// The header of a final, unmasked frame that carries `payload`.
+#[inline]
+pub(crate) fn header_of(opcode: Opcode, payload: &[u8]) -> Result<FrameHeader, SendError> {
+    if opcode.is_control() && payload.len() > CONTROL_PAYLOAD_LEN_MAX {
+        return Err(SendError::ControlTooLong { payload_len: payload.len() });
+    }
+    FrameHeader::new(opcode, payload.len() as u64)
+        .map_err(|_| SendError::BufferFull { needed: usize::MAX })
+}
