@@ -275,7 +275,9 @@ impl<K: MaskKeySource> Connection<K> {
     fn drained(&mut self, out: &mut impl BufMut) {
         self.flush(out);
         self.pongs_left = PONGS_PER_INPUT_MAX;
-        if self.phase == Phase::Header {
+        if self.close_received {
+            self.release(); // a message that was open will never be whole
+        } else if self.phase == Phase::Header {
             self.control.release();
             if !self.assembler.is_open() {
                 self.assembler.release();

@@ -1,0 +1,411 @@
+//! Frame headers, RFC 6455, 5.2 and 5.5: rows A01-A18, A24, A25 of the catalogue of hostile inputs.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::decimal_bitwise_operands,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic, and its tables are written to be read"
+)]
+
+mod support;
+
+use support::{
+    Frame, KEY, ROLES, binary, connection, feed, frame, header, hex, outcome_of, outcome_with, text,
+};
+use wscodec::header::{Fin, FrameHeader, HeaderRules, Masking, Opcode, Parsed, Rsv};
+use wscodec::mask::MaskKey;
+use wscodec::{FrameError, Limits, ProtocolError, Role};
+
+/// `input` fails with `error`, and every shorter input does not: the judge speaks at its last byte, and not later.
+#[track_caller]
+fn assert_fatal_at_last_byte(role: Role, input: &[u8], error: FrameError, code: u16) {
+    outcome_of(role, input).assert_fails(&[], ProtocolError::Frame(error), code);
+    if let Some((_, shorter)) = input.split_last() {
+        outcome_of(role, shorter).assert_ok(&[]);
+    }
+}
+
+#[test]
+fn a01_a02_length_with_its_top_bit_set_is_1002_at_the_tenth_byte() {
+    for role in ROLES {
+        for payload_len in [u64::MAX, 1 << 63, u64::MAX - 3, (1 << 63) + 5] {
+            let input = &header(role, 0x82, 64, payload_len)[..10];
+            assert_fatal_at_last_byte(role, input, FrameError::LengthMsb { payload_len }, 1002);
+        }
+    }
+}
+
+#[test]
+fn a03_the_longest_length_is_1009_at_the_tenth_byte() {
+    for role in ROLES {
+        let payload_len = (1 << 63) - 1;
+        let input = &header(role, 0x82, 64, payload_len)[..10];
+        let error = FrameError::FrameTooBig { payload_len, frame_size_max: 16 << 20 };
+        assert_fatal_at_last_byte(role, input, error, 1009);
+    }
+}
+
+#[test]
+fn a04_frames_below_and_at_the_limit_pass_and_one_byte_more_is_1009() {
+    for limit in [0_u16, 1, 10, 124, 125, 126, 127, 4095, 65_535] {
+        let limits = Limits { frame_size_max: limit.into(), ..Limits::default() };
+        for role in ROLES {
+            for len in [limit.saturating_sub(1), limit] {
+                let payload = vec![b'x'; len.into()];
+                outcome_with(role, limits, &frame(role, 0x82, &payload))
+                    .assert_ok(&[binary(&payload)]);
+            }
+            let over = usize::from(limit) + 1;
+            let error =
+                FrameError::FrameTooBig { payload_len: over as u64, frame_size_max: limit.into() };
+            outcome_with(role, limits, &frame(role, 0x82, &vec![b'x'; over])).assert_fails(
+                &[],
+                error.into(),
+                1009,
+            );
+        }
+    }
+}
+
+#[test]
+fn a04_the_message_limit_is_judged_on_the_header_of_a_single_frame_too() {
+    for limit in [0_usize, 1, 124, 125, 126, 1000] {
+        let limits = Limits { message_size_max: limit, ..Limits::default() };
+        for role in ROLES {
+            outcome_with(role, limits, &frame(role, 0x81, &vec![b'x'; limit]))
+                .assert_ok(&[text(&"x".repeat(limit))]);
+            let error = ProtocolError::MessageTooBig {
+                message_size: limit as u64 + 1,
+                message_size_max: limit,
+            };
+            let form = if limit < 125 { 7 } else { 16 };
+            outcome_with(role, limits, &header(role, 0x81, form, limit as u64 + 1)).assert_fails(
+                &[],
+                error,
+                1009,
+            );
+        }
+    }
+}
+
+#[test]
+fn a05_r40_a_length_above_32_bits_is_1009_and_not_cut_off() {
+    let input = hex("82 ff 0000000100000005 M 48656c6c6f");
+    let error = FrameError::FrameTooBig { payload_len: 0x1_0000_0005, frame_size_max: 16 << 20 };
+    outcome_of(Role::Server, &input).assert_fails(&[], error.into(), 1009);
+}
+
+#[test]
+fn a06_a07_lengths_must_be_in_their_shortest_form() {
+    for role in ROLES {
+        for payload_len in [0, 1, 124, 125] {
+            let input = &header(role, 0x82, 16, payload_len)[..4];
+            assert_fatal_at_last_byte(
+                role,
+                input,
+                FrameError::LengthNotMinimal { payload_len },
+                1002,
+            );
+        }
+        for payload_len in [0, 5, 125, 126, 65_534, 65_535] {
+            let input = &header(role, 0x82, 64, payload_len)[..10];
+            assert_fatal_at_last_byte(
+                role,
+                input,
+                FrameError::LengthNotMinimal { payload_len },
+                1002,
+            );
+        }
+    }
+}
+
+#[test]
+fn a08_the_first_lengths_of_each_form_pass() {
+    for role in ROLES {
+        for len in [0, 1, 125, 126, 127, 65_535, 65_536, 70_000] {
+            let payload: Vec<u8> = (0..len).map(|at| at as u8).collect();
+            let input = frame(role, 0x82, &payload);
+            let outcome = feed(&mut connection(role), &input);
+            outcome.assert_ok(&[binary(&payload)]);
+        }
+    }
+}
+
+#[test]
+fn a09_control_frames_with_an_extended_length_are_1002_at_the_second_byte() {
+    for role in ROLES {
+        for (b0, opcode) in [(0x88, 8), (0x89, 9), (0x8a, 10)] {
+            for form in [16, 64] {
+                let input = &header(role, b0, form, 5)[..2];
+                assert_fatal_at_last_byte(role, input, FrameError::ControlTooLong { opcode }, 1002);
+            }
+        }
+    }
+}
+
+#[test]
+fn a10_control_frames_without_fin_are_1002_at_the_first_byte() {
+    for role in ROLES {
+        for (b0, opcode) in [(0x08, 8), (0x09, 9), (0x0a, 10)] {
+            assert_fatal_at_last_byte(role, &[b0], FrameError::ControlFragmented { opcode }, 1002);
+        }
+    }
+}
+
+#[test]
+fn a11_control_payloads_of_125_bytes_pass_and_of_126_do_not() {
+    for role in ROLES {
+        for b0 in [0x89, 0x8a] {
+            assert_eq!(outcome_of(role, &frame(role, b0, &[b'x'; 125])).error, None);
+            let outcome = outcome_of(role, &frame(role, b0, &[b'x'; 126]));
+            let error = FrameError::ControlTooLong { opcode: b0 & 0xf };
+            outcome.assert_fails(&[], error.into(), 1002);
+        }
+    }
+}
+
+#[test]
+fn a12_r10_reserved_opcodes_are_1002_at_the_first_byte() {
+    for role in ROLES {
+        for opcode in [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] {
+            for upper in 0..16 {
+                let input = [upper << 4 | opcode];
+                let error = FrameError::ReservedOpcode { opcode };
+                assert_fatal_at_last_byte(role, &input, error, 1002);
+            }
+        }
+    }
+}
+
+#[test]
+fn a13_a14_a16_reserved_bits_are_1002_at_the_first_byte() {
+    for role in ROLES {
+        for opcode in [0, 1, 2, 8, 9, 10] {
+            for rsv in 1..8 {
+                let input = [0x80 | rsv << 4 | opcode];
+                assert_fatal_at_last_byte(role, &input, FrameError::ReservedBits { rsv }, 1002);
+            }
+        }
+    }
+}
+
+#[test]
+fn a15_a16_rsv1_is_allowed_on_the_first_frame_of_a_message_only() {
+    let rules = HeaderRules { rsv_allowed: Rsv::RSV1, ..HeaderRules::for_receiver(Role::Client) };
+    for (b0, allowed) in [(0xc1, true), (0xc2, true), (0x41, true), (0xc0, false), (0x40, false)]
+        .into_iter()
+        .chain([(0xc8, false), (0xc9, false), (0xca, false), (0xe1, false), (0xd1, false)])
+    {
+        let parsed = FrameHeader::parse(&[b0, 0], &rules);
+        assert_eq!(parsed.is_ok(), allowed, "{b0:#x}: {parsed:?}");
+    }
+}
+
+#[test]
+fn a17_continuation_with_no_message_open_is_1002() {
+    for role in ROLES {
+        for b0 in [0x00, 0x80] {
+            let before = frame(role, 0x81, b"whole");
+            let input = [before, header(role, b0, 7, 3)].concat();
+            let expected = [text("whole")];
+            let error = ProtocolError::UnexpectedContinuation;
+            outcome_of(role, &input).assert_fails(&expected, error, 1002);
+        }
+    }
+}
+
+#[test]
+fn a18_data_frame_while_a_message_is_open_is_1002_also_after_a_control_frame() {
+    for role in ROLES {
+        for b0 in [0x01, 0x81, 0x02, 0x82] {
+            let open = frame(role, 0x01, b"open");
+            let pong = frame(role, 0x8a, b"");
+            let second = header(role, b0, 7, 3);
+            let error = ProtocolError::ExpectedContinuation;
+            outcome_of(role, &[&open[..], &second].concat()).assert_fails(&[], error, 1002);
+            let outcome = outcome_of(role, &[open, pong, second].concat());
+            assert_eq!(outcome.error, Some(error));
+        }
+    }
+}
+
+#[test]
+fn a24_a25_r25_masking_by_role_is_judged_at_the_second_byte() {
+    for opcode in [0x81, 0x82, 0x88, 0x89, 0x8a] {
+        for len in [0, 2, 125] {
+            let error = FrameError::MaskRequired;
+            assert_fatal_at_last_byte(Role::Server, &[opcode, len], error, 1002);
+            let error = FrameError::MaskForbidden;
+            assert_fatal_at_last_byte(Role::Client, &[opcode, 0x80 | len], error, 1002);
+        }
+    }
+    outcome_of(Role::Server, &hex("81 02 48 69")).assert_fails(
+        &[],
+        FrameError::MaskRequired.into(),
+        1002,
+    );
+    outcome_of(Role::Client, &hex("88 82 M 03 e8")).assert_fails(
+        &[],
+        FrameError::MaskForbidden.into(),
+        1002,
+    );
+}
+
+#[test]
+fn a26_keys_with_zero_bytes_are_keys() {
+    for key in [[0; 4], [0, 1, 0, 2], [1, 0, 0, 0], [0, 0, 0, 1]] {
+        let input = Frame { b0: 0x81, payload: b"Hello, World", mask: Some(key) }.encode();
+        outcome_of(Role::Server, &input).assert_ok(&[text("Hello, World")]);
+    }
+}
+
+#[test]
+fn s5_7_the_examples_of_the_rfc() {
+    let client = Role::Client;
+    outcome_of(client, &hex("81 05 48656c6c6f")).assert_ok(&[text("Hello")]);
+    outcome_of(Role::Server, &hex("81 85 37fa213d 7f9f4d5158")).assert_ok(&[text("Hello")]);
+    outcome_of(client, &hex("01 03 48656c 80 02 6c6f")).assert_ok(&[text("Hello")]);
+    let ping = outcome_of(client, &hex("89 05 48656c6c6f"));
+    ping.assert_ok(&[support::ping(b"Hello")]);
+    assert_eq!(ping.replies, hex("8a 85 37fa213d 7f9f4d5158"), "a masked Pong");
+    let long: Vec<u8> = (0..=255).collect();
+    outcome_of(client, &[hex("82 7e 0100"), long.clone()].concat()).assert_ok(&[binary(&long)]);
+    let longer = vec![0x5a; 65_536];
+    let input = [hex("82 7f 0000000000010000"), longer.clone()].concat();
+    feed(&mut connection(client), &input).assert_ok(&[binary(&longer)]);
+}
+
+/// What the RFC says of a header, written again from its text and in another shape than the parser.
+fn judge_by_the_rfc(b0: u8, b1: u8, len: u64, rules: &HeaderRules) -> Result<usize, FrameError> {
+    let (fin, rsv, opcode) = (b0 >= 0x80, b0 >> 4 & 7, b0 & 15);
+    let is_control = opcode >= 8;
+    let allowed = if opcode == 1 || opcode == 2 { rules.rsv_allowed.bits() } else { 0 };
+    if ![0, 1, 2, 8, 9, 10].contains(&opcode) {
+        return Err(FrameError::ReservedOpcode { opcode });
+    }
+    if rsv & !allowed != 0 {
+        return Err(FrameError::ReservedBits { rsv });
+    }
+    if is_control && !fin {
+        return Err(FrameError::ControlFragmented { opcode });
+    }
+    if b1 < 0x80 && rules.masking == Masking::Required {
+        return Err(FrameError::MaskRequired);
+    }
+    if b1 >= 0x80 && rules.masking == Masking::Forbidden {
+        return Err(FrameError::MaskForbidden);
+    }
+    let form = b1 % 128;
+    if is_control && form >= 126 {
+        return Err(FrameError::ControlTooLong { opcode });
+    }
+    let (payload_len, smallest, extended) = match form {
+        126 => (len & 0xffff, 126, 2),
+        127 => (len, 65_536, 8),
+        form => (form.into(), 0, 0),
+    };
+    if payload_len < smallest {
+        return Err(FrameError::LengthNotMinimal { payload_len });
+    }
+    if payload_len > i64::MAX as u64 {
+        return Err(FrameError::LengthMsb { payload_len });
+    }
+    if payload_len > rules.frame_size_max {
+        return Err(FrameError::FrameTooBig { payload_len, frame_size_max: rules.frame_size_max });
+    }
+    Ok(2 + extended + if b1 >= 0x80 { 4 } else { 0 })
+}
+
+const LENGTHS: [u64; 14] = [
+    0,
+    1,
+    125,
+    126,
+    127,
+    65_535,
+    65_536,
+    16 << 20,
+    (16 << 20) + 1,
+    u32::MAX as u64,
+    (u32::MAX as u64) + 6,
+    i64::MAX as u64,
+    1 << 63,
+    u64::MAX,
+];
+
+#[test]
+fn g3_every_pair_of_first_bytes_is_judged_as_the_rfc_says() {
+    let mut judged = 0_u32;
+    for masking in [Masking::Required, Masking::Forbidden, Masking::Either] {
+        for rsv_allowed in [Rsv::NONE, Rsv::RSV1] {
+            let rules = HeaderRules { masking, rsv_allowed, frame_size_max: 16 << 20 };
+            for pair in 0..=u16::MAX {
+                let [b0, b1] = pair.to_be_bytes();
+                let lengths = if b1 & 0x7f >= 126 { &LENGTHS[..] } else { &LENGTHS[..1] };
+                for &len in lengths {
+                    let mut input = vec![b0, b1];
+                    match b1 & 0x7f {
+                        126 => input.extend((len as u16).to_be_bytes()),
+                        127 => input.extend(len.to_be_bytes()),
+                        _ => {}
+                    }
+                    input.extend(KEY);
+                    let expected = judge_by_the_rfc(b0, b1, len, &rules);
+                    match (FrameHeader::parse(&input, &rules), expected) {
+                        (Ok(Parsed::Complete { header, header_len }), Ok(expected_len)) => {
+                            assert_eq!(header_len, expected_len, "{input:02x?}");
+                            assert_eq!(header.opcode() as u8, b0 & 15);
+                            assert_eq!(header.fin() == Fin::Final, b0 >= 0x80);
+                            assert_eq!(header.rsv().bits(), b0 >> 4 & 7);
+                            let key = (b1 >= 0x80).then_some(MaskKey::new(KEY));
+                            assert_eq!(header.mask(), key);
+                            assert_eq!(header.encode().as_bytes(), &input[..header_len]);
+                        }
+                        (parsed, expected) => {
+                            assert_eq!(parsed.map(|_| 0), expected, "{input:02x?} {rules:?}");
+                        }
+                    }
+                    judged += 1;
+                }
+            }
+        }
+    }
+    assert!(judged > 400_000);
+}
+
+#[test]
+fn a28_a_header_cut_at_each_of_its_bytes_asks_for_the_rest() {
+    let rules =
+        HeaderRules { masking: Masking::Either, rsv_allowed: Rsv::NONE, frame_size_max: u64::MAX };
+    for len in [0, 125, 126, 65_535, 65_536] {
+        for key in [None, Some(MaskKey::new(KEY))] {
+            let header = FrameHeader::new(Opcode::Binary, len).unwrap().with_mask(key);
+            let encoded = header.encode();
+            let bytes = encoded.as_bytes();
+            for cut in 0..bytes.len() {
+                let Ok(Parsed::NeedMore(more)) = FrameHeader::parse(&bytes[..cut], &rules) else {
+                    panic!("{cut} of {} bytes are not a header", bytes.len());
+                };
+                assert!(more >= 1 && cut + more <= bytes.len(), "never asks for too much");
+            }
+            let parsed = FrameHeader::parse(bytes, &rules);
+            assert_eq!(parsed, Ok(Parsed::Complete { header, header_len: bytes.len() }));
+        }
+    }
+}
+
+#[test]
+fn a45_headers_that_may_not_be_sent_can_not_be_built() {
+    for opcode in [Opcode::Close, Opcode::Ping, Opcode::Pong] {
+        assert!(FrameHeader::new(opcode, 125).is_ok());
+        let error = FrameError::ControlTooLong { opcode: opcode as u8 };
+        assert_eq!(FrameHeader::new(opcode, 126), Err(error));
+        let error = FrameError::ControlFragmented { opcode: opcode as u8 };
+        assert_eq!(FrameHeader::new(opcode, 0).unwrap().with_fin(Fin::More), Err(error));
+    }
+    let error = FrameError::LengthMsb { payload_len: 1 << 63 };
+    assert_eq!(FrameHeader::new(Opcode::Binary, 1 << 63), Err(error));
+}

@@ -1,0 +1,237 @@
+//! Bounds on memory, by an allocator that counts.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::decimal_bitwise_operands,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic, and its tables are written to be read"
+)]
+
+#[path = "support/alloc.rs"]
+mod alloc;
+mod support;
+
+use alloc::{Counting, cost_of};
+use support::{KEY, ROLES, feed, frame, header, hex};
+use wscodec::mask::{FixedKey, MaskKey};
+use wscodec::{Config, Connection, Event, Limits, Message, ProtocolError, Role};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Feeds `wire` and drops the events; `out` must be large enough not to grow.
+fn drain(
+    connection: &mut Connection<FixedKey>,
+    wire: &mut [u8],
+    out: &mut Vec<u8>,
+) -> Result<usize, ProtocolError> {
+    let mut input = wire;
+    let mut events = 0;
+    while connection.receive(&mut input, out)?.is_some() {
+        events += 1;
+    }
+    Ok(events)
+}
+
+fn fixed(role: Role, limits: Limits) -> Connection<FixedKey> {
+    Connection::with_mask_keys(
+        role,
+        Config::default().with_limits(limits),
+        FixedKey(MaskKey::new(KEY)),
+    )
+}
+
+#[test]
+fn messages_of_100_bytes_allocate_nothing_in_either_role() {
+    for (role, peer) in [(Role::Client, Role::Server), (Role::Server, Role::Client)] {
+        let mut sender = Connection::new(role, Config::default());
+        let mut receiver = Connection::new(peer, Config::default());
+        let text = "x".repeat(100);
+        let mut wire = Vec::with_capacity(1 << 16);
+        let mut replies = Vec::with_capacity(1 << 10);
+        sender.send(Message::Text("seeds the thread's keys"), &mut wire).unwrap();
+        wire.clear();
+        let cost = cost_of(|| {
+            for _ in 0..100 {
+                sender.send(Message::Text(&text), &mut wire).unwrap();
+                sender.send(Message::Binary(text.as_bytes()), &mut wire).unwrap();
+                let mut input = &mut wire[..];
+                let mut events = 0;
+                while let Some(event) = receiver.receive(&mut input, &mut replies).unwrap() {
+                    assert!(
+                        matches!(event, Event::Text(t) if t == text)
+                            || matches!(event, Event::Binary(b) if b == text.as_bytes())
+                    );
+                    events += 1;
+                }
+                assert_eq!(events, 2);
+                wire.clear();
+            }
+        });
+        assert_eq!(cost.calls, 0, "{role:?} to {peer:?}");
+    }
+}
+
+#[test]
+fn pings_in_a_read_of_their_own_allocate_nothing() {
+    for role in ROLES {
+        let mut connection = fixed(role, Limits::default());
+        let mut wire = frame(role, 0x89, &[b'p'; 125]);
+        let mut out = Vec::with_capacity(1 << 10);
+        let cost = cost_of(|| {
+            assert_eq!(drain(&mut connection, &mut wire, &mut out), Ok(1));
+        });
+        assert_eq!(cost.calls, 0, "{role:?}");
+    }
+}
+
+#[test]
+fn an_idle_connection_holds_no_heap_memory() {
+    for role in ROLES {
+        let mut connection = fixed(role, Limits::default());
+        let mut wire = [
+            frame(role, 0x01, &[b'a'; 3000]),
+            frame(role, 0x89, b"between"),
+            frame(role, 0x80, &[b'b'; 3000]),
+        ]
+        .concat();
+        let mut out = Vec::with_capacity(1 << 10);
+        let cost = cost_of(|| {
+            let mut events = 0;
+            for piece in wire.chunks_mut(7) {
+                events += drain(&mut connection, piece, &mut out).unwrap();
+            }
+            assert_eq!(events, 2);
+        });
+        assert!(cost.calls > 0, "the message did span reads");
+        assert_eq!(cost.held, 0, "{role:?}");
+    }
+}
+
+#[test]
+fn r09_a_declared_length_alone_reserves_nothing() {
+    for role in ROLES {
+        for (form, len) in [(64, 1 << 32), (64, 0x3ff0_0000), (64, 16 << 20), (16, 65_535)] {
+            let mut wire = header(role, 0x82, form, len);
+            let mut connection = fixed(role, Limits::default());
+            let mut out = Vec::with_capacity(1 << 10);
+            let cost = cost_of(|| {
+                let _ = drain(&mut connection, &mut wire, &mut out);
+            });
+            assert!(cost.peak <= 256, "{role:?} {len}: {cost:?}");
+            // and with the first bytes of the payload, memory follows these
+            if len <= Limits::FRAME_SIZE_MAX {
+                let cost = cost_of(|| {
+                    drain(&mut connection, &mut [0; 100], &mut out).unwrap();
+                });
+                assert!(cost.peak <= 4096, "{role:?} {len}: {cost:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn r07_a_sum_that_would_wrap_fails_at_the_header_and_reserves_nothing() {
+    let limits = Limits { frame_size_max: u64::MAX, ..Limits::default() };
+    for (second, code) in [("80 ff 7fffffffffffffff M", 1009), ("80 ff ffffffffffffffff M", 1002)] {
+        let mut connection = fixed(Role::Server, limits);
+        let mut out = Vec::with_capacity(1 << 10);
+        let mut first = hex("02 81 M 41");
+        let mut second = hex(second);
+        let cost = cost_of(|| {
+            drain(&mut connection, &mut first, &mut out).unwrap();
+            let error = drain(&mut connection, &mut second, &mut out).unwrap_err();
+            assert_eq!(error.close_code().as_u16(), code);
+        });
+        assert!(cost.peak <= 4096, "{cost:?}");
+    }
+}
+
+#[test]
+fn r12_a_message_of_one_byte_fragments_costs_at_most_twice_its_payload() {
+    for role in ROLES {
+        let limits = Limits::default();
+        let mut wire = frame(role, 0x01, b"x");
+        for _ in 1..limits.fragments_max {
+            wire.extend(frame(role, 0x00, b"x"));
+        }
+        let mut over = frame(role, 0x00, b"x");
+        let mut connection = fixed(role, limits);
+        let mut out = Vec::with_capacity(1 << 10);
+        let cost = cost_of(|| {
+            assert_eq!(drain(&mut connection, &mut wire, &mut out), Ok(0));
+        });
+        assert!(cost.peak <= 2 * limits.fragments_max as usize + 8192, "{cost:?}");
+        let error = drain(&mut connection, &mut over, &mut out).unwrap_err();
+        assert_eq!(error, ProtocolError::TooManyFragments { fragments_max: limits.fragments_max });
+        assert_eq!(error.close_code().as_u16(), 1008);
+    }
+}
+
+#[test]
+fn r13_empty_fragments_are_counted_and_cost_no_memory() {
+    for role in ROLES {
+        let limits = Limits { fragments_max: 1000, ..Limits::default() };
+        let mut wire = frame(role, 0x01, b"x");
+        for _ in 0..1000 {
+            wire.extend(frame(role, 0x00, b""));
+        }
+        let mut connection = fixed(role, limits);
+        let mut out = Vec::with_capacity(1 << 10);
+        let cost = cost_of(|| {
+            let error = drain(&mut connection, &mut wire, &mut out).unwrap_err();
+            assert_eq!(error, ProtocolError::TooManyFragments { fragments_max: 1000 });
+        });
+        assert!(cost.peak <= 4096, "{cost:?}");
+        assert_eq!(cost.held, 0, "a failed connection holds nothing");
+    }
+}
+
+#[test]
+fn r14_a_message_stays_below_its_limit_however_it_is_cut() {
+    let limits = Limits { message_size_max: 100_000, ..Limits::default() };
+    for role in ROLES {
+        for fragment_len in [1_000, 9_999, 99_999] {
+            let mut connection = fixed(role, limits);
+            let mut out = Vec::with_capacity(1 << 10);
+            let mut wire = frame(role, 0x02, &vec![0; fragment_len]);
+            for _ in 0..200_000 / fragment_len {
+                wire.extend(frame(role, 0x00, &vec![0; fragment_len]));
+            }
+            let cost = cost_of(|| {
+                let error = drain(&mut connection, &mut wire, &mut out).unwrap_err();
+                assert_eq!(error.close_code().as_u16(), 1009);
+            });
+            assert!(cost.peak <= limits.message_size_max, "{cost:?}");
+        }
+    }
+}
+
+#[test]
+fn a20_a_close_between_fragments_frees_the_partial_message() {
+    for role in ROLES {
+        let mut connection = fixed(role, Limits::default());
+        let mut out = Vec::with_capacity(1 << 10);
+        let mut wire = [frame(role, 0x02, &[7; 5000]), frame(role, 0x88, b"\x03\xe8")].concat();
+        let cost = cost_of(|| {
+            assert_eq!(drain(&mut connection, &mut wire, &mut out), Ok(1));
+        });
+        assert_eq!(cost.held, 0, "{role:?}");
+    }
+}
+
+#[test]
+fn a30_a_million_pings_in_one_buffer_cost_one_pong_of_memory() {
+    let mut wire: Vec<u8> = frame(Role::Server, 0x89, b"").repeat(1_000_000);
+    let mut connection = fixed(Role::Server, Limits::default());
+    let mut out = Vec::with_capacity(1 << 13);
+    let cost = cost_of(|| {
+        assert_eq!(drain(&mut connection, &mut wire, &mut out), Ok(1_000_000));
+    });
+    assert!(cost.peak <= 131, "{cost:?}");
+    assert!(out.len() <= 33 * 131, "pongs are coalesced: {} bytes", out.len());
+    assert!(feed(&mut support::connection(Role::Server), b"").events.is_empty());
+}
