@@ -28,10 +28,12 @@ pub mod encoder;
 pub mod message;
 
 pub mod connection;
+pub mod handshake;
 
 pub use close::{CloseCode, CloseFrame};
 pub use connection::{Config, Connection, Delivery, Event, Fragment, ReadyState};
 pub use error::{FrameError, ProtocolError, SendError, Utf8Error};
+pub use handshake::{ClientHandshake, HandshakeError, ServerHandshake};
 pub use limits::Limits;
 pub use message::{DataKind, Message, PreparedMessage};
 pub use role::Role;

@@ -1,0 +1,58 @@
+//! What a server adds to the 101 with which it accepts.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::client_request::push_header;
+use super::field;
+use super::misuse::HandshakeMisuse;
+
+/// The subprotocol and the headers of a server's acceptance. The default has neither.
+///
+/// ```
+/// use wscodec::handshake::Acceptance;
+/// let acceptance = Acceptance::new().subprotocol("chat")?.header("Server", "example")?;
+/// # Ok::<_, wscodec::handshake::HandshakeMisuse>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acceptance {
+    subprotocol: Option<String>,
+    headers: Vec<u8>,
+}
+
+impl Acceptance {
+    /// Without a subprotocol, and without headers beyond those of the handshake.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { subprotocol: None, headers: Vec::new() }
+    }
+
+    /// Selects a subprotocol, one of those that the client has offered.
+    ///
+    /// # Errors
+    /// [`HandshakeMisuse::Subprotocol`] if it is not a token.
+    pub fn subprotocol(mut self, name: &str) -> Result<Self, HandshakeMisuse> {
+        if !field::is_token(name.as_bytes()) {
+            return Err(HandshakeMisuse::Subprotocol);
+        }
+        self.subprotocol = Some(name.into());
+        Ok(self)
+    }
+
+    /// Adds a header.
+    ///
+    /// # Errors
+    /// [`HandshakeMisuse::HeaderName`], [`HandshakeMisuse::HeaderReserved`] and [`HandshakeMisuse::HeaderValue`].
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
+        push_header(&mut self.headers, name, value)?;
+        Ok(self)
+    }
+
+    pub(super) fn selected_subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    pub(super) fn headers(&self) -> &[u8] {
+        &self.headers
+    }
+}

@@ -1,0 +1,384 @@
+//! |Sec-WebSocket-Extensions|: between its text and names with parameters (RFC 6455, 9.1), and the two hooks by which
+//! an extension takes part in a handshake.
+//!
+//! Nothing here knows any extension. What RFC 6455 asks of every extension is done here and not by the hooks: a
+//! server's answer holds nothing that was not offered, and nothing twice.
+//!
+//! ```text
+//! extension-list = 1#extension
+//! extension      = token *( ";" token [ "=" ( token | quoted-string ) ] )
+//! ```
+//!
+//! Invariant: a list is judged whole before it is handed out, so its iterators meet no malformed text.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+
+use super::field::{self, is_token_byte};
+use super::head::{Head, Headers};
+use super::misuse::HandshakeMisuse;
+
+/// The header's name.
+pub(super) const NAME: &str = "Sec-WebSocket-Extensions";
+
+/// How many of a client's offers a server looks at: those that the client prefers. The rest is judged by the grammar
+/// and ignored, so that ten thousand offers cost no negotiation.
+pub const EXTENSIONS_MAX: usize = 16;
+
+/// The extensions that a client makes use of: what it offers, and what it makes of the server's answer.
+///
+/// One value belongs to one handshake, and holds what was agreed when the handshake is done.
+pub trait ClientExtensions {
+    /// Writes the offers, the preferred one first.
+    ///
+    /// # Errors
+    /// What `offers` says of a text that is not a token.
+    fn offer(&self, offers: &mut ExtensionWriter) -> Result<(), HandshakeMisuse>;
+
+    /// Judges the server's answer. Called once, when everything else about the response is right.
+    ///
+    /// Each extension in `answer` has been offered and stands there once; an empty `answer` is a server that has
+    /// declined all of them.
+    ///
+    /// # Errors
+    /// [`ExtensionMismatch`] fails the connection.
+    fn accept(&mut self, answer: Extensions<'_>) -> Result<(), ExtensionMismatch>;
+}
+
+/// The extensions that a server makes use of: what it takes from a client's offers.
+pub trait ServerExtensions {
+    /// Picks among `offers`, which stand in the client's order of preference, and writes the extensions to use from
+    /// now on to `answer`. Nothing written is everything declined. Called once.
+    ///
+    /// # Errors
+    /// What `answer` says of a text that is not a token.
+    fn negotiate(
+        &mut self,
+        offers: Extensions<'_>,
+        answer: &mut ExtensionWriter,
+    ) -> Result<(), HandshakeMisuse>;
+}
+
+/// No extension: nothing is offered, and every offer is declined.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoExtensions;
+
+impl ClientExtensions for NoExtensions {
+    fn offer(&self, _: &mut ExtensionWriter) -> Result<(), HandshakeMisuse> {
+        Ok(())
+    }
+
+    fn accept(&mut self, _: Extensions<'_>) -> Result<(), ExtensionMismatch> {
+        Ok(())
+    }
+}
+
+impl ServerExtensions for NoExtensions {
+    fn negotiate(
+        &mut self,
+        _: Extensions<'_>,
+        _: &mut ExtensionWriter,
+    ) -> Result<(), HandshakeMisuse> {
+        Ok(())
+    }
+}
+
+/// A server's parameters do not answer what was offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtensionMismatch;
+
+impl core::fmt::Display for ExtensionMismatch {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("extension parameters do not answer the offer")
+    }
+}
+
+impl core::error::Error for ExtensionMismatch {}
+
+/// The extensions that a message lists, over all its header lines.
+#[derive(Clone, Debug)]
+pub struct Extensions<'h> {
+    headers: Option<Headers<'h>>,
+    /// What remains of the line at hand; empty when it is used up.
+    line: &'h [u8],
+    /// How many more are handed out.
+    remaining: usize,
+}
+
+impl<'h> Extensions<'h> {
+    /// What a client offers: the first [`EXTENSIONS_MAX`] of a head whose lines have been judged.
+    pub(super) fn offers(head: &'h Head) -> Self {
+        Self { headers: Some(head.headers()), line: b"", remaining: EXTENSIONS_MAX }
+    }
+
+    /// What a server answers: all of a head whose lines have been judged, since each must have been offered.
+    pub(super) fn answer(head: &'h Head) -> Self {
+        Self { headers: Some(head.headers()), line: b"", remaining: usize::MAX }
+    }
+}
+
+impl<'h> Iterator for Extensions<'h> {
+    type Item = Extension<'h>;
+
+    fn next(&mut self) -> Option<Extension<'h>> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        loop {
+            if let Some((extension, rest)) = next_extension(self.line).ok().flatten() {
+                self.line = rest;
+                return Some(extension);
+            }
+            self.line = self.headers.as_mut()?.find(|header| header.is(NAME))?.value;
+        }
+    }
+}
+
+/// One extension with its parameters, as offered or as answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Extension<'h> {
+    name: &'h str,
+    parameters: &'h [u8],
+}
+
+impl<'h> Extension<'h> {
+    /// The registered name, such as `permessage-deflate`. Names compare exactly.
+    #[must_use]
+    pub const fn name(&self) -> &'h str {
+        self.name
+    }
+
+    /// The parameters in their order, doubled ones too.
+    #[must_use]
+    pub const fn parameters(&self) -> ExtensionParameters<'h> {
+        ExtensionParameters { rest: self.parameters }
+    }
+}
+
+/// The parameters of an [`Extension`].
+#[derive(Clone, Debug)]
+pub struct ExtensionParameters<'h> {
+    rest: &'h [u8],
+}
+
+impl<'h> Iterator for ExtensionParameters<'h> {
+    type Item = ExtensionParameter<'h>;
+
+    fn next(&mut self) -> Option<ExtensionParameter<'h>> {
+        let (parameter, rest) = next_parameter(self.rest).ok().flatten()?;
+        self.rest = rest;
+        Some(parameter)
+    }
+}
+
+/// One parameter of an [`Extension`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtensionParameter<'h> {
+    /// The name, a token.
+    pub name: &'h str,
+    /// The value, a token; of a quoted one, what is between the quotes, with its escapes resolved. It is copied only
+    /// if there are any.
+    pub value: Option<Cow<'h, str>>,
+}
+
+/// The text does not follow the grammar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// Judges the whole value of one |Sec-WebSocket-Extensions| line, in time linear in its length.
+///
+/// RFC 6455, 9.1: "If a value is received [...] that does not conform to the ABNF below, the recipient of such
+/// malformed data MUST immediately _Fail the WebSocket Connection_."
+pub(super) fn judge_line(value: &[u8]) -> Result<(), Malformed> {
+    let mut rest = value;
+    let mut count = 0_usize;
+    while let Some((_, after)) = next_extension(rest)? {
+        rest = after;
+        count += 1;
+    }
+    if count == 0 { Err(Malformed) } else { Ok(()) }
+}
+
+/// Whether some extension of an answer stands there twice. Everything in it must have been offered, so a double is
+/// found among the first few, however long the answer is.
+pub(super) fn has_doubled(extensions: &Extensions<'_>) -> bool {
+    let mut rest = extensions.clone();
+    while let Some(extension) = rest.next() {
+        if rest.clone().any(|other| other.name == extension.name) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether everything in `answer` stands in `offered` too.
+pub(super) fn are_offered(answer: &Extensions<'_>, offered: &Extensions<'_>) -> bool {
+    answer.clone().all(|answered| offered.clone().any(|offer| offer.name == answered.name))
+}
+
+/// The next extension of a list, and what follows it; `None` at the end of the list.
+fn next_extension(list: &[u8]) -> Result<Option<(Extension<'_>, &[u8])>, Malformed> {
+    let mut rest = skip_space(list);
+    while let [b',', after @ ..] = rest {
+        rest = skip_space(after); // empty elements are allowed in lists (RFC 9110, 5.6.1.2)
+    }
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    let (name, after_name) = take_token(rest)?;
+    let mut rest = after_name;
+    while let Some((_, after)) = next_parameter(rest)? {
+        rest = after;
+    }
+    let parameters_len = after_name.len() - rest.len();
+    let parameters = after_name.get(..parameters_len).unwrap_or_default();
+    match skip_space(rest) {
+        [] => Ok(Some((Extension { name, parameters }, &[]))),
+        [b',', after @ ..] => Ok(Some((Extension { name, parameters }, after))),
+        _ => Err(Malformed),
+    }
+}
+
+/// The next parameter of an extension, and what follows it; `None` if no semicolon is next.
+fn next_parameter(text: &[u8]) -> Result<Option<(ExtensionParameter<'_>, &[u8])>, Malformed> {
+    let [b';', after @ ..] = skip_space(text) else { return Ok(None) };
+    let (name, rest) = take_token(skip_space(after))?;
+    let [b'=', after @ ..] = skip_space(rest) else {
+        return Ok(Some((ExtensionParameter { name, value: None }, rest)));
+    };
+    let (value, rest) = match skip_space(after) {
+        [b'"', quoted @ ..] => take_quoted(quoted)?,
+        token => {
+            let (value, rest) = take_token(token)?;
+            (Cow::Borrowed(value), rest)
+        }
+    };
+    Ok(Some((ExtensionParameter { name, value: Some(value) }, rest)))
+}
+
+fn take_token(text: &[u8]) -> Result<(&str, &[u8]), Malformed> {
+    let len = text.iter().take_while(|&&byte| is_token_byte(byte)).count();
+    let (token, rest) = text.split_at_checked(len).ok_or(Malformed)?;
+    Ok((field::as_token(token).ok_or(Malformed)?, rest))
+}
+
+/// The value of a quoted string from after its opening quote on.
+///
+/// RFC 6455, 9.1: "When using the quoted-string syntax variant, the value after quoted-string unescaping MUST conform
+/// to the 'token' ABNF."
+fn take_quoted(text: &[u8]) -> Result<(Cow<'_, str>, &[u8]), Malformed> {
+    let mut escaped = false;
+    let mut has_escapes = false;
+    let mut end = None;
+    for (i, &byte) in text.iter().enumerate() {
+        match byte {
+            b'\\' if !escaped => {
+                escaped = true;
+                has_escapes = true;
+            }
+            b'"' if !escaped => {
+                end = Some(i);
+                break;
+            }
+            _ if is_token_byte(byte) => escaped = false,
+            _ => return Err(Malformed),
+        }
+    }
+    let (inside, rest) = text.split_at_checked(end.ok_or(Malformed)?).ok_or(Malformed)?;
+    let rest = rest.get(1..).unwrap_or_default();
+    if inside.is_empty() {
+        return Err(Malformed);
+    }
+    let value = if has_escapes {
+        let unescaped = inside.iter().filter(|&&byte| byte != b'\\').map(|&byte| char::from(byte));
+        Cow::Owned(unescaped.collect())
+    } else {
+        Cow::Borrowed(field::as_token(inside).ok_or(Malformed)?)
+    };
+    Ok((value, rest))
+}
+
+fn skip_space(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = text {
+        text = rest;
+    }
+    text
+}
+
+/// Writes the value of |Sec-WebSocket-Extensions|: tokens only, so that nothing else can get into the header.
+///
+/// ```
+/// use wscodec::handshake::ExtensionWriter;
+/// let mut offers = ExtensionWriter::new();
+/// offers.extension("permessage-deflate")?.value("client_max_window_bits", "10")?.flag("x")?;
+/// offers.extension("permessage-deflate")?;
+/// assert_eq!(
+///     offers.as_str(),
+///     "permessage-deflate; client_max_window_bits=10; x, permessage-deflate"
+/// );
+/// # Ok::<_, wscodec::handshake::HandshakeMisuse>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExtensionWriter {
+    text: String,
+}
+
+impl ExtensionWriter {
+    /// One without extensions.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { text: String::new() }
+    }
+
+    /// Begins another extension.
+    ///
+    /// # Errors
+    /// [`HandshakeMisuse::Extension`] if `name` is not a token.
+    pub fn extension(&mut self, name: &str) -> Result<&mut Self, HandshakeMisuse> {
+        judge_token(name)?;
+        if !self.text.is_empty() {
+            self.text.push_str(", ");
+        }
+        self.text.push_str(name);
+        Ok(self)
+    }
+
+    /// Adds a parameter without a value to the last extension.
+    ///
+    /// # Errors
+    /// [`HandshakeMisuse::Extension`] if `name` is not a token, or there is no extension.
+    pub fn flag(&mut self, name: &str) -> Result<&mut Self, HandshakeMisuse> {
+        judge_token(name)?;
+        if self.text.is_empty() {
+            return Err(HandshakeMisuse::Extension);
+        }
+        self.text.push_str("; ");
+        self.text.push_str(name);
+        Ok(self)
+    }
+
+    /// Adds a parameter with a value to the last extension.
+    ///
+    /// # Errors
+    /// [`HandshakeMisuse::Extension`] if `name` or `value` is not a token, or there is no extension.
+    pub fn value(&mut self, name: &str, value: &str) -> Result<&mut Self, HandshakeMisuse> {
+        judge_token(value)?;
+        self.flag(name)?;
+        self.text.push('=');
+        self.text.push_str(value);
+        Ok(self)
+    }
+
+    /// The value of the header; empty if no extension has been written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What has been written, read back.
+    pub(super) fn extensions(&self) -> Extensions<'_> {
+        Extensions { headers: None, line: self.text.as_bytes(), remaining: usize::MAX }
+    }
+}
+
+fn judge_token(text: &str) -> Result<(), HandshakeMisuse> {
+    if field::is_token(text.as_bytes()) { Ok(()) } else { Err(HandshakeMisuse::Extension) }
+}

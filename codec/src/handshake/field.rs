@@ -1,0 +1,125 @@
+//! Field values: from the bytes after a header's colon to tokens and lists (RFC 9110, 5.5 and 5.6).
+//!
+//! Pure functions, linear in their input, and used in both directions: what is refused when it is received is
+//! refused when the user of the crate gives it.
+
+/// Whether `byte` may stand in a token (RFC 9110, 5.6.2).
+pub(super) const fn is_token_byte(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'a'..=b'z'
+            | b'A'..=b'Z'
+            | b'0'..=b'9'
+            | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*'
+            | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+    )
+}
+
+/// Whether `bytes` are a token: one `tchar` or more.
+pub(super) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
+}
+
+/// `bytes` as a token, which is ASCII and so text.
+pub(super) fn as_token(bytes: &[u8]) -> Option<&str> {
+    if is_token(bytes) { core::str::from_utf8(bytes).ok() } else { None }
+}
+
+/// Whether `byte` may stand in a field value: everything but control characters. HTAB may, bytes from 0x80 on may
+/// too, and mean nothing (`obs-text`).
+pub(super) const fn is_value_byte(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=0x7e | 0x80..)
+}
+
+/// Whether `byte` may stand in the value of |Host|: the ASCII of an authority without user information
+/// (RFC 3986, 3.2.2 and 3.2.3).
+pub(super) const fn is_host_byte(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'a'..=b'z'
+            | b'A'..=b'Z'
+            | b'0'..=b'9'
+            | b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']'
+            | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
+    )
+}
+
+/// The first byte that `allowed` refuses, and where it stands.
+pub(super) fn find_refused(bytes: &[u8], allowed: impl Fn(u8) -> bool) -> Option<(usize, u8)> {
+    bytes.iter().copied().enumerate().find(|&(_, byte)| !allowed(byte))
+}
+
+/// `value` without the spaces and tabs around it (`OWS`).
+pub(super) fn trim(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// The elements of a comma-separated list without quoted strings; empty ones are skipped, as RFC 9110, 5.6.1.2 asks
+/// of recipients.
+pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
+}
+
+/// A header that may stand in a message once.
+#[derive(Debug, Default)]
+pub(super) enum Once<'h> {
+    #[default]
+    Absent,
+    Present(&'h [u8]),
+    Doubled,
+}
+
+impl<'h> Once<'h> {
+    pub(super) fn take(&mut self, value: &'h [u8]) {
+        *self = match self {
+            Self::Absent => Self::Present(value),
+            Self::Present(_) | Self::Doubled => Self::Doubled,
+        };
+    }
+
+    /// The value, if there is one and no other.
+    pub(super) const fn value(&self) -> Option<&'h [u8]> {
+        match self {
+            Self::Present(value) => Some(value),
+            Self::Absent | Self::Doubled => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn token_bytes_are_those_of_the_rfc() {
+        let allowed: Vec<u8> = (0..=255).filter(|&byte| is_token_byte(byte)).collect();
+        let separators = b"()<>@,;:\\\"/[]?={} \t";
+        for byte in 0..=255_u8 {
+            let expected = byte.is_ascii_graphic() && !separators.contains(&byte);
+            assert_eq!(allowed.contains(&byte), expected, "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn list_skips_empty_elements_and_trims() {
+        let elements: Vec<&[u8]> = list(b" ,a ,\t b,, c d ,").collect();
+        assert_eq!(elements, [&b"a"[..], b"b", b"c d"]);
+        assert_eq!(list(b" , ,").count(), 0);
+    }
+
+    #[test]
+    fn value_bytes_are_all_but_controls() {
+        for byte in 0..=255_u8 {
+            let expected = byte == b'\t' || !byte.is_ascii_control();
+            assert_eq!(is_value_byte(byte), expected, "{byte:#x}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Limits on the opening handshake, each with the attack that it stops.
+
+/// What a peer may send before the handshake fails.
+///
+/// Memory follows the bytes that have really arrived and never passes `head_size_max` for the bytes and the list of
+/// at most `headers_max` header positions beside them. A bound on *time* is the caller's: this crate has no clock, so
+/// a head that never ends must be cut off by a deadline that counts from the connection's start.
+///
+/// ```
+/// use wscodec::handshake::HandshakeLimits;
+/// let limits = HandshakeLimits { head_size_max: 4096, ..HandshakeLimits::default() };
+/// assert_eq!(limits.headers_max, 100);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandshakeLimits {
+    /// The whole head, start line and blank line included, in bytes. Default 16 KiB. Stops a head that never ends
+    /// from taking memory: a server answers 431.
+    pub head_size_max: usize,
+    /// The start line (request line or status line) without its line end, in bytes. Default 8 KiB. Stops a target of
+    /// the size of a head from reaching routers and logs: a server answers 414.
+    pub start_line_size_max: usize,
+    /// The header lines. Default 100. Stops floods of tiny headers, which cost the receiver more than the sender:
+    /// a server answers 431.
+    pub headers_max: usize,
+}
+
+impl HandshakeLimits {
+    /// The default of [`head_size_max`](Self::head_size_max): 16 KiB.
+    pub const HEAD_SIZE_MAX: usize = 16 << 10;
+    /// The default of [`start_line_size_max`](Self::start_line_size_max): 8 KiB.
+    pub const START_LINE_SIZE_MAX: usize = 8 << 10;
+    /// The default of [`headers_max`](Self::headers_max): 100.
+    pub const HEADERS_MAX: usize = 100;
+}
+
+impl Default for HandshakeLimits {
+    fn default() -> Self {
+        Self {
+            head_size_max: Self::HEAD_SIZE_MAX,
+            start_line_size_max: Self::START_LINE_SIZE_MAX,
+            headers_max: Self::HEADERS_MAX,
+        }
+    }
+}

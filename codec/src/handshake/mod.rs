@@ -1,0 +1,74 @@
+//! The opening handshake (RFC 6455, 4): from bytes to a request or a response that has been judged, and back.
+//!
+//! It stands apart from the connection, which it precedes: a [`ClientHandshake`] or a [`ServerHandshake`] *is* the
+//! state CONNECTING, takes bytes until it is done, and leaves what follows the head in the caller's buffer. Those are
+//! the first frames, and the connection's first input.
+//!
+//! ```text
+//! client   ClientRequest ──start──▶ bytes            bytes ──receive──▶ Response      │ HandshakeError
+//! server   bytes ──receive──▶ Request │ error        accept │ reject ──▶ bytes
+//! ```
+//!
+//! Invariants: every byte of a head is looked at once as it arrives, however it is split; no memory is taken beyond
+//! [`HandshakeLimits`]; once failed, a handshake stays failed and takes nothing; and no text of the user can change
+//! the meaning of what is written, because all of it is judged before.
+//!
+//! Both sides joined in memory:
+//!
+//! ```
+//! use wscodec::handshake::{
+//!     Acceptance, ClientHandshake, ClientRequest, HandshakeLimits, ServerHandshake,
+//! };
+//!
+//! let request = ClientRequest::new("localhost", "/echo")?.subprotocol("echo")?;
+//! let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+//! let mut client = ClientHandshake::start_with_key(&request, [7; 16].into(), &mut to_server)?;
+//!
+//! let mut server = ServerHandshake::new(HandshakeLimits::default());
+//! let request = server.receive(&mut &mut to_server[..])?.expect("the request is complete");
+//! assert_eq!((request.host(), request.path()), ("localhost", "/echo"));
+//! server.accept(&Acceptance::new().subprotocol("echo")?, &mut to_client)?;
+//!
+//! let response = client.receive(&mut &mut to_client[..])?.expect("the response is complete");
+//! assert_eq!(response.subprotocol(), Some("echo"));
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+mod limits;
+mod misuse;
+
+mod field;
+mod head;
+mod key;
+mod target;
+
+mod extensions;
+
+mod client_request;
+mod response;
+
+mod client;
+
+mod acceptance;
+mod rejection;
+mod request;
+
+mod server;
+
+pub use acceptance::Acceptance;
+pub use client::{ClientHandshake, INTERIM_RESPONSES_MAX};
+pub use client_request::ClientRequest;
+pub use error::{HandshakeError, HeadError, RequestError, ResponseError};
+pub use extensions::{
+    ClientExtensions, EXTENSIONS_MAX, Extension, ExtensionMismatch, ExtensionParameter,
+    ExtensionParameters, ExtensionWriter, Extensions, NoExtensions, ServerExtensions,
+};
+pub use head::{Header, Headers};
+pub use key::HandshakeKey;
+pub use limits::HandshakeLimits;
+pub use misuse::HandshakeMisuse;
+pub use rejection::Rejection;
+pub use request::Request;
+pub use response::Response;
+pub use server::ServerHandshake;

@@ -1,0 +1,131 @@
+//! The response with which a server refuses: from an error or a status to bytes.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::client_request::push_header;
+use super::error::HandshakeError;
+use super::misuse::HandshakeMisuse;
+
+/// A response that refuses a handshake: status, headers, body.
+///
+/// It always says `Connection: close` and the body's length. A 405 names `GET`, a 426 names `websocket` and version 13
+/// (RFC 6455, 4.2.2). Made from a [`HandshakeError`], it says what was wrong in a line of text.
+///
+/// ```
+/// use wscodec::handshake::Rejection;
+/// let rejection = Rejection::new(503)?.header("Retry-After", "5")?.body("too many connections\n");
+/// # Ok::<_, wscodec::handshake::HandshakeMisuse>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    status: u16,
+    headers: Vec<u8>,
+    has_content_type: bool,
+    body: Vec<u8>,
+}
+
+impl Rejection {
+    /// A refusal of this status, without a body: 200 to 599 but those that can't have one.
+    ///
+    /// # Errors
+    /// [`HandshakeMisuse::Status`].
+    pub const fn new(status: u16) -> Result<Self, HandshakeMisuse> {
+        match status {
+            204 | 205 | 304 => Err(HandshakeMisuse::Status { status }),
+            200..=599 => Ok(Self::of_status(status)),
+            _ => Err(HandshakeMisuse::Status { status }),
+        }
+    }
+
+    const fn of_status(status: u16) -> Self {
+        Self { status, headers: Vec::new(), has_content_type: false, body: Vec::new() }
+    }
+
+    /// Adds a header.
+    ///
+    /// # Errors
+    /// [`HandshakeMisuse::HeaderName`], [`HandshakeMisuse::HeaderReserved`] and [`HandshakeMisuse::HeaderValue`].
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
+        push_header(&mut self.headers, name, value)?;
+        self.has_content_type |= name.eq_ignore_ascii_case("Content-Type");
+        Ok(self)
+    }
+
+    /// Replaces the body. It is plain text unless a |Content-Type| header says otherwise.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The status.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The response up to its blank line, that included.
+    pub(super) fn encode_head(&self) -> String {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
+        head.push_str(match self.status {
+            405 => "Allow: GET\r\nConnection: close\r\n",
+            // RFC 9110, 7.8: "A sender of Upgrade MUST also send an "Upgrade" connection option in the Connection
+            // header field".
+            426 => {
+                "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: close, Upgrade\r\n"
+            }
+            _ => "Connection: close\r\n",
+        });
+        head.push_str(core::str::from_utf8(&self.headers).unwrap_or_default()); // ASCII: judged
+        if !self.body.is_empty() && !self.has_content_type {
+            head.push_str("Content-Type: text/plain; charset=utf-8\r\n");
+        }
+        head.push_str("Content-Length: ");
+        head.push_str(&self.body.len().to_string());
+        head.push_str("\r\n\r\n");
+        head
+    }
+
+    pub(super) fn body_bytes(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl From<HandshakeError> for Rejection {
+    fn from(error: HandshakeError) -> Self {
+        // A status that this server has received or sent itself can be one that has no body: it becomes a 502.
+        let rejection = Self::new(error.status()).unwrap_or(Self::of_status(502));
+        rejection.body(format!("{error}\n"))
+    }
+}
+
+/// The reason phrase of a status (RFC 9110, 15); empty if it is not a usual one here.
+const fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        414 => "URI Too Long",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}

@@ -1,0 +1,226 @@
+//! The server's side of the opening handshake: turns what a client sends into a request that may be accepted, or the
+//! reason why not, and writes the answer (RFC 6455, 4.2).
+
+use alloc::boxed::Box;
+
+use bytes::BufMut;
+
+use super::acceptance::Acceptance;
+use super::error::HandshakeError;
+use super::extensions::{self, ExtensionWriter, NoExtensions, ServerExtensions};
+use super::head::{Head, HeadKind};
+use super::limits::HandshakeLimits;
+use super::misuse::{self, HandshakeMisuse};
+use super::rejection::Rejection;
+use super::request::{self, Opening, Request};
+
+/// A server's connection while it is CONNECTING: the request is awaited, judged and answered.
+///
+/// ```
+/// use wscodec::handshake::{Acceptance, HandshakeLimits, Rejection, ServerHandshake};
+///
+/// let mut received = *b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+///     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+///     Sec-WebSocket-Version: 13\r\n\r\n\x81\x80\0\0\0\0";
+/// let mut input = &mut received[..]; // what was read from the socket
+/// let mut out = Vec::new(); // what is to be written to it
+///
+/// let mut handshake = ServerHandshake::new(HandshakeLimits::default());
+/// match handshake.receive(&mut input) {
+///     Ok(Some(request)) if request.path() == "/chat" => {
+///         handshake.accept(&Acceptance::default(), &mut out)?; // open
+///     }
+///     Ok(Some(_)) => handshake.reject(Rejection::new(404)?, &mut out)?, // write, then close
+///     Ok(None) => { /* read more, and call again */ }
+///     Err(error) => handshake.reject(error, &mut out)?, // write, then close
+/// }
+/// assert!(out.starts_with(b"HTTP/1.1 101 Switching Protocols\r\n"));
+/// assert_eq!(input, b"\x81\x80\0\0\0\0"); // the first frame came with the request: give it to the connection
+/// # Ok::<_, wscodec::handshake::HandshakeMisuse>(())
+/// ```
+///
+/// There is no clock in it: bound the time from the connection's start to [`receive`](Self::receive) being done, not
+/// from the last byte, or a client that sends a header a second holds the connection for ever.
+#[derive(Clone, Debug)]
+pub struct ServerHandshake {
+    head: Head,
+    state: State,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Receiving,
+    /// The request may be accepted. Boxed: a server keeps thousands that are still receiving.
+    Received(Box<Opening>),
+    Accepted(Box<Opening>),
+    Failed(HandshakeError),
+    Rejected {
+        status: u16,
+    },
+}
+
+impl ServerHandshake {
+    /// A handshake that waits for its request. Takes no memory from the heap before the first byte.
+    #[must_use]
+    pub const fn new(limits: HandshakeLimits) -> Self {
+        Self { head: Head::new(HeadKind::Request, limits), state: State::Receiving }
+    }
+
+    /// Takes the bytes of the request from the front of `input`, and returns it once it is complete and may be
+    /// accepted.
+    ///
+    /// `Ok(None)` is a request that is not complete: all of `input` was taken, and may be read into again. What
+    /// follows the request stays in `input`: frames of a client that does not wait. Once there is a request, further
+    /// calls return the same and take nothing.
+    ///
+    /// # Errors
+    /// What makes the request one that can't be accepted, as soon as the bytes show it. It stays: further calls return
+    /// the same and take nothing, so that nothing is parsed after a refusal. Give it to [`reject`](Self::reject).
+    pub fn receive(
+        &mut self,
+        input: &mut &mut [u8],
+    ) -> Result<Option<Request<'_>>, HandshakeError> {
+        if let State::Receiving = self.state {
+            let judged = match self.head.receive(input) {
+                Ok(false) => return Ok(None),
+                Ok(true) => request::judge(&self.head),
+                Err(error) => Err(error.into()),
+            };
+            self.state = match judged {
+                Ok(opening) => State::Received(Box::new(opening)),
+                Err(error) => {
+                    self.head.discard();
+                    State::Failed(error)
+                }
+            };
+        }
+        match self.state {
+            State::Failed(error) => Err(error),
+            State::Rejected { status } => Err(HandshakeError::Rejected { status }),
+            State::Receiving | State::Received(_) | State::Accepted(_) => Ok(self.request()),
+        }
+    }
+
+    /// Tells the handshake that the stream has ended.
+    ///
+    /// # Errors
+    /// [`HandshakeError::UnexpectedEof`] unless the request was complete, and the error if it has failed before.
+    pub fn receive_eof(&mut self) -> Result<(), HandshakeError> {
+        match self.state {
+            State::Receiving => {
+                self.head.discard();
+                self.state = State::Failed(HandshakeError::UnexpectedEof);
+                Err(HandshakeError::UnexpectedEof)
+            }
+            State::Received(_) | State::Accepted(_) => Ok(()),
+            State::Failed(error) => Err(error),
+            State::Rejected { status } => Err(HandshakeError::Rejected { status }),
+        }
+    }
+
+    /// The request, once it is complete and may be accepted, and after it has been.
+    #[must_use]
+    pub fn request(&self) -> Option<Request<'_>> {
+        match &self.state {
+            State::Received(opening) | State::Accepted(opening) => {
+                Some(Request::new(&self.head, opening))
+            }
+            State::Receiving | State::Failed(_) | State::Rejected { .. } => None,
+        }
+    }
+
+    /// Appends the 101 that opens the connection to `out`. Extensions are declined.
+    ///
+    /// # Errors
+    /// [`HandshakeMisuse::NoRequest`], [`HandshakeMisuse::SubprotocolNotOffered`] and [`HandshakeMisuse::BufferFull`];
+    /// nothing is written then, and the request still waits for an answer.
+    pub fn accept(
+        &mut self,
+        acceptance: &Acceptance,
+        out: &mut impl BufMut,
+    ) -> Result<(), HandshakeMisuse> {
+        self.accept_with_extensions(acceptance, &mut NoExtensions, out)
+    }
+
+    /// Appends the 101 that opens the connection to `out`, with what `extensions` takes of the client's offers.
+    ///
+    /// # Errors
+    /// As [`accept`](Self::accept), and [`HandshakeMisuse::ExtensionNotOffered`] if `extensions` answers what was not
+    /// offered, or what it says itself.
+    pub fn accept_with_extensions(
+        &mut self,
+        acceptance: &Acceptance,
+        extensions: &mut impl ServerExtensions,
+        out: &mut impl BufMut,
+    ) -> Result<(), HandshakeMisuse> {
+        let State::Received(opening) = &self.state else { return Err(HandshakeMisuse::NoRequest) };
+        let request = Request::new(&self.head, opening);
+        // RFC 6455, 4.2.2: "The value chosen MUST be derived from the client's handshake, specifically by selecting
+        // one of the values from the |Sec-WebSocket-Protocol| field".
+        let (subprotocol_name, subprotocol, subprotocol_end) =
+            match acceptance.selected_subprotocol() {
+                None => ("", "", ""),
+                Some(selected) => {
+                    if !request.subprotocols().any(|offered| offered == selected) {
+                        return Err(HandshakeMisuse::SubprotocolNotOffered);
+                    }
+                    ("Sec-WebSocket-Protocol: ", selected, "\r\n")
+                }
+            };
+        let mut answer = ExtensionWriter::new();
+        extensions.negotiate(request.extensions(), &mut answer)?;
+        // RFC 6455, 9.1: "A server MUST NOT respond with any extension not requested by the client."
+        if !extensions::are_offered(&answer.extensions(), &request.extensions()) {
+            return Err(HandshakeMisuse::ExtensionNotOffered);
+        }
+        let (answer_name, answer_end) = if answer.as_str().is_empty() {
+            ("", "")
+        } else {
+            ("Sec-WebSocket-Extensions: ", "\r\n")
+        };
+        misuse::write(
+            out,
+            &[
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                  Sec-WebSocket-Accept: ",
+                &opening.key.accept(),
+                b"\r\n",
+                subprotocol_name.as_bytes(),
+                subprotocol.as_bytes(),
+                subprotocol_end.as_bytes(),
+                answer_name.as_bytes(),
+                answer.as_str().as_bytes(),
+                answer_end.as_bytes(),
+                acceptance.headers(),
+                b"\r\n",
+            ],
+        )?;
+        if let State::Received(opening) = core::mem::replace(&mut self.state, State::Receiving) {
+            self.state = State::Accepted(opening);
+        }
+        Ok(())
+    }
+
+    /// Appends a response that refuses the handshake to `out`: one made from the error that
+    /// [`receive`](Self::receive) returned, or a [`Rejection`] of the server's own choice, at any time before it is
+    /// answered. Then write `out`, and close: it says `Connection: close`, and nothing is parsed any more.
+    ///
+    /// # Errors
+    /// [`HandshakeMisuse::NoRequest`] if the handshake has been answered, and [`HandshakeMisuse::BufferFull`]; nothing
+    /// is written then.
+    pub fn reject(
+        &mut self,
+        rejection: impl Into<Rejection>,
+        out: &mut impl BufMut,
+    ) -> Result<(), HandshakeMisuse> {
+        match self.state {
+            State::Receiving | State::Received(_) | State::Failed(_) => {}
+            State::Accepted(_) | State::Rejected { .. } => return Err(HandshakeMisuse::NoRequest),
+        }
+        let rejection = rejection.into();
+        misuse::write(out, &[rejection.encode_head().as_bytes(), rejection.body_bytes()])?;
+        self.head.discard();
+        self.state = State::Rejected { status: rejection.status() };
+        Ok(())
+    }
+}
