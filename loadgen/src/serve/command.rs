@@ -1,0 +1,106 @@
+//! The command `loadgen serve`: a configuration to a server that runs until it is interrupted.
+
+use std::future::poll_fn;
+use std::io::{self, Write};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+
+use super::config::ServeConfig;
+use super::counters::Totals;
+use super::{Server, ServerHandle};
+use crate::host::DescriptorLimit;
+
+/// How often a running server looks whether accepting has failed.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Serves until SIGINT or SIGTERM, then prints to `out` what has happened. Talk goes to stderr.
+///
+/// # Errors
+/// As [`Server::bind`] and [`Server::start`].
+pub fn run(config: &ServeConfig, out: &mut impl Write) -> io::Result<()> {
+    // What the hard limit doesn't allow shows as a failure to accept, and is said then.
+    DescriptorLimit::raise().ok();
+    // Before the first client: a signal that comes early must not end the process without a summary.
+    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+    let _entered = runtime.enter();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+
+    let handle = Server::bind(config)?.start()?;
+    eprintln!(
+        "listening on ws://{}/ ({}, {} threads)",
+        handle.local_addr(),
+        config.mode.name(),
+        config.threads
+    );
+    runtime.block_on(async {
+        let mut watch = AcceptWatch::default();
+        loop {
+            let signalled = poll_fn(|cx| {
+                let is_signalled =
+                    interrupt.poll_recv(cx).is_ready() || terminate.poll_recv(cx).is_ready();
+                if is_signalled { Poll::Ready(()) } else { Poll::Pending }
+            });
+            if timeout(WATCH_INTERVAL, signalled).await.is_ok() {
+                break;
+            }
+            watch.look(&handle);
+        }
+    });
+    eprintln!("shutting down: {} connections are told", handle.totals().open);
+    print_totals(&handle.shutdown(), out)
+}
+
+/// Says once a kind that accepting fails, not once a connection.
+#[derive(Default)]
+struct AcceptWatch {
+    said: Vec<&'static str>,
+}
+
+impl AcceptWatch {
+    fn look(&mut self, handle: &ServerHandle) {
+        for &name in handle.totals().accept_errors.keys() {
+            if !self.said.contains(&name) {
+                self.said.push(name);
+                let help = match name {
+                    "process_descriptors" => ": too few descriptors, see loadgen doctor",
+                    "too_many_connections" => ": more connections than the limit",
+                    _ => "",
+                };
+                eprintln!("accept fails ({name}){help}; further failures are only counted");
+            }
+        }
+    }
+}
+
+fn print_totals(totals: &Totals, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "connections   accepted {}  established {}",
+        totals.accepted, totals.established
+    )?;
+    writeln!(
+        out,
+        "messages      received {}  sent {}",
+        totals.messages_received, totals.messages_sent
+    )?;
+    writeln!(out, "bytes         received {}  sent {}", totals.bytes_received, totals.bytes_sent)?;
+    print_counts("closes", totals.closes.iter(), out)?;
+    print_counts("rejected", totals.rejected.iter(), out)?;
+    print_counts("violations", totals.protocol_errors.iter(), out)?;
+    print_counts("accept", totals.accept_errors.iter(), out)
+}
+
+/// One line, or none where nothing was counted.
+fn print_counts<K: std::fmt::Display>(
+    label: &str,
+    counts: impl Iterator<Item = (K, impl std::fmt::Display)>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let counts: Vec<String> = counts.map(|(key, count)| format!("{key}: {count}")).collect();
+    if counts.is_empty() { Ok(()) } else { writeln!(out, "{label:<13} {}", counts.join("  ")) }
+}

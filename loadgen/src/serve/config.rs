@@ -1,0 +1,98 @@
+//! What the reference server is asked to do, with a named default for every bound.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+use std::thread;
+use std::time::Duration;
+
+use wscodec::Limits;
+
+use super::origin::OriginPolicy;
+
+/// What the server does with a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mode {
+    /// Sends it back, as the same type, in one frame.
+    #[default]
+    Echo,
+    /// Counts it, and answers nothing.
+    Sink,
+}
+
+impl Mode {
+    /// As it stands on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Sink => "sink",
+        }
+    }
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        [Self::Echo, Self::Sink]
+            .into_iter()
+            .find(|mode| mode.name() == name)
+            .ok_or_else(|| format!("unknown mode {name:?}: use echo or sink"))
+    }
+}
+
+/// The server's configuration. Start from [`ServeConfig::default`] and change what differs.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    /// Where to listen. Default 127.0.0.1:9001: the loopback, so that nobody else reaches it unless asked to. Port 0
+    /// takes a free one.
+    pub listen: SocketAddr,
+    /// Threads, each with a runtime and connections of its own. Default: one for each core.
+    pub threads: NonZeroUsize,
+    /// What is done with a message.
+    pub mode: Mode,
+    /// What a client may send.
+    pub limits: Limits,
+    /// Which web pages may connect (stops cross-site WebSocket hijacking).
+    pub origins: OriginPolicy,
+    /// From accept to the end of the request's head. Default 10 s. Stops slow heads, however they are dripped.
+    pub handshake_timeout: Duration,
+    /// A client that was silent for half of this is pinged; after all of it the connection is closed. Default 120 s;
+    /// `None` waits for ever. Frees what dead peers hold.
+    pub idle_timeout: Option<Duration>,
+    /// From this side's Close, or the end of what it has to say, to the end of the client's stream. Default 5 s. Stops
+    /// clients that never answer Close or never end.
+    pub close_timeout: Duration,
+    /// How long [`ServerHandle::shutdown`](super::ServerHandle::shutdown) waits for clients. Default 5 s.
+    pub shutdown_timeout: Duration,
+    /// Replies to a client that it hasn't taken, in bytes, before nothing more is read from it. Default 1 MiB. A
+    /// connection holds at most this and the replies to one read. Stops clients that send and never read.
+    pub write_buffer_max: usize,
+    /// Connections open at once; a request beyond them is answered 503. Default 100,000.
+    pub connections_max: usize,
+}
+
+impl ServeConfig {
+    /// Where the server listens unless told otherwise.
+    pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9001);
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self {
+            listen: Self::LISTEN,
+            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            mode: Mode::default(),
+            limits: Limits::default(),
+            origins: OriginPolicy::default(),
+            handshake_timeout: Duration::from_secs(10),
+            idle_timeout: Some(Duration::from_secs(120)),
+            close_timeout: Duration::from_secs(5),
+            shutdown_timeout: Duration::from_secs(5),
+            write_buffer_max: 1 << 20,
+            connections_max: 100_000,
+        }
+    }
+}

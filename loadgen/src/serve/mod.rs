@@ -1,0 +1,158 @@
+//! The reference server: what clients send to what it answers, on the codec, a thread a core.
+//!
+//! ```text
+//!   listener ── accept, one loop ──▶ worker (a thread: runtime, buffers, registry, counters)
+//!                                      └─▶ session (a connection: upgrade, then messages)
+//! ```
+//!
+//! ```no_run
+//! use loadgen::serve::{ServeConfig, Server};
+//!
+//! let server = Server::bind(&ServeConfig::default())?;
+//! println!("listening on {}", server.local_addr());
+//! let handle = server.start()?;
+//! // ... clients come and go ...
+//! let totals = handle.shutdown();
+//! assert_eq!(totals.open, 0);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod command;
+mod config;
+mod counters;
+mod listener;
+mod origin;
+mod registry;
+mod session;
+mod unsent;
+mod upgrade;
+mod worker;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+pub use command::run;
+pub use config::{Mode, ServeConfig};
+pub use counters::Totals;
+pub use listener::parse_address;
+pub use origin::OriginPolicy;
+
+use worker::{Command, Shared};
+
+/// A server that listens and doesn't accept yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    config: ServeConfig,
+}
+
+impl Server {
+    /// Listens on [`ServeConfig::listen`]; the kernel queues connections from now on.
+    ///
+    /// # Errors
+    /// One line with the address and what to do: a port in use, a port that needs root, an address that isn't here.
+    pub fn bind(config: &ServeConfig) -> io::Result<Self> {
+        let listener = listener::bind(config.listen)?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address, config: config.clone() })
+    }
+
+    /// Where it listens: with the real port if the configuration had port 0.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Starts to serve, on [`ServeConfig::threads`] threads of its own.
+    ///
+    /// # Errors
+    /// What the system says when it refuses a thread or the descriptors of a runtime.
+    pub fn start(self) -> io::Result<ServerHandle> {
+        let shared = Arc::new(Shared::new(self.config));
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            shared.counters.iter().map(|_| unbounded_channel()).unzip();
+        let mut handle = ServerHandle {
+            address: self.address,
+            shared,
+            commands: senders.clone(),
+            threads: Vec::new(),
+        };
+        let mut intake = Some((self.listener, senders));
+        // Dropped, and so shut down, where a thread or its runtime is refused.
+        for (index, receiver) in receivers.into_iter().enumerate() {
+            handle.start_worker(index, intake.take(), receiver)?;
+        }
+        Ok(handle)
+    }
+}
+
+/// A running server. Dropping it shuts it down.
+#[derive(Debug)]
+pub struct ServerHandle {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    commands: Vec<UnboundedSender<Command>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl ServerHandle {
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What has happened so far. Costs the server nothing.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        Totals::sum(self.shared.counters.iter().map(AsRef::as_ref))
+    }
+
+    /// Stops accepting, sends every client a Close with 1001, waits for them up to
+    /// [`ServeConfig::shutdown_timeout`], and says what has happened in all.
+    #[must_use = "dropping the handle shuts the server down too"]
+    pub fn shutdown(mut self) -> Totals {
+        self.stop();
+        self.totals()
+    }
+
+    fn start_worker(
+        &mut self,
+        index: usize,
+        intake: Option<worker::Intake>,
+        receiver: UnboundedReceiver<Command>,
+    ) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let (started, outcome) = mpsc::sync_channel(1);
+        let thread = thread::Builder::new().name(format!("serve-{index}")).spawn(move || {
+            // Nobody is left to tell only if this call has panicked.
+            worker::run(index, &shared, intake, receiver, |result| {
+                started.send(result).ok();
+            });
+        })?;
+        self.threads.push(thread);
+        outcome.recv().unwrap_or_else(|_| Err(io::Error::other("the worker ended at once")))
+    }
+
+    fn stop(&mut self) {
+        for commands in &self.commands {
+            // Refused only by a worker that has ended.
+            commands.send(Command::Shutdown).ok();
+        }
+        for thread in self.threads.drain(..) {
+            // A worker that has panicked has said so on stderr.
+            thread.join().ok();
+        }
+    }
+}
+
+impl Drop for ServerHandle {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,339 @@
+//! One client from accept to the end of its stream: what it sends to what it is answered.
+//!
+//! ```text
+//!   Opening ── request accepted ──▶ Open ── both Close frames, or failed ──▶ Ending ── end of stream ──▶ gone
+//!      └── request refused, answered ───────────────────────────────────────▶ ┘
+//! ```
+//!
+//! A session is a future that is polled when its socket is ready and holds no buffer: it reads into its thread's buffer
+//! and writes from its thread's buffer, all replies to a read in one write. Invariant: `unsent` has memory only while the
+//! socket doesn't take what it is given; past a bound nothing is read then.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use rustix::net::Shutdown;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use wscodec::header::{FrameHeader, Opcode};
+use wscodec::mask::FixedKey;
+use wscodec::{CloseCode, CloseFrame, Connection, Event, Message, ReadyState, encoder};
+
+use super::config::Mode;
+use super::registry::{Call, Key, Wait};
+use super::unsent::Unsent;
+use super::upgrade::{Upgrade, Verdict};
+use super::worker::{Buffers, Seat, Worker};
+
+/// Reads of one session before the others of its thread have their turn.
+const READS_PER_TURN: usize = 4;
+
+/// What a Close without a code is counted as (RFC 6455, 7.1.5).
+const NO_STATUS: u16 = 1005;
+/// What an end without Close is counted as (RFC 6455, 7.1.5).
+const ABNORMAL: u16 = 1006;
+
+/// A client's connection.
+pub(super) struct Session {
+    stream: TcpStream,
+    worker: Rc<Worker>,
+    key: Key,
+    stage: Stage,
+    unsent: Unsent,
+    /// The client's stream has ended.
+    eof: bool,
+    /// This side's stream has ended.
+    is_shut: bool,
+    /// The first close code from either side, once there is one.
+    close_code: Option<u16>,
+    /// Why the connection was never established; `None` once it is.
+    rejection: Option<&'static str>,
+    _seat: Seat,
+}
+
+#[expect(clippy::large_enum_variant, reason = "most sessions are open: a box would cost them more")]
+enum Stage {
+    Opening(Box<Upgrade>),
+    Open(Connection<FixedKey>),
+    /// Everything is said; what the client still sends is dropped until its stream ends. Closing the socket at once
+    /// instead would make the kernel answer that with a reset, which may destroy the last words before they are read.
+    Ending,
+}
+
+impl Session {
+    /// A session for a socket that has just been accepted.
+    pub(super) fn new(stream: TcpStream, worker: Rc<Worker>, key: Key, seat: Seat) -> Self {
+        let stage = Stage::Opening(Box::new(Upgrade::new(seat.is_spare())));
+        Self {
+            stream,
+            worker,
+            key,
+            stage,
+            unsent: Unsent::default(),
+            eof: false,
+            is_shut: false,
+            close_code: None,
+            rejection: Some("reset"),
+            _seat: seat,
+        }
+    }
+
+    /// Reads, answers and writes until the socket can't go on; ready when the session is over.
+    fn drive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let worker = Rc::clone(&self.worker);
+        let Buffers { input, out } = &mut *worker.buffers.borrow_mut();
+        if let Some(call) = worker.registry.take_call(self.key, cx.waker()) {
+            let is_over = self.answer(call, out);
+            self.send(cx, out)?;
+            if is_over {
+                // The last words are in the kernel's hands, as far as it took them.
+                return Poll::Ready(Ok(()));
+            }
+        }
+        for _ in 0..READS_PER_TURN {
+            let is_flushed = self.flush(cx)?;
+            if self.is_over(is_flushed)? {
+                return Poll::Ready(Ok(()));
+            }
+            if self.eof || self.unsent.rest().len() > worker.config().write_buffer_max {
+                return Poll::Pending; // `flush` has left its waker
+            }
+            let mut buffer = ReadBuf::new(input);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            let received = buffer.filled_mut();
+            worker.counters.bytes_received.add(received.len() as u64);
+            if received.is_empty() {
+                self.eof = true;
+                self.receive_eof();
+            } else {
+                worker.registry.heard(self.key);
+                self.receive(received, out);
+            }
+            self.send(cx, out)?;
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Does what the registry asks for; true if the session ends with that.
+    fn answer(&mut self, call: Call, out: &mut Vec<u8>) -> bool {
+        let waits_for = self.worker.registry.waits_for(self.key);
+        match (call, &mut self.stage) {
+            (Call::TimedOut, Stage::Opening(upgrade)) => {
+                upgrade.time_out(out);
+                self.rejection = Some("timeout");
+                true
+            }
+            (Call::TimedOut, Stage::Open(connection)) => {
+                if waits_for == Some(Wait::Messages) {
+                    let reason = "no answer to a ping";
+                    self.close_code = Some(CloseCode::GOING_AWAY.as_u16());
+                    let close = CloseFrame { code: CloseCode::GOING_AWAY, reason };
+                    // Refused only if a Close has been sent, which is as good.
+                    connection.close(Some(close), out).ok();
+                }
+                true
+            }
+            (Call::TimedOut, Stage::Ending) => true,
+            (Call::PingDue, Stage::Open(connection)) => {
+                connection.send(Message::Ping(b""), out).ok();
+                false
+            }
+            (Call::Shutdown, Stage::Open(connection)) => {
+                let close =
+                    CloseFrame { code: CloseCode::GOING_AWAY, reason: "the server shuts down" };
+                if connection.close(Some(close), out).is_ok() {
+                    self.close_code.get_or_insert(CloseCode::GOING_AWAY.as_u16());
+                    self.worker.registry.wait(self.key, Wait::End);
+                }
+                false
+            }
+            (Call::Shutdown, Stage::Opening(_)) => {
+                self.rejection = Some("shutdown");
+                true
+            }
+            (Call::PingDue | Call::Shutdown, _) => false,
+        }
+    }
+
+    /// Takes what was read and appends the replies to `out`.
+    fn receive(&mut self, mut input: &mut [u8], out: &mut Vec<u8>) {
+        if let Stage::Opening(upgrade) = &mut self.stage {
+            match upgrade.receive(&mut input, self.worker.config(), out) {
+                Verdict::NeedMore => return,
+                Verdict::Accepted => self.establish(),
+                Verdict::Rejected(reason) => {
+                    self.rejection = Some(reason);
+                    self.end();
+                    return;
+                }
+            }
+        }
+        if let Stage::Open(connection) = &mut self.stage {
+            let heard = converse(connection, input, out, self.worker.config().mode);
+            let counters = &self.worker.counters;
+            counters.messages_received.add(heard.messages);
+            counters.messages_sent.add(heard.answered);
+            if let Some(code) = heard.close_code {
+                self.close_code.get_or_insert(code);
+            }
+            if let Some(error) = connection.error() {
+                counters.protocol_errors.add(error.name());
+            }
+            if connection.ready_state() == ReadyState::Closed {
+                self.end();
+            }
+        }
+    }
+
+    fn receive_eof(&mut self) {
+        match &mut self.stage {
+            Stage::Opening(upgrade) => {
+                self.rejection = Some(if upgrade.has_begun() { "eof_in_head" } else { "eof" });
+            }
+            Stage::Open(connection) => {
+                // An end without Close is counted by its close code, 1006.
+                connection.receive_eof().ok();
+            }
+            Stage::Ending => {}
+        }
+        self.end();
+    }
+
+    fn establish(&mut self) {
+        let config = wscodec::Config::default().with_limits(self.worker.config().limits);
+        self.stage = Stage::Open(Connection::server(config));
+        self.rejection = None;
+        self.worker.counters.established.add(1);
+        self.worker.registry.wait(self.key, Wait::Messages);
+    }
+
+    /// Nothing more is to be said than what is in the buffers.
+    fn end(&mut self) {
+        self.stage = Stage::Ending;
+        self.worker.registry.wait(self.key, Wait::End);
+    }
+
+    /// Whether the session is over. Ends this side's stream when nothing is left to send on it: "the server MUST close the
+    /// connection immediately", the client waits for it to (RFC 6455, 7.1.1).
+    fn is_over(&mut self, is_flushed: bool) -> io::Result<bool> {
+        if !is_flushed || !matches!(self.stage, Stage::Ending) {
+            return Ok(false);
+        }
+        if !self.is_shut {
+            self.is_shut = true;
+            rustix::net::shutdown(&self.stream, Shutdown::Write)?;
+        }
+        Ok(self.eof)
+    }
+
+    /// Writes what was left from before; true if nothing is left now.
+    fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
+        while !self.unsent.rest().is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, self.unsent.rest()) {
+                Poll::Ready(written) => {
+                    let written = self.count_sent(written?)?;
+                    self.unsent.sent(written);
+                }
+                Poll::Pending => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Writes `out` and keeps what the socket doesn't take; `out` is empty afterwards.
+    fn send(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+        let mut sent = 0;
+        if self.unsent.rest().is_empty() {
+            while let Some(rest) = out.get(sent..).filter(|rest| !rest.is_empty()) {
+                match Pin::new(&mut self.stream).poll_write(cx, rest) {
+                    Poll::Ready(written) => sent += self.count_sent(written?)?,
+                    Poll::Pending => break,
+                }
+            }
+        }
+        self.unsent.keep(out, sent);
+        out.clear();
+        Ok(())
+    }
+
+    fn count_sent(&self, written: usize) -> io::Result<usize> {
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.worker.counters.bytes_sent.add(written as u64);
+        Ok(written)
+    }
+}
+
+impl Future for Session {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let session = self.get_mut();
+        let over = session.drive(cx);
+        session.worker.buffers.borrow_mut().trim();
+        // An error of the socket is an end without Close; it is counted as that.
+        over.map(drop)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let counters = &self.worker.counters;
+        match self.rejection {
+            Some(reason) => counters.rejected.add(reason),
+            None => counters.closes.add(self.close_code.unwrap_or(ABNORMAL)),
+        }
+        self.worker.registry.remove(self.key);
+        self.worker.ended();
+    }
+}
+
+/// What came of one read.
+#[derive(Debug, Default)]
+struct Heard {
+    messages: u64,
+    answered: u64,
+    /// The client's close code, or that of this side's failing.
+    close_code: Option<u16>,
+}
+
+/// Takes all messages of `input` and appends the answers to `out`.
+fn converse(
+    connection: &mut Connection<FixedKey>,
+    mut input: &mut [u8],
+    out: &mut Vec<u8>,
+    mode: Mode,
+) -> Heard {
+    let mut heard = Heard::default();
+    // After this side's Close nothing may be sent; after the client's there are no more messages.
+    let answers = mode == Mode::Echo && connection.ready_state() == ReadyState::Open;
+    loop {
+        let (opcode, payload) = match connection.receive(&mut input, out) {
+            Ok(Some(Event::Text(text))) => (Opcode::Text, text.as_bytes()),
+            Ok(Some(Event::Binary(payload))) => (Opcode::Binary, payload),
+            Ok(Some(Event::Close(close))) => {
+                heard.close_code = Some(close.map_or(NO_STATUS, |close| close.code.as_u16()));
+                continue;
+            }
+            Ok(Some(_)) => continue,
+            Ok(None) => return heard,
+            Err(error) => {
+                heard.close_code = Some(error.close_code().as_u16());
+                return heard;
+            }
+        };
+        heard.messages += 1;
+        // The payload is borrowed from the connection, so it goes through the encoder below it.
+        if answers
+            && let Ok(header) = FrameHeader::new(opcode, payload.len() as u64)
+            && encoder::encode(header, payload, out).is_ok()
+        {
+            heard.answered += 1;
+        }
+    }
+}

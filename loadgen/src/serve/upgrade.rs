@@ -1,0 +1,142 @@
+//! A client's request to its answer: 101, or the refusal and the name that it is counted under.
+
+use wscodec::handshake::{
+    Acceptance, HandshakeLimits, HandshakeMisuse, Rejection, Request, ServerHandshake,
+};
+
+use super::config::ServeConfig;
+
+/// A request that is awaited. Boxed in its session, and gone once it is answered.
+#[derive(Debug)]
+pub(super) struct Upgrade {
+    handshake: ServerHandshake,
+    is_spare: bool,
+    has_begun: bool,
+}
+
+/// What came of a read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The request isn't complete.
+    NeedMore,
+    /// The 101 is in the buffer; what is left of the input are frames.
+    Accepted,
+    /// The refusal is in the buffer, for this reason.
+    Rejected(&'static str),
+}
+
+impl Upgrade {
+    /// A request that is awaited; one on a spare seat is refused whatever it says.
+    pub(super) fn new(is_spare: bool) -> Self {
+        let handshake = ServerHandshake::new(HandshakeLimits::default());
+        Self { handshake, is_spare, has_begun: false }
+    }
+
+    /// Whether any byte of the request has arrived.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Takes the bytes of the request from the front of `input`, and appends the answer to `out`.
+    pub(super) fn receive(
+        &mut self,
+        input: &mut &mut [u8],
+        config: &ServeConfig,
+        out: &mut Vec<u8>,
+    ) -> Verdict {
+        self.has_begun = true;
+        let acceptance = match self.handshake.receive(input) {
+            Ok(None) => return Verdict::NeedMore,
+            Ok(Some(_)) if self.is_spare => {
+                return self.refuse(503, "connections_max", "too many connections\n", out);
+            }
+            Ok(Some(request)) if !config.origins.allows(request.origin(), Some(request.host())) => {
+                return self.refuse(403, "origin_policy", "this origin may not connect\n", out);
+            }
+            Ok(Some(request)) => acceptance_of(&request),
+            Err(error) => {
+                // Refused only if an answer had been given, and this is the first.
+                self.handshake.reject(error, out).ok();
+                return Verdict::Rejected(error.name());
+            }
+        };
+        match acceptance.and_then(|acceptance| self.handshake.accept(&acceptance, out)) {
+            Ok(()) => Verdict::Accepted,
+            Err(_) => self.refuse(500, "internal", "", out),
+        }
+    }
+
+    /// The deadline has passed: says so.
+    pub(super) fn time_out(&mut self, out: &mut Vec<u8>) {
+        self.refuse(408, "timeout", "no request in time\n", out);
+    }
+
+    fn refuse(
+        &mut self,
+        status: u16,
+        reason: &'static str,
+        body: &'static str,
+        out: &mut Vec<u8>,
+    ) -> Verdict {
+        if let Ok(rejection) = Rejection::new(status) {
+            // Refused only if an answer had been given, and this is the first.
+            self.handshake.reject(rejection.body(body), out).ok();
+        }
+        Verdict::Rejected(reason)
+    }
+}
+
+/// What the reference server selects: the first subprotocol of those offered, so that clients that insist on one can be
+/// tried against it.
+fn acceptance_of(request: &Request<'_>) -> Result<Acceptance, HandshakeMisuse> {
+    match request.subprotocols().next() {
+        Some(first) => Acceptance::new().subprotocol(first),
+        None => Ok(Acceptance::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(request: &str, is_spare: bool) -> (Verdict, String) {
+        let mut request = request.replace('\n', "\r\n").into_bytes();
+        let mut out = Vec::new();
+        let mut upgrade = Upgrade::new(is_spare);
+        let verdict = upgrade.receive(&mut &mut request[..], &ServeConfig::default(), &mut out);
+        (verdict, String::from_utf8(out).unwrap())
+    }
+
+    const REQUEST: &str = "GET / HTTP/1.1\nHost: localhost\nUpgrade: websocket\n\
+        Connection: Upgrade\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n\
+        Sec-WebSocket-Version: 13\n";
+
+    #[test]
+    fn the_first_subprotocol_is_selected() {
+        let (verdict, response) =
+            answer(&format!("{REQUEST}Sec-WebSocket-Protocol: b, a\n\n"), false);
+        assert_eq!(verdict, Verdict::Accepted);
+        assert!(response.contains("\r\nSec-WebSocket-Protocol: b\r\n"), "{response}");
+    }
+
+    #[test]
+    fn refusals_are_named() {
+        let rows = [
+            (format!("{REQUEST}Origin: https://evil.example\n\n"), false, "403", "origin_policy"),
+            (format!("{REQUEST}\n"), true, "503", "connections_max"),
+            ("GET / HTTP/1.1\nHost: localhost\n\n".into(), false, "426", "upgrade"),
+            ("POST / HTTP/1.1\nHost: localhost\n\n".into(), false, "405", "method"),
+        ];
+        for (request, is_spare, status, reason) in rows {
+            let (verdict, response) = answer(&request, is_spare);
+            assert_eq!(verdict, Verdict::Rejected(reason));
+            assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
+            assert!(response.contains("\r\nConnection: close"), "{response}");
+        }
+    }
+
+    #[test]
+    fn half_a_request_waits() {
+        assert_eq!(answer(REQUEST, false), (Verdict::NeedMore, String::new()));
+    }
+}

@@ -1,0 +1,249 @@
+//! One thread of the server: a runtime, the buffers and the registry that its sessions share, and its counters.
+//!
+//! Nothing here is locked or shared with another thread while messages flow. Invariant: a buffer is borrowed only within
+//! one poll of one session.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::task::spawn_local;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::config::ServeConfig;
+use super::counters::Counters;
+use super::listener;
+use super::registry::{Call, Registry};
+use super::session::Session;
+
+/// The buffer that all sessions of a thread read into, in bytes.
+const INPUT_SIZE: usize = 64 << 10;
+/// What the buffer for replies keeps of its capacity from one read to the next, in bytes.
+const OUT_CAPACITY_MAX: usize = 1 << 20;
+
+/// What all threads of a server share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) config: ServeConfig,
+    pub(super) counters: Vec<Arc<Counters>>,
+    /// Connections by worker, those on their way to it too. Changed once a connection.
+    open: Vec<AtomicUsize>,
+}
+
+impl Shared {
+    pub(super) fn new(config: ServeConfig) -> Self {
+        let threads = config.threads.get();
+        Self {
+            config,
+            counters: (0..threads).map(|_| Arc::default()).collect(),
+            open: (0..threads).map(|_| AtomicUsize::default()).collect(),
+        }
+    }
+
+    /// Connections of all workers.
+    pub(super) fn open(&self) -> usize {
+        self.open.iter().map(|open| open.load(Relaxed)).sum()
+    }
+}
+
+/// One connection's place at a worker; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Seat {
+    shared: Arc<Shared>,
+    worker: usize,
+    is_spare: bool,
+}
+
+impl Seat {
+    /// A seat at the worker that has the fewest connections.
+    pub(super) fn take(shared: &Arc<Shared>, is_spare: bool) -> Self {
+        let open = shared.open.iter().map(|open| open.load(Relaxed));
+        let worker = open.enumerate().min_by_key(|&(_, open)| open).map_or(0, |(worker, _)| worker);
+        if let Some(open) = shared.open.get(worker) {
+            open.fetch_add(1, Relaxed);
+        }
+        Self { shared: Arc::clone(shared), worker, is_spare }
+    }
+
+    /// The index of the worker.
+    pub(super) fn worker(&self) -> usize {
+        self.worker
+    }
+
+    /// Beyond the limit: the client is only to be told so.
+    pub(super) fn is_spare(&self) -> bool {
+        self.is_spare
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some(open) = self.shared.open.get(self.worker) {
+            open.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+/// What a worker is told by others.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Take this connection.
+    Admit(std::net::TcpStream, Seat),
+    /// Close all connections and end.
+    Shutdown,
+}
+
+/// What the sessions of one thread share.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) index: usize,
+    pub(super) shared: Arc<Shared>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) registry: Registry,
+    pub(super) buffers: RefCell<Buffers>,
+    emptied: Notify,
+}
+
+/// What sessions read into and write from, one after the other.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    pub(super) input: Box<[u8]>,
+    pub(super) out: Vec<u8>,
+}
+
+impl Buffers {
+    /// Gives memory back that one large message has taken.
+    pub(super) fn trim(&mut self) {
+        if self.out.capacity() > OUT_CAPACITY_MAX {
+            self.out = Vec::new();
+        }
+    }
+}
+
+impl Worker {
+    fn new(index: usize, shared: &Arc<Shared>) -> Option<Rc<Self>> {
+        Some(Rc::new(Self {
+            index,
+            shared: Arc::clone(shared),
+            counters: Arc::clone(shared.counters.get(index)?),
+            registry: Registry::default(),
+            buffers: RefCell::new(Buffers {
+                input: vec![0; INPUT_SIZE].into_boxed_slice(),
+                out: Vec::new(),
+            }),
+            emptied: Notify::new(),
+        }))
+    }
+
+    pub(super) fn config(&self) -> &ServeConfig {
+        &self.shared.config
+    }
+
+    /// Starts a session for a socket that has just been accepted.
+    pub(super) fn admit(self: &Rc<Self>, stream: io::Result<TcpStream>, seat: Seat) {
+        let accepted_at = Instant::now();
+        self.counters.accepted.add(1);
+        let stream = stream.and_then(|stream| {
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        });
+        let Ok(stream) = stream else {
+            self.counters.rejected.add("reset");
+            self.counters.ended.add(1);
+            return;
+        };
+        let key = self.registry.add(accepted_at);
+        spawn_local(Session::new(stream, Rc::clone(self), key, seat));
+    }
+
+    /// A session is over.
+    pub(super) fn ended(&self) {
+        self.counters.ended.add(1);
+        if self.registry.len() == 0 {
+            self.emptied.notify_one();
+        }
+    }
+
+    async fn sweep(self: Rc<Self>) {
+        let mut ticks = interval(Registry::sweep_interval(self.config()));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.registry.sweep(Instant::now(), self.config());
+        }
+    }
+
+    /// Tells all clients, and waits for them, no longer than the configuration says.
+    async fn shut_down(&self) {
+        self.registry.call_all(Call::Shutdown);
+        let all_gone = async {
+            while self.registry.len() > 0 {
+                self.emptied.notified().await;
+            }
+        };
+        // Those that are left are cut off with the runtime.
+        timeout(self.config().shutdown_timeout, all_gone).await.ok();
+    }
+}
+
+/// The listening socket and the way to the workers, for the one that accepts.
+pub(super) type Intake = (std::net::TcpListener, Vec<UnboundedSender<Command>>);
+
+/// Runs a worker on this thread until it is told to shut down. `started` is told once it runs, or why it doesn't.
+pub(super) fn run(
+    index: usize,
+    shared: &Arc<Shared>,
+    intake: Option<Intake>,
+    commands: UnboundedReceiver<Command>,
+    started: impl FnOnce(io::Result<()>),
+) {
+    let Some(worker) = Worker::new(index, shared) else { return };
+    let (runtime, listener, workers) = match set_up(intake) {
+        Ok(parts) => parts,
+        Err(error) => return started(Err(error)),
+    };
+    started(Ok(()));
+    runtime.block_on(serve(worker, listener, workers, commands));
+}
+
+type Parts = (LocalRuntime, Option<TcpListener>, Vec<UnboundedSender<Command>>);
+
+fn set_up(intake: Option<Intake>) -> io::Result<Parts> {
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build_local(LocalOptions::default())?;
+    let Some((listener, workers)) = intake else { return Ok((runtime, None, Vec::new())) };
+    let listener = {
+        let _entered = runtime.enter();
+        TcpListener::from_std(listener)?
+    };
+    Ok((runtime, Some(listener), workers))
+}
+
+async fn serve(
+    worker: Rc<Worker>,
+    listener: Option<TcpListener>,
+    workers: Vec<UnboundedSender<Command>>,
+    mut commands: UnboundedReceiver<Command>,
+) {
+    spawn_local(Rc::clone(&worker).sweep());
+    let accepting = listener.map(|listener| {
+        let shared = Arc::clone(&worker.shared);
+        spawn_local(listener::accept(listener, Rc::clone(&worker), shared, workers))
+    });
+    while let Some(Command::Admit(stream, seat)) = commands.recv().await {
+        worker.admit(TcpStream::from_std(stream), seat);
+    }
+    if let Some(accepting) = accepting {
+        accepting.abort();
+    }
+    worker.shut_down().await;
+}
