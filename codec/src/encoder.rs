@@ -3,8 +3,8 @@
 use bytes::BufMut;
 
 use crate::error::SendError;
-use crate::header::FrameHeader;
-use crate::mask;
+use crate::header::{EncodedHeader, FrameHeader};
+use crate::mask::{self, MaskKey};
 
 /// Appends a frame to `out`: `header`, then `payload`, masked if the header says so.
 ///
@@ -31,16 +31,21 @@ pub fn encode(header: FrameHeader, payload: &[u8], out: &mut impl BufMut) -> Res
             payload_len: payload.len(),
         });
     }
-    let head = header.encode();
-    let head = head.as_bytes();
-    let needed = head.len() + payload.len();
+    append(header.encode(), header.mask(), payload, out)
+}
+
+/// Appends a frame whose header is encoded already, with the key and the length that stand in it.
+#[inline]
+pub(crate) fn append(
+    head: EncodedHeader,
+    key: Option<MaskKey>,
+    payload: &[u8],
+    out: &mut impl BufMut,
+) -> Result<(), SendError> {
+    let needed = head.as_bytes().len() + payload.len();
     if out.remaining_mut() < needed {
         return Err(SendError::BufferFull { needed });
     }
-    out.put_slice(head);
-    match header.mask() {
-        None => out.put_slice(payload),
-        Some(key) => mask::put(key, payload, out),
-    }
+    mask::put_frame(head.padded(), key, payload, out);
     Ok(())
 }

@@ -179,11 +179,45 @@ pub enum Parsed {
 /// The bytes of an encoded header, held inline.
 #[derive(Clone, Copy, Debug)]
 pub struct EncodedHeader {
-    bytes: [u8; HEADER_LEN_MAX],
+    bytes: [u8; 16],
     len: u8,
 }
 
 impl EncodedHeader {
+    /// The header of a final frame, without reserved bits.
+    #[inline]
+    pub(crate) fn of_final(opcode: Opcode, payload_len: u64, mask: Option<MaskKey>) -> Self {
+        Self::new(FIN | opcode as u8, payload_len, mask)
+    }
+
+    #[inline]
+    fn new(b0: u8, payload_len: u64, mask: Option<MaskKey>) -> Self {
+        // Put together in a register and stored once: byte stores that a wider load follows would stall.
+        let (masked, key) = match mask {
+            Some(key) => (MASK, u128::from(u32::from_le_bytes(key.to_bytes()))),
+            None => (0, 0),
+        };
+        let (head, len) = match payload_len {
+            len @ 0..=125 => (u128::from(len) << 8 | key << 16, 2),
+            len @ 126..=0xffff => {
+                let len = len.swap_bytes() >> 48;
+                (u128::from(LEN_16) << 8 | u128::from(len) << 16 | key << 32, 4)
+            }
+            len => {
+                let len = len.swap_bytes();
+                (u128::from(LEN_64) << 8 | u128::from(len) << 16 | key << 80, 10)
+            }
+        };
+        let head = head | u128::from(b0) | u128::from(masked) << 8;
+        Self { bytes: head.to_le_bytes(), len: len + masked / 32 }
+    }
+
+    /// The bytes, followed by zeros, and how many of them count.
+    #[inline]
+    pub(crate) fn padded(&self) -> (&[u8; 16], usize) {
+        (&self.bytes, usize::from(self.len))
+    }
+
     /// The bytes as they go on the wire, 2 to 14 of them.
     #[must_use]
     #[inline]
@@ -315,24 +349,7 @@ impl FrameHeader {
     #[inline]
     pub fn encode(&self) -> EncodedHeader {
         let fin = if self.fin == Fin::Final { FIN } else { 0 };
-        let b0 = fin | self.rsv.0 << 4 | self.opcode as u8;
-        let masked = if self.mask.is_some() { MASK } else { 0 };
-        let l = self.payload_len.to_be_bytes();
-        let k = self.mask.unwrap_or(MaskKey::ZERO).to_bytes();
-        let (bytes, len) = match self.payload_len {
-            0..=125 => ([b0, masked | l[7], k[0], k[1], k[2], k[3], 0, 0, 0, 0, 0, 0, 0, 0], 2),
-            126..=0xffff => {
-                let b1 = masked | LEN_16;
-                ([b0, b1, l[6], l[7], k[0], k[1], k[2], k[3], 0, 0, 0, 0, 0, 0], 4)
-            }
-            _ => {
-                let b1 = masked | LEN_64;
-                let [l0, l1, l2, l3, l4, l5, l6, l7] = l;
-                ([b0, b1, l0, l1, l2, l3, l4, l5, l6, l7, k[0], k[1], k[2], k[3]], 10)
-            }
-        };
-        let len = if self.mask.is_some() { len + 4 } else { len };
-        EncodedHeader { bytes, len }
+        EncodedHeader::new(fin | self.rsv.0 << 4 | self.opcode as u8, self.payload_len, self.mask)
     }
 }
 

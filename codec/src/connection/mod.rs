@@ -223,11 +223,17 @@ impl<K: MaskKeySource> Connection<K> {
         let both = self.close_sent && self.close_received && self.close_due.is_none();
         if both || self.failed.is_some() || self.eof_received {
             ReadyState::Closed
-        } else if self.close_sent || self.close_received {
-            ReadyState::Closing
-        } else {
+        } else if self.is_open() {
             ReadyState::Open
+        } else {
+            ReadyState::Closing
         }
+    }
+
+    /// Whether the state is [`ReadyState::Open`]; a failure has always sent a Close or seen the end of the stream.
+    #[inline]
+    const fn is_open(&self) -> bool {
+        !(self.close_sent | self.close_received | self.eof_received)
     }
 
     /// Whether both Close frames were exchanged: "the WebSocket connection is said to have been closed cleanly" (7.1.4).

@@ -6,7 +6,7 @@ use bytes::BufMut;
 
 use crate::decoder::{MaskedPayload, advance};
 use crate::encoder;
-use crate::error::{ProtocolError, Utf8Error};
+use crate::error::ProtocolError;
 use crate::header::{FrameHeader, Opcode};
 use crate::mask::{MaskKey, MaskKeySource};
 use crate::message::{DataKind, FramePlace, unmask_str};
@@ -52,11 +52,18 @@ impl<K: MaskKeySource> Connection<K> {
         out: &mut impl BufMut,
     ) -> Result<Option<Event<'e>>, ProtocolError> {
         if self.is_at_rest {
-            match self.receive_short(input) {
-                Ok(Some(event)) => return Ok(Some(event)),
-                Ok(None) if input.is_empty() && !self.is_holding => return Ok(None),
-                Ok(None) => {}
-                Err(error) => return Err(self.fail(error.into(), out)),
+            // Built here and nowhere else, so that an inlined call keeps the event in registers.
+            if let Some((kind, payload)) = self.take_short(input) {
+                return match kind {
+                    DataKind::Binary => Ok(Some(Event::Binary(payload.unmask()))),
+                    DataKind::Text => match unmask_str(payload) {
+                        Ok(text) => Ok(Some(Event::Text(text))),
+                        Err(error) => Err(self.fail(error.into(), out)),
+                    },
+                };
+            }
+            if input.is_empty() && !self.is_holding {
+                return Ok(None);
             }
         }
         self.receive_any(input, out)
@@ -65,33 +72,31 @@ impl<K: MaskKeySource> Connection<K> {
     /// A whole data message of at most 125 bytes at the front of `input`: what most messages are. `None` sends anything
     /// else, and all that is wrong, to the long way.
     #[inline]
-    fn receive_short<'i>(
-        &mut self,
-        input: &mut &'i mut [u8],
-    ) -> Result<Option<Event<'i>>, Utf8Error> {
-        let (b0, header_len, key, len) = match (self.role, &**input) {
-            (Role::Server, &[b0, b1, k0, k1, k2, k3, ..]) => {
-                (b0, 6, MaskKey::new([k0, k1, k2, k3]), b1.wrapping_sub(0x80))
+    fn take_short<'i>(&self, input: &mut &'i mut [u8]) -> Option<(DataKind, MaskedPayload<'i>)> {
+        let ([b0, b1], rest) = input.split_first_chunk::<2>()?;
+        let (header_len, key, len) = match self.role {
+            Role::Server => {
+                let (key, _) = rest.split_first_chunk::<4>()?;
+                (6, MaskKey::new(*key), b1.wrapping_sub(0x80))
             }
-            (Role::Client, &[b0, len, ..]) => (b0, 2, MaskKey::ZERO, len),
-            _ => return Ok(None),
+            Role::Client => (2, MaskKey::ZERO, *b1),
+        };
+        let kind = match *b0 {
+            FIN_TEXT => DataKind::Text,
+            FIN_BINARY => DataKind::Binary,
+            _ => return None,
         };
         let frame_len = header_len + usize::from(len);
-        let is_data = b0 == FIN_TEXT || b0 == FIN_BINARY;
-        if !is_data || len > self.short_len_max || frame_len > input.len() {
-            return Ok(None);
+        if len > self.short_len_max || frame_len > input.len() {
+            return None;
         }
         let (frame, rest) = mem::take(input).split_at_mut(frame_len);
         *input = rest;
         let payload = frame.get_mut(header_len..).unwrap_or_default();
-        let payload = MaskedPayload::new(key, payload);
-        Ok(Some(if b0 == FIN_TEXT {
-            Event::Text(unmask_str(payload)?)
-        } else {
-            Event::Binary(payload.unmask())
-        }))
+        Some((kind, MaskedPayload::new(key, payload)))
     }
 
+    #[inline(never)]
     fn receive_any<'e, 'i: 'e>(
         &'e mut self,
         input: &mut &'i mut [u8],

@@ -7,12 +7,12 @@ use bytes::BufMut;
 use crate::close::CloseFrame;
 use crate::encoder;
 use crate::error::SendError;
-use crate::header::{CONTROL_PAYLOAD_LEN_MAX, Fin, FrameHeader, Opcode};
+use crate::header::{CONTROL_PAYLOAD_LEN_MAX, EncodedHeader, Fin, Opcode};
 use crate::mask::MaskKeySource;
 use crate::message::{DataKind, Message, PreparedMessage, header_of};
 
+use super::Connection;
 use super::control::ControlPayload;
-use super::{Connection, ReadyState};
 
 /// A piece of a data message, sent as a frame of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +34,7 @@ impl<K: MaskKeySource> Connection<K> {
     /// [`SendError::BufferFull`].
     #[inline]
     pub fn send(&mut self, message: Message<'_>, out: &mut impl BufMut) -> Result<(), SendError> {
-        let header = header_of(message.opcode(), message.payload())?;
-        self.send_frame(header, message.payload(), out)
+        self.send_frame(message.opcode(), message.payload(), out)
     }
 
     /// Appends a prepared message to `out`: for a server a copy of bytes.
@@ -47,8 +46,7 @@ impl<K: MaskKeySource> Connection<K> {
         prepared: &PreparedMessage,
         out: &mut impl BufMut,
     ) -> Result<(), SendError> {
-        let header = header_of(prepared.opcode(), prepared.payload())?;
-        self.send_frame(header, prepared.payload(), out)
+        self.send_frame(prepared.opcode(), prepared.payload(), out)
     }
 
     /// Appends a piece of a message to `out` as a frame; the first opens the message, [`Fin::Final`] ends it.
@@ -118,7 +116,7 @@ impl<K: MaskKeySource> Connection<K> {
         close: Option<CloseFrame<'_>>,
         out: &mut impl BufMut,
     ) -> Result<(), SendError> {
-        if self.ready_state() != ReadyState::Open {
+        if !self.is_open() {
             return Err(SendError::NotOpen);
         }
         let mut payload = ControlPayload::default();
@@ -129,8 +127,7 @@ impl<K: MaskKeySource> Connection<K> {
             payload.append(&code.as_u16().to_be_bytes());
             payload.append(reason.as_bytes());
         }
-        let header = header_of(Opcode::Close, payload.as_bytes())?;
-        self.send_frame(header, payload.as_bytes(), out)?;
+        self.send_frame(Opcode::Close, payload.as_bytes(), out)?;
         self.close_sent = true;
         Ok(())
     }
@@ -142,7 +139,7 @@ impl<K: MaskKeySource> Connection<K> {
         fin: Fin,
         out: &mut impl BufMut,
     ) -> Result<(), SendError> {
-        if self.ready_state() != ReadyState::Open {
+        if !self.is_open() {
             return Err(SendError::NotOpen);
         }
         let header = header_of(opcode, payload)?;
@@ -153,21 +150,25 @@ impl<K: MaskKeySource> Connection<K> {
     #[inline]
     fn send_frame(
         &mut self,
-        header: FrameHeader,
+        opcode: Opcode,
         payload: &[u8],
         out: &mut impl BufMut,
     ) -> Result<(), SendError> {
-        self.check_sendable(header.opcode())?;
+        self.check_sendable(opcode)?;
+        if opcode.is_control() && payload.len() > CONTROL_PAYLOAD_LEN_MAX {
+            return Err(SendError::ControlTooLong { payload_len: payload.len() });
+        }
         if self.pong_due.is_some() {
             self.flush(out);
         }
-        let header = header.with_mask(self.next_key());
-        encoder::encode(header, payload, out)
+        let key = self.next_key();
+        let head = EncodedHeader::of_final(opcode, payload.len() as u64, key);
+        encoder::append(head, key, payload, out)
     }
 
     #[inline]
     fn check_sendable(&self, opcode: Opcode) -> Result<(), SendError> {
-        if self.ready_state() != ReadyState::Open {
+        if !self.is_open() {
             return Err(SendError::NotOpen);
         }
         if self.sending.is_some() && !opcode.is_control() {

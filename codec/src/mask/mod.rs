@@ -12,8 +12,8 @@ use core::mem::MaybeUninit;
 #[cfg(feature = "std")]
 pub use key::ThreadKeys;
 pub use key::{ChaChaKeys, FixedKey, MaskKey, MaskKeySource};
-pub(crate) use put::append_with;
 pub use put::put;
+pub(crate) use put::{append_with, put_frame};
 
 /// XORs `key` over `payload` in place.
 ///

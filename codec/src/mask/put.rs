@@ -7,6 +7,54 @@ use bytes::BufMut;
 
 use super::{MaskKey, apply_to};
 
+/// Appends a frame: `head_len` bytes of `head`, then `payload`, XOR `key` if there is one. `out` must have the room in all;
+/// if it lies in one piece, the frame is written with one look at it.
+#[inline]
+#[expect(unsafe_code, reason = "BufMut's room is uninitialised, and its length is set by hand")]
+pub(crate) fn put_frame(
+    (head, head_len): (&[u8; 16], usize),
+    key: Option<MaskKey>,
+    payload: &[u8],
+    out: &mut impl BufMut,
+) {
+    let room = out.chunk_mut();
+    // SAFETY: nothing uninitialised is written through this slice: only bytes are stored.
+    let room: &mut [MaybeUninit<u8>] = unsafe { room.as_uninit_slice_mut() };
+    if room.len() < head.len() + payload.len() {
+        return put_frame_in_pieces(head.get(..head_len).unwrap_or(head), key, payload, out);
+    }
+    // All sixteen bytes, in one store; the payload overwrites what does not belong to the header.
+    for (to, from) in room.iter_mut().zip(head) {
+        to.write(*from);
+    }
+    let after = room.get_mut(head_len..).unwrap_or_default();
+    match key {
+        Some(key) => {
+            apply_to(key, payload, after, 0);
+        }
+        None => {
+            let after = after.get_mut(..payload.len()).unwrap_or_default();
+            // SAFETY: `MaybeUninit<u8>` has the layout of `u8`, and any byte is a valid one.
+            let payload: &[MaybeUninit<u8>] =
+                unsafe { &*(core::ptr::from_ref(payload) as *const [MaybeUninit<u8>]) };
+            after.copy_from_slice(payload);
+        }
+    }
+    // SAFETY: the header's bytes were initialised above (`head_len` is at most 14), and after them `payload.len()` more, for
+    // which there is room by the check above.
+    unsafe { out.advance_mut(head_len + payload.len()) };
+}
+
+/// As [`put_frame`], into a buffer that has to grow or whose room lies in pieces.
+#[cold]
+fn put_frame_in_pieces(head: &[u8], key: Option<MaskKey>, payload: &[u8], out: &mut impl BufMut) {
+    out.put_slice(head);
+    match key {
+        Some(key) => put(key, payload, out),
+        None => out.put_slice(payload),
+    }
+}
+
 /// Appends `src` XOR `key` to `out`.
 ///
 /// As far as `out` has room: check [`remaining_mut`](BufMut::remaining_mut) before. A `Vec` or `BytesMut` grows.
