@@ -25,14 +25,24 @@ impl MaskKey {
     /// The key as it applies from `phase` payload bytes on: byte `i` of the result is byte `(i + phase) % 4`.
     #[must_use]
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "only the two lowest bits count")]
     pub const fn rotated(self, phase: usize) -> Self {
-        let [a, b, c, d] = self.0;
-        Self(match phase & 3 {
-            0 => [a, b, c, d],
-            1 => [b, c, d, a],
-            2 => [c, d, a, b],
-            _ => [d, a, b, c],
-        })
+        // The little-endian reading moves no bytes on most targets.
+        let bits = (phase as u32 & 3) * 8;
+        Self(u32::from_le_bytes(self.0).rotate_right(bits).to_le_bytes())
+    }
+
+    /// The bytes as they would lie in a word in memory.
+    #[inline]
+    pub(crate) const fn to_u32(self) -> u32 {
+        u32::from_ne_bytes(self.0)
+    }
+
+    /// The bytes twice, as they would lie in a word in memory.
+    #[inline]
+    pub(crate) const fn to_u64(self) -> u64 {
+        let word = self.to_u32() as u64;
+        word << 32 | word
     }
 }
 

@@ -2,18 +2,79 @@
 //!
 //! Masking and unmasking are the same operation. `phase` is how many payload bytes of the frame came before the
 //! slice, so that a payload which arrives in several reads is unmasked piece by piece.
+//!
+//! ```text
+//! apply ── up to 128 bytes ── vector16, inlined: overlapping loads of the target's baseline
+//!      └── more ── Kernel::best() ── avx512 │ avx2 │ vector16 by sse2 │ neon │ simd128 │ scalar
+//! ```
 
+#![expect(
+    clippy::inline_always,
+    reason = "vectors in registers, stores and answers that nobody asked for gone"
+)]
+
+mod kernel;
 mod key;
+
+#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
+mod avx2;
+#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
+mod avx512;
+#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(wscodec_scalar)))]
+mod neon;
 mod put;
 mod scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128", not(wscodec_scalar)))]
+mod simd128;
+mod span;
+#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
+mod sse2;
+mod vector16;
 
 use core::mem::MaybeUninit;
 
+pub use kernel::Kernel;
 #[cfg(feature = "std")]
 pub use key::ThreadKeys;
 pub use key::{ChaChaKeys, FixedKey, MaskKey, MaskKeySource};
 pub use put::put;
 pub(crate) use put::{append_with, put_frame};
+
+use baseline::{BASELINE, Baseline};
+use span::{Copying, InPlace, Span};
+use vector16::apply_short;
+
+/// The vectors that need no detection, and their name.
+#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
+mod baseline {
+    pub(super) const BASELINE: &str = "sse2";
+    pub(crate) type Baseline = core::arch::x86_64::__m128i;
+}
+#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(wscodec_scalar)))]
+mod baseline {
+    pub(super) const BASELINE: &str = "neon";
+    pub(crate) type Baseline = core::arch::aarch64::uint8x16_t;
+}
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128", not(wscodec_scalar)))]
+mod baseline {
+    pub(super) const BASELINE: &str = "simd128";
+    pub(crate) type Baseline = core::arch::wasm32::v128;
+}
+#[cfg(any(
+    wscodec_scalar,
+    not(any(
+        target_arch = "x86_64",
+        all(target_arch = "aarch64", target_feature = "neon"),
+        all(target_arch = "wasm32", target_feature = "simd128"),
+    ))
+))]
+mod baseline {
+    pub(super) const BASELINE: &str = "scalar";
+    pub(crate) type Baseline = super::scalar::Words;
+}
+
+/// Payloads of up to so many bytes take the inlined path, which covers them with eight vectors of 16.
+pub(crate) const SHORT_LEN_MAX: usize = 128;
 
 /// XORs `key` over `payload` in place.
 ///
@@ -26,24 +87,42 @@ pub(crate) use put::{append_with, put_frame};
 /// ```
 #[inline]
 pub fn apply(key: MaskKey, payload: &mut [u8], phase: usize) {
-    scalar::apply(key.rotated(phase), payload);
+    if payload.len() <= SHORT_LEN_MAX {
+        apply_short::<Baseline, _>(key.rotated(phase), &mut InPlace(payload));
+    } else {
+        Kernel::best().apply(key, payload, phase);
+    }
 }
 
 /// Writes `src` XOR `key` to the start of `dst`, whose old content is not read, and returns what was written.
 ///
 /// As far as both reach: the result is as long as the shorter of the two.
 #[inline]
-#[expect(unsafe_code, reason = "hands out the part of uninitialised memory that was just written")]
+#[expect(unsafe_code, reason = "hands out the memory that was just written")]
 pub fn apply_to<'d>(
     key: MaskKey,
     src: &[u8],
     dst: &'d mut [MaybeUninit<u8>],
     phase: usize,
 ) -> &'d mut [u8] {
-    let len = src.len().min(dst.len());
-    let (dst, _) = dst.split_at_mut(len);
-    scalar::apply_to(key.rotated(phase), src.get(..len).unwrap_or(src), dst);
-    // SAFETY: `scalar::apply_to` wrote every byte of `dst`, which is as long as `src`; `MaybeUninit<u8>` has the
-    // layout of `u8`, and the exclusive borrow is passed on.
-    unsafe { &mut *(core::ptr::from_mut(dst) as *mut [u8]) }
+    let mut span = Copying::new(src, dst);
+    if span.len() <= SHORT_LEN_MAX {
+        apply_short::<Baseline, _>(key.rotated(phase), &mut span);
+        // SAFETY: `apply_short` stores all of a span of this length.
+        unsafe { span.into_written() }
+    } else {
+        Kernel::best().copy(key.rotated(phase), span)
+    }
+}
+
+/// Bytes that the loops of the kernels for wide vectors take at once: a cache line.
+#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
+const BLOCK_LEN: usize = 64;
+
+/// Where a kernel for wide vectors starts its loop: in a long span at the first address that is a multiple of
+/// [`BLOCK_LEN`], for a store that crosses a cache line costs two.
+#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
+#[inline]
+fn aligned_from<S: Span>(span: &S) -> usize {
+    if span.len() < S::ALIGNED_LEN_MIN { 0 } else { span.address().wrapping_neg() % BLOCK_LEN }
 }

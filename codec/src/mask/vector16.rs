@@ -1,0 +1,121 @@
+//! Masking by vectors of sixteen bytes: any target's baseline, and the path of short payloads everywhere.
+//!
+//! No loop over single bytes: an end that does not fill a vector is covered by one that overlaps what came before.
+//! Both are loaded before either is stored, since XOR applied twice undoes itself; the overlapping one
+//! takes the key rotated by the phase at its offset, which is the span's length modulo four.
+
+use super::MaskKey;
+use super::span::{Lane, Span};
+
+/// Sixteen bytes that a target handles at once, without asking the CPU whether it can.
+pub(crate) trait Vector16: Lane {
+    /// The key four times.
+    fn splat(key: MaskKey) -> Self;
+    fn xor(self, other: Self) -> Self;
+    fn or(self, other: Self) -> Self;
+    /// Whether any byte has its top bit set, which no ASCII byte has.
+    fn has_top_bit(self) -> bool;
+}
+
+/// Bytes that the loop of [`apply_long`] takes at once.
+const BLOCK_LEN: usize = 64;
+
+const TOP_BITS: u64 = 0x8080_8080_8080_8080;
+
+/// XORs `key` over a span of at most 128 bytes, and says whether all that it wrote is ASCII.
+///
+/// Inlined into the caller, and no dispatch. A caller that ignores the answer does not pay for it.
+#[inline(always)]
+pub(crate) fn apply_short<V: Vector16, S: Span>(key: MaskKey, span: &mut S) -> bool {
+    let (wide, wide_end) = (V::splat(key), V::splat(key.rotated(span.len())));
+    if let (Some(head), Some(tail)) = (span.load::<[V; 4]>(0), span.last::<[V; 4]>()) {
+        let (head, head_bits) = xor4(head, wide);
+        let (tail, tail_bits) = xor4(tail, wide_end);
+        span.store(0, head);
+        span.store_last(tail);
+        return !head_bits.or(tail_bits).has_top_bit();
+    }
+    if let (Some([a, b]), Some([c, d])) = (span.load::<[V; 2]>(0), span.last::<[V; 2]>()) {
+        let (a, b, c, d) = (a.xor(wide), b.xor(wide), c.xor(wide_end), d.xor(wide_end));
+        span.store(0, [a, b]);
+        span.store_last([c, d]);
+        return !a.or(b).or(c.or(d)).has_top_bit();
+    }
+    if let (Some(head), Some(tail)) = (span.load::<V>(0), span.last::<V>()) {
+        let (head, tail) = (head.xor(wide), tail.xor(wide_end));
+        span.store(0, head);
+        span.store_last(tail);
+        return !head.or(tail).has_top_bit();
+    }
+    apply_tiny(key, span)
+}
+
+/// [`apply_short`] for less than 16 bytes.
+#[inline(always)]
+fn apply_tiny<S: Span>(key: MaskKey, span: &mut S) -> bool {
+    let key_end = key.rotated(span.len());
+    if let (Some(head), Some(tail)) = (span.load::<u64>(0), span.last::<u64>()) {
+        let (head, tail) = (head ^ key.to_u64(), tail ^ key_end.to_u64());
+        span.store(0, head);
+        span.store_last(tail);
+        return (head | tail) & TOP_BITS == 0;
+    }
+    if let (Some(head), Some(tail)) = (span.load::<u32>(0), span.last::<u32>()) {
+        let (head, tail) = (head ^ key.to_u32(), tail ^ key_end.to_u32());
+        span.store(0, head);
+        span.store_last(tail);
+        return u64::from(head | tail) & TOP_BITS == 0;
+    }
+    // One to three bytes: the first, the middle one and the last are all of them.
+    let (Some(first), Some(last)) = (span.load::<u8>(0), span.last::<u8>()) else { return true };
+    let [first_key, second_key, ..] = key.to_bytes();
+    let [.., last_key] = key_end.to_bytes();
+    let middle_at = span.len() / 2;
+    let middle_key = if middle_at == 0 { first_key } else { second_key };
+    let middle = span.load::<u8>(middle_at).unwrap_or(first) ^ middle_key;
+    let (first, last) = (first ^ first_key, last ^ last_key);
+    span.store(0, first);
+    span.store(middle_at, middle);
+    span.store_last(last);
+    (first | middle | last).is_ascii()
+}
+
+/// XORs `key` over a span of any length. With `DETECT` it says whether all that it wrote is ASCII.
+#[inline(always)]
+pub(crate) fn apply_long<V: Vector16, S: Span, const DETECT: bool>(
+    key: MaskKey,
+    span: &mut S,
+) -> bool {
+    let len = span.len();
+    if len < BLOCK_LEN {
+        return apply_short::<V, S>(key, span);
+    }
+    let wide = V::splat(key);
+    let mut bits = V::splat(MaskKey::ZERO);
+    let mut at = 0;
+    while len - at > 2 * BLOCK_LEN {
+        let Some(block) = span.load::<[V; 4]>(at) else { break };
+        let (block, block_bits) = xor4(block, wide);
+        span.store(at, block);
+        if DETECT {
+            bits = bits.or(block_bits);
+        }
+        at += BLOCK_LEN;
+    }
+    // One block up to two are left: two that overlap, both loaded before either is stored.
+    let (Some(block), Some(last)) = (span.load::<[V; 4]>(at), span.last::<[V; 4]>()) else {
+        return false;
+    };
+    let (block, block_bits) = xor4(block, wide);
+    let (last, last_bits) = xor4(last, V::splat(key.rotated(len)));
+    span.store(at, block);
+    span.store_last(last);
+    DETECT && !bits.or(block_bits).or(last_bits).has_top_bit()
+}
+
+/// The four XOR `wide`, and the OR of the results.
+#[inline(always)]
+fn xor4<V: Vector16>([a, b, c, d]: [V; 4], wide: V) -> ([V; 4], V) {
+    let (a, b, c, d) = (a.xor(wide), b.xor(wide), c.xor(wide), d.xor(wide));
+    ([a, b, c, d], a.or(b).or(c.or(d)))
+}
