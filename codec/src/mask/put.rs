@@ -28,17 +28,14 @@ pub(crate) fn put_frame(
         to.write(*from);
     }
     let after = room.get_mut(head_len..).unwrap_or_default();
-    match key {
-        Some(key) => {
-            apply_to(key, payload, after, 0);
-        }
-        None => {
-            let after = after.get_mut(..payload.len()).unwrap_or_default();
-            // SAFETY: `MaybeUninit<u8>` has the layout of `u8`, and any byte is a valid one.
-            let payload: &[MaybeUninit<u8>] =
-                unsafe { &*(core::ptr::from_ref(payload) as *const [MaybeUninit<u8>]) };
-            after.copy_from_slice(payload);
-        }
+    if let Some(key) = key {
+        apply_to(key, payload, after, 0);
+    } else {
+        let after = after.get_mut(..payload.len()).unwrap_or_default();
+        // SAFETY: `MaybeUninit<u8>` has the layout of `u8`, and any byte is a valid one.
+        let payload: &[MaybeUninit<u8>] =
+            unsafe { &*(core::ptr::from_ref(payload) as *const [MaybeUninit<u8>]) };
+        after.copy_from_slice(payload);
     }
     // SAFETY: the header's bytes were initialised above (`head_len` is at most 14), and after them `payload.len()` more, for
     // which there is room by the check above.
