@@ -1,0 +1,305 @@
+//! The command line to typed arguments. What they mean together is [`config`](crate::config)'s matter.
+//!
+//! Apart from the rest so that a table of argument lists can test it. Whatever is wrong is said in one line.
+
+pub mod quantity;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{Mask, Output, Rate};
+use crate::serve::Mode;
+
+/// WebSocket load generator: measures handshakes, round trips, throughput and closing, and judges itself.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "loadgen", version, about, max_term_width = 100, infer_long_args = false)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Echo round trips: closed loop (-p), or open loop at a fixed rate (-R). Without a URL, against an embedded server
+    Run(RunArgs),
+    /// Opening and closing handshakes only, again and again. Without a URL, against an embedded server
+    Connect(ConnectArgs),
+    /// The reference server
+    Serve(ServeArgs),
+    /// One connection: times, what was negotiated, a short sanity check of the protocol
+    Check(CheckArgs),
+}
+
+/// Arguments of `run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Where connections and time are said.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// Messages in all, then the run ends [default: no limit]
+    #[arg(short = 'n', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
+    pub messages: Option<u64>,
+    /// Messages a second in all, sent on schedule whether replies come or not (open loop)
+    #[arg(short = 'R', long, value_name = "N", value_parser = quantity::rate, allow_hyphen_values = true)]
+    pub rate: Option<Rate>,
+    /// Messages outstanding on each connection (closed loop) [default: 1]
+    #[arg(short = 'p', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
+    pub pipeline: Option<u64>,
+    /// Bytes of a message's payload, such as 64 or 4k [default: 64]
+    #[arg(short = 's', long, value_name = "SIZE", value_parser = quantity::size, allow_hyphen_values = true)]
+    pub size: Option<u64>,
+    /// Payload of every message, instead of generated ones of --size bytes
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// Binary messages instead of text
+    #[arg(short = 'b', long)]
+    pub binary: bool,
+    /// Load before the measured time; its samples are kept apart
+    #[arg(short = 'w', long, value_name = "T", default_value = "0s", value_parser = quantity::duration, allow_hyphen_values = true)]
+    pub warmup: Duration,
+    /// How long to wait for outstanding replies at the end
+    #[arg(long, value_name = "T", default_value = "2s", value_parser = quantity::duration, allow_hyphen_values = true)]
+    pub drain_timeout: Duration,
+    /// Masking keys: fresh random ones, or zero, which no real client sends
+    #[arg(long, value_name = "KIND", default_value = "random")]
+    pub mask: Mask,
+}
+
+/// Arguments of `connect`.
+#[derive(Clone, Debug, Args)]
+pub struct ConnectArgs {
+    /// Where connections and time are said.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// Connections to open in all, then the run ends [default: no limit]
+    #[arg(short = 'n', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
+    pub number: Option<u64>,
+}
+
+/// What every command that makes load has.
+#[derive(Clone, Debug, Args)]
+pub struct LoadArgs {
+    /// What to connect to, such as `ws://127.0.0.1:9001/` [default: an embedded echo server]
+    #[arg(value_name = "URL")]
+    pub url: Option<String>,
+    /// Connections open at once, such as 100 or 10k
+    #[arg(short = 'c', long, value_name = "N", default_value = "100", value_parser = quantity::count, allow_hyphen_values = true)]
+    pub connections: u64,
+    /// Time that is measured, such as 10s or 2m [default: 10s; 10m with -n]
+    #[arg(short = 'd', long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
+    pub duration: Option<Duration>,
+    /// Connections begun a second, on schedule [default: as fast as the server takes them]
+    #[arg(short = 'C', long, value_name = "N", value_parser = quantity::rate, allow_hyphen_values = true)]
+    pub connect_rate: Option<Rate>,
+    /// Threads [default: one for each core]
+    #[arg(short = 't', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
+    pub threads: Option<u64>,
+    /// Makes payloads the same again [default: a new one, printed in the report]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// What the request says.
+    #[command(flatten)]
+    pub request: RequestArgs,
+    /// Where results go: text, json=FILE, json=- (repeatable). Text goes to stdout unless another does
+    #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
+    pub outputs: Vec<Output>,
+    /// Nothing on stderr but errors
+    #[arg(short = 'q', long)]
+    pub quiet: bool,
+    /// No live progress on stderr
+    #[arg(long)]
+    pub no_progress: bool,
+    /// Kept with the result (repeatable)
+    #[arg(long = "label", value_name = "K=V", value_parser = label)]
+    pub labels: Vec<(String, String)>,
+}
+
+/// What the opening handshake says, and how long each end of a connection may take.
+#[derive(Clone, Debug, Args)]
+pub struct RequestArgs {
+    /// A header of the opening handshake (repeatable)
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    pub headers: Vec<(String, String)>,
+    /// A subprotocol to offer (repeatable)
+    #[arg(long = "subprotocol", value_name = "NAME")]
+    pub subprotocols: Vec<String>,
+    /// The Origin header
+    #[arg(long, value_name = "ORIGIN")]
+    pub origin: Option<String>,
+    /// Bound on TCP and opening handshake together
+    #[arg(long, value_name = "T", default_value = "10s", value_parser = quantity::duration, allow_hyphen_values = true)]
+    pub connect_timeout: Duration,
+    /// Bound on the closing handshake and the end of the stream
+    #[arg(long, value_name = "T", default_value = "5s", value_parser = quantity::duration, allow_hyphen_values = true)]
+    pub close_timeout: Duration,
+}
+
+/// Arguments of `serve`.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// What is done with a message: echo or sink
+    #[arg(value_name = "MODE", default_value = "echo")]
+    pub mode: Mode,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001", value_parser = address)]
+    pub listen: SocketAddr,
+    /// Threads [default: one for each core]
+    #[arg(short = 't', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
+    pub threads: Option<u64>,
+}
+
+/// Arguments of `check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// What to connect to, such as `ws://127.0.0.1:9001/`
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// What the request says.
+    #[command(flatten)]
+    pub request: RequestArgs,
+}
+
+/// What the arguments come to.
+#[derive(Debug)]
+pub enum Parsed {
+    /// Go on with this.
+    Command(Box<Command>),
+    /// Help or version was asked for: print this on stdout.
+    Text(String),
+    /// Wrong usage: one line for stderr, without `error:`.
+    Wrong(String),
+}
+
+/// Reads a command line, program name first.
+pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed {
+    let error = match Cli::try_parse_from(arguments) {
+        Ok(cli) => return Parsed::Command(Box::new(cli.command)),
+        Err(error) => error,
+    };
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(text),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            Parsed::Wrong(
+                "no command; use run, connect, serve or check (see loadgen --help)".into(),
+            )
+        }
+        _ => Parsed::Wrong(one_line(&text)),
+    }
+}
+
+/// The first paragraph of what clap says, and its tip, as one line.
+fn one_line(text: &str) -> String {
+    let words = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut paragraphs = text.split("\n\n").map(words);
+    let said = paragraphs.next().unwrap_or_default();
+    let said = said.strip_prefix("error: ").unwrap_or(&said).trim_end_matches('.');
+    let tip = paragraphs.find_map(|part| part.strip_prefix("tip: ").map(ToOwned::to_owned));
+    let tip = tip.map_or_else(|| "see --help".into(), |tip| tip.trim_end_matches('.').to_owned());
+    // What was typed may come back in it.
+    let line = format!("{said} ({tip})");
+    line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("no colon; use a header like 'Name: value'")?;
+    Ok((name.to_owned(), value.trim_matches([' ', '\t']).to_owned()))
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("use a label like key=value".into()),
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    crate::serve::parse_address(text).map_err(|error| error.to_string())
+}
+
+impl ValueEnum for Mask {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Random, Self::Zero]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_words(line: &str) -> Parsed {
+        parse(std::iter::once("loadgen").chain(line.split(' ')).map(Into::into))
+    }
+
+    #[test]
+    fn definition_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bare_run_has_the_defaults() {
+        let Parsed::Command(command) = parse_words("run") else { panic!() };
+        let Command::Run(args) = *command else { panic!() };
+        assert_eq!((args.load.connections, args.load.url, args.rate), (100, None, None));
+        assert_eq!(args.load.request.close_timeout, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn flags_and_their_values() {
+        let line = "run ws://h/ -c 10k -d 30s -n 1M -R 50k -C 500 -t 2 -s 4k -w 2s -b --seed 7 \
+                    -H X-A:b --subprotocol chat --origin http://o -o json=f -q --label a=b=c";
+        let Parsed::Command(command) = parse_words(line) else { panic!() };
+        let Command::Run(args) = *command else { panic!() };
+        assert_eq!(args.load.url.as_deref(), Some("ws://h/"));
+        assert_eq!((args.load.connections, args.messages), (10_000, Some(1_000_000)));
+        assert_eq!(args.rate, Rate::new(50_000_000));
+        assert_eq!((args.size, args.binary, args.load.seed), (Some(4096), true, Some(7)));
+        assert_eq!(args.load.request.headers, [("X-A".to_owned(), "b".to_owned())]);
+        assert_eq!(args.load.labels, [("a".to_owned(), "b=c".to_owned())]);
+    }
+
+    #[test]
+    fn wrong_usage_is_one_line_that_names_what_is_wrong() {
+        for (line, why) in [
+            ("", "unrecognized subcommand"),
+            ("nonsense", "unrecognized subcommand 'nonsense'"),
+            ("run --nonsense", "unexpected argument '--nonsense'"),
+            ("run -c", "a value is required for '--connections <N>'"),
+            ("run -c x", "invalid value 'x' for '--connections <N>': not a number"),
+            ("run -c -1", "can't be negative"),
+            ("run -R -5", "a rate can't be negative"),
+            ("run -R 0", "out of range"),
+            ("run -d 10x", "not a time"),
+            ("run -s 1.5", "doesn't come out whole"),
+            ("run -H novalue", "no colon"),
+            ("run -o yaml", "use text, json=FILE or json=-"),
+            ("run --mask ones", "invalid value 'ones' for '--mask <KIND>'"),
+            ("run --label x", "use a label like key=value"),
+            ("run ws://a ws://b", "unexpected argument 'ws://b'"),
+            ("serve fanout", "unknown mode"),
+            ("serve --listen nowhere", "no port"),
+            ("check", "required"),
+        ] {
+            let Parsed::Wrong(said) = parse_words(line) else { panic!("{line}") };
+            assert!(said.contains(why), "{line}: {said}");
+            assert!(!said.contains(char::is_control), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_not_wrong() {
+        for line in ["--help", "run --help", "--version", "help"] {
+            assert!(matches!(parse_words(line), Parsed::Text(_)), "{line}");
+        }
+    }
+}

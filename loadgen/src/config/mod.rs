@@ -1,0 +1,464 @@
+//! Arguments to what a run is: checked together, with every default filled in.
+//!
+//! Invariant: a [`Config`] can be run. What could make it impossible or absurd is refused here, in one line, before anything
+//! is connected.
+
+mod output;
+mod rate;
+mod target;
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::num::NonZeroUsize;
+use std::thread;
+use std::time::Duration;
+
+use wscodec::DataKind;
+
+use crate::cli::{ConnectArgs, LoadArgs, RequestArgs, RunArgs};
+pub use output::Output;
+pub use rate::Rate;
+pub use target::Target;
+
+/// Most connections of one process. Beyond it ports, descriptors and memory are long gone.
+const CONNECTIONS_MAX: u64 = 1_000_000;
+const THREADS_MAX: u64 = 1_024;
+const PIPELINE_MAX: u64 = 65_536;
+/// Most bytes of one payload: what the codec takes by default.
+const PAYLOAD_SIZE_MAX: u64 = 64 << 20;
+/// Most messages outstanding at once in a closed loop: each takes 16 bytes.
+const OUTSTANDING_MAX: u64 = 1 << 24;
+/// Most payload bytes outstanding at once in a closed loop: a server that doesn't read leaves them in this process.
+const OUTSTANDING_BYTES_MAX: u64 = 4 << 30;
+const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
+const TIMEOUT_MAX: Duration = Duration::from_secs(3_600);
+
+const DURATION_DEFAULT: Duration = Duration::from_secs(10);
+/// How long a run that is limited by a number may take if nobody says.
+const DURATION_WITH_NUMBER: Duration = Duration::from_secs(600);
+const PAYLOAD_SIZE_DEFAULT: u64 = 64;
+
+/// A run, resolved.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What the connections do.
+    pub scenario: Scenario,
+    /// The server; `None` is an embedded one.
+    pub target: Option<Target>,
+    /// Connections open at once, at least 1.
+    pub connections: u64,
+    /// Connections begun a second; `None` is as fast as the server takes them.
+    pub connect_rate: Option<Rate>,
+    /// Worker threads, at most one for each connection.
+    pub threads: NonZeroUsize,
+    /// The time that is measured.
+    pub duration: Duration,
+    /// Load before it.
+    pub warmup: Duration,
+    /// What the opening handshake says, and the bounds of a connection's ends.
+    pub request: Request,
+    /// How long outstanding replies are waited for.
+    pub drain_timeout: Duration,
+    /// How frames are masked.
+    pub mask: Mask,
+    /// Where payloads come from.
+    pub seed: u64,
+    /// Kept with the result.
+    pub labels: Vec<(String, String)>,
+    /// Where results go.
+    pub outputs: Vec<Output>,
+    /// How much is said on stderr.
+    pub talk: Talk,
+}
+
+/// What the connections of a run do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// All are opened, then messages go round, then all are closed.
+    Echo(Echo),
+    /// Each is opened and closed at once, and another takes its place.
+    OpenClose {
+        /// How many in all; `None` is no limit.
+        number: Option<u64>,
+    },
+}
+
+impl Scenario {
+    /// The command that asks for it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Echo(_) => "run",
+            Self::OpenClose { .. } => "connect",
+        }
+    }
+}
+
+/// The messages of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Echo {
+    /// When they are sent.
+    pub load: Load,
+    /// How many in all; `None` is no limit.
+    pub messages: Option<u64>,
+    /// Text or binary.
+    pub kind: DataKind,
+    /// What is in them.
+    pub content: Content,
+}
+
+/// When messages are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// When the reply to an earlier one has come: so many are outstanding on each connection.
+    Closed {
+        /// At least 1.
+        pipeline: u32,
+    },
+    /// On schedule, whether replies come or not.
+    Open {
+        /// Of all connections together.
+        rate: Rate,
+    },
+}
+
+/// What is in a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Made from the seed, of so many bytes.
+    Generated {
+        /// Bytes of payload.
+        size: usize,
+    },
+    /// Always the same.
+    Fixed(Vec<u8>),
+}
+
+impl Content {
+    /// Bytes of payload.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        match self {
+            Self::Generated { size } => *size,
+            Self::Fixed(payload) => payload.len(),
+        }
+    }
+}
+
+/// How a client masks its frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mask {
+    /// With a fresh, unpredictable key each (RFC 6455, 5.3).
+    Random,
+    /// With the key of zeros: allowed by the wire format, and never sent by a real client.
+    Zero,
+}
+
+impl Mask {
+    /// As it stands on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Zero => "zero",
+        }
+    }
+}
+
+/// What the opening handshake says, and how long each end of a connection may take.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Headers beside those of the protocol.
+    pub headers: Vec<(String, String)>,
+    /// Subprotocols to offer, the preferred first.
+    pub subprotocols: Vec<String>,
+    /// The |Origin| header.
+    pub origin: Option<String>,
+    /// Bound on TCP and opening handshake together.
+    pub connect_timeout: Duration,
+    /// Bound on the closing handshake and the end of the stream together.
+    pub close_timeout: Duration,
+}
+
+/// How much is said on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Talk {
+    /// Errors only.
+    Quiet,
+    /// Notes, too.
+    Notes,
+    /// And a live line, if stderr is a terminal.
+    Progress,
+}
+
+impl Config {
+    /// The configuration of `loadgen run`.
+    ///
+    /// # Errors
+    /// One line: what is wrong, and what to do.
+    pub fn of_run(args: RunArgs) -> Result<Self, String> {
+        let load = match (args.rate, args.pipeline) {
+            (Some(_), Some(_)) => {
+                return Err("-R (open loop) and -p (closed loop) exclude each other; \
+                            use one of them"
+                    .into());
+            }
+            (Some(rate), None) => Load::Open { rate },
+            (None, pipeline) => {
+                let pipeline = within("-p", pipeline.unwrap_or(1), 1, PIPELINE_MAX)?;
+                Load::Closed { pipeline: u32::try_from(pipeline).unwrap_or(u32::MAX) }
+            }
+        };
+        let content = content(args.message, args.size)?;
+        let kind = if args.binary { DataKind::Binary } else { DataKind::Text };
+        let messages =
+            args.messages.map(|messages| within("-n", messages, 1, u64::MAX)).transpose()?;
+        let scenario = Scenario::Echo(Echo { load, messages, kind, content });
+        let mut config = Self::of_load(scenario, args.load)?;
+        config.warmup = bounded("-w", args.warmup, Duration::ZERO, DURATION_MAX)?;
+        config.drain_timeout =
+            bounded("--drain-timeout", args.drain_timeout, Duration::ZERO, TIMEOUT_MAX)?;
+        config.mask = args.mask;
+        config.check_outstanding()?;
+        Ok(config)
+    }
+
+    /// The configuration of `loadgen connect`.
+    ///
+    /// # Errors
+    /// One line: what is wrong, and what to do.
+    pub fn of_connect(args: ConnectArgs) -> Result<Self, String> {
+        let number = args.number.map(|number| within("-n", number, 1, u64::MAX)).transpose()?;
+        Self::of_load(Scenario::OpenClose { number }, args.load)
+    }
+
+    /// The messages, if any are sent.
+    #[must_use]
+    pub const fn echo(&self) -> Option<&Echo> {
+        match &self.scenario {
+            Scenario::Echo(echo) => Some(echo),
+            Scenario::OpenClose { .. } => None,
+        }
+    }
+
+    fn of_load(scenario: Scenario, args: LoadArgs) -> Result<Self, String> {
+        let connections = within("-c", args.connections, 1, CONNECTIONS_MAX)?;
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get) as u64;
+        let threads = within("-t", args.threads.unwrap_or(cores), 1, THREADS_MAX)?;
+        let threads = usize::try_from(threads.min(connections)).unwrap_or(1);
+        let is_numbered = match &scenario {
+            Scenario::Echo(echo) => echo.messages.is_some(),
+            Scenario::OpenClose { number } => number.is_some(),
+        };
+        let duration = args.duration.unwrap_or(if is_numbered {
+            DURATION_WITH_NUMBER
+        } else {
+            DURATION_DEFAULT
+        });
+        Ok(Self {
+            scenario,
+            target: args.url.as_deref().map(Target::parse).transpose()?,
+            connections,
+            connect_rate: args.connect_rate,
+            threads: NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN),
+            duration: bounded("-d", duration, Duration::from_millis(1), DURATION_MAX)?,
+            warmup: Duration::ZERO,
+            request: Request::new(args.request)?,
+            drain_timeout: Duration::ZERO,
+            mask: Mask::Random,
+            // Short enough to be typed again.
+            seed: args.seed.unwrap_or_else(|| RandomState::new().hash_one(0) & 0xffff_ffff),
+            labels: args.labels,
+            outputs: outputs(args.outputs)?,
+            talk: match (args.quiet, args.no_progress) {
+                (true, _) => Talk::Quiet,
+                (false, true) => Talk::Notes,
+                (false, false) => Talk::Progress,
+            },
+        })
+    }
+
+    /// Refuses what a closed loop could pile up in this process.
+    fn check_outstanding(&self) -> Result<(), String> {
+        let Some(Echo { load: Load::Closed { pipeline }, content, .. }) = self.echo() else {
+            return Ok(());
+        };
+        let outstanding = self.connections * u64::from(*pipeline);
+        if outstanding > OUTSTANDING_MAX {
+            return Err(format!(
+                "-c {} times -p {pipeline} is {outstanding} messages outstanding; \
+                 use at most {OUTSTANDING_MAX}",
+                self.connections
+            ));
+        }
+        let bytes = outstanding.saturating_mul(content.size() as u64);
+        if bytes > OUTSTANDING_BYTES_MAX {
+            return Err(format!(
+                "-c {} times -p {pipeline} messages of {} bytes is {} GiB outstanding; \
+                 use at most {} GiB",
+                self.connections,
+                content.size(),
+                bytes.div_ceil(1 << 30),
+                OUTSTANDING_BYTES_MAX >> 30
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Request {
+    /// Checks the bounds; whether the headers may be sent is for the handshake to say.
+    ///
+    /// # Errors
+    /// One line: what is wrong, and what to do.
+    pub fn new(args: RequestArgs) -> Result<Self, String> {
+        let least = Duration::from_millis(1);
+        Ok(Self {
+            headers: args.headers,
+            subprotocols: args.subprotocols,
+            origin: args.origin,
+            connect_timeout: bounded(
+                "--connect-timeout",
+                args.connect_timeout,
+                least,
+                TIMEOUT_MAX,
+            )?,
+            close_timeout: bounded("--close-timeout", args.close_timeout, least, TIMEOUT_MAX)?,
+        })
+    }
+}
+
+fn content(message: Option<String>, size: Option<u64>) -> Result<Content, String> {
+    let too_large = |flag: &str, bytes: u64| {
+        format!("{flag} is {bytes} bytes; use at most {PAYLOAD_SIZE_MAX} (64 MiB)")
+    };
+    match (message, size) {
+        (Some(_), Some(_)) => Err("-m and -s exclude each other; use one of them".into()),
+        (Some(message), None) => Ok(Content::Fixed(message.into_bytes())),
+        (None, size) => {
+            let size = size.unwrap_or(PAYLOAD_SIZE_DEFAULT);
+            if size > PAYLOAD_SIZE_MAX {
+                return Err(too_large("-s", size));
+            }
+            let size = usize::try_from(size).map_err(|_| too_large("-s", size))?;
+            Ok(Content::Generated { size })
+        }
+    }
+}
+
+/// Text goes to stdout unless something else does.
+fn outputs(asked: Vec<Output>) -> Result<Vec<Output>, String> {
+    let on_stdout =
+        asked.iter().filter(|output| matches!(output, Output::Text | Output::Json(None))).count();
+    if on_stdout > 1 {
+        return Err("two outputs on stdout; give a file to all but one, as in -o json=FILE".into());
+    }
+    let mut outputs = asked;
+    if on_stdout == 0 {
+        outputs.insert(0, Output::Text);
+    }
+    Ok(outputs)
+}
+
+fn within(flag: &str, value: u64, least: u64, most: u64) -> Result<u64, String> {
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    Err(format!("{flag} {value} is out of range; use {least} to {most}"))
+}
+
+fn bounded(
+    flag: &str,
+    span: Duration,
+    least: Duration,
+    most: Duration,
+) -> Result<Duration, String> {
+    if (least..=most).contains(&span) {
+        return Ok(span);
+    }
+    Err(format!("{flag} {span:?} is out of range; use {least:?} to {most:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Command, Parsed, parse};
+
+    fn config(line: &str) -> Result<Config, String> {
+        let words = std::iter::once("loadgen").chain(line.split(' ')).map(Into::into);
+        match parse(words) {
+            Parsed::Command(command) => match *command {
+                Command::Run(args) => Config::of_run(args),
+                Command::Connect(args) => Config::of_connect(args),
+                _ => panic!("{line}"),
+            },
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn defaults() {
+        let config = config("run").unwrap();
+        assert_eq!(config.duration, Duration::from_secs(10));
+        assert_eq!(config.outputs, [Output::Text]);
+        let echo = config.echo().unwrap();
+        assert_eq!(echo.load, Load::Closed { pipeline: 1 });
+        assert_eq!(echo.content, Content::Generated { size: 64 });
+        assert_eq!(echo.kind, DataKind::Text);
+    }
+
+    #[test]
+    fn a_number_lifts_the_default_duration_and_leaves_one_that_is_said() {
+        assert_eq!(config("run -n 10").unwrap().duration, DURATION_WITH_NUMBER);
+        assert_eq!(config("run -n 10 -d 3s").unwrap().duration, Duration::from_secs(3));
+        assert_eq!(config("connect -n 10").unwrap().duration, DURATION_WITH_NUMBER);
+    }
+
+    #[test]
+    fn threads_are_at_most_one_a_connection() {
+        assert_eq!(config("run -c 3 -t 8").unwrap().threads.get(), 3);
+    }
+
+    #[test]
+    fn text_stays_on_stdout_unless_json_goes_there() {
+        let file = || Output::Json(Some("f".into()));
+        assert_eq!(config("run -o json=f").unwrap().outputs, [Output::Text, file()]);
+        assert_eq!(config("run -o json=-").unwrap().outputs, [Output::Json(None)]);
+        assert_eq!(config("run -o text -o json=f").unwrap().outputs, [Output::Text, file()]);
+    }
+
+    #[test]
+    fn d30_absurd_values_are_refused_in_one_line() {
+        for (line, why) in [
+            ("run -c 0", "-c 0 is out of range"),
+            ("run -c 1000001", "-c 1000001 is out of range; use 1 to 1000000"),
+            ("run -t 0", "-t 0"),
+            ("run -p 0", "-p 0"),
+            ("run -p 1M", "-p 1000000"),
+            ("run -n 0", "-n 0"),
+            ("run -d 0s", "-d 0ns is out of range"),
+            ("run -d 1000h", "-d 3600000s is out of range"),
+            ("run -s 1G", "at most 67108864"),
+            ("run -c 1M -p 100", "messages outstanding"),
+            ("run -c 10k -s 1M", "GiB outstanding"),
+            ("run -R 5 -p 2", "exclude each other"),
+            ("run -m x -s 5", "exclude each other"),
+            ("run --connect-timeout 0s", "--connect-timeout"),
+            ("run --close-timeout 2h", "--close-timeout"),
+            ("run -o text -o json=-", "two outputs on stdout"),
+            ("run http://h/", "its scheme is http"),
+            ("connect -n 0", "-n 0"),
+        ] {
+            let said = config(line).unwrap_err();
+            assert!(said.contains(why), "{line}: {said}");
+            assert!(!said.contains(char::is_control), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn large_values_that_make_sense_are_taken() {
+        for line in ["run -c 1M", "run -R 100M", "run -s 0", "run -s 64M -c 1", "run -d 1ms"] {
+            assert!(config(line).is_ok(), "{line}");
+        }
+    }
+}

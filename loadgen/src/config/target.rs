@@ -1,0 +1,153 @@
+//! A URL to what is connected to: host, port, the request's target, the |Host| header.
+
+use std::fmt;
+
+use url::{Host, Url};
+
+/// The server that is put under load, as the URL names it (RFC 6455, 3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    url: Url,
+    host: String,
+    port: u16,
+}
+
+impl Target {
+    /// Reads a `ws://` URL.
+    ///
+    /// # Errors
+    /// One line: what is wrong with the URL, and what to do.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let shown = text.escape_debug();
+        let bad = |why: &str| Err(format!("bad URL \"{shown}\": {why}"));
+        // The parser would drop some of these in silence, and so connect to something else than was asked for.
+        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return bad("it has white space or control characters; percent-encode them");
+        }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return bad(&format!("it has no scheme; use ws://{}", text.trim_start_matches('/')));
+        };
+        match scheme.to_ascii_lowercase().as_str() {
+            "ws" => {}
+            "wss" => return bad("TLS (wss://) is not supported yet; use ws://"),
+            "http" => return bad(&format!("its scheme is http; use ws://{rest}")),
+            other => return bad(&format!("its scheme is {other}; use ws://")),
+        }
+        let url = match Url::parse(text) {
+            Ok(url) => url,
+            Err(error) => return bad(&format!("{error}; use ws://host:port/path")),
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return bad("it has a user or password; send them with -H 'Authorization: ...'");
+        }
+        if url.fragment().is_some() {
+            return bad("it has a fragment (#), which WebSocket URLs can't have; encode it as %23");
+        }
+        let host = match url.host() {
+            Some(Host::Domain(name)) => name.to_owned(),
+            Some(Host::Ipv4(address)) => address.to_string(),
+            Some(Host::Ipv6(address)) => address.to_string(),
+            None => return bad("it has no host; use ws://host:port/path"),
+        };
+        match url.port_or_known_default() {
+            Some(0) | None => bad("port 0 can't be connected to; use 1-65535"),
+            Some(port) => Ok(Self { url, host, port }),
+        }
+    }
+
+    /// The host to resolve: a name in ASCII, or an address without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, 80 if the URL names none.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What the |Host| header says: the port is left out if it is the default (RFC 6455, 4.1).
+    #[must_use]
+    pub fn host_header(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        match self.url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
+    /// The resource that is asked for: path and query (RFC 6455, 3).
+    #[must_use]
+    pub fn resource(&self) -> String {
+        match self.url.query() {
+            Some(query) => format!("{}?{query}", self.url.path()),
+            None => self.url.path().to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.url.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b36_urls_that_can_be_connected_to() {
+        for (text, host, port, header, resource) in [
+            ("ws://127.0.0.1:9001", "127.0.0.1", 9001, "127.0.0.1:9001", "/"),
+            ("ws://example.com", "example.com", 80, "example.com", "/"),
+            ("WS://Example.COM:80/Chat?a=b", "example.com", 80, "example.com", "/Chat?a=b"),
+            ("ws://[::1]:9001/x", "::1", 9001, "[::1]:9001", "/x"),
+            (
+                "ws://b\u{fc}cher.example/",
+                "xn--bcher-kva.example",
+                80,
+                "xn--bcher-kva.example",
+                "/",
+            ),
+            ("ws://example.com.:81/?q", "example.com.", 81, "example.com.:81", "/?q"),
+        ] {
+            let target = Target::parse(text).unwrap();
+            assert_eq!(target.host(), host, "{text}");
+            assert_eq!(target.port(), port, "{text}");
+            assert_eq!(target.host_header(), header, "{text}");
+            assert_eq!(target.resource(), resource, "{text}");
+        }
+    }
+
+    #[test]
+    fn b36_urls_that_cannot_each_with_what_to_do() {
+        for (text, why) in [
+            ("", "no scheme"),
+            ("127.0.0.1:9001", "use ws://127.0.0.1:9001"),
+            ("localhost", "use ws://localhost"),
+            ("ws:/x", "no scheme"),
+            ("ws://", "use ws://host:port/path"),
+            ("ws://:80/", "use ws://host:port/path"),
+            ("http://h/", "use ws://h/"),
+            ("https://h/", "scheme is https"),
+            ("wss://h/", "not supported yet"),
+            ("ftp://h/", "scheme is ftp"),
+            ("ws://h:0/", "port 0"),
+            ("ws://h:65536/", "invalid port"),
+            ("ws://h:x/", "invalid port"),
+            ("ws://u:p@h/", "Authorization"),
+            ("ws://h/#f", "fragment"),
+            ("ws://[::1", "IPv6"),
+            ("ws://[fe80::1%25eth0]/", "IPv6"),
+            ("ws://a b/", "white space"),
+            ("ws://h/\r\nX: y", "white space or control"),
+            ("ws://h/\0", "control"),
+        ] {
+            let said = Target::parse(text).unwrap_err();
+            assert!(said.contains(why), "{text:?}: {said}");
+            assert!(!said.contains(char::is_control), "{text:?}: {said}");
+        }
+    }
+}
