@@ -245,11 +245,14 @@ pub fn utf8(data: &[u8]) {
     }
 }
 
-/// What a handshake said, and how many bytes it took; `None` if it wants more.
-type Verdict<E> = Option<(Result<String, E>, usize)>;
+/// What a handshake said, and how many bytes it took.
+type Verdict<E> = (Result<String, E>, usize);
 
 /// Both the same; of two refusals the reason may differ, since more bytes may show more than one thing wrong.
-fn assert_same_verdict<E: std::fmt::Debug + PartialEq>(whole: &Verdict<E>, split: &Verdict<E>) {
+fn assert_same_verdict<E: std::fmt::Debug + PartialEq>(
+    whole: Option<&Verdict<E>>,
+    split: Option<&Verdict<E>>,
+) {
     if let (Some((Err(_), _)), Some((Err(_), _))) = (whole, split) {
         return;
     }
@@ -287,7 +290,7 @@ pub fn handshake_request(data: &[u8]) {
     };
     let whole = run(usize::MAX);
     let split = run(1 + usize::from(choice));
-    assert_same_verdict(&whole, &split);
+    assert_same_verdict(whole.as_ref(), split.as_ref());
 }
 
 /// As [`handshake_request`], for what a client is answered.
@@ -318,5 +321,5 @@ pub fn handshake_response(data: &[u8]) {
     };
     let whole = run(usize::MAX);
     let split = run(1 + usize::from(choice));
-    assert_same_verdict(&whole, &split);
+    assert_same_verdict(whole.as_ref(), split.as_ref());
 }
