@@ -4,6 +4,7 @@ mod peer;
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
+use std::net::Shutdown;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,7 @@ fn e01_silence_and_slow_heads_end_at_the_handshake_timeout() {
     for peer in [&mut silent, &mut slow] {
         let said = String::from_utf8(peer.read_to_end()).unwrap();
         assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
+        peer.stream.shutdown(Shutdown::Both).unwrap();
     }
     assert!(!drip.join().unwrap(), "the server went on listening to a head that drips");
     assert!(start.elapsed() >= handshake_timeout);
@@ -63,6 +65,7 @@ fn e02_a_silent_client_is_pinged_and_then_closed() {
     assert_eq!(dead.read_frame(), (0x89, Vec::new()));
     assert_eq!(dead.read_close(), (1001, "no answer to a ping".into()));
     assert_eq!(dead.read_to_end(), b"");
+    drop(dead);
     answering.join().unwrap();
     let totals = wait_for(&server, "both gone", |totals| totals.open == 0);
     assert_eq!(totals.closes, BTreeMap::from([(1000, 1), (1001, 1)]));

@@ -120,35 +120,28 @@ impl Session {
 
     /// Does what the registry asks for; true if the session ends with that.
     fn answer(&mut self, call: Call, out: &mut Vec<u8>) -> bool {
-        let waits_for = self.worker.registry.waits_for(self.key);
         match (call, &mut self.stage) {
             (Call::TimedOut, Stage::Opening(upgrade)) => {
                 upgrade.time_out(out);
                 self.rejection = Some("timeout");
-                true
+                self.end();
+                false
             }
-            (Call::TimedOut, Stage::Open(connection)) => {
-                if waits_for == Some(Wait::Messages) {
-                    let reason = "no answer to a ping";
-                    self.close_code = Some(CloseCode::GOING_AWAY.as_u16());
-                    let close = CloseFrame { code: CloseCode::GOING_AWAY, reason };
-                    // Refused only if a Close has been sent, which is as good.
-                    connection.close(Some(close), out).ok();
-                }
-                true
+            (Call::TimedOut, Stage::Open(_)) => {
+                let is_closing = self.worker.registry.waits_for(self.key) == Some(Wait::End);
+                self.close("no answer to a ping", out);
+                self.end();
+                is_closing
             }
             (Call::TimedOut, Stage::Ending) => true,
             (Call::PingDue, Stage::Open(connection)) => {
+                // Refused only after a Close, which asks for an answer as well.
                 connection.send(Message::Ping(b""), out).ok();
                 false
             }
-            (Call::Shutdown, Stage::Open(connection)) => {
-                let close =
-                    CloseFrame { code: CloseCode::GOING_AWAY, reason: "the server shuts down" };
-                if connection.close(Some(close), out).is_ok() {
-                    self.close_code.get_or_insert(CloseCode::GOING_AWAY.as_u16());
-                    self.worker.registry.wait(self.key, Wait::End);
-                }
+            (Call::Shutdown, Stage::Open(_)) => {
+                self.close("the server shuts down", out);
+                self.worker.registry.wait(self.key, Wait::End);
                 false
             }
             (Call::Shutdown, Stage::Opening(_)) => {
@@ -156,6 +149,16 @@ impl Session {
                 true
             }
             (Call::PingDue | Call::Shutdown, _) => false,
+        }
+    }
+
+    /// Starts the closing handshake, unless it has been started.
+    fn close(&mut self, reason: &'static str, out: &mut Vec<u8>) {
+        let code = CloseCode::GOING_AWAY;
+        if let Stage::Open(connection) = &mut self.stage
+            && connection.close(Some(CloseFrame { code, reason }), out).is_ok()
+        {
+            self.close_code.get_or_insert(code.as_u16());
         }
     }
 
@@ -237,6 +240,8 @@ impl Session {
                 Poll::Ready(written) => {
                     let written = self.count_sent(written?)?;
                     self.unsent.sent(written);
+                    // Slow to read is not dead.
+                    self.worker.registry.heard(self.key);
                 }
                 Poll::Pending => return Ok(false),
             }
