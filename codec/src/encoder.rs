@@ -42,10 +42,11 @@ pub(crate) fn append(
     payload: &[u8],
     out: &mut impl BufMut,
 ) -> Result<(), SendError> {
-    let needed = head.as_bytes().len() + payload.len();
+    let (word, head_len) = head.to_word();
+    let needed = head_len + payload.len();
     if out.remaining_mut() < needed {
         return Err(SendError::BufferFull { needed });
     }
-    mask::put_frame(head.padded(), key, payload, out);
+    mask::put_frame((word, head_len), key, payload, out);
     Ok(())
 }

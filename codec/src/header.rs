@@ -212,10 +212,10 @@ impl EncodedHeader {
         Self { bytes: head.to_le_bytes(), len: len + masked / 32 }
     }
 
-    /// The bytes, followed by zeros, and how many of them count.
+    /// The bytes as a number whose lowest byte comes first, and how many of them count.
     #[inline]
-    pub(crate) fn padded(&self) -> (&[u8; 16], usize) {
-        (&self.bytes, usize::from(self.len))
+    pub(crate) fn to_word(self) -> (u128, usize) {
+        (u128::from_le_bytes(self.bytes), usize::from(self.len))
     }
 
     /// The bytes as they go on the wire, 2 to 14 of them.

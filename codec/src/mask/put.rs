@@ -7,12 +7,12 @@ use bytes::BufMut;
 
 use super::{MaskKey, apply_to};
 
-/// Appends a frame: `head_len` bytes of `head`, then `payload`, XOR `key` if there is one. `out` must have the room in all;
+/// Appends a frame: the `head_len` lowest bytes of `head`, lowest first, then `payload`, XOR `key` if there is one. `out` must have the room in all;
 /// if it lies in one piece, the frame is written with one look at it.
 #[inline]
 #[expect(unsafe_code, reason = "BufMut's room is uninitialised, and its length is set by hand")]
 pub(crate) fn put_frame(
-    (head, head_len): (&[u8; 16], usize),
+    (head, head_len): (u128, usize),
     key: Option<MaskKey>,
     payload: &[u8],
     out: &mut impl BufMut,
@@ -20,13 +20,15 @@ pub(crate) fn put_frame(
     let room = out.chunk_mut();
     // SAFETY: nothing uninitialised is written through this slice: only bytes are stored.
     let room: &mut [MaybeUninit<u8>] = unsafe { room.as_uninit_slice_mut() };
-    if room.len() < head.len() + payload.len() {
-        return put_frame_in_pieces(head.get(..head_len).unwrap_or(head), key, payload, out);
+    let room_len = room.len();
+    let Some((first, _)) = room.split_first_chunk_mut::<16>() else {
+        return put_frame_in_pieces((head, head_len), key, payload, out);
+    };
+    if room_len < 16 + payload.len() {
+        return put_frame_in_pieces((head, head_len), key, payload, out);
     }
-    // All sixteen bytes, in one store; the payload overwrites what does not belong to the header.
-    for (to, from) in room.iter_mut().zip(head) {
-        to.write(*from);
-    }
+    // All sixteen bytes, from registers; the payload overwrites what does not belong to the header.
+    *first = head.to_le_bytes().map(MaybeUninit::new);
     let after = room.get_mut(head_len..).unwrap_or_default();
     if let Some(key) = key {
         apply_to(key, payload, after, 0);
@@ -44,8 +46,13 @@ pub(crate) fn put_frame(
 
 /// As [`put_frame`], into a buffer that has to grow or whose room lies in pieces.
 #[cold]
-fn put_frame_in_pieces(head: &[u8], key: Option<MaskKey>, payload: &[u8], out: &mut impl BufMut) {
-    out.put_slice(head);
+fn put_frame_in_pieces(
+    (head, head_len): (u128, usize),
+    key: Option<MaskKey>,
+    payload: &[u8],
+    out: &mut impl BufMut,
+) {
+    out.put_slice(head.to_le_bytes().get(..head_len).unwrap_or_default());
     match key {
         Some(key) => put(key, payload, out),
         None => out.put_slice(payload),
