@@ -173,7 +173,7 @@ impl<X: ClientExtensions> ClientHandshake<X> {
         }
         match self.state {
             State::Receiving => Ok(None),
-            State::Established => Ok(Some(Response::new(&self.head, 101))),
+            State::Established => Ok(Some(Response::accepted(&self.head))),
             State::Failed(error, _) => Err(error),
         }
     }
@@ -199,8 +199,8 @@ impl<X: ClientExtensions> ClientHandshake<X> {
     pub fn response(&self) -> Option<Response<'_>> {
         match self.state {
             State::Receiving | State::Failed(_, None) => None,
-            State::Established => Some(Response::new(&self.head, 101)),
-            State::Failed(_, Some(status)) => Some(Response::new(&self.head, status)),
+            State::Established => Some(Response::accepted(&self.head)),
+            State::Failed(_, Some(status)) => Some(Response::failed(&self.head, status)),
         }
     }
 

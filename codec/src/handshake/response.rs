@@ -10,11 +10,25 @@ use super::head::{Head, Header, Headers};
 pub struct Response<'h> {
     head: &'h Head,
     status: u16,
+    verdict: Verdict,
+}
+
+/// Whether a response has passed every rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Accepted,
+    Failed,
 }
 
 impl<'h> Response<'h> {
-    pub(super) const fn new(head: &'h Head, status: u16) -> Self {
-        Self { head, status }
+    /// A 101 that has passed every rule.
+    pub(super) const fn accepted(head: &'h Head) -> Self {
+        Self { head, status: 101, verdict: Verdict::Accepted }
+    }
+
+    /// A response that refuses, or does not keep the rules.
+    pub(super) const fn failed(head: &'h Head, status: u16) -> Self {
+        Self { head, status, verdict: Verdict::Failed }
     }
 
     /// The status, 101 if the server accepts.
@@ -42,10 +56,14 @@ impl<'h> Response<'h> {
         self.headers().find(|header| header.is(name)).map(|header| header.value)
     }
 
-    /// The subprotocol that the server selected, one of those that were offered.
+    /// The subprotocol that the server selected, one of those that were offered. A response that has not opened the
+    /// connection has none.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&'h str> {
-        self.header("Sec-WebSocket-Protocol").and_then(field::as_token)
+        match self.verdict {
+            Verdict::Accepted => self.header("Sec-WebSocket-Protocol").and_then(field::as_token),
+            Verdict::Failed => None,
+        }
     }
 }
 
