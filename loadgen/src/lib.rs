@@ -6,5 +6,8 @@ pub mod plan;
 
 pub mod payload;
 
+pub mod metrics;
+pub mod report;
+
 pub mod host;
 pub mod serve;

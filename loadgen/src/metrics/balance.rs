@@ -1,0 +1,104 @@
+//! Counters to what doesn't add up among them. There must be nothing, ever: it would be this program's own fault.
+
+use super::{Metric, Metrics};
+
+/// Every sum that is wrong, in words; empty when the books are right.
+#[must_use]
+pub fn imbalances(metrics: &Metrics) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut check = |what: &str, left: u64, right: u64| {
+        if left != right {
+            found.push(format!("{what}: {left} is not {right}"));
+        }
+    };
+    check(
+        "connections begun, and their outcomes",
+        metrics.attempted,
+        metrics.completed + metrics.failures.total(),
+    );
+    check(
+        "connections established, and how they were closed",
+        metrics.established,
+        metrics.closings.values().sum(),
+    );
+    for (span, counts) in [("warm-up", &metrics.warmup), ("measured", &metrics.measured)] {
+        check(
+            &format!("messages sent ({span}), and received, altered or lost"),
+            counts.sent,
+            counts.received + counts.altered + counts.lost,
+        );
+    }
+    let recorded = |metric| {
+        metrics.distributions.of(metric).map_or(0, |distribution| {
+            distribution.count() + distribution.below() + distribution.above()
+        })
+    };
+    check(
+        "messages received, and their service latencies",
+        metrics.measured.received,
+        recorded(Metric::RttService),
+    );
+    if metrics.distributions.of(Metric::RttResponse).is_some() {
+        check(
+            "service and response latencies",
+            recorded(Metric::RttService),
+            recorded(Metric::RttResponse),
+        );
+    }
+    check(
+        "connections established, and their handshake latencies",
+        metrics.established,
+        recorded(Metric::ConnectUpgrade),
+    );
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Closing, Failure, Phase, Side};
+    use super::*;
+
+    fn balanced() -> Metrics {
+        let mut metrics =
+            Metrics { attempted: 2, established: 1, completed: 1, ..Metrics::default() };
+        metrics.failures.add(Failure::new(Phase::Tcp, "refused"), String::new);
+        metrics.closings.insert(Closing { by: Side::Client, code: 1000, is_clean: true }, 1);
+        metrics.distributions.record(Metric::ConnectUpgrade, 5);
+        metrics.measured.sent = 4;
+        metrics.measured.received = 2;
+        metrics.measured.altered = 1;
+        metrics.measured.lost = 1;
+        metrics.distributions.record(Metric::RttService, 0);
+        metrics.distributions.record(Metric::RttService, u64::MAX);
+        metrics
+    }
+
+    #[test]
+    fn right_books_have_no_imbalance() {
+        assert_eq!(imbalances(&Metrics::default()), [""; 0]);
+        assert_eq!(imbalances(&balanced()), [""; 0]);
+    }
+
+    #[test]
+    fn each_wrong_sum_is_found() {
+        type Spoil = fn(&mut Metrics);
+        let spoil: [(&str, Spoil); 6] = [
+            ("outcomes", |metrics| metrics.attempted += 1),
+            ("how they were closed", |metrics| metrics.closings.clear()),
+            ("(measured)", |metrics| metrics.measured.lost += 1),
+            ("(warm-up)", |metrics| metrics.warmup.sent += 1),
+            ("service latencies", |metrics| {
+                metrics.distributions.record(Metric::RttService, 1);
+            }),
+            ("service and response", |metrics| {
+                metrics.distributions.record(Metric::RttResponse, 1);
+            }),
+        ];
+        for (what, spoil) in spoil {
+            let mut metrics = balanced();
+            spoil(&mut metrics);
+            let found = imbalances(&metrics);
+            assert!(found.iter().any(|line| line.contains(what)), "{what}: {found:?}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! What went wrong to a counter with a name: the phase, the code, how often, and one example.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::report::escape;
+
+/// Bytes of an example that are kept.
+const SAMPLE_LEN_MAX: usize = 300;
+/// Different failures that are told apart; statuses and close codes come from the peer, so there must be an end.
+const KINDS_MAX: usize = 1_024;
+
+/// Where in the life of a connection something failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Connecting TCP.
+    Tcp,
+    /// Between TCP and a response.
+    Handshake,
+    /// A response with another status than 101: the code is the status.
+    Http,
+    /// While messages went round.
+    Open,
+    /// The server broke the protocol, at whatever time: the code is the codec's name for it.
+    Protocol,
+    /// The server closed before we did: the code is its close code.
+    ServerClose,
+    /// The closing handshake that we began.
+    Close,
+    /// The run was interrupted.
+    Run,
+    /// A message whose echo was wrong. No outcome of a connection.
+    Message,
+}
+
+impl Phase {
+    /// The part of a failure's name before the point.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Handshake => "handshake",
+            Self::Http => "http",
+            Self::Open => "open",
+            Self::Protocol => "protocol",
+            Self::ServerClose => "server_close",
+            Self::Close => "close",
+            Self::Run => "run",
+            Self::Message => "message",
+        }
+    }
+}
+
+/// A kind of failure, such as `tcp.refused` or `http.403`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Failure {
+    /// Where.
+    pub phase: Phase,
+    /// What.
+    pub code: Cow<'static, str>,
+}
+
+impl Failure {
+    /// A kind whose code is known beforehand.
+    #[must_use]
+    pub const fn new(phase: Phase, code: &'static str) -> Self {
+        Self { phase, code: Cow::Borrowed(code) }
+    }
+
+    /// A kind whose code is a number: a status or a close code.
+    #[must_use]
+    pub fn numbered(phase: Phase, code: u16) -> Self {
+        Self { phase, code: Cow::Owned(code.to_string()) }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.phase.name(), self.code)
+    }
+}
+
+/// How often, and the first example.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Occurrence {
+    /// How often.
+    pub count: u64,
+    /// What was seen the first time, without control characters.
+    pub sample: String,
+}
+
+/// Failures by kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failures(BTreeMap<Failure, Occurrence>);
+
+impl Failures {
+    /// Counts a failure. `sample` is asked for the first of a kind only; what the peer sent may be in it.
+    pub fn add(&mut self, failure: Failure, sample: impl FnOnce() -> String) {
+        if let Some(occurrence) = self.0.get_mut(&failure) {
+            occurrence.count += 1;
+        } else if self.0.len() < KINDS_MAX {
+            let sample = escape::control(&sample(), SAMPLE_LEN_MAX);
+            self.0.insert(failure, Occurrence { count: 1, sample });
+        } else {
+            self.0.entry(Failure::new(failure.phase, "other")).or_default().count += 1;
+        }
+    }
+
+    /// Adds what `other` has counted.
+    pub fn merge(&mut self, other: Self) {
+        for (failure, occurrence) in other.0 {
+            match self.0.get_mut(&failure) {
+                Some(own) => own.count += occurrence.count,
+                None => {
+                    self.0.insert(failure, occurrence);
+                }
+            }
+        }
+    }
+
+    /// How many in all.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.values().map(|occurrence| occurrence.count).sum()
+    }
+
+    /// How many of one kind.
+    #[must_use]
+    pub fn count(&self, failure: &Failure) -> u64 {
+        self.0.get(failure).map_or(0, |occurrence| occurrence.count)
+    }
+
+    /// Each kind, by phase and code.
+    pub fn iter(&self) -> impl Iterator<Item = (&Failure, &Occurrence)> {
+        self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_example_is_kept_without_control_characters() {
+        let mut failures = Failures::default();
+        failures.add(Failure::numbered(Phase::Http, 403), || "no\x1b[31m entry\r\n".into());
+        failures.add(Failure::numbered(Phase::Http, 403), || "another".into());
+        let (failure, occurrence) = failures.iter().next().unwrap();
+        assert_eq!(failure.to_string(), "http.403");
+        assert_eq!(occurrence.count, 2);
+        assert_eq!(occurrence.sample, "no\\x1b[31m entry\\r\\n");
+    }
+
+    #[test]
+    fn a_peer_cannot_make_kinds_without_end() {
+        let mut failures = Failures::default();
+        for code in 0..5_000 {
+            failures.add(Failure::numbered(Phase::Http, code), String::new);
+        }
+        assert_eq!(failures.total(), 5_000);
+        assert!(failures.iter().count() <= KINDS_MAX + 1);
+    }
+}

@@ -1,0 +1,224 @@
+//! What a worker does to numbers that the progress line and the time series read while load runs.
+//!
+//! Each worker writes its own [`Live`] with plain loads and stores: no locked instruction, nothing that workers share, and
+//! a reader costs them a cache line now and then. A reader sees each number at some recent moment, not all at the same one.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Parts of each power of two: a latency is known to 1/32, about 3 %.
+const PARTS_BITS: u32 = 5;
+const PARTS: u64 = 1 << PARTS_BITS;
+/// The power of two whose latencies are in the last slots: 2^40 ns is 18 minutes.
+const EXPONENT_MAX: u32 = 40;
+/// Slots of latencies; all beyond is in the last.
+const SLOTS: usize = ((EXPONENT_MAX - PARTS_BITS + 2) as usize) << PARTS_BITS;
+
+/// A number that one thread writes and any thread reads.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`. Only the thread that owns the counter may: it is a load and a store.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// What it has come to.
+    #[must_use]
+    pub fn load(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// What one worker has done so far.
+#[derive(Debug)]
+#[repr(align(128))] // no line of it is another worker's
+pub struct Live {
+    /// Connections begun.
+    pub attempted: Counter,
+    /// Connections whose opening handshake succeeded.
+    pub established: Counter,
+    /// Connections that were established and have ended.
+    pub ended: Counter,
+    /// Connections that ended in a failure, established or not.
+    pub failed: Counter,
+    /// Messages sent.
+    pub sent: Counter,
+    /// Echoes received as they should be.
+    pub received: Counter,
+    /// Messages received that are not.
+    pub wrong: Counter,
+    latency: Box<[Counter]>,
+}
+
+impl Live {
+    /// Nothing done yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            attempted: Counter::default(),
+            established: Counter::default(),
+            ended: Counter::default(),
+            failed: Counter::default(),
+            sent: Counter::default(),
+            received: Counter::default(),
+            wrong: Counter::default(),
+            latency: (0..SLOTS).map(|_| Counter::default()).collect(),
+        }
+    }
+
+    /// Counts a latency for the progress line and the time series.
+    #[inline]
+    pub fn latency(&self, ns: u64) {
+        self.latency[slot(ns)].add(1);
+    }
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[inline]
+fn slot(ns: u64) -> usize {
+    if ns < PARTS {
+        return usize::try_from(ns).unwrap_or(0);
+    }
+    let exponent = ns.ilog2();
+    let part = (ns >> (exponent - PARTS_BITS)) & (PARTS - 1);
+    let slot = u64::from(exponent - PARTS_BITS + 1) * PARTS + part;
+    usize::try_from(slot).map_or(SLOTS - 1, |slot| slot.min(SLOTS - 1))
+}
+
+/// The longest latency that is counted in `slot`.
+fn slot_end(slot: usize) -> u64 {
+    let slot = slot as u64;
+    if slot < PARTS {
+        return slot;
+    }
+    let shift = slot / PARTS - 1;
+    ((PARTS + slot % PARTS + 1) << shift) - 1
+}
+
+/// All workers' numbers at about one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Connections begun.
+    pub attempted: u64,
+    /// Connections whose opening handshake succeeded.
+    pub established: u64,
+    /// Connections that are open.
+    pub open: u64,
+    /// Connections that ended in a failure.
+    pub failed: u64,
+    /// Messages sent.
+    pub sent: u64,
+    /// Echoes received as they should be.
+    pub received: u64,
+    /// Messages received that are not.
+    pub wrong: u64,
+    latency: Box<[u64]>,
+}
+
+impl Snapshot {
+    /// Nothing done yet.
+    #[must_use]
+    pub fn zero() -> Self {
+        Self::of([])
+    }
+
+    /// Adds up what workers have done.
+    #[must_use]
+    pub fn of<'l>(workers: impl IntoIterator<Item = &'l Live>) -> Self {
+        let mut sum = Self {
+            attempted: 0,
+            established: 0,
+            open: 0,
+            failed: 0,
+            sent: 0,
+            received: 0,
+            wrong: 0,
+            latency: vec![0; SLOTS].into(),
+        };
+        for live in workers {
+            let ended = live.ended.load(); // before `established`, so that the difference isn't negative
+            let established = live.established.load();
+            sum.attempted += live.attempted.load();
+            sum.established += established;
+            sum.open += established.saturating_sub(ended);
+            sum.failed += live.failed.load();
+            sum.sent += live.sent.load();
+            sum.received += live.received.load();
+            sum.wrong += live.wrong.load();
+            for (sum, slot) in sum.latency.iter_mut().zip(&live.latency) {
+                *sum += slot.load();
+            }
+        }
+        sum
+    }
+
+    /// Percentiles of the latencies since an earlier snapshot, in nanoseconds, each at most 3 % too high; `None` if there
+    /// was none. `percentiles` ascend.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rank among fewer than 2^53 latencies"
+    )]
+    pub fn percentiles_since<const N: usize>(
+        &self,
+        earlier: &Self,
+        percentiles: [f64; N],
+    ) -> Option<[u64; N]> {
+        let new = |slot: usize| self.latency[slot].saturating_sub(earlier.latency[slot]);
+        let total: u64 = (0..SLOTS).map(new).sum();
+        if total == 0 {
+            return None;
+        }
+        let (mut slot, mut seen) = (0, new(0));
+        Some(percentiles.map(|percentile| {
+            let rank = ((total as f64 * percentile / 100.0).ceil() as u64).clamp(1, total);
+            while seen < rank && slot < SLOTS - 1 {
+                slot += 1;
+                seen += new(slot);
+            }
+            slot_end(slot)
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_in_order_and_end_where_the_next_begins() {
+        for ns in (0..100_000).chain((17..41).map(|bits| 1 << bits)) {
+            let slot = slot(ns);
+            assert!(slot_end(slot) >= ns, "{ns}");
+            assert!(slot == 0 || slot_end(slot - 1) < ns, "{ns}");
+            assert!(slot_end(slot) <= ns + ns / 32, "{ns}");
+        }
+        assert_eq!(slot(u64::MAX), SLOTS - 1);
+    }
+
+    #[test]
+    fn percentiles_are_of_what_came_since() {
+        let live = Live::new();
+        for _ in 0..1_000 {
+            live.latency(5_000_000);
+        }
+        let earlier = Snapshot::of([&live]);
+        for ns in (1..=100).map(|us| us * 1_000) {
+            live.latency(ns);
+        }
+        let now = Snapshot::of([&live]);
+        let [p50, p99] = now.percentiles_since(&earlier, [50.0, 99.0]).unwrap();
+        assert!((50_000..52_000).contains(&p50), "{p50}");
+        assert!((99_000..103_000).contains(&p99), "{p99}");
+        assert_eq!(now.percentiles_since(&now, [50.0]), None);
+    }
+}

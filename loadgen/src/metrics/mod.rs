@@ -1,0 +1,286 @@
+//! What happens to numbers: one [`Metrics`] for each worker, merged once at the end.
+//!
+//! Invariants, which [`balance`] checks: every connection that was begun has one outcome, and every message that was sent was
+//! received, altered or lost.
+
+pub mod balance;
+mod distribution;
+mod failure;
+pub mod live;
+pub mod timeline;
+
+use std::collections::BTreeMap;
+
+pub use distribution::{Distribution, HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS};
+pub use failure::{Failure, Failures, Occurrence, Phase};
+
+/// What is measured in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// From the planned start of a connection to the actual one.
+    ConnectLag,
+    /// From the start to an open TCP connection.
+    ConnectTcp,
+    /// From sending the request to its validated response.
+    ConnectUpgrade,
+    /// From the planned start to the validated response.
+    ConnectTotal,
+    /// From the planned send to the echo (open loop).
+    RttResponse,
+    /// From the actual write to the echo.
+    RttService,
+    /// From the planned send to the actual write (open loop).
+    SendLag,
+    /// [`RttResponse`](Self::RttResponse) of messages planned in the measured time whose echo came after it; part of that.
+    DrainResponse,
+    /// [`RttService`](Self::RttService) of messages sent in the measured time whose echo came after it; part of that.
+    DrainService,
+    /// [`RttResponse`](Self::RttResponse) of messages planned in the warm-up; no part of that.
+    WarmupResponse,
+    /// [`RttService`](Self::RttService) of messages sent in the warm-up; no part of that.
+    WarmupService,
+    /// From sending Close to receiving it.
+    CloseHandshake,
+    /// From sending Close to the end of the stream.
+    CloseTcp,
+}
+
+impl Metric {
+    /// All, in the order of a connection's life.
+    pub const ALL: [Self; 13] = [
+        Self::ConnectLag,
+        Self::ConnectTcp,
+        Self::ConnectUpgrade,
+        Self::ConnectTotal,
+        Self::RttResponse,
+        Self::RttService,
+        Self::SendLag,
+        Self::DrainResponse,
+        Self::DrainService,
+        Self::WarmupResponse,
+        Self::WarmupService,
+        Self::CloseHandshake,
+        Self::CloseTcp,
+    ];
+
+    /// As reports call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ConnectLag => "connect.lag",
+            Self::ConnectTcp => "connect.tcp",
+            Self::ConnectUpgrade => "connect.upgrade",
+            Self::ConnectTotal => "connect.total",
+            Self::RttResponse => "rtt.response",
+            Self::RttService => "rtt.service",
+            Self::SendLag => "send.lag",
+            Self::DrainResponse => "drain.rtt.response",
+            Self::DrainService => "drain.rtt.service",
+            Self::WarmupResponse => "warmup.rtt.response",
+            Self::WarmupService => "warmup.rtt.service",
+            Self::CloseHandshake => "close.handshake",
+            Self::CloseTcp => "close.tcp",
+        }
+    }
+}
+
+/// A [`Distribution`] for each [`Metric`] that has a value.
+#[derive(Clone, Debug, Default)]
+pub struct Distributions([Option<Box<Distribution>>; Metric::ALL.len()]);
+
+impl Distributions {
+    /// Counts a duration.
+    #[inline]
+    pub fn record(&mut self, metric: Metric, ns: u64) {
+        self.0[metric as usize].get_or_insert_default().record(ns);
+    }
+
+    /// What was counted; `None` if nothing was.
+    #[must_use]
+    pub fn of(&self, metric: Metric) -> Option<&Distribution> {
+        self.0[metric as usize].as_deref()
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (own, other) in self.0.iter_mut().zip(other.0) {
+            match (own.as_mut(), other) {
+                (_, None) => {}
+                (Some(own), Some(other)) => own.add(&other),
+                (None, other) => *own = other,
+            }
+        }
+    }
+}
+
+/// A part of the time in which messages are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// Before the measured time.
+    Warmup,
+    /// The measured time.
+    Measured,
+}
+
+/// What became of the messages of a [`Span`].
+///
+/// Under open loop a message belongs to the span in which it was planned, under closed loop to that in which it was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MessageCounts {
+    /// Handed to the socket, or queued behind what a server doesn't read.
+    pub sent: u64,
+    /// Came back as they were.
+    pub received: u64,
+    /// Came back changed.
+    pub altered: u64,
+    /// Never came back.
+    pub lost: u64,
+    /// Of those received, the ones that came after a later one.
+    pub reordered: u64,
+    /// Planned, and not sent because their connection wasn't open.
+    pub unsent_closed: u64,
+    /// Planned, and not sent because too much was queued for a server that doesn't read.
+    pub unsent_backlog: u64,
+}
+
+impl MessageCounts {
+    /// Adds what `other` has counted.
+    pub const fn add(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.received += other.received;
+        self.altered += other.altered;
+        self.lost += other.lost;
+        self.reordered += other.reordered;
+        self.unsent_closed += other.unsent_closed;
+        self.unsent_backlog += other.unsent_backlog;
+    }
+}
+
+/// How a closing handshake went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Closing {
+    /// Who sent the first Close, or ended the stream without one.
+    pub by: Side,
+    /// The code of that Close; 1005 for an empty one, 1006 for none.
+    pub code: u16,
+    /// Whether both Close frames were exchanged and the stream then ended.
+    pub is_clean: bool,
+}
+
+/// An end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// This program.
+    Client,
+    /// The one under load.
+    Server,
+}
+
+impl Side {
+    /// As reports call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+}
+
+/// What a worker has counted.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    /// Connections begun.
+    pub attempted: u64,
+    /// Connections whose opening handshake succeeded.
+    pub established: u64,
+    /// Connections that did all they should and were closed cleanly.
+    pub completed: u64,
+    /// Connections that didn't, by what stopped them.
+    pub failures: Failures,
+    /// Established connections, by how they were closed.
+    pub closings: BTreeMap<Closing, u64>,
+    /// Messages planned or written before the measured time.
+    pub warmup: MessageCounts,
+    /// Messages planned or written in the measured time.
+    pub measured: MessageCounts,
+    /// Echoes that arrived within the measured time, whenever they were sent: what the achieved rate is made of.
+    pub arrived: u64,
+    /// Connections that were established within the measured time (`connect`).
+    pub opened: u64,
+    /// Messages received a second time, or after they had been given up for lost.
+    pub duplicated: u64,
+    /// Messages received that nobody asked for.
+    pub unexpected: u64,
+    /// An example of each kind of wrong message.
+    pub wrong: Failures,
+    /// Pings received, which were answered.
+    pub pings: u64,
+    /// Bytes written to sockets.
+    pub bytes_sent: u64,
+    /// Bytes read from sockets.
+    pub bytes_received: u64,
+    /// Durations.
+    pub distributions: Distributions,
+}
+
+impl Metrics {
+    /// The counts of a span.
+    #[inline]
+    pub const fn span(&mut self, span: Span) -> &mut MessageCounts {
+        match span {
+            Span::Warmup => &mut self.warmup,
+            Span::Measured => &mut self.measured,
+        }
+    }
+
+    /// Adds what `other` has counted.
+    pub fn merge(&mut self, other: Self) {
+        self.attempted += other.attempted;
+        self.established += other.established;
+        self.completed += other.completed;
+        self.failures.merge(other.failures);
+        for (closing, count) in other.closings {
+            *self.closings.entry(closing).or_default() += count;
+        }
+        self.warmup.add(&other.warmup);
+        self.measured.add(&other.measured);
+        self.arrived += other.arrived;
+        self.opened += other.opened;
+        self.duplicated += other.duplicated;
+        self.unexpected += other.unexpected;
+        self.wrong.merge(other.wrong);
+        self.pings += other.pings;
+        self.bytes_sent += other.bytes_sent;
+        self.bytes_received += other.bytes_received;
+        self.distributions.merge(other.distributions);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_stand_at_their_own_index() {
+        for (index, metric) in Metric::ALL.into_iter().enumerate() {
+            assert_eq!(metric as usize, index, "{}", metric.name());
+        }
+    }
+
+    #[test]
+    fn merging_adds_everything() {
+        let mut one = Metrics { attempted: 3, established: 2, completed: 1, ..Metrics::default() };
+        one.failures.add(Failure::new(Phase::Tcp, "refused"), || "first".into());
+        one.closings.insert(Closing { by: Side::Client, code: 1000, is_clean: true }, 1);
+        one.measured.sent = 10;
+        one.distributions.record(Metric::RttService, 1_000);
+        let two = one.clone();
+        one.merge(two);
+        assert_eq!((one.attempted, one.established, one.completed), (6, 4, 2));
+        assert_eq!(one.failures.count(&Failure::new(Phase::Tcp, "refused")), 2);
+        assert_eq!(one.closings.values().sum::<u64>(), 2);
+        assert_eq!(one.measured.sent, 20);
+        assert_eq!(one.distributions.of(Metric::RttService).unwrap().count(), 2);
+        assert!(one.distributions.of(Metric::SendLag).is_none());
+    }
+}

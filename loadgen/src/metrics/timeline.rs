@@ -1,0 +1,122 @@
+//! Snapshots at regular times to a time series of bounded length.
+
+use super::live::Snapshot;
+
+/// Rows of a time series at most: a run that is longer than that many seconds has longer intervals.
+const ROWS_MAX: u64 = 3_600;
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// What happened in one interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// When it began, in nanoseconds after the run.
+    pub begin_ns: u64,
+    /// How long it was, in nanoseconds.
+    pub length_ns: u64,
+    /// Connections open at its end.
+    pub open: u64,
+    /// Connections established in it.
+    pub established: u64,
+    /// Connections that failed in it.
+    pub failed: u64,
+    /// Messages sent in it.
+    pub sent: u64,
+    /// Echoes received in it.
+    pub received: u64,
+    /// Wrong messages received in it.
+    pub wrong: u64,
+    /// The median latency of those received in it, to 3 %, in nanoseconds. Response latency under open loop, else service.
+    pub p50_ns: Option<u64>,
+    /// The 99th percentile.
+    pub p99_ns: Option<u64>,
+}
+
+/// A time series that is being made.
+#[derive(Clone, Debug)]
+pub struct Timeline {
+    interval_ns: u64,
+    rows: Vec<Row>,
+    last: Snapshot,
+    last_ns: u64,
+}
+
+impl Timeline {
+    /// For a run that takes `expected_ns` at most.
+    #[must_use]
+    pub fn new(expected_ns: u64) -> Self {
+        let interval_ns = expected_ns.div_ceil(ROWS_MAX * SECOND_NS).max(1) * SECOND_NS;
+        Self { interval_ns, rows: Vec::new(), last: Snapshot::zero(), last_ns: 0 }
+    }
+
+    /// The length of an interval, in nanoseconds. The last may be shorter, and one that was read late is longer.
+    #[must_use]
+    pub const fn interval_ns(&self) -> u64 {
+        self.interval_ns
+    }
+
+    /// When the next interval ends, in nanoseconds after the run's begin.
+    #[must_use]
+    pub const fn next_ns(&self) -> u64 {
+        (self.last_ns / self.interval_ns + 1) * self.interval_ns
+    }
+
+    /// Ends an interval at `now_ns`.
+    pub fn push(&mut self, now_ns: u64, now: Snapshot) {
+        if now_ns <= self.last_ns {
+            return;
+        }
+        let last = &self.last;
+        let percentiles = now.percentiles_since(last, [50.0, 99.0]);
+        self.rows.push(Row {
+            begin_ns: self.last_ns,
+            length_ns: now_ns - self.last_ns,
+            open: now.open,
+            established: now.established - last.established,
+            failed: now.failed - last.failed,
+            sent: now.sent - last.sent,
+            received: now.received - last.received,
+            wrong: now.wrong - last.wrong,
+            p50_ns: percentiles.map(|[p50, _]| p50),
+            p99_ns: percentiles.map(|[_, p99]| p99),
+        });
+        self.last = now;
+        self.last_ns = now_ns;
+    }
+
+    /// The rows, in order and without gaps.
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::live::Live;
+    use super::*;
+
+    #[test]
+    fn rows_add_up_to_the_whole() {
+        let live = Live::new();
+        let mut timeline = Timeline::new(10 * SECOND_NS);
+        assert_eq!(timeline.next_ns(), SECOND_NS);
+        for second in 1..=3 {
+            live.sent.add(second * 10);
+            live.latency(second * 1_000);
+            timeline.push(second * SECOND_NS + 5, Snapshot::of([&live]));
+        }
+        assert_eq!(timeline.next_ns(), 4 * SECOND_NS);
+        let rows = timeline.rows();
+        assert_eq!(rows.iter().map(|row| row.sent).collect::<Vec<_>>(), [10, 20, 30]);
+        assert!(
+            rows.windows(2).all(|pair| pair[0].begin_ns + pair[0].length_ns == pair[1].begin_ns)
+        );
+        assert!(rows[2].p50_ns.unwrap() >= 3_000);
+    }
+
+    #[test]
+    fn a_long_run_has_longer_intervals_and_no_more_rows() {
+        let week = 7 * 24 * 3_600 * SECOND_NS;
+        assert!(week / Timeline::new(week).interval_ns() <= ROWS_MAX);
+    }
+}

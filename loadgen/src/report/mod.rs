@@ -1,0 +1,3 @@
+//! What was measured to what is printed and written.
+
+pub mod escape;
