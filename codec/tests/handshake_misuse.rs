@@ -32,6 +32,8 @@ fn b34_r32_targets() {
         ("beyond ASCII", "/\u{e4}", 1),
         ("fragment", "/a#b", 2),
         ("encoded NUL", "/a%00", 2),
+        ("fragment, then encoded NUL", "/#%00", 1),
+        ("encoded NUL, then fragment", "/%00#", 1),
         ("no slash", "a", 0),
         ("empty", "", 0),
         ("asterisk", "*", 0),

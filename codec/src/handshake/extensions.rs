@@ -284,9 +284,6 @@ fn take_quoted(text: &[u8]) -> Result<(Cow<'_, str>, &[u8]), Malformed> {
     }
     let (inside, rest) = text.split_at_checked(end.ok_or(Malformed)?).ok_or(Malformed)?;
     let rest = rest.get(1..).unwrap_or_default();
-    if inside.is_empty() {
-        return Err(Malformed);
-    }
     let value = if has_escapes {
         let unescaped = inside.iter().filter(|&&byte| byte != b'\\').map(|&byte| char::from(byte));
         Cow::Owned(unescaped.collect())
