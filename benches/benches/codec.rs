@@ -1,0 +1,5 @@
+//! The contests of this package under criterion.
+
+fn main() {
+    benches::bench::bench();
+}
