@@ -17,18 +17,24 @@ mod receive;
 mod send;
 mod streamed;
 
+use core::num::NonZeroUsize;
+
+use bytes::BufMut;
+
 use control::ControlPayload;
 pub use event::Event;
-pub use send::Fragment;
+pub use send::{Fragment, Sender};
+
+use crate::close::CloseFrame;
 
 use crate::decoder::FrameDecoder;
-use crate::error::ProtocolError;
-use crate::header::{CONTROL_PAYLOAD_LEN_MAX, HeaderRules, Opcode};
+use crate::error::{ProtocolError, SendError};
+use crate::header::{CONTROL_PAYLOAD_LEN_MAX, Fin, HeaderRules, Opcode};
 use crate::limits::Limits;
 #[cfg(feature = "std")]
 use crate::mask::ThreadKeys;
 use crate::mask::{FixedKey, MaskKey, MaskKeySource};
-use crate::message::{Assembler, DataKind};
+use crate::message::{Assembler, DataKind, Message, PreparedMessage};
 use crate::role::Role;
 
 /// Pings answered one by one in one input; of further ones only the newest is.
@@ -109,33 +115,28 @@ pub enum ReadyState {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each of one bit")]
 pub struct Connection<K = DefaultKeys> {
+    receiver: Receiver,
+    sender: Sender<K>,
+}
+
+/// The receiving half of a connection. What both halves must know stands in [`Sender`].
+#[derive(Debug)]
+struct Receiver {
     decoder: FrameDecoder,
     assembler: Assembler,
     /// A control frame whose payload spans reads.
     control: ControlPayload,
-    /// Replies that are due and not written yet.
-    pong_due: Option<ControlPayload>,
-    close_due: Option<ControlPayload>,
-    failed: Option<ProtocolError>,
     limits: Limits,
-    keys: K,
     role: Role,
     delivery: Delivery,
     phase: Phase,
-    /// The message that is being sent in fragments.
-    sending: Option<DataKind>,
-    close_sent: bool,
-    close_received: bool,
-    eof_received: bool,
     /// Between messages and with nothing due: the next frame may take the short path.
     is_at_rest: bool,
     /// Something is held that goes once the input is used up.
     is_holding: bool,
     /// The longest payload for the short path: 125, or less if a limit says so.
     short_len_max: u8,
-    pongs_left: u8,
     /// The character that was completed last, under `Delivery::Streamed`.
     carry: streamed::Carry,
 }
@@ -177,75 +178,94 @@ impl<K: MaskKeySource> Connection<K> {
     /// A connection whose opening handshake is done, with masking keys from `keys`. A server needs none.
     #[must_use]
     pub fn with_mask_keys(role: Role, config: Config, keys: K) -> Self {
-        let limits = config.limits;
-        let rules = HeaderRules {
-            frame_size_max: limits.frame_size_max,
-            ..HeaderRules::for_receiver(role)
-        };
-        let size_max = limits.frame_size_max.min(limits.message_size_max as u64);
-        let short_len_max = size_max.min(CONTROL_PAYLOAD_LEN_MAX as u64).to_le_bytes()[0];
-        let mut connection = Self {
-            decoder: FrameDecoder::new(rules),
-            assembler: Assembler::default(),
-            control: ControlPayload::default(),
-            pong_due: None,
-            close_due: None,
-            failed: None,
-            limits,
-            keys,
-            role,
-            delivery: config.delivery,
-            phase: Phase::Header,
-            sending: None,
-            close_sent: false,
-            close_received: false,
-            eof_received: false,
-            is_at_rest: false,
-            is_holding: false,
-            short_len_max,
-            pongs_left: PONGS_PER_INPUT_MAX,
-            carry: streamed::Carry::default(),
-        };
-        connection.settle();
-        connection
+        let sender = Sender::new(role, keys);
+        Self { receiver: Receiver::new(role, config, &sender), sender }
     }
 
     /// Which end this is.
     #[must_use]
-    pub const fn role(&self) -> Role {
-        self.role
+    pub fn role(&self) -> Role {
+        self.sender.role()
     }
 
     /// Where the connection stands.
     #[must_use]
     #[inline]
     pub const fn ready_state(&self) -> ReadyState {
-        let both = self.close_sent && self.close_received && self.close_due.is_none();
-        if both || self.failed.is_some() || self.eof_received {
-            ReadyState::Closed
-        } else if self.is_open() {
-            ReadyState::Open
-        } else {
-            ReadyState::Closing
-        }
-    }
-
-    /// Whether the state is [`ReadyState::Open`]; a failure has always sent a Close or seen the end of the stream.
-    #[inline]
-    const fn is_open(&self) -> bool {
-        !(self.close_sent | self.close_received | self.eof_received)
+        self.sender.ready_state()
     }
 
     /// Whether both Close frames were exchanged: "the WebSocket connection is said to have been closed cleanly" (7.1.4).
     #[must_use]
     pub const fn is_clean(&self) -> bool {
-        self.close_sent && self.close_received && self.failed.is_none()
+        self.sender.close_sent && self.sender.close_received && self.sender.failed.is_none()
     }
 
     /// Why the connection failed, if it did.
     #[must_use]
     pub const fn error(&self) -> Option<ProtocolError> {
-        self.failed
+        self.sender.failed
+    }
+
+    /// Takes bytes from the front of `input`, which shrinks, and returns the next event; `None` once all of `input` has
+    /// been taken. Call it until then: what it returns may come from earlier input.
+    ///
+    /// Payloads are unmasked in place, once. A message that lies whole in `input` is borrowed from it; what is
+    /// incomplete at the end of `input` is copied and kept, so that the caller's memory is free again. Replies (Pong, Close) are
+    /// appended to `out`, at the latest when `None` is returned; if `out` has no room they stay due for the next call.
+    ///
+    /// After a Close has been received, further input is dropped (5.5.1).
+    ///
+    /// # Errors
+    /// [`ProtocolError`] once the peer has broken the protocol or a limit; every complete message before the offence has
+    /// been returned by then. A Close with [`ProtocolError::close_code`] has been appended to `out`. The connection has
+    /// failed for good: further calls return the same error and take nothing.
+    #[inline]
+    pub fn receive<'e, 'i: 'e>(
+        &'e mut self,
+        input: &mut &'i mut [u8],
+        out: &mut impl BufMut,
+    ) -> Result<Option<Event<'e>>, ProtocolError> {
+        self.receiver.receive(&mut self.sender, input, out)
+    }
+
+    /// As [`receive`](Self::receive), and lends the sending half with the event: a message can be answered while it is
+    /// borrowed.
+    ///
+    /// ```
+    /// # use wscodec::{Connection, Config, Event, Message, ProtocolError, Role};
+    /// /// Echoes every message that `input` holds.
+    /// fn echo(connection: &mut Connection, mut input: &mut [u8], out: &mut Vec<u8>) -> Result<(), ProtocolError> {
+    ///     while let Some((event, sender)) = connection.receive_with_sender(&mut input, out)? {
+    ///         let message = match event {
+    ///             Event::Text(text) => Message::Text(text),
+    ///             Event::Binary(bytes) => Message::Binary(bytes),
+    ///             _ => continue,
+    ///         };
+    ///         sender.send(message, out).ok(); // refused only once a Close has been sent
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let mut server = Connection::new(Role::Server, Config::default());
+    /// # let mut out = Vec::new();
+    /// # echo(&mut server, &mut b"\x81\x82\0\0\0\0Hi".to_owned()[..], &mut out)?;
+    /// # assert_eq!(out, b"\x81\x02Hi");
+    /// # Ok::<(), ProtocolError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    #[inline]
+    pub fn receive_with_sender<'e, 'i: 'e>(
+        &'e mut self,
+        input: &mut &'i mut [u8],
+        out: &mut impl BufMut,
+    ) -> Result<Option<(Event<'e>, &'e mut Sender<K>)>, ProtocolError> {
+        match self.receiver.receive(&mut self.sender, input, out) {
+            Ok(Some(event)) => Ok(Some((event, &mut self.sender))),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Tells the connection that the peer's stream has ended.
@@ -254,40 +274,125 @@ impl<K: MaskKeySource> Connection<K> {
     /// [`ProtocolError::UnexpectedEof`] if the peer's Close had not arrived, what other APIs report as 1006; the error of
     /// a connection that had failed before.
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
-        self.eof_received = true;
-        self.is_at_rest = false;
-        self.release();
-        match self.failed {
+        let sender = &mut self.sender;
+        sender.eof_received = true;
+        self.receiver.settle(sender);
+        self.receiver.release();
+        match sender.failed {
             Some(error) => Err(error),
-            None if self.close_received => Ok(()),
+            None if sender.close_received => Ok(()),
             None => {
-                self.failed = Some(ProtocolError::UnexpectedEof);
+                sender.failed = Some(ProtocolError::UnexpectedEof);
                 Err(ProtocolError::UnexpectedEof)
             }
         }
     }
 
+    /// The sending half.
+    pub fn sender(&mut self) -> &mut Sender<K> {
+        &mut self.sender
+    }
+
+    /// As [`Sender::send`].
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn send(&mut self, message: Message<'_>, out: &mut impl BufMut) -> Result<(), SendError> {
+        self.sender.send(message, out)
+    }
+
+    /// As [`Sender::send_prepared`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_prepared(
+        &mut self,
+        prepared: &PreparedMessage,
+        out: &mut impl BufMut,
+    ) -> Result<(), SendError> {
+        self.sender.send_prepared(prepared, out)
+    }
+
+    /// As [`Sender::send_fragment`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_fragment(
+        &mut self,
+        fragment: Fragment<'_>,
+        fin: Fin,
+        out: &mut impl BufMut,
+    ) -> Result<(), SendError> {
+        self.sender.send_fragment(fragment, fin, out)
+    }
+
+    /// As [`Sender::send_fragmented`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_fragmented(
+        &mut self,
+        message: Message<'_>,
+        fragment_size_max: NonZeroUsize,
+        out: &mut impl BufMut,
+    ) -> Result<(), SendError> {
+        self.sender.send_fragmented(message, fragment_size_max, out)
+    }
+
+    /// As [`Sender::close`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn close(
+        &mut self,
+        close: Option<CloseFrame<'_>>,
+        out: &mut impl BufMut,
+    ) -> Result<(), SendError> {
+        self.sender.close(close, out)
+    }
+}
+
+impl Receiver {
+    fn new<K: MaskKeySource>(role: Role, config: Config, sender: &Sender<K>) -> Self {
+        let limits = config.limits;
+        let rules = HeaderRules {
+            frame_size_max: limits.frame_size_max,
+            ..HeaderRules::for_receiver(role)
+        };
+        let size_max = limits.frame_size_max.min(limits.message_size_max as u64);
+        let [short_len_max, ..] = size_max.min(CONTROL_PAYLOAD_LEN_MAX as u64).to_le_bytes();
+        let mut receiver = Self {
+            decoder: FrameDecoder::new(rules),
+            assembler: Assembler::default(),
+            control: ControlPayload::default(),
+            limits,
+            role,
+            delivery: config.delivery,
+            phase: Phase::Header,
+            is_at_rest: false,
+            is_holding: false,
+            short_len_max,
+            carry: streamed::Carry::default(),
+        };
+        receiver.settle(sender);
+        receiver
+    }
+
     /// Works out whether the next frame may take the short path.
-    fn settle(&mut self) {
+    fn settle<K>(&mut self, sender: &Sender<K>) {
         self.is_at_rest = self.phase == Phase::Header
             && self.decoder.is_between_frames()
             && !self.assembler.is_open()
             && self.delivery == Delivery::Whole
             && self.limits.fragments_max > 0
-            && !self.close_received
-            && !self.eof_received
-            && self.failed.is_none();
+            && !sender.close_received
+            && !sender.eof_received
+            && sender.failed.is_none();
     }
 
     fn release(&mut self) {
         self.assembler.release();
         self.control.release();
-    }
-
-    fn next_key(&mut self) -> Option<MaskKey> {
-        match self.role {
-            Role::Client => Some(self.keys.next_key()),
-            Role::Server => None,
-        }
     }
 }

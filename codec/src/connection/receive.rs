@@ -5,7 +5,6 @@ use core::mem;
 use bytes::BufMut;
 
 use crate::decoder::{MaskedPayload, advance};
-use crate::encoder;
 use crate::error::ProtocolError;
 use crate::header::{FrameHeader, Opcode};
 use crate::mask::{MaskKey, MaskKeySource};
@@ -13,7 +12,8 @@ use crate::message::{DataKind, FramePlace, unmask_str};
 use crate::role::Role;
 
 use super::control::{ControlPayload, parse_close};
-use super::{Connection, Delivery, Event, PONGS_PER_INPUT_MAX, Phase};
+use super::send::Sender;
+use super::{Delivery, Event, Phase, Receiver};
 
 /// The first bytes of a whole text and of a whole binary message, one after the other.
 const FIN_TEXT: u8 = 0x81;
@@ -31,23 +31,12 @@ pub(super) enum Step<'i> {
     Carry(crate::header::Fin),
 }
 
-impl<K: MaskKeySource> Connection<K> {
-    /// Takes bytes from the front of `input`, which shrinks, and returns the next event; `None` once all of `input` has
-    /// been taken. Call it until then: what it returns may come from earlier input.
-    ///
-    /// Payloads are unmasked in place, once. A message that lies whole in `input` is borrowed from it; what is
-    /// incomplete at the end of `input` is copied and kept, so that the caller's memory is free again. Replies (Pong, Close) are
-    /// appended to `out`, at the latest when `None` is returned; if `out` has no room they stay due for the next call.
-    ///
-    /// After a Close has been received, further input is dropped (5.5.1).
-    ///
-    /// # Errors
-    /// [`ProtocolError`] once the peer has broken the protocol or a limit; every complete message before the offence has
-    /// been returned by then. A Close with [`ProtocolError::close_code`] has been appended to `out`. The connection has
-    /// failed for good: further calls return the same error and take nothing.
+impl Receiver {
+    /// As [`Connection::receive`](super::Connection::receive), which says it all.
     #[inline]
-    pub fn receive<'e, 'i: 'e>(
+    pub(super) fn receive<'e, 'i: 'e, K: MaskKeySource>(
         &'e mut self,
+        sender: &mut Sender<K>,
         input: &mut &'i mut [u8],
         out: &mut impl BufMut,
     ) -> Result<Option<Event<'e>>, ProtocolError> {
@@ -58,7 +47,7 @@ impl<K: MaskKeySource> Connection<K> {
                     DataKind::Binary => Ok(Some(Event::Binary(payload.unmask()))),
                     DataKind::Text => match unmask_str(payload) {
                         Ok(text) => Ok(Some(Event::Text(text))),
-                        Err(error) => Err(self.fail(error.into(), out)),
+                        Err(error) => Err(self.fail(sender, error.into(), out)),
                     },
                 };
             }
@@ -66,7 +55,7 @@ impl<K: MaskKeySource> Connection<K> {
                 return Ok(None);
             }
         }
-        self.receive_any(input, out)
+        self.receive_any(sender, input, out)
     }
 
     /// A whole data message of at most 125 bytes at the front of `input`: what most messages are. `None` sends anything
@@ -97,24 +86,25 @@ impl<K: MaskKeySource> Connection<K> {
     }
 
     #[inline(never)]
-    fn receive_any<'e, 'i: 'e>(
+    fn receive_any<'e, 'i: 'e, K: MaskKeySource>(
         &'e mut self,
+        sender: &mut Sender<K>,
         input: &mut &'i mut [u8],
         out: &mut impl BufMut,
     ) -> Result<Option<Event<'e>>, ProtocolError> {
-        if let Some(error) = self.failed {
-            self.flush(out);
+        if let Some(error) = sender.failed {
+            sender.flush(out);
             return Err(error);
         }
-        let step = match self.step(input, out) {
+        let step = match self.step(sender, input, out) {
             Ok(step) => step,
-            Err(error) => return Err(self.fail(error, out)),
+            Err(error) => return Err(self.fail(sender, error, out)),
         };
-        self.settle();
+        self.settle(sender);
         self.is_holding = true;
         match step {
             Step::NeedMore => {
-                self.drained(out);
+                self.drained(sender, out);
                 Ok(None)
             }
             Step::Input(event) => Ok(Some(event)),
@@ -124,18 +114,19 @@ impl<K: MaskKeySource> Connection<K> {
             Step::Message(DataKind::Binary) => {
                 Ok(Some(Event::Binary(self.assembler.buffer().as_bytes())))
             }
-            Step::Control(opcode) => self.control_held(opcode, out).map(Some),
+            Step::Control(opcode) => self.control_held(sender, opcode, out).map(Some),
             Step::Carry(fin) => Ok(Some(Event::TextPiece(self.carry.as_str(), fin))),
         }
     }
 
-    fn step<'i>(
+    fn step<'i, K: MaskKeySource>(
         &mut self,
+        sender: &mut Sender<K>,
         input: &mut &'i mut [u8],
         out: &mut impl BufMut,
     ) -> Result<Step<'i>, ProtocolError> {
         loop {
-            if self.close_received || self.eof_received {
+            if sender.close_received || sender.eof_received {
                 let len = input.len();
                 advance(input, len);
                 return Ok(Step::NeedMore);
@@ -145,7 +136,7 @@ impl<K: MaskKeySource> Connection<K> {
                     let Some(header) = self.decoder.header(input)? else {
                         return Ok(Step::NeedMore);
                     };
-                    if let Some(event) = self.frame_begins(&header, input, out)? {
+                    if let Some(event) = self.frame_begins(sender, &header, input, out)? {
                         return Ok(Step::Input(event));
                     }
                 }
@@ -179,8 +170,9 @@ impl<K: MaskKeySource> Connection<K> {
     }
 
     /// Judges a header by where it stands; the frame's event if it lies whole in `input` and is nobody's part.
-    fn frame_begins<'i>(
+    fn frame_begins<'i, K: MaskKeySource>(
         &mut self,
+        sender: &mut Sender<K>,
         header: &FrameHeader,
         input: &mut &'i mut [u8],
         out: &mut impl BufMut,
@@ -189,7 +181,7 @@ impl<K: MaskKeySource> Connection<K> {
         if header.opcode().is_control() {
             if is_whole {
                 let payload = self.decoder.payload(input).unmask();
-                return self.control_event(header.opcode(), payload, out).map(Some);
+                return self.control_event(sender, header.opcode(), payload, out).map(Some);
             }
             self.control.clear();
             self.phase = Phase::Control(header.opcode());
@@ -212,16 +204,17 @@ impl<K: MaskKeySource> Connection<K> {
     }
 
     /// A control frame whose payload was put together in `control`.
-    fn control_held(
+    fn control_held<K: MaskKeySource>(
         &mut self,
+        sender: &mut Sender<K>,
         opcode: Opcode,
         out: &mut impl BufMut,
     ) -> Result<Event<'_>, ProtocolError> {
         let held = mem::take(&mut self.control);
-        let outcome = self.control_event(opcode, held.as_bytes(), out).map(|_| ());
+        let outcome = self.control_event(sender, opcode, held.as_bytes(), out).map(|_| ());
         self.control = held;
         if let Err(error) = outcome {
-            return Err(self.fail(error, out));
+            return Err(self.fail(sender, error, out));
         }
         let payload = self.control.as_bytes();
         Ok(match opcode {
@@ -232,55 +225,39 @@ impl<K: MaskKeySource> Connection<K> {
     }
 
     /// Does what a control frame asks for.
-    fn control_event<'p>(
+    fn control_event<'p, K: MaskKeySource>(
         &mut self,
+        sender: &mut Sender<K>,
         opcode: Opcode,
         payload: &'p [u8],
         out: &mut impl BufMut,
     ) -> Result<Event<'p>, ProtocolError> {
         match opcode {
             Opcode::Ping => {
-                self.answer_ping(payload, out);
+                sender.answer_ping(payload, out);
                 Ok(Event::Ping(payload))
             }
             Opcode::Pong => Ok(Event::Pong(payload)),
             _ => {
                 let close = parse_close(payload)?;
-                self.close_received = true;
-                self.flush(out);
-                if !self.close_sent {
+                sender.close_received = true;
+                sender.flush(out);
+                if !sender.close_sent {
                     // "When sending a Close frame in response, the endpoint typically echos the status code it received" (5.5.1)
-                    self.close_sent = true;
-                    self.send_close(payload.get(..2).unwrap_or(&[]), out);
+                    sender.close_sent = true;
+                    sender.send_close(payload.get(..2).unwrap_or(&[]), out);
                 }
-                self.settle();
+                self.settle(sender);
                 Ok(Event::Close(close))
             }
         }
     }
 
-    /// "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a Close
-    /// frame" (5.5.2); and nothing follows a Close of one's own (5.5.1).
-    fn answer_ping(&mut self, payload: &[u8], out: &mut impl BufMut) {
-        if self.close_sent {
-            return;
-        }
-        if self.pongs_left > 0 && self.pong_due.is_none() {
-            self.pongs_left -= 1;
-            if self.write_control(Opcode::Pong, payload, out) {
-                return;
-            }
-        }
-        let due = self.pong_due.get_or_insert_default();
-        due.clear();
-        due.append(payload);
-    }
-
     /// All input is taken: replies go out, and memory that nothing needs any more is given back.
-    fn drained(&mut self, out: &mut impl BufMut) {
-        self.flush(out);
-        self.pongs_left = PONGS_PER_INPUT_MAX;
-        if self.close_received {
+    fn drained<K: MaskKeySource>(&mut self, sender: &mut Sender<K>, out: &mut impl BufMut) {
+        sender.flush(out);
+        sender.renew_pongs();
+        if sender.close_received {
             self.release(); // a message that was open will never be whole
         } else if self.phase == Phase::Header {
             self.control.release();
@@ -288,51 +265,27 @@ impl<K: MaskKeySource> Connection<K> {
                 self.assembler.release();
             }
         }
-        self.is_holding = self.pong_due.is_some() || self.close_due.is_some();
-    }
-
-    /// Writes the replies that are due, as far as `out` has room.
-    pub(super) fn flush(&mut self, out: &mut impl BufMut) {
-        if let Some(pong) = self.pong_due.take()
-            && !self.write_control(Opcode::Pong, pong.as_bytes(), out)
-        {
-            self.pong_due = Some(pong);
-            return;
-        }
-        if let Some(close) = self.close_due.take() {
-            self.send_close(close.as_bytes(), out);
-        }
-    }
-
-    /// Writes a Close, or keeps it due if `out` has no room.
-    pub(super) fn send_close(&mut self, payload: &[u8], out: &mut impl BufMut) {
-        if !self.write_control(Opcode::Close, payload, out) {
-            let mut due = ControlPayload::default();
-            due.append(payload);
-            self.close_due = Some(due);
-            self.is_holding = true;
-        }
-    }
-
-    fn write_control(&mut self, opcode: Opcode, payload: &[u8], out: &mut impl BufMut) -> bool {
-        let Ok(header) = FrameHeader::new(opcode, payload.len() as u64) else { return false };
-        let header = header.with_mask(self.next_key());
-        encoder::encode(header, payload, out).is_ok()
+        self.is_holding = sender.has_due();
     }
 
     /// _Fail the WebSocket Connection_ (7.1.7): says why, once, and never goes on.
     #[cold]
-    fn fail(&mut self, error: ProtocolError, out: &mut impl BufMut) -> ProtocolError {
-        self.failed = Some(error);
+    fn fail<K: MaskKeySource>(
+        &mut self,
+        sender: &mut Sender<K>,
+        error: ProtocolError,
+        out: &mut impl BufMut,
+    ) -> ProtocolError {
+        sender.failed = Some(error);
         self.is_at_rest = false;
-        self.pong_due = None;
+        sender.drop_pong();
         self.release();
-        if !self.close_sent {
-            self.close_sent = true;
+        if !sender.close_sent {
+            sender.close_sent = true;
             let mut payload = ControlPayload::default();
             payload.append(&error.close_code().as_u16().to_be_bytes());
             payload.append(error.name().as_bytes());
-            self.send_close(payload.as_bytes(), out);
+            sender.send_close(payload.as_bytes(), out);
         }
         error
     }

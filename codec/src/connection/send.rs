@@ -6,13 +6,14 @@ use bytes::BufMut;
 
 use crate::close::CloseFrame;
 use crate::encoder;
-use crate::error::SendError;
-use crate::header::{CONTROL_PAYLOAD_LEN_MAX, EncodedHeader, Fin, Opcode};
-use crate::mask::MaskKeySource;
+use crate::error::{ProtocolError, SendError};
+use crate::header::{CONTROL_PAYLOAD_LEN_MAX, EncodedHeader, Fin, FrameHeader, Opcode};
+use crate::mask::{MaskKey, MaskKeySource};
 use crate::message::{DataKind, Message, PreparedMessage, header_of};
+use crate::role::Role;
 
-use super::Connection;
 use super::control::ControlPayload;
+use super::{DefaultKeys, PONGS_PER_INPUT_MAX, ReadyState};
 
 /// A piece of a data message, sent as a frame of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,75 @@ pub enum Fragment<'m> {
     Binary(&'m [u8]),
 }
 
-impl<K: MaskKeySource> Connection<K> {
+/// The sending half of a [`Connection`](super::Connection): what may be sent, and the replies that are due.
+///
+/// [`Connection::receive_with_sender`](super::Connection::receive_with_sender) lends it together with an event, so that a message can be answered while it is still
+/// borrowed.
+#[derive(Debug)]
+pub struct Sender<K = DefaultKeys> {
+    keys: K,
+    role: Role,
+    /// The message that is being sent in fragments.
+    sending: Option<DataKind>,
+    pub(super) close_sent: bool,
+    pub(super) close_received: bool,
+    pub(super) eof_received: bool,
+    pub(super) failed: Option<ProtocolError>,
+    pongs_left: u8,
+    /// Replies that are due and not written yet.
+    pong_due: Option<ControlPayload>,
+    close_due: Option<ControlPayload>,
+}
+
+impl<K: MaskKeySource> Sender<K> {
+    pub(super) fn new(role: Role, keys: K) -> Self {
+        Self {
+            keys,
+            role,
+            sending: None,
+            close_sent: false,
+            close_received: false,
+            eof_received: false,
+            failed: None,
+            pongs_left: PONGS_PER_INPUT_MAX,
+            pong_due: None,
+            close_due: None,
+        }
+    }
+
+    /// Where the connection stands, as [`Connection::ready_state`](super::Connection::ready_state).
+    #[must_use]
+    #[inline]
+    pub const fn ready_state(&self) -> ReadyState {
+        let both = self.close_sent && self.close_received && self.close_due.is_none();
+        if both || self.failed.is_some() || self.eof_received {
+            ReadyState::Closed
+        } else if self.is_open() {
+            ReadyState::Open
+        } else {
+            ReadyState::Closing
+        }
+    }
+
+    /// Whether the state is [`ReadyState::Open`]; a failure has always sent a Close or seen the end of the stream.
+    #[inline]
+    const fn is_open(&self) -> bool {
+        !(self.close_sent | self.close_received | self.eof_received)
+    }
+
+    #[inline]
+    pub(super) fn role(&self) -> Role {
+        self.role
+    }
+
+    #[inline]
+    fn next_key(&mut self) -> Option<MaskKey> {
+        match self.role {
+            Role::Client => Some(self.keys.next_key()),
+            Role::Server => None,
+        }
+    }
+
     /// Appends a message to `out` as one frame; a client masks it with a fresh key while it is copied.
     ///
     /// Pings and Pongs may go between the fragments of a message.
@@ -130,6 +199,65 @@ impl<K: MaskKeySource> Connection<K> {
         self.send_frame(Opcode::Close, payload.as_bytes(), out)?;
         self.close_sent = true;
         Ok(())
+    }
+
+    /// "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a Close
+    /// frame" (5.5.2); and nothing follows a Close of one's own (5.5.1).
+    pub(super) fn answer_ping(&mut self, payload: &[u8], out: &mut impl BufMut) {
+        if self.close_sent {
+            return;
+        }
+        if self.pongs_left > 0 && self.pong_due.is_none() {
+            self.pongs_left -= 1;
+            if self.write_control(Opcode::Pong, payload, out) {
+                return;
+            }
+        }
+        let due = self.pong_due.get_or_insert_default();
+        due.clear();
+        due.append(payload);
+    }
+
+    /// Answers the Pings of the next input one by one again.
+    pub(super) fn renew_pongs(&mut self) {
+        self.pongs_left = PONGS_PER_INPUT_MAX;
+    }
+
+    pub(super) fn drop_pong(&mut self) {
+        self.pong_due = None;
+    }
+
+    /// Whether a reply waits for room.
+    pub(super) fn has_due(&self) -> bool {
+        self.pong_due.is_some() || self.close_due.is_some()
+    }
+
+    /// Writes the replies that are due, as far as `out` has room.
+    pub(super) fn flush(&mut self, out: &mut impl BufMut) {
+        if let Some(pong) = self.pong_due.take()
+            && !self.write_control(Opcode::Pong, pong.as_bytes(), out)
+        {
+            self.pong_due = Some(pong);
+            return;
+        }
+        if let Some(close) = self.close_due.take() {
+            self.send_close(close.as_bytes(), out);
+        }
+    }
+
+    /// Writes a Close, or keeps it due if `out` has no room.
+    pub(super) fn send_close(&mut self, payload: &[u8], out: &mut impl BufMut) {
+        if !self.write_control(Opcode::Close, payload, out) {
+            let mut due = ControlPayload::default();
+            due.append(payload);
+            self.close_due = Some(due);
+        }
+    }
+
+    fn write_control(&mut self, opcode: Opcode, payload: &[u8], out: &mut impl BufMut) -> bool {
+        let Ok(header) = FrameHeader::new(opcode, payload.len() as u64) else { return false };
+        let header = header.with_mask(self.next_key());
+        encoder::encode(header, payload, out).is_ok()
     }
 
     fn send_piece(

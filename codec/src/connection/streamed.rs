@@ -2,12 +2,11 @@
 
 use crate::error::ProtocolError;
 use crate::header::Fin;
-use crate::mask::MaskKeySource;
 use crate::message::{DataKind, unmasked_str};
 use crate::utf8::Utf8Validator;
 
 use super::receive::Step;
-use super::{Connection, Event, Phase};
+use super::{Event, Phase, Receiver};
 
 /// A text on its way, and the character that two pieces of it share.
 #[derive(Debug, Default)]
@@ -45,7 +44,7 @@ impl Carry {
     }
 }
 
-impl<K: MaskKeySource> Connection<K> {
+impl Receiver {
     /// The next piece of the current frame; `None` if there is nothing to say yet.
     pub(super) fn stream_piece<'i>(
         &mut self,
