@@ -47,6 +47,7 @@ fn contest(sender: Sender, size: usize) -> Contest {
             of.entry::<nexus_web::Sending>(Standing::Peer),
             of.entry::<yawc::Sending>(Standing::Peer),
             of.entry::<Bare>(Standing::Mark),
+            of.entry::<wscodec::SendingToSlice>(Standing::Mark),
         ],
     };
     if sender == Sender::Server {

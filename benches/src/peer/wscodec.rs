@@ -1,9 +1,8 @@
 //! wscodec, through the calls that a user makes.
 
 use bytes::{Bytes, BytesMut};
-use wscodec::encoder;
 use wscodec::handshake::{Acceptance, HandshakeLimits, ServerHandshake};
-use wscodec::header::{FrameHeader, HeaderRules, Opcode, Parsed};
+use wscodec::header::{FrameHeader, HEADER_LEN_MAX, HeaderRules, Opcode, Parsed};
 use wscodec::mask::{self, MaskKey};
 use wscodec::{Config, Connection, Event, Limits, Message, Role};
 
@@ -130,6 +129,35 @@ impl Encoder for Sending {
     }
 }
 
+/// `Connection::send` into memory that is there already, as nexus-web's writer has it: nothing grows.
+pub(crate) struct SendingToSlice {
+    stream: MemoryStream,
+    connection: Connection,
+    out: Vec<u8>,
+}
+
+impl Encoder for SendingToSlice {
+    const NAME: &'static str = "wscodec, into a slice";
+
+    fn new(stream: MemoryStream, sender: Sender) -> Self {
+        let Sending { stream, connection, out } = Sending::new(stream, sender);
+        Self { stream, connection, out }
+    }
+
+    fn encode(&mut self, messages: &[Bytes]) {
+        let len_max = messages.iter().map(|message| message.len() + HEADER_LEN_MAX).sum();
+        if self.out.len() < len_max {
+            self.out.resize(len_max, 0);
+        }
+        let mut rest = &mut self.out[..];
+        for message in messages {
+            self.connection.send(Message::Binary(message), &mut rest).expect("sent");
+        }
+        let left = rest.len();
+        self.stream.put(&self.out[..self.out.len() - left]);
+    }
+}
+
 /// `FrameHeader::encode`, and the payload as it is, for a vectored write: for servers, who don't
 /// mask.
 pub(crate) struct SendingVectored {
@@ -152,7 +180,7 @@ impl Encoder for SendingVectored {
     }
 }
 
-/// `Connection::receive` and `encoder::encode`, one buffer of replies a read.
+/// `Connection::receive_with_sender`, one buffer of replies a read.
 pub(crate) struct Echoing {
     stream: MemoryStream,
     connection: Connection,
@@ -172,14 +200,11 @@ impl Echo for Echoing {
         while left > 0 {
             let len = self.stream.fill(&mut self.buf);
             let mut input = &mut self.buf[..len];
-            while let Some(event) =
-                self.connection.receive(&mut input, &mut self.out).expect("no fault")
+            while let Some((event, sender)) =
+                self.connection.receive_with_sender(&mut input, &mut self.out).expect("no fault")
             {
                 let Event::Binary(data) = event else { continue };
-                // The event may borrow from the connection, which therefore can't send at the same
-                // time.
-                let header = FrameHeader::new(Opcode::Binary, data.len() as u64);
-                encoder::encode(header.expect("a data frame"), data, &mut self.out).expect("room");
+                sender.send(Message::Binary(data), &mut self.out).expect("sent");
                 left -= 1;
             }
             self.stream.put(&self.out);

@@ -40,7 +40,9 @@ pub(crate) fn write(
     }
     list(&index, &run, machine)?;
     splice_into(&index, &run, "", outcomes)?;
-    splice_into(Path::new("README.md"), &run, "results/", outcomes)?;
+    if options.is_for_the_project() {
+        splice_into(Path::new("README.md"), &run, "results/", outcomes)?;
+    }
     Ok(folder)
 }
 

@@ -46,6 +46,11 @@ impl Options {
         self.out.clone().unwrap_or_else(|| PathBuf::from(default))
     }
 
+    /// Whether the project's own page shows these results, rather than somebody's own folder.
+    pub(crate) fn is_for_the_project(&self) -> bool {
+        !self.quick && self.out.is_none()
+    }
+
     /// The command that does the same again.
     pub(crate) fn command(&self) -> String {
         let mut command = String::from("cargo run --release -p benches --bin record --");
