@@ -1,0 +1,187 @@
+"""What the interop scripts share: peers installed once, processes that end with the script, a table at the end.
+
+Everything that is installed lies under target/interop, outside of what git sees.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+WORKSPACE = HERE.parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", WORKSPACE / "target"))
+CACHE = TARGET / "interop"
+VENV = CACHE / "venv"
+NODE = CACHE / "node"
+LOADGEN = TARGET / "release" / "loadgen"
+TUNGSTENITE = TARGET / "release" / "tungstenite-echo"
+
+
+class Skipped(Exception):
+    """Something that this machine can't run, and why."""
+
+
+class Failed(Exception):
+    """A check that didn't hold, and why."""
+
+
+def call(*command, **options):
+    """Runs a command to its end; its output is the reason if it fails."""
+    done = subprocess.run(command, text=True, capture_output=True, check=False, **options)
+    if done.returncode != 0:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no output"]
+        raise Failed(f"{Path(command[0]).name} exited {done.returncode}: {last[0]}")
+    return done.stdout
+
+
+def build(*packages):
+    """Builds binaries of this workspace."""
+    selection = [word for package in packages for word in ("-p", package)]
+    subprocess.run(["cargo", "build", "--release", "--quiet", *selection], cwd=WORKSPACE, check=True)
+
+
+def installed(folder, listing, install):
+    """Installs into `folder` unless it holds just what `listing` says."""
+    wanted = hashlib.sha256(listing.read_bytes()).hexdigest()
+    mark = folder / "installed"
+    if mark.exists() and mark.read_text() == wanted:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        install()
+    except (Failed, OSError) as error:
+        raise Skipped(f"can't install {listing.name}: {error}") from error
+    mark.write_text(wanted)
+
+
+def python():
+    """The interpreter that has the Python peers."""
+    listing = HERE / "peers" / "requirements.txt"
+
+    def install():
+        call(sys.executable, "-m", "venv", VENV)
+        call(VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", listing)
+
+    installed(VENV, listing, install)
+    return VENV / "bin" / "python"
+
+
+def node():
+    """The interpreter that has the Node peers; `NODE_PATH` names them."""
+    listing = HERE / "peers" / "package.json"
+    if not shutil.which("npm"):
+        raise Skipped("no npm")
+
+    def install():
+        shutil.copy(listing, NODE)
+        call("npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", NODE)
+
+    installed(NODE, listing, install)
+    os.environ["NODE_PATH"] = str(NODE / "node_modules")
+    return "node"
+
+
+class Process:
+    """A process whose lines are read, and which doesn't outlive the script."""
+
+    def __init__(self, *command, lines="stdout"):
+        self.name = Path(command[0]).name
+        self.process = subprocess.Popen(
+            [str(word) for word in command],
+            text=True,
+            bufsize=1,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if lines == "stderr" else None,
+        )
+        self.stream = getattr(self.process, lines)
+
+    def line(self, within=20):
+        """The next line, without its end."""
+        ready, _, _ = select.select([self.stream], [], [], within)
+        line = self.stream.readline() if ready else ""
+        if not line:
+            raise Failed(f"{self.name} said nothing, exit code {self.process.poll()}")
+        return line.strip()
+
+    def stop(self, within=20):
+        """Ends the process as a user would, and returns its exit code and the rest of its stdout."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            rest, _ = self.process.communicate(timeout=within)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise Failed(f"{self.name} didn't end on SIGTERM") from None
+        return self.process.returncode, rest
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+class Serve(Process):
+    """`loadgen serve` on a free port, in a process of its own."""
+
+    def __init__(self, *arguments):
+        super().__init__(LOADGEN, "serve", *arguments, "--listen", "127.0.0.1:0", lines="stderr")
+        line = self.line()
+        found = re.search(r"listening on (ws://\S+)", line)
+        if not found:
+            raise Failed(f"loadgen serve said: {line}")
+        self.url = found[1]
+
+
+def load(url, *arguments, timeout):
+    """`loadgen run` against `url`: its result, with the books checked and nothing lost."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    file = CACHE / "result.json"
+    file.unlink(missing_ok=True)
+    command = [LOADGEN, "run", url, *arguments, "-q", "-o", f"json={file}"]
+    done = subprocess.run([str(word) for word in command], text=True, capture_output=True, timeout=timeout)
+    # 97: this machine was too busy for the times to count. What was counted still is.
+    if done.returncode not in (0, 97) or not file.exists():
+        raise Failed(f"loadgen exited {done.returncode}: {done.stderr.strip()}")
+    return json.loads(file.read_text())
+
+
+class Table:
+    """The outcome of each check; rows are printed as they come, and again at the end."""
+
+    def __init__(self, title):
+        self.title = title
+        self.rows = []
+
+    @contextlib.contextmanager
+    def row(self, name):
+        """One check: `note` what came of it."""
+        start, notes = time.monotonic(), []
+        try:
+            yield notes.append
+            outcome = "ok"
+        except Skipped as why:
+            outcome, notes = "SKIPPED", [str(why)]
+        except (Failed, AssertionError, OSError, subprocess.SubprocessError) as why:
+            outcome, notes = "FAILED", [f"{type(why).__name__}: {why}"]
+        row = (outcome, name, f"{time.monotonic() - start:.1f} s", "  ".join(notes))
+        self.rows.append(row)
+        print(f"{outcome}: {name}: {row[3]}" if outcome != "ok" else f"ok: {name}", flush=True)
+
+    def finish(self):
+        """Prints the table; the exit code of the script."""
+        print(f"\n{self.title}")
+        for outcome, name, seconds, notes in self.rows:
+            print(f"  {outcome:<8} {name:<34} {seconds:>7}  {notes}")
+        return int(any(row[0] == "FAILED" for row in self.rows))

@@ -1,0 +1,24 @@
+"""An echo server on the Python `websockets` package. Prints the port that it was given."""
+
+import asyncio
+
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
+
+
+async def echo(connection):
+    try:
+        async for message in connection:
+            await connection.send(message)
+    except ConnectionClosed:
+        pass  # the peer's matter
+
+
+async def main():
+    # No compression: what is measured and compared is the same for all peers.
+    async with serve(echo, "127.0.0.1", 0, compression=None, max_size=None) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await server.serve_forever()
+
+
+asyncio.run(main())
