@@ -18,9 +18,8 @@ use std::task::{Context, Poll, ready};
 use rustix::net::Shutdown;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use wscodec::header::{FrameHeader, Opcode};
 use wscodec::mask::FixedKey;
-use wscodec::{CloseCode, CloseFrame, Connection, Event, Message, ReadyState, encoder};
+use wscodec::{CloseCode, CloseFrame, Connection, Event, Message, ReadyState};
 
 use super::config::Mode;
 use super::registry::{Call, Key, Wait};
@@ -315,29 +314,27 @@ fn converse(
     mode: Mode,
 ) -> Heard {
     let mut heard = Heard::default();
-    // After this side's Close nothing may be sent; after the client's there are no more messages.
-    let answers = mode == Mode::Echo && connection.ready_state() == ReadyState::Open;
     loop {
-        let (opcode, payload) = match connection.receive(&mut input, out) {
-            Ok(Some(Event::Text(text))) => (Opcode::Text, text.as_bytes()),
-            Ok(Some(Event::Binary(payload))) => (Opcode::Binary, payload),
-            Ok(Some(Event::Close(close))) => {
-                heard.close_code = Some(close.map_or(NO_STATUS, |close| close.code.as_u16()));
-                continue;
-            }
-            Ok(Some(_)) => continue,
+        let (event, sender) = match connection.receive_with_sender(&mut input, out) {
+            Ok(Some(received)) => received,
             Ok(None) => return heard,
             Err(error) => {
                 heard.close_code = Some(error.close_code().as_u16());
                 return heard;
             }
         };
+        let message = match event {
+            Event::Text(text) => Message::Text(text),
+            Event::Binary(payload) => Message::Binary(payload),
+            Event::Close(close) => {
+                heard.close_code = Some(close.map_or(NO_STATUS, |close| close.code.as_u16()));
+                continue;
+            }
+            _ => continue,
+        };
         heard.messages += 1;
-        // The payload is borrowed from the connection, so it goes through the encoder below it.
-        if answers
-            && let Ok(header) = FrameHeader::new(opcode, payload.len() as u64)
-            && encoder::encode(header, payload, out).is_ok()
-        {
+        // Refused after this side's Close only: nothing may follow it.
+        if mode == Mode::Echo && sender.send(message, out).is_ok() {
             heard.answered += 1;
         }
     }
