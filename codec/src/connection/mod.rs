@@ -29,7 +29,7 @@ use crate::close::CloseFrame;
 
 use crate::decoder::FrameDecoder;
 use crate::error::{ProtocolError, SendError};
-use crate::header::{CONTROL_PAYLOAD_LEN_MAX, Fin, HeaderRules, Opcode};
+use crate::header::{Fin, HeaderRules, Opcode};
 use crate::limits::Limits;
 #[cfg(feature = "std")]
 use crate::mask::ThreadKeys;
@@ -135,8 +135,8 @@ struct Receiver {
     is_at_rest: bool,
     /// Something is held that goes once the input is used up.
     is_holding: bool,
-    /// The longest payload for the short path: 125, or less if a limit says so.
-    short_len_max: u8,
+    /// The longest payload for the short path: 65,535, or less if a limit says so.
+    short_len_max: u16,
     /// The character that was completed last, under `Delivery::Streamed`.
     carry: streamed::Carry,
 }
@@ -361,7 +361,7 @@ impl Receiver {
             ..HeaderRules::for_receiver(role)
         };
         let size_max = limits.frame_size_max.min(limits.message_size_max as u64);
-        let [short_len_max, ..] = size_max.min(CONTROL_PAYLOAD_LEN_MAX as u64).to_le_bytes();
+        let short_len_max = u16::try_from(size_max).unwrap_or(u16::MAX);
         let mut receiver = Self {
             decoder: FrameDecoder::new(rules),
             assembler: Assembler::default(),

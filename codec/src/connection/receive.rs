@@ -18,6 +18,8 @@ use super::{Delivery, Event, Phase, Receiver};
 /// The first bytes of a whole text and of a whole binary message, one after the other.
 const FIN_TEXT: u8 = 0x81;
 const FIN_BINARY: u8 = 0x82;
+/// The length field that announces a length of 16 bits.
+const LEN_16: u8 = 126;
 
 /// What has been received, and where it lies. Borrows from the input alone, so that the connection stays free to move.
 pub(super) enum Step<'i> {
@@ -58,25 +60,35 @@ impl Receiver {
         self.receive_any(sender, input, out)
     }
 
-    /// A whole data message of at most 125 bytes at the front of `input`: what most messages are. `None` sends anything
-    /// else, and all that is wrong, to the long way.
+    /// A whole data message of at most 65,535 bytes at the front of `input`: what most messages are. `None` sends
+    /// anything else, and all that is wrong, to the long way.
     #[inline]
     fn take_short<'i>(&self, input: &mut &'i mut [u8]) -> Option<(DataKind, MaskedPayload<'i>)> {
         let ([b0, b1], rest) = input.split_first_chunk::<2>()?;
-        let (header_len, key, len) = match self.role {
-            Role::Server => {
-                let (key, _) = rest.split_first_chunk::<4>()?;
-                (6, MaskKey::new(*key), b1.wrapping_sub(0x80))
-            }
-            Role::Client => (2, MaskKey::ZERO, *b1),
-        };
         let kind = match *b0 {
             FIN_TEXT => DataKind::Text,
             FIN_BINARY => DataKind::Binary,
             _ => return None,
         };
+        let masked = match self.role {
+            Role::Server => 0x80,
+            Role::Client => 0,
+        };
+        let (len, len_len, rest) = match b1 ^ masked {
+            len @ 0..=125 => (u16::from(len), 0, rest),
+            LEN_16 => {
+                let (len, rest) = rest.split_first_chunk::<2>()?;
+                (u16::from_be_bytes(*len), 2, rest)
+            }
+            _ => return None,
+        };
+        let is_minimal = len_len == 0 || len > 125;
+        let (header_len, key) = match self.role {
+            Role::Server => (6 + len_len, MaskKey::new(*rest.split_first_chunk::<4>()?.0)),
+            Role::Client => (2 + len_len, MaskKey::ZERO),
+        };
         let frame_len = header_len + usize::from(len);
-        if len > self.short_len_max || frame_len > input.len() {
+        if len > self.short_len_max || !is_minimal || frame_len > input.len() {
             return None;
         }
         let (frame, rest) = mem::take(input).split_at_mut(frame_len);

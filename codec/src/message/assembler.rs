@@ -9,7 +9,7 @@ use crate::header::{Fin, FrameHeader, Opcode};
 use crate::limits::Limits;
 
 use super::DataKind;
-use super::buffer::MessageBuffer;
+use super::buffer::{Growth, MessageBuffer};
 
 /// Puts the data frames of one direction together.
 #[derive(Debug, Default)]
@@ -91,10 +91,14 @@ impl Assembler {
         piece: MaskedPayload<'_>,
         limits: &Limits,
     ) -> Result<(), Utf8Error> {
-        // Once the last header is there the length is known, and growth stops at it.
-        let declared = usize::try_from(self.declared_len).unwrap_or(usize::MAX);
-        let total_len_max = if self.is_final { declared } else { limits.message_size_max };
-        self.buffer.append(kind, piece, total_len_max)
+        // Once the last header is there the length is known: growth stops at it, and may go there in fewer steps.
+        let growth = if self.is_final {
+            let declared = usize::try_from(self.declared_len).unwrap_or(usize::MAX);
+            Growth { total_len_max: declared, factor: 4 }
+        } else {
+            Growth { total_len_max: limits.message_size_max, factor: 2 }
+        };
+        self.buffer.append(kind, piece, growth)
     }
 
     /// Ends the message whose last frame has been taken.

@@ -36,6 +36,15 @@ pub(crate) fn unmasked_str(validated: &[u8]) -> &str {
     unsafe { core::str::from_utf8_unchecked(validated) }
 }
 
+/// How a buffer grows: by what has arrived, never by what was only declared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Growth {
+    /// The most that the message can come to, as far as its headers tell.
+    pub(crate) total_len_max: usize,
+    /// Capacity for each byte that has arrived.
+    pub(crate) factor: usize,
+}
+
 /// The bytes of the message that is being put together, no more than have arrived.
 #[derive(Debug, Default)]
 pub(crate) struct MessageBuffer {
@@ -47,17 +56,15 @@ pub(crate) struct MessageBuffer {
 
 impl MessageBuffer {
     /// Appends a piece, unmasked while it is copied and, if it is text, validated.
-    ///
-    /// `total_len_max` is the most that the message can come to, as far as its headers tell: growth stops there.
     pub(crate) fn append(
         &mut self,
         kind: DataKind,
         piece: MaskedPayload<'_>,
-        total_len_max: usize,
+        growth: Growth,
     ) -> Result<(), Utf8Error> {
         let (key, src) = piece.into_parts();
         self.is_validated = false;
-        self.reserve(src.len(), total_len_max);
+        self.reserve(src.len(), growth);
         let validator = &mut self.validator;
         match (kind, key == MaskKey::ZERO) {
             (DataKind::Binary, true) => {
@@ -77,11 +84,13 @@ impl MessageBuffer {
         }
     }
 
-    /// Room for `additional` bytes, doubling, but never for more than the message can still become.
-    fn reserve(&mut self, additional: usize, total_len_max: usize) {
+    /// Room for `additional` bytes, and for some times what will then be there, but never for more than the message can
+    /// still become.
+    fn reserve(&mut self, additional: usize, growth: Growth) {
         let needed = self.bytes.len() + additional;
         if needed > self.bytes.capacity() {
-            let capacity = needed.max((self.bytes.capacity() * 2).min(total_len_max));
+            let capacity =
+                needed.max(needed.saturating_mul(growth.factor).min(growth.total_len_max));
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
     }
