@@ -129,7 +129,7 @@ impl Encoder for Sending {
     }
 }
 
-/// `Connection::send` into memory that is there already, as nexus-web's writer has it: nothing grows.
+/// `Connection::send` into memory that is there already, as nexus-web's writer has it.
 pub(crate) struct SendingToSlice {
     stream: MemoryStream,
     connection: Connection,

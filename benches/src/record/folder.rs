@@ -23,7 +23,7 @@ pub(crate) fn write(
     elapsed: Duration,
 ) -> io::Result<PathBuf> {
     let out = options.out();
-    let run = format!("{}-{}", machine.date, options.topic);
+    let run = run_name(options, machine);
     let folder = out.join(&run);
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("machine.txt"), machine.text())?;
@@ -44,6 +44,14 @@ pub(crate) fn write(
         splice_into(Path::new("README.md"), &run, "results/", outcomes)?;
     }
     Ok(folder)
+}
+
+/// The name of a folder that isn't there yet: records are not overwritten; a look is.
+fn run_name(options: &Options, machine: &Machine) -> String {
+    let name = format!("{}-{}", machine.date, options.topic);
+    let is_free = |name: &String| options.quick || !options.out().join(name).exists();
+    let later = (2..).map(|number| format!("{name}-{number}"));
+    std::iter::once(name.clone()).chain(later).find(is_free).unwrap_or(name)
 }
 
 /// Draws a chart for each work of several sizes; returns the groups and file names.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::contest::Standing;
 use crate::record::outcome::Outcome;
-use crate::record::table::{grouped, is_always_time, short};
+use crate::record::table::{WALK_ALONE, grouped, is_always_time, short};
 
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 480.0;
@@ -17,7 +17,7 @@ const HUES: [&str; 9] = [
     "#d62728", "#1f77b4", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#e377c2", "#17becf",
     "#bcbd22",
 ];
-const GREYS: [&str; 3] = ["#999999", "#555555", "#bbbbbb"];
+const GREYS: [&str; 3] = ["#888888", "#333333", "#bbbbbb"];
 
 /// One line of a chart.
 struct Line {
@@ -29,7 +29,7 @@ struct Line {
 /// The chart of one work; `None` if there is nothing to draw.
 pub(crate) fn svg(outcomes: &[&Outcome]) -> Option<String> {
     let first = outcomes.first()?;
-    let is_time = outcomes.iter().any(|outcome| is_always_time(outcome));
+    let is_time = sized(outcomes).any(is_always_time);
     let lines = lines(outcomes, is_time);
     let xs: Vec<f64> = lines.iter().flat_map(|line| line.points.iter().map(|p| p.0)).collect();
     let ys: Vec<f64> = lines.iter().flat_map(|line| line.points.iter().map(|p| p.1)).collect();
@@ -49,11 +49,15 @@ pub(crate) fn svg(outcomes: &[&Outcome]) -> Option<String> {
     Some(text)
 }
 
+/// A size of zero has no place on an axis of powers; it is in the table.
+fn sized<'o>(outcomes: &'o [&Outcome]) -> impl Iterator<Item = &'o Outcome> {
+    outcomes.iter().copied().filter(|outcome| outcome.id.size > 0)
+}
+
 fn lines(outcomes: &[&Outcome], is_time: bool) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
-    // A size of zero has no place on an axis of powers; it is in the table.
-    for outcome in outcomes.iter().filter(|outcome| outcome.id.size > 0) {
-        for series in &outcome.series {
+    for outcome in sized(outcomes) {
+        for series in outcome.series.iter().filter(|series| series.name != WALK_ALONE) {
             let value = if is_time { outcome.item_ns(series) } else { outcome.gb_per_s(series) };
             let point = (outcome.id.size as f64, value);
             match lines.iter_mut().find(|line| line.name == series.name) {
@@ -114,7 +118,7 @@ fn grid(x: &Axis, y: &Axis, outcomes: &[&Outcome], text: &mut String) {
         );
     }
     let mut last = f64::NEG_INFINITY;
-    for size in outcomes.iter().map(|outcome| outcome.id.size).filter(|size| *size > 0) {
+    for size in sized(outcomes).map(|outcome| outcome.id.size) {
         let at = x.place(size as f64);
         let _ = writeln!(
             text,

@@ -8,7 +8,9 @@ use crate::record::outcome::{Outcome, Spread};
 /// Below this, nanoseconds an item say more than gigabytes a second.
 const SMALL_LEN: usize = 512;
 /// Marks for what an entry pays around its work, taken off for the last column.
-const AROUND: [(&str, &str); 2] = [("decode", "the read alone"), ("mask", "the walk alone")];
+const AROUND: [(&str, &str); 2] = [("decode", "the read alone"), ("mask", WALK_ALONE)];
+/// It touches no payload, so it has no throughput.
+pub(crate) const WALK_ALONE: &str = "the walk alone";
 
 /// The tables of one group, each under the name of its work.
 pub(crate) fn markdown(group: &str, outcomes: &[Outcome]) -> String {
@@ -60,6 +62,7 @@ fn row(outcome: &Outcome, around: Option<&str>, text: &mut String) {
         let value = short(value);
         let _ = match series.standing {
             Standing::Subject => write!(text, " **{value}** |"),
+            _ if series.name == WALK_ALONE && !is_time => write!(text, " |"),
             _ => write!(text, " {value} |"),
         };
     }
