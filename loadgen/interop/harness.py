@@ -43,10 +43,9 @@ def call(*command, **options):
     return done.stdout
 
 
-def build(*packages):
-    """Builds binaries of this workspace."""
-    selection = [word for package in packages for word in ("-p", package)]
-    subprocess.run(["cargo", "build", "--release", "--quiet", *selection], cwd=WORKSPACE, check=True)
+def build(package, *options):
+    """Builds a package of this workspace."""
+    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", package, *options], cwd=WORKSPACE, check=True)
 
 
 def installed(folder, listing, install):

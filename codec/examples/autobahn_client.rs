@@ -1,0 +1,115 @@
+//! A blocking client on the codec, driven by an Autobahn fuzzing server: every message goes back as it came.
+//!
+//! ```text
+//! cargo run --release -p wscodec --example autobahn_client -- 127.0.0.1:9001
+//! ```
+//!
+//! The whole of what a client needs is in `Client`: a socket, a read buffer, and the codec between them.
+
+use std::error::Error;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use wscodec::handshake::{ClientHandshake, ClientRequest};
+use wscodec::{Config, Connection, Event, Message, Role, Sender};
+
+const AGENT: &str = "wscodec";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let address = std::env::args().nth(1).ok_or("usage: autobahn_client HOST:PORT")?;
+    let mut count = String::new();
+    Client::open(&address, "/getCaseCount")?.run(|text| text.clone_into(&mut count))?;
+    for case in 1..=count.parse::<u32>()? {
+        let target = format!("/runCase?case={case}&agent={AGENT}");
+        // How a case ends is the server's to judge.
+        Client::open(&address, &target)?.echo().ok();
+    }
+    Client::open(&address, &format!("/updateReports?agent={AGENT}"))?.echo().ok();
+    println!("{count} cases");
+    Ok(())
+}
+
+struct Client {
+    stream: TcpStream,
+    connection: Connection,
+    /// What is read into; `unread` bytes of it came with the response and are frames.
+    buffer: Vec<u8>,
+    unread: std::ops::Range<usize>,
+}
+
+impl Client {
+    /// Connects and goes through the opening handshake.
+    fn open(address: &str, target: &str) -> Result<Self, Box<dyn Error>> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        let mut out = Vec::new();
+        let mut handshake =
+            ClientHandshake::start(&ClientRequest::new(address, target)?, &mut out)?;
+        stream.write_all(&out)?;
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            let len = stream.read(&mut buffer)?;
+            if len == 0 {
+                handshake.receive_eof()?;
+            }
+            let mut input = buffer.get_mut(..len).unwrap_or_default();
+            if handshake.receive(&mut input)?.is_some() {
+                let unread = len - input.len()..len;
+                let connection = Connection::new(Role::Client, Config::default());
+                return Ok(Self { stream, connection, buffer, unread });
+            }
+        }
+    }
+
+    /// Hands every text to `on_text` until the connection is closed; binary messages are dropped.
+    fn run(mut self, mut on_text: impl FnMut(&str)) -> Result<(), Box<dyn Error>> {
+        self.drive(|event, _, _| {
+            if let Event::Text(text) = event {
+                on_text(text);
+            }
+        })
+    }
+
+    /// Sends every message back until the connection is closed.
+    fn echo(mut self) -> Result<(), Box<dyn Error>> {
+        self.drive(|event, sender, out| {
+            let message = match event {
+                Event::Text(text) => Message::Text(text),
+                Event::Binary(bytes) => Message::Binary(bytes),
+                _ => return,
+            };
+            sender.send(message, out).ok(); // refused only once a Close has been sent
+        })
+    }
+
+    /// Reads, lets `answer` answer, and writes, until the server has ended the stream.
+    fn drive(
+        &mut self,
+        mut answer: impl FnMut(Event<'_>, &mut Sender, &mut Vec<u8>),
+    ) -> Result<(), Box<dyn Error>> {
+        let mut out = Vec::new();
+        let mut outcome = Ok(());
+        loop {
+            let mut input = self.buffer.get_mut(self.unread.clone()).unwrap_or_default();
+            while outcome.is_ok() {
+                match self.connection.receive_with_sender(&mut input, &mut out) {
+                    Ok(Some((event, sender))) => answer(event, sender, &mut out),
+                    Ok(None) => break,
+                    Err(error) => outcome = Err(error.into()),
+                }
+            }
+            if !out.is_empty() {
+                self.stream.write_all(&out)?;
+                out.clear();
+                // A client leaves the end of the stream to the server (RFC 6455, 7.1.1), but not after a failure (7.1.7).
+                if outcome.is_err() {
+                    self.stream.shutdown(Shutdown::Write)?;
+                }
+            }
+            self.unread = 0..self.stream.read(&mut self.buffer)?;
+            if self.unread.is_empty() {
+                return outcome.and(self.connection.receive_eof().map_err(Into::into));
+            }
+        }
+    }
+}
