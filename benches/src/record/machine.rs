@@ -52,7 +52,7 @@ impl Machine {
         let pinned = self.core.map_or_else(|| "no core".into(), |core| format!("core {core}"));
         line("cpu", &self.cpu);
         line("family/model", &format!("{}/{}", cpuinfo("cpu family"), cpuinfo("model")));
-        line("cores", &std::thread::available_parallelism().map_or(0, usize::from).to_string());
+        line("cores", &cores().to_string());
         line("caches", &caches());
         line("features", &features());
         line("bare XOR", &format!("in {} vectors", xor_blocks_kind()));
@@ -76,6 +76,12 @@ fn cpuinfo(key: &str) -> String {
     let mut fields = info.lines().filter_map(|line| line.split_once(':'));
     let value = fields.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim());
     value.unwrap_or("unknown").to_owned()
+}
+
+/// As the kernel lists them: what this thread may use is one, once it is pinned.
+fn cores() -> usize {
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    info.lines().filter(|line| line.starts_with("processor")).count()
 }
 
 fn has_flag(flag: &str) -> bool {

@@ -60,12 +60,16 @@ fn head(options: &Options, machine: &Machine, elapsed: Duration) -> String {
     )
 }
 
-/// A list of the contests in which a peer's median is better.
+/// Ratios from here to 1 are ties.
+const TIE_MIN: f64 = 0.99;
+
+/// A list of the contests in which a peer is faster.
 pub(crate) fn lost(outcomes: &[Outcome]) -> String {
     let mut text = String::new();
     for outcome in outcomes {
         let Some(peer) = outcome.fastest_peer() else { continue };
-        let Some(ratio) = outcome.times_as_fast_as(peer).filter(|ratio| ratio.median < 1.0) else {
+        let Some(ratio) = outcome.times_as_fast_as(peer).filter(|ratio| ratio.median < TIE_MIN)
+        else {
             continue;
         };
         let (id, bytes) = (&outcome.id, grouped(outcome.id.size));
