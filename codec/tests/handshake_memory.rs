@@ -15,7 +15,7 @@ mod handshake_support;
 
 use alloc::{Counting, cost_of};
 use handshake_support::{KEY, Side, client, request, response, server};
-use wscodec::handshake::{ClientHandshake, ClientRequest, HandshakeKey};
+use wscodec::handshake::{ClientHandshake, ClientRequest, HandshakeError, HandshakeKey, HeadError};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -46,6 +46,42 @@ fn b01_a_head_takes_no_more_than_its_limit_whatever_arrives() {
             assert!(cost.held <= 0, "a failed handshake gives back its memory: {cost:?}");
         }
     }
+}
+
+/// A server that answers with a flood, or drips for ever: bounded memory, and a reason. How long a drip may take is the
+/// caller's to say, which has the clock.
+#[test]
+fn b31_a_client_bounds_floods_of_headers_heads_without_end_and_drips() {
+    let mut flood = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
+    flood.extend_from_slice("Set-Cookie: a=b\r\n".repeat(100_000).as_bytes());
+    let mut endless = b"HTTP/1.1 101 Switching Protocols\r\nX: ".to_vec();
+    endless.resize(1 << 20, b'x');
+    let mut line = b"HTTP/1.1 101 ".to_vec();
+    line.resize(1 << 20, b'x');
+    let rows = [
+        (flood, HeadError::TooManyHeaders { headers_max: 100 }),
+        (endless, HeadError::TooLarge { head_size_max: 16 << 10 }),
+        (line, HeadError::StartLineTooLong { start_line_size_max: 8 << 10 }),
+    ];
+    for (mut bytes, error) in rows {
+        for read_len in [1, 1000, 1 << 20] {
+            let mut client = client();
+            let cost = cost_of(|| feed_in_reads(&mut client, &mut bytes, read_len));
+            assert!(
+                cost.peak <= (16 << 10) + POSITIONS_SIZE_MAX,
+                "{cost:?} in reads of {read_len}"
+            );
+            assert!(cost.held <= 0, "{cost:?}");
+            assert_eq!(client.receive(&mut &mut [][..]).map(drop), Err(error.into()));
+        }
+    }
+    // A head that never ends because its server is slow: nothing is wrong with it, and it takes what has arrived.
+    let mut client = client();
+    let mut bytes = response(&[]);
+    bytes.pop();
+    feed_in_reads(&mut client, &mut bytes, 1);
+    assert_eq!(client.receive(&mut &mut [][..]).map(|response| response.is_some()), Ok(false));
+    assert_eq!(client.receive_eof(), Err(HandshakeError::UnexpectedEof));
 }
 
 #[test]

@@ -134,6 +134,34 @@ fn a08_the_first_lengths_of_each_form_pass() {
     }
 }
 
+/// Lengths round every edge of the format and of machine words, each by the limit that it just fits or just does not.
+#[test]
+fn s5_2_lengths_are_judged_by_the_limits_on_the_header_alone() {
+    let edges = [125, 126, 127, 65_535, 65_536, 1 << 31, u32::MAX.into(), 1 << 32, i64::MAX as u64];
+    for role in ROLES {
+        for len in edges {
+            let form = match len {
+                ..126 => 7,
+                126..65_536 => 16,
+                _ => 64,
+            };
+            let input = header(role, 0x82, form, len);
+            let limits = |max: u64| Limits {
+                frame_size_max: max,
+                message_size_max: usize::MAX,
+                ..Limits::default()
+            };
+            outcome_with(role, limits(len), &input).assert_ok(&[]);
+            let error = FrameError::FrameTooBig { payload_len: len, frame_size_max: len - 1 };
+            outcome_with(role, limits(len - 1), &input).assert_fails(&[], error.into(), 1009);
+            let message_size_max = usize::try_from(len - 1).unwrap_or(usize::MAX);
+            let limits = Limits { message_size_max, ..limits(u64::MAX) };
+            let error = ProtocolError::MessageTooBig { message_size: len, message_size_max };
+            outcome_with(role, limits, &input).assert_fails(&[], error, 1009);
+        }
+    }
+}
+
 #[test]
 fn a09_control_frames_with_an_extended_length_are_1002_at_the_second_byte() {
     for role in ROLES {
@@ -212,6 +240,14 @@ fn a17_continuation_with_no_message_open_is_1002() {
             let input = [before, header(role, b0, 7, 3)].concat();
             let expected = [text("whole")];
             let error = ProtocolError::UnexpectedContinuation;
+            outcome_of(role, &input).assert_fails(&expected, error, 1002);
+            // Nor does a control frame open one, nor a message that has ended.
+            let ended =
+                [frame(role, 0x01, b"wh"), frame(role, 0x8a, b""), frame(role, 0x80, b"ole")];
+            let pong = frame(role, 0x8a, b"p");
+            let input = [&ended.concat()[..], &pong, &header(role, b0, 7, 3)].concat();
+            let pong = |payload: &[u8]| support::Owned::Pong(payload.to_vec());
+            let expected = [pong(b""), text("whole"), pong(b"p")];
             outcome_of(role, &input).assert_fails(&expected, error, 1002);
         }
     }

@@ -190,6 +190,52 @@ fn r13_empty_fragments_are_counted_and_cost_no_memory() {
     }
 }
 
+/// Work is linear in the bytes that arrive: one call a read and one for the message, and what growing copies is less
+/// than twice the message. 131,072 fragments of nothing, of a byte, and of 128, which come to 16 MiB.
+#[test]
+fn r12_many_fragments_are_put_together_in_linear_work() {
+    const FRAGMENTS: usize = 131_072;
+    for role in ROLES {
+        for (fragment_len, read_lens) in
+            [(0, [usize::MAX, 7]), (1, [usize::MAX, 1]), (128, [usize::MAX, 16 << 10])]
+        {
+            let payload = vec![b'x'; fragment_len];
+            let between = frame(role, 0x00, &payload);
+            let wire = [
+                frame(role, 0x01, &payload),
+                between.repeat(FRAGMENTS - 2),
+                frame(role, 0x80, &payload),
+            ];
+            let wire = wire.concat();
+            let message_len = FRAGMENTS * fragment_len;
+            for read_len in read_lens {
+                let mut connection = fixed(role, Limits::default());
+                let mut out = Vec::with_capacity(1 << 10);
+                let mut memory = wire.clone();
+                let reads = memory.len().div_ceil(read_len);
+                let mut calls = 0;
+                let cost = cost_of(|| {
+                    for read in memory.chunks_mut(read_len) {
+                        let mut input = read;
+                        loop {
+                            calls += 1;
+                            match connection.receive(&mut input, &mut out).unwrap() {
+                                Some(Event::Text(text)) => assert_eq!(text.len(), message_len),
+                                Some(other) => panic!("{other:?}"),
+                                None => break,
+                            }
+                        }
+                    }
+                });
+                assert_eq!(calls, reads + 1, "one call a read, and one for the message");
+                assert!(cost.calls <= 40, "{cost:?}: doubling, not a piece at a time");
+                assert!(cost.moved <= 2 * message_len + 1024, "{cost:?} for {message_len}");
+                assert!(cost.peak <= 2 * message_len + 8192, "{cost:?} for {message_len}");
+            }
+        }
+    }
+}
+
 #[test]
 fn r14_a_message_stays_below_its_limit_however_it_is_cut() {
     let limits = Limits { message_size_max: 100_000, ..Limits::default() };
@@ -224,6 +270,48 @@ fn a20_a_close_between_fragments_frees_the_partial_message() {
 }
 
 #[test]
+fn a43_the_end_of_the_stream_frees_what_was_half_received() {
+    for role in ROLES {
+        let whole = frame(role, 0x02, &[7; 5000]);
+        let half_frame = &whole[..4000];
+        let half_message = frame(role, 0x02, &[7; 5000]);
+        let half_ping = &frame(role, 0x89, &[7; 100])[..50];
+        for wire in [half_frame, &frame(role, 0x01, &[b'x'; 5000]), &half_message, half_ping] {
+            let mut connection = fixed(role, Limits::default());
+            let mut wire = wire.to_vec();
+            if wire.len() > 5000 {
+                wire[0] &= 0x7f; // FIN: the message stays open
+            }
+            let mut out = Vec::with_capacity(1 << 10);
+            let cost = cost_of(|| {
+                assert_eq!(drain(&mut connection, &mut wire, &mut out), Ok(0));
+            });
+            assert!(cost.held > 0, "something is half received: {cost:?}");
+            let cost = cost_of(|| {
+                assert_eq!(connection.receive_eof(), Err(ProtocolError::UnexpectedEof));
+            });
+            assert!(cost.held < -100, "{role:?}: {cost:?}");
+        }
+    }
+}
+
+#[test]
+fn r37_pings_that_can_not_be_answered_hold_one_pong() {
+    let mut no_room: &mut [u8] = &mut [];
+    for role in ROLES {
+        let mut connection = fixed(role, Limits::default());
+        let mut wires: Vec<Vec<u8>> = vec![frame(role, 0x89, &[b'p'; 125]); 1000];
+        let cost = cost_of(|| {
+            for wire in &mut wires {
+                let mut input = &mut wire[..];
+                while connection.receive(&mut input, &mut no_room).unwrap().is_some() {}
+            }
+        });
+        assert!(cost.peak <= 131, "{cost:?}");
+    }
+}
+
+#[test]
 fn a30_a_million_pings_in_one_buffer_cost_one_pong_of_memory() {
     let mut wire: Vec<u8> = frame(Role::Server, 0x89, b"").repeat(1_000_000);
     let mut connection = fixed(Role::Server, Limits::default());
@@ -231,7 +319,7 @@ fn a30_a_million_pings_in_one_buffer_cost_one_pong_of_memory() {
     let cost = cost_of(|| {
         assert_eq!(drain(&mut connection, &mut wire, &mut out), Ok(1_000_000));
     });
-    assert!(cost.peak <= 131, "{cost:?}");
+    assert!(cost.peak <= 131 && cost.calls <= 1, "{cost:?}");
     assert!(out.len() <= 33 * 131, "pongs are coalesced: {} bytes", out.len());
     assert!(feed(&mut support::connection(Role::Server), b"").events.is_empty());
 }

@@ -9,6 +9,7 @@ thread_local! {
     static CALLS: Cell<usize> = const { Cell::new(0) };
     static LIVE: Cell<isize> = const { Cell::new(0) };
     static PEAK: Cell<isize> = const { Cell::new(0) };
+    static MOVED: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Counts what this thread allocates and passes it on to the system's allocator.
@@ -36,6 +37,7 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         count(1, new_size as isize - layout.size() as isize);
+        MOVED.set(MOVED.get() + layout.size().min(new_size));
         // SAFETY: the caller's promise, passed on.
         unsafe { System.realloc(ptr, layout, new_size) }
     }
@@ -50,16 +52,19 @@ pub struct Cost {
     pub peak: usize,
     /// What is still live above the start, in bytes.
     pub held: isize,
+    /// What reallocations had to copy at most, in bytes.
+    pub moved: usize,
 }
 
 /// Does the work and counts.
 pub fn cost_of(work: impl FnOnce()) -> Cost {
-    let (calls, live) = (CALLS.get(), LIVE.get());
+    let (calls, live, moved) = (CALLS.get(), LIVE.get(), MOVED.get());
     PEAK.set(live);
     work();
     Cost {
         calls: CALLS.get() - calls,
         peak: (PEAK.get() - live).max(0) as usize,
         held: LIVE.get() - live,
+        moved: MOVED.get() - moved,
     }
 }
