@@ -23,6 +23,7 @@ use bytes::BufMut;
 
 use control::ControlPayload;
 pub use event::Event;
+use send::Marks;
 pub use send::{Fragment, Sender};
 
 use crate::close::CloseFrame;
@@ -198,7 +199,9 @@ impl<K: MaskKeySource> Connection<K> {
     /// Whether both Close frames were exchanged: "the WebSocket connection is said to have been closed cleanly" (7.1.4).
     #[must_use]
     pub const fn is_clean(&self) -> bool {
-        self.sender.close_sent && self.sender.close_received && self.sender.failed.is_none()
+        self.sender.has(Marks::CLOSE_SENT)
+            && self.sender.has(Marks::CLOSE_RECEIVED)
+            && self.sender.failed.is_none()
     }
 
     /// Why the connection failed, if it did.
@@ -275,12 +278,12 @@ impl<K: MaskKeySource> Connection<K> {
     /// a connection that had failed before.
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         let sender = &mut self.sender;
-        sender.eof_received = true;
+        sender.mark(Marks::EOF_RECEIVED);
         self.receiver.settle(sender);
         self.receiver.release();
         match sender.failed {
             Some(error) => Err(error),
-            None if sender.close_received => Ok(()),
+            None if sender.has(Marks::CLOSE_RECEIVED) => Ok(()),
             None => {
                 sender.failed = Some(ProtocolError::UnexpectedEof);
                 Err(ProtocolError::UnexpectedEof)
@@ -386,8 +389,8 @@ impl Receiver {
             && !self.assembler.is_open()
             && self.delivery == Delivery::Whole
             && self.limits.fragments_max > 0
-            && !sender.close_received
-            && !sender.eof_received
+            && !sender.has(Marks::CLOSE_RECEIVED)
+            && !sender.has(Marks::EOF_RECEIVED)
             && sender.failed.is_none();
     }
 

@@ -12,7 +12,7 @@ use crate::message::{DataKind, FramePlace, unmask_str};
 use crate::role::Role;
 
 use super::control::{ControlPayload, parse_close};
-use super::send::Sender;
+use super::send::{Marks, Sender};
 use super::{Delivery, Event, Phase, Receiver};
 
 /// The first bytes of a whole text and of a whole binary message, one after the other.
@@ -138,7 +138,7 @@ impl Receiver {
         out: &mut impl BufMut,
     ) -> Result<Step<'i>, ProtocolError> {
         loop {
-            if sender.close_received || sender.eof_received {
+            if sender.has(Marks::CLOSE_RECEIVED) || sender.has(Marks::EOF_RECEIVED) {
                 let len = input.len();
                 advance(input, len);
                 return Ok(Step::NeedMore);
@@ -252,11 +252,11 @@ impl Receiver {
             Opcode::Pong => Ok(Event::Pong(payload)),
             _ => {
                 let close = parse_close(payload)?;
-                sender.close_received = true;
+                sender.mark(Marks::CLOSE_RECEIVED);
                 sender.flush(out);
-                if !sender.close_sent {
+                if !sender.has(Marks::CLOSE_SENT) {
                     // "When sending a Close frame in response, the endpoint typically echos the status code it received" (5.5.1)
-                    sender.close_sent = true;
+                    sender.mark(Marks::CLOSE_SENT);
                     sender.send_close(payload.get(..2).unwrap_or(&[]), out);
                 }
                 self.settle(sender);
@@ -269,7 +269,7 @@ impl Receiver {
     fn drained<K: MaskKeySource>(&mut self, sender: &mut Sender<K>, out: &mut impl BufMut) {
         sender.flush(out);
         sender.renew_pongs();
-        if sender.close_received {
+        if sender.has(Marks::CLOSE_RECEIVED) {
             self.release(); // a message that was open will never be whole
         } else if self.phase == Phase::Header {
             self.control.release();
@@ -292,8 +292,8 @@ impl Receiver {
         self.is_at_rest = false;
         sender.drop_pong();
         self.release();
-        if !sender.close_sent {
-            sender.close_sent = true;
+        if !sender.has(Marks::CLOSE_SENT) {
+            sender.mark(Marks::CLOSE_SENT);
             let mut payload = ControlPayload::default();
             payload.append(&error.close_code().as_u16().to_be_bytes());
             payload.append(error.name().as_bytes());

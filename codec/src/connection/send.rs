@@ -32,11 +32,10 @@ pub enum Fragment<'m> {
 pub struct Sender<K = DefaultKeys> {
     keys: K,
     role: Role,
+    /// What has happened that keeps a message from going out just so: usually nothing, which is one comparison.
+    marks: Marks,
     /// The message that is being sent in fragments.
     sending: Option<DataKind>,
-    pub(super) close_sent: bool,
-    pub(super) close_received: bool,
-    pub(super) eof_received: bool,
     pub(super) failed: Option<ProtocolError>,
     pongs_left: u8,
     /// Replies that are due and not written yet.
@@ -44,15 +43,53 @@ pub struct Sender<K = DefaultKeys> {
     close_due: Option<ControlPayload>,
 }
 
+/// Marks that a connection has gained, a bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks(u8);
+
+impl Marks {
+    pub(super) const CLOSE_SENT: Self = Self(1);
+    pub(super) const CLOSE_RECEIVED: Self = Self(2);
+    pub(super) const EOF_RECEIVED: Self = Self(4);
+    /// A message is being sent in fragments.
+    const SENDING: Self = Self(8);
+    /// A reply waits for room, or for the input to be used up.
+    const REPLY_DUE: Self = Self(16);
+
+    #[inline]
+    const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    #[inline]
+    const fn has(self, mark: Self) -> bool {
+        self.0 & mark.0 != 0
+    }
+
+    fn set(&mut self, mark: Self, is_set: bool) {
+        self.0 = if is_set { self.0 | mark.0 } else { self.0 & !mark.0 };
+    }
+}
+
+impl<K> Sender<K> {
+    /// Whether the connection has gained this mark.
+    #[inline]
+    pub(super) const fn has(&self, mark: Marks) -> bool {
+        self.marks.has(mark)
+    }
+
+    pub(super) fn mark(&mut self, mark: Marks) {
+        self.marks.set(mark, true);
+    }
+}
+
 impl<K: MaskKeySource> Sender<K> {
     pub(super) fn new(role: Role, keys: K) -> Self {
         Self {
             keys,
             role,
+            marks: Marks::default(),
             sending: None,
-            close_sent: false,
-            close_received: false,
-            eof_received: false,
             failed: None,
             pongs_left: PONGS_PER_INPUT_MAX,
             pong_due: None,
@@ -64,8 +101,10 @@ impl<K: MaskKeySource> Sender<K> {
     #[must_use]
     #[inline]
     pub const fn ready_state(&self) -> ReadyState {
-        let both = self.close_sent && self.close_received && self.close_due.is_none();
-        if both || self.failed.is_some() || self.eof_received {
+        let both = self.has(Marks::CLOSE_SENT)
+            && self.has(Marks::CLOSE_RECEIVED)
+            && self.close_due.is_none();
+        if both || self.failed.is_some() || self.has(Marks::EOF_RECEIVED) {
             ReadyState::Closed
         } else if self.is_open() {
             ReadyState::Open
@@ -77,7 +116,8 @@ impl<K: MaskKeySource> Sender<K> {
     /// Whether the state is [`ReadyState::Open`]; a failure has always sent a Close or seen the end of the stream.
     #[inline]
     const fn is_open(&self) -> bool {
-        !(self.close_sent | self.close_received | self.eof_received)
+        let over = Marks::CLOSE_SENT.0 | Marks::CLOSE_RECEIVED.0 | Marks::EOF_RECEIVED.0;
+        !self.has(Marks(over))
     }
 
     #[inline]
@@ -139,6 +179,7 @@ impl<K: MaskKeySource> Sender<K> {
         };
         self.send_piece(opcode, payload, fin, out)?;
         self.sending = if fin == Fin::Final { None } else { Some(kind) };
+        self.marks.set(Marks::SENDING, self.sending.is_some());
         Ok(())
     }
 
@@ -197,14 +238,14 @@ impl<K: MaskKeySource> Sender<K> {
             payload.append(reason.as_bytes());
         }
         self.send_frame(Opcode::Close, payload.as_bytes(), out)?;
-        self.close_sent = true;
+        self.mark(Marks::CLOSE_SENT);
         Ok(())
     }
 
     /// "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a Close
     /// frame" (5.5.2); and nothing follows a Close of one's own (5.5.1).
     pub(super) fn answer_ping(&mut self, payload: &[u8], out: &mut impl BufMut) {
-        if self.close_sent {
+        if self.has(Marks::CLOSE_SENT) {
             return;
         }
         if self.pongs_left > 0 && self.pong_due.is_none() {
@@ -216,6 +257,7 @@ impl<K: MaskKeySource> Sender<K> {
         let due = self.pong_due.get_or_insert_default();
         due.clear();
         due.append(payload);
+        self.mark(Marks::REPLY_DUE);
     }
 
     /// Answers the Pings of the next input one by one again.
@@ -225,15 +267,23 @@ impl<K: MaskKeySource> Sender<K> {
 
     pub(super) fn drop_pong(&mut self) {
         self.pong_due = None;
+        self.note_due();
     }
 
     /// Whether a reply waits for room.
     pub(super) fn has_due(&self) -> bool {
-        self.pong_due.is_some() || self.close_due.is_some()
+        self.has(Marks::REPLY_DUE)
+    }
+
+    fn note_due(&mut self) {
+        self.marks.set(Marks::REPLY_DUE, self.pong_due.is_some() || self.close_due.is_some());
     }
 
     /// Writes the replies that are due, as far as `out` has room.
     pub(super) fn flush(&mut self, out: &mut impl BufMut) {
+        if !self.has_due() {
+            return;
+        }
         if let Some(pong) = self.pong_due.take()
             && !self.write_control(Opcode::Pong, pong.as_bytes(), out)
         {
@@ -243,6 +293,7 @@ impl<K: MaskKeySource> Sender<K> {
         if let Some(close) = self.close_due.take() {
             self.send_close(close.as_bytes(), out);
         }
+        self.note_due();
     }
 
     /// Writes a Close, or keeps it due if `out` has no room.
@@ -251,6 +302,7 @@ impl<K: MaskKeySource> Sender<K> {
             let mut due = ControlPayload::default();
             due.append(payload);
             self.close_due = Some(due);
+            self.mark(Marks::REPLY_DUE);
         }
     }
 
@@ -282,11 +334,13 @@ impl<K: MaskKeySource> Sender<K> {
         payload: &[u8],
         out: &mut impl BufMut,
     ) -> Result<(), SendError> {
-        self.check_sendable(opcode)?;
+        if !self.marks.is_empty() {
+            self.check_sendable(opcode)?;
+        }
         if opcode.is_control() && payload.len() > CONTROL_PAYLOAD_LEN_MAX {
             return Err(SendError::ControlTooLong { payload_len: payload.len() });
         }
-        if self.pong_due.is_some() {
+        if !self.marks.is_empty() {
             self.flush(out);
         }
         let key = self.next_key();

@@ -5,11 +5,11 @@ use core::mem::MaybeUninit;
 
 use bytes::BufMut;
 
-use super::{MaskKey, apply_to};
+use super::{Baseline, Copying, MaskKey, SHORT_LEN_MAX, apply_short, apply_to};
 
 /// Appends a frame: the `head_len` lowest bytes of `head`, lowest first, then `payload`, XOR `key` if there is one. `out` must have the room in all;
 /// if it lies in one piece, the frame is written with one look at it.
-#[inline]
+#[inline(always)]
 #[expect(unsafe_code, reason = "BufMut's room is uninitialised, and its length is set by hand")]
 pub(crate) fn put_frame(
     (head, head_len): (u128, usize),
@@ -30,7 +30,11 @@ pub(crate) fn put_frame(
     // All sixteen bytes, from registers; the payload overwrites what does not belong to the header.
     *first = head.to_le_bytes().map(MaybeUninit::new);
     let after = room.get_mut(head_len..).unwrap_or_default();
-    if let Some(key) = key {
+    // A short payload is copied by the inlined path for masking: a call to `memcpy` costs as much as all the rest.
+    if payload.len() <= SHORT_LEN_MAX {
+        let key = key.unwrap_or(MaskKey::ZERO);
+        apply_short::<Baseline, _>(key, &mut Copying::new(payload, after));
+    } else if let Some(key) = key {
         apply_to(key, payload, after, 0);
     } else {
         let after = after.get_mut(..payload.len()).unwrap_or_default();
