@@ -3,7 +3,7 @@
 use bytes::BufMut;
 
 use crate::error::SendError;
-use crate::header::{EncodedHeader, FrameHeader};
+use crate::header::{self, EncodedHeader, FrameHeader, Opcode};
 use crate::mask::{self, MaskKey};
 
 /// Appends a frame to `out`: `header`, then `payload`, masked if the header says so.
@@ -35,8 +35,7 @@ pub fn encode(header: FrameHeader, payload: &[u8], out: &mut impl BufMut) -> Res
 }
 
 /// Appends a frame whose header is encoded already, with the key and the length that stand in it.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "a call passes the header through memory, half the cost")]
+#[inline]
 pub(crate) fn append(
     head: EncodedHeader,
     key: Option<MaskKey>,
@@ -50,4 +49,21 @@ pub(crate) fn append(
     }
     mask::put_frame((word, head_len), key, payload, out);
     Ok(())
+}
+
+/// Appends a final frame of at most 125 bytes, if `out` has the room in one piece; says whether it did.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "a call would cost as much as the frame")]
+pub(crate) fn append_short(
+    opcode: Opcode,
+    key: Option<MaskKey>,
+    payload: &[u8],
+    out: &mut impl BufMut,
+) -> bool {
+    match key {
+        None => mask::put_short(header::short(opcode, payload.len()), MaskKey::ZERO, payload, out),
+        Some(key) => {
+            mask::put_short(header::short_masked(opcode, payload.len(), key), key, payload, out)
+        }
+    }
 }

@@ -353,6 +353,19 @@ impl FrameHeader {
     }
 }
 
+/// The header of a final frame of at most 125 bytes as a number whose lowest byte comes first, and its length.
+#[inline]
+pub(crate) fn short(opcode: Opcode, payload_len: usize) -> (u64, usize) {
+    (u64::from(FIN | opcode as u8) | (payload_len as u64) << 8, 2)
+}
+
+/// As [`short`], masked with `key`.
+#[inline]
+pub(crate) fn short_masked(opcode: Opcode, payload_len: usize, key: MaskKey) -> (u64, usize) {
+    let key = u64::from(u32::from_le_bytes(key.to_bytes()));
+    (short(opcode, payload_len).0 | u64::from(MASK) << 8 | key << 16, 6)
+}
+
 #[inline]
 fn judge_first_byte(b0: u8, rules: &HeaderRules) -> Result<(Opcode, Rsv, Fin), FrameError> {
     let bits = b0 & 0x0f;

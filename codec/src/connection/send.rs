@@ -334,16 +334,30 @@ impl<K: MaskKeySource> Sender<K> {
         payload: &[u8],
         out: &mut impl BufMut,
     ) -> Result<(), SendError> {
-        if !self.marks.is_empty() {
-            self.check_sendable(opcode)?;
+        let key = self.next_key();
+        // Most messages: nothing in the way, and short.
+        if self.marks.is_empty()
+            && payload.len() <= CONTROL_PAYLOAD_LEN_MAX
+            && encoder::append_short(opcode, key, payload, out)
+        {
+            return Ok(());
         }
+        self.send_checked(opcode, key, payload, out)
+    }
+
+    #[inline(never)]
+    fn send_checked(
+        &mut self,
+        opcode: Opcode,
+        key: Option<MaskKey>,
+        payload: &[u8],
+        out: &mut impl BufMut,
+    ) -> Result<(), SendError> {
+        self.check_sendable(opcode)?;
         if opcode.is_control() && payload.len() > CONTROL_PAYLOAD_LEN_MAX {
             return Err(SendError::ControlTooLong { payload_len: payload.len() });
         }
-        if !self.marks.is_empty() {
-            self.flush(out);
-        }
-        let key = self.next_key();
+        self.flush(out);
         let head = EncodedHeader::of_final(opcode, payload.len() as u64, key);
         encoder::append(head, key, payload, out)
     }

@@ -38,7 +38,7 @@ pub use kernel::Kernel;
 pub use key::ThreadKeys;
 pub use key::{ChaChaKeys, FixedKey, MaskKey, MaskKeySource};
 pub use put::put;
-pub(crate) use put::{append_with, put_frame};
+pub(crate) use put::{append_with, put_frame, put_short};
 
 use baseline::{BASELINE, Baseline};
 use span::{Copying, InPlace, Span};

@@ -7,9 +7,38 @@ use bytes::BufMut;
 
 use super::{Baseline, Copying, MaskKey, SHORT_LEN_MAX, apply_short, apply_to};
 
+/// Appends a short frame: the `head_len` lowest bytes of `head`, lowest first, then `payload` XOR `key`. Says `false`, and has
+/// written nothing, if `out` has no room for it in one piece or the payload is longer than [`SHORT_LEN_MAX`].
+///
+/// All in registers: what most messages cost is what stands here.
+#[inline(always)]
+#[expect(unsafe_code, reason = "BufMut's room is uninitialised, and its length is set by hand")]
+pub(crate) fn put_short(
+    (head, head_len): (u64, usize),
+    key: MaskKey,
+    payload: &[u8],
+    out: &mut impl BufMut,
+) -> bool {
+    let room = out.chunk_mut();
+    // SAFETY: nothing uninitialised is written through this slice: only bytes are stored.
+    let room: &mut [MaybeUninit<u8>] = unsafe { room.as_uninit_slice_mut() };
+    if payload.len() > SHORT_LEN_MAX || room.len() < 8 + payload.len() || head_len > 8 {
+        return false;
+    }
+    if let Some(first) = room.first_chunk_mut::<8>() {
+        *first = head.to_le_bytes().map(MaybeUninit::new);
+    }
+    let after = room.get_mut(head_len..).unwrap_or_default();
+    apply_short::<Baseline, _>(key, &mut Copying::new(payload, after));
+    // SAFETY: the eight bytes of the header were initialised above, of which `head_len` count, and after these
+    // `payload.len()` more, for which there is room by the check above.
+    unsafe { out.advance_mut(head_len + payload.len()) };
+    true
+}
+
 /// Appends a frame: the `head_len` lowest bytes of `head`, lowest first, then `payload`, XOR `key` if there is one. `out` must have the room in all;
 /// if it lies in one piece, the frame is written with one look at it.
-#[inline(always)]
+#[inline]
 #[expect(unsafe_code, reason = "BufMut's room is uninitialised, and its length is set by hand")]
 pub(crate) fn put_frame(
     (head, head_len): (u128, usize),
@@ -30,11 +59,7 @@ pub(crate) fn put_frame(
     // All sixteen bytes, from registers; the payload overwrites what does not belong to the header.
     *first = head.to_le_bytes().map(MaybeUninit::new);
     let after = room.get_mut(head_len..).unwrap_or_default();
-    // A short payload is copied by the inlined path for masking: a call to `memcpy` costs as much as all the rest.
-    if payload.len() <= SHORT_LEN_MAX {
-        let key = key.unwrap_or(MaskKey::ZERO);
-        apply_short::<Baseline, _>(key, &mut Copying::new(payload, after));
-    } else if let Some(key) = key {
+    if let Some(key) = key {
         apply_to(key, payload, after, 0);
     } else {
         let after = after.get_mut(..payload.len()).unwrap_or_default();
