@@ -1,13 +1,27 @@
 //! The load generator's engine: plan, workers, metrics, report; and the reference server.
+//!
+//! ```text
+//!   cli -> config -> plan -> worker -> { connect -> session } -> metrics -> report
+//!                              ^ coordinator: when load begins, signals, progress
+//! ```
 
 pub mod cli;
 pub mod config;
 pub mod plan;
 
+pub mod clock;
+pub mod coordinator;
 pub mod payload;
+pub mod worker;
 
 pub mod metrics;
+pub mod progress;
 pub mod report;
+pub mod verdict;
+
+pub mod check;
+pub mod exit;
+pub mod run;
 
 pub mod host;
 pub mod serve;

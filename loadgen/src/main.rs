@@ -1,2 +1,51 @@
 //! Entry point of the `loadgen` binary.
-fn main() {}
+
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+
+use loadgen::cli::{self, Command, Parsed, ServeArgs};
+use loadgen::config::Config;
+use loadgen::exit::{Exit, Failed};
+use loadgen::serve::{self, ServeConfig};
+use loadgen::{check, run};
+
+fn main() -> ExitCode {
+    let outcome = match cli::parse(std::env::args_os()) {
+        Parsed::Command(command) => execute(*command),
+        Parsed::Text(text) => {
+            // A reader who has left needs no more.
+            stdout().write_all(text.as_bytes()).ok();
+            Ok(Exit::Ok)
+        }
+        Parsed::Wrong(line) => Err(Failed::usage(line)),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(Failed { exit, line }) => {
+            eprintln!("error: {line}");
+            exit.into()
+        }
+    }
+}
+
+fn execute(command: Command) -> Result<Exit, Failed> {
+    match command {
+        Command::Run(args) => run::run(Config::of_run(args).map_err(Failed::usage)?),
+        Command::Connect(args) => run::run(Config::of_connect(args).map_err(Failed::usage)?),
+        Command::Serve(args) => serve(&args),
+        Command::Check(args) => check::run(args),
+    }
+}
+
+fn serve(args: &ServeArgs) -> Result<Exit, Failed> {
+    let config = ServeConfig {
+        mode: args.mode,
+        listen: args.listen,
+        threads: run::serve_threads(args.threads)?,
+        ..ServeConfig::default()
+    };
+    // A port in use, a port that needs root, an address that isn't here: what was typed can't be.
+    serve::run(&config, &mut stdout().lock())
+        .map(|()| Exit::Ok)
+        .map_err(|error| Failed::usage(error.to_string()))
+}

@@ -63,6 +63,26 @@ impl Metric {
         Self::CloseTcp,
     ];
 
+    /// From what to what, in words.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::ConnectLag => "from the planned start to the actual one",
+            Self::ConnectTcp => "from the start to an open TCP connection",
+            Self::ConnectUpgrade => "from TCP to a validated response",
+            Self::ConnectTotal => "from the planned start to a validated response",
+            Self::RttResponse => "from the planned send to the echo",
+            Self::RttService => "from the actual write to the echo",
+            Self::SendLag => "from the planned send to the actual write",
+            Self::DrainResponse => "of rtt.response, what arrived after the measured time",
+            Self::DrainService => "of rtt.service, what arrived after the measured time",
+            Self::WarmupResponse => "rtt.response of the warm-up",
+            Self::WarmupService => "rtt.service of the warm-up",
+            Self::CloseHandshake => "from sending Close to receiving it",
+            Self::CloseTcp => "from sending Close to the end of the stream",
+        }
+    }
+
     /// As reports call it.
     #[must_use]
     pub const fn name(self) -> &'static str {

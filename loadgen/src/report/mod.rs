@@ -1,3 +1,425 @@
 //! What was measured to what is printed and written.
+//!
+//! [`Report`] is the result file: everything in it is an integer, a name or a list of those, and the schema in
+//! `loadgen/report.schema.json` describes it. The text is made of the same values, so that the two never say different things.
 
+mod build;
 pub mod escape;
+pub mod json;
+pub mod text;
+pub mod units;
+
+use serde::{Deserialize, Serialize};
+
+pub use build::Subject;
+
+/// The version of the result file's schema.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Name and version of the program.
+    pub generator: Generator,
+    /// `run` or `connect`.
+    pub command: String,
+    /// Wall-clock time of the begin, in milliseconds since 1970.
+    pub started_at_unix_ms: u64,
+    /// Whether a signal ended it before its time.
+    pub is_interrupted: bool,
+    /// What was asked for, with every default filled in.
+    pub config: ConfigReport,
+    /// The server.
+    pub target: TargetReport,
+    /// The machine that made the load.
+    pub host: HostReport,
+    /// When each phase began and ended.
+    pub phases: Phases,
+    /// Connections.
+    pub connections: Connections,
+    /// Messages; `null` if none are sent.
+    pub messages: Option<Messages>,
+    /// Bytes on sockets.
+    pub bytes: Bytes,
+    /// What failed.
+    pub errors: Vec<ErrorReport>,
+    /// How established connections were closed.
+    pub closings: Vec<ClosingReport>,
+    /// The bounds that all histograms share.
+    pub histogram_bounds: Bounds,
+    /// Durations.
+    pub histograms: Vec<HistogramReport>,
+    /// What happened over time.
+    pub time_series: TimeSeries,
+    /// What the run took of this machine.
+    pub client: Client,
+    /// Sums that are wrong: must be empty.
+    pub imbalances: Vec<String>,
+    /// Whether the measurement can be trusted.
+    pub verdict: VerdictReport,
+    /// Whether the server did all it should.
+    pub outcome: OutcomeReport,
+}
+
+/// The program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generator {
+    /// `loadgen`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// The resolved configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConfigReport {
+    /// Connections open at once.
+    pub connections: u64,
+    /// Connections begun a second; `null` is as fast as the server takes them.
+    pub connect_rate_per_s: Option<f64>,
+    /// Worker threads.
+    pub threads: u64,
+    /// `closed` or `open`; `null` if no messages are sent.
+    pub load: Option<String>,
+    /// Messages outstanding on each connection (closed loop).
+    pub pipeline: Option<u32>,
+    /// Messages a second in all (open loop).
+    pub rate_per_s: Option<f64>,
+    /// How many messages, or connections if none are sent, in all.
+    pub number: Option<u64>,
+    /// Bytes of a payload.
+    pub payload_size: Option<u64>,
+    /// `text` or `binary`.
+    pub payload_kind: Option<String>,
+    /// Whether payloads are made from the seed; otherwise all are the same.
+    pub payload_is_generated: Option<bool>,
+    /// Measured time.
+    pub duration_ns: u64,
+    /// Load before it.
+    pub warmup_ns: u64,
+    /// Bound on waiting for replies at the end.
+    pub drain_timeout_ns: u64,
+    /// Bound on TCP and opening handshake.
+    pub connect_timeout_ns: u64,
+    /// Bound on the closing handshake and the end of the stream.
+    pub close_timeout_ns: u64,
+    /// Headers of the request beside those of the protocol. Values may be secrets, so only names are kept.
+    pub header_names: Vec<String>,
+    /// Subprotocols offered.
+    pub subprotocols: Vec<String>,
+    /// The Origin header.
+    pub origin: Option<String>,
+    /// `random` or `zero`.
+    pub mask: String,
+    /// Where payloads come from.
+    pub seed: u64,
+    /// Messages without reply that a worker allows before it leaves out what is due (open loop).
+    pub unanswered_max_per_worker: u64,
+    /// Bytes that may wait for sockets before a worker leaves out what is due (open loop).
+    pub backlog_bytes_max_per_worker: u64,
+    /// What the user wants kept with the result.
+    pub labels: Vec<Label>,
+}
+
+/// A label.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// Before the `=`.
+    pub key: String,
+    /// After it.
+    pub value: String,
+}
+
+/// The server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetReport {
+    /// Its URL.
+    pub url: String,
+    /// Whether it ran in the same process.
+    pub is_embedded: bool,
+    /// What its name resolved to.
+    pub addresses: Vec<String>,
+    /// How long that took, once, before the run; `null` if there was nothing to resolve.
+    pub dns_ns: Option<u64>,
+}
+
+/// The machine that made the load.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostReport {
+    /// Operating system and its version.
+    pub system: String,
+    /// Processors that this process may use.
+    pub processors: u64,
+    /// Descriptors that this process may have open; `null` is without limit.
+    pub descriptors_max: Option<u64>,
+    /// Local ports for connections to one address: first and last.
+    pub ports: Option<(u16, u16)>,
+}
+
+/// When each phase began and ended, in nanoseconds after the run's begin. `null` if it never came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phases {
+    /// Connections are opened before load.
+    pub ramp: Option<Interval>,
+    /// Load that isn't measured.
+    pub warmup: Option<Interval>,
+    /// The measured time.
+    pub measured: Option<Interval>,
+    /// Replies are waited for.
+    pub drain: Option<Interval>,
+    /// Connections are closed.
+    pub close: Option<Interval>,
+}
+
+/// An interval of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Its begin.
+    pub begin_ns: u64,
+    /// Its end.
+    pub end_ns: u64,
+}
+
+impl Interval {
+    /// How long it is.
+    #[must_use]
+    pub const fn length_ns(&self) -> u64 {
+        self.end_ns.saturating_sub(self.begin_ns)
+    }
+}
+
+/// What became of the connections.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Connections {
+    /// Begun. Is completed and failed together.
+    pub attempted: u64,
+    /// Opened by a valid handshake.
+    pub established: u64,
+    /// Did all they should and were closed cleanly.
+    pub completed: u64,
+    /// Did not, see `errors`.
+    pub failed: u64,
+    /// Opened within the measured time (`connect`).
+    pub opened: u64,
+    /// Of those, a second (`connect`).
+    pub opened_per_s: Option<f64>,
+}
+
+/// What became of the messages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Messages {
+    /// Asked for, a second (open loop).
+    pub offered_per_s: Option<f64>,
+    /// Echoes that arrived within the measured time, a second.
+    pub achieved_per_s: f64,
+    /// Echoes that arrived within the measured time.
+    pub arrived: u64,
+    /// Of the measured time.
+    pub measured: SpanReport,
+    /// Of the warm-up.
+    pub warmup: SpanReport,
+    /// Received again, or after they had been given up for lost.
+    pub duplicated: u64,
+    /// Received without having been sent.
+    pub unexpected: u64,
+    /// Pings received, and answered.
+    pub pings: u64,
+}
+
+/// What became of the messages of a span. `sent` is received, altered and lost together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpanReport {
+    /// Sent.
+    pub sent: u64,
+    /// Came back as they were.
+    pub received: u64,
+    /// Came back changed.
+    pub altered: u64,
+    /// Never came back.
+    pub lost: u64,
+    /// Of those received, the ones that came after a later one.
+    pub reordered: u64,
+    /// Due, and not sent because their connection wasn't open.
+    pub unsent_closed: u64,
+    /// Due, and not sent because the server didn't read.
+    pub unsent_backlog: u64,
+}
+
+/// Bytes on sockets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bytes {
+    /// Written.
+    pub sent: u64,
+    /// Read.
+    pub received: u64,
+}
+
+/// A kind of failure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorReport {
+    /// Where: `tcp`, `handshake`, `http`, `open`, `protocol`, `server_close`, `close`, `run` or `message`.
+    pub phase: String,
+    /// What.
+    pub code: String,
+    /// How often.
+    pub count: u64,
+    /// What was seen the first time; control characters are escaped.
+    pub sample: String,
+}
+
+/// A way in which connections were closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosingReport {
+    /// Who began: `client` or `server`.
+    pub by: String,
+    /// With what code; 1005 for none, 1006 without Close.
+    pub code: u16,
+    /// Whether both Close frames were exchanged and the stream then ended.
+    pub is_clean: bool,
+    /// How many connections.
+    pub count: u64,
+}
+
+/// The parameters of a histogram.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// The shortest duration.
+    pub lowest_ns: u64,
+    /// The longest.
+    pub highest_ns: u64,
+    /// Decimal digits.
+    pub significant_digits: u8,
+}
+
+/// A histogram: its most asked for values, and all of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HistogramReport {
+    /// What was measured.
+    pub metric: String,
+    /// From what to what.
+    pub description: String,
+    /// Durations in it.
+    pub count: u64,
+    /// Durations shorter than its range: in no percentile.
+    pub below: u64,
+    /// Durations longer than its range: in no percentile.
+    pub above: u64,
+    /// The shortest.
+    pub min_ns: u64,
+    /// The mean.
+    pub mean_ns: u64,
+    /// The standard deviation.
+    pub deviation_ns: u64,
+    /// The longest.
+    pub max_ns: u64,
+    /// Percentiles, ascending.
+    pub percentiles: Vec<Percentile>,
+    /// The histogram in the HdrHistogram V2 format, deflated, in base64.
+    pub data: String,
+}
+
+impl HistogramReport {
+    /// A percentile that is in the report.
+    #[must_use]
+    #[expect(clippy::float_cmp, reason = "the constants of this program, unchanged")]
+    pub fn percentile(&self, percentile: f64) -> Option<u64> {
+        self.percentiles.iter().find(|row| row.percentile == percentile).map(|row| row.value_ns)
+    }
+}
+
+/// A percentile.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Percentile {
+    /// Of 100.
+    pub percentile: f64,
+    /// So many of all are not above it.
+    pub value_ns: u64,
+}
+
+/// What happened over time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeSeries {
+    /// The length of an interval; the last may be shorter.
+    pub interval_ns: u64,
+    /// Intervals, without gaps, from the run's begin.
+    pub rows: Vec<RowReport>,
+}
+
+/// An interval of the time series. Its percentiles are to 3 %: of response latency under open loop, else of service latency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowReport {
+    /// Its begin.
+    pub begin_ns: u64,
+    /// Its length.
+    pub length_ns: u64,
+    /// Connections open at its end.
+    pub open: u64,
+    /// Connections established.
+    pub established: u64,
+    /// Connections failed.
+    pub failed: u64,
+    /// Messages sent.
+    pub sent: u64,
+    /// Echoes received.
+    pub received: u64,
+    /// Wrong messages received.
+    pub wrong: u64,
+    /// Median latency.
+    pub p50_ns: Option<u64>,
+    /// 99th percentile.
+    pub p99_ns: Option<u64>,
+}
+
+/// What the run took of the machine that made the load.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Client {
+    /// Processor time of the worker threads while load was made, as a share of one processor.
+    pub cpu_share: f64,
+    /// Processor time of the whole process over the whole run; an embedded server is in it.
+    pub process_cpu_ns: u64,
+    /// The share of the time that the busiest worker was on a processor or waited for one.
+    pub busiest_share: f64,
+    /// Each worker.
+    pub workers: Vec<WorkerShare>,
+    /// The most memory that was resident, in bytes; an embedded server is in it.
+    pub rss_max: Option<u64>,
+    /// Memory that an idle connection took, in bytes; `null` if the server is embedded.
+    pub rss_per_connection: Option<u64>,
+    /// How much later than it should the program once woke up.
+    pub pause_max_ns: u64,
+}
+
+/// One worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerShare {
+    /// How long it made load.
+    pub load_ns: u64,
+    /// On a processor meanwhile.
+    pub cpu_ns: u64,
+    /// Waiting for a processor meanwhile.
+    pub wait_ns: Option<u64>,
+    /// Connections established.
+    pub established: u64,
+    /// Echoes received.
+    pub received: u64,
+}
+
+/// Whether the measurement can be trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerdictReport {
+    /// `valid`, `degraded` or `saturated`.
+    pub state: String,
+    /// Why not `valid`.
+    pub reasons: Vec<String>,
+}
+
+/// Whether the run did what it should.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutcomeReport {
+    /// Every connection completed and every message came back as it was.
+    pub is_ok: bool,
+    /// What did not.
+    pub reasons: Vec<String>,
+}

@@ -1,0 +1,145 @@
+//! The monotonic clock to nanoseconds after the begin of a run, and an alarm that rings at one of them.
+//!
+//! tokio's timers have a grain of a millisecond, which would be most of what is measured here. The alarm is a timer of the
+//! kernel on the thread's own poller: it rings when it is asked to, give or take the wake-up of the thread.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::unix::pipe;
+
+/// Nanoseconds since the begin of a run. The wall clock may jump as it likes.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    epoch: Instant,
+}
+
+impl Clock {
+    /// The run begins now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { epoch: Instant::now() }
+    }
+
+    /// How long ago it began; saturates after 584 years.
+    #[must_use]
+    #[inline]
+    pub fn now_ns(&self) -> u64 {
+        nanos(self.epoch.elapsed())
+    }
+
+    /// That many nanoseconds after the begin, for a timer.
+    #[must_use]
+    pub fn instant(&self, ns: u64) -> tokio::time::Instant {
+        (self.epoch + Duration::from_nanos(ns)).into()
+    }
+}
+
+/// A duration in nanoseconds; saturates after 584 years.
+#[must_use]
+#[inline]
+pub fn nanos(duration: Duration) -> u64 {
+    const NANOS_PER_S: u64 = 1_000_000_000;
+    duration
+        .as_secs()
+        .saturating_mul(NANOS_PER_S)
+        .saturating_add(u64::from(duration.subsec_nanos()))
+}
+
+/// Rings at a time of a [`Clock`]. One waits for one time.
+#[derive(Debug)]
+pub struct Alarm {
+    /// A timer's descriptor is read as a pipe's is: what comes is how often it has rung. tokio has no type of its own for it
+    /// that can be made without `unsafe`.
+    timer: pipe::Receiver,
+    clock: Clock,
+    /// What the timer is set to.
+    set_ns: Option<u64>,
+}
+
+impl Alarm {
+    /// An alarm on the runtime that this is called in.
+    ///
+    /// # Errors
+    /// What the system says when it has no descriptor left.
+    pub fn new(clock: Clock) -> io::Result<Self> {
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        let timer = pipe::Receiver::from_owned_fd_unchecked(timer)?;
+        Ok(Self { timer, clock, set_ns: None })
+    }
+
+    /// Ready once it is `ns` or later.
+    pub fn poll_until(&mut self, cx: &mut Context<'_>, ns: u64) -> Poll<()> {
+        loop {
+            let now_ns = self.clock.now_ns();
+            if now_ns >= ns {
+                return Poll::Ready(());
+            }
+            if self.set_ns != Some(ns) {
+                // Setting it again makes what was to come, and what has come, go away.
+                if timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once(ns - now_ns))
+                    .is_err()
+                {
+                    // Not possible with a valid descriptor and time; a late ring is better than none.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                self.set_ns = Some(ns);
+            }
+            // Longer than the number that comes: a short read tells the runtime that no more does.
+            let mut rings = [0; 16];
+            match Pin::new(&mut self.timer).poll_read(cx, &mut ReadBuf::new(&mut rings)) {
+                Poll::Pending => return Poll::Pending,
+                // A ring for an earlier setting, or one a hair too early: set it again.
+                Poll::Ready(Ok(())) => self.set_ns = None,
+                Poll::Ready(Err(_)) => return Poll::Ready(()), // the runtime is going down
+            }
+        }
+    }
+
+    /// Waits until it is `ns` or later.
+    pub async fn until(&mut self, ns: u64) {
+        std::future::poll_fn(|cx| self.poll_until(cx, ns)).await;
+    }
+}
+
+/// A setting that rings once, after `ns`.
+#[expect(clippy::cast_possible_wrap, reason = "u64::MAX nanoseconds are 2^34 seconds")]
+fn once(ns: u64) -> Itimerspec {
+    let never = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let after =
+        Timespec { tv_sec: (ns / 1_000_000_000) as i64, tv_nsec: (ns % 1_000_000_000) as i64 };
+    Itimerspec { it_interval: never, it_value: after }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_alarm_rings_after_its_time_and_can_be_set_again() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let clock = Clock::start();
+            let mut alarm = Alarm::new(clock).unwrap();
+            for ns in [0, 200_000, 100_000, 3_000_000, 3_000_000] {
+                alarm.until(ns).await;
+                assert!(clock.now_ns() >= ns, "{ns}");
+            }
+        });
+    }
+
+    #[test]
+    fn durations_saturate() {
+        assert_eq!(nanos(Duration::from_millis(1_500)), 1_500_000_000);
+        assert_eq!(nanos(Duration::MAX), u64::MAX);
+    }
+}

@@ -1,0 +1,267 @@
+//! Workers to one result: tells them when load begins, watches, hears signals, and waits for them.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::process;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use wscodec::handshake::ClientRequest;
+
+use crate::clock::{Clock, nanos};
+use crate::config::{Config, Scenario};
+use crate::metrics::live::{Live, Snapshot};
+use crate::metrics::timeline::{Row, Timeline};
+use crate::progress::Progress;
+use crate::worker::usage::{memory, process_cpu_ns};
+use crate::worker::{Brief, Command, Times, WorkerReport, spawn};
+
+/// From the decision that load begins to its begin: all workers have heard by then.
+const LEAD_NS: u64 = 5_000_000;
+/// How often the progress line is drawn.
+const TICK: Duration = Duration::from_millis(200);
+/// The exit code of an interrupted run.
+const INTERRUPTED: i32 = 130;
+
+/// What was observed, before anything is made of it.
+#[derive(Debug)]
+pub struct Observed {
+    /// One for each worker that ran.
+    pub workers: Vec<WorkerReport>,
+    /// When load began and was to end; `None` if it never began.
+    pub times: Option<Times>,
+    /// The time series.
+    pub rows: Vec<Row>,
+    /// The length of its intervals.
+    pub interval_ns: u64,
+    /// How much later than it should this thread once woke up: the process, or the machine, stood still.
+    pub pause_max_ns: u64,
+    /// Whether a signal ended the run.
+    pub is_interrupted: bool,
+    /// Processor time of the process, in nanoseconds.
+    pub process_cpu_ns: u64,
+    /// How long that was, in nanoseconds.
+    pub wall_ns: u64,
+    /// Resident memory before the first connection, in bytes.
+    pub rss_before: Option<u64>,
+    /// Resident memory with all connections open and nothing sent, in bytes.
+    pub rss_open: Option<u64>,
+    /// The most that was resident, in bytes.
+    pub rss_max: Option<u64>,
+    /// What made a worker fail.
+    pub faults: Vec<String>,
+}
+
+/// Runs a configuration against `addresses`.
+///
+/// # Errors
+/// What the system says when it refuses a thread, a runtime or signals.
+pub fn run(
+    config: &Arc<Config>,
+    addresses: &[SocketAddr],
+    request: &ClientRequest,
+) -> io::Result<Observed> {
+    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+    let _entered = runtime.enter();
+    let signals = Signals::new()?;
+    let rss_before = memory().map(|(now, _)| now);
+    let clock = Clock::start();
+    let (commander, commands) = watch::channel(Command::Ramp);
+    let (settled, mut settlements) = mpsc::unbounded_channel();
+    let mut lives = Vec::new();
+    let mut threads = Vec::new();
+    for number in 0..config.threads.get() as u64 {
+        let brief = Brief {
+            clock,
+            config: Arc::clone(config),
+            addresses: addresses.into(),
+            request: request.clone(),
+            commands: commands.clone(),
+            settled: settled.clone(),
+        };
+        let live = Arc::new(Live::new());
+        lives.push(Arc::clone(&live));
+        threads.push(spawn(number, brief, live)?);
+    }
+    drop((settled, commands));
+    let expected_ns = nanos(config.warmup + config.duration + config.drain_timeout);
+    let mut coordinator = Coordinator {
+        config,
+        clock,
+        commander,
+        signals,
+        lives,
+        timeline: Timeline::new(expected_ns),
+        progress: Progress::new(config),
+        times: None,
+        is_interrupted: false,
+        pause_max_ns: 0,
+        rss_open: None,
+        workers: threads.len(),
+    };
+    let cpu_before_ns = process_cpu_ns();
+    runtime.block_on(coordinator.coordinate(&mut settlements));
+    let mut observed = coordinator.observed(threads);
+    observed.rss_before = rss_before;
+    observed.process_cpu_ns = process_cpu_ns().saturating_sub(cpu_before_ns);
+    observed.wall_ns = clock.now_ns();
+    Ok(observed)
+}
+
+struct Coordinator<'c> {
+    config: &'c Config,
+    clock: Clock,
+    commander: watch::Sender<Command>,
+    signals: Signals,
+    lives: Vec<Arc<Live>>,
+    timeline: Timeline,
+    progress: Progress,
+    times: Option<Times>,
+    is_interrupted: bool,
+    pause_max_ns: u64,
+    rss_open: Option<u64>,
+    workers: usize,
+}
+
+/// What has happened while waiting.
+enum News {
+    Settled(u64),
+    /// The last worker is done.
+    Done,
+    Signal,
+    Tick,
+}
+
+impl Coordinator<'_> {
+    async fn coordinate(&mut self, settlements: &mut mpsc::UnboundedReceiver<u64>) {
+        if matches!(self.config.scenario, Scenario::OpenClose { .. }) {
+            self.begin_load(self.clock.now_ns());
+        }
+        let mut open = VecDeque::new();
+        let mut tick = Instant::now() + TICK;
+        loop {
+            let news = tokio::select! {
+                biased;
+                () = self.signals.next() => News::Signal,
+                settled = settlements.recv() => settled.map_or(News::Done, News::Settled),
+                () = sleep_until(tick) => News::Tick,
+            };
+            match news {
+                News::Done => break,
+                News::Signal if self.is_interrupted => {
+                    self.progress.finish();
+                    process::exit(INTERRUPTED);
+                }
+                News::Signal => {
+                    self.is_interrupted = true;
+                    self.commander.send_replace(Command::Stop);
+                }
+                News::Settled(connections) => {
+                    open.push_back(connections);
+                    if open.len() == self.workers && self.times.is_none() && !self.is_interrupted {
+                        self.all_settled(open.iter().sum());
+                    }
+                }
+                News::Tick => {
+                    let late = Instant::now().saturating_duration_since(tick);
+                    self.pause_max_ns = self.pause_max_ns.max(nanos(late));
+                    tick = Instant::now() + TICK;
+                    self.look();
+                }
+            }
+        }
+        self.timeline.push(self.clock.now_ns(), self.snapshot());
+        self.progress.finish();
+    }
+
+    /// Every planned connection is open or has failed.
+    fn all_settled(&mut self, open: u64) {
+        self.rss_open = memory().map(|(now, _)| now);
+        if open == 0 {
+            // Nobody is there: a run that can only wait is over.
+            self.commander.send_replace(Command::Stop);
+        } else {
+            self.begin_load(self.clock.now_ns() + LEAD_NS);
+        }
+    }
+
+    fn begin_load(&mut self, load_begin_ns: u64) {
+        let window_begin_ns = load_begin_ns + nanos(self.config.warmup);
+        let window_end_ns = window_begin_ns + nanos(self.config.duration);
+        let times = Times { load_begin_ns, window_begin_ns, window_end_ns };
+        self.times = Some(times);
+        self.progress.load(times);
+        self.commander.send_replace(Command::Load(times));
+    }
+
+    fn look(&mut self) {
+        let now_ns = self.clock.now_ns();
+        let is_row_due = now_ns >= self.timeline.next_ns();
+        if !is_row_due && !self.progress.is_shown() {
+            return;
+        }
+        let snapshot = self.snapshot();
+        self.progress.show(now_ns, &snapshot);
+        if is_row_due {
+            self.timeline.push(now_ns, snapshot);
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot::of(self.lives.iter().map(AsRef::as_ref))
+    }
+
+    fn observed(self, threads: Vec<JoinHandle<io::Result<WorkerReport>>>) -> Observed {
+        let mut workers = Vec::new();
+        let mut faults = Vec::new();
+        for (number, thread) in threads.into_iter().enumerate() {
+            match thread.join() {
+                Ok(Ok(report)) => workers.push(report),
+                Ok(Err(error)) => faults.push(format!("worker {number}: {error}")),
+                Err(_) => faults.push(format!("worker {number} panicked")),
+            }
+        }
+        Observed {
+            workers,
+            times: self.times,
+            rows: self.timeline.rows().to_vec(),
+            interval_ns: self.timeline.interval_ns(),
+            pause_max_ns: self.pause_max_ns,
+            is_interrupted: self.is_interrupted,
+            process_cpu_ns: 0,
+            wall_ns: 0,
+            rss_before: None,
+            rss_open: self.rss_open,
+            rss_max: memory().map(|(_, most)| most),
+            faults,
+        }
+    }
+}
+
+/// SIGINT and SIGTERM: the first ends the run in good order, the second at once.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

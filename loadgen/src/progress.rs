@@ -1,0 +1,114 @@
+//! Snapshots to a live line on stderr, if that is a terminal: what is left, what is open, how fast, how slow, how wrong.
+
+use std::io::{IsTerminal, stderr};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::config::{Config, Talk};
+use crate::metrics::live::Snapshot;
+use crate::report::units;
+use crate::worker::Times;
+
+/// The live line, or nothing where it isn't wanted.
+#[derive(Debug)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    connections: u64,
+    times: Option<Times>,
+    is_echo: bool,
+    last: Snapshot,
+    last_ns: u64,
+}
+
+impl Progress {
+    /// A line for a run, if stderr is a terminal and nobody has said no.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let is_shown = config.talk == Talk::Progress && stderr().is_terminal();
+        Self {
+            bar: is_shown.then(bar),
+            connections: config.connections,
+            times: None,
+            is_echo: config.echo().is_some(),
+            last: Snapshot::zero(),
+            last_ns: 0,
+        }
+    }
+
+    /// Whether anybody sees it.
+    #[must_use]
+    pub const fn is_shown(&self) -> bool {
+        self.bar.is_some()
+    }
+
+    /// Load begins and ends at these times.
+    pub const fn load(&mut self, times: Times) {
+        self.times = Some(times);
+    }
+
+    /// Draws what is known at `now_ns`.
+    pub fn show(&mut self, now_ns: u64, now: &Snapshot) {
+        let Some(bar) = &self.bar else { return };
+        let span_ns = now_ns.saturating_sub(self.last_ns).max(1);
+        let (place, left) = match self.times {
+            None => {
+                (u64::from(now.established > 0) * now.established * 1_000 / self.connections, None)
+            }
+            Some(times) => {
+                let whole_ns = (times.window_end_ns - times.load_begin_ns).max(1);
+                let done_ns = now_ns.saturating_sub(times.load_begin_ns).min(whole_ns);
+                let place = u128::from(done_ns) * 1_000 / u128::from(whole_ns);
+                (u64::try_from(place).unwrap_or(1_000), Some(whole_ns - done_ns))
+            }
+        };
+        bar.set_position(place.min(1_000));
+        let mut parts = vec![match left {
+            None => "connecting".to_owned(),
+            Some(0) => "closing".to_owned(),
+            Some(left_ns) => format!("{} s left", left_ns.div_ceil(1_000_000_000)),
+        }];
+        parts.push(format!("open {}", units::count(now.open)));
+        let events = |snapshot: &Snapshot| {
+            if self.is_echo { snapshot.received } else { snapshot.established }
+        };
+        let rate = events(now) - events(&self.last);
+        let per_s = u128::from(rate) * 1_000_000_000 / u128::from(span_ns);
+        parts.push(format!("{}/s", units::count(u64::try_from(per_s).unwrap_or(u64::MAX))));
+        if let Some([p50, p99]) = now.percentiles_since(&self.last, [50.0, 99.0]) {
+            parts.push(format!("p50 {}  p99 {}", units::duration(p50), units::duration(p99)));
+        }
+        let errors = now.failed + now.wrong;
+        if errors > 0 {
+            parts.push(format!("errors {}", units::count(errors)));
+        }
+        bar.set_message(parts.join("   "));
+        self.last = now.clone();
+        self.last_ns = now_ns;
+    }
+
+    /// Takes the line away.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(1_000);
+    // The template is a constant that a test reads.
+    bar.set_style(style().unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+fn style() -> Result<ProgressStyle, indicatif::style::TemplateError> {
+    Ok(ProgressStyle::with_template(" [{bar:24}] {msg}")?.progress_chars("=> "))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_template_is_one() {
+        assert!(super::style().is_ok());
+    }
+}

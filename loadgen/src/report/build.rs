@@ -1,0 +1,426 @@
+//! Counters, histograms and configuration to a [`Report`].
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustix::system::uname;
+use wscodec::DataKind;
+
+use super::{
+    Bounds, Bytes, Client, ClosingReport, ConfigReport, Connections, ErrorReport, Generator,
+    HistogramReport, HostReport, Interval, Label, Messages, OutcomeReport, Percentile, Phases,
+    Report, RowReport, SCHEMA_VERSION, SpanReport, TargetReport, TimeSeries, VerdictReport,
+    WorkerShare,
+};
+use crate::clock::nanos;
+use crate::config::{Config, Content, Load, Rate, Scenario};
+use crate::coordinator::Observed;
+use crate::host::Host;
+use crate::metrics::balance::imbalances;
+use crate::metrics::{
+    Distribution, Failures, HIGHEST_NS, LOWEST_NS, MessageCounts, Metric, Metrics,
+    SIGNIFICANT_DIGITS,
+};
+use crate::report::units;
+use crate::verdict::{Evidence, Verdict};
+use crate::worker::{BACKLOG_MAX, UNANSWERED_MAX, WorkerReport};
+
+/// Percentiles of every histogram in a report.
+const PERCENTILES: [f64; 9] = [25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
+
+/// What a report is about, beside what was observed.
+#[derive(Clone, Debug)]
+pub struct Subject<'s> {
+    /// What was asked for.
+    pub config: &'s Config,
+    /// The server's URL.
+    pub url: String,
+    /// What its name resolved to.
+    pub addresses: &'s [SocketAddr],
+    /// How long that took, in nanoseconds.
+    pub dns_ns: Option<u64>,
+    /// When the run began.
+    pub started_at: SystemTime,
+    /// The machine, as it was during the run.
+    pub host: &'s Host,
+}
+
+impl Report {
+    /// Makes a report of what was observed.
+    #[must_use]
+    pub fn new(subject: &Subject<'_>, observed: &Observed) -> Self {
+        let config = subject.config;
+        let mut metrics = Metrics::default();
+        for worker in &observed.workers {
+            metrics.merge(worker.metrics.clone());
+        }
+        let phases = phases(config, observed);
+        let client = client(config, observed);
+        let verdict = Verdict::new(&evidence(config, observed, &metrics, &client));
+        let mut imbalances = imbalances(&metrics);
+        imbalances.extend(observed.faults.iter().cloned());
+        let since_1970 = subject.started_at.duration_since(SystemTime::UNIX_EPOCH);
+        Self {
+            schema_version: SCHEMA_VERSION,
+            generator: Generator {
+                name: env!("CARGO_PKG_NAME").into(),
+                version: env!("CARGO_PKG_VERSION").into(),
+            },
+            command: config.scenario.name().into(),
+            started_at_unix_ms: nanos(since_1970.unwrap_or_default()) / 1_000_000,
+            is_interrupted: observed.is_interrupted,
+            config: resolved(config),
+            target: TargetReport {
+                url: subject.url.clone(),
+                is_embedded: config.target.is_none(),
+                addresses: subject.addresses.iter().map(ToString::to_string).collect(),
+                dns_ns: subject.dns_ns,
+            },
+            host: host(subject.host),
+            connections: connections(&metrics, &phases, config),
+            messages: config.echo().is_some().then(|| messages(&metrics, &phases, config)),
+            bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
+            errors: errors(&metrics.failures).chain(errors(&metrics.wrong)).collect(),
+            closings: closings(&metrics),
+            histogram_bounds: Bounds {
+                lowest_ns: LOWEST_NS,
+                highest_ns: HIGHEST_NS,
+                significant_digits: SIGNIFICANT_DIGITS,
+            },
+            histograms: Metric::ALL
+                .into_iter()
+                .filter_map(|metric| Some(histogram(metric, metrics.distributions.of(metric)?)))
+                .collect(),
+            time_series: time_series(observed),
+            client,
+            outcome: outcome(&metrics, &imbalances, config),
+            imbalances,
+            verdict: VerdictReport { state: verdict.state.name().into(), reasons: verdict.reasons },
+            phases,
+        }
+    }
+
+    /// A histogram by the name of its metric.
+    #[must_use]
+    pub fn histogram(&self, metric: Metric) -> Option<&HistogramReport> {
+        self.histograms.iter().find(|histogram| histogram.metric == metric.name())
+    }
+}
+
+fn resolved(config: &Config) -> ConfigReport {
+    let echo = config.echo();
+    let load = echo.map(|echo| echo.load);
+    ConfigReport {
+        connections: config.connections,
+        connect_rate_per_s: config.connect_rate.map(Rate::per_s),
+        threads: config.threads.get() as u64,
+        load: load.map(|load| match load {
+            Load::Closed { .. } => "closed".into(),
+            Load::Open { .. } => "open".into(),
+        }),
+        pipeline: load.and_then(|load| match load {
+            Load::Closed { pipeline } => Some(pipeline),
+            Load::Open { .. } => None,
+        }),
+        rate_per_s: load.and_then(offered),
+        number: match &config.scenario {
+            Scenario::Echo(echo) => echo.messages,
+            Scenario::OpenClose { number } => *number,
+        },
+        payload_size: echo.map(|echo| echo.content.size() as u64),
+        payload_kind: echo.map(|echo| match echo.kind {
+            DataKind::Text => "text".into(),
+            DataKind::Binary => "binary".into(),
+        }),
+        payload_is_generated: echo.map(|echo| matches!(echo.content, Content::Generated { .. })),
+        duration_ns: nanos(config.duration),
+        warmup_ns: nanos(config.warmup),
+        drain_timeout_ns: nanos(config.drain_timeout),
+        connect_timeout_ns: nanos(config.request.connect_timeout),
+        close_timeout_ns: nanos(config.request.close_timeout),
+        header_names: config.request.headers.iter().map(|(name, _)| name.clone()).collect(),
+        subprotocols: config.request.subprotocols.clone(),
+        origin: config.request.origin.clone(),
+        mask: config.mask.name().into(),
+        seed: config.seed,
+        unanswered_max_per_worker: UNANSWERED_MAX as u64,
+        backlog_bytes_max_per_worker: BACKLOG_MAX as u64,
+        labels: config
+            .labels
+            .iter()
+            .map(|(key, value)| Label { key: key.clone(), value: value.clone() })
+            .collect(),
+    }
+}
+
+fn offered(load: Load) -> Option<f64> {
+    match load {
+        Load::Closed { .. } => None,
+        Load::Open { rate } => Some(rate.per_s()),
+    }
+}
+
+fn host(host: &Host) -> HostReport {
+    let name = uname();
+    HostReport {
+        system: format!(
+            "{} {} {}",
+            name.sysname().to_string_lossy(),
+            name.release().to_string_lossy(),
+            name.machine().to_string_lossy()
+        ),
+        processors: thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64,
+        descriptors_max: host.descriptors.soft,
+        ports: host.ports.as_ref().map(|ports| (*ports.start(), *ports.end())),
+    }
+}
+
+/// The earliest begin and the latest end of what the workers did.
+fn phases(config: &Config, observed: &Observed) -> Phases {
+    let latest = |of: fn(&WorkerReport) -> u64| observed.workers.iter().map(of).max().unwrap_or(0);
+    let is_echo = config.echo().is_some();
+    let load_end_ns = latest(|worker| worker.load_end_ns);
+    let drain_end_ns = latest(|worker| worker.drain_end_ns);
+    let times = observed.times;
+    let interval = |begin_ns, end_ns| Interval { begin_ns, end_ns };
+    let warmup = times.filter(|times| times.window_begin_ns > times.load_begin_ns);
+    Phases {
+        ramp: is_echo.then(|| interval(0, latest(|worker| worker.settled_ns))),
+        warmup: warmup
+            .map(|times| interval(times.load_begin_ns, times.window_begin_ns.min(load_end_ns))),
+        measured: times
+            .filter(|times| times.window_begin_ns < load_end_ns)
+            .map(|times| interval(times.window_begin_ns, times.window_end_ns.min(load_end_ns))),
+        drain: times.filter(|_| is_echo).map(|_| interval(load_end_ns, drain_end_ns)),
+        close: Some(interval(drain_end_ns, latest(|worker| worker.end_ns))),
+    }
+}
+
+fn connections(metrics: &Metrics, phases: &Phases, config: &Config) -> Connections {
+    let is_open_close = matches!(config.scenario, Scenario::OpenClose { .. });
+    Connections {
+        attempted: metrics.attempted,
+        established: metrics.established,
+        completed: metrics.completed,
+        failed: metrics.failures.total(),
+        opened: metrics.opened,
+        opened_per_s: is_open_close.then(|| per_s(metrics.opened, phases)),
+    }
+}
+
+fn messages(metrics: &Metrics, phases: &Phases, config: &Config) -> Messages {
+    Messages {
+        offered_per_s: config.echo().and_then(|echo| offered(echo.load)),
+        achieved_per_s: per_s(metrics.arrived, phases),
+        arrived: metrics.arrived,
+        measured: span(&metrics.measured),
+        warmup: span(&metrics.warmup),
+        duplicated: metrics.duplicated,
+        unexpected: metrics.unexpected,
+        pings: metrics.pings,
+    }
+}
+
+fn span(counts: &MessageCounts) -> SpanReport {
+    SpanReport {
+        sent: counts.sent,
+        received: counts.received,
+        altered: counts.altered,
+        lost: counts.lost,
+        reordered: counts.reordered,
+        unsent_closed: counts.unsent_closed,
+        unsent_backlog: counts.unsent_backlog,
+    }
+}
+
+/// Events of the measured time, a second.
+#[expect(clippy::cast_precision_loss, reason = "a rate to more digits than it has")]
+fn per_s(events: u64, phases: &Phases) -> f64 {
+    match phases.measured {
+        Some(measured) if measured.length_ns() > 0 => {
+            events as f64 * 1e9 / measured.length_ns() as f64
+        }
+        _ => 0.0,
+    }
+}
+
+fn errors(failures: &Failures) -> impl Iterator<Item = ErrorReport> {
+    failures.iter().map(|(failure, occurrence)| ErrorReport {
+        phase: failure.phase.name().into(),
+        code: failure.code.clone().into_owned(),
+        count: occurrence.count,
+        sample: occurrence.sample.clone(),
+    })
+}
+
+fn closings(metrics: &Metrics) -> Vec<ClosingReport> {
+    metrics
+        .closings
+        .iter()
+        .map(|(closing, &count)| ClosingReport {
+            by: closing.by.name().into(),
+            code: closing.code,
+            is_clean: closing.is_clean,
+            count,
+        })
+        .collect()
+}
+
+fn histogram(metric: Metric, distribution: &Distribution) -> HistogramReport {
+    let percentile = |percentile| {
+        let value_ns = distribution.percentile(percentile)?;
+        Some(Percentile { percentile, value_ns })
+    };
+    HistogramReport {
+        metric: metric.name().into(),
+        description: metric.description().into(),
+        count: distribution.count(),
+        below: distribution.below(),
+        above: distribution.above(),
+        min_ns: distribution.min().unwrap_or(0),
+        mean_ns: distribution.mean().unwrap_or(0),
+        deviation_ns: distribution.deviation().unwrap_or(0),
+        max_ns: distribution.max().unwrap_or(0),
+        percentiles: PERCENTILES.into_iter().filter_map(percentile).collect(),
+        data: distribution.to_v2_deflate().map(|data| STANDARD.encode(data)).unwrap_or_default(),
+    }
+}
+
+fn time_series(observed: &Observed) -> TimeSeries {
+    let rows = observed.rows.iter().map(|row| RowReport {
+        begin_ns: row.begin_ns,
+        length_ns: row.length_ns,
+        open: row.open,
+        established: row.established,
+        failed: row.failed,
+        sent: row.sent,
+        received: row.received,
+        wrong: row.wrong,
+        p50_ns: row.p50_ns,
+        p99_ns: row.p99_ns,
+    });
+    TimeSeries { interval_ns: observed.interval_ns, rows: rows.collect() }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shares to three digits")]
+fn client(config: &Config, observed: &Observed) -> Client {
+    let load_ns = |worker: &WorkerReport| {
+        worker.load_begin_ns.map_or(0, |begin_ns| worker.load_end_ns.saturating_sub(begin_ns))
+    };
+    let share = |part_ns: u64, worker: &WorkerReport| {
+        let whole_ns = load_ns(worker);
+        if whole_ns == 0 { 0.0 } else { part_ns as f64 / whole_ns as f64 }
+    };
+    let busy =
+        |worker: &WorkerReport| share(worker.cpu_ns + worker.wait_ns.unwrap_or(0), worker).min(1.0);
+    let opened = observed.rss_open.zip(observed.rss_before).filter(|_| config.target.is_some());
+    Client {
+        cpu_share: observed.workers.iter().map(|worker| share(worker.cpu_ns, worker)).sum(),
+        process_cpu_ns: observed.process_cpu_ns,
+        busiest_share: observed.workers.iter().map(busy).fold(0.0, f64::max),
+        workers: observed
+            .workers
+            .iter()
+            .map(|worker| WorkerShare {
+                load_ns: load_ns(worker),
+                cpu_ns: worker.cpu_ns,
+                wait_ns: worker.wait_ns,
+                established: worker.metrics.established,
+                received: worker.metrics.measured.received,
+            })
+            .collect(),
+        rss_max: observed.rss_max,
+        rss_per_connection: opened
+            .map(|(open, before)| open.saturating_sub(before) / config.connections),
+        pause_max_ns: observed.pause_max_ns,
+    }
+}
+
+fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Client) -> Evidence {
+    let p99 = |metric| metrics.distributions.of(metric).and_then(|found| found.percentile(99.0));
+    let out_of_range =
+        |metric| metrics.distributions.of(metric).map_or(0, |found| found.below() + found.above());
+    let counts = &metrics.measured;
+    let accounted = counts.sent + counts.unsent_closed + counts.unsent_backlog;
+    let due = match (config.echo().map(|echo| (echo.load, echo.messages)), observed.times) {
+        (Some((Load::Open { rate }, messages)), Some(times)) if !observed.is_interrupted => {
+            let before = |ns: u64| {
+                rate.due_before(ns - times.load_begin_ns).min(messages.unwrap_or(u64::MAX))
+            };
+            before(times.window_end_ns) - before(times.window_begin_ns)
+        }
+        _ => accounted,
+    };
+    // Connections that are all gone leave the rest of the schedule unsent, which is the server's doing.
+    let is_alone =
+        metrics.closings.keys().all(|closing| closing.by == crate::metrics::Side::Server);
+    Evidence {
+        is_open_loop: matches!(config.echo().map(|echo| echo.load), Some(Load::Open { .. })),
+        is_embedded: config.target.is_none(),
+        is_interrupted: observed.is_interrupted,
+        send_lag_p99_ns: p99(Metric::SendLag),
+        connect_lag_p99_ns: p99(Metric::ConnectLag),
+        due,
+        overdue: if is_alone { 0 } else { due.saturating_sub(accounted) },
+        unsent_backlog: counts.unsent_backlog + metrics.warmup.unsent_backlog,
+        cpu_share: observed
+            .workers
+            .iter()
+            .zip(&client.workers)
+            .map(|(_, worker)| ratio(worker.cpu_ns, worker.load_ns))
+            .fold(0.0, f64::max),
+        busy_share: client.busiest_share,
+        pause_max_ns: observed.pause_max_ns,
+        out_of_range: out_of_range(Metric::RttService) + out_of_range(Metric::RttResponse),
+        by_worker: if config.echo().is_some() {
+            client.workers.iter().map(|worker| worker.received).collect()
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share to three digits")]
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+fn outcome(metrics: &Metrics, imbalances: &[String], config: &Config) -> OutcomeReport {
+    let mut reasons = Vec::new();
+    if metrics.attempted == 0 {
+        reasons.push("no connection was begun".into());
+    } else if metrics.established == 0 {
+        reasons.push("no connection was established".into());
+    }
+    let failed = metrics.failures.total();
+    if failed > 0 {
+        let kinds = metrics
+            .failures
+            .iter()
+            .map(|(failure, occurrence)| format!("{failure} {}", units::count(occurrence.count)));
+        let kinds = kinds.collect::<Vec<_>>().join(", ");
+        reasons.push(format!("{} connections failed ({kinds})", units::count(failed)));
+    }
+    let (measured, warmup) = (&metrics.measured, &metrics.warmup);
+    for (count, what) in [
+        (measured.lost + warmup.lost, "lost"),
+        (measured.altered + warmup.altered, "altered"),
+        (measured.reordered + warmup.reordered, "received out of order"),
+        (metrics.duplicated, "received twice"),
+        (metrics.unexpected, "received that were not sent"),
+    ] {
+        if count > 0 {
+            reasons.push(format!("{} messages {what}", units::count(count)));
+        }
+    }
+    if config.echo().is_some() && metrics.established > 0 && measured.received == 0 {
+        reasons.push("no echo was received in the measured time".into());
+    }
+    if !imbalances.is_empty() {
+        reasons.push(format!("fault of this program: {}", imbalances.join("; ")));
+    }
+    OutcomeReport { is_ok: reasons.is_empty(), reasons }
+}

@@ -1,0 +1,15 @@
+//! A [`Report`] to the bytes of the result file.
+
+use std::io::{self, Write};
+
+use super::Report;
+
+/// Writes a report, and ends the line.
+///
+/// # Errors
+/// What `out` says.
+pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, report)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}

@@ -1,0 +1,310 @@
+//! A [`Report`] to a table for people.
+
+use std::fmt::{self, Display, Write};
+
+use super::{HistogramReport, Interval, Messages, Report, escape, units};
+use crate::metrics::Metric;
+
+/// Percentiles that are columns.
+const COLUMNS: [(&str, f64); 4] = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9)];
+/// Kinds of errors that are shown with an example.
+const ERRORS_MAX: usize = 10;
+const LABEL_WIDTH: usize = 14;
+const METRIC_WIDTH: usize = 20;
+const LINE_WIDTH: usize = 100;
+
+/// The text of a report.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'r>(pub &'r Report);
+
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = self.0;
+        head(report, f)?;
+        connections(report, f)?;
+        if let Some(messages) = &report.messages {
+            self::messages(report, messages, f)?;
+        }
+        times(report, f)?;
+        latencies(report, f)?;
+        closings(report, f)?;
+        errors(report, f)?;
+        client(report, f)?;
+        reasons(report, f)
+    }
+}
+
+fn head(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let config = &report.config;
+    let load = match (config.rate_per_s, config.pipeline) {
+        (Some(rate), _) => format!("   open loop {} msg/s", units::per_s(rate)),
+        (None, Some(pipeline)) => format!("   closed loop, {pipeline} outstanding each"),
+        (None, None) => String::new(),
+    };
+    let server = if report.target.is_embedded { "embedded server " } else { "" };
+    writeln!(
+        f,
+        "{} {}  {}  {server}{}   seed {}   {} thread{}{load}",
+        report.generator.name,
+        report.generator.version,
+        report.command,
+        report.target.url,
+        config.seed,
+        config.threads,
+        if config.threads == 1 { "" } else { "s" }
+    )?;
+    for label in &config.labels {
+        let shown = escape::control(&format!("{}={}", label.key, label.value), LINE_WIDTH);
+        line(f, "label", &shown)?;
+    }
+    if config.mask == "zero" {
+        line(f, "note", "frames were masked with zeros, which no real client does (--mask zero)")?;
+    }
+    Ok(())
+}
+
+fn connections(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let counts = &report.connections;
+    let mut parts = Vec::new();
+    match counts.opened_per_s {
+        None => parts.push(format!(
+            "{} / {} open",
+            units::count(counts.established),
+            units::count(report.config.connections)
+        )),
+        Some(opened_per_s) => {
+            parts.push(format!(
+                "{} opened and closed, {} at once",
+                units::count(counts.completed),
+                units::count(report.config.connections)
+            ));
+            parts.push(format!("{}/s", units::per_s(opened_per_s)));
+        }
+    }
+    if let Some(ramp) = report.phases.ramp {
+        parts.push(format!("ramp {}", units::duration(ramp.length_ns())));
+    }
+    let failed = report.errors.iter().filter(|error| error.phase != "message");
+    let kinds: Vec<_> = failed
+        .map(|error| format!("{}.{} {}", error.phase, error.code, units::count(error.count)))
+        .collect();
+    parts.push(match kinds.as_slice() {
+        [] => "failed 0".into(),
+        kinds => format!("failed {} ({})", units::count(counts.failed), kinds.join(", ")),
+    });
+    line(f, "connections", &parts.join("   "))
+}
+
+fn messages(report: &Report, messages: &Messages, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let counts = &messages.measured;
+    let mut parts = vec![
+        format!("sent {}", units::count(counts.sent)),
+        format!("received {}", units::count(counts.received)),
+        format!("lost {}", units::count(counts.lost)),
+    ];
+    for (count, what) in [
+        (counts.altered, "altered"),
+        (counts.reordered, "reordered"),
+        (messages.duplicated, "duplicated"),
+        (messages.unexpected, "unexpected"),
+        (counts.unsent_closed, "unsent (closed)"),
+        (counts.unsent_backlog, "unsent (backlog)"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{what} {}", units::count(count)));
+        }
+    }
+    let share = match messages.offered_per_s {
+        Some(offered) if offered > 0.0 => {
+            format!(" ({:.1} %)", 100.0 * messages.achieved_per_s / offered)
+        }
+        _ => String::new(),
+    };
+    parts.push(format!("achieved {}/s{share}", units::per_s(messages.achieved_per_s)));
+    line(f, "messages", &parts.join("   "))?;
+    if messages.warmup.sent > 0 {
+        let warmup = &messages.warmup;
+        let said = format!(
+            "sent {}   received {}   lost {}   (apart)",
+            units::count(warmup.sent),
+            units::count(warmup.received),
+            units::count(warmup.lost)
+        );
+        line(f, "warm-up", &said)?;
+    }
+    let kind = report.config.payload_kind.as_deref().unwrap_or_default();
+    let size = report.config.payload_size.unwrap_or(0);
+    let said = format!(
+        "{kind}, {} B each   on the wire {} out, {} in",
+        units::count(size),
+        units::bytes(report.bytes.sent),
+        units::bytes(report.bytes.received)
+    );
+    line(f, "payload", &said)
+}
+
+/// When the phases that are told apart began and ended.
+fn times(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let phases = &report.phases;
+    let said = |name: &str, interval: Option<Interval>| {
+        let interval = interval?;
+        let [begin, end] = [interval.begin_ns, interval.end_ns].map(seconds);
+        Some(format!("{name} {begin}-{end} s"))
+    };
+    let parts: Vec<_> = [
+        said("warm-up", phases.warmup),
+        said("measured", phases.measured),
+        said("drain", phases.drain),
+        said("close", phases.close),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    line(f, "time", &parts.join("   "))
+}
+
+fn seconds(ns: u64) -> String {
+    let ms = ns / 1_000_000;
+    format!("{}.{:03}", ms / 1_000, ms % 1_000)
+}
+
+fn latencies(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, " {:<METRIC_WIDTH$}", "latency")?;
+    for (name, _) in COLUMNS {
+        write!(f, "{name:>9}")?;
+    }
+    writeln!(f, "{:>9}{:>12}", "max", "count")?;
+    if let Some(dns_ns) = report.target.dns_ns {
+        let column = units::duration(dns_ns);
+        writeln!(f, "  {:<METRIC_WIDTH$}{column:>8}  (once, before the run)", "connect.dns")?;
+    }
+    for histogram in &report.histograms {
+        if !is_shown(histogram) {
+            continue;
+        }
+        write!(f, "  {:<width$}", histogram.metric, width = METRIC_WIDTH - 1)?;
+        for (_, percentile) in COLUMNS {
+            let value = histogram.percentile(percentile).map_or("-".into(), units::duration);
+            write!(f, "{value:>9}")?;
+        }
+        let max = units::duration(histogram.max_ns);
+        write!(f, "{max:>9}{:>12}", units::count(histogram.count))?;
+        if let Some(note) = note(report, histogram) {
+            write!(f, "  {note}")?;
+        }
+        writeln!(f)?;
+    }
+    Ok(())
+}
+
+/// What the client did late is in the line of the client; a histogram without values is in none.
+fn is_shown(histogram: &HistogramReport) -> bool {
+    let hidden = [Metric::SendLag.name(), Metric::ConnectLag.name()];
+    histogram.count > 0 && !hidden.contains(&histogram.metric.as_str())
+}
+
+fn note(report: &Report, histogram: &HistogramReport) -> Option<&'static str> {
+    let is = |metric: Metric| histogram.metric == metric.name();
+    let is_open_loop = report.config.load.as_deref() == Some("open");
+    if is(Metric::RttResponse) {
+        Some("from the planned send")
+    } else if is(Metric::RttService) && is_open_loop {
+        Some("from the write")
+    } else if is(Metric::RttService) {
+        Some("from the write; a closed loop has no other")
+    } else if is(Metric::DrainResponse) || is(Metric::DrainService) {
+        Some("part of the above")
+    } else if is(Metric::WarmupResponse) || is(Metric::WarmupService) {
+        Some("apart")
+    } else if is(Metric::ConnectTotal) && report.config.connect_rate_per_s.is_some() {
+        Some("from the planned start")
+    } else {
+        None
+    }
+}
+
+fn closings(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if report.closings.is_empty() {
+        return line(f, "close", "nothing to close");
+    }
+    for closing in &report.closings {
+        let code = match closing.code {
+            1005 => "without code (1005)".into(),
+            1006 => "without Close (1006)".into(),
+            code => code.to_string(),
+        };
+        let how = if closing.is_clean { "clean" } else { "not clean" };
+        let said = format!("{code} by {}, {how}: {}", closing.by, units::count(closing.count));
+        line(f, "close", &said)?;
+    }
+    Ok(())
+}
+
+fn errors(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for error in report.errors.iter().take(ERRORS_MAX) {
+        let said = format!("{}.{} {}", error.phase, error.code, units::count(error.count));
+        line(f, "error", &format!("{said}   first: {}", error.sample))?;
+    }
+    let more = report.errors.len().saturating_sub(ERRORS_MAX);
+    if more > 0 {
+        line(f, "error", &format!("and {more} more kinds, in -o json=FILE"))?;
+    }
+    Ok(())
+}
+
+fn client(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let client = &report.client;
+    let mut parts = vec![
+        format!("cpu {:.0} %", client.cpu_share * 100.0),
+        format!("busiest thread {:.0} %", client.busiest_share * 100.0),
+    ];
+    if let Some(rss_max) = client.rss_max {
+        let each = client
+            .rss_per_connection
+            .map(|each| format!(" ({} a connection)", units::bytes(each)))
+            .unwrap_or_default();
+        parts.push(format!("rss {}{each}", units::bytes(rss_max)));
+    }
+    for (metric, what) in
+        [(Metric::SendLag, "send lag p99"), (Metric::ConnectLag, "connect lag p99")]
+    {
+        if let Some(p99) = report.histogram(metric).and_then(|found| found.percentile(99.0)) {
+            parts.push(format!("{what} {}", units::duration(p99)));
+        }
+    }
+    parts.push(format!("-> {}", report.verdict.state));
+    line(f, "client", &parts.join("   "))
+}
+
+fn reasons(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for reason in &report.verdict.reasons {
+        wrapped(f, &report.verdict.state, reason)?;
+    }
+    if report.is_interrupted {
+        line(f, "interrupted", "this is what was measured until then")?;
+    }
+    for reason in &report.outcome.reasons {
+        wrapped(f, "failed", reason)?;
+    }
+    Ok(())
+}
+
+fn line(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
+    writeln!(f, " {label:<width$}{text}", width = LABEL_WIDTH - 1)
+}
+
+/// A line of words that goes on in the next where it is too long.
+fn wrapped(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
+    let mut row = String::new();
+    let mut label = label;
+    for word in text.split(' ') {
+        if !row.is_empty() && LABEL_WIDTH + row.len() + 1 + word.len() > LINE_WIDTH {
+            line(f, label, &row)?;
+            row.clear();
+            label = "";
+        }
+        let space = if row.is_empty() { "" } else { " " };
+        write!(row, "{space}{word}")?;
+    }
+    line(f, label, &row)
+}

@@ -1,0 +1,123 @@
+//! Integers to what people read: three digits and a unit, thousands apart.
+
+/// `1234567` as `1,234,567`.
+#[must_use]
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Nanoseconds as `512 ns`, `9.12 us`, `112 us`, `3.20 ms`, `12.0 s`.
+#[must_use]
+pub fn duration(ns: u64) -> String {
+    const UNITS: [(&str, u64); 4] =
+        [("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)];
+    if ns < 1_000 {
+        return format!("{ns} ns");
+    }
+    for (unit, size) in UNITS {
+        if let Some(number) = three_digits(ns, size) {
+            return format!("{number} {unit}");
+        }
+    }
+    format!("{} s", count(ns.saturating_add(500_000_000) / 1_000_000_000))
+}
+
+/// Bytes as `512 B`, `14.2 MB`, in powers of a thousand.
+#[must_use]
+pub fn bytes(n: u64) -> String {
+    const UNITS: [(&str, u64); 5] = [
+        ("B", 1),
+        ("KB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+    ];
+    if n < 1_000 {
+        return format!("{n} B");
+    }
+    UNITS
+        .iter()
+        .find_map(|&(unit, size)| Some(format!("{} {unit}", three_digits(n, size)?)))
+        .unwrap_or_else(|| format!("{} TB", count(n / 1_000_000_000_000)))
+}
+
+/// A number a second: whole from 100 on, else three digits.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
+pub fn per_s(rate: f64) -> String {
+    if rate >= 100.0 {
+        count(rate.round() as u64)
+    } else {
+        let decimals = if rate >= 10.0 { 1 } else { 2 };
+        format!("{rate:.decimals$}")
+    }
+}
+
+/// `n / size` with three digits, if it is below 1,000 once rounded.
+fn three_digits(n: u64, size: u64) -> Option<String> {
+    let (n, size) = (u128::from(n), u128::from(size));
+    let rounded = |scale: u128| (n * scale + size / 2) / size;
+    if n * 1_000 < size * 9_995 {
+        Some(format!("{}.{:02}", rounded(100) / 100, rounded(100) % 100))
+    } else if n * 100 < size * 9_995 {
+        Some(format!("{}.{}", rounded(10) / 10, rounded(10) % 10))
+    } else if n * 10 < size * 9_995 {
+        Some(rounded(1).to_string())
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_their_thousands_apart() {
+        for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(count(n), text);
+        }
+    }
+
+    #[test]
+    fn durations_have_three_digits() {
+        for (ns, text) in [
+            (0, "0 ns"),
+            (999, "999 ns"),
+            (1_000, "1.00 us"),
+            (9_124, "9.12 us"),
+            (9_996, "10.0 us"),
+            (99_940, "99.9 us"),
+            (99_960, "100 us"),
+            (112_345, "112 us"),
+            (999_499, "999 us"),
+            (999_500, "1.00 ms"),
+            (3_200_000, "3.20 ms"),
+            (12_000_000, "12.0 ms"),
+            (1_204_000_000, "1.20 s"),
+            (600_000_000_000, "600 s"),
+            (3_600_000_000_000, "3,600 s"),
+        ] {
+            assert_eq!(duration(ns), text, "{ns}");
+        }
+    }
+
+    #[test]
+    fn bytes_and_rates() {
+        for (n, text) in [(0, "0 B"), (640, "640 B"), (14_200_000, "14.2 MB"), (5 << 40, "5.50 TB")]
+        {
+            assert_eq!(bytes(n), text);
+        }
+        for (rate, text) in [(0.5, "0.50"), (12.34, "12.3"), (50_000.4, "50,000")] {
+            assert_eq!(per_s(rate), text);
+        }
+    }
+}

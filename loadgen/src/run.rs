@@ -1,0 +1,234 @@
+//! A configuration to a run, its result in every form asked for, and an exit code.
+//!
+//! What can be known to be impossible is said before anything is connected: an output that can't be written, a name that doesn't
+//! resolve, a limit of the system that is too low, with the command that raises it.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write, stdout};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use wscodec::handshake::ClientRequest;
+
+use crate::clock::nanos;
+use crate::config::{Config, Output, Request, Talk, Target};
+use crate::coordinator;
+use crate::exit::{Exit, Failed};
+use crate::host::{Demand, DescriptorLimit, Host};
+use crate::report::text::Text;
+use crate::report::{Report, Subject, json};
+use crate::serve::{ServeConfig, Server, ServerHandle};
+use crate::verdict::State;
+
+/// Runs a configuration to its end.
+///
+/// # Errors
+/// [`Failed`] when there is no result: one line, and the exit code.
+pub fn run(config: Config) -> Result<Exit, Failed> {
+    let request = request(config.target.as_ref(), &config.request)?;
+    let outputs = open_outputs(&config.outputs)?;
+    let host = raise_limits(&config)?;
+    let embedded = config.target.is_none().then(|| embed(&config)).transpose()?;
+    let (addresses, dns_ns, url) = match (&config.target, &embedded) {
+        (Some(target), _) => {
+            let (addresses, dns_ns) = resolve(target, config.request.connect_timeout)?;
+            (addresses, dns_ns, target.to_string())
+        }
+        (None, server) => {
+            let address = server.as_ref().map(ServerHandle::local_addr);
+            let url = address.map(|address| format!("ws://{address}/")).unwrap_or_default();
+            (address.into_iter().collect(), None, url)
+        }
+    };
+    let config = Arc::new(config);
+    let started_at = SystemTime::now();
+    let observed = coordinator::run(&config, &addresses, &request)
+        .map_err(|error| Failed::run(format!("the run could not be started: {error}")))?;
+    drop(embedded);
+    let subject =
+        Subject { config: &config, url, addresses: &addresses, dns_ns, started_at, host: &host };
+    let report = Report::new(&subject, &observed);
+    write_outputs(&report, outputs)?;
+    say_outcome(&report, &config);
+    Ok(exit(&report))
+}
+
+/// The request, as every connection sends it; what may not be sent is refused here.
+///
+/// # Errors
+/// [`Failed`] with the header that is wrong.
+pub fn request(target: Option<&Target>, request: &Request) -> Result<ClientRequest, Failed> {
+    let wrong = |what: String, why: &dyn std::fmt::Display| Failed::usage(format!("{what}: {why}"));
+    let (host, resource) = target.map_or_else(
+        || (ServeConfig::LISTEN.ip().to_string(), "/".into()),
+        |target| (target.host_header(), target.resource()),
+    );
+    let mut built = ClientRequest::new(&host, &resource)
+        .map_err(|misuse| wrong(format!("bad URL: host {host:?}, path {resource:?}"), &misuse))?;
+    for name in &request.subprotocols {
+        built = built
+            .subprotocol(name)
+            .map_err(|misuse| wrong(format!("bad --subprotocol {name:?}"), &misuse))?;
+    }
+    if let Some(origin) = &request.origin {
+        built = built
+            .origin(origin)
+            .map_err(|misuse| wrong(format!("bad --origin {origin:?}"), &misuse))?;
+    }
+    for (name, value) in &request.headers {
+        let header = format!("{name}: {value}");
+        built = built
+            .header(name, value)
+            .map_err(|misuse| wrong(format!("bad -H {header:?}"), &misuse))?;
+    }
+    Ok(built)
+}
+
+/// Resolves a name once for the whole run, within a bound; returns how long it took if there was anything to resolve.
+///
+/// # Errors
+/// [`Failed`] with the name and what the resolver says.
+pub fn resolve(target: &Target, bound: Duration) -> Result<(Vec<SocketAddr>, Option<u64>), Failed> {
+    if let Ok(address) = target.host().parse() {
+        return Ok((vec![SocketAddr::new(address, target.port())], None));
+    }
+    let (host, port) = (target.host().to_owned(), target.port());
+    let begin = Instant::now();
+    // The system's resolver can't be told to hurry; a thread that it holds on to ends with the process.
+    let (sender, receiver) = mpsc::channel();
+    let lookup = host.clone();
+    thread::spawn(move || {
+        sender.send((lookup.as_str(), port).to_socket_addrs().map(Vec::from_iter))
+    });
+    let failed = |why: String| Failed::run(format!("host {host:?} can't be resolved: {why}"));
+    match receiver.recv_timeout(bound) {
+        Ok(Ok(addresses)) if addresses.is_empty() => Err(failed("it has no address".into())),
+        Ok(Ok(addresses)) => Ok((addresses, Some(nanos(begin.elapsed())))),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(failed(format!("no answer within {bound:?} (--connect-timeout)"))),
+    }
+}
+
+/// Raises the soft limit of descriptors, and says what is still missing.
+fn raise_limits(config: &Config) -> Result<Host, Failed> {
+    // What can't be raised shows as a shortage, if it is one.
+    DescriptorLimit::raise().ok();
+    let host = Host::read();
+    let threads = config.threads.get() as u64;
+    let is_embedded = config.target.is_none();
+    let demand = Demand {
+        connections: config.connections,
+        accepted: if is_embedded { config.connections } else { 0 },
+        threads: if is_embedded { 2 * threads } else { threads },
+        routes: 1,
+    };
+    let shortages = host.shortages(&demand);
+    if shortages.is_empty() {
+        return Ok(host);
+    }
+    let said: Vec<_> = shortages.iter().map(ToString::to_string).collect();
+    Err(Failed::run(format!("-c {}: {}", config.connections, said.join("; "))))
+}
+
+fn embed(config: &Config) -> Result<ServerHandle, Failed> {
+    let mut serve = ServeConfig { threads: config.threads, ..ServeConfig::default() };
+    serve.listen.set_port(0);
+    serve.connections_max =
+        usize::try_from(config.connections).unwrap_or(usize::MAX).saturating_mul(2).max(1_024);
+    serve.limits = crate::worker::limits(config);
+    let started = Server::bind(&serve).and_then(Server::start);
+    started.map_err(|error| Failed::run(format!("the embedded server could not start: {error}")))
+}
+
+/// An output that has been opened.
+enum Opened {
+    Text,
+    JsonStdout,
+    JsonFile(File, String),
+}
+
+/// Opens what results go to before the run: to find out afterwards would lose them.
+fn open_outputs(outputs: &[Output]) -> Result<Vec<Opened>, Failed> {
+    let open = |output: &Output| match output {
+        Output::Text => Ok(Opened::Text),
+        Output::Json(None) => Ok(Opened::JsonStdout),
+        Output::Json(Some(path)) => {
+            let shown = path.display().to_string();
+            match File::create(path) {
+                Ok(file) => Ok(Opened::JsonFile(file, shown)),
+                Err(error) => Err(Failed::usage(format!(
+                    "-o json={} can't be written: {error}",
+                    shown.escape_debug()
+                ))),
+            }
+        }
+    };
+    outputs.iter().map(open).collect()
+}
+
+/// Writes every output, also if one fails, and says which did.
+fn write_outputs(report: &Report, outputs: Vec<Opened>) -> Result<(), Failed> {
+    let mut failed = None;
+    for output in outputs {
+        let (written, name) = match output {
+            Opened::Text => (print(|out| write!(out, "{}", Text(report))), "stdout".to_owned()),
+            Opened::JsonStdout => (print(|out| json::write(report, out)), "stdout".to_owned()),
+            Opened::JsonFile(file, name) => {
+                let mut out = BufWriter::new(file);
+                (json::write(report, &mut out), name)
+            }
+        };
+        if let Err(error) = written {
+            failed = Some(Failed::run(format!(
+                "the result could not be written to {}: {error}",
+                name.escape_debug()
+            )));
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+fn print(
+    write: impl FnOnce(&mut BufWriter<io::StdoutLock<'static>>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut out = BufWriter::new(stdout().lock());
+    write(&mut out)?;
+    out.flush()
+}
+
+/// One line on stderr when the run failed, for those who read nothing else.
+fn say_outcome(report: &Report, config: &Config) {
+    if !report.outcome.is_ok {
+        let reasons = report.outcome.reasons.join("; ");
+        eprintln!("error: {reasons}");
+    } else if report.verdict.state == State::Saturated.name() && config.talk != Talk::Quiet {
+        eprintln!("warning: the client was saturated; the result says nothing about the server");
+    }
+}
+
+fn exit(report: &Report) -> Exit {
+    if report.is_interrupted {
+        Exit::Interrupted
+    } else if !report.outcome.is_ok {
+        Exit::Failed
+    } else if report.verdict.state == State::Saturated.name() {
+        Exit::NotValid
+    } else {
+        Exit::Ok
+    }
+}
+
+/// Threads of an embedded server or of `serve`: as asked, or one for each core.
+///
+/// # Errors
+/// [`Failed`] if the number is out of range.
+pub fn serve_threads(asked: Option<u64>) -> Result<NonZeroUsize, Failed> {
+    let Some(asked) = asked else { return Ok(ServeConfig::default().threads) };
+    let threads = usize::try_from(asked).ok().filter(|&threads| threads <= 1_024);
+    threads
+        .and_then(NonZeroUsize::new)
+        .ok_or_else(|| Failed::usage(format!("-t {asked} is out of range; use 1 to 1024")))
+}

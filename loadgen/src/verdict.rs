@@ -1,0 +1,305 @@
+//! What is known about the client itself to a verdict on the measurement.
+//!
+//! A saturated client must never be reported as a slow server. What that means depends on the loop:
+//!
+//! **Open loop.** There is a schedule, so there is a truth to compare with. `send.lag` is from the planned send to the moment at
+//! which the message was handed to the socket: it has nothing of the server in it, because a socket that takes nothing doesn't
+//! stop the clock. If the lag is long, or messages that were due haven't been sent when time was up, this program was too slow.
+//! It is still all in `rtt.response`, but as the server's fault: `saturated`. A lag of more than a millisecond, or a thread
+//! that was nearly always busy, is a warning: `degraded`.
+//!
+//! **Closed loop.** The client sends as fast as it gets replies, so a busy thread is what was asked for, and no schedule says how
+//! fast it should have been. But when its busiest thread has no time left, a reply waits in the socket until the thread comes to
+//! it, and that wait is in every latency; the rate is then the client's limit or the machine's, and nobody can tell how much more the server
+//! could do. The numbers stay true for what they are, a lower bound of the rate and an upper bound of the latency: `degraded`, never
+//! `saturated`.
+//!
+//! Busy is the time that a thread was on a processor *or waited for one*, where the kernel tells: on a machine that is shared with the
+//! server a thread can be starved at 50 % processor time.
+
+use crate::report::units;
+
+/// Send lag, 99th percentile, from which an open loop is degraded, and saturated; in nanoseconds.
+pub const LAG_DEGRADED_NS: u64 = 1_000_000;
+/// See [`LAG_DEGRADED_NS`].
+pub const LAG_SATURATED_NS: u64 = 10_000_000;
+/// Share of the messages due that may be unsent when time is up.
+pub const UNSENT_SATURATED: f64 = 0.01;
+/// Share of the time from which a thread is busy, under open loop.
+pub const BUSY_OPEN: f64 = 0.90;
+/// Share of the time from which a thread is busy, under closed loop.
+pub const BUSY_CLOSED: f64 = 0.95;
+/// How much later than planned connections may begin, 99th percentile, in nanoseconds.
+pub const CONNECT_LAG_DEGRADED_NS: u64 = 10_000_000;
+/// How long the process may stand still, in nanoseconds.
+pub const PAUSE_DEGRADED_NS: u64 = 500_000_000;
+/// A worker that has done less than this share of what the others did on average was starved.
+pub const STARVED: f64 = 0.5;
+
+/// Whether the client's measurement can be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// It can.
+    Valid,
+    /// With the reservations that the reasons say.
+    Degraded,
+    /// It can't: the client itself was the limit.
+    Saturated,
+}
+
+impl State {
+    /// As reports call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Degraded => "degraded",
+            Self::Saturated => "saturated",
+        }
+    }
+}
+
+/// What is known about the client.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// Whether messages had a schedule.
+    pub is_open_loop: bool,
+    /// Whether the server runs in the same process.
+    pub is_embedded: bool,
+    /// Whether a signal ended the run.
+    pub is_interrupted: bool,
+    /// 99th percentile of the send lag, in nanoseconds.
+    pub send_lag_p99_ns: Option<u64>,
+    /// 99th percentile of the lag of connection attempts, in nanoseconds.
+    pub connect_lag_p99_ns: Option<u64>,
+    /// Messages that were due in the measured time.
+    pub due: u64,
+    /// Messages due that were not handed to a socket in time, for no reason of the server's.
+    pub overdue: u64,
+    /// Messages left out because the server didn't read.
+    pub unsent_backlog: u64,
+    /// Share of the time that the busiest thread was on a processor.
+    pub cpu_share: f64,
+    /// Share of the time that the busiest thread was on a processor or waited for one.
+    pub busy_share: f64,
+    /// How long the process once stood still, in nanoseconds.
+    pub pause_max_ns: u64,
+    /// Latencies beyond the histogram's range.
+    pub out_of_range: u64,
+    /// Messages received by each worker.
+    pub by_worker: Vec<u64>,
+}
+
+/// A verdict with its reasons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The worst that a reason leads to.
+    pub state: State,
+    /// Why; empty if valid.
+    pub reasons: Vec<String>,
+}
+
+impl Verdict {
+    /// Judges by the rules that the module's documentation gives.
+    #[must_use]
+    pub fn new(evidence: &Evidence) -> Self {
+        let mut verdict = Self { state: State::Valid, reasons: Vec::new() };
+        verdict.pace(evidence);
+        verdict.busy(evidence);
+        verdict.circumstances(evidence);
+        verdict
+    }
+
+    fn because(&mut self, state: State, reason: String) {
+        self.state = self.state.max(state);
+        self.reasons.push(reason);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a ratio to three digits")]
+    fn pace(&mut self, evidence: &Evidence) {
+        if let Some(lag_ns) = evidence.send_lag_p99_ns.filter(|&lag_ns| lag_ns > LAG_DEGRADED_NS) {
+            let state = if lag_ns > LAG_SATURATED_NS { State::Saturated } else { State::Degraded };
+            let lag = units::duration(lag_ns);
+            self.because(
+                state,
+                format!(
+                    "the client sent late (send.lag p99 {lag}): \
+                 use a lower -R, more threads or more machines"
+                ),
+            );
+        }
+        let overdue = evidence.overdue as f64 / evidence.due.max(1) as f64;
+        if overdue > UNSENT_SATURATED {
+            self.because(
+                State::Saturated,
+                format!(
+                    "the client has not sent {:.1} % of what was due: \
+                 use a lower -R, more threads or more machines",
+                    overdue * 100.0
+                ),
+            );
+        }
+        if let Some(lag_ns) =
+            evidence.connect_lag_p99_ns.filter(|&lag_ns| lag_ns > CONNECT_LAG_DEGRADED_NS)
+        {
+            self.because(
+                State::Degraded,
+                format!(
+                    "connections began late (connect.lag p99 {}): use a lower -C, or a higher -c",
+                    units::duration(lag_ns)
+                ),
+            );
+        }
+    }
+
+    fn busy(&mut self, evidence: &Evidence) {
+        let bound = if evidence.is_open_loop { BUSY_OPEN } else { BUSY_CLOSED };
+        if evidence.busy_share < bound {
+            return;
+        }
+        let busy = format!("{:.0} %", evidence.busy_share * 100.0);
+        let starved = evidence.busy_share - evidence.cpu_share;
+        let waiting = if starved > 0.1 {
+            format!(", {:.0} % waiting for a processor", starved * 100.0)
+        } else {
+            String::new()
+        };
+        let so = if evidence.is_open_loop {
+            "latencies have its queueing in them; use a lower -R or more threads"
+        } else if evidence.is_embedded {
+            "client and embedded server share this machine, so the rate is the machine's limit, \
+             and latencies have the client's queueing in them; use -R for latencies"
+        } else {
+            "the rate may be the client's limit, and latencies have its queueing in them; use \
+             more threads, or -R for latencies"
+        };
+        let reason =
+            format!("the busiest client thread was busy {busy} of the time{waiting}: {so}");
+        self.because(State::Degraded, reason);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a ratio to one digit")]
+    fn circumstances(&mut self, evidence: &Evidence) {
+        if evidence.unsent_backlog > 0 {
+            self.because(
+                State::Degraded,
+                format!(
+                    "the server didn't read: {} messages that were due were left out, so response \
+                 latencies are too low",
+                    units::count(evidence.unsent_backlog)
+                ),
+            );
+        }
+        if evidence.out_of_range > 0 {
+            self.because(
+                State::Degraded,
+                format!(
+                    "{} latencies were out of the histogram's range and are in no percentile",
+                    units::count(evidence.out_of_range)
+                ),
+            );
+        }
+        if evidence.pause_max_ns > PAUSE_DEGRADED_NS {
+            self.because(
+                State::Degraded,
+                format!("the process stood still for {}", units::duration(evidence.pause_max_ns)),
+            );
+        }
+        let total: u64 = evidence.by_worker.iter().sum();
+        let mean = total as f64 / evidence.by_worker.len().max(1) as f64;
+        let least = evidence.by_worker.iter().min().copied().unwrap_or(0);
+        if evidence.by_worker.len() > 1 && total >= 1_000 && (least as f64) < mean * STARVED {
+            self.because(
+                State::Degraded,
+                format!(
+                    "a worker was starved: it received {} messages, the mean is {mean:.0}",
+                    units::count(least)
+                ),
+            );
+        }
+        if evidence.is_interrupted {
+            self.because(
+                State::Degraded,
+                "the run was interrupted: it is shorter than asked for".into(),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(change: impl FnOnce(&mut Evidence)) -> Verdict {
+        let mut evidence = Evidence { due: 1_000, ..Evidence::default() };
+        change(&mut evidence);
+        Verdict::new(&evidence)
+    }
+
+    #[test]
+    fn an_idle_client_is_valid_without_reasons() {
+        for is_open_loop in [false, true] {
+            let verdict = judged(|evidence| {
+                evidence.is_open_loop = is_open_loop;
+                evidence.busy_share = 0.5;
+                evidence.send_lag_p99_ns = Some(60_000);
+                evidence.by_worker = vec![1_000, 1_100];
+            });
+            assert_eq!(verdict, Verdict { state: State::Valid, reasons: vec![] });
+        }
+    }
+
+    #[test]
+    fn each_piece_of_evidence_has_its_state_and_reason() {
+        type Change = fn(&mut Evidence);
+        let rows: [(&str, State, &str, Change); 11] = [
+            ("lag", State::Degraded, "sent late (send.lag p99 2.00 ms)", |evidence| {
+                evidence.send_lag_p99_ns = Some(2_000_000);
+            }),
+            ("long lag", State::Saturated, "sent late", |evidence| {
+                evidence.send_lag_p99_ns = Some(11_000_000);
+            }),
+            ("overdue", State::Saturated, "not sent 5.0 %", |evidence| evidence.overdue = 50),
+            ("connects", State::Degraded, "connections began late", |evidence| {
+                evidence.connect_lag_p99_ns = Some(20_000_000);
+            }),
+            ("busy open", State::Degraded, "busy 91 % of the time: lat", |evidence| {
+                evidence.is_open_loop = true;
+                (evidence.busy_share, evidence.cpu_share) = (0.91, 0.91);
+            }),
+            ("busy closed", State::Degraded, "the rate may be the client's", |evidence| {
+                (evidence.busy_share, evidence.cpu_share) = (0.99, 0.99);
+            }),
+            ("starved closed", State::Degraded, "49 % waiting for a processor", |evidence| {
+                (evidence.busy_share, evidence.cpu_share) = (0.99, 0.50);
+            }),
+            ("backlog", State::Degraded, "didn't read", |evidence| evidence.unsent_backlog = 1),
+            ("range", State::Degraded, "out of the histogram", |evidence| {
+                evidence.out_of_range = 1;
+            }),
+            ("pause", State::Degraded, "stood still for 2.00 s", |evidence| {
+                evidence.pause_max_ns = 2_000_000_000;
+            }),
+            ("starved worker", State::Degraded, "starved", |evidence| {
+                evidence.by_worker = vec![1_000, 100];
+            }),
+        ];
+        for (name, state, why, change) in rows {
+            let verdict = judged(change);
+            assert_eq!(verdict.state, state, "{name}");
+            assert_eq!(verdict.reasons.len(), 1, "{name}");
+            assert!(verdict.reasons[0].contains(why), "{name}: {}", verdict.reasons[0]);
+        }
+    }
+
+    #[test]
+    fn a_busy_closed_loop_is_never_saturated_and_the_worst_reason_counts() {
+        let busy = judged(|evidence| evidence.busy_share = 1.0);
+        assert_eq!(busy.state, State::Degraded);
+        let both = judged(|evidence| {
+            evidence.busy_share = 1.0;
+            evidence.overdue = 500;
+        });
+        assert_eq!((both.state, both.reasons.len()), (State::Saturated, 2));
+    }
+}

@@ -1,0 +1,278 @@
+//! A received message to the counters and histograms it belongs in.
+
+use wscodec::DataKind;
+
+use super::outstanding::{Outstanding, Sent, Taken};
+use super::times::Times;
+use crate::metrics::live::Live;
+use crate::metrics::{Failure, Metric, Metrics, Phase, Span};
+use crate::payload::{Payload, Recognised};
+use crate::report::escape;
+
+/// Bytes of a wrong message that are shown.
+const SHOWN_LEN_MAX: usize = 80;
+
+/// A received data message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Received<'m> {
+    pub(crate) kind: DataKind,
+    pub(crate) payload: &'m [u8],
+    /// Which connection of the run it came on.
+    pub(crate) connection: u64,
+    pub(crate) now_ns: u64,
+}
+
+/// What judging a message takes: parts of the worker.
+#[derive(Debug)]
+pub(crate) struct Judge<'w> {
+    pub(crate) payload: &'w Payload,
+    pub(crate) metrics: &'w mut Metrics,
+    pub(crate) live: &'w Live,
+    pub(crate) times: &'w Times,
+    pub(crate) is_open_loop: bool,
+}
+
+impl Judge<'_> {
+    /// Counts a message.
+    #[inline]
+    pub(crate) fn message(&mut self, outstanding: &mut Outstanding, received: Received<'_>) {
+        let Received { kind, payload, connection, now_ns } = received;
+        if outstanding.is_in_order()
+            && let Some(sequence) = outstanding.expected()
+            && self.payload.is_echo(payload, kind, connection, sequence)
+            && let Some(sent) = outstanding.take_expected()
+        {
+            return self.echo(sent, now_ns);
+        }
+        self.other(outstanding, received);
+    }
+
+    /// Counts messages that will have no reply any more.
+    pub(crate) fn lost(&mut self, sent: impl Iterator<Item = Sent>) {
+        for sent in sent {
+            self.metrics.span(self.times.span(sent.planned_ns)).lost += 1;
+        }
+    }
+
+    #[inline]
+    fn echo(&mut self, sent: Sent, now_ns: u64) {
+        let service_ns = now_ns.saturating_sub(sent.written_ns);
+        let response_ns = now_ns.saturating_sub(sent.planned_ns);
+        let span = self.times.span(sent.planned_ns);
+        self.metrics.span(span).received += 1;
+        let is_drained = now_ns >= self.times.window_end_ns;
+        if now_ns >= self.times.window_begin_ns && !is_drained {
+            self.metrics.arrived += 1;
+        }
+        self.live.latency(if self.is_open_loop { response_ns } else { service_ns });
+        let distributions = &mut self.metrics.distributions;
+        let (service, response) = match span {
+            Span::Measured => (Metric::RttService, Metric::RttResponse),
+            Span::Warmup => (Metric::WarmupService, Metric::WarmupResponse),
+        };
+        distributions.record(service, service_ns);
+        if self.is_open_loop {
+            distributions.record(response, response_ns);
+        }
+        if is_drained && span == Span::Measured {
+            distributions.record(Metric::DrainService, service_ns);
+            if self.is_open_loop {
+                distributions.record(Metric::DrainResponse, response_ns);
+            }
+        }
+    }
+
+    /// A message that isn't the echo which was due.
+    #[cold]
+    fn other(&mut self, outstanding: &mut Outstanding, received: Received<'_>) {
+        let Received { kind, payload, connection, now_ns } = received;
+        let near = outstanding.expected().unwrap_or_else(|| outstanding.next_sequence());
+        match self.payload.recognise(payload, kind, connection, near) {
+            Recognised::Echo { sequence } => match outstanding.take(sequence) {
+                Taken::InOrder(sent) => self.echo(sent, now_ns),
+                Taken::Late(sent) => {
+                    self.metrics.span(self.times.span(sent.planned_ns)).reordered += 1;
+                    self.note("reordered", received);
+                    self.echo(sent, now_ns);
+                }
+                Taken::Again => self.duplicated(received),
+                Taken::NeverSent => self.unexpected(received),
+            },
+            Recognised::Altered { sequence } => match outstanding.take(sequence) {
+                Taken::InOrder(sent) | Taken::Late(sent) => self.altered(sent, received),
+                Taken::Again => self.duplicated(received),
+                Taken::NeverSent => self.unexpected(received),
+            },
+            Recognised::Foreign => self.unexpected(received),
+            // It says nothing about itself: it stands for the reply that is due, if one is.
+            Recognised::Unknown => match outstanding.take_expected() {
+                Some(sent) => self.altered(sent, received),
+                None => self.unexpected(received),
+            },
+        }
+        // A hole in the order is given up at some time.
+        while let Some(sent) = outstanding.give_up() {
+            self.lost(std::iter::once(sent));
+        }
+    }
+
+    fn altered(&mut self, sent: Sent, received: Received<'_>) {
+        self.metrics.span(self.times.span(sent.planned_ns)).altered += 1;
+        self.note("altered", received);
+        self.live.wrong.add(1);
+    }
+
+    fn duplicated(&mut self, received: Received<'_>) {
+        self.metrics.duplicated += 1;
+        self.note("duplicated", received);
+        self.live.wrong.add(1);
+    }
+
+    fn unexpected(&mut self, received: Received<'_>) {
+        self.metrics.unexpected += 1;
+        self.note("unexpected", received);
+        self.live.wrong.add(1);
+    }
+
+    fn note(&mut self, code: &'static str, received: Received<'_>) {
+        self.metrics.wrong.add(Failure::new(Phase::Message, code), || {
+            format!(
+                "connection {}: {} of {} bytes: {}",
+                received.connection,
+                match received.kind {
+                    DataKind::Text => "text",
+                    DataKind::Binary => "binary",
+                },
+                received.payload.len(),
+                escape::bytes(received.payload, SHOWN_LEN_MAX)
+            )
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Content, Echo, Load};
+    use crate::metrics::{Distribution, balance};
+
+    struct Bench {
+        payload: Payload,
+        metrics: Metrics,
+        live: Live,
+        times: Times,
+        outstanding: Outstanding,
+    }
+
+    impl Bench {
+        fn new(size: usize) -> Self {
+            let echo = Echo {
+                load: Load::Open { rate: crate::config::Rate::new(1_000).unwrap() },
+                messages: None,
+                kind: DataKind::Text,
+                content: Content::Generated { size },
+            };
+            Self {
+                payload: Payload::new(&echo, 1),
+                metrics: Metrics::default(),
+                live: Live::new(),
+                times: Times { load_begin_ns: 0, window_begin_ns: 100, window_end_ns: 200 },
+                outstanding: Outstanding::default(),
+            }
+        }
+
+        fn send(&mut self, planned_ns: u64) -> Vec<u8> {
+            let payload = self.payload.message(7, self.outstanding.next_sequence()).to_vec();
+            self.outstanding.push(planned_ns);
+            self.outstanding.take_unwritten().for_each(|sent| sent.written_ns = planned_ns + 1);
+            self.metrics.span(self.times.span(planned_ns)).sent += 1;
+            payload
+        }
+
+        fn receive(&mut self, payload: &[u8], now_ns: u64) {
+            let mut judge = Judge {
+                payload: &self.payload,
+                metrics: &mut self.metrics,
+                live: &self.live,
+                times: &self.times,
+                is_open_loop: true,
+            };
+            let received = Received { kind: DataKind::Text, payload, connection: 7, now_ns };
+            judge.message(&mut self.outstanding, received);
+        }
+
+        fn end(&mut self) {
+            let mut judge = Judge {
+                payload: &self.payload,
+                metrics: &mut self.metrics,
+                live: &self.live,
+                times: &self.times,
+                is_open_loop: true,
+            };
+            judge.lost(self.outstanding.give_up_all());
+            assert_eq!(balance::imbalances(&self.metrics), [""; 0]);
+        }
+
+        fn count(&self, metric: Metric) -> u64 {
+            self.metrics.distributions.of(metric).map_or(0, Distribution::count)
+        }
+    }
+
+    #[test]
+    fn echoes_are_counted_where_they_were_planned() {
+        let mut bench = Bench::new(32);
+        for (planned_ns, now_ns) in
+            [(50, 60), (99, 150), (100, 110), (150, 160), (199, 205), (198, 900)]
+        {
+            let payload = bench.send(planned_ns);
+            bench.receive(&payload, now_ns);
+        }
+        bench.end();
+        assert_eq!((bench.metrics.warmup.received, bench.metrics.measured.received), (2, 4));
+        assert_eq!(bench.metrics.arrived, 3);
+        assert_eq!((bench.count(Metric::RttService), bench.count(Metric::RttResponse)), (4, 4));
+        assert_eq!((bench.count(Metric::DrainService), bench.count(Metric::WarmupService)), (2, 2));
+    }
+
+    #[test]
+    fn d12_wrong_echoes_are_told_apart() {
+        let mut bench = Bench::new(32);
+        let payloads: Vec<_> = (0..6).map(|n| bench.send(100 + n)).collect();
+        bench.receive(&payloads[0], 150);
+        bench.receive(&payloads[0], 150); // twice
+        bench.receive(&payloads[2], 150); // before the second
+        bench.receive(&payloads[1], 150); // late
+        let mut altered = payloads[3].clone();
+        altered[31] ^= 1;
+        bench.receive(&altered, 150);
+        bench.receive(&altered, 150); // altered, and again
+        bench.receive(&payloads[4][..20], 150); // truncated
+        bench.receive(b"000008 0000000000 not hex at all", 150); // stands for the one that is due
+        let of_another = bench.payload.message(8, 0).to_vec();
+        bench.receive(&of_another, 150);
+        let of_the_future = bench.payload.message(7, 1_000).to_vec();
+        bench.receive(&of_the_future, 150);
+        let lost = bench.send(120);
+        assert_eq!(lost.len(), 32);
+        bench.end();
+        let counts = &bench.metrics.measured;
+        assert_eq!((counts.sent, counts.received, counts.altered, counts.lost), (7, 3, 3, 1));
+        assert_eq!(counts.reordered, 1);
+        assert_eq!((bench.metrics.duplicated, bench.metrics.unexpected), (2, 2));
+        let codes: Vec<_> = bench.metrics.wrong.iter().map(|(wrong, _)| &*wrong.code).collect();
+        assert_eq!(codes, ["altered", "duplicated", "reordered", "unexpected"]);
+    }
+
+    #[test]
+    fn short_payloads_are_expected_in_order() {
+        let mut bench = Bench::new(3);
+        let payloads: Vec<_> = (0..3).map(|n| bench.send(100 + n)).collect();
+        bench.receive(&payloads[0], 150);
+        bench.receive(b"??", 150);
+        bench.receive(&payloads[2], 150);
+        bench.receive(&payloads[2], 150);
+        bench.end();
+        assert_eq!((bench.metrics.measured.received, bench.metrics.measured.altered), (2, 1));
+        assert_eq!(bench.metrics.unexpected, 1);
+    }
+}

@@ -1,0 +1,386 @@
+//! A plan to what happened: one thread, one runtime, its own connections.
+//!
+//! ```text
+//!   ramp ──▶ warm-up ──▶ measured ──▶ drain ──▶ close        connections all open before load begins (run)
+//!            measured ───────────────────────▶ close         connections come and go (connect)
+//! ```
+//!
+//! Workers share nothing but a clock. They hear from the coordinator when load begins and whether the run is to stop, and
+//! tell it when their connections are settled. Each phase has a bound of its own, so that a run ends whatever a server does.
+
+mod connect;
+mod connector;
+mod echo;
+mod outstanding;
+mod pace;
+mod session;
+mod shard;
+mod times;
+pub(crate) mod usage;
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{spawn_local, yield_now};
+use wscodec::Limits;
+use wscodec::handshake::ClientRequest;
+use wscodec::mask::ChaChaKeys;
+
+use crate::clock::{Alarm, Clock, nanos};
+use crate::config::{Config, Content, Echo, Load, Mask};
+use crate::metrics::Metrics;
+use crate::metrics::live::Live;
+use crate::payload::Payload;
+use crate::plan::{Plan, Script};
+use connector::connector;
+pub(crate) use pace::{BACKLOG_MAX, UNANSWERED_MAX};
+
+use session::End;
+use shard::{Parts, Settings, Shard};
+pub use times::Times;
+use usage::ThreadUsage;
+
+/// Sessions that begin their closed loop, or their closing, in one go before replies are read.
+const SESSIONS_PER_TURN: usize = 64;
+/// How long an interrupted run waits for replies, and for Closes.
+const INTERRUPTED_DRAIN_NS: u64 = 200_000_000;
+const INTERRUPTED_CLOSE_NS: u64 = 1_000_000_000;
+/// Beyond the bounds of its connections, how long a worker waits for their tasks.
+const GRACE_NS: u64 = 500_000_000;
+
+/// What the coordinator wants of the workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Open the connections.
+    Ramp,
+    /// Make load at these times.
+    Load(Times),
+    /// End at once, in good order.
+    Stop,
+}
+
+/// What all workers of a run are given.
+#[derive(Clone, Debug)]
+pub struct Brief {
+    /// When the run began.
+    pub clock: Clock,
+    /// What is to be done.
+    pub config: Arc<Config>,
+    /// To whom.
+    pub addresses: Arc<[SocketAddr]>,
+    /// With these words.
+    pub request: ClientRequest,
+    /// What the coordinator wants.
+    pub commands: watch::Receiver<Command>,
+    /// Told the number of open connections once all that were planned are open or have failed.
+    pub settled: mpsc::UnboundedSender<u64>,
+}
+
+/// What a worker has measured.
+#[derive(Clone, Debug)]
+pub struct WorkerReport {
+    /// Counters and histograms.
+    pub metrics: Metrics,
+    /// When its connections were settled.
+    pub settled_ns: u64,
+    /// When it began to send; `None` if it never did.
+    pub load_begin_ns: Option<u64>,
+    /// When it stopped sending.
+    pub load_end_ns: u64,
+    /// When it stopped waiting for replies.
+    pub drain_end_ns: u64,
+    /// When its last connection had ended.
+    pub end_ns: u64,
+    /// Processor time of its thread from the begin to the end of load, in nanoseconds.
+    pub cpu_ns: u64,
+    /// Time that the thread waited for a processor meanwhile, in nanoseconds, where the kernel says.
+    pub wait_ns: Option<u64>,
+}
+
+/// Starts a worker.
+///
+/// # Errors
+/// What the system says when it refuses the thread.
+pub fn spawn(
+    worker: u64,
+    brief: Brief,
+    live: Arc<Live>,
+) -> io::Result<JoinHandle<io::Result<WorkerReport>>> {
+    thread::Builder::new().name(format!("load-{worker}")).spawn(move || {
+        let settled = brief.settled.clone();
+        let report = work(worker, brief, live);
+        if report.is_err() {
+            settled.send(0).ok(); // nobody is to wait for this one
+        }
+        report
+    })
+}
+
+fn work(worker: u64, brief: Brief, live: Arc<Live>) -> io::Result<WorkerReport> {
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build_local(LocalOptions::default())?;
+    runtime.block_on(async { Worker::new(worker, brief, live)?.run().await })
+}
+
+struct Worker {
+    shard: Rc<RefCell<Shard>>,
+    plan: Rc<Plan>,
+    number: u64,
+    clock: Clock,
+    alarm: Alarm,
+    drain_ns: u64,
+    brief: Brief,
+}
+
+impl Worker {
+    fn new(number: u64, brief: Brief, live: Arc<Live>) -> io::Result<Self> {
+        let config = &brief.config;
+        let plan = Rc::new(Plan::new(config));
+        let settings = Settings {
+            connect_timeout_ns: nanos(config.request.connect_timeout),
+            close_timeout_ns: nanos(config.request.close_timeout),
+            script: plan.script(),
+            load: plan.load(),
+            mask: config.mask,
+            limits: limits(config),
+            worker: number,
+            workers: config.threads.get() as u64,
+        };
+        // A payload that is never sent.
+        let none = Echo {
+            load: Load::Closed { pipeline: 1 },
+            messages: None,
+            kind: wscodec::DataKind::Text,
+            content: Content::Fixed(Vec::new()),
+        };
+        let shard = Shard::new(Parts {
+            clock: brief.clock,
+            settings,
+            addresses: brief.addresses.iter().copied().collect(),
+            request: brief.request.clone(),
+            payload: Payload::new(config.echo().unwrap_or(&none), config.seed),
+            keys: match config.mask {
+                Mask::Random => Some(ChaChaKeys::from_os().map_err(io::Error::other)?),
+                Mask::Zero => None,
+            },
+            live,
+            sends: plan.sends(number),
+            slots: usize::try_from(plan.slots(number)).unwrap_or(0),
+        });
+        Ok(Self {
+            shard: Rc::new(RefCell::new(shard)),
+            plan,
+            number,
+            clock: brief.clock,
+            alarm: Alarm::new(brief.clock)?,
+            drain_ns: nanos(config.drain_timeout),
+            brief,
+        })
+    }
+
+    async fn run(mut self) -> io::Result<WorkerReport> {
+        self.listen();
+        let alarm = Alarm::new(self.clock)?;
+        let connector = spawn_local(connector(
+            Rc::clone(&self.shard),
+            Rc::clone(&self.plan),
+            self.number,
+            alarm,
+        ));
+        if self.plan.script() == Script::Echo {
+            self.wait(|_| u64::MAX, Shard::is_settled).await;
+            let open = self.shard.borrow().sessions.len() as u64;
+            // Refused only by a coordinator that is gone, and then a stop is on its way.
+            self.brief.settled.send(open).ok();
+        }
+        let settled_ns = self.clock.now_ns();
+        self.wait(|_| u64::MAX, |shard| shard.times != Times::NEVER).await;
+        self.wait(|shard| shard.times.load_begin_ns, |_| false).await;
+        let before = ThreadUsage::now();
+        let load_begin_ns = (!self.is_interrupted()).then(|| self.clock.now_ns());
+        if load_begin_ns.is_some() {
+            self.load().await;
+        }
+        let (cpu_ns, wait_ns) = ThreadUsage::now().since(&before);
+        connector.abort();
+        let load_end_ns = self.end_load();
+        let drain_ns = if self.is_interrupted() { INTERRUPTED_DRAIN_NS } else { self.drain_ns };
+        self.wait_also_interrupted(load_end_ns.saturating_add(drain_ns), |shard| {
+            shard.unanswered == 0
+        })
+        .await;
+        let drain_end_ns = self.clock.now_ns();
+        self.close().await;
+        let mut shard = self.shard.borrow_mut();
+        Ok(WorkerReport {
+            metrics: std::mem::take(&mut shard.metrics),
+            settled_ns,
+            load_begin_ns,
+            load_end_ns,
+            drain_end_ns,
+            end_ns: self.clock.now_ns(),
+            cpu_ns,
+            wait_ns,
+        })
+    }
+
+    /// Passes on what the coordinator wants.
+    fn listen(&self) {
+        let mut commands = self.brief.commands.clone();
+        let shard = Rc::clone(&self.shard);
+        spawn_local(async move {
+            loop {
+                let command = *commands.borrow_and_update();
+                shard.borrow_mut().obey(command);
+                if commands.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Sends until the measured time is over, or there is nothing left to do.
+    async fn load(&mut self) {
+        match self.plan.load() {
+            None => {
+                self.wait(|shard| shard.times.window_end_ns, Shard::is_empty).await;
+            }
+            Some(Load::Closed { .. }) => {
+                self.shard.borrow_mut().is_sending = true;
+                self.for_each_session(|shard, key| {
+                    shard.refill(key);
+                    shard.flush(key)
+                })
+                .await;
+                self.wait(|shard| shard.times.window_end_ns, Shard::is_load_done).await;
+            }
+            Some(Load::Open { .. }) => {
+                self.shard.borrow_mut().is_sending = true;
+                loop {
+                    let next_ns = |shard: &Shard| {
+                        let end_ns = shard.times.window_end_ns;
+                        shard.next_due_ns().map_or(end_ns, |due_ns| due_ns.min(end_ns))
+                    };
+                    self.wait(next_ns, Shard::is_load_done).await;
+                    if self.shard.borrow_mut().take_turn() {
+                        break;
+                    }
+                    yield_now().await; // for replies to be read between
+                }
+            }
+        }
+    }
+
+    /// Stops sending; returns when that was.
+    fn end_load(&self) -> u64 {
+        let mut shard = self.shard.borrow_mut();
+        shard.is_sending = false;
+        shard.is_connector_done = true;
+        if shard.is_interrupted {
+            shard.abandon_attempts();
+        }
+        let now_ns = self.clock.now_ns();
+        // What arrives from here on has not arrived in the measured time, also if that was cut short.
+        shard.times.window_end_ns = shard.times.window_end_ns.min(now_ns);
+        shard.times.window_begin_ns = shard.times.window_begin_ns.min(now_ns);
+        now_ns
+    }
+
+    /// Closes all connections, and waits for them to end within their bounds.
+    async fn close(&mut self) {
+        self.for_each_session(|shard, key| {
+            shard.close(key);
+            true
+        })
+        .await;
+        let bound_ns = {
+            let shard = self.shard.borrow();
+            let opening_ns = if shard.pending > 0 { shard.settings.connect_timeout_ns } else { 0 };
+            shard.settings.close_timeout_ns + opening_ns + GRACE_NS
+        };
+        let bound_ns =
+            if self.is_interrupted() { bound_ns.min(INTERRUPTED_CLOSE_NS) } else { bound_ns };
+        let deadline_ns = self.clock.now_ns().saturating_add(bound_ns);
+        self.wait_also_interrupted(deadline_ns, Shard::is_empty).await;
+        let mut shard = self.shard.borrow_mut();
+        shard.abandon_attempts();
+        let left: Vec<usize> = shard.sessions.iter().map(|(key, _)| key).collect();
+        for key in left {
+            shard.retire(key, &End::Timeout);
+        }
+    }
+
+    /// Does something for each session, a few at a time, so that replies are read between; and wakes the tasks of those for which it
+    /// returns false.
+    async fn for_each_session(&self, mut act: impl FnMut(&mut Shard, usize) -> bool) {
+        let keys: Vec<usize> = self.shard.borrow().sessions.iter().map(|(key, _)| key).collect();
+        for some in keys.chunks(SESSIONS_PER_TURN) {
+            for &key in some {
+                let mut shard = self.shard.borrow_mut();
+                if !shard.sessions.contains(key) || act(&mut shard, key) {
+                    continue;
+                }
+                if let Some(waker) = &shard.sessions[key].waker {
+                    waker.wake_by_ref();
+                }
+            }
+            yield_now().await;
+        }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.shard.borrow().is_interrupted
+    }
+
+    /// Waits until a time, or for something, or for an interrupt.
+    async fn wait(&mut self, until_ns: impl Fn(&Shard) -> u64, done: impl Fn(&Shard) -> bool) {
+        let Self { shard, alarm, .. } = self;
+        poll_fn(|cx| {
+            let mut shard = shard.borrow_mut();
+            shard.main_waker = Some(cx.waker().clone());
+            if shard.is_interrupted || done(&shard) {
+                return Poll::Ready(());
+            }
+            let ns = until_ns(&shard);
+            drop(shard);
+            if ns == u64::MAX { Poll::Pending } else { alarm.poll_until(cx, ns) }
+        })
+        .await;
+    }
+
+    /// Waits until a time or for something; an interrupt makes it no shorter.
+    async fn wait_also_interrupted(&mut self, until_ns: u64, done: impl Fn(&Shard) -> bool) {
+        let Self { shard, alarm, .. } = self;
+        poll_fn(|cx| {
+            let mut shard = shard.borrow_mut();
+            shard.main_waker = Some(cx.waker().clone());
+            if done(&shard) {
+                return Poll::Ready(());
+            }
+            drop(shard);
+            alarm.poll_until(cx, until_ns)
+        })
+        .await;
+    }
+}
+
+/// What a server may send: the codec's defaults, or as much as an echo has.
+pub(crate) fn limits(config: &Config) -> Limits {
+    let size = config.echo().map_or(0, |echo| echo.content.size());
+    let defaults = Limits::default();
+    Limits {
+        frame_size_max: defaults.frame_size_max.max(size as u64),
+        message_size_max: defaults.message_size_max.max(size),
+        ..defaults
+    }
+}

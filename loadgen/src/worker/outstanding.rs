@@ -1,0 +1,224 @@
+//! Messages that were sent on a connection to which of them a reply belongs to.
+//!
+//! Two times for each message that has no reply yet, nothing for those that have. In the order of their sequence, which is
+//! the order in which an honest server answers, so that the usual reply takes the first.
+
+use std::collections::VecDeque;
+
+/// So many later messages have their replies when one that has none is given up for lost. Bounds what a server can
+/// make this side remember by leaving out one reply.
+const AHEAD_MAX: usize = 1_024;
+
+/// When a message was to be sent, and when it was, in nanoseconds after the run's begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) planned_ns: u64,
+    pub(crate) written_ns: u64,
+}
+
+impl Sent {
+    /// Stands where a message was whose reply came before that of an earlier one.
+    const ANSWERED: Self = Self { planned_ns: u64::MAX, written_ns: u64::MAX };
+}
+
+/// Which message a reply takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// One that had none, and no later one has.
+    InOrder(Sent),
+    /// One that had none, but a later one has.
+    Late(Sent),
+    /// One that had its reply, or was given up.
+    Again,
+    /// None that was sent.
+    NeverSent,
+}
+
+/// The messages of a connection that have no reply yet. Without memory on the heap until the first is sent.
+#[derive(Debug, Default)]
+pub(crate) struct Outstanding {
+    /// Messages from `first` on: those without reply, and marks for those that were answered early.
+    ring: VecDeque<Sent>,
+    first: u64,
+    /// Marks in `ring`.
+    ahead: usize,
+    /// Messages at the end of `ring` that are encoded and not written.
+    unwritten: usize,
+}
+
+impl Outstanding {
+    /// The sequence of the next message to be sent.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.first + self.ring.len() as u64
+    }
+
+    /// Messages without reply.
+    pub(crate) fn len(&self) -> usize {
+        self.ring.len() - self.ahead
+    }
+
+    /// The sequence whose reply is due first.
+    #[inline]
+    pub(crate) fn expected(&self) -> Option<u64> {
+        (!self.ring.is_empty()).then_some(self.first)
+    }
+
+    /// Whether no reply has come before an earlier one's.
+    #[inline]
+    pub(crate) const fn is_in_order(&self) -> bool {
+        self.ahead == 0
+    }
+
+    /// Adds the next message, which is encoded but not written yet.
+    pub(crate) fn push(&mut self, planned_ns: u64) {
+        self.ring.push_back(Sent { planned_ns, written_ns: 0 });
+        self.unwritten += 1;
+    }
+
+    /// The messages that are about to be written, for their times to be set.
+    pub(crate) fn take_unwritten(&mut self) -> impl Iterator<Item = &mut Sent> {
+        let written = self.ring.len() - self.unwritten;
+        self.unwritten = 0;
+        self.ring.range_mut(written..)
+    }
+
+    /// Takes the message that [`expected`](Self::expected) names.
+    #[inline]
+    pub(crate) fn take_expected(&mut self) -> Option<Sent> {
+        let sent = self.ring.pop_front()?;
+        self.first += 1;
+        if self.ahead > 0 {
+            self.drop_answered();
+        }
+        Some(sent)
+    }
+
+    /// Takes the message of a sequence.
+    pub(crate) fn take(&mut self, sequence: u64) -> Taken {
+        let Some(place) = sequence.checked_sub(self.first) else { return Taken::Again };
+        let place = usize::try_from(place).unwrap_or(usize::MAX);
+        match self.ring.get_mut(place) {
+            None => Taken::NeverSent,
+            Some(sent) if *sent == Sent::ANSWERED => Taken::Again,
+            Some(sent) => {
+                let taken = std::mem::replace(sent, Sent::ANSWERED);
+                self.ahead += 1;
+                let is_late = self.has_answered_after(place);
+                self.drop_answered();
+                if is_late { Taken::Late(taken) } else { Taken::InOrder(taken) }
+            }
+        }
+    }
+
+    /// Gives up the oldest message if too many later ones have their replies.
+    pub(crate) fn give_up(&mut self) -> Option<Sent> {
+        if self.ahead < AHEAD_MAX { None } else { self.take_expected() }
+    }
+
+    /// Gives up all, when there will be no more replies.
+    pub(crate) fn give_up_all(&mut self) -> impl Iterator<Item = Sent> {
+        self.ahead = 0;
+        self.unwritten = 0;
+        self.first += self.ring.len() as u64;
+        std::mem::take(&mut self.ring).into_iter().filter(|sent| *sent != Sent::ANSWERED)
+    }
+
+    fn has_answered_after(&self, place: usize) -> bool {
+        // All marks but the new one lie before it unless the replies are out of order, which is rare.
+        self.ahead > 1 && self.ring.range(place + 1..).any(|sent| *sent == Sent::ANSWERED)
+    }
+
+    fn drop_answered(&mut self) {
+        while self.ring.front() == Some(&Sent::ANSWERED) {
+            self.ring.pop_front();
+            self.first += 1;
+            self.ahead -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(n: u64) -> Outstanding {
+        let mut outstanding = Outstanding::default();
+        for planned_ns in 0..n {
+            outstanding.push(planned_ns);
+        }
+        outstanding.take_unwritten().for_each(|sent| sent.written_ns = sent.planned_ns + 100);
+        outstanding
+    }
+
+    fn at(planned_ns: u64) -> Sent {
+        Sent { planned_ns, written_ns: planned_ns + 100 }
+    }
+
+    #[test]
+    fn replies_in_order_take_one_after_the_other() {
+        let mut outstanding = sent(3);
+        for n in 0..3 {
+            assert_eq!(outstanding.expected(), Some(n));
+            assert_eq!(outstanding.take_expected(), Some(at(n)));
+        }
+        assert_eq!((outstanding.expected(), outstanding.len()), (None, 0));
+        assert_eq!(outstanding.next_sequence(), 3);
+        assert_eq!(outstanding.take_expected(), None);
+    }
+
+    #[test]
+    fn only_what_is_new_is_written() {
+        let mut outstanding = sent(2);
+        outstanding.push(7);
+        assert_eq!(outstanding.take_unwritten().count(), 1);
+        assert_eq!(outstanding.take_unwritten().count(), 0);
+    }
+
+    #[test]
+    fn swapped_replies_are_one_early_and_one_late() {
+        let mut outstanding = sent(3);
+        assert_eq!(outstanding.take(1), Taken::InOrder(at(1)));
+        assert_eq!(outstanding.len(), 2);
+        assert_eq!(outstanding.take(0), Taken::Late(at(0)));
+        assert_eq!(outstanding.expected(), Some(2));
+        assert_eq!(outstanding.take(2), Taken::InOrder(at(2)));
+        assert_eq!(outstanding.len(), 0);
+    }
+
+    #[test]
+    fn a_reply_twice_is_told_from_one_to_nothing() {
+        let mut outstanding = sent(3);
+        assert_eq!(outstanding.take(0), Taken::InOrder(at(0)));
+        assert_eq!(outstanding.take(0), Taken::Again);
+        assert_eq!(outstanding.take(2), Taken::InOrder(at(2)));
+        assert_eq!(outstanding.take(2), Taken::Again);
+        assert_eq!(outstanding.take(3), Taken::NeverSent);
+        assert_eq!(outstanding.take(u64::MAX), Taken::NeverSent);
+    }
+
+    #[test]
+    fn a_missing_reply_is_given_up_once_many_later_ones_have_come() {
+        let mut outstanding = Outstanding::default();
+        let mut lost = Vec::new();
+        for n in 0..100_000 {
+            outstanding.push(n);
+            if n % 10_000 != 5 {
+                assert_ne!(outstanding.take(n), Taken::Again);
+            }
+            lost.extend(outstanding.give_up());
+            assert!(outstanding.ring.len() <= AHEAD_MAX + 1);
+        }
+        assert_eq!(lost.len(), 10);
+        assert_eq!(outstanding.take(5), Taken::Again);
+    }
+
+    #[test]
+    fn at_the_end_those_without_reply_are_lost() {
+        let mut outstanding = sent(5);
+        outstanding.take(3);
+        outstanding.take(0);
+        let lost: Vec<_> = outstanding.give_up_all().collect();
+        assert_eq!(lost, [at(1), at(2), at(4)]);
+        assert_eq!((outstanding.len(), outstanding.next_sequence()), (0, 5));
+    }
+}

@@ -1,0 +1,217 @@
+//! What is due to what is written: messages under both loops, coalesced into one write a connection.
+
+use std::io::ErrorKind;
+use std::task::{Context, Poll};
+
+use wscodec::DataKind;
+use wscodec::encoder;
+use wscodec::header::{FrameHeader, Opcode};
+use wscodec::mask::{MaskKey, MaskKeySource};
+
+use super::shard::Shard;
+use crate::config::Load;
+use crate::metrics::Metric;
+
+/// Messages that are encoded in one go before sockets are read again.
+const SENDS_PER_TURN: usize = 256;
+/// Bytes that may wait for the sockets of a worker before what is planned is left out: a server that doesn't read must not
+/// fill this machine's memory.
+pub(crate) const BACKLOG_MAX: usize = 64 << 20;
+/// Messages without reply on a worker before what is planned is left out; each takes 16 bytes.
+pub(crate) const UNANSWERED_MAX: usize = 4 << 20;
+/// Empty buffers that are kept, and how large at most.
+const SPARE_MAX: usize = 32;
+const SPARE_CAPACITY_MAX: usize = 256 << 10;
+
+impl Shard {
+    /// Whether a message is due under open loop.
+    #[inline]
+    pub(crate) fn is_due(&self, now_ns: u64) -> bool {
+        self.is_sending && self.next_due_ns().is_some_and(|due_ns| due_ns <= now_ns)
+    }
+
+    /// When the next message is due under open loop.
+    #[inline]
+    pub(crate) fn next_due_ns(&self) -> Option<u64> {
+        self.next_send.map(|send| send.due_ns.saturating_add(self.times.load_begin_ns))
+    }
+
+    /// Sends what is due by `now_ns`, as far as one turn goes.
+    pub(crate) fn pace(&mut self, now_ns: u64) {
+        for _ in 0..SENDS_PER_TURN {
+            let Some(send) = self.next_send else { break };
+            let due_ns = send.due_ns.saturating_add(self.times.load_begin_ns);
+            if due_ns > now_ns || due_ns >= self.times.window_end_ns {
+                break;
+            }
+            self.next_send = self.sends.as_mut().and_then(Iterator::next);
+            let key = self.keys_by_place.get(self.place(send.connection)).copied().flatten();
+            let span = self.times.span(due_ns);
+            match key.filter(|&key| self.sessions[key].is_open()) {
+                None => self.metrics.span(span).unsent_closed += 1,
+                Some(_) if self.is_full() => self.metrics.span(span).unsent_backlog += 1,
+                Some(key) => {
+                    self.encode(key, due_ns);
+                    let session = &mut self.sessions[key];
+                    if !session.is_dirty {
+                        session.is_dirty = true;
+                        self.dirty.push(key);
+                    }
+                }
+            }
+        }
+        while let Some(key) = self.dirty.pop() {
+            self.sessions[key].is_dirty = false;
+            if !self.flush(key)
+                && let Some(waker) = &self.sessions[key].waker
+            {
+                waker.wake_by_ref(); // its task waits for the socket to take more
+            }
+        }
+    }
+
+    /// Sends what is due now, as far as one turn goes; returns whether load is over.
+    pub(crate) fn take_turn(&mut self) -> bool {
+        let now_ns = self.clock.now_ns();
+        self.pace(now_ns);
+        now_ns >= self.times.window_end_ns || self.is_interrupted || self.is_load_done()
+    }
+
+    /// Begins the closed loop on a session, or goes on with it: as many messages as its pipeline has room for.
+    pub(crate) fn refill(&mut self, key: usize) {
+        let Some(Load::Closed { pipeline }) = self.settings.load else { return };
+        while self.sessions[key].outstanding.len() < pipeline as usize
+            && self.sessions[key].quota > 0
+            && self.sessions[key].is_open()
+        {
+            self.encode(key, 0);
+        }
+    }
+
+    /// Appends the next message of a session to what it has to write.
+    fn encode(&mut self, key: usize, planned_ns: u64) {
+        let session = &mut self.sessions[key];
+        if session.unsent.capacity() == 0 {
+            session.unsent = self.spare.pop().unwrap_or_default();
+        }
+        let opcode = match self.payload.kind() {
+            DataKind::Text => Opcode::Text,
+            DataKind::Binary => Opcode::Binary,
+        };
+        let payload = self.payload.message(session.index, session.outstanding.next_sequence());
+        let Ok(header) = FrameHeader::new(opcode, payload.len() as u64) else { return };
+        let before = session.unsent.len();
+        // A `Vec` takes all, and the header has the payload's length.
+        let key = self.keys.as_mut().map_or(MaskKey::ZERO, MaskKeySource::next_key);
+        let encoded = encoder::encode(header.with_mask(Some(key)), payload, &mut session.unsent);
+        debug_assert!(encoded.is_ok());
+        self.backlog_len += session.unsent.len() - before;
+        session.outstanding.push(planned_ns);
+        self.unanswered += 1;
+        session.quota -= 1;
+        if session.quota == 0 {
+            self.spent += 1;
+        }
+    }
+
+    /// Writes what a session has to write; whether the socket has taken all of it.
+    pub(crate) fn flush(&mut self, key: usize) -> bool {
+        if self.sessions[key].unsent.is_empty() {
+            return true;
+        }
+        self.stamp(key);
+        let session = &mut self.sessions[key];
+        let before = session.unsent_len();
+        while session.unsent_begin < session.unsent.len() {
+            if session.close.is_write_broken {
+                session.unsent_begin = session.unsent.len();
+                break;
+            }
+            match session.stream.try_write(&session.unsent[session.unsent_begin..]) {
+                Ok(len) => {
+                    session.unsent_begin += len;
+                    self.metrics.bytes_sent += len as u64;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // What the server has sent before it broke off can still be read.
+                Err(_) => session.close.is_write_broken = true,
+            }
+        }
+        self.backlog_len -= before - session.unsent_len();
+        if session.unsent_len() > 0 {
+            // Moved to the front only once half is free: each byte is moved once or twice, however small the writes.
+            if session.unsent_begin > session.unsent.len() / 2 {
+                session.unsent.drain(..session.unsent_begin);
+                session.unsent_begin = 0;
+            }
+            return false;
+        }
+        session.unsent_begin = 0;
+        let buffer = std::mem::take(&mut session.unsent);
+        self.give_back(buffer);
+        true
+    }
+
+    /// As [`flush`](Self::flush), and sees to it that the task of `cx` is woken when the socket takes more.
+    pub(crate) fn poll_flush(&mut self, key: usize, cx: &mut Context<'_>) {
+        while !self.flush(key) {
+            match self.sessions[key].stream.poll_write_ready(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => self.sessions[key].close.is_write_broken = true,
+            }
+        }
+    }
+
+    /// Keeps an empty buffer for the next that writes.
+    pub(crate) fn give_back(&mut self, mut buffer: Vec<u8>) {
+        let is_fit = (1..=SPARE_CAPACITY_MAX).contains(&buffer.capacity());
+        if is_fit && self.spare.len() < SPARE_MAX {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+
+    /// Notes the time on the messages that are about to be written.
+    fn stamp(&mut self, key: usize) {
+        let Self { sessions, metrics, times, clock, settings, .. } = self;
+        let mut unwritten = sessions[key].outstanding.take_unwritten().peekable();
+        if unwritten.peek().is_none() {
+            return;
+        }
+        let now_ns = clock.now_ns();
+        let is_open_loop = matches!(settings.load, Some(Load::Open { .. }));
+        let mut sent = 0;
+        for message in unwritten {
+            message.written_ns = now_ns;
+            if is_open_loop {
+                let lag_ns = now_ns.saturating_sub(message.planned_ns);
+                if times.is_measured(message.planned_ns) {
+                    metrics.distributions.record(Metric::SendLag, lag_ns);
+                }
+            } else {
+                message.planned_ns = now_ns;
+            }
+            metrics.span(times.span(message.planned_ns)).sent += 1;
+            sent += 1;
+        }
+        self.live.sent.add(sent);
+    }
+
+    fn is_full(&self) -> bool {
+        self.backlog_len >= BACKLOG_MAX || self.unanswered >= UNANSWERED_MAX
+    }
+
+    /// Whether load has come to its end before its time: all is sent that was to be, or there is nobody left to send it to.
+    pub(crate) fn is_load_done(&self) -> bool {
+        if self.closing == self.sessions.len() {
+            return true;
+        }
+        let is_all_sent = match self.settings.load {
+            Some(Load::Open { .. }) => self.next_send.is_none(),
+            _ => self.spent == self.sessions.len(),
+        };
+        is_all_sent && self.unanswered == 0
+    }
+}

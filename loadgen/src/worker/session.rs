@@ -1,0 +1,182 @@
+//! An open connection: bytes in to echoes judged, messages out, and how it ends.
+//!
+//! A session is driven by the [`Shard`](super::shard::Shard) it belongs to, which has the clock, the buffers and the counters for
+//! all of a thread. What stands here is what has to be kept for each connection: a few hundred bytes while it is idle.
+
+use std::io;
+use std::task::Waker;
+
+use tokio::net::TcpStream;
+use wscodec::mask::{FixedKey, MaskKey, MaskKeySource, ThreadKeys};
+use wscodec::{CloseCode, Connection, ProtocolError, ReadyState};
+
+use super::outstanding::Outstanding;
+use crate::config::Mask;
+use crate::metrics::{Closing, Failure, Phase, Side};
+
+/// Codes that stand for the absence of one (RFC 6455, 7.1.5).
+const NO_CODE: u16 = 1005;
+const NO_CLOSE: u16 = 1006;
+
+/// Where the keys of a client's own control frames come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Keys {
+    Random(ThreadKeys),
+    Zero(FixedKey),
+}
+
+impl Keys {
+    pub(crate) const fn new(mask: Mask) -> Self {
+        match mask {
+            Mask::Random => Self::Random(ThreadKeys),
+            Mask::Zero => Self::Zero(FixedKey(MaskKey::ZERO)),
+        }
+    }
+}
+
+impl MaskKeySource for Keys {
+    #[inline]
+    fn next_key(&mut self) -> MaskKey {
+        match self {
+            Self::Random(keys) => keys.next_key(),
+            Self::Zero(key) => key.next_key(),
+        }
+    }
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) stream: TcpStream,
+    pub(crate) codec: Connection<Keys>,
+    /// Its place in the whole run.
+    pub(crate) index: u64,
+    /// Messages that it may still send.
+    pub(crate) quota: u64,
+    pub(crate) outstanding: Outstanding,
+    /// What the socket hasn't taken: `unsent[unsent_begin..]`. Without memory while there is nothing.
+    pub(crate) unsent: Vec<u8>,
+    pub(crate) unsent_begin: usize,
+    /// Wakes its task.
+    pub(crate) waker: Option<Waker>,
+    pub(crate) is_dirty: bool,
+    pub(crate) close: CloseState,
+}
+
+/// How far the closing of a connection has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CloseState {
+    /// Who began, with what code.
+    pub(crate) begun: Option<(Side, u16)>,
+    /// When our Close was sent, if we began.
+    pub(crate) sent_ns: Option<u64>,
+    pub(crate) is_received: bool,
+    /// Its task has seen that closing has begun.
+    pub(crate) is_seen: bool,
+    /// Set when a socket has refused bytes for good; what it still has for us is read.
+    pub(crate) is_write_broken: bool,
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The server ended the stream.
+    Eof,
+    /// The system says so.
+    Io(io::Error),
+    /// The server broke the protocol.
+    Protocol(ProtocolError),
+    /// The server didn't end the stream in time.
+    Timeout,
+}
+
+/// What a connection came to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) closing: Closing,
+    /// `None` if it did all it should.
+    pub(crate) failure: Option<(Failure, String)>,
+}
+
+impl Session {
+    /// Whether messages may be sent.
+    pub(crate) fn is_open(&self) -> bool {
+        self.codec.ready_state() == ReadyState::Open && !self.close.is_write_broken
+    }
+
+    /// Bytes that wait for the socket.
+    pub(crate) fn unsent_len(&self) -> usize {
+        self.unsent.len() - self.unsent_begin
+    }
+
+    /// Notes the server's Close.
+    pub(crate) fn close_received(&mut self, code: Option<CloseCode>) {
+        self.close.is_received = true;
+        let code = code.map_or(NO_CODE, CloseCode::as_u16);
+        self.close.begun.get_or_insert((Side::Server, code));
+    }
+
+    /// What it came to, given how it ended.
+    pub(crate) fn outcome(&self, end: &End) -> Outcome {
+        let is_ended =
+            matches!(end, End::Eof) || self.close.is_received && matches!(end, End::Io(_));
+        let is_clean = self.codec.is_clean() && is_ended;
+        let closing = |(by, code)| Closing { by, code, is_clean };
+        let failed = |closing, phase, code, sample: String| Outcome {
+            closing,
+            failure: Some((Failure::new(phase, code), sample)),
+        };
+        if let End::Protocol(error) = end {
+            let begun = self.close.begun.unwrap_or((Side::Client, error.close_code().as_u16()));
+            let closing = Closing { is_clean: false, ..closing(begun) };
+            return failed(closing, Phase::Protocol, error.name(), error.to_string());
+        }
+        match self.close.begun {
+            None => {
+                let closing = closing((Side::Server, NO_CLOSE));
+                let (code, sample) = match end {
+                    End::Io(error) => (io_code(error), error.to_string()),
+                    _ => ("eof", "the server ended the stream without a Close".into()),
+                };
+                failed(closing, Phase::Open, code, sample)
+            }
+            Some(begun @ (Side::Server, code)) => Outcome {
+                closing: closing(begun),
+                failure: Some((
+                    Failure::numbered(Phase::ServerClose, code),
+                    format!("the server closed with {code}"),
+                )),
+            },
+            Some(begun @ (Side::Client, _)) => {
+                let closing = closing(begun);
+                match end {
+                    _ if is_clean => Outcome { closing, failure: None },
+                    End::Timeout if self.close.is_received => {
+                        let said = "the server answered Close and didn't end the stream";
+                        failed(closing, Phase::Close, "eof_timeout", said.into())
+                    }
+                    End::Timeout => {
+                        failed(closing, Phase::Close, "timeout", "no answer to Close".into())
+                    }
+                    End::Io(error) => {
+                        failed(closing, Phase::Close, io_code(error), error.to_string())
+                    }
+                    End::Eof | End::Protocol(_) => {
+                        let said = "the stream ended before an answer to Close";
+                        failed(closing, Phase::Close, "eof", said.into())
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn io_code(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe => "reset",
+        io::ErrorKind::TimedOut => "timeout",
+        _ => "io",
+    }
+}

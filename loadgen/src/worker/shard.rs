@@ -1,0 +1,456 @@
+//! All that the connections of one thread share: clock, buffers, counters, and the sessions themselves.
+//!
+//! Each connection has a task, which does no more than to be woken and to call [`Shard::poll_open`]. So there is one borrow a
+//! wake-up, one read buffer, one pool of write buffers and one set of histograms, and nothing of it is locked.
+//!
+//! ```text
+//!   woken task ─▶ read into the shared buffer ─▶ codec ─▶ Judge ─▶ next messages, replies ─▶ one write
+//!                 └────────────────── again until the socket is known to be empty ──────────────┘
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use slab::Slab;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+use wscodec::handshake::ClientRequest;
+use wscodec::mask::ChaChaKeys;
+use wscodec::{CloseCode, CloseFrame, Connection, DataKind, Event, Limits, ReadyState, Role};
+
+use super::Command;
+use super::connect::{Established, Refusal};
+use super::echo::{Judge, Received};
+use super::outstanding::Outstanding;
+use super::session::{CloseState, End, Keys, Session};
+use super::times::Times;
+use crate::clock::Clock;
+use crate::config::{Load, Mask};
+use crate::metrics::live::Live;
+use crate::metrics::{Failure, Metric, Metrics, Phase, Side};
+use crate::payload::Payload;
+use crate::plan::{ConnectionPlan, Script, Send, Sends};
+
+/// Bytes of a read, shared by all connections of a thread.
+const READ_SIZE: usize = 64 << 10;
+/// Bytes that may wait for a socket before nothing more is read from it: what a server that only sends Pings can pile up.
+const UNSENT_MAX: usize = 1 << 20;
+
+/// What holds for every connection of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) connect_timeout_ns: u64,
+    pub(crate) close_timeout_ns: u64,
+    pub(crate) script: Script,
+    pub(crate) load: Option<Load>,
+    pub(crate) mask: Mask,
+    pub(crate) limits: Limits,
+    /// The worker's place, and how many there are.
+    pub(crate) worker: u64,
+    pub(crate) workers: u64,
+}
+
+/// The connections of one thread, and what they share.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a run")]
+pub(crate) struct Shard {
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) addresses: Rc<[SocketAddr]>,
+    pub(crate) preferred_address: usize,
+    pub(crate) request: ClientRequest,
+    pub(crate) payload: Payload,
+    /// Where the keys of data frames come from; `None` is the key of zeros.
+    pub(crate) keys: Option<ChaChaKeys>,
+    pub(crate) metrics: Metrics,
+    pub(crate) live: Arc<Live>,
+    pub(crate) times: Times,
+    pub(crate) sessions: Slab<Session>,
+    /// The key of each session by the place of its connection among the worker's, under open loop.
+    pub(crate) keys_by_place: Vec<Option<usize>>,
+    pub(crate) sends: Option<Sends>,
+    pub(crate) next_send: Option<Send>,
+    /// Buffers without content, for the next that writes.
+    pub(crate) spare: Vec<Vec<u8>>,
+    /// Sessions with something new to write.
+    pub(crate) dirty: Vec<usize>,
+    /// Bytes that wait for all sockets together.
+    pub(crate) backlog_len: usize,
+    /// Messages without reply on all connections together.
+    pub(crate) unanswered: usize,
+    /// Connections begun that are not established yet.
+    pub(crate) pending: u64,
+    pub(crate) failures_in_a_row: u32,
+    /// Sessions whose closing has begun.
+    pub(crate) closing: usize,
+    /// Sessions that have sent all they may.
+    pub(crate) spent: usize,
+    pub(crate) is_sending: bool,
+    pub(crate) is_connector_done: bool,
+    pub(crate) is_interrupted: bool,
+    /// Attempts that are still pending have been counted as interrupted.
+    pub(crate) is_abandoned: bool,
+    pub(crate) main_waker: Option<Waker>,
+    read_buffer: Box<[u8]>,
+}
+
+/// What a shard is made of.
+pub(crate) struct Parts {
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) addresses: Rc<[SocketAddr]>,
+    pub(crate) request: ClientRequest,
+    pub(crate) payload: Payload,
+    pub(crate) keys: Option<ChaChaKeys>,
+    pub(crate) live: Arc<Live>,
+    pub(crate) sends: Option<Sends>,
+    pub(crate) slots: usize,
+}
+
+impl Shard {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { clock, settings, addresses, request, payload, keys, live, mut sends, slots } =
+            parts;
+        let next_send = sends.as_mut().and_then(Iterator::next);
+        Self {
+            clock,
+            settings,
+            addresses,
+            preferred_address: 0,
+            request,
+            payload,
+            keys,
+            metrics: Metrics::default(),
+            live,
+            times: Times::NEVER,
+            sessions: Slab::with_capacity(slots),
+            keys_by_place: if sends.is_some() { vec![None; slots] } else { Vec::new() },
+            sends,
+            next_send,
+            spare: Vec::new(),
+            dirty: Vec::new(),
+            backlog_len: 0,
+            unanswered: 0,
+            pending: 0,
+            failures_in_a_row: 0,
+            closing: 0,
+            spent: 0,
+            is_sending: false,
+            is_connector_done: false,
+            is_interrupted: false,
+            is_abandoned: false,
+            main_waker: None,
+            read_buffer: vec![0; READ_SIZE].into(),
+        }
+    }
+
+    /// Takes in what the coordinator wants.
+    pub(crate) fn obey(&mut self, command: Command) {
+        match command {
+            Command::Ramp => {}
+            Command::Load(times) => self.times = times,
+            Command::Stop => self.is_interrupted = true,
+        }
+        self.wake_main();
+    }
+
+    /// Tells the worker's main task that something it may wait for has happened.
+    pub(crate) fn wake_main(&self) {
+        if let Some(waker) = &self.main_waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether all connections that were planned have been established or have failed.
+    pub(crate) const fn is_settled(&self) -> bool {
+        self.is_connector_done && self.pending == 0
+    }
+
+    /// Whether no connection is left in any state.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_settled() && self.sessions.is_empty()
+    }
+
+    /// The place of a connection among those of this worker.
+    pub(crate) fn place(&self, connection: u64) -> usize {
+        let place = (connection - self.settings.worker) / self.settings.workers;
+        usize::try_from(place).unwrap_or(usize::MAX)
+    }
+
+    /// Counts the begin of a connection.
+    pub(crate) fn attempt_begun(&mut self) {
+        self.metrics.attempted += 1;
+        self.live.attempted.add(1);
+        self.pending += 1;
+    }
+
+    /// Counts a connection that didn't open; returns how many in a row have not.
+    pub(crate) fn attempt_failed(&mut self, refusal: Refusal) -> u32 {
+        if self.is_abandoned {
+            return 0;
+        }
+        self.pending -= 1;
+        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        self.live.failed.add(1);
+        self.metrics.failures.add(refusal.failure, || refusal.sample);
+        self.wake_main();
+        self.failures_in_a_row
+    }
+
+    /// Counts what is pending as interrupted; whatever comes of it is dropped.
+    pub(crate) fn abandon_attempts(&mut self) {
+        self.is_abandoned = true;
+        for _ in 0..std::mem::take(&mut self.pending) {
+            self.live.failed.add(1);
+            let failure = Failure::new(Phase::Run, "interrupted");
+            self.metrics.failures.add(failure, || "the run ended before it was open".into());
+        }
+    }
+
+    /// Takes an open connection in; `None` if nobody waits for it any more.
+    pub(crate) fn admit(&mut self, plan: &ConnectionPlan, opened: Established) -> Option<usize> {
+        if self.is_abandoned {
+            return None;
+        }
+        self.pending -= 1;
+        self.failures_in_a_row = 0;
+        self.metrics.established += 1;
+        self.live.established.add(1);
+        let times = opened.waterfall;
+        if self.times.is_measured(times.upgraded_ns) {
+            self.metrics.opened += 1;
+        }
+        let durations = &mut self.metrics.distributions;
+        durations.record(Metric::ConnectTcp, times.tcp_ns - times.begun_ns);
+        durations.record(Metric::ConnectUpgrade, times.upgraded_ns - times.tcp_ns);
+        durations.record(Metric::ConnectTotal, times.upgraded_ns.saturating_sub(times.planned_ns));
+        if plan.start_ns.is_some() {
+            let lag_ns = times.begun_ns.saturating_sub(times.planned_ns);
+            durations.record(Metric::ConnectLag, lag_ns);
+        }
+        let config = wscodec::Config::default().with_limits(self.settings.limits);
+        let keys = Keys::new(self.settings.mask);
+        let key = self.sessions.insert(Session {
+            stream: opened.stream,
+            codec: Connection::with_mask_keys(Role::Client, config, keys),
+            index: plan.index,
+            quota: plan.messages,
+            outstanding: Outstanding::default(),
+            unsent: Vec::new(),
+            unsent_begin: 0,
+            waker: None,
+            is_dirty: false,
+            close: CloseState::default(),
+        });
+        if plan.messages == 0 {
+            self.spent += 1;
+        }
+        let place = self.place(plan.index);
+        if let Some(entry) = self.keys_by_place.get_mut(place) {
+            *entry = Some(key);
+        }
+        // Its task, which is about to call `poll_open`, sees what this leads to.
+        let mut rest = opened.rest;
+        self.receive(key, &mut rest);
+        if plan.script == Script::OpenClose {
+            self.close(key);
+        }
+        self.wake_main();
+        Some(key)
+    }
+
+    /// Ends a session, and counts what it came to.
+    pub(crate) fn retire(&mut self, key: usize, end: &End) {
+        let mut session = self.sessions.remove(key);
+        self.backlog_len -= session.unsent_len();
+        self.give_back(std::mem::take(&mut session.unsent));
+        if session.quota == 0 {
+            self.spent -= 1;
+        }
+        if session.close.is_seen {
+            self.closing -= 1;
+        }
+        let place = self.place(session.index);
+        if let Some(entry) = self.keys_by_place.get_mut(place) {
+            *entry = None;
+        }
+        self.unanswered -= session.outstanding.len();
+        let lost = session.outstanding.give_up_all();
+        self.judge().lost(lost);
+        if session.close.is_received
+            && let Some(sent_ns) = session.close.sent_ns
+            && !matches!(end, End::Timeout | End::Protocol(_))
+        {
+            let ended_ns = self.clock.now_ns();
+            self.metrics.distributions.record(Metric::CloseTcp, ended_ns.saturating_sub(sent_ns));
+        }
+        let outcome = session.outcome(end);
+        *self.metrics.closings.entry(outcome.closing).or_default() += 1;
+        match outcome.failure {
+            None => self.metrics.completed += 1,
+            Some((failure, sample)) => {
+                self.live.failed.add(1);
+                self.metrics.failures.add(failure, || sample);
+            }
+        }
+        self.live.ended.add(1);
+        self.wake_main();
+    }
+
+    /// Reads from a connection whose handshake isn't done: `take` gets the bytes, `None` at the end of the stream.
+    pub(crate) fn poll_response<T, E>(
+        &mut self,
+        stream: &mut TcpStream,
+        cx: &mut Context<'_>,
+        mut take: impl FnMut(io::Result<Option<&mut [u8]>>) -> Result<Option<T>, E>,
+    ) -> Poll<Result<T, E>> {
+        loop {
+            let mut buffer = ReadBuf::new(&mut self.read_buffer);
+            let taken = match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => take(Err(error)),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => take(Ok(None)),
+                Poll::Ready(Ok(())) => {
+                    self.metrics.bytes_received += buffer.filled().len() as u64;
+                    take(Ok(Some(buffer.filled_mut())))
+                }
+            };
+            match taken {
+                Ok(None) => {}
+                Ok(Some(value)) => return Poll::Ready(Ok(value)),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Drives a session until its closing has begun (`None`) or it has ended.
+    pub(crate) fn poll_open(&mut self, key: usize, cx: &mut Context<'_>) -> Poll<Option<End>> {
+        match self.poll_end(key, cx) {
+            Poll::Ready(end) => Poll::Ready(Some(end)),
+            Poll::Pending if self.sessions[key].close.begun.is_some() => {
+                self.sessions[key].close.is_seen = true;
+                self.closing += 1;
+                if self.is_load_done() {
+                    self.wake_main();
+                }
+                Poll::Ready(None)
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Drives a session until it has ended.
+    pub(crate) fn poll_end(&mut self, key: usize, cx: &mut Context<'_>) -> Poll<End> {
+        if self.sessions[key].waker.is_none() {
+            self.sessions[key].waker = Some(cx.waker().clone());
+        }
+        loop {
+            self.poll_flush(key, cx);
+            if let Some(error) = self.sessions[key].codec.error() {
+                return Poll::Ready(End::Protocol(error));
+            }
+            let session = &mut self.sessions[key];
+            if session.unsent_len() > UNSENT_MAX && session.outstanding.len() == 0 {
+                return Poll::Pending; // woken once the socket takes bytes
+            }
+            let mut buffer = ReadBuf::new(&mut self.read_buffer);
+            match Pin::new(&mut session.stream).poll_read(cx, &mut buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(End::Io(error)),
+                Poll::Ready(Ok(())) => {}
+            }
+            let len = buffer.filled().len();
+            if len == 0 {
+                return Poll::Ready(End::Eof);
+            }
+            self.metrics.bytes_received += len as u64;
+            let mut buffer = std::mem::take(&mut self.read_buffer);
+            let now_ns = self.receive(key, &mut buffer[..len]);
+            self.read_buffer = buffer;
+            if self.is_due(now_ns) {
+                self.pace(now_ns);
+            }
+        }
+    }
+
+    /// Takes what a connection has received; what is to be sent because of it is encoded, not written. Returns the time.
+    fn receive(&mut self, key: usize, mut input: &mut [u8]) -> u64 {
+        let now_ns = self.clock.now_ns();
+        let Self { sessions, payload, metrics, live, times, settings, .. } = self;
+        let session = &mut sessions[key];
+        let is_open_loop = matches!(settings.load, Some(Load::Open { .. }));
+        let (unsent_len, outstanding) = (session.unsent.len(), session.outstanding.len());
+        let received = metrics.warmup.received + metrics.measured.received;
+        // A protocol error stays in the codec, and ends the session when it is polled next.
+        while let Ok(Some(event)) = session.codec.receive(&mut input, &mut session.unsent) {
+            let (kind, bytes) = match event {
+                Event::Text(text) => (DataKind::Text, text.as_bytes()),
+                Event::Binary(bytes) => (DataKind::Binary, bytes),
+                Event::Close(frame) => {
+                    let code = frame.map(|frame| frame.code);
+                    if let Some(sent_ns) = session.close.sent_ns
+                        && !session.close.is_received
+                    {
+                        let ns = now_ns.saturating_sub(sent_ns);
+                        metrics.distributions.record(Metric::CloseHandshake, ns);
+                    }
+                    session.close_received(code);
+                    continue;
+                }
+                Event::Ping(_) => {
+                    metrics.pings += 1;
+                    continue;
+                }
+                _ => continue,
+            };
+            let mut judge = Judge { payload, metrics, live, times, is_open_loop };
+            let message = Received { kind, payload: bytes, connection: session.index, now_ns };
+            judge.message(&mut session.outstanding, message);
+        }
+        self.unanswered -= outstanding - session.outstanding.len();
+        self.backlog_len += session.unsent.len() - unsent_len;
+        let received = metrics.warmup.received + metrics.measured.received - received;
+        live.received.add(received);
+        if self.is_sending && !is_open_loop {
+            self.refill(key);
+        }
+        if self.unanswered == 0 && (!self.is_sending || self.is_load_done()) {
+            self.wake_main();
+        }
+        now_ns
+    }
+
+    /// Begins the closing handshake of a session, if it can be.
+    pub(crate) fn close(&mut self, key: usize) {
+        let session = &mut self.sessions[key];
+        if session.codec.ready_state() != ReadyState::Open {
+            return;
+        }
+        let before = session.unsent.len();
+        let frame = CloseFrame { code: CloseCode::NORMAL, reason: "" };
+        // Refused only if it isn't open, which has been seen to.
+        if session.codec.close(Some(frame), &mut session.unsent).is_ok() {
+            session.close.begun = Some((Side::Client, CloseCode::NORMAL.as_u16()));
+        }
+        self.backlog_len += session.unsent.len() - before;
+        session.close.sent_ns = Some(self.clock.now_ns());
+        self.flush(key);
+        if let Some(waker) = &self.sessions[key].waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// What judging received messages takes.
+    pub(crate) fn judge(&mut self) -> Judge<'_> {
+        Judge {
+            payload: &self.payload,
+            metrics: &mut self.metrics,
+            live: &self.live,
+            times: &self.times,
+            is_open_loop: matches!(self.settings.load, Some(Load::Open { .. })),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! When load begins, is measured and ends.
+
+use crate::metrics::Span;
+
+/// Times of a run, in nanoseconds after its begin. The same for all workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// Load begins.
+    pub load_begin_ns: u64,
+    /// The warm-up is over: the measured time begins.
+    pub window_begin_ns: u64,
+    /// Nothing more is sent.
+    pub window_end_ns: u64,
+}
+
+impl Times {
+    /// Not known yet.
+    pub(crate) const NEVER: Self =
+        Self { load_begin_ns: u64::MAX, window_begin_ns: u64::MAX, window_end_ns: u64::MAX };
+
+    /// The span that a message belongs to.
+    #[inline]
+    pub(crate) const fn span(&self, planned_ns: u64) -> Span {
+        if planned_ns < self.window_begin_ns { Span::Warmup } else { Span::Measured }
+    }
+
+    /// Whether `ns` lies in the measured time.
+    pub(crate) const fn is_measured(&self, ns: u64) -> bool {
+        self.window_begin_ns <= ns && ns < self.window_end_ns
+    }
+}
