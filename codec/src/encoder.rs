@@ -61,9 +61,12 @@ pub(crate) fn append_short(
     out: &mut impl BufMut,
 ) -> bool {
     match key {
-        None => mask::put_short(header::short(opcode, payload.len()), MaskKey::ZERO, payload, out),
-        Some(key) => {
-            mask::put_short(header::short_masked(opcode, payload.len(), key), key, payload, out)
-        }
+        None => mask::put_short(header::short(opcode, payload.len()), None, payload, out),
+        Some(key) => mask::put_short(
+            header::short_masked(opcode, payload.len(), key),
+            Some(key),
+            payload,
+            out,
+        ),
     }
 }
