@@ -4,9 +4,10 @@
 
 use core::mem::MaybeUninit;
 
+use super::baseline::{BASELINE, HAS_BASELINE};
 use super::span::{Copying, InPlace, Span};
 use super::vector16::apply_long;
-use super::{BASELINE, Baseline, MaskKey, scalar};
+use super::{Baseline, MaskKey, scalar};
 
 /// An implementation of masking and of text validation that this CPU can run.
 ///
@@ -61,7 +62,7 @@ impl Kernel {
         } else if has_avx2::get() {
             return Self(Isa::Avx2);
         }
-        Self(Isa::Baseline)
+        Self(if HAS_BASELINE { Isa::Baseline } else { Isa::Scalar })
     }
 
     /// Every kernel that this CPU can run, the fastest first. The last is scalar.
@@ -74,7 +75,7 @@ impl Kernel {
         ];
         #[cfg(not(all(target_arch = "x86_64", not(wscodec_scalar))))]
         let detected = [None];
-        let baseline = (BASELINE != "scalar").then_some(Isa::Baseline);
+        let baseline = HAS_BASELINE.then_some(Isa::Baseline);
         detected.into_iter().flatten().chain(baseline).chain([Isa::Scalar]).map(Self)
     }
 
@@ -117,7 +118,28 @@ impl Kernel {
     pub(super) fn copy<'d>(self, key: MaskKey, mut span: Copying<'_, 'd>) -> &'d mut [u8] {
         self.run(key, &mut span);
         // SAFETY: every kernel stores all of a span.
-        unsafe { span.into_written() }
+        unsafe { span.into_stored() }
+    }
+
+    /// The instruction set, which the CPU has.
+    #[inline]
+    pub(crate) const fn isa(self) -> Isa {
+        self.0
+    }
+
+    /// XORs `key` over `span`; `true` only if what was written is ASCII. Only the kernels whose text validation is not
+    /// their own look.
+    #[inline]
+    pub(crate) fn run_detecting<S: Span>(self, key: MaskKey, span: &mut S) -> bool {
+        match self.0 {
+            Isa::Baseline => apply_long::<Baseline, S, true>(key, span),
+            Isa::Scalar => apply_long::<scalar::Words, S, true>(key, span),
+            #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
+            _ => {
+                self.run(key, span);
+                false
+            }
+        }
     }
 
     #[cfg_attr(

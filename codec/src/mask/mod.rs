@@ -40,24 +40,30 @@ pub use key::{ChaChaKeys, FixedKey, MaskKey, MaskKeySource};
 pub use put::put;
 pub(crate) use put::{append_with, put_frame, put_short};
 
-use baseline::{BASELINE, Baseline};
-use span::{Copying, InPlace, Span};
-use vector16::apply_short;
+pub(crate) use baseline::Baseline;
+pub(crate) use kernel::Isa;
+pub(crate) use span::{Copying, InPlace, ReadOnly, Span};
+#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
+pub(crate) use span::{Lane, lane};
+pub(crate) use vector16::{apply_short, apply_short_ascii};
 
 /// The vectors that need no detection, and their name.
 #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
 mod baseline {
     pub(super) const BASELINE: &str = "sse2";
+    pub(super) const HAS_BASELINE: bool = true;
     pub(crate) type Baseline = core::arch::x86_64::__m128i;
 }
 #[cfg(all(target_arch = "aarch64", target_feature = "neon", not(wscodec_scalar)))]
 mod baseline {
     pub(super) const BASELINE: &str = "neon";
+    pub(super) const HAS_BASELINE: bool = true;
     pub(crate) type Baseline = core::arch::aarch64::uint8x16_t;
 }
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128", not(wscodec_scalar)))]
 mod baseline {
     pub(super) const BASELINE: &str = "simd128";
+    pub(super) const HAS_BASELINE: bool = true;
     pub(crate) type Baseline = core::arch::wasm32::v128;
 }
 #[cfg(any(
@@ -70,6 +76,7 @@ mod baseline {
 ))]
 mod baseline {
     pub(super) const BASELINE: &str = "scalar";
+    pub(super) const HAS_BASELINE: bool = false;
     pub(crate) type Baseline = super::scalar::Words;
 }
 
@@ -109,7 +116,7 @@ pub fn apply_to<'d>(
     if span.len() <= SHORT_LEN_MAX {
         apply_short::<Baseline, _>(key.rotated(phase), &mut span);
         // SAFETY: `apply_short` stores all of a span of this length.
-        unsafe { span.into_written() }
+        unsafe { span.into_stored() }
     } else {
         Kernel::best().copy(key.rotated(phase), span)
     }
@@ -117,12 +124,14 @@ pub fn apply_to<'d>(
 
 /// Bytes that the loops of the kernels for wide vectors take at once: a cache line.
 #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-const BLOCK_LEN: usize = 64;
+pub(crate) const BLOCK_LEN: usize = 64;
 
 /// Where a kernel for wide vectors starts its loop: in a long span at the first address that is a multiple of
 /// [`BLOCK_LEN`], for a store that crosses a cache line costs two.
 #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
 #[inline]
-fn aligned_from<S: Span>(span: &S) -> usize {
-    if span.len() < S::ALIGNED_LEN_MIN { 0 } else { span.address().wrapping_neg() % BLOCK_LEN }
+pub(crate) fn aligned_from<S: Span>(span: &mut S) -> usize {
+    // An address that is not known is as good as an aligned one.
+    let address = span.places().map_or(0, |places| places.as_ptr().addr());
+    if span.len() < S::ALIGNED_LEN_MIN { 0 } else { address.wrapping_neg() % BLOCK_LEN }
 }

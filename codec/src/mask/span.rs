@@ -17,16 +17,23 @@ pub(crate) unsafe trait Lane: Copy {}
 // SAFETY: integers take every bit pattern and have no padding.
 unsafe impl Lane for u8 {}
 // SAFETY: as above.
-unsafe impl Lane for u16 {}
-// SAFETY: as above.
 unsafe impl Lane for u32 {}
 // SAFETY: as above.
 unsafe impl Lane for u64 {}
 // SAFETY: an array has no padding beside that of its elements, and those have none.
 unsafe impl<L: Lane, const N: usize> Lane for [L; N] {}
 
+/// The array as one lane, which is as long.
+#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
+#[inline(always)]
+pub(crate) fn lane<L: Lane, const N: usize>(bytes: &[u8; N]) -> L {
+    const { assert!(size_of::<L>() == N) }
+    // SAFETY: `bytes` is as long as an `L`, for which any bytes are a value.
+    unsafe { bytes.as_ptr().cast::<L>().read_unaligned() }
+}
+
 /// Bytes to read, and the place to which each of them goes.
-pub(crate) trait Span {
+pub(crate) trait Span: Sized {
     /// From this length in bytes on it pays to start at an aligned address, with one vector more for what is before.
     #[cfg_attr(
         any(wscodec_scalar, not(target_arch = "x86_64")),
@@ -34,21 +41,56 @@ pub(crate) trait Span {
     )]
     const ALIGNED_LEN_MIN: usize;
 
-    /// Length in bytes.
-    fn len(&self) -> usize;
+    /// Whether what is stored goes nowhere.
+    const IS_READ_ONLY: bool;
 
-    /// The bytes from `at` on; `None` if that is beyond the end.
-    fn load<L: Lane>(&self, at: usize) -> Option<L>;
+    /// The bytes to read.
+    fn source(&self) -> &[u8];
 
-    /// Writes `lane` to the place of the bytes from `at` on, all of which must lie within the span.
-    fn store<L: Lane>(&mut self, at: usize, lane: L);
+    /// The places; `None` if what is stored goes nowhere.
+    fn places(&mut self) -> Option<&mut [MaybeUninit<u8>]>;
 
-    /// The address of the first byte's place.
+    /// The places as bytes, or, if what is stored goes nowhere, the bytes to read.
+    ///
+    /// # Safety
+    /// All of the span must have been stored.
+    unsafe fn stored(&self) -> &[u8];
+
+    /// Two spans: the bytes before `at`, which is at most the length, and those from there on.
+    fn split(self, at: usize) -> (Self, Self);
+
+    /// The span from `at` on, for a while.
     #[cfg_attr(
         any(wscodec_scalar, not(target_arch = "x86_64")),
-        expect(dead_code, reason = "only vectors as wide as a cache line are aligned")
+        expect(dead_code, reason = "only walks of our own end within a span")
     )]
-    fn address(&self) -> usize;
+    fn rest(&mut self, at: usize) -> impl Span;
+
+    /// Length in bytes.
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.source().len()
+    }
+
+    /// The bytes from `at` on; `None` if that is beyond the end.
+    #[inline(always)]
+    fn load<L: Lane>(&self, at: usize) -> Option<L> {
+        let bytes = self.source().get(at..)?.get(..size_of::<L>())?;
+        // SAFETY: `bytes` is as long as an `L`, for which any bytes are a value.
+        Some(unsafe { bytes.as_ptr().cast::<L>().read_unaligned() })
+    }
+
+    /// Writes `lane` to the place of the bytes from `at` on, all of which must lie within the span.
+    #[inline(always)]
+    fn store<L: Lane>(&mut self, at: usize, lane: L) {
+        let Some(places) = self.places() else { return };
+        let place = places.get_mut(at..).and_then(|places| places.get_mut(..size_of::<L>()));
+        debug_assert!(place.is_some(), "store beyond the end");
+        if let Some(place) = place {
+            // SAFETY: `place` is as long as an `L`, none of whose bytes is padding.
+            unsafe { place.as_mut_ptr().cast::<L>().write_unaligned(lane) }
+        }
+    }
 
     /// The last bytes; `None` if there are fewer.
     #[inline(always)]
@@ -66,6 +108,38 @@ pub(crate) trait Span {
 /// Every byte stays where it is.
 pub(crate) struct InPlace<'a>(pub(crate) &'a mut [u8]);
 
+impl Span for InPlace<'_> {
+    const ALIGNED_LEN_MIN: usize = 512;
+    const IS_READ_ONLY: bool = false;
+
+    #[inline(always)]
+    fn source(&self) -> &[u8] {
+        self.0
+    }
+
+    #[inline(always)]
+    fn places(&mut self) -> Option<&mut [MaybeUninit<u8>]> {
+        // SAFETY: same layout; `store`, the only one that writes to places, leaves no byte uninitialised.
+        Some(unsafe { &mut *(core::ptr::from_mut(self.0) as *mut [MaybeUninit<u8>]) })
+    }
+
+    #[inline(always)]
+    unsafe fn stored(&self) -> &[u8] {
+        self.0
+    }
+
+    #[inline(always)]
+    fn split(self, at: usize) -> (Self, Self) {
+        let (front, back) = self.0.split_at_mut(at);
+        (Self(front), Self(back))
+    }
+
+    #[inline(always)]
+    fn rest(&mut self, at: usize) -> impl Span {
+        InPlace(self.0.get_mut(at..).unwrap_or_default())
+    }
+}
+
 /// Bytes go from one slice to the other, whose old content is not read.
 pub(crate) struct Copying<'s, 'd> {
     from: &'s [u8],
@@ -74,7 +148,7 @@ pub(crate) struct Copying<'s, 'd> {
 
 impl<'s, 'd> Copying<'s, 'd> {
     /// As far as both slices reach.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(from: &'s [u8], to: &'d mut [MaybeUninit<u8>]) -> Self {
         let len = from.len().min(to.len());
         let (from, _) = from.split_at(len);
@@ -82,79 +156,87 @@ impl<'s, 'd> Copying<'s, 'd> {
         Self { from, to }
     }
 
-    /// The place to which the bytes went.
+    /// The same bytes and places for a while.
+    #[inline(always)]
+    pub(crate) fn reborrow(&mut self) -> Copying<'_, '_> {
+        Copying { from: self.from, to: self.to }
+    }
+
+    /// The places as bytes.
     ///
     /// # Safety
-    /// Every byte of it must have been stored.
-    #[inline]
-    pub(crate) unsafe fn into_written(self) -> &'d mut [u8] {
-        // SAFETY: initialised, says the caller; `MaybeUninit<u8>` has the layout of `u8`, and the exclusive borrow is
-        // passed on.
+    /// All of the span must have been stored.
+    #[inline(always)]
+    pub(crate) unsafe fn into_stored(self) -> &'d mut [u8] {
+        // SAFETY: initialised, says the caller; same layout, and the exclusive borrow is passed on.
         unsafe { &mut *(core::ptr::from_mut(self.to) as *mut [u8]) }
-    }
-}
-
-#[inline(always)]
-fn read<L: Lane>(bytes: &[u8], at: usize) -> Option<L> {
-    let lane = bytes.get(at..)?.get(..size_of::<L>())?;
-    // SAFETY: `lane` is as long as an `L`, for which any bytes are a value.
-    Some(unsafe { lane.as_ptr().cast::<L>().read_unaligned() })
-}
-
-impl Span for InPlace<'_> {
-    const ALIGNED_LEN_MIN: usize = 512;
-
-    #[inline(always)]
-    fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    #[inline(always)]
-    fn load<L: Lane>(&self, at: usize) -> Option<L> {
-        read(self.0, at)
-    }
-
-    #[inline(always)]
-    fn store<L: Lane>(&mut self, at: usize, lane: L) {
-        let place = self.0.get_mut(at..).and_then(|rest| rest.get_mut(..size_of::<L>()));
-        debug_assert!(place.is_some(), "store beyond the end");
-        if let Some(place) = place {
-            // SAFETY: `place` is as long as an `L`, none of whose bytes is padding.
-            unsafe { place.as_mut_ptr().cast::<L>().write_unaligned(lane) }
-        }
-    }
-
-    #[inline(always)]
-    fn address(&self) -> usize {
-        self.0.as_ptr().addr()
     }
 }
 
 impl Span for Copying<'_, '_> {
     const ALIGNED_LEN_MIN: usize = 1024;
+    const IS_READ_ONLY: bool = false;
 
     #[inline(always)]
-    fn len(&self) -> usize {
-        self.from.len()
+    fn source(&self) -> &[u8] {
+        self.from
     }
 
     #[inline(always)]
-    fn load<L: Lane>(&self, at: usize) -> Option<L> {
-        read(self.from, at)
+    fn places(&mut self) -> Option<&mut [MaybeUninit<u8>]> {
+        Some(self.to)
     }
 
     #[inline(always)]
-    fn store<L: Lane>(&mut self, at: usize, lane: L) {
-        let place = self.to.get_mut(at..).and_then(|rest| rest.get_mut(..size_of::<L>()));
-        debug_assert!(place.is_some(), "store beyond the end");
-        if let Some(place) = place {
-            // SAFETY: `place` is as long as an `L`, none of whose bytes is padding.
-            unsafe { place.as_mut_ptr().cast::<L>().write_unaligned(lane) }
-        }
+    unsafe fn stored(&self) -> &[u8] {
+        // SAFETY: initialised, says the caller; same layout.
+        unsafe { &*(core::ptr::from_ref::<[MaybeUninit<u8>]>(self.to) as *const [u8]) }
     }
 
     #[inline(always)]
-    fn address(&self) -> usize {
-        self.to.as_ptr().addr()
+    fn split(self, at: usize) -> (Self, Self) {
+        let (from_front, from_back) = self.from.split_at(at);
+        let (to_front, to_back) = self.to.split_at_mut(at);
+        (Self { from: from_front, to: to_front }, Self { from: from_back, to: to_back })
+    }
+
+    #[inline(always)]
+    fn rest(&mut self, at: usize) -> impl Span {
+        let from = self.from.get(at..).unwrap_or_default();
+        Copying { from, to: self.to.get_mut(at..).unwrap_or_default() }
+    }
+}
+
+/// Bytes are only looked at; what is stored is dropped.
+pub(crate) struct ReadOnly<'a>(pub(crate) &'a [u8]);
+
+impl Span for ReadOnly<'_> {
+    const ALIGNED_LEN_MIN: usize = usize::MAX;
+    const IS_READ_ONLY: bool = true;
+
+    #[inline(always)]
+    fn source(&self) -> &[u8] {
+        self.0
+    }
+
+    #[inline(always)]
+    fn places(&mut self) -> Option<&mut [MaybeUninit<u8>]> {
+        None
+    }
+
+    #[inline(always)]
+    unsafe fn stored(&self) -> &[u8] {
+        self.0
+    }
+
+    #[inline(always)]
+    fn split(self, at: usize) -> (Self, Self) {
+        let (front, back) = self.0.split_at(at);
+        (Self(front), Self(back))
+    }
+
+    #[inline(always)]
+    fn rest(&mut self, at: usize) -> impl Span {
+        ReadOnly(self.0.get(at..).unwrap_or_default())
     }
 }

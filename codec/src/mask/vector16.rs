@@ -22,49 +22,74 @@ const BLOCK_LEN: usize = 64;
 
 const TOP_BITS: u64 = 0x8080_8080_8080_8080;
 
-/// XORs `key` over a span of at most 128 bytes, and says whether all that it wrote is ASCII.
+/// XORs `key` over a span of at most 128 bytes.
 ///
-/// Inlined into the caller, and no dispatch. A caller that ignores the answer does not pay for it.
+/// Inlined into the caller, and no dispatch.
 #[inline(always)]
-pub(crate) fn apply_short<V: Vector16, S: Span>(key: MaskKey, span: &mut S) -> bool {
+pub(crate) fn apply_short<V: Vector16, S: Span>(key: MaskKey, span: &mut S) {
+    apply_up_to_128::<V, S, false>(key, span);
+}
+
+/// XORs `key` over a span of at most 128 bytes if that makes it ASCII, and says whether; else nothing is stored.
+#[inline(always)]
+pub(crate) fn apply_short_ascii<V: Vector16, S: Span>(key: MaskKey, span: &mut S) -> bool {
+    apply_up_to_128::<V, S, true>(key, span)
+}
+
+#[inline(always)]
+fn apply_up_to_128<V: Vector16, S: Span, const ASCII: bool>(key: MaskKey, span: &mut S) -> bool {
     let (wide, wide_end) = (V::splat(key), V::splat(key.rotated(span.len())));
     if let (Some(head), Some(tail)) = (span.load::<[V; 4]>(0), span.last::<[V; 4]>()) {
         let (head, head_bits) = xor4(head, wide);
         let (tail, tail_bits) = xor4(tail, wide_end);
+        if ASCII && head_bits.or(tail_bits).has_top_bit() {
+            return false;
+        }
         span.store(0, head);
         span.store_last(tail);
-        return !head_bits.or(tail_bits).has_top_bit();
+        return true;
     }
     if let (Some([a, b]), Some([c, d])) = (span.load::<[V; 2]>(0), span.last::<[V; 2]>()) {
         let (a, b, c, d) = (a.xor(wide), b.xor(wide), c.xor(wide_end), d.xor(wide_end));
+        if ASCII && a.or(b).or(c.or(d)).has_top_bit() {
+            return false;
+        }
         span.store(0, [a, b]);
         span.store_last([c, d]);
-        return !a.or(b).or(c.or(d)).has_top_bit();
+        return true;
     }
     if let (Some(head), Some(tail)) = (span.load::<V>(0), span.last::<V>()) {
         let (head, tail) = (head.xor(wide), tail.xor(wide_end));
+        if ASCII && head.or(tail).has_top_bit() {
+            return false;
+        }
         span.store(0, head);
         span.store_last(tail);
-        return !head.or(tail).has_top_bit();
+        return true;
     }
-    apply_tiny(key, span)
+    apply_up_to_15::<S, ASCII>(key, span)
 }
 
-/// [`apply_short`] for less than 16 bytes.
 #[inline(always)]
-fn apply_tiny<S: Span>(key: MaskKey, span: &mut S) -> bool {
+fn apply_up_to_15<S: Span, const ASCII: bool>(key: MaskKey, span: &mut S) -> bool {
     let key_end = key.rotated(span.len());
     if let (Some(head), Some(tail)) = (span.load::<u64>(0), span.last::<u64>()) {
         let (head, tail) = (head ^ key.to_u64(), tail ^ key_end.to_u64());
+        if ASCII && (head | tail) & TOP_BITS != 0 {
+            return false;
+        }
         span.store(0, head);
         span.store_last(tail);
-        return (head | tail) & TOP_BITS == 0;
+        return true;
     }
     if let (Some(head), Some(tail)) = (span.load::<u32>(0), span.last::<u32>()) {
         let (head, tail) = (head ^ key.to_u32(), tail ^ key_end.to_u32());
+        if ASCII && u64::from(head | tail) & TOP_BITS != 0 {
+            return false;
+        }
         span.store(0, head);
         span.store_last(tail);
-        return u64::from(head | tail) & TOP_BITS == 0;
+        return true;
     }
     // One to three bytes: the first, the middle one and the last are all of them.
     let (Some(first), Some(last)) = (span.load::<u8>(0), span.last::<u8>()) else { return true };
@@ -74,13 +99,17 @@ fn apply_tiny<S: Span>(key: MaskKey, span: &mut S) -> bool {
     let middle_key = if middle_at == 0 { first_key } else { second_key };
     let middle = span.load::<u8>(middle_at).unwrap_or(first) ^ middle_key;
     let (first, last) = (first ^ first_key, last ^ last_key);
+    if ASCII && !(first | middle | last).is_ascii() {
+        return false;
+    }
     span.store(0, first);
     span.store(middle_at, middle);
     span.store_last(last);
-    (first | middle | last).is_ascii()
+    true
 }
 
-/// XORs `key` over a span of any length. With `DETECT` it says whether all that it wrote is ASCII.
+/// XORs `key` over a span of any length. With `DETECT`, `true` only if what was written
+/// is ASCII.
 #[inline(always)]
 pub(crate) fn apply_long<V: Vector16, S: Span, const DETECT: bool>(
     key: MaskKey,
@@ -88,7 +117,8 @@ pub(crate) fn apply_long<V: Vector16, S: Span, const DETECT: bool>(
 ) -> bool {
     let len = span.len();
     if len < BLOCK_LEN {
-        return apply_short::<V, S>(key, span);
+        apply_short::<V, S>(key, span);
+        return false;
     }
     let wide = V::splat(key);
     let mut bits = V::splat(MaskKey::ZERO);
