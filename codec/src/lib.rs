@@ -101,3 +101,8 @@ pub use handshake::{ClientHandshake, HandshakeError, ServerHandshake};
 pub use limits::Limits;
 pub use message::{DataKind, Message, PreparedMessage};
 pub use role::Role;
+
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
