@@ -156,6 +156,31 @@ def load(url, *arguments, timeout):
     return json.loads(file.read_text())
 
 
+def judge(result, connections):
+    """Fails unless every connection opened and closed cleanly and every echo came back; what came of it, in a line."""
+    opened, measured = result["connections"], result["messages"]["measured"]
+    clean = sum(row["count"] for row in result["closings"] if row["is_clean"] and row["by"] == "client")
+    faults = {
+        "imbalances": result["imbalances"],
+        "errors": result["errors"],
+        "not established": connections - opened["established"],
+        "not closed cleanly": connections - clean,
+        "nothing echoed": measured["received"] == 0,
+        "sent but not received": measured["sent"] - measured["received"],
+        "duplicated": result["messages"]["duplicated"],
+        "unexpected": result["messages"]["unexpected"],
+        **{name: measured[name] for name in ("altered", "lost", "reordered")},
+    }
+    found = [f"{name}: {value}" for name, value in faults.items() if value]
+    if found:
+        raise Failed("; ".join(found))
+    verdict = result["verdict"]
+    rate = result["messages"]["achieved_per_s"]
+    line = f"{measured['received']:,} echoes, {rate:,.0f}/s, none lost; verdict {verdict['state']}"
+    # The report says it all; a table has room for the first clause.
+    return "; ".join([line, *(str(reason).split(":")[0] for reason in verdict["reasons"][:1])])
+
+
 class Table:
     """The outcome of each check; rows are printed as they come, and again at the end."""
 
