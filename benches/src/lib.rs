@@ -1,6 +1,6 @@
 //! wscodec beside its peers: the same bytes in, the same messages out, and the time it took.
 //!
-//! A [`group`] makes contests; a contest is one piece of work that several contestants do. What
+//! A `group` makes contests; a contest is one piece of work that several contestants do. What
 //! they made of it is compared with a naive reference before any clock runs. Criterion and the
 //! recorder time the same contests:
 //!
