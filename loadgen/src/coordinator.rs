@@ -141,7 +141,7 @@ enum News {
 impl Coordinator<'_> {
     async fn coordinate(&mut self, settlements: &mut mpsc::UnboundedReceiver<u64>) {
         if matches!(self.config.scenario, Scenario::OpenClose { .. }) {
-            self.begin_load(self.clock.now_ns());
+            self.begin_load(0);
         }
         let mut open = VecDeque::new();
         let mut tick = Instant::now() + TICK;

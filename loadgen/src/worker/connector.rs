@@ -39,6 +39,9 @@ pub(crate) async fn connector(
     let permits = Arc::new(Semaphore::new(permits));
     for connection in (0..).map_while(|n| plan.connection(worker, n)) {
         if let Some(start_ns) = connection.start_ns {
+            if start_ns >= shard.borrow().times.window_end_ns {
+                break;
+            }
             alarm.until(start_ns).await;
         }
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };

@@ -1,0 +1,294 @@
+//! Echo servers, honest and otherwise: what they do to messages is counted, never averaged away.
+
+mod scripted;
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::thread::sleep;
+use std::time::Duration;
+
+use scripted::{
+    BINARY, PING, Scripted, TEXT, assert_balanced, close, echo, failed, frame, loadgen, read_frame,
+    run_against, upgrade,
+};
+
+#[test]
+fn an_honest_server_and_every_size() {
+    let server = Scripted::start(|stream, _| echo(stream, |_, _, _| None));
+    for args in [
+        &["-s", "0"][..],
+        &["-s", "1"],
+        &["-s", "15"],
+        &["-s", "16", "-b"],
+        &["-s", "125"],
+        &["-s", "126"],
+        &["-s", "65535", "-p", "2"],
+        &["-m", "gr\u{fc}\u{df}e", "-p", "3"],
+        &["-R", "200"],
+        &["-p", "8", "--mask", "zero"],
+    ] {
+        let args = [&["-c", "3", "-d", "200ms"], args].concat();
+        let ran = run_against(&server, &args);
+        let report = ran.report();
+        assert!(report.outcome.is_ok, "{args:?}: {:?}", report.outcome);
+        assert!(ran.code == Some(0) || report.verdict.state == "saturated", "{args:?}: {ran:?}");
+        let messages = report.messages.as_ref().unwrap();
+        assert!(messages.measured.received > 0, "{args:?}");
+        assert_eq!(messages.measured.sent, messages.measured.received, "{args:?}");
+        assert_balanced(&report);
+    }
+}
+
+#[test]
+fn a_number_of_messages_is_exact_and_ends_the_run() {
+    let server = Scripted::start(|stream, _| echo(stream, |_, _, _| None));
+    for load in [&["-p", "4"][..], &["-R", "1k"]] {
+        let args = [&["-c", "3", "-n", "100", "-d", "20s"], load].concat();
+        let ran = run_against(&server, &args);
+        let report = ran.report();
+        assert!(report.outcome.is_ok, "{:?}", report.outcome);
+        assert_eq!(report.messages.as_ref().unwrap().measured.received, 100);
+        assert!(ran.took < Duration::from_secs(5), "{:?}", ran.took);
+        let measured = report.phases.measured.unwrap();
+        assert!(measured.length_ns() < 5_000_000_000, "it ends with the last message");
+        assert_balanced(&report);
+    }
+}
+
+#[test]
+fn the_warm_up_is_apart() {
+    let server = Scripted::start(|stream, _| echo(stream, |_, _, _| None));
+    let ran = run_against(&server, &["-c", "2", "-R", "500", "-w", "400ms", "-d", "400ms"]);
+    let report = ran.report();
+    let messages = report.messages.as_ref().unwrap();
+    assert_eq!((messages.warmup.sent, messages.measured.sent), (200, 200));
+    let count = |name: &str| {
+        report.histograms.iter().find(|found| found.metric == name).map_or(0, |found| found.count)
+    };
+    assert_eq!((count("warmup.rtt.response"), count("rtt.response")), (200, 200));
+    let [warmup, measured] = [report.phases.warmup, report.phases.measured].map(Option::unwrap);
+    assert_eq!(warmup.end_ns, measured.begin_ns);
+    assert_eq!(measured.length_ns(), 400_000_000);
+    assert_balanced(&report);
+}
+
+#[test]
+fn d12_an_altered_echo() {
+    let server = Scripted::start(|stream, _| {
+        echo(stream, |number, first, payload| {
+            let mut payload = payload.to_vec();
+            match number {
+                3 => *payload.last_mut().unwrap() ^= 1,
+                5 => payload.truncate(20),
+                7 => return Some(frame(if first == TEXT { BINARY } else { TEXT }, &payload)),
+                _ => return None,
+            }
+            Some(frame(first, &payload))
+        });
+    });
+    let ran = run_against(&server, &["-c", "1", "-n", "20", "-d", "5s"]);
+    let report = ran.report();
+    let counts = &report.messages.as_ref().unwrap().measured;
+    assert_eq!((counts.sent, counts.received, counts.altered, counts.lost), (20, 17, 3, 0));
+    assert_eq!(failed(&report, "message.altered"), 3);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.error_line().contains("3 messages altered"), "{}", ran.stderr);
+    assert_balanced(&report);
+}
+
+#[test]
+fn d12_an_echo_twice() {
+    let server = Scripted::start(|stream, _| {
+        echo(stream, |number, first, payload| {
+            (number == 4).then(|| [frame(first, payload), frame(first, payload)].concat())
+        });
+    });
+    let ran = run_against(&server, &["-c", "1", "-n", "20", "-d", "5s"]);
+    let report = ran.report();
+    let messages = report.messages.as_ref().unwrap();
+    assert_eq!((messages.measured.received, messages.duplicated), (20, 1));
+    assert!(ran.error_line().contains("1 messages received twice"), "{}", ran.stderr);
+    assert_balanced(&report);
+}
+
+#[test]
+fn d12_echoes_out_of_order() {
+    let server = Scripted::start(|stream, _| {
+        let held = Mutex::new(None);
+        echo(stream, move |number, first, payload| {
+            let own = frame(first, payload);
+            match number % 4 {
+                1 => {
+                    *held.lock().unwrap() = Some(own);
+                    Some(Vec::new())
+                }
+                2 => Some([own, held.lock().unwrap().take().unwrap()].concat()),
+                _ => None,
+            }
+        });
+    });
+    let ran = run_against(&server, &["-c", "1", "-p", "4", "-n", "40", "-d", "5s"]);
+    let report = ran.report();
+    let counts = &report.messages.as_ref().unwrap().measured;
+    assert_eq!((counts.received, counts.reordered, counts.lost), (40, 10, 0));
+    assert!(ran.error_line().contains("10 messages received out of order"), "{}", ran.stderr);
+    assert_balanced(&report);
+}
+
+#[test]
+fn d12_the_echo_of_another_connection() {
+    let server = Scripted::start(|stream, number| {
+        echo(stream, move |message, first, payload| {
+            let of_another = format!("{:06x}{message:010x}", 1 - number);
+            let rest = std::str::from_utf8(&payload[16..]).unwrap();
+            (message == 2).then(|| frame(first, (of_another + rest).as_bytes()))
+        });
+    });
+    let ran = run_against(&server, &["-c", "2", "-d", "300ms", "--drain-timeout", "100ms"]);
+    let report = ran.report();
+    let messages = report.messages.as_ref().unwrap();
+    assert_eq!((messages.unexpected, messages.measured.lost), (2, 2));
+    assert_balanced(&report);
+}
+
+#[test]
+fn d10_a_server_that_reads_and_never_answers_costs_the_drain_bound_and_no_more() {
+    for load in [&["-p", "5"][..], &["-R", "1k"]] {
+        let server = Scripted::start(|stream, _| echo(stream, |_, _, _| Some(Vec::new())));
+        let args = [&["-c", "2", "-d", "500ms", "--drain-timeout", "300ms"], load].concat();
+        let ran = run_against(&server, &args);
+        let report = ran.report();
+        let counts = &report.messages.as_ref().unwrap().measured;
+        assert!(counts.sent > 0 && counts.received == 0, "{counts:?}");
+        assert_eq!(counts.lost, counts.sent);
+        let drain = report.phases.drain.unwrap();
+        assert!((290..600).contains(&(drain.length_ns() / 1_000_000)), "{drain:?}");
+        assert_eq!(report.connections.completed, 2, "they are closed cleanly all the same");
+        assert!(ran.took < Duration::from_secs(3), "{:?}", ran.took);
+        assert_balanced(&report);
+    }
+}
+
+#[test]
+fn d11_a_server_that_never_reads_is_reported_as_such_and_memory_has_a_bound() {
+    let server = Scripted::start(|mut stream, _| {
+        upgrade(&mut stream);
+        sleep(Duration::from_secs(20)); // the fault: longer than the run
+    });
+    let ran = run_against(
+        &server,
+        &[
+            "-c",
+            "1",
+            "-R",
+            "400",
+            "-s",
+            "1M",
+            "-d",
+            "1s",
+            "--drain-timeout",
+            "0s",
+            "--close-timeout",
+            "200ms",
+        ],
+    );
+    let report = ran.report();
+    let counts = &report.messages.as_ref().unwrap().measured;
+    assert!(counts.unsent_backlog > 200, "{counts:?}");
+    assert!(report.verdict.reasons.iter().any(|reason| reason.contains("didn't read")));
+    assert_eq!(failed(&report, "close.timeout"), 1, "{:?}", report.errors);
+    let rss_max = report.client.rss_max.unwrap();
+    assert!(rss_max < 300 << 20, "{rss_max}");
+    assert!(ran.took < Duration::from_secs(5), "{:?}", ran.took);
+    assert_balanced(&report);
+}
+
+#[test]
+fn d09_a_server_that_stalls_for_a_second_shows_in_the_response_and_hides_nothing() {
+    let server = Scripted::start(|stream, _| {
+        echo(stream, |number, _, _| {
+            if number == 500 {
+                sleep(Duration::from_secs(1)); // the fault
+            }
+            None
+        });
+    });
+    let args = ["-c", "1", "-R", "1k", "-d", "2s", "--drain-timeout", "3s"];
+    let ran = run_against(&server, &args);
+    let report = ran.report();
+    let found = |name: &str| report.histograms.iter().find(|found| found.metric == name).unwrap();
+    let (response, service) = (found("rtt.response"), found("rtt.service"));
+    assert_eq!((response.count, service.count), (2_000, 2_000), "as many samples as planned sends");
+    let p999 = response.percentile(99.9).unwrap();
+    assert!((900_000_000..1_200_000_000).contains(&p999), "{p999}");
+    // A third of all was planned while the server stood still, not the one message that a closed loop would have seen.
+    assert!(response.percentile(75.0).unwrap() > 100_000_000, "{response:?}");
+    let counts = &report.messages.as_ref().unwrap().measured;
+    assert_eq!((counts.sent, counts.lost), (2_000, 0));
+    assert_balanced(&report);
+}
+
+#[test]
+fn a_closed_loop_says_that_it_knows_service_latency_only() {
+    let server = Scripted::start(|stream, _| echo(stream, |_, _, _| None));
+    let url = server.url();
+    let ran = loadgen(&["run", &url, "-c", "1", "-d", "100ms", "-q"]);
+    assert!(ran.stdout.contains("from the write; a closed loop has no other"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("rtt.response"), "{}", ran.stdout);
+}
+
+#[test]
+fn d13_unasked_frames_are_counted_and_pings_answered() {
+    let server = Scripted::start(|mut stream, _| {
+        let head = scripted::read_head(&mut stream);
+        // The first frames come with the response, in one write, the last of them cut.
+        let unasked = frame(TEXT, b"welcome to this server, have a message");
+        let ping = frame(PING, b"123");
+        let mut first = scripted::accepting(&head).into_bytes();
+        first.extend([unasked.as_slice(), &ping, &unasked[..7]].concat());
+        stream.write_all(&first).unwrap();
+        stream.write_all(&unasked[7..]).unwrap();
+        serve_echo(stream);
+    });
+    let ran = run_against(&server, &["-c", "1", "-d", "200ms"]);
+    let report = ran.report();
+    let messages = report.messages.as_ref().unwrap();
+    assert_eq!((messages.unexpected, messages.pings), (2, 1));
+    assert!(messages.measured.received > 0);
+    assert_balanced(&report);
+}
+
+/// Expects the Pong, then echoes.
+fn serve_echo(mut stream: TcpStream) {
+    assert_eq!(read_frame(&mut stream), Some((0x8a, b"123".to_vec())));
+    while let Some((first, payload)) = read_frame(&mut stream) {
+        stream.write_all(&frame(first, &payload)).unwrap();
+        if first == 0x88 {
+            return;
+        }
+    }
+}
+
+#[test]
+fn d19_a_server_that_closes_in_the_middle_is_counted_by_its_code() {
+    for (code, name) in [
+        (1000, "server_close.1000"),
+        (1001, "server_close.1001"),
+        (1011, "server_close.1011"),
+        (4000, "server_close.4000"),
+    ] {
+        let server = Scripted::start(move |stream, _| {
+            echo(stream, |number, _, _| (number == 10).then(|| close(code)));
+        });
+        let ran = run_against(&server, &["-c", "2", "-d", "10s"]);
+        let report = ran.report();
+        assert_eq!(failed(&report, name), 2, "{:?}", report.errors);
+        let closing = &report.closings[0];
+        assert_eq!((closing.by.as_str(), closing.code, closing.count), ("server", code, 2));
+        assert!(ran.took < Duration::from_secs(5), "nobody is left: {:?}", ran.took);
+        let counts = &report.messages.as_ref().unwrap().measured;
+        assert_eq!((counts.received, counts.lost), (20, 2));
+        assert_balanced(&report);
+    }
+}

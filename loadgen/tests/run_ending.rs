@@ -1,0 +1,218 @@
+//! How connections end: each way in its counter, and none waited for beyond its bound.
+
+mod scripted;
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use scripted::{
+    CLOSE, Ran, Scripted, TEXT, assert_balanced, echo, failed, frame, loadgen, read_frame,
+    run_against, upgrade, wait_for_end,
+};
+
+/// Runs against a server that echoes until `end` takes the connection at the client's Close.
+fn run_until_close(args: &[&str], end: impl Fn(TcpStream, Vec<u8>) + Send + Sync + 'static) -> Ran {
+    let server = Scripted::start(move |mut stream, _| {
+        stream.set_nodelay(true).unwrap();
+        upgrade(&mut stream);
+        while let Some((first, payload)) = read_frame(&mut stream) {
+            if first == CLOSE {
+                return end(stream, payload);
+            }
+            stream.write_all(&frame(first, &payload)).ok();
+        }
+    });
+    let args = [&["-c", "2", "-d", "200ms", "--close-timeout", "400ms"], args].concat();
+    run_against(&server, &args)
+}
+
+fn assert_closing(ran: &Ran, by: &str, code: u16, is_clean: bool) {
+    let report = ran.report();
+    let closing = &report.closings[0];
+    assert_eq!(
+        (closing.by.as_str(), closing.code, closing.is_clean, closing.count),
+        (by, code, is_clean, 2),
+        "{:?}",
+        report.closings
+    );
+    assert!(ran.took < Duration::from_secs(3), "{:?}", ran.took);
+    assert_balanced(&report);
+}
+
+#[test]
+fn a_clean_close_has_its_times() {
+    let ran = run_until_close(&[], |mut stream, payload| {
+        stream.write_all(&frame(CLOSE, &payload)).unwrap();
+    });
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_closing(&ran, "client", 1000, true);
+    let report = ran.report();
+    for name in ["close.handshake", "close.tcp"] {
+        let found = report.histograms.iter().find(|found| found.metric == name).unwrap();
+        assert_eq!(found.count, 2, "{name}");
+    }
+}
+
+#[test]
+fn d17_a_close_that_is_never_answered() {
+    let ran = run_until_close(&[], |stream, _| wait_for_end(stream));
+    assert_eq!(failed(&ran.report(), "close.timeout"), 2);
+    assert_closing(&ran, "client", 1000, false);
+    assert!(ran.report().histograms.iter().all(|found| !found.metric.starts_with("close.")));
+    assert_eq!(ran.code, Some(1));
+}
+
+#[test]
+fn a_stream_that_never_ends_after_the_close() {
+    let ran = run_until_close(&[], |mut stream, payload| {
+        stream.write_all(&frame(CLOSE, &payload)).unwrap();
+        wait_for_end(stream);
+    });
+    assert_eq!(failed(&ran.report(), "close.eof_timeout"), 2);
+    assert_closing(&ran, "client", 1000, false);
+}
+
+#[test]
+fn d08_a_stream_that_ends_instead_of_a_close() {
+    let ran = run_until_close(&[], |stream, _| drop(stream));
+    assert_eq!(failed(&ran.report(), "close.eof"), 2);
+    assert_closing(&ran, "client", 1000, false);
+}
+
+#[test]
+fn d07_a_reset_instead_of_a_close() {
+    let ran = run_until_close(&[], |stream, _| reset(&stream));
+    assert_eq!(failed(&ran.report(), "close.reset"), 2);
+    assert_closing(&ran, "client", 1000, false);
+}
+
+#[test]
+fn d18_closes_that_cross() {
+    let ran = run_until_close(&[], |mut stream, _| {
+        // A Close of its own, as if ours had not arrived yet; then the stream ends.
+        stream.write_all(&scripted::close(1001)).unwrap();
+    });
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_closing(&ran, "client", 1000, true);
+}
+
+#[test]
+fn d07_a_reset_in_the_middle() {
+    let server = Scripted::start(|mut stream, _| {
+        upgrade(&mut stream);
+        for _ in 0..5 {
+            let Some((first, payload)) = read_frame(&mut stream) else { return };
+            stream.write_all(&frame(first, &payload)).ok();
+        }
+        read_frame(&mut stream);
+        reset(&stream);
+    });
+    let ran = run_against(&server, &["-c", "2", "-d", "10s"]);
+    let report = ran.report();
+    assert_eq!(failed(&report, "open.reset"), 2, "{:?}", report.errors);
+    assert_closing(&ran, "server", 1006, false);
+    let counts = &report.messages.as_ref().unwrap().measured;
+    assert_eq!((counts.received, counts.lost), (10, 2), "lost, and not in a histogram");
+}
+
+/// Closes a socket so that its peer gets an RST.
+fn reset(stream: &TcpStream) {
+    rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO)).unwrap();
+}
+
+#[test]
+fn d08_an_end_after_each_part_of_a_frame() {
+    for cut in [0, 1, 2, 20] {
+        let server = Scripted::start(move |mut stream, _| {
+            upgrade(&mut stream);
+            let Some((first, payload)) = read_frame(&mut stream) else { return };
+            stream.write_all(&frame(first, &payload)[..cut]).ok();
+            stream.shutdown(Shutdown::Write).ok();
+            wait_for_end(stream);
+        });
+        let ran = run_against(&server, &["-c", "2", "-d", "10s"]);
+        assert_eq!(failed(&ran.report(), "open.eof"), 2, "cut at {cut}");
+        assert_closing(&ran, "server", 1006, false);
+    }
+}
+
+#[test]
+fn d14_what_breaks_the_protocol_is_named_and_told_to_the_server() {
+    for (name, code, bytes) in [
+        ("protocol.mask_forbidden", 1002_u16, &b"\x81\x80\0\0\0\0"[..]),
+        ("protocol.reserved_opcode", 1002, b"\x83\x00"),
+        ("protocol.reserved_bits", 1002, b"\xc1\x00"),
+        ("protocol.length_msb", 1002, b"\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff"),
+        ("protocol.length_not_minimal", 1002, b"\x82\x7e\x00\x05"),
+        ("protocol.frame_too_big", 1009, b"\x82\x7f\x00\x00\x00\x01\x00\x00\x00\x00"),
+        ("protocol.utf8", 1007, b"\x81\x02\xc3\x28"),
+        ("protocol.unexpected_continuation", 1002, b"\x80\x01x"),
+        ("protocol.control_fragmented", 1002, b"\x09\x00"),
+        ("protocol.control_too_long", 1002, b"\x89\x7e\x00\x80"),
+        ("protocol.close_payload", 1002, b"\x88\x01\x03"),
+        ("protocol.close_code", 1002, b"\x88\x02\x03\xed"),
+    ] {
+        let (sender, told) = std::sync::mpsc::channel();
+        let server = Scripted::start(move |mut stream, _| {
+            upgrade(&mut stream);
+            stream.write_all(bytes).unwrap();
+            while let Some((first, payload)) = read_frame(&mut stream) {
+                if first == CLOSE {
+                    sender.send(payload).unwrap();
+                }
+            }
+        });
+        let ran = run_against(&server, &["-c", "2", "-d", "10s"]);
+        let report = ran.report();
+        assert_eq!(failed(&report, name), 2, "{name}: {:?}", report.errors);
+        assert_closing(&ran, "client", code, false);
+        assert_eq!(told.recv().unwrap()[..2], code.to_be_bytes(), "{name}");
+    }
+}
+
+#[test]
+fn d16_a_flood_of_pings_during_the_end_delays_nothing() {
+    let ran = run_until_close(&[], |mut stream, _| {
+        let flood = frame(0x89, b"x").repeat(1_000);
+        while stream.write_all(&flood).is_ok() {}
+    });
+    assert_eq!(failed(&ran.report(), "close.timeout"), 2, "{:?}", ran.report().errors);
+    assert_closing(&ran, "client", 1000, false);
+}
+
+#[test]
+fn connect_opens_and_closes_again_and_again() {
+    let server = Scripted::start(|stream, _| echo(stream, |_, _, _| None));
+    let url = server.url();
+    for (args, least, most) in [
+        (&["-c", "3", "-n", "20"][..], 20, 20),
+        (&["-c", "4", "-C", "100", "-d", "500ms"], 40, 50),
+        (&["-c", "2", "-d", "200ms"], 5, u64::MAX),
+    ] {
+        let args = [&["connect", &url, "-q", "-o", "json=-", "-t", "1"], args].concat();
+        let ran = loadgen(&args);
+        let report = ran.report();
+        assert_eq!(ran.code, Some(0), "{args:?}: {}", ran.stderr);
+        let counts = &report.connections;
+        assert!((least..=most).contains(&counts.completed), "{args:?}: {counts:?}");
+        assert_eq!(counts.attempted, counts.completed, "{args:?}");
+        assert!(report.messages.is_none());
+        for histogram in &report.histograms {
+            assert_eq!(histogram.count, counts.completed, "{args:?}: {}", histogram.metric);
+        }
+        assert_balanced(&report);
+    }
+}
+
+#[test]
+fn a_garbled_text_on_the_way_is_no_success() {
+    let server = Scripted::start(|mut stream, _| {
+        upgrade(&mut stream);
+        let mut rest = Vec::new();
+        stream.write_all(&frame(TEXT, &[0x80])).ok();
+        stream.read_to_end(&mut rest).ok();
+    });
+    let ran = run_against(&server, &["-c", "1", "-d", "10s"]);
+    assert_eq!(ran.report().connections.completed, 0);
+}
