@@ -38,8 +38,15 @@ pub(crate) fn apply_short_ascii<V: Vector16, S: Span>(key: MaskKey, span: &mut S
 
 #[inline(always)]
 fn apply_up_to_128<V: Vector16, S: Span, const ASCII: bool>(key: MaskKey, span: &mut S) -> bool {
-    let (wide, wide_end) = (V::splat(key), V::splat(key.rotated(span.len())));
-    if let (Some(head), Some(tail)) = (span.load::<[V; 4]>(0), span.last::<[V; 4]>()) {
+    // By what two of a kind cover, so that 8, 16, 32, 64 and 128 bytes are covered once and not twice.
+    let len = span.len();
+    if len <= 16 {
+        return apply_up_to_16::<S, ASCII>(key, span);
+    }
+    let (wide, wide_end) = (V::splat(key), V::splat(key.rotated(len)));
+    if len > 64
+        && let (Some(head), Some(tail)) = (span.load::<[V; 4]>(0), span.last::<[V; 4]>())
+    {
         let (head, head_bits) = xor4(head, wide);
         let (tail, tail_bits) = xor4(tail, wide_end);
         if ASCII && head_bits.or(tail_bits).has_top_bit() {
@@ -49,7 +56,9 @@ fn apply_up_to_128<V: Vector16, S: Span, const ASCII: bool>(key: MaskKey, span: 
         span.store_last(tail);
         return true;
     }
-    if let (Some([a, b]), Some([c, d])) = (span.load::<[V; 2]>(0), span.last::<[V; 2]>()) {
+    if len > 32
+        && let (Some([a, b]), Some([c, d])) = (span.load::<[V; 2]>(0), span.last::<[V; 2]>())
+    {
         let (a, b, c, d) = (a.xor(wide), b.xor(wide), c.xor(wide_end), d.xor(wide_end));
         if ASCII && a.or(b).or(c.or(d)).has_top_bit() {
             return false;
@@ -67,11 +76,11 @@ fn apply_up_to_128<V: Vector16, S: Span, const ASCII: bool>(key: MaskKey, span: 
         span.store_last(tail);
         return true;
     }
-    apply_up_to_15::<S, ASCII>(key, span)
+    apply_up_to_16::<S, ASCII>(key, span)
 }
 
 #[inline(always)]
-fn apply_up_to_15<S: Span, const ASCII: bool>(key: MaskKey, span: &mut S) -> bool {
+fn apply_up_to_16<S: Span, const ASCII: bool>(key: MaskKey, span: &mut S) -> bool {
     let key_end = key.rotated(span.len());
     if let (Some(head), Some(tail)) = (span.load::<u64>(0), span.last::<u64>()) {
         let (head, tail) = (head ^ key.to_u64(), tail ^ key_end.to_u64());
