@@ -31,6 +31,9 @@ use crate::worker::{BACKLOG_MAX, UNANSWERED_MAX, WorkerReport};
 /// Percentiles of every histogram in a report.
 const PERCENTILES: [f64; 9] = [25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
 
+/// Connections from which on the memory of one can be told.
+const RSS_CONNECTIONS_MIN: u64 = 1_000;
+
 /// What a report is about, beside what was observed.
 #[derive(Clone, Debug)]
 pub struct Subject<'s> {
@@ -316,7 +319,9 @@ fn client(config: &Config, observed: &Observed) -> Client {
     };
     let busy =
         |worker: &WorkerReport| share(worker.cpu_ns + worker.wait_ns.unwrap_or(0), worker).min(1.0);
-    let opened = observed.rss_open.zip(observed.rss_before).filter(|_| config.target.is_some());
+    // What a run takes once, whatever its connections, is small beside them only if they are many.
+    let is_known = config.target.is_some() && config.connections >= RSS_CONNECTIONS_MIN;
+    let opened = observed.rss_open.zip(observed.rss_before).filter(|_| is_known);
     Client {
         cpu_share: observed.workers.iter().map(|worker| share(worker.cpu_ns, worker)).sum(),
         process_cpu_ns: observed.process_cpu_ns,

@@ -385,7 +385,7 @@ pub struct Client {
     pub workers: Vec<WorkerShare>,
     /// The most memory that was resident, in bytes; an embedded server is in it.
     pub rss_max: Option<u64>,
-    /// Memory that an idle connection took, in bytes; `null` if the server is embedded.
+    /// Memory that an idle connection took, in bytes; `null` if the server is embedded, or there were fewer than 1,000.
     pub rss_per_connection: Option<u64>,
     /// How much later than it should the program once woke up.
     pub pause_max_ns: u64,

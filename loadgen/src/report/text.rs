@@ -9,6 +9,8 @@ use crate::metrics::Metric;
 const COLUMNS: [(&str, f64); 4] = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9)];
 /// Kinds of errors that are shown with an example.
 const ERRORS_MAX: usize = 10;
+/// The part of all replies that those after the measured time must be to be shown: one in so many.
+const DRAINED_SHOWN: u64 = 100;
 const LABEL_WIDTH: usize = 14;
 const METRIC_WIDTH: usize = 20;
 const LINE_WIDTH: usize = 100;
@@ -179,7 +181,7 @@ fn latencies(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  {:<METRIC_WIDTH$}{column:>8}  (once, before the run)", "connect.dns")?;
     }
     for histogram in &report.histograms {
-        if !is_shown(histogram) {
+        if !is_shown(report, histogram) {
             continue;
         }
         write!(f, "  {:<width$}", histogram.metric, width = METRIC_WIDTH - 1)?;
@@ -197,10 +199,13 @@ fn latencies(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// What the client did late is in the line of the client; a histogram without values is in none.
-fn is_shown(histogram: &HistogramReport) -> bool {
-    let hidden = [Metric::SendLag.name(), Metric::ConnectLag.name()];
-    histogram.count > 0 && !hidden.contains(&histogram.metric.as_str())
+/// What the client did late is in the line of the client; that a few replies came after the end is not worth a line.
+fn is_shown(report: &Report, histogram: &HistogramReport) -> bool {
+    let is = |metrics: [Metric; 2]| metrics.iter().any(|it| it.name() == histogram.metric);
+    let total = report.histogram(Metric::RttService).map_or(0, |service| service.count);
+    let is_rest = is([Metric::DrainResponse, Metric::DrainService])
+        && histogram.count <= total / DRAINED_SHOWN;
+    histogram.count > 0 && !is([Metric::SendLag, Metric::ConnectLag]) && !is_rest
 }
 
 fn note(report: &Report, histogram: &HistogramReport) -> Option<&'static str> {

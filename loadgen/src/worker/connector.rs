@@ -2,8 +2,10 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -49,7 +51,7 @@ pub(crate) async fn connector(
             break;
         }
         shard.borrow_mut().attempt_begun();
-        spawn_local(live(Rc::clone(&shard), connection, permit, !plan.is_paced()));
+        spawn_local(Life::new(Rc::clone(&shard), connection, permit, plan.is_paced()));
     }
     let mut shard = shard.borrow_mut();
     shard.is_connector_done = true;
@@ -63,41 +65,107 @@ fn is_hopeless(shard: &Shard, slots: usize) -> bool {
         && shard.failures_in_a_row as usize >= slots.max(3)
 }
 
-/// A connection from its begin to its end.
-async fn live(
+/// A connection from its begin to its end: a task of 128 bytes.
+///
+/// Written by hand, because an `async fn` would be as large as the largest thing that it ever waits for. What is large is in
+/// boxes here, which are gone while the connection is open.
+struct Life {
+    shard: Rc<RefCell<Shard>>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Comes to the session's key, if the connection is established.
+    Opening(Pin<Box<dyn Future<Output = Option<usize>>>>),
+    Open(usize),
+    Closing(Pin<Box<dyn Future<Output = ()>>>),
+}
+
+impl Life {
+    fn new(
+        shard: Rc<RefCell<Shard>>,
+        plan: ConnectionPlan,
+        permit: OwnedSemaphorePermit,
+        is_paced: bool,
+    ) -> Self {
+        let opening = opening(Rc::clone(&shard), plan, permit, is_paced);
+        Self { shard, stage: Stage::Opening(Box::pin(opening)) }
+    }
+}
+
+impl Future for Life {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let Self { shard, stage } = &mut *self;
+            match stage {
+                Stage::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
+                    None => return Poll::Ready(()),
+                    Some(key) => *stage = Stage::Open(key),
+                },
+                Stage::Open(key) => {
+                    let mut borrowed = shard.borrow_mut();
+                    if let Some(end) = ready!(borrowed.poll_open(*key, cx)) {
+                        borrowed.retire(*key, &end);
+                        return Poll::Ready(());
+                    }
+                    drop(borrowed);
+                    *stage = Stage::Closing(Box::pin(closing(Rc::clone(shard), *key)));
+                }
+                Stage::Closing(closing) => return closing.as_mut().poll(cx),
+            }
+        }
+    }
+}
+
+async fn opening(
     shard: Rc<RefCell<Shard>>,
     plan: ConnectionPlan,
     permit: OwnedSemaphorePermit,
-    is_backing_off: bool,
-) {
-    // In a box, which is gone once the connection is open: a task is as large as the largest thing it waits for.
-    let opened = match Box::pin(connect(&shard, plan.start_ns)).await {
-        Ok(opened) => opened,
+    is_paced: bool,
+) -> Option<usize> {
+    match connect(&shard, plan.start_ns).await {
+        // With messages to send it stays open for long, and makes room at once for the next that is to be opened.
+        Ok(opened) => {
+            let permit = (plan.script == Script::OpenClose).then_some(permit);
+            shard.borrow_mut().admit(&plan, opened, permit)
+        }
         Err(refusal) => {
             let failures = shard.borrow_mut().attempt_failed(refusal);
-            if is_backing_off && plan.script == Script::OpenClose {
+            if !is_paced && plan.script == Script::OpenClose {
                 sleep(backoff(failures)).await;
             }
-            return;
+            None
         }
-    };
-    let Some(key) = shard.borrow_mut().admit(&plan, opened) else { return };
-    // With messages to send it stays open for long, and makes room for the next that is to be opened.
-    let permit = (plan.script == Script::OpenClose).then_some(permit);
-    let end = match poll_fn(|cx| shard.borrow_mut().poll_open(key, cx)).await {
-        Some(end) => end,
-        None => Box::pin(closing(&shard, key)).await,
-    };
-    shard.borrow_mut().retire(key, &end);
-    drop(permit);
+    }
 }
 
-async fn closing(shard: &Rc<RefCell<Shard>>, key: usize) -> End {
+async fn closing(shard: Rc<RefCell<Shard>>, key: usize) {
     let bound = Duration::from_nanos(shard.borrow().settings.close_timeout_ns);
     let ended = poll_fn(|cx| shard.borrow_mut().poll_end(key, cx));
-    timeout(bound, ended).await.unwrap_or(End::Timeout)
+    let end = timeout(bound, ended).await.unwrap_or(End::Timeout);
+    shard.borrow_mut().retire(key, &end);
 }
 
 fn backoff(failures_in_a_row: u32) -> Duration {
     BACKOFF_MIN.saturating_mul(1 << failures_in_a_row.min(7)).min(BACKOFF_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_has_room_for_it_in_128_bytes() {
+        // Beside it a task has 96 bytes, and its size is a multiple of 128.
+        assert!(size_of::<Life>() <= 32, "{}", size_of::<Life>());
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_bound() {
+        assert_eq!(backoff(0), BACKOFF_MIN);
+        assert_eq!(backoff(3), Duration::from_millis(80));
+        assert_eq!(backoff(u32::MAX), BACKOFF_MAX);
+    }
 }

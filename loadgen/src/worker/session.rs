@@ -7,6 +7,7 @@ use std::io;
 use std::task::Waker;
 
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use wscodec::mask::{FixedKey, MaskKey, MaskKeySource, ThreadKeys};
 use wscodec::{CloseCode, Connection, ProtocolError, ReadyState};
 
@@ -61,6 +62,8 @@ pub(crate) struct Session {
     pub(crate) waker: Option<Waker>,
     pub(crate) is_dirty: bool,
     pub(crate) close: CloseState,
+    /// Makes room for another connection when it is dropped.
+    pub(crate) _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// How far the closing of a connection has come.

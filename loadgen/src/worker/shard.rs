@@ -18,6 +18,7 @@ use std::task::{Context, Poll, Waker};
 use slab::Slab;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use wscodec::handshake::ClientRequest;
 use wscodec::mask::ChaChaKeys;
 use wscodec::{CloseCode, CloseFrame, Connection, DataKind, Event, Limits, ReadyState, Role};
@@ -211,7 +212,12 @@ impl Shard {
     }
 
     /// Takes an open connection in; `None` if nobody waits for it any more.
-    pub(crate) fn admit(&mut self, plan: &ConnectionPlan, opened: Established) -> Option<usize> {
+    pub(crate) fn admit(
+        &mut self,
+        plan: &ConnectionPlan,
+        opened: Established,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Option<usize> {
         if self.is_abandoned {
             return None;
         }
@@ -244,6 +250,7 @@ impl Shard {
             waker: None,
             is_dirty: false,
             close: CloseState::default(),
+            _permit: permit,
         });
         if plan.messages == 0 {
             self.spent += 1;
@@ -385,6 +392,7 @@ impl Shard {
         let (unsent_len, outstanding) = (session.unsent.len(), session.outstanding.len());
         let received = metrics.warmup.received + metrics.measured.received;
         // A protocol error stays in the codec, and ends the session when it is polled next.
+        let may_send = self.is_sending && now_ns < times.window_end_ns;
         while let Ok(Some(event)) = session.codec.receive(&mut input, &mut session.unsent) {
             let (kind, bytes) = match event {
                 Event::Text(text) => (DataKind::Text, text.as_bytes()),
@@ -414,7 +422,7 @@ impl Shard {
         self.backlog_len += session.unsent.len() - unsent_len;
         let received = metrics.warmup.received + metrics.measured.received - received;
         live.received.add(received);
-        if self.is_sending && !is_open_loop {
+        if may_send && !is_open_loop {
             self.refill(key);
         }
         if self.unanswered == 0 && (!self.is_sending || self.is_load_done()) {
