@@ -9,6 +9,9 @@ use loadgen::exit::{Exit, Failed};
 use loadgen::serve::{self, ServeConfig};
 use loadgen::{check, run};
 
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let outcome = match cli::parse(std::env::args_os()) {
         Parsed::Command(command) => execute(*command),
