@@ -51,9 +51,7 @@ impl Progress {
         let Some(bar) = &self.bar else { return };
         let span_ns = now_ns.saturating_sub(self.last_ns).max(1);
         let (place, left) = match self.times {
-            None => {
-                (u64::from(now.established > 0) * now.established * 1_000 / self.connections, None)
-            }
+            None => (now.established * 1_000 / self.connections, None),
             Some(times) => {
                 let whole_ns = (times.window_end_ns - times.load_begin_ns).max(1);
                 let done_ns = now_ns.saturating_sub(times.load_begin_ns).min(whole_ns);
@@ -61,7 +59,6 @@ impl Progress {
                 (u64::try_from(place).unwrap_or(1_000), Some(whole_ns - done_ns))
             }
         };
-        bar.set_position(place.min(1_000));
         let mut parts = vec![match left {
             None => "connecting".to_owned(),
             Some(0) => "closing".to_owned(),
@@ -82,6 +79,7 @@ impl Progress {
             parts.push(format!("errors {}", units::count(errors)));
         }
         bar.set_message(parts.join("   "));
+        bar.set_position(place.min(1_000));
         self.last = now.clone();
         self.last_ns = now_ns;
     }
@@ -102,7 +100,7 @@ fn bar() -> ProgressBar {
 }
 
 fn style() -> Result<ProgressStyle, indicatif::style::TemplateError> {
-    Ok(ProgressStyle::with_template(" [{bar:24}] {msg}")?.progress_chars("=> "))
+    Ok(ProgressStyle::with_template(" [{bar:24}] {wide_msg}")?.progress_chars("=> "))
 }
 
 #[cfg(test)]

@@ -90,6 +90,14 @@ pub struct Evidence {
     pub by_worker: Vec<u64>,
 }
 
+impl Evidence {
+    /// How much of the time the busiest thread waited for a processor, in percent, if that is worth a word.
+    fn waiting(&self) -> Option<f64> {
+        let share = self.busy_share - self.cpu_share;
+        (share > 0.1).then_some(share * 100.0)
+    }
+}
+
 /// A verdict with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -120,13 +128,16 @@ impl Verdict {
         if let Some(lag_ns) = evidence.send_lag_p99_ns.filter(|&lag_ns| lag_ns > LAG_DEGRADED_NS) {
             let state = if lag_ns > LAG_SATURATED_NS { State::Saturated } else { State::Degraded };
             let lag = units::duration(lag_ns);
-            self.because(
-                state,
-                format!(
-                    "the client sent late (send.lag p99 {lag}): \
-                 use a lower -R, more threads or more machines"
-                ),
+            let waiting = evidence.waiting().map_or_else(
+                || ": use a lower -R, more threads or more machines".into(),
+                |share| {
+                    format!(
+                        ", because its busiest thread waited for a processor {share:.0} % of the \
+                         time: something else uses this machine"
+                    )
+                },
             );
+            self.because(state, format!("the client sent late (send.lag p99 {lag}){waiting}"));
         }
         let overdue = evidence.overdue as f64 / evidence.due.max(1) as f64;
         if overdue > UNSENT_SATURATED {
@@ -158,12 +169,9 @@ impl Verdict {
             return;
         }
         let busy = format!("{:.0} %", evidence.busy_share * 100.0);
-        let starved = evidence.busy_share - evidence.cpu_share;
-        let waiting = if starved > 0.1 {
-            format!(", {:.0} % waiting for a processor", starved * 100.0)
-        } else {
-            String::new()
-        };
+        let waiting = evidence
+            .waiting()
+            .map_or_else(String::new, |share| format!(", {share:.0} % waiting for a processor"));
         let so = if evidence.is_open_loop {
             "latencies have its queueing in them; use a lower -R or more threads"
         } else if evidence.is_embedded {
@@ -252,9 +260,13 @@ mod tests {
     #[test]
     fn each_piece_of_evidence_has_its_state_and_reason() {
         type Change = fn(&mut Evidence);
-        let rows: [(&str, State, &str, Change); 11] = [
+        let rows: [(&str, State, &str, Change); 12] = [
             ("lag", State::Degraded, "sent late (send.lag p99 2.00 ms)", |evidence| {
                 evidence.send_lag_p99_ns = Some(2_000_000);
+            }),
+            ("lag of the machine", State::Degraded, "something else uses this", |evidence| {
+                evidence.send_lag_p99_ns = Some(2_000_000);
+                (evidence.busy_share, evidence.cpu_share) = (0.8, 0.2);
             }),
             ("long lag", State::Saturated, "sent late", |evidence| {
                 evidence.send_lag_p99_ns = Some(11_000_000);
