@@ -70,3 +70,13 @@ pub(crate) fn append_short(
         ),
     }
 }
+
+/// As [`append_short`], of 126 to 65,535 bytes.
+pub(crate) fn append_medium(
+    opcode: Opcode,
+    key: Option<MaskKey>,
+    payload: &[u8],
+    out: &mut impl BufMut,
+) -> bool {
+    mask::put_short(header::medium(opcode, payload.len(), key), key, payload, out)
+}

@@ -366,6 +366,20 @@ pub(crate) fn short_masked(opcode: Opcode, payload_len: usize, key: MaskKey) -> 
     (short(opcode, payload_len).0 | u64::from(MASK) << 8 | key << 16, 6)
 }
 
+/// As [`short`], of 126 to 65,535 bytes, masked if there is a key.
+#[inline]
+pub(crate) fn medium(opcode: Opcode, payload_len: usize, key: Option<MaskKey>) -> (u64, usize) {
+    let len = (payload_len as u64).swap_bytes() >> 48;
+    let head = u64::from(FIN | opcode as u8) | u64::from(LEN_16) << 8 | len << 16;
+    match key {
+        None => (head, 4),
+        Some(key) => {
+            let key = u64::from(u32::from_le_bytes(key.to_bytes()));
+            (head | u64::from(MASK) << 8 | key << 32, 8)
+        }
+    }
+}
+
 #[inline]
 fn judge_first_byte(b0: u8, rules: &HeaderRules) -> Result<(Opcode, Rsv, Fin), FrameError> {
     let bits = b0 & 0x0f;

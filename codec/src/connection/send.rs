@@ -335,12 +335,18 @@ impl<K: MaskKeySource> Sender<K> {
         out: &mut impl BufMut,
     ) -> Result<(), SendError> {
         let key = self.next_key();
-        // Most messages: nothing in the way, and short.
-        if self.marks.is_empty()
-            && payload.len() <= CONTROL_PAYLOAD_LEN_MAX
-            && encoder::append_short(opcode, key, payload, out)
-        {
-            return Ok(());
+        // Most messages: nothing in the way, and not large.
+        if self.marks.is_empty() {
+            let is_written = match payload.len() {
+                0..=CONTROL_PAYLOAD_LEN_MAX => encoder::append_short(opcode, key, payload, out),
+                126..=0xffff if !opcode.is_control() => {
+                    encoder::append_medium(opcode, key, payload, out)
+                }
+                _ => false,
+            };
+            if is_written {
+                return Ok(());
+            }
         }
         self.send_checked(opcode, key, payload, out)
     }

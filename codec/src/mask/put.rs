@@ -7,8 +7,8 @@ use bytes::BufMut;
 
 use super::{Baseline, Copying, MaskKey, SHORT_LEN_MAX, apply_short, apply_to};
 
-/// Appends a short frame: the `head_len` lowest bytes of `head`, lowest first, then `payload`, XOR `key` if there is one. Says `false`, and has
-/// written nothing, if `out` has no room for it in one piece or the payload is longer than [`SHORT_LEN_MAX`].
+/// Appends a frame with a short header: the `head_len` lowest bytes of `head`, lowest first, then `payload`, XOR `key` if there is one. Says `false`, and has
+/// written nothing, if `out` has no room for it in one piece.
 ///
 /// All in registers: what most messages cost is what stands here.
 #[inline(always)]
@@ -22,7 +22,7 @@ pub(crate) fn put_short(
     let room = out.chunk_mut();
     // SAFETY: nothing uninitialised is written through this slice: only bytes are stored.
     let room: &mut [MaybeUninit<u8>] = unsafe { room.as_uninit_slice_mut() };
-    if payload.len() > SHORT_LEN_MAX || room.len() < 8 + payload.len() || head_len > 8 {
+    if room.len() < 8 + payload.len() || head_len > 8 {
         return false;
     }
     if let Some(first) = room.first_chunk_mut::<8>() {
@@ -30,8 +30,11 @@ pub(crate) fn put_short(
     }
     let after = room.get_mut(head_len..).unwrap_or_default();
     match key {
-        // Four vectors of 16 bytes twice over are slower than one call to what the C library has.
-        None if payload.len() > 32 => copy(payload, after),
+        // Eight vectors of 16 bytes are slower than one call to what the C library has.
+        None if payload.len() > 64 => copy(payload, after),
+        Some(key) if payload.len() > SHORT_LEN_MAX => {
+            apply_to(key, payload, after, 0);
+        }
         key => {
             let key = key.unwrap_or(MaskKey::ZERO);
             apply_short::<Baseline, _>(key, &mut Copying::new(payload, after));
