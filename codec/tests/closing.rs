@@ -232,3 +232,33 @@ fn a_close_that_spans_reads_is_one_close() {
         }
     }
 }
+
+/// A Pong that had no room stays due; once a Close has found room before it, it is not owed any more.
+#[test]
+fn s5_5_1_no_pong_follows_a_close_that_was_written_before_it() {
+    let close = close_payload(1000, b"");
+    for role in ROLES {
+        let header_len = if role == Role::Client { 6 } else { 2 };
+        let long_ping = frame(role, 0x89, &[b'p'; 125]);
+        let mut no_room: &mut [u8] = &mut [];
+        // The peer's Close is answered, and this side's own is sent, into room for a Close and no more.
+        for is_peers in [true, false] {
+            let mut side = connection(role);
+            let mut memory = long_ping.clone();
+            let mut input = &mut memory[..];
+            assert!(side.receive(&mut input, &mut no_room).unwrap().is_some());
+            assert!(side.receive(&mut input, &mut no_room).unwrap().is_none());
+            let mut room = vec![0; header_len + 2];
+            if is_peers {
+                let mut memory = frame(role, 0x88, &close);
+                let mut input = &mut memory[..];
+                assert!(side.receive(&mut input, &mut &mut room[..]).unwrap().is_some());
+            } else {
+                side.close(Some(close_frame(1000, "")), &mut &mut room[..]).unwrap();
+            }
+            assert_eq!(closes_in(&room), [1000]);
+            let outcome = feed(&mut side, b"");
+            assert_eq!(outcome.replies, b"", "{role:?}, the peer's first: {is_peers}");
+        }
+    }
+}

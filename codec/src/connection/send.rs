@@ -238,6 +238,7 @@ impl<K: MaskKeySource> Sender<K> {
             payload.append(reason.as_bytes());
         }
         self.send_frame(Opcode::Close, payload.as_bytes(), out)?;
+        self.drop_pong();
         self.mark(Marks::CLOSE_SENT);
         Ok(())
     }
@@ -265,6 +266,7 @@ impl<K: MaskKeySource> Sender<K> {
         self.pongs_left = PONGS_PER_INPUT_MAX;
     }
 
+    /// A Pong that found no room before the Close is not sent any more: nothing follows a Close (5.5.1).
     pub(super) fn drop_pong(&mut self) {
         self.pong_due = None;
         self.note_due();
@@ -296,9 +298,11 @@ impl<K: MaskKeySource> Sender<K> {
         self.note_due();
     }
 
-    /// Writes a Close, or keeps it due if `out` has no room.
+    /// Writes a Close, the last frame that is sent, or keeps it due if `out` has no room.
     pub(super) fn send_close(&mut self, payload: &[u8], out: &mut impl BufMut) {
-        if !self.write_control(Opcode::Close, payload, out) {
+        if self.write_control(Opcode::Close, payload, out) {
+            self.drop_pong();
+        } else {
             let mut due = ControlPayload::default();
             due.append(payload);
             self.close_due = Some(due);
