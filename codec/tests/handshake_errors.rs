@@ -18,11 +18,16 @@ use wscodec::handshake::{
     ServerHandshake,
 };
 
-/// Each error with its status, its name and its words, which name the offending value and the limit.
-fn rows() -> Vec<(HandshakeError, u16, &'static str, &'static str)> {
+/// An error with its status, its name and its words, which name the offending value and the limit.
+type Row = (HandshakeError, u16, &'static str, &'static str);
+
+fn rows() -> Vec<Row> {
+    [rows_of_requests(), rows_of_responses()].concat()
+}
+
+fn rows_of_requests() -> Vec<Row> {
     use HeadError as Head;
     use RequestError as Request;
-    use ResponseError as Response;
     vec![
         (Head::NotHttp { at: 3, byte: 0x16 }.into(), 400, "not_http", "not HTTP: byte 0x16 at 3"),
         (Head::StartLine.into(), 400, "start_line", "malformed start line"),
@@ -76,6 +81,12 @@ fn rows() -> Vec<(HandshakeError, u16, &'static str, &'static str)> {
             "Sec-WebSocket-Protocol is not a list of at most 64 tokens",
         ),
         (Request::Extensions.into(), 400, "extensions", "malformed Sec-WebSocket-Extensions"),
+    ]
+}
+
+fn rows_of_responses() -> Vec<Row> {
+    use ResponseError as Response;
+    vec![
         (Response::Refused { status: 503 }.into(), 503, "refused", "server answered 503, not 101"),
         (Response::TooManyInterim.into(), 502, "too_many_interim", "more than 8 interim responses"),
         (Response::Upgrade.into(), 502, "upgrade", "Upgrade missing or not websocket"),
