@@ -1,7 +1,7 @@
 //! One connection to a list of what a server can do: `loadgen check URL`.
 //!
-//! Apart from the workers because it has no load to make: it takes one step after the other, says what came of each, and
-//! stops only where nothing can follow.
+//! Apart from the workers because it has no load to make: it takes one step after the other, says
+//! what came of each, and stops only where nothing can follow.
 
 use std::io::{self, Write, stdout};
 use std::net::SocketAddr;
@@ -34,7 +34,8 @@ const SHOWN_LEN_MAX: usize = 100;
 /// Checks a server.
 ///
 /// # Errors
-/// [`Failed`] for wrong usage and for a name that doesn't resolve; what the server does wrong is in the list instead.
+/// [`Failed`] for wrong usage and for a name that doesn't resolve; what the server does wrong is in
+/// the list instead.
 pub fn run(args: CheckArgs) -> Result<Exit, Failed> {
     let target = Target::parse(&args.url).map_err(Failed::usage)?;
     let settings = Request::new(args.request).map_err(Failed::usage)?;

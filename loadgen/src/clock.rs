@@ -1,7 +1,9 @@
-//! The monotonic clock to nanoseconds after the begin of a run, and an alarm that rings at one of them.
+//! The monotonic clock to nanoseconds after the begin of a run, and an alarm that rings at one of
+//! them.
 //!
-//! tokio's timers have a grain of a millisecond, which would be most of what is measured here. The alarm is a timer of the
-//! kernel on the thread's own poller: it rings when it is asked to, give or take the wake-up of the thread.
+//! tokio's timers have a grain of a millisecond, which would be most of what is measured here. The
+//! alarm is a timer of the kernel on the thread's own poller: it rings when it is asked to, give or
+//! take the wake-up of the thread.
 
 use std::io;
 use std::pin::Pin;
@@ -56,8 +58,8 @@ pub fn nanos(duration: Duration) -> u64 {
 /// Rings at a time of a [`Clock`]. One waits for one time.
 #[derive(Debug)]
 pub struct Alarm {
-    /// A timer's descriptor is read as a pipe's is: what comes is how often it has rung. tokio has no type of its own for it
-    /// that can be made without `unsafe`.
+    /// A timer's descriptor is read as a pipe's is: what comes is how often it has rung. tokio has
+    /// no type of its own for it that can be made without `unsafe`.
     timer: pipe::Receiver,
     clock: Clock,
     /// What the timer is set to.
@@ -88,7 +90,8 @@ impl Alarm {
                 if timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once(ns - now_ns))
                     .is_err()
                 {
-                    // Not possible with a valid descriptor and time; a late ring is better than none.
+                    // Not possible with a valid descriptor and time; a late ring is better than
+                    // none.
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }

@@ -40,7 +40,8 @@ pub struct Observed {
     pub rows: Vec<Row>,
     /// The length of its intervals.
     pub interval_ns: u64,
-    /// How much later than it should this thread once woke up: the process, or the machine, stood still.
+    /// How much later than it should this thread once woke up: the process, or the machine, stood
+    /// still.
     pub pause_max_ns: u64,
     /// Whether a signal ended the run.
     pub is_interrupted: bool,

@@ -1,4 +1,5 @@
-//! Connection and sequence to the bytes of a message, and received bytes back to what they are the echo of.
+//! Connection and sequence to the bytes of a message, and received bytes back to what they are the
+//! echo of.
 //!
 //! Nothing is stored for a message: what its echo must be is computed again from where it belongs.
 //!
@@ -8,8 +9,8 @@
 //!   -m TEXT      TEXT                       always the same
 //! ```
 //!
-//! A payload of the first form says itself whose echo it is, so that loss, doubling and disorder are told apart. The others
-//! can only be compared with what is expected next.
+//! A payload of the first form says itself whose echo it is, so that loss, doubling and disorder
+//! are told apart. The others can only be compared with what is expected next.
 
 use wscodec::DataKind;
 
@@ -113,7 +114,8 @@ impl Payload {
         }
     }
 
-    /// What `received` is, if it isn't the echo that was expected. `near` is a sequence that it can't be far from.
+    /// What `received` is, if it isn't the echo that was expected. `near` is a sequence that it
+    /// can't be far from.
     #[must_use]
     pub fn recognise(
         &self,

@@ -1,8 +1,9 @@
-//! Configuration and seed to what each connection does, and when: pure, and the same for every split of a run.
+//! Configuration and seed to what each connection does, and when: pure, and the same for every
+//! split of a run.
 //!
-//! Everything is computed from numbers that don't depend on threads or processes: the index of a connection in the whole run,
-//! and the sequence of a message on its connection. So ten processes that take a tenth of the connections each send what
-//! one would have sent.
+//! Everything is computed from numbers that don't depend on threads or processes: the index of a
+//! connection in the whole run, and the sequence of a message on its connection. So ten processes
+//! that take a tenth of the connections each send what one would have sent.
 //!
 //! ```text
 //!   connection i   starts at i / connect rate
@@ -140,7 +141,8 @@ pub struct Send {
     pub sequence: u64,
 }
 
-/// The messages of one worker in the order in which they are due. Takes no memory for those to come.
+/// The messages of one worker in the order in which they are due. Takes no memory for those to
+/// come.
 #[derive(Clone, Debug)]
 pub struct Sends {
     rate: Rate,

@@ -1,4 +1,5 @@
-//! Snapshots to a live line on stderr, if that is a terminal: what is left, what is open, how fast, how slow, how wrong.
+//! Snapshots to a live line on stderr, if that is a terminal: what is left, what is open, how fast,
+//! how slow, how wrong.
 
 use std::io::{IsTerminal, stderr};
 

@@ -1,7 +1,8 @@
 //! A configuration to a run, its result in every form asked for, and an exit code.
 //!
-//! What can be known to be impossible is said before anything is connected: an output that can't be written, a name that doesn't
-//! resolve, a limit of the system that is too low, with the command that raises it.
+//! What can be known to be impossible is said before anything is connected: an output that can't be
+//! written, a name that doesn't resolve, a limit of the system that is too low, with the command
+//! that raises it.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write, stdout};
@@ -87,7 +88,8 @@ pub fn request(target: Option<&Target>, request: &Request) -> Result<ClientReque
     Ok(built)
 }
 
-/// Resolves a name once for the whole run, within a bound; returns how long it took if there was anything to resolve.
+/// Resolves a name once for the whole run, within a bound; returns how long it took if there was
+/// anything to resolve.
 ///
 /// # Errors
 /// [`Failed`] with the name and what the resolver says.
@@ -97,7 +99,8 @@ pub fn resolve(target: &Target, bound: Duration) -> Result<(Vec<SocketAddr>, Opt
     }
     let (host, port) = (target.host().to_owned(), target.port());
     let begin = Instant::now();
-    // The system's resolver can't be told to hurry; a thread that it holds on to ends with the process.
+    // The system's resolver can't be told to hurry; a thread that it holds on to ends with the
+    // process.
     let (sender, receiver) = mpsc::channel();
     let lookup = host.clone();
     thread::spawn(move || {

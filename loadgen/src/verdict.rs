@@ -2,20 +2,22 @@
 //!
 //! A saturated client must never be reported as a slow server. What that means depends on the loop:
 //!
-//! **Open loop.** There is a schedule, so there is a truth to compare with. `send.lag` is from the planned send to the moment at
-//! which the message was handed to the socket: it has nothing of the server in it, because a socket that takes nothing doesn't
-//! stop the clock. If the lag is long, or messages that were due haven't been sent when time was up, this program was too slow.
-//! It is still all in `rtt.response`, but as the server's fault: `saturated`. A lag of more than a millisecond, or a thread
-//! that was nearly always busy, is a warning: `degraded`.
+//! **Open loop.** There is a schedule, so there is a truth to compare with. `send.lag` is from the
+//! planned send to the moment at which the message was handed to the socket: it has nothing of the
+//! server in it, because a socket that takes nothing doesn't stop the clock. If the lag is long, or
+//! messages that were due haven't been sent when time was up, this program was too slow. It is
+//! still all in `rtt.response`, but as the server's fault: `saturated`. A lag of more than a
+//! millisecond, or a thread that was nearly always busy, is a warning: `degraded`.
 //!
-//! **Closed loop.** The client sends as fast as it gets replies, so a busy thread is what was asked for, and no schedule says how
-//! fast it should have been. But when its busiest thread has no time left, a reply waits in the socket until the thread comes to
-//! it, and that wait is in every latency; the rate is then the client's limit or the machine's, and nobody can tell how much more the server
-//! could do. The numbers stay true for what they are, a lower bound of the rate and an upper bound of the latency: `degraded`, never
-//! `saturated`.
+//! **Closed loop.** The client sends as fast as it gets replies, so a busy thread is what was asked
+//! for, and no schedule says how fast it should have been. But when its busiest thread has no time
+//! left, a reply waits in the socket until the thread comes to it, and that wait is in every
+//! latency; the rate is then the client's limit or the machine's, and nobody can tell how much more
+//! the server could do. The numbers stay true for what they are, a lower bound of the rate and an
+//! upper bound of the latency: `degraded`, never `saturated`.
 //!
-//! Busy is the time that a thread was on a processor *or waited for one*, where the kernel tells: on a machine that is shared with the
-//! server a thread can be starved at 50 % processor time.
+//! Busy is the time that a thread was on a processor *or waited for one*, where the kernel tells:
+//! on a machine that is shared with the server a thread can be starved at 50 % processor time.
 
 use crate::report::units;
 
@@ -91,7 +93,8 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// How much of the time the busiest thread waited for a processor, in percent, if that is worth a word.
+    /// How much of the time the busiest thread waited for a processor, in percent, if that is worth
+    /// a word.
     fn waiting(&self) -> Option<f64> {
         let share = self.busy_share - self.cpu_share;
         (share > 0.1).then_some(share * 100.0)

@@ -1,4 +1,5 @@
-//! Wrong usage ends with one line that says what was wrong and what to do, and exit code 2; never with a panic.
+//! Wrong usage ends with one line that says what was wrong and what to do, and exit code 2; never
+//! with a panic.
 
 mod scripted;
 

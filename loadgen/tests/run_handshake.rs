@@ -1,4 +1,5 @@
-//! Servers that don't open a connection: each failure in its counter, with a reason, within its bound, and in no histogram.
+//! Servers that don't open a connection: each failure in its counter, with a reason, within its
+//! bound, and in no histogram.
 
 mod scripted;
 
@@ -150,7 +151,8 @@ fn d07_a_server_that_resets() {
 
 #[test]
 fn d02_a_connection_that_is_never_made() {
-    // A listener whose queue is full drops what comes; one address that nobody routes would do as well, but is not here.
+    // A listener whose queue is full drops what comes; one address that nobody routes would do as
+    // well, but is not here.
     let listener = rustix_backlog_zero();
     let address = listener.local_addr().unwrap();
     let _held: Vec<TcpStream> = (0..8)

@@ -1,4 +1,5 @@
-//! The result file: it follows the published schema, its histograms are readable by others, and it says what the text says.
+//! The result file: it follows the published schema, its histograms are readable by others, and it
+//! says what the text says.
 
 mod scripted;
 

@@ -1,6 +1,8 @@
-//! The command line to typed arguments. What they mean together is [`config`](crate::config)'s matter.
+//! The command line to typed arguments. What they mean together is [`config`](crate::config)'s
+//! matter.
 //!
-//! Apart from the rest so that a table of argument lists can test it. Whatever is wrong is said in one line.
+//! Apart from the rest so that a table of argument lists can test it. Whatever is wrong is said in
+//! one line.
 
 pub mod quantity;
 
@@ -13,7 +15,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::{Mask, Output, Rate};
 use crate::serve::Mode;
 
-/// WebSocket load generator: measures handshakes, round trips, throughput and closing, and judges itself.
+/// WebSocket load generator: measures handshakes, round trips, throughput and closing, and judges
+/// itself.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "loadgen", version, about, max_term_width = 100, infer_long_args = false)]
 pub struct Cli {
@@ -25,9 +28,11 @@ pub struct Cli {
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Echo round trips: closed loop (-p), or open loop at a fixed rate (-R). Without a URL, against an embedded server
+    /// Echo round trips: closed loop (-p), or open loop at a fixed rate (-R). Without a URL,
+    /// against an embedded server
     Run(RunArgs),
-    /// Opening and closing handshakes only, again and again. Without a URL, against an embedded server
+    /// Opening and closing handshakes only, again and again. Without a URL, against an embedded
+    /// server
     Connect(ConnectArgs),
     /// The reference server
     Serve(ServeArgs),
@@ -105,7 +110,8 @@ pub struct LoadArgs {
     /// What the request says.
     #[command(flatten)]
     pub request: RequestArgs,
-    /// Where results go: text, json=FILE, json=- (repeatable). Text goes to stdout unless another does
+    /// Where results go: text, json=FILE, json=- (repeatable). Text goes to stdout unless another
+    /// does
     #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
     pub outputs: Vec<Output>,
     /// Nothing on stderr but errors

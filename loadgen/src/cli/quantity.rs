@@ -1,6 +1,7 @@
 //! Numbers as people write them to integers: `10k`, `1.5M`, `500ms`, `1m30s`, `4k`.
 //!
-//! Exact: digits are scaled as integers, so that `1.5M` is 1,500,000 and what doesn't come out whole is refused.
+//! Exact: digits are scaled as integers, so that `1.5M` is 1,500,000 and what doesn't come out
+//! whole is refused.
 
 use std::time::Duration;
 

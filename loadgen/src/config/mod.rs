@@ -1,7 +1,7 @@
 //! Arguments to what a run is: checked together, with every default filled in.
 //!
-//! Invariant: a [`Config`] can be run. What could make it impossible or absurd is refused here, in one line, before anything
-//! is connected.
+//! Invariant: a [`Config`] can be run. What could make it impossible or absurd is refused here, in
+//! one line, before anything is connected.
 
 mod output;
 mod rate;
@@ -28,7 +28,8 @@ const PIPELINE_MAX: u64 = 65_536;
 const PAYLOAD_SIZE_MAX: u64 = 64 << 20;
 /// Most messages outstanding at once in a closed loop: each takes 16 bytes.
 const OUTSTANDING_MAX: u64 = 1 << 24;
-/// Most payload bytes outstanding at once in a closed loop: a server that doesn't read leaves them in this process.
+/// Most payload bytes outstanding at once in a closed loop: a server that doesn't read leaves them
+/// in this process.
 const OUTSTANDING_BYTES_MAX: u64 = 4 << 30;
 const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 const TIMEOUT_MAX: Duration = Duration::from_secs(3_600);

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// How often something is due, in thousandths of an event a second. Above 0, at most [`PER_S_MAX`](Self::PER_S_MAX).
+/// How often something is due, in thousandths of an event a second. Above 0, at most
+/// [`PER_S_MAX`](Self::PER_S_MAX).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rate(u64);
 

@@ -20,7 +20,8 @@ impl Target {
     pub fn parse(text: &str) -> Result<Self, String> {
         let shown = text.escape_debug();
         let bad = |why: &str| Err(format!("bad URL \"{shown}\": {why}"));
-        // The parser would drop some of these in silence, and so connect to something else than was asked for.
+        // The parser would drop some of these in silence, and so connect to something else than was
+        // asked for.
         if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return bad("it has white space or control characters; percent-encode them");
         }

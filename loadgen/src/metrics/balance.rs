@@ -1,4 +1,5 @@
-//! Counters to what doesn't add up among them. There must be nothing, ever: it would be this program's own fault.
+//! Counters to what doesn't add up among them. There must be nothing, ever: it would be this
+//! program's own fault.
 
 use super::{Metric, Metrics};
 

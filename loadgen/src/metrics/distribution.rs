@@ -1,4 +1,5 @@
-//! Durations to an HDR histogram with the same bounds everywhere, so that any two can be added slot by slot.
+//! Durations to an HDR histogram with the same bounds everywhere, so that any two can be added slot
+//! by slot.
 
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializeError, V2DeflateSerializer};
@@ -12,8 +13,8 @@ pub const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// How often each duration occurred, to three significant digits.
 ///
-/// A quarter of a megabyte: made for a thread and a metric, never for a connection. What is outside of the bounds is counted
-/// beside it and is in no percentile.
+/// A quarter of a megabyte: made for a thread and a metric, never for a connection. What is outside
+/// of the bounds is counted beside it and is in no percentile.
 #[derive(Clone, Debug)]
 pub struct Distribution {
     histogram: Histogram<u64>,
@@ -71,7 +72,8 @@ impl Distribution {
         self.above
     }
 
-    /// The duration that `percentile` of 100 are not above, in nanoseconds; `None` if there is none.
+    /// The duration that `percentile` of 100 are not above, in nanoseconds; `None` if there is
+    /// none.
     #[must_use]
     pub fn percentile(&self, percentile: f64) -> Option<u64> {
         (self.count() > 0).then(|| self.histogram.value_at_percentile(percentile))

@@ -8,7 +8,8 @@ use crate::report::escape;
 
 /// Bytes of an example that are kept.
 const SAMPLE_LEN_MAX: usize = 300;
-/// Different failures that are told apart; statuses and close codes come from the peer, so there must be an end.
+/// Different failures that are told apart; statuses and close codes come from the peer, so there
+/// must be an end.
 const KINDS_MAX: usize = 1_024;
 
 /// Where in the life of a connection something failed.
@@ -95,7 +96,8 @@ pub struct Occurrence {
 pub struct Failures(BTreeMap<Failure, Occurrence>);
 
 impl Failures {
-    /// Counts a failure. `sample` is asked for the first of a kind only; what the peer sent may be in it.
+    /// Counts a failure. `sample` is asked for the first of a kind only; what the peer sent may be
+    /// in it.
     pub fn add(&mut self, failure: Failure, sample: impl FnOnce() -> String) {
         if let Some(occurrence) = self.0.get_mut(&failure) {
             occurrence.count += 1;

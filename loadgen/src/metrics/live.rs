@@ -1,7 +1,8 @@
 //! What a worker does to numbers that the progress line and the time series read while load runs.
 //!
-//! Each worker writes its own [`Live`] with plain loads and stores: no locked instruction, nothing that workers share, and
-//! a reader costs them a cache line now and then. A reader sees each number at some recent moment, not all at the same one.
+//! Each worker writes its own [`Live`] with plain loads and stores: no locked instruction, nothing
+//! that workers share, and a reader costs them a cache line now and then. A reader sees each number
+//! at some recent moment, not all at the same one.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -159,8 +160,8 @@ impl Snapshot {
         sum
     }
 
-    /// Percentiles of the latencies since an earlier snapshot, in nanoseconds, each at most 3 % too high; `None` if there
-    /// was none. `percentiles` ascend.
+    /// Percentiles of the latencies since an earlier snapshot, in nanoseconds, each at most 3 % too
+    /// high; `None` if there was none. `percentiles` ascend.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,

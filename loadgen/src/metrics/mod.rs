@@ -1,7 +1,7 @@
 //! What happens to numbers: one [`Metrics`] for each worker, merged once at the end.
 //!
-//! Invariants, which [`balance`] checks: every connection that was begun has one outcome, and every message that was sent was
-//! received, altered or lost.
+//! Invariants, which [`balance`] checks: every connection that was begun has one outcome, and every
+//! message that was sent was received, altered or lost.
 
 pub mod balance;
 mod distribution;
@@ -31,9 +31,11 @@ pub enum Metric {
     RttService,
     /// From the planned send to the actual write (open loop).
     SendLag,
-    /// [`RttResponse`](Self::RttResponse) of messages planned in the measured time whose echo came after it; part of that.
+    /// [`RttResponse`](Self::RttResponse) of messages planned in the measured time whose echo came
+    /// after it; part of that.
     DrainResponse,
-    /// [`RttService`](Self::RttService) of messages sent in the measured time whose echo came after it; part of that.
+    /// [`RttService`](Self::RttService) of messages sent in the measured time whose echo came after
+    /// it; part of that.
     DrainService,
     /// [`RttResponse`](Self::RttResponse) of messages planned in the warm-up; no part of that.
     WarmupResponse,
@@ -143,7 +145,8 @@ pub enum Span {
 
 /// What became of the messages of a [`Span`].
 ///
-/// Under open loop a message belongs to the span in which it was planned, under closed loop to that in which it was written.
+/// Under open loop a message belongs to the span in which it was planned, under closed loop to that
+/// in which it was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MessageCounts {
     /// Handed to the socket, or queued behind what a server doesn't read.
@@ -223,7 +226,8 @@ pub struct Metrics {
     pub warmup: MessageCounts,
     /// Messages planned or written in the measured time.
     pub measured: MessageCounts,
-    /// Echoes that arrived within the measured time, whenever they were sent: what the achieved rate is made of.
+    /// Echoes that arrived within the measured time, whenever they were sent: what the achieved
+    /// rate is made of.
     pub arrived: u64,
     /// Connections that were established within the measured time (`connect`).
     pub opened: u64,

@@ -25,7 +25,8 @@ pub struct Row {
     pub received: u64,
     /// Wrong messages received in it.
     pub wrong: u64,
-    /// The median latency of those received in it, to 3 %, in nanoseconds. Response latency under open loop, else service.
+    /// The median latency of those received in it, to 3 %, in nanoseconds. Response latency under
+    /// open loop, else service.
     pub p50_ns: Option<u64>,
     /// The 99th percentile.
     pub p99_ns: Option<u64>,
@@ -48,7 +49,8 @@ impl Timeline {
         Self { interval_ns, rows: Vec::new(), last: Snapshot::zero(), last_ns: 0 }
     }
 
-    /// The length of an interval, in nanoseconds. The last may be shorter, and one that was read late is longer.
+    /// The length of an interval, in nanoseconds. The last may be shorter, and one that was read
+    /// late is longer.
     #[must_use]
     pub const fn interval_ns(&self) -> u64 {
         self.interval_ns

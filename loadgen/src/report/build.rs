@@ -359,7 +359,8 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
         }
         _ => accounted,
     };
-    // Connections that are all gone leave the rest of the schedule unsent, which is the server's doing.
+    // Connections that are all gone leave the rest of the schedule unsent, which is the server's
+    // doing.
     let is_alone =
         metrics.closings.keys().all(|closing| closing.by == crate::metrics::Side::Server);
     Evidence {

@@ -43,7 +43,8 @@ fn push(shown: &mut String, c: char) {
         c if c.is_ascii_control() => {
             let _ = write!(shown, "\\x{:02x}", u32::from(c));
         }
-        // Also what turns the direction of text, and what is invisible: it could hide what stands beside it.
+        // Also what turns the direction of text, and what is invisible: it could hide what stands
+        // beside it.
         c if c.is_control() || is_invisible(c) => {
             let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
         }

@@ -1,7 +1,8 @@
 //! What was measured to what is printed and written.
 //!
-//! [`Report`] is the result file: everything in it is an integer, a name or a list of those, and the schema in
-//! `loadgen/report.schema.json` describes it. The text is made of the same values, so that the two never say different things.
+//! [`Report`] is the result file: everything in it is an integer, a name or a list of those, and
+//! the schema in `loadgen/report.schema.json` describes it. The text is made of the same values, so
+//! that the two never say different things.
 
 mod build;
 pub mod escape;
@@ -105,7 +106,8 @@ pub struct ConfigReport {
     pub connect_timeout_ns: u64,
     /// Bound on the closing handshake and the end of the stream.
     pub close_timeout_ns: u64,
-    /// Headers of the request beside those of the protocol. Values may be secrets, so only names are kept.
+    /// Headers of the request beside those of the protocol. Values may be secrets, so only names
+    /// are kept.
     pub header_names: Vec<String>,
     /// Subprotocols offered.
     pub subprotocols: Vec<String>,
@@ -259,7 +261,8 @@ pub struct Bytes {
 /// A kind of failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReport {
-    /// Where: `tcp`, `handshake`, `http`, `open`, `protocol`, `server_close`, `close`, `run` or `message`.
+    /// Where: `tcp`, `handshake`, `http`, `open`, `protocol`, `server_close`, `close`, `run` or
+    /// `message`.
     pub phase: String,
     /// What.
     pub code: String,
@@ -347,7 +350,8 @@ pub struct TimeSeries {
     pub rows: Vec<RowReport>,
 }
 
-/// An interval of the time series. Its percentiles are to 3 %: of response latency under open loop, else of service latency.
+/// An interval of the time series. Its percentiles are to 3 %: of response latency under open loop,
+/// else of service latency.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowReport {
     /// Its begin.
@@ -385,7 +389,8 @@ pub struct Client {
     pub workers: Vec<WorkerShare>,
     /// The most memory that was resident, in bytes; an embedded server is in it.
     pub rss_max: Option<u64>,
-    /// Memory that an idle connection took, in bytes; `null` if the server is embedded, or there were fewer than 1,000.
+    /// Memory that an idle connection took, in bytes; `null` if the server is embedded, or there
+    /// were fewer than 1,000.
     pub rss_per_connection: Option<u64>,
     /// How much later than it should the program once woke up.
     pub pause_max_ns: u64,

@@ -199,7 +199,8 @@ fn latencies(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// What the client did late is in the line of the client; that a few replies came after the end is not worth a line.
+/// What the client did late is in the line of the client; that a few replies came after the end is
+/// not worth a line.
 fn is_shown(report: &Report, histogram: &HistogramReport) -> bool {
     let is = |metrics: [Metric; 2]| metrics.iter().any(|it| it.name() == histogram.metric);
     let total = report.histogram(Metric::RttService).map_or(0, |service| service.count);

@@ -1,7 +1,9 @@
-//! A planned connection to an open one, with the time that each step took, or to the reason why not.
+//! A planned connection to an open one, with the time that each step took, or to the reason why
+//! not.
 //!
-//! A handshake counts only when the codec has validated it. One deadline stands over TCP and handshake together, so that a
-//! server which answers a byte a second is not waited for any longer than one that says nothing.
+//! A handshake counts only when the codec has validated it. One deadline stands over TCP and
+//! handshake together, so that a server which answers a byte a second is not waited for any longer
+//! than one that says nothing.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -172,7 +174,8 @@ async fn upgrade(shard: &Rc<RefCell<Shard>>, stream: &mut TcpStream) -> Result<V
         .await
 }
 
-/// What a piece of the response brings: `Ok(None)` if it isn't complete, else what came behind it. `None` is the end of the stream.
+/// What a piece of the response brings: `Ok(None)` if it isn't complete, else what came behind it.
+/// `None` is the end of the stream.
 fn step(
     handshake: &mut ClientHandshake,
     input: io::Result<Option<&mut [u8]>>,

@@ -1,4 +1,5 @@
-//! Planned connections to tasks, on schedule or as fast as the server takes them; and one connection from begin to end.
+//! Planned connections to tasks, on schedule or as fast as the server takes them; and one
+//! connection from begin to end.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -18,8 +19,9 @@ use super::shard::Shard;
 use crate::clock::Alarm;
 use crate::plan::{ConnectionPlan, Plan, Script};
 
-/// Connections of a worker that are being opened at once if no rate is asked for: enough to keep a server busy, and few enough
-/// that its listen queue, which is 128 here and there, doesn't drop any.
+/// Connections of a worker that are being opened at once if no rate is asked for: enough to keep a
+/// server busy, and few enough that its listen queue, which is 128 here and there, doesn't drop
+/// any.
 const OPENING_MAX: usize = 64;
 /// Pauses after a connection failed, if no rate is asked for: the first, and the longest.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
@@ -58,7 +60,8 @@ pub(crate) async fn connector(
     shard.wake_main();
 }
 
-/// Whether as many connections as may be open at once have failed, and none ever opened: nobody is there.
+/// Whether as many connections as may be open at once have failed, and none ever opened: nobody is
+/// there.
 fn is_hopeless(shard: &Shard, slots: usize) -> bool {
     shard.settings.script == Script::OpenClose
         && shard.metrics.established == 0
@@ -67,8 +70,8 @@ fn is_hopeless(shard: &Shard, slots: usize) -> bool {
 
 /// A connection from its begin to its end: a task of 128 bytes.
 ///
-/// Written by hand, because an `async fn` would be as large as the largest thing that it ever waits for. What is large is in
-/// boxes here, which are gone while the connection is open.
+/// Written by hand, because an `async fn` would be as large as the largest thing that it ever waits
+/// for. What is large is in boxes here, which are gone while the connection is open.
 struct Life {
     shard: Rc<RefCell<Shard>>,
     stage: Stage,
@@ -126,7 +129,8 @@ async fn opening(
     is_paced: bool,
 ) -> Option<usize> {
     match connect(&shard, plan.start_ns).await {
-        // With messages to send it stays open for long, and makes room at once for the next that is to be opened.
+        // With messages to send it stays open for long, and makes room at once for the next that is
+        // to be opened.
         Ok(opened) => {
             let permit = (plan.script == Script::OpenClose).then_some(permit);
             shard.borrow_mut().admit(&plan, opened, permit)

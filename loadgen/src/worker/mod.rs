@@ -5,8 +5,9 @@
 //!            measured ───────────────────────▶ close         connections come and go (connect)
 //! ```
 //!
-//! Workers share nothing but a clock. They hear from the coordinator when load begins and whether the run is to stop, and
-//! tell it when their connections are settled. Each phase has a bound of its own, so that a run ends whatever a server does.
+//! Workers share nothing but a clock. They hear from the coordinator when load begins and whether
+//! the run is to stop, and tell it when their connections are settled. Each phase has a bound of
+//! its own, so that a run ends whatever a server does.
 
 mod connect;
 mod connector;
@@ -101,7 +102,8 @@ pub struct WorkerReport {
     pub end_ns: u64,
     /// Processor time of its thread from the begin to the end of load, in nanoseconds.
     pub cpu_ns: u64,
-    /// Time that the thread waited for a processor meanwhile, in nanoseconds, where the kernel says.
+    /// Time that the thread waited for a processor meanwhile, in nanoseconds, where the kernel
+    /// says.
     pub wait_ns: Option<u64>,
 }
 
@@ -290,7 +292,8 @@ impl Worker {
             shard.abandon_attempts();
         }
         let now_ns = self.clock.now_ns();
-        // What arrives from here on has not arrived in the measured time, also if that was cut short.
+        // What arrives from here on has not arrived in the measured time, also if that was cut
+        // short.
         shard.times.window_end_ns = shard.times.window_end_ns.min(now_ns);
         shard.times.window_begin_ns = shard.times.window_begin_ns.min(now_ns);
         now_ns
@@ -320,8 +323,8 @@ impl Worker {
         }
     }
 
-    /// Does something for each session, a few at a time, so that replies are read between; and wakes the tasks of those for which it
-    /// returns false.
+    /// Does something for each session, a few at a time, so that replies are read between; and
+    /// wakes the tasks of those for which it returns false.
     async fn for_each_session(&self, mut act: impl FnMut(&mut Shard, usize) -> bool) {
         let keys: Vec<usize> = self.shard.borrow().sessions.iter().map(|(key, _)| key).collect();
         for some in keys.chunks(SESSIONS_PER_TURN) {

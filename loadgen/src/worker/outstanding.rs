@@ -1,12 +1,13 @@
 //! Messages that were sent on a connection to which of them a reply belongs to.
 //!
-//! Two times for each message that has no reply yet, nothing for those that have. In the order of their sequence, which is
-//! the order in which an honest server answers, so that the usual reply takes the first.
+//! Two times for each message that has no reply yet, nothing for those that have. In the order of
+//! their sequence, which is the order in which an honest server answers, so that the usual reply
+//! takes the first.
 
 use std::collections::VecDeque;
 
-/// So many later messages have their replies when one that has none is given up for lost. Bounds what a server can
-/// make this side remember by leaving out one reply.
+/// So many later messages have their replies when one that has none is given up for lost. Bounds
+/// what a server can make this side remember by leaving out one reply.
 const AHEAD_MAX: usize = 1_024;
 
 /// When a message was to be sent, and when it was, in nanoseconds after the run's begin.
@@ -34,7 +35,8 @@ pub(crate) enum Taken {
     NeverSent,
 }
 
-/// The messages of a connection that have no reply yet. Without memory on the heap until the first is sent.
+/// The messages of a connection that have no reply yet. Without memory on the heap until the first
+/// is sent.
 #[derive(Debug, Default)]
 pub(crate) struct Outstanding {
     /// Messages from `first` on: those without reply, and marks for those that were answered early.
@@ -124,7 +126,8 @@ impl Outstanding {
     }
 
     fn has_answered_after(&self, place: usize) -> bool {
-        // All marks but the new one lie before it unless the replies are out of order, which is rare.
+        // All marks but the new one lie before it unless the replies are out of order, which is
+        // rare.
         self.ahead > 1 && self.ring.range(place + 1..).any(|sent| *sent == Sent::ANSWERED)
     }
 

@@ -1,4 +1,5 @@
-//! What is due to what is written: messages under both loops, coalesced into one write a connection.
+//! What is due to what is written: messages under both loops, coalesced into one write a
+//! connection.
 
 use std::io::ErrorKind;
 use std::task::{Context, Poll};
@@ -14,8 +15,8 @@ use crate::metrics::Metric;
 
 /// Messages that are encoded in one go before sockets are read again.
 const SENDS_PER_TURN: usize = 256;
-/// Bytes that may wait for the sockets of a worker before what is planned is left out: a server that doesn't read must not
-/// fill this machine's memory.
+/// Bytes that may wait for the sockets of a worker before what is planned is left out: a server
+/// that doesn't read must not fill this machine's memory.
 pub(crate) const BACKLOG_MAX: usize = 64 << 20;
 /// Messages without reply on a worker before what is planned is left out; each takes 16 bytes.
 pub(crate) const UNANSWERED_MAX: usize = 4 << 20;
@@ -77,7 +78,8 @@ impl Shard {
         now_ns >= self.times.window_end_ns || self.is_interrupted || self.is_load_done()
     }
 
-    /// Begins the closed loop on a session, or goes on with it: as many messages as its pipeline has room for.
+    /// Begins the closed loop on a session, or goes on with it: as many messages as its pipeline
+    /// has room for.
     pub(crate) fn refill(&mut self, key: usize) {
         let Some(Load::Closed { pipeline }) = self.settings.load else { return };
         while self.sessions[key].outstanding.len() < pipeline as usize
@@ -140,7 +142,8 @@ impl Shard {
         }
         self.backlog_len -= before - session.unsent_len();
         if session.unsent_len() > 0 {
-            // Moved to the front only once half is free: each byte is moved once or twice, however small the writes.
+            // Moved to the front only once half is free: each byte is moved once or twice, however
+            // small the writes.
             if session.unsent_begin > session.unsent.len() / 2 {
                 session.unsent.drain(..session.unsent_begin);
                 session.unsent_begin = 0;
@@ -153,7 +156,8 @@ impl Shard {
         true
     }
 
-    /// As [`flush`](Self::flush), and sees to it that the task of `cx` is woken when the socket takes more.
+    /// As [`flush`](Self::flush), and sees to it that the task of `cx` is woken when the socket
+    /// takes more.
     pub(crate) fn poll_flush(&mut self, key: usize, cx: &mut Context<'_>) {
         while !self.flush(key) {
             match self.sessions[key].stream.poll_write_ready(cx) {
@@ -203,7 +207,8 @@ impl Shard {
         self.backlog_len >= BACKLOG_MAX || self.unanswered >= UNANSWERED_MAX
     }
 
-    /// Whether load has come to its end before its time: all is sent that was to be, or there is nobody left to send it to.
+    /// Whether load has come to its end before its time: all is sent that was to be, or there is
+    /// nobody left to send it to.
     pub(crate) fn is_load_done(&self) -> bool {
         if self.closing == self.sessions.len() {
             return true;

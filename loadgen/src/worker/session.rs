@@ -1,7 +1,8 @@
 //! An open connection: bytes in to echoes judged, messages out, and how it ends.
 //!
-//! A session is driven by the [`Shard`](super::shard::Shard) it belongs to, which has the clock, the buffers and the counters for
-//! all of a thread. What stands here is what has to be kept for each connection: a few hundred bytes while it is idle.
+//! A session is driven by the [`Shard`](super::shard::Shard) it belongs to, which has the clock,
+//! the buffers and the counters for all of a thread. What stands here is what has to be kept for
+//! each connection: a few hundred bytes while it is idle.
 
 use std::io;
 use std::task::Waker;
@@ -55,7 +56,8 @@ pub(crate) struct Session {
     /// Messages that it may still send.
     pub(crate) quota: u64,
     pub(crate) outstanding: Outstanding,
-    /// What the socket hasn't taken: `unsent[unsent_begin..]`. Without memory while there is nothing.
+    /// What the socket hasn't taken: `unsent[unsent_begin..]`. Without memory while there is
+    /// nothing.
     pub(crate) unsent: Vec<u8>,
     pub(crate) unsent_begin: usize,
     /// Wakes its task.

@@ -1,7 +1,9 @@
-//! All that the connections of one thread share: clock, buffers, counters, and the sessions themselves.
+//! All that the connections of one thread share: clock, buffers, counters, and the sessions
+//! themselves.
 //!
-//! Each connection has a task, which does no more than to be woken and to call [`Shard::poll_open`]. So there is one borrow a
-//! wake-up, one read buffer, one pool of write buffers and one set of histograms, and nothing of it is locked.
+//! Each connection has a task, which does no more than to be woken and to call
+//! [`Shard::poll_open`]. So there is one borrow a wake-up, one read buffer, one pool of write
+//! buffers and one set of histograms, and nothing of it is locked.
 //!
 //! ```text
 //!   woken task ─▶ read into the shared buffer ─▶ codec ─▶ Judge ─▶ next messages, replies ─▶ one write
@@ -38,7 +40,8 @@ use crate::plan::{ConnectionPlan, Script, Send, Sends};
 
 /// Bytes of a read, shared by all connections of a thread.
 const READ_SIZE: usize = 64 << 10;
-/// Bytes that may wait for a socket before nothing more is read from it: what a server that only sends Pings can pile up.
+/// Bytes that may wait for a socket before nothing more is read from it: what a server that only
+/// sends Pings can pile up.
 const UNSENT_MAX: usize = 1 << 20;
 
 /// What holds for every connection of a run.
@@ -307,7 +310,8 @@ impl Shard {
         self.wake_main();
     }
 
-    /// Reads from a connection whose handshake isn't done: `take` gets the bytes, `None` at the end of the stream.
+    /// Reads from a connection whose handshake isn't done: `take` gets the bytes, `None` at the end
+    /// of the stream.
     pub(crate) fn poll_response<T, E>(
         &mut self,
         stream: &mut TcpStream,
@@ -383,7 +387,8 @@ impl Shard {
         }
     }
 
-    /// Takes what a connection has received; what is to be sent because of it is encoded, not written. Returns the time.
+    /// Takes what a connection has received; what is to be sent because of it is encoded, not
+    /// written. Returns the time.
     fn receive(&mut self, key: usize, mut input: &mut [u8]) -> u64 {
         let now_ns = self.clock.now_ns();
         let Self { sessions, payload, metrics, live, times, settings, .. } = self;

@@ -9,7 +9,8 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) struct ThreadUsage {
     /// On a processor, in nanoseconds.
     cpu_ns: u64,
-    /// Ready to run and waiting for a processor, in nanoseconds; `None` where the kernel doesn't say.
+    /// Ready to run and waiting for a processor, in nanoseconds; `None` where the kernel doesn't
+    /// say.
     wait_ns: Option<u64>,
 }
 
@@ -37,7 +38,8 @@ pub(crate) fn process_cpu_ns() -> u64 {
     clock_ns(ClockId::ProcessCPUTime)
 }
 
-/// Memory of the process: now resident, and the most that ever was, in bytes; `None` where the kernel doesn't say.
+/// Memory of the process: now resident, and the most that ever was, in bytes; `None` where the
+/// kernel doesn't say.
 pub(crate) fn memory() -> Option<(u64, u64)> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let kib = |name: &str| {

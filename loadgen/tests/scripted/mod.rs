@@ -137,7 +137,8 @@ pub(crate) fn read_frame(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     Some((head[0], payload))
 }
 
-/// Echoes until the client closes, and answers that; `change` may replace the echo of each message by other frames.
+/// Echoes until the client closes, and answers that; `change` may replace the echo of each message
+/// by other frames.
 pub(crate) fn echo(
     mut stream: TcpStream,
     mut change: impl FnMut(usize, u8, &[u8]) -> Option<Vec<u8>>,

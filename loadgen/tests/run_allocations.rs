@@ -1,0 +1,77 @@
+//! A message that comes in one read costs no allocation, and memory doesn't grow with the length of
+//! a run.
+//!
+//! The engine runs in this process, whose allocations are counted, and the server in another. One
+//! test, because what is counted is the process's.
+
+mod scripted;
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::Child;
+use std::sync::Arc;
+
+use dhat::{HeapStats, Profiler};
+use loadgen::cli::{Command, Parsed, parse};
+use loadgen::config::Config;
+use loadgen::{coordinator, run};
+
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
+/// Allocations by which two runs may differ that have nothing to do with messages: rows of the time
+/// series, queues of the runtime.
+const SLACK_BLOCKS: u64 = 150;
+const SLACK_BYTES: usize = 512 << 10;
+
+/// Runs `args` and returns the allocations it took, the most bytes that were in use, and the
+/// messages that came back.
+fn cost(address: SocketAddr, args: &str) -> (u64, usize, u64) {
+    let line = format!("loadgen run ws://{address}/ -t 1 -c 10 -q {args}");
+    let Parsed::Command(command) = parse(line.split(' ').map(Into::into)) else { panic!("{line}") };
+    let Command::Run(args) = *command else { panic!("{line}") };
+    let config = Arc::new(Config::of_run(args).unwrap());
+    let request = run::request(config.target.as_ref(), &config.request).unwrap();
+    let profiler = Profiler::builder().testing().build();
+    let observed = coordinator::run(&config, &[address], &request).unwrap();
+    let stats = HeapStats::get();
+    drop(profiler);
+    let received = observed.workers.iter().map(|worker| worker.metrics.measured.received).sum();
+    (stats.total_blocks, stats.max_bytes, received)
+}
+
+struct Serve(Child, SocketAddr);
+
+impl Serve {
+    fn start() -> Self {
+        let mut child =
+            scripted::command(&["serve", "--listen", "127.0.0.1:0", "-t", "1"]).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.split("ws://").nth(1).and_then(|rest| rest.split('/').next()).unwrap();
+        let address = address.parse().unwrap();
+        Self(child, address)
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[test]
+fn a_message_costs_no_allocation() {
+    let server = Serve::start();
+    cost(server.1, "-n 100"); // what is made once in a process
+    for load in ["-p 1", "-p 16", "-R 20k", "-p 4 -s 2000 -b"] {
+        let (few_blocks, few_bytes, few) = cost(server.1, &format!("{load} -n 1k"));
+        let (many_blocks, many_bytes, many) = cost(server.1, &format!("{load} -n 21k"));
+        assert_eq!((few, many), (1_000, 21_000), "{load}");
+        let more = many_blocks.saturating_sub(few_blocks);
+        assert!(more < SLACK_BLOCKS, "{load}: {few_blocks} allocations grew to {many_blocks}");
+        let more = many_bytes.saturating_sub(few_bytes);
+        assert!(more < SLACK_BYTES, "{load}: {few_bytes} bytes grew to {many_bytes}");
+    }
+}
