@@ -98,6 +98,27 @@ impl fmt::Display for Utf8Error {
 
 impl core::error::Error for Utf8Error {}
 
+/// What is wrong with a compressed message (RFC 7692).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InflateError {
+    /// The compressed data breaks its format, or refers to bytes that the agreed window does not hold.
+    Corrupt,
+    /// The message ends within its compressed data.
+    Truncated,
+}
+
+impl fmt::Display for InflateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Corrupt => "compressed message is corrupt",
+            Self::Truncated => "compressed message ends too early",
+        })
+    }
+}
+
+impl core::error::Error for InflateError {}
+
 /// Why a connection failed: what the peer did against the protocol or beyond a limit.
 ///
 /// After one of these the connection stays failed; [`close_code`](Self::close_code) is what it has sent.
@@ -117,6 +138,17 @@ pub enum ProtocolError {
         /// The limit, in bytes.
         message_size_max: usize,
     },
+    /// A compressed message that is longer than [`Limits::message_size_max`](crate::Limits::message_size_max) bytes
+    /// that do not compress would ever be.
+    CompressedTooBig {
+        /// What the compressed message would have come to with the offending frame, in bytes.
+        compressed_size: u64,
+        /// The limit, in bytes: an eighth and 1 KiB above that of the message.
+        compressed_size_max: usize,
+    },
+    /// A compressed message that can't be decompressed. RFC 7692 names no close code for it; 1007 says "data within a
+    /// message that was not consistent with the type of the message" (RFC 6455, 7.4.1), as other implementations do.
+    Inflate(InflateError),
     /// A message of more frames than [`Limits::fragments_max`](crate::Limits::fragments_max).
     TooManyFragments {
         /// The limit.
@@ -140,9 +172,9 @@ impl ProtocolError {
     #[must_use]
     pub const fn close_code(&self) -> CloseCode {
         match self {
-            Self::Frame(FrameError::FrameTooBig { .. }) | Self::MessageTooBig { .. } => {
-                CloseCode::MESSAGE_TOO_BIG
-            }
+            Self::Frame(FrameError::FrameTooBig { .. })
+            | Self::MessageTooBig { .. }
+            | Self::CompressedTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
             Self::Frame(
                 FrameError::ReservedBits { .. }
                 | FrameError::ReservedOpcode { .. }
@@ -158,7 +190,7 @@ impl ProtocolError {
             | Self::ClosePayload
             | Self::CloseCode { .. }
             | Self::UnexpectedEof => CloseCode::PROTOCOL_ERROR,
-            Self::Utf8(_) => CloseCode::INVALID_PAYLOAD,
+            Self::Utf8(_) | Self::Inflate(_) => CloseCode::INVALID_PAYLOAD,
             Self::TooManyFragments { .. } => CloseCode::POLICY_VIOLATION,
         }
     }
@@ -179,6 +211,8 @@ impl ProtocolError {
             Self::UnexpectedContinuation => "unexpected_continuation",
             Self::ExpectedContinuation => "expected_continuation",
             Self::MessageTooBig { .. } => "message_too_big",
+            Self::CompressedTooBig { .. } => "compressed_too_big",
+            Self::Inflate(_) => "inflate",
             Self::TooManyFragments { .. } => "too_many_fragments",
             Self::Utf8(_) => "utf8",
             Self::ClosePayload => "close_payload",
@@ -197,6 +231,13 @@ impl fmt::Display for ProtocolError {
             Self::MessageTooBig { message_size, message_size_max } => {
                 write!(f, "message of at least {message_size} bytes, limit {message_size_max}")
             }
+            Self::CompressedTooBig { compressed_size, compressed_size_max } => {
+                write!(
+                    f,
+                    "compressed message of at least {compressed_size} bytes, limit {compressed_size_max}"
+                )
+            }
+            Self::Inflate(error) => error.fmt(f),
             Self::TooManyFragments { fragments_max } => {
                 write!(f, "message of more than {fragments_max} frames")
             }
@@ -219,6 +260,12 @@ impl From<FrameError> for ProtocolError {
 impl From<Utf8Error> for ProtocolError {
     fn from(error: Utf8Error) -> Self {
         Self::Utf8(error)
+    }
+}
+
+impl From<InflateError> for ProtocolError {
+    fn from(error: InflateError) -> Self {
+        Self::Inflate(error)
     }
 }
 

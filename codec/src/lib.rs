@@ -57,6 +57,7 @@
 //! | layer | modules | turns |
 //! |---|---|---|
 //! | L4 connection | [`handshake`], [`connection`] | messages into events, by the rules of RFC 6455 |
+//! | L4 extensions | `deflate`, `brotli` | messages into fewer bytes, as agreed in the handshake |
 //! | L3 messages | [`message`] | fragments into messages |
 //! | L2 frames | [`decoder`], [`encoder`] | bytes into frames and back, resumable at any byte |
 //! | L1 bytes | [`header`], [`mask`], [`utf8`], [`text`] | slices into values: pure functions |
@@ -68,6 +69,8 @@
 //! |---|---|---|
 //! | `std` | yes | [`mask::ThreadKeys`]: masking keys kept per thread and seeded by the operating system |
 //! | `getrandom` | by `std` | seeding from the operating system, also without `std` |
+//! | `deflate` | no | `wscodec::deflate`: permessage-deflate (RFC 7692); brings `std` |
+//! | `brotli` | no | `wscodec::brotli`: an experimental permessage-brotli between two ends of this crate; brings `std` |
 //!
 //! Without `std` the crate needs `alloc` only, and still chooses its SIMD kernels at run time.
 #![no_std]
@@ -94,12 +97,17 @@ pub mod message;
 pub mod connection;
 pub mod handshake;
 
+#[cfg(feature = "brotli")]
+pub mod brotli;
+#[cfg(feature = "deflate")]
+pub mod deflate;
+
 pub use close::{CloseCode, CloseFrame};
 pub use connection::{Config, Connection, Delivery, Event, Fragment, ReadyState, Sender};
-pub use error::{FrameError, ProtocolError, SendError, Utf8Error};
+pub use error::{FrameError, InflateError, ProtocolError, SendError, Utf8Error};
 pub use handshake::{ClientHandshake, HandshakeError, ServerHandshake};
 pub use limits::Limits;
-pub use message::{DataKind, Message, PreparedMessage};
+pub use message::{DataKind, Message, PerMessageExtension, PreparedMessage, Transform};
 pub use role::Role;
 
 /// The README's example, compiled.

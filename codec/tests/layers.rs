@@ -14,7 +14,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layer of each top-level module, L0 to L4.
-const LAYERS: [(&str, u8); 13] = [
+const LAYERS: [(&str, u8); 15] = [
     ("close", 0),
     ("error", 0),
     ("limits", 0),
@@ -28,6 +28,9 @@ const LAYERS: [(&str, u8); 13] = [
     ("message", 3),
     ("connection", 4),
     ("handshake", 4),
+    // Extensions speak in the handshake and transform messages; nothing imports them.
+    ("deflate", 4),
+    ("brotli", 4),
 ];
 
 /// Files that may hold `unsafe`, beside everything in `mask/`, `utf8/` and `text/`.

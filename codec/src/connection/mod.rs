@@ -11,12 +11,15 @@
 //! The caller reads bytes from wherever they come, passes them to [`receive`](Connection::receive) until it returns
 //! `None`, and writes what has been appended to `out`. Invariant: whatever the reads, the events are the same.
 
+mod compressed;
 mod control;
 mod event;
 mod receive;
 mod send;
+mod send_compressed;
 mod streamed;
 
+use alloc::boxed::Box;
 use core::num::NonZeroUsize;
 
 use bytes::BufMut;
@@ -30,12 +33,14 @@ use crate::close::CloseFrame;
 
 use crate::decoder::FrameDecoder;
 use crate::error::{ProtocolError, SendError};
-use crate::header::{Fin, HeaderRules, Opcode};
+use crate::header::{Fin, HeaderRules, Opcode, Rsv};
 use crate::limits::Limits;
 #[cfg(feature = "std")]
 use crate::mask::ThreadKeys;
 use crate::mask::{FixedKey, MaskKey, MaskKeySource};
-use crate::message::{Assembler, DataKind, Message, PreparedMessage};
+use crate::message::{
+    Assembler, DataKind, Inflow, Message, PerMessageExtension, PreparedMessage, Transform,
+};
 use crate::role::Role;
 
 /// Pings answered one by one in one input; of further ones only the newest is.
@@ -140,6 +145,8 @@ struct Receiver {
     short_len_max: u16,
     /// The character that was completed last, under `Delivery::Streamed`.
     carry: streamed::Carry,
+    /// What decompresses messages, if that was agreed.
+    inflow: Option<Box<Inflow>>,
 }
 
 /// The source of masking keys if none is named: [`ThreadKeys`] with `std`, and a key that masks nothing without, which is
@@ -155,6 +162,8 @@ pub type DefaultKeys = FixedKey;
 enum Phase {
     Header,
     Data(DataKind),
+    /// As `Data`, of a compressed message.
+    Compressed(DataKind),
     Control(Opcode),
 }
 
@@ -181,6 +190,24 @@ impl<K: MaskKeySource> Connection<K> {
     pub fn with_mask_keys(role: Role, config: Config, keys: K) -> Self {
         let sender = Sender::new(role, keys);
         Self { receiver: Receiver::new(role, config, &sender), sender }
+    }
+
+    /// The same connection with the extension that the opening handshake has agreed on, if it has agreed on one. To
+    /// be called before anything is received or sent.
+    ///
+    /// What an extension needs is kept outside of the connection and costs one without an extension nothing.
+    /// `wscodec::deflate` has an example.
+    #[must_use]
+    pub fn with_extension(mut self, agreed: Option<&impl PerMessageExtension>) -> Self {
+        if let Some(agreed) = agreed {
+            let Transform { inflow, outflow } = agreed.transform(self.sender.role());
+            // "This document allocates the RSV1 bit of the WebSocket header for PMCEs" (RFC 7692, 6)
+            let rules = HeaderRules { rsv_allowed: Rsv::RSV1, ..*self.receiver.decoder.rules() };
+            self.receiver.decoder = FrameDecoder::new(rules);
+            self.receiver.inflow = Some(inflow);
+            self.sender.extend(outflow);
+        }
+        self
     }
 
     /// Which end this is.
@@ -281,6 +308,7 @@ impl<K: MaskKeySource> Connection<K> {
         sender.mark(Marks::EOF_RECEIVED);
         self.receiver.settle(sender);
         self.receiver.release();
+        sender.release();
         match sender.failed {
             Some(error) => Err(error),
             None if sender.has(Marks::CLOSE_RECEIVED) => Ok(()),
@@ -303,6 +331,18 @@ impl<K: MaskKeySource> Connection<K> {
     #[inline]
     pub fn send(&mut self, message: Message<'_>, out: &mut impl BufMut) -> Result<(), SendError> {
         self.sender.send(message, out)
+    }
+
+    /// As [`Sender::send_uncompressed`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_uncompressed(
+        &mut self,
+        message: Message<'_>,
+        out: &mut impl BufMut,
+    ) -> Result<(), SendError> {
+        self.sender.send_uncompressed(message, out)
     }
 
     /// As [`Sender::send_prepared`].
@@ -377,6 +417,7 @@ impl Receiver {
             is_holding: false,
             short_len_max,
             carry: streamed::Carry::default(),
+            inflow: None,
         };
         receiver.settle(sender);
         receiver
@@ -397,5 +438,8 @@ impl Receiver {
     fn release(&mut self) {
         self.assembler.release();
         self.control.release();
+        if let Some(inflow) = &mut self.inflow {
+            inflow.release();
+        }
     }
 }

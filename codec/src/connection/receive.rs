@@ -31,6 +31,8 @@ pub(super) enum Step<'i> {
     Control(Opcode),
     /// A character in `carry`.
     Carry(crate::header::Fin),
+    /// A piece of a compressed message in the assembler.
+    Piece(DataKind, crate::header::Fin),
 }
 
 impl Receiver {
@@ -128,6 +130,7 @@ impl Receiver {
             }
             Step::Control(opcode) => self.control_held(sender, opcode, out).map(Some),
             Step::Carry(fin) => Ok(Some(Event::TextPiece(self.carry.as_str(), fin))),
+            Step::Piece(kind, fin) => Ok(Some(self.piece(kind, fin))),
         }
     }
 
@@ -169,6 +172,11 @@ impl Receiver {
                         return Ok(Step::Message(kind));
                     }
                 }
+                Phase::Compressed(kind) => {
+                    if let Some(step) = self.decompress(kind, input)? {
+                        return Ok(step);
+                    }
+                }
                 Phase::Control(opcode) => {
                     self.control.append(self.decoder.payload(input).unmask());
                     if self.decoder.remaining() > 0 {
@@ -197,6 +205,9 @@ impl Receiver {
             }
             self.control.clear();
             self.phase = Phase::Control(header.opcode());
+            return Ok(None);
+        }
+        if self.inflow.is_some() && self.compressed_begins(header)? {
             return Ok(None);
         }
         match self.assembler.begin(header, &self.limits)? {
@@ -291,6 +302,7 @@ impl Receiver {
         sender.failed = Some(error);
         self.is_at_rest = false;
         sender.drop_pong();
+        sender.release();
         self.release();
         if !sender.has(Marks::CLOSE_SENT) {
             sender.mark(Marks::CLOSE_SENT);

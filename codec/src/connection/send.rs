@@ -1,5 +1,6 @@
 //! Messages to bytes (RFC 6455, 5 and 6.1).
 
+use alloc::boxed::Box;
 use core::num::NonZeroUsize;
 
 use bytes::BufMut;
@@ -7,9 +8,9 @@ use bytes::BufMut;
 use crate::close::CloseFrame;
 use crate::encoder;
 use crate::error::{ProtocolError, SendError};
-use crate::header::{CONTROL_PAYLOAD_LEN_MAX, EncodedHeader, Fin, FrameHeader, Opcode};
+use crate::header::{CONTROL_PAYLOAD_LEN_MAX, EncodedHeader, Fin, FrameHeader, Opcode, Rsv};
 use crate::mask::{MaskKey, MaskKeySource};
-use crate::message::{DataKind, Message, PreparedMessage, header_of};
+use crate::message::{DataKind, Message, Outflow, PreparedMessage, header_of};
 use crate::role::Role;
 
 use super::control::ControlPayload;
@@ -41,6 +42,8 @@ pub struct Sender<K = DefaultKeys> {
     /// Replies that are due and not written yet.
     pong_due: Option<ControlPayload>,
     close_due: Option<ControlPayload>,
+    /// What compresses messages, if that was agreed.
+    pub(super) outflow: Option<Box<Outflow>>,
 }
 
 /// Marks that a connection has gained, a bit each.
@@ -55,6 +58,8 @@ impl Marks {
     const SENDING: Self = Self(8);
     /// A reply waits for room, or for the input to be used up.
     const REPLY_DUE: Self = Self(16);
+    /// Data messages go through an extension.
+    const EXTENDED: Self = Self(32);
 
     #[inline]
     const fn is_empty(self) -> bool {
@@ -94,6 +99,7 @@ impl<K: MaskKeySource> Sender<K> {
             pongs_left: PONGS_PER_INPUT_MAX,
             pong_due: None,
             close_due: None,
+            outflow: None,
         }
     }
 
@@ -115,7 +121,7 @@ impl<K: MaskKeySource> Sender<K> {
 
     /// Whether the state is [`ReadyState::Open`]; a failure has always sent a Close or seen the end of the stream.
     #[inline]
-    const fn is_open(&self) -> bool {
+    pub(super) const fn is_open(&self) -> bool {
         let over = Marks::CLOSE_SENT.0 | Marks::CLOSE_RECEIVED.0 | Marks::EOF_RECEIVED.0;
         !self.has(Marks(over))
     }
@@ -126,7 +132,7 @@ impl<K: MaskKeySource> Sender<K> {
     }
 
     #[inline]
-    fn next_key(&mut self) -> Option<MaskKey> {
+    pub(super) fn next_key(&mut self) -> Option<MaskKey> {
         match self.role {
             Role::Client => Some(self.keys.next_key()),
             Role::Server => None,
@@ -135,7 +141,8 @@ impl<K: MaskKeySource> Sender<K> {
 
     /// Appends a message to `out` as one frame; a client masks it with a fresh key while it is copied.
     ///
-    /// Pings and Pongs may go between the fragments of a message.
+    /// Pings and Pongs may go between the fragments of a message. With an extension that compresses, a message that
+    /// gets shorter by it is sent compressed, any other as it is.
     ///
     /// # Errors
     /// Nothing is written then: [`SendError::NotOpen`] after a Close or a failure, [`SendError::MessageOpen`] for a data
@@ -146,7 +153,21 @@ impl<K: MaskKeySource> Sender<K> {
         self.send_frame(message.opcode(), message.payload(), out)
     }
 
-    /// Appends a prepared message to `out`: for a server a copy of bytes.
+    /// As [`send`](Self::send), and never compressed: for payloads that are compressed already, and for secrets that
+    /// must not share a context with what an attacker can choose (RFC 7692, 8).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_uncompressed(
+        &mut self,
+        message: Message<'_>,
+        out: &mut impl BufMut,
+    ) -> Result<(), SendError> {
+        let key = self.next_key();
+        self.send_plain(message.opcode(), key, message.payload(), out)
+    }
+
+    /// Appends a prepared message to `out`: for a server a copy of bytes, compressed ones if that was agreed.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -155,6 +176,10 @@ impl<K: MaskKeySource> Sender<K> {
         prepared: &PreparedMessage,
         out: &mut impl BufMut,
     ) -> Result<(), SendError> {
+        #[cfg(feature = "std")]
+        if self.has(Marks::EXTENDED) {
+            return self.send_prepared_compressed(prepared, out);
+        }
         self.send_frame(prepared.opcode(), prepared.payload(), out)
     }
 
@@ -177,7 +202,11 @@ impl<K: MaskKeySource> Sender<K> {
             Some(_) => return Err(SendError::NoMessageOpen),
             None => opcode_of(kind),
         };
-        self.send_piece(opcode, payload, fin, out)?;
+        if !self.has(Marks::EXTENDED)
+            || !self.send_fragment_compressed(opcode, payload, fin, out)?
+        {
+            self.send_piece(opcode, payload, fin, out)?;
+        }
         self.sending = if fin == Fin::Final { None } else { Some(kind) };
         self.marks.set(Marks::SENDING, self.sending.is_some());
         Ok(())
@@ -199,17 +228,35 @@ impl<K: MaskKeySource> Sender<K> {
             return self.send(message, out);
         }
         self.check_sendable(message.opcode())?;
+        if self.has(Marks::EXTENDED)
+            && self.send_split_compressed(message, fragment_size_max, out)?
+        {
+            return Ok(());
+        }
+        self.send_split(message.opcode(), Rsv::NONE, payload, fragment_size_max, out)
+    }
+
+    /// Appends a payload in frames of at most `fragment_size_max` bytes, the first with `opcode` and `rsv`.
+    pub(super) fn send_split(
+        &mut self,
+        opcode: Opcode,
+        rsv: Rsv,
+        payload: &[u8],
+        fragment_size_max: NonZeroUsize,
+        out: &mut impl BufMut,
+    ) -> Result<(), SendError> {
         let frames = payload.len().div_ceil(fragment_size_max.get());
         let needed = frames.saturating_mul(crate::header::HEADER_LEN_MAX) + payload.len();
         if out.remaining_mut() < needed {
             return Err(SendError::BufferFull { needed });
         }
-        let mut opcode = message.opcode();
+        let (mut opcode, mut rsv) = (opcode, rsv);
         let mut pieces = payload.chunks(fragment_size_max.get()).peekable();
         while let Some(piece) = pieces.next() {
             let fin = if pieces.peek().is_some() { Fin::More } else { Fin::Final };
-            self.send_piece(opcode, piece, fin, out)?;
-            opcode = Opcode::Continuation;
+            let header = header_of(opcode, piece)?.with_rsv(rsv);
+            self.put_frame(header, piece, fin, out)?;
+            (opcode, rsv) = (Opcode::Continuation, Rsv::NONE);
         }
         Ok(())
     }
@@ -264,6 +311,19 @@ impl<K: MaskKeySource> Sender<K> {
     /// Answers the Pings of the next input one by one again.
     pub(super) fn renew_pongs(&mut self) {
         self.pongs_left = PONGS_PER_INPUT_MAX;
+    }
+
+    /// Gives memory back: nothing will be sent any more.
+    pub(super) fn release(&mut self) {
+        if let Some(outflow) = &mut self.outflow {
+            outflow.compressor.release();
+        }
+    }
+
+    /// Sends data messages through `outflow` from now on.
+    pub(super) fn extend(&mut self, outflow: Box<Outflow>) {
+        self.outflow = Some(outflow);
+        self.mark(Marks::EXTENDED);
     }
 
     /// A Pong that found no room before the Close is not sent any more: nothing follows a Close (5.5.1).
@@ -326,7 +386,16 @@ impl<K: MaskKeySource> Sender<K> {
         if !self.is_open() {
             return Err(SendError::NotOpen);
         }
-        let header = header_of(opcode, payload)?;
+        self.put_frame(header_of(opcode, payload)?, payload, fin, out)
+    }
+
+    pub(super) fn put_frame(
+        &mut self,
+        header: FrameHeader,
+        payload: &[u8],
+        fin: Fin,
+        out: &mut impl BufMut,
+    ) -> Result<(), SendError> {
         let header = header.with_fin(fin).unwrap_or(header).with_mask(self.next_key());
         encoder::encode(header, payload, out)
     }
@@ -363,6 +432,20 @@ impl<K: MaskKeySource> Sender<K> {
         payload: &[u8],
         out: &mut impl BufMut,
     ) -> Result<(), SendError> {
+        if self.has(Marks::EXTENDED) && !opcode.is_control() {
+            return self.send_compressed(opcode, key, payload, out);
+        }
+        self.send_plain(opcode, key, payload, out)
+    }
+
+    /// A message as it is, and after what is due.
+    pub(super) fn send_plain(
+        &mut self,
+        opcode: Opcode,
+        key: Option<MaskKey>,
+        payload: &[u8],
+        out: &mut impl BufMut,
+    ) -> Result<(), SendError> {
         self.check_sendable(opcode)?;
         if opcode.is_control() && payload.len() > CONTROL_PAYLOAD_LEN_MAX {
             return Err(SendError::ControlTooLong { payload_len: payload.len() });
@@ -373,7 +456,7 @@ impl<K: MaskKeySource> Sender<K> {
     }
 
     #[inline]
-    fn check_sendable(&self, opcode: Opcode) -> Result<(), SendError> {
+    pub(super) fn check_sendable(&self, opcode: Opcode) -> Result<(), SendError> {
         if !self.is_open() {
             return Err(SendError::NotOpen);
         }

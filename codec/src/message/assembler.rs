@@ -111,6 +111,11 @@ impl Assembler {
         &self.buffer
     }
 
+    /// The buffer, for what an extension makes of the open message's payload.
+    pub(crate) fn buffer_mut(&mut self) -> &mut MessageBuffer {
+        &mut self.buffer
+    }
+
     /// Gives the memory of a message back that has been handed out, or that will never be.
     pub(crate) fn release(&mut self) {
         self.buffer.release();

@@ -7,12 +7,13 @@
 use alloc::vec::Vec;
 
 use crate::decoder::MaskedPayload;
-use crate::error::Utf8Error;
+use crate::error::{InflateError, ProtocolError, Utf8Error};
 use crate::mask::{self, MaskKey};
 use crate::text;
 use crate::utf8::Utf8Validator;
 
 use super::DataKind;
+use super::transform::Progress;
 
 /// Buffers up to this capacity are kept from one message to the next while reads keep ending inside messages.
 const RETAINED_CAPACITY_MAX: usize = 64 << 10;
@@ -31,8 +32,8 @@ pub(crate) fn unmask_str(payload: MaskedPayload<'_>) -> Result<&str, Utf8Error> 
 #[expect(unsafe_code, reason = "a second validation would double the cost of text")]
 pub(crate) fn unmasked_str(validated: &[u8]) -> &str {
     debug_assert!(core::str::from_utf8(validated).is_ok());
-    // SAFETY: both callers, `unmask_str` and `MessageBuffer::finish_text`, and the streamed path of the assembler, pass
-    // bytes that `Utf8Validator` has accepted from the first of a character to the last of one.
+    // SAFETY: all callers, `unmask_str`, `MessageBuffer::as_text` and `as_text_piece`, and the streamed path of the
+    // connection, pass bytes that `Utf8Validator` has accepted from the first of a character to the last of one.
     unsafe { core::str::from_utf8_unchecked(validated) }
 }
 
@@ -52,6 +53,11 @@ pub(crate) struct MessageBuffer {
     validator: Utf8Validator,
     /// Every byte of `bytes` was pushed to `validator`, which accepted them and the end.
     is_validated: bool,
+    /// How many bytes at the start of `bytes` are whole characters that the validator has accepted; or, of a binary
+    /// message, how many are to be handed out as a piece.
+    piece_len: usize,
+    /// `piece_len` counts validated text.
+    is_text_piece: bool,
 }
 
 impl MessageBuffer {
@@ -82,6 +88,58 @@ impl MessageBuffer {
                 text::unmask_to(key, src, room, 0, validator)
             }),
         }
+    }
+
+    /// Appends what `decompress` writes to a room of `room_len` bytes; text is validated as it comes out.
+    ///
+    /// `total_len_max` is the most that the message may come to: growth stops there.
+    pub(crate) fn append_decompressed(
+        &mut self,
+        kind: DataKind,
+        room_len: usize,
+        total_len_max: usize,
+        decompress: impl FnOnce(&mut [u8]) -> Result<Progress, InflateError>,
+    ) -> Result<Progress, ProtocolError> {
+        self.is_validated = false;
+        let start = self.bytes.len();
+        let factor = if start == 0 { 1 } else { 2 }; // the first room is often enough
+        self.reserve(room_len, Growth { total_len_max, factor });
+        self.bytes.resize(start + room_len, 0);
+        let outcome = decompress(self.bytes.get_mut(start..).unwrap_or_default());
+        let written = outcome.map_or(0, |progress| progress.written.min(room_len));
+        self.bytes.truncate(start + written);
+        let progress = outcome?;
+        if kind == DataKind::Text {
+            self.validator.push(self.bytes.get(start..).unwrap_or_default())?;
+        }
+        Ok(progress)
+    }
+
+    /// Makes a piece of what is there, to be handed out: all of it, or all whole characters of a text.
+    pub(crate) fn end_piece(&mut self, kind: DataKind) {
+        let begun_len = match kind {
+            DataKind::Text => self.validator.pending().len(),
+            DataKind::Binary => 0,
+        };
+        self.is_text_piece = kind == DataKind::Text;
+        self.piece_len = self.bytes.len().saturating_sub(begun_len);
+    }
+
+    /// The piece of a binary message.
+    pub(crate) fn as_piece(&self) -> &[u8] {
+        self.bytes.get(..self.piece_len).unwrap_or_default()
+    }
+
+    /// The piece of a text message; nothing if it is a binary one's.
+    pub(crate) fn as_text_piece(&self) -> &str {
+        if self.is_text_piece { unmasked_str(self.as_piece()) } else { "" }
+    }
+
+    /// Drops the piece that has been handed out; what remains is the beginning of a character, or nothing.
+    pub(crate) fn drop_piece(&mut self) {
+        let piece_len = self.piece_len.min(self.bytes.len());
+        self.bytes.drain(..piece_len);
+        self.piece_len = 0;
     }
 
     /// Room for `additional` bytes, and for some times what will then be there, but never for more than the message can
@@ -121,11 +179,13 @@ impl MessageBuffer {
         self.bytes.clear();
         self.validator = Utf8Validator::new();
         self.is_validated = false;
+        self.piece_len = 0;
     }
 
     /// Gives the memory back.
     pub(crate) fn release(&mut self) {
         self.bytes = Vec::new();
         self.is_validated = false;
+        self.piece_len = 0;
     }
 }

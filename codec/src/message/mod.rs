@@ -3,11 +3,14 @@
 mod assembler;
 mod buffer;
 mod prepared;
+pub(crate) mod transform;
 
 pub(crate) use assembler::{Assembler, FramePlace};
 pub(crate) use buffer::{unmask_str, unmasked_str};
 pub use prepared::PreparedMessage;
 pub(crate) use prepared::header_of;
+pub(crate) use transform::{Inflow, Outflow, Sent};
+pub use transform::{PerMessageExtension, Transform};
 
 use crate::header::Opcode;
 

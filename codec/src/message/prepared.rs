@@ -1,6 +1,10 @@
 //! A message encoded once and sent to many.
 
+#[cfg(feature = "std")]
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+#[cfg(feature = "std")]
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 
@@ -9,10 +13,17 @@ use crate::error::SendError;
 use crate::header::{CONTROL_PAYLOAD_LEN_MAX, FrameHeader, Opcode};
 
 use super::Message;
+#[cfg(feature = "std")]
+use super::transform::PreparedForm;
 
 /// A message whose server frame is encoded once, for a broadcast.
 ///
 /// Cloning shares the bytes. A client masks every frame with a key of its own, so for it only the payload is shared.
+///
+/// With an extension that compresses, the first connection to send it compresses it, from an empty context, and all
+/// others send the same bytes. Also those with context takeover: an empty context is one that any peer can follow, at the
+/// price of matches with earlier messages. Connections with a smaller window than that can take, or with another
+/// extension than the first one's, compress it each for itself.
 ///
 /// ```
 /// use wscodec::{Message, PreparedMessage};
@@ -25,6 +36,8 @@ pub struct PreparedMessage {
     frame: Bytes,
     opcode: Opcode,
     header_len: usize,
+    #[cfg(feature = "std")]
+    compressed: Arc<OnceLock<PreparedForm>>,
 }
 
 impl PreparedMessage {
@@ -38,13 +51,25 @@ impl PreparedMessage {
         let mut frame = Vec::with_capacity(header.encode().as_bytes().len() + payload.len());
         encoder::encode(header, payload, &mut frame)?;
         let header_len = frame.len() - payload.len();
-        Ok(Self { frame: frame.into(), opcode: message.opcode(), header_len })
+        Ok(Self {
+            frame: frame.into(),
+            opcode: message.opcode(),
+            header_len,
+            #[cfg(feature = "std")]
+            compressed: Arc::default(),
+        })
     }
 
-    /// The unmasked frame as a server sends it: header and payload.
+    /// The unmasked frame as a server sends it without an extension: header and payload.
     #[must_use]
     pub fn server_frame(&self) -> &Bytes {
         &self.frame
+    }
+
+    /// The compressed form, once a connection has made it.
+    #[cfg(feature = "std")]
+    pub(crate) fn compressed(&self) -> &OnceLock<PreparedForm> {
+        &self.compressed
     }
 
     /// The opcode of the message.

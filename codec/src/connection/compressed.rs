@@ -1,0 +1,129 @@
+//! Compressed messages (RFC 7692, 6.2): payload to the extension as it arrives, what comes out of it to the assembler.
+//!
+//! Apart from the way of other messages, which pays nothing for it. Invariant: `Phase::Compressed` is there only if an
+//! extension is.
+
+use crate::error::ProtocolError;
+use crate::header::{Fin, FrameHeader, Rsv};
+use crate::limits::Limits;
+use crate::message::transform::compressed_size_max;
+use crate::message::{DataKind, FramePlace, Inflow};
+
+use super::receive::Step;
+use super::{Delivery, Event, Phase, Receiver};
+
+impl Receiver {
+    /// Whether the frame belongs to a compressed message, whose header is judged then.
+    ///
+    /// "A message with the "Per-Message Compressed" bit set on the first fragment of the message is called a
+    /// "compressed message"" (RFC 7692, 6). That the bit is on no other frame is the header's judge to see.
+    #[cold]
+    pub(super) fn compressed_begins(
+        &mut self,
+        header: &FrameHeader,
+    ) -> Result<bool, ProtocolError> {
+        let Some(inflow) = &mut self.inflow else { return Ok(false) };
+        if header.rsv() == Rsv::NONE && !inflow.is_open() {
+            return Ok(false);
+        }
+        // What the frames declare is compressed; the message's own limit is judged as it is decompressed.
+        let compressed_size_max = compressed_size_max(&self.limits);
+        let limits = Limits { message_size_max: compressed_size_max, ..self.limits };
+        let place = self.assembler.begin(header, &limits).map_err(|error| match error {
+            ProtocolError::MessageTooBig { message_size: compressed_size, .. } => {
+                ProtocolError::CompressedTooBig { compressed_size, compressed_size_max }
+            }
+            other => other,
+        })?;
+        if !inflow.is_open() {
+            inflow.open();
+        }
+        let (FramePlace::Whole(kind) | FramePlace::Part(kind)) = place;
+        self.phase = Phase::Compressed(kind);
+        Ok(true)
+    }
+
+    /// Goes on with the current frame of a compressed message; `None` if there is nothing to say yet.
+    #[inline(never)]
+    pub(super) fn decompress<'i>(
+        &mut self,
+        kind: DataKind,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<Step<'i>>, ProtocolError> {
+        // Taken out for the time, so that the rest of the receiver is free.
+        let Some(mut inflow) = self.inflow.take() else { return Ok(Some(Step::NeedMore)) };
+        let outcome = match self.delivery {
+            Delivery::Whole => self.decompress_whole(kind, &mut inflow, input),
+            Delivery::Streamed => self.decompress_piece(kind, &mut inflow, input),
+        };
+        self.inflow = Some(inflow);
+        outcome
+    }
+
+    fn decompress_whole<'i>(
+        &mut self,
+        kind: DataKind,
+        inflow: &mut Inflow,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<Step<'i>>, ProtocolError> {
+        let piece = self.decoder.payload(input).unmask();
+        inflow.append(kind, piece, self.assembler.buffer_mut(), &self.limits)?;
+        if self.decoder.remaining() > 0 {
+            return Ok(Some(Step::NeedMore));
+        }
+        self.phase = Phase::Header;
+        if !self.assembler.is_final() {
+            return Ok(None);
+        }
+        inflow.finish(kind, self.assembler.buffer_mut(), &self.limits)?;
+        self.assembler.end();
+        Ok(Some(Step::Message(kind)))
+    }
+
+    fn decompress_piece<'i>(
+        &mut self,
+        kind: DataKind,
+        inflow: &mut Inflow,
+        input: &mut &'i mut [u8],
+    ) -> Result<Option<Step<'i>>, ProtocolError> {
+        self.assembler.buffer_mut().drop_piece();
+        loop {
+            let buffer = self.assembler.buffer_mut();
+            if !inflow.fill_piece(kind, buffer, &self.limits)? {
+                return Ok(self.piece_step(kind, Fin::More)); // full, and there is more
+            }
+            if self.decoder.remaining() > 0 {
+                if input.is_empty() {
+                    return Ok(self.piece_step(kind, Fin::More).or(Some(Step::NeedMore)));
+                }
+                let piece = self.decoder.payload_at_most(input, Inflow::HELD_LEN_MAX).unmask();
+                inflow.hold(piece);
+            } else if !self.assembler.is_final() {
+                self.phase = Phase::Header;
+                return Ok(self.piece_step(kind, Fin::More));
+            } else if inflow.begin_finish() {
+                self.phase = Phase::Header;
+                inflow.close();
+                self.assembler.end();
+                self.assembler.buffer_mut().finish(kind)?;
+                return Ok(self.piece_step(kind, Fin::Final));
+            }
+        }
+    }
+
+    /// What is in the assembler as a piece, if it is one: a last piece may be empty.
+    fn piece_step<'i>(&mut self, kind: DataKind, fin: Fin) -> Option<Step<'i>> {
+        let buffer = self.assembler.buffer_mut();
+        buffer.end_piece(kind);
+        (fin == Fin::Final || !buffer.as_piece().is_empty()).then_some(Step::Piece(kind, fin))
+    }
+
+    /// The event of [`Step::Piece`].
+    pub(super) fn piece(&self, kind: DataKind, fin: Fin) -> Event<'_> {
+        let buffer = self.assembler.buffer();
+        match kind {
+            DataKind::Text => Event::TextPiece(buffer.as_text_piece(), fin),
+            DataKind::Binary => Event::BinaryPiece(buffer.as_piece(), fin),
+        }
+    }
+}

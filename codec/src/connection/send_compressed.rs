@@ -1,0 +1,131 @@
+//! Messages to bytes through an extension that compresses (RFC 7692, 6.1).
+//!
+//! Apart from the way without one, which pays a single look for it. Invariant: RSV1 stands on the first frame of what the
+//! extension has compressed, and nowhere else.
+
+use core::num::NonZeroUsize;
+
+use bytes::BufMut;
+
+use crate::encoder;
+use crate::error::SendError;
+use crate::header::{Fin, HEADER_LEN_MAX, Opcode, Rsv};
+use crate::mask::{MaskKey, MaskKeySource};
+#[cfg(feature = "std")]
+use crate::message::PreparedMessage;
+use crate::message::transform::{Put, compressed_len_max};
+use crate::message::{Message, Outflow, Sent, header_of};
+
+use super::send::Sender;
+
+impl<K: MaskKeySource> Sender<K> {
+    /// As [`send`](Self::send), a data message.
+    #[inline(never)]
+    pub(super) fn send_compressed(
+        &mut self,
+        opcode: Opcode,
+        key: Option<MaskKey>,
+        payload: &[u8],
+        out: &mut impl BufMut,
+    ) -> Result<(), SendError> {
+        self.send_with(opcode, key, payload, out, |outflow, put| {
+            outflow.compressor.compress(payload, put)
+        })
+    }
+
+    /// As [`send_prepared`](Self::send_prepared).
+    #[cfg(feature = "std")]
+    #[inline(never)]
+    pub(super) fn send_prepared_compressed(
+        &mut self,
+        prepared: &PreparedMessage,
+        out: &mut impl BufMut,
+    ) -> Result<(), SendError> {
+        let (opcode, key, payload) = (prepared.opcode(), self.next_key(), prepared.payload());
+        if opcode.is_control() {
+            return self.send_plain(opcode, key, payload, out);
+        }
+        self.send_with(opcode, key, payload, out, |outflow, put| {
+            outflow.compressor.compress_prepared(payload, prepared.compressed(), put)
+        })
+    }
+
+    fn send_with(
+        &mut self,
+        opcode: Opcode,
+        key: Option<MaskKey>,
+        payload: &[u8],
+        out: &mut impl BufMut,
+        compress: impl FnOnce(&mut Outflow, Put<'_>) -> Result<Sent, SendError>,
+    ) -> Result<(), SendError> {
+        self.check_sendable(opcode)?;
+        self.flush(out);
+        let Some(outflow) = &mut self.outflow else {
+            return self.send_plain(opcode, key, payload, out);
+        };
+        let sent = compress(outflow, &mut |compressed| {
+            let header = header_of(opcode, compressed)?.with_rsv(Rsv::RSV1).with_mask(key);
+            encoder::encode(header, compressed, out)
+        });
+        match sent? {
+            Sent::Compressed => Ok(()),
+            Sent::Declined => self.send_plain(opcode, key, payload, out),
+        }
+    }
+
+    /// As [`send_fragmented`](Self::send_fragmented): the compressed message is split. Whether it was sent.
+    ///
+    /// "An endpoint fragments a compressed message by splitting the result of running this algorithm" (RFC 7692, 7.2.1).
+    #[inline(never)]
+    pub(super) fn send_split_compressed(
+        &mut self,
+        message: Message<'_>,
+        fragment_size_max: NonZeroUsize,
+        out: &mut impl BufMut,
+    ) -> Result<bool, SendError> {
+        self.flush(out);
+        let Some(mut outflow) = self.outflow.take() else { return Ok(false) };
+        let sent = outflow.compressor.compress(message.payload(), &mut |compressed| {
+            self.send_split(message.opcode(), Rsv::RSV1, compressed, fragment_size_max, out)
+        });
+        self.outflow = Some(outflow);
+        Ok(sent? == Sent::Compressed)
+    }
+
+    /// As [`send_fragment`](Self::send_fragment); whether the fragment was sent. A message whose first fragment is not its last
+    /// is always compressed: how long it gets is not known.
+    #[inline(never)]
+    pub(super) fn send_fragment_compressed(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        fin: Fin,
+        out: &mut impl BufMut,
+    ) -> Result<bool, SendError> {
+        let is_first = opcode != Opcode::Continuation;
+        if is_first && fin == Fin::Final {
+            let key = self.next_key();
+            return self.send_compressed(opcode, key, payload, out).map(|()| true);
+        }
+        if !self.is_open() {
+            return Err(SendError::NotOpen);
+        }
+        if !is_first && self.outflow.as_ref().is_none_or(|outflow| !outflow.is_open) {
+            return Ok(false);
+        }
+        // Asked for before, since what has been compressed can't be taken back.
+        let needed = HEADER_LEN_MAX + compressed_len_max(payload.len());
+        if out.remaining_mut() < needed {
+            return Err(SendError::BufferFull { needed });
+        }
+        let Some(mut outflow) = self.outflow.take() else { return Ok(false) };
+        let rsv = if is_first { Rsv::RSV1 } else { Rsv::NONE };
+        let sent = outflow.compressor.compress_fragment(payload, fin, &mut |compressed| {
+            let header = header_of(opcode, compressed)?.with_rsv(rsv);
+            self.put_frame(header, compressed, fin, out)
+        });
+        outflow.is_open = fin == Fin::More;
+        self.outflow = Some(outflow);
+        sent.map(|()| true)
+    }
+}

@@ -1,0 +1,300 @@
+//! Compressed payloads to messages (RFC 7692, 7.2.2), as they arrive, with zlib's `inflate`.
+//!
+//! "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message. Decompress the resulting data
+//! using DEFLATE." Whether a message ends where its last block does can be seen only with its last byte at hand,
+//! so that byte is always held back until the next arrives or the message ends. A message is whole if
+//!
+//! - the four octets complete an empty block, as the RFC has it;
+//! - or its payload ended with a block, or is empty, and the four octets are not needed;
+//! - or its last block had BFINAL set: "The next DEFLATE block follows the padded data if any" (7.2.1).
+//!
+//! Everything else is truncated. Invariant: between messages nothing is held but the window's content, if that is
+//! taken over.
+
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::fmt;
+use std::thread_local;
+
+use zlib_rs::{Inflate, InflateFlush, Status};
+
+use crate::error::InflateError;
+use crate::message::transform::{Decompressor, Progress};
+
+use super::history::History;
+use super::pool::{self, Keep, Pool, Taken, Ticket};
+use super::preferences::ContextTakeover;
+use super::window_bits::WindowBits;
+
+thread_local! {
+    static STREAMS: RefCell<Pool<Inflate>> = RefCell::new(Pool::new());
+}
+
+/// The window of every stream, whatever was agreed: zlib-rs always allocates this much. A peer that goes beyond its
+/// smaller window within a message is not punished for it; what it refers to in earlier messages is forgotten. So that
+/// this does not depend on what else the thread does, a stream goes on with the next message only where a window of
+/// this size was agreed; a smaller one costs little to bring into another stream.
+const STREAM_WINDOW_BITS: u8 = 15;
+
+/// More than the last byte of a whole message can stand for: five matches of 258 bytes.
+const LAST_LEN_MAX: usize = 2 << 10;
+
+/// Inflates the messages of one direction.
+pub(super) struct Inflater {
+    context: ContextTakeover,
+    /// A stream's window is the one that was agreed.
+    may_go_on: bool,
+    /// What the next message may refer to; empty without context takeover.
+    history: History,
+    ticket: Option<Ticket>,
+    /// While a message is open.
+    stream: Option<Inflate>,
+    /// The last byte of the payload so far.
+    held: Option<u8>,
+    /// What the last byte has come to and has not been handed out.
+    rest: Vec<u8>,
+    /// An error that stands behind bytes which were handed out first.
+    failed: Option<InflateError>,
+}
+
+/// What one call of `inflate` did.
+struct Step {
+    taken: usize,
+    written: usize,
+    outcome: Result<Status, InflateError>,
+}
+
+impl Inflater {
+    pub(super) fn new(context: ContextTakeover, bits: WindowBits) -> Self {
+        Self {
+            context,
+            may_go_on: context == ContextTakeover::Allowed && bits == WindowBits::MAX,
+            history: History::new(bits),
+            ticket: None,
+            stream: None,
+            held: None,
+            rest: Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// A stream that continues from the history: the one of the last message if it is still there.
+    fn take_stream(&mut self) -> Inflate {
+        match pool::take(&STREAMS, self.ticket.take(), |_| true) {
+            Some(Taken::Found(stream)) => stream,
+            Some(Taken::Used(mut stream)) => {
+                stream.reset(false);
+                self.restored(stream)
+            }
+            None => self.restored(Inflate::new(false, STREAM_WINDOW_BITS)),
+        }
+    }
+
+    /// A fresh stream with the history as its window.
+    fn restored(&self, mut stream: Inflate) -> Inflate {
+        for piece in self.history.pieces().into_iter().filter(|piece| !piece.is_empty()) {
+            stream.set_dictionary(piece).ok(); // a raw stream takes any, at any time
+        }
+        stream
+    }
+
+    fn remember(&mut self, message: &[u8]) {
+        if self.context == ContextTakeover::Allowed {
+            self.history.push(message);
+        }
+    }
+
+    /// Inflates `compressed`, which shrinks, to `room` from `written` on, until one of them is used up.
+    fn run(
+        &mut self,
+        compressed: &mut &[u8],
+        room: &mut [u8],
+        written: &mut usize,
+    ) -> Result<(), InflateError> {
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => self.take_stream(),
+        };
+        let outcome = loop {
+            let free = room.get_mut(*written..).unwrap_or_default();
+            if free.is_empty() {
+                break Ok(());
+            }
+            let step = step(&mut stream, compressed, free, InflateFlush::NoFlush);
+            let (message, _) = free.split_at(step.written.min(free.len()));
+            self.remember(message);
+            *written += message.len();
+            *compressed = compressed.get(step.taken..).unwrap_or_default();
+            match step.outcome {
+                Err(error) => break Err(error),
+                Ok(Status::StreamEnd) => {
+                    // "An endpoint MAY use both DEFLATE blocks with the "BFINAL" bit set to 0 and DEFLATE blocks with the
+                    // "BFINAL" bit set to 1" (7.2.1)
+                    stream.reset(false);
+                    stream = self.restored(stream);
+                }
+                Ok(_) if compressed.is_empty() || *written == room.len() => {}
+                Ok(_) if step.taken == 0 && step.written == 0 => break Err(InflateError::Corrupt),
+                Ok(_) => {}
+            }
+            if compressed.is_empty() {
+                break Ok(());
+            }
+        };
+        self.stream = Some(stream);
+        outcome
+    }
+
+    /// Inflates the last byte and what the RFC appends to it, to `room`; how many bytes that came to.
+    fn run_last(&mut self, last: u8, room: &mut [u8]) -> Result<usize, InflateError> {
+        // The sixth byte is there to be left over: that the stream stops before it shows that a block ends there.
+        let input = [last, 0x00, 0x00, 0xff, 0xff, 0x00];
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => self.take_stream(),
+        };
+        let (mut taken, mut written) = (0, 0);
+        let mut ended_with_payload = false;
+        let outcome = loop {
+            let rest = input.get(taken..).unwrap_or_default();
+            let room = room.get_mut(written..).unwrap_or_default();
+            if room.is_empty() {
+                break Err(InflateError::Truncated);
+            }
+            let step = step(&mut stream, rest, room, InflateFlush::Block);
+            taken += step.taken;
+            written += step.written;
+            match (step.outcome, taken) {
+                (Err(error), _) => break Err(error),
+                (Ok(Status::StreamEnd), 0) => {
+                    stream.reset(false);
+                    stream = self.restored(stream);
+                }
+                (Ok(Status::StreamEnd), 1 | 5) => break Ok(Keep::Nothing),
+                (Ok(Status::StreamEnd), _) => break Err(InflateError::Truncated),
+                (Ok(_), 1) if !ended_with_payload => ended_with_payload = true,
+                (Ok(_), 5) => break Ok(Keep::State),
+                (Ok(_), 6) if ended_with_payload => break Ok(Keep::Nothing),
+                (Ok(_), _) => break Err(InflateError::Truncated),
+            }
+        };
+        let keep = match outcome {
+            Ok(keep) if self.may_go_on => keep,
+            _ => Keep::Nothing,
+        };
+        self.ticket = pool::put(&STREAMS, stream, keep);
+        outcome.map(|_| written)
+    }
+
+    /// As [`decompress`](Decompressor::decompress), where an error may stand behind written bytes.
+    fn decompress_to(
+        &mut self,
+        compressed: &mut &[u8],
+        room: &mut [u8],
+        written: &mut usize,
+    ) -> Result<(), InflateError> {
+        if let (Some(held), false) = (self.held, compressed.is_empty()) {
+            let held = [held];
+            let mut rest = &held[..];
+            self.run(&mut rest, room, written)?;
+            if !rest.is_empty() {
+                return Ok(());
+            }
+            self.held = None;
+        }
+        let (body, last) = match compressed.split_last() {
+            Some((last, body)) => (body, Some(*last)),
+            None => (&[][..], None),
+        };
+        let mut rest = body;
+        if self.stream.is_some() || !body.is_empty() {
+            self.run(&mut rest, room, written)?;
+        }
+        if rest.is_empty() && *written < room.len() {
+            self.held = last.or(self.held);
+            *compressed = &[];
+        } else {
+            let taken = body.len() - rest.len();
+            *compressed = compressed.get(taken..).unwrap_or_default();
+        }
+        Ok(())
+    }
+}
+
+impl Decompressor for Inflater {
+    fn decompress(
+        &mut self,
+        compressed: &mut &[u8],
+        room: &mut [u8],
+    ) -> Result<Progress, InflateError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let mut written = 0;
+        match self.decompress_to(compressed, room, &mut written) {
+            Ok(()) => {
+                let is_drained = compressed.is_empty() && written < room.len();
+                Ok(Progress { written, is_drained })
+            }
+            Err(error) if written == 0 => Err(error),
+            Err(error) => {
+                self.failed = Some(error);
+                Ok(Progress { written, is_drained: false })
+            }
+        }
+    }
+
+    fn finish(&mut self, room: &mut [u8]) -> Result<Progress, InflateError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        if let Some(last) = self.held.take() {
+            let mut scratch = [0; LAST_LEN_MAX];
+            let len = self.run_last(last, &mut scratch)?;
+            let message = scratch.get(..len).unwrap_or_default();
+            self.remember(message);
+            self.rest.extend_from_slice(message);
+        }
+        let written = self.rest.len().min(room.len());
+        let (now, _) = self.rest.split_at(written);
+        room.split_at_mut(written).0.copy_from_slice(now);
+        self.rest.drain(..written);
+        let is_drained = self.rest.is_empty();
+        if is_drained {
+            self.rest = Vec::new();
+        }
+        Ok(Progress { written, is_drained })
+    }
+
+    fn release(&mut self) {
+        self.held = None;
+        self.rest = Vec::new();
+        self.history.release();
+        self.ticket = None;
+        if let Some(stream) = self.stream.take() {
+            pool::put(&STREAMS, stream, Keep::Nothing);
+        }
+    }
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater")
+            .field("context", &self.context)
+            .field("history", &self.history)
+            .field("is_open", &self.stream.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One call of `inflate`.
+fn step(stream: &mut Inflate, input: &[u8], room: &mut [u8], flush: InflateFlush) -> Step {
+    let (taken, written) = (stream.total_in(), stream.total_out());
+    let outcome = stream.decompress(input, room, flush).map_err(|_| InflateError::Corrupt);
+    let since = |now: u64, then: u64| usize::try_from(now - then).unwrap_or(usize::MAX);
+    Step {
+        taken: since(stream.total_in(), taken).min(input.len()),
+        written: since(stream.total_out(), written).min(room.len()),
+        outcome,
+    }
+}

@@ -1,0 +1,95 @@
+//! permessage-deflate (RFC 7692, 7): compressed messages, agreed on in the opening handshake.
+//!
+//! It stands on two seams and is welded to neither: the handshake's
+//! ([`ClientExtensions`](crate::handshake::ClientExtensions), [`ServerExtensions`](crate::handshake::ServerExtensions)),
+//! by which it is negotiated, and that of messages ([`PerMessageExtension`](crate::PerMessageExtension)), by which
+//! payloads go through it. Nothing below knows it.
+//!
+//! ```text
+//! Deflate ──DeflateClient / DeflateServer──▶ DeflateAgreed ──Connection::with_extension──▶ Inflater, Deflater
+//! (wanted)        (opening handshake)          (agreed)                                  (one for each direction)
+//! ```
+//!
+//! Invariants: inflating stops at the message limit, and no more than a chunk of 16 KiB is in memory beyond what the
+//! limit allows; an idle connection holds the content of the windows that are taken over, as many bytes as have gone by
+//! up to the agreed size, and no stream: those wait in a pool of the thread.
+//!
+//! # Example
+//!
+//! The client offers, the server picks, and both connections get what was agreed:
+//!
+//! ```
+//! use wscodec::deflate::{Deflate, DeflateClient, DeflateServer};
+//! use wscodec::handshake::{
+//!     Acceptance, ClientHandshake, ClientRequest, HandshakeKey, HandshakeLimits, ServerHandshake,
+//! };
+//! use wscodec::{Config, Connection, Event, Message, Role};
+//! # let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+//!
+//! let request = ClientRequest::new("localhost", "/chat")?;
+//! let offers = DeflateClient::new(Deflate::client());
+//! let mut client_handshake = ClientHandshake::start_with_extensions(
+//!     &request,
+//!     HandshakeKey::random(),
+//!     offers,
+//!     &mut to_server,
+//! )?;
+//!
+//! let mut server_handshake = ServerHandshake::new(HandshakeLimits::default());
+//! server_handshake.receive(&mut &mut to_server[..])?.expect("the request is complete");
+//! let mut deflate = DeflateServer::new(Deflate::server());
+//! server_handshake.accept_with_extensions(&Acceptance::new(), &mut deflate, &mut to_client)?;
+//! let mut server =
+//!     Connection::new(Role::Server, Config::default()).with_extension(deflate.agreed());
+//!
+//! client_handshake.receive(&mut &mut to_client[..])?.expect("the response is complete");
+//! let deflate = client_handshake.into_extensions();
+//! assert!(deflate.agreed().is_some()); // `None` if the server has declined: the connection is a plain one then
+//! let mut client =
+//!     Connection::new(Role::Client, Config::default()).with_extension(deflate.agreed());
+//!
+//! to_server.clear();
+//! let text = "A rose is a rose is a rose. ".repeat(10);
+//! client.send(Message::Text(&text), &mut to_server)?;
+//! assert!(to_server.len() < text.len() / 4);
+//! let event = server.receive(&mut &mut to_server[..], &mut to_client)?;
+//! assert_eq!(event, Some(Event::Text(&text)));
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it costs
+//!
+//! | agreed | an idle connection holds, of heap memory | the next message |
+//! |---|---|---|
+//! | no context takeover | a few hundred bytes | takes a stream from the pool |
+//! | context takeover | that, and up to a window's size for each direction | goes on with its stream if that waits in the pool; brings another to its state if not |
+//!
+//! # Security
+//!
+//! "There is a known exploit when history-based compression is combined with a secure transport" (RFC 7692, 8): whoever can
+//! put text beside a secret and see the length of what is sent learns about the secret. Send secrets with
+//! [`send_uncompressed`](crate::Connection::send_uncompressed), which leaves the context alone.
+
+mod window_bits;
+
+mod preferences;
+
+mod history;
+mod pool;
+
+mod deflater;
+mod inflater;
+
+mod parameters;
+
+mod client;
+mod server;
+
+pub use client::DeflateClient;
+pub use parameters::DeflateAgreed;
+pub use preferences::{ContextTakeover, Deflate, DeflateLevel};
+pub use server::DeflateServer;
+pub use window_bits::WindowBits;
+
+/// The extension's registered name (RFC 7692, 9.1).
+pub const NAME: &str = "permessage-deflate";

@@ -1,0 +1,146 @@
+//! The streams that the connections of a thread share: one holds a stream while a message is on its way, and gives it back.
+//!
+//! A stream is large (some 50 KiB to inflate, some 300 KiB to deflate), and most connections are idle most of the time. With
+//! context takeover the next message can go on where the last one ended if the stream is still there and has served
+//! nobody else; a [`Ticket`] finds it. If not, any stream is brought to the same state by the window's content, which
+//! costs time and no bytes on the wire.
+//!
+//! Invariant: a stream that a ticket finds is in the state in which it was put back under that ticket.
+
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use std::thread::{self, LocalKey, ThreadId};
+use std::thread_local;
+
+/// Streams of a kind that wait, at most. Bounds what a thread holds to some 3 MiB; a connection among the last eight to
+/// have compressed finds its stream again.
+const STREAMS_MAX: usize = 8;
+
+/// The largest scratch buffer that is kept, in bytes.
+const SCRATCH_CAPACITY_MAX: usize = 64 << 10;
+
+/// Streams of one kind that nobody holds, the longest unused first.
+pub(super) struct Pool<S> {
+    waiting: Vec<Waiting<S>>,
+    thread: ThreadId,
+    tickets: u64,
+}
+
+struct Waiting<S> {
+    stream: S,
+    ticket: Option<Ticket>,
+}
+
+/// Finds one stream in one thread's pool, as long as nobody else has taken it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket {
+    thread: ThreadId,
+    number: u64,
+}
+
+/// A stream out of the pool.
+pub(super) enum Taken<S> {
+    /// The one of the ticket, as it was.
+    Found(S),
+    /// Another, which has to be reset.
+    Used(S),
+}
+
+/// Whether a stream's state is worth finding again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    State,
+    Nothing,
+}
+
+impl<S> Pool<S> {
+    pub(super) fn new() -> Self {
+        Self { waiting: Vec::new(), thread: thread::current().id(), tickets: 0 }
+    }
+
+    fn take(&mut self, ticket: Option<Ticket>, fits: impl Fn(&S) -> bool) -> Option<Taken<S>> {
+        if ticket.is_some()
+            && let Some(at) = self.waiting.iter().position(|waiting| waiting.ticket == ticket)
+        {
+            return Some(Taken::Found(self.waiting.remove(at).stream));
+        }
+        // One that nobody will look for, or the one unused for longest if there are too many to make another.
+        let is_free = |waiting: &Waiting<S>| waiting.ticket.is_none() && fits(&waiting.stream);
+        let is_full = self.waiting.len() >= STREAMS_MAX;
+        let at =
+            self.waiting.iter().position(is_free).or_else(|| {
+                self.waiting.iter().position(|waiting| is_full && fits(&waiting.stream))
+            })?;
+        Some(Taken::Used(self.waiting.remove(at).stream))
+    }
+
+    fn put(&mut self, stream: S, keep: Keep) -> Option<Ticket> {
+        let ticket = (keep == Keep::State).then(|| {
+            self.tickets += 1;
+            Ticket { thread: self.thread, number: self.tickets }
+        });
+        if self.waiting.len() >= STREAMS_MAX {
+            self.waiting.remove(0);
+        }
+        self.waiting.push(Waiting { stream, ticket });
+        ticket
+    }
+}
+
+/// Takes a stream from this thread's pool; `None` if it has none that fits.
+pub(super) fn take<S>(
+    pool: &'static LocalKey<RefCell<Pool<S>>>,
+    ticket: Option<Ticket>,
+    fits: impl Fn(&S) -> bool,
+) -> Option<Taken<S>> {
+    // While a thread ends there may be no pool any more: streams are made and dropped then.
+    pool.try_with(|pool| pool.try_borrow_mut().ok()?.take(ticket, fits)).ok().flatten()
+}
+
+/// Gives a stream to this thread's pool; the ticket finds it again if its state was kept.
+pub(super) fn put<S>(
+    pool: &'static LocalKey<RefCell<Pool<S>>>,
+    stream: S,
+    keep: Keep,
+) -> Option<Ticket> {
+    pool.try_with(|pool| pool.try_borrow_mut().ok()?.put(stream, keep)).ok().flatten()
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends this thread's scratch buffer, empty.
+pub(super) fn with_scratch<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    let mut scratch = SCRATCH.try_with(RefCell::take).unwrap_or_default();
+    scratch.clear();
+    let result = work(&mut scratch);
+    if scratch.capacity() <= SCRATCH_CAPACITY_MAX {
+        SCRATCH.try_with(|kept| kept.replace(scratch)).ok();
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_finds_its_stream_until_another_has_taken_it() {
+        let mut pool = Pool::new();
+        let any = |_: &u32| true;
+        assert!(pool.take(None, any).is_none());
+        let tickets: Vec<_> = (0..8).map(|stream| pool.put(stream, Keep::State)).collect();
+        assert!(matches!(pool.take(tickets[3], any), Some(Taken::Found(3))));
+        assert!(pool.take(None, any).is_none(), "there is room to make another");
+        let third = pool.put(3, Keep::State);
+        assert_ne!(third, tickets[3]);
+        assert!(matches!(pool.take(tickets[3], any), Some(Taken::Used(0))), "the oldest");
+        assert!(pool.put(0, Keep::Nothing).is_none());
+        assert!(matches!(pool.take(tickets[0], any), Some(Taken::Used(0))), "one nobody wants");
+        pool.put(8, Keep::State);
+        pool.put(9, Keep::State);
+        assert_eq!(pool.waiting.len(), STREAMS_MAX);
+        assert!(pool.take(tickets[1], |stream| *stream > 100).is_none(), "the first has gone");
+    }
+}

@@ -1,0 +1,313 @@
+//! The seam for per-message compression (RFC 7692, 5 and 6): what an extension does to payloads, and nothing of how.
+//!
+//! ```text
+//!  in :  payload as it arrives ─▶ Inflow (Decompressor) ─▶ MessageBuffer, under the message limit
+//!  out:  payload ─▶ Outflow (Compressor) ─▶ frames, RSV1 on the first
+//! ```
+//!
+//! The assembler and the sender know these two traits; that RSV1 marks what has gone through them is the RFC's rule for
+//! every per-message compression extension. Invariant: a decompressor never writes beyond the room it is given, so
+//! that the limit holds *while* a message is decompressed.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt::Debug;
+#[cfg(feature = "std")]
+use std::sync::OnceLock;
+
+use crate::error::{InflateError, ProtocolError, SendError};
+use crate::header::Fin;
+use crate::limits::Limits;
+use crate::role::Role;
+
+use super::DataKind;
+use super::buffer::MessageBuffer;
+
+/// The most that is decompressed in one go, in bytes.
+const CHUNK_LEN_MAX: usize = 16 << 10;
+/// The least, so that a short message does not take several goes.
+const CHUNK_LEN_MIN: usize = 512;
+/// How much compressed payload is held back while pieces are delivered as they are decompressed, in bytes.
+const HELD_LEN_MAX: usize = 1 << 10;
+
+/// A per-message compression extension as two peers have agreed on it: what
+/// [`Connection::with_extension`](crate::Connection::with_extension) takes. Implemented by the extensions in this crate.
+pub trait PerMessageExtension {
+    /// What the extension does to the messages of the side that is `role`.
+    fn transform(&self, role: Role) -> Transform;
+}
+
+/// Both directions of a [`PerMessageExtension`]. Only this crate makes them.
+#[derive(Debug)]
+pub struct Transform {
+    pub(crate) inflow: Box<Inflow>,
+    pub(crate) outflow: Box<Outflow>,
+}
+
+impl Transform {
+    #[cfg(any(feature = "deflate", feature = "brotli"))]
+    pub(crate) fn new(
+        decompressor: impl Decompressor + 'static,
+        compressor: impl Compressor + 'static,
+    ) -> Self {
+        Self {
+            inflow: Box::new(Inflow {
+                decompressor: Box::new(decompressor),
+                stage: Stage::Closed,
+                size: 0,
+                held: Vec::new(),
+            }),
+            outflow: Box::new(Outflow { compressor: Box::new(compressor), is_open: false }),
+        }
+    }
+}
+
+/// How far a call of a [`Decompressor`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Bytes written to the start of the room.
+    pub(crate) written: usize,
+    /// Whether nothing is left to be said: all input is taken and its output written. If not, call again.
+    pub(crate) is_drained: bool,
+}
+
+/// Turns the payloads of compressed messages back (RFC 7692, 6.2).
+pub(crate) trait Decompressor: Debug + Send + Sync {
+    /// Takes bytes from the front of `compressed`, which shrinks, and writes to the start of `room`, which is not empty.
+    ///
+    /// An error stands where the offending bytes do: what came before it has been written by an earlier call.
+    fn decompress(
+        &mut self,
+        compressed: &mut &[u8],
+        room: &mut [u8],
+    ) -> Result<Progress, InflateError>;
+
+    /// The message's last byte has been taken; as [`decompress`](Self::decompress), until it is drained.
+    fn finish(&mut self, room: &mut [u8]) -> Result<Progress, InflateError>;
+
+    /// Nothing more will come: gives all memory back.
+    fn release(&mut self);
+}
+
+/// Takes a compressed payload and writes frames with it; an error means that nothing was written.
+pub(crate) type Put<'p> = &'p mut dyn FnMut(&[u8]) -> Result<(), SendError>;
+
+/// Whether a message went out compressed. If not, both ends' contexts are as before, and it is to be sent as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sent {
+    Compressed,
+    #[cfg_attr(
+        not(any(feature = "deflate", feature = "brotli")),
+        expect(dead_code, reason = "made by extensions")
+    )]
+    Declined,
+}
+
+/// Compresses the payloads of messages (RFC 7692, 6.1).
+pub(crate) trait Compressor: Debug + Send + Sync {
+    /// Compresses a whole message and passes it to `put`, unless it is too short or does not shrink.
+    ///
+    /// # Errors
+    /// Those of `put`; contexts are as before then.
+    fn compress(&mut self, payload: &[u8], put: Put<'_>) -> Result<Sent, SendError>;
+
+    /// As [`compress`](Self::compress), from an empty context, and keeps the result in `form` for other connections.
+    #[cfg(feature = "std")]
+    fn compress_prepared(
+        &mut self,
+        payload: &[u8],
+        form: &OnceLock<PreparedForm>,
+        put: Put<'_>,
+    ) -> Result<Sent, SendError>;
+
+    /// Compresses the next fragment of a message, the last if `fin` says so, and passes it to `put`.
+    fn compress_fragment(
+        &mut self,
+        payload: &[u8],
+        fin: Fin,
+        put: Put<'_>,
+    ) -> Result<(), SendError>;
+
+    /// Nothing more will be sent: gives all memory back.
+    fn release(&mut self);
+}
+
+/// A message compressed from an empty context, for every connection that can take it.
+#[cfg(feature = "std")]
+#[derive(Debug)]
+pub(crate) struct PreparedForm {
+    /// The extension's name, which stands for the format.
+    #[cfg_attr(
+        not(any(feature = "deflate", feature = "brotli")),
+        expect(dead_code, reason = "read by extensions")
+    )]
+    pub(crate) extension: &'static str,
+    /// How far back the compressed form may reach, in bytes.
+    #[cfg_attr(not(feature = "deflate"), expect(dead_code, reason = "read by permessage-deflate"))]
+    pub(crate) window_size: usize,
+    /// `None` if it does not shrink.
+    #[cfg_attr(
+        not(any(feature = "deflate", feature = "brotli")),
+        expect(dead_code, reason = "read by extensions")
+    )]
+    pub(crate) compressed: Option<Box<[u8]>>,
+}
+
+/// The sending half of an extension.
+#[derive(Debug)]
+pub(crate) struct Outflow {
+    pub(crate) compressor: Box<dyn Compressor>,
+    /// A compressed message is being sent in fragments.
+    pub(crate) is_open: bool,
+}
+
+/// The most bytes that `len` bytes of a fragment come to when they do not compress.
+///
+/// Codes of nine bits a byte at worst (RFC 1951, 3.2.6), a header for each block, and the flush at the end.
+pub(crate) const fn compressed_len_max(len: usize) -> usize {
+    len.saturating_add(len / 8 + len / 256 + 64)
+}
+
+/// The receiving half of an extension, and how far the open compressed message has come.
+#[derive(Debug)]
+pub(crate) struct Inflow {
+    decompressor: Box<dyn Decompressor>,
+    stage: Stage,
+    /// Bytes that the open message has come to, decompressed.
+    size: usize,
+    /// Compressed payload that has been taken from the input and not decompressed yet, if pieces are delivered.
+    held: Vec<u8>,
+}
+
+/// Where the open compressed message stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// There is none.
+    Closed,
+    Payload,
+    /// All payload has been taken.
+    Finishing,
+}
+
+impl Inflow {
+    /// Whether a compressed message is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.stage != Stage::Closed
+    }
+
+    /// A compressed message begins.
+    pub(crate) fn open(&mut self) {
+        self.stage = Stage::Payload;
+        self.size = 0;
+    }
+
+    /// Decompresses all of `piece` to the end of `buffer`.
+    pub(crate) fn append(
+        &mut self,
+        kind: DataKind,
+        mut piece: &[u8],
+        buffer: &mut MessageBuffer,
+        limits: &Limits,
+    ) -> Result<(), ProtocolError> {
+        while !self.fill(kind, &mut piece, buffer, limits, limits.message_size_max)? {}
+        Ok(())
+    }
+
+    /// Ends the message, all of whose payload has been taken.
+    pub(crate) fn finish(
+        &mut self,
+        kind: DataKind,
+        buffer: &mut MessageBuffer,
+        limits: &Limits,
+    ) -> Result<(), ProtocolError> {
+        self.stage = Stage::Finishing;
+        self.append(kind, &[], buffer, limits)?;
+        self.stage = Stage::Closed;
+        Ok(buffer.finish(kind)?)
+    }
+
+    /// Takes a piece for [`fill_piece`](Self::fill_piece); at most [`HELD_LEN_MAX`](Self::HELD_LEN_MAX) bytes.
+    pub(crate) fn hold(&mut self, piece: &[u8]) {
+        self.held.extend_from_slice(piece);
+    }
+
+    /// The longest piece that [`hold`](Self::hold) takes, in bytes.
+    pub(crate) const HELD_LEN_MAX: usize = HELD_LEN_MAX;
+
+    /// Decompresses what is held to `buffer` until that is full or more payload is needed, which it returns.
+    pub(crate) fn fill_piece(
+        &mut self,
+        kind: DataKind,
+        buffer: &mut MessageBuffer,
+        limits: &Limits,
+    ) -> Result<bool, ProtocolError> {
+        let mut held = core::mem::take(&mut self.held);
+        let mut rest = &held[..];
+        let mut is_drained = false;
+        while !is_drained && buffer.as_bytes().len() < CHUNK_LEN_MAX {
+            is_drained = self.fill(kind, &mut rest, buffer, limits, CHUNK_LEN_MAX)?;
+        }
+        let taken = held.len() - rest.len();
+        held.drain(..taken);
+        self.held = held;
+        Ok(is_drained)
+    }
+
+    /// All payload has been taken: what follows is the end. Returns whether that has been said before.
+    pub(crate) fn begin_finish(&mut self) -> bool {
+        core::mem::replace(&mut self.stage, Stage::Finishing) == Stage::Finishing
+    }
+
+    /// The message's last piece is complete.
+    pub(crate) fn close(&mut self) {
+        self.stage = Stage::Closed;
+        self.held = Vec::new();
+    }
+
+    /// Decompresses the next chunk to the end of `buffer`, which is shorter than `buffer_len_max` bytes unless the
+    /// message has come to its limit; whether nothing is left to decompress.
+    fn fill(
+        &mut self,
+        kind: DataKind,
+        compressed: &mut &[u8],
+        buffer: &mut MessageBuffer,
+        limits: &Limits,
+        buffer_len_max: usize,
+    ) -> Result<bool, ProtocolError> {
+        let message_size_max = limits.message_size_max;
+        let chunk_len = compressed.len().saturating_mul(4).max(buffer.as_bytes().len());
+        let chunk_len = chunk_len.clamp(CHUNK_LEN_MIN, CHUNK_LEN_MAX);
+        let room_len = chunk_len
+            .min(message_size_max.saturating_sub(self.size))
+            .min(buffer_len_max.saturating_sub(buffer.as_bytes().len()));
+        let (decompressor, stage) = (&mut self.decompressor, self.stage);
+        let mut step = |room: &mut [u8]| match stage {
+            Stage::Finishing => decompressor.finish(room),
+            Stage::Payload | Stage::Closed => decompressor.decompress(compressed, room),
+        };
+        if room_len == 0 {
+            // The limit is reached: nothing but an end may follow.
+            let Progress { written, is_drained } = step(&mut [0])?;
+            if written > 0 {
+                let message_size = message_size_max as u64 + 1;
+                return Err(ProtocolError::MessageTooBig { message_size, message_size_max });
+            }
+            return Ok(is_drained);
+        }
+        let progress = buffer.append_decompressed(kind, room_len, buffer_len_max, step)?;
+        self.size += progress.written;
+        Ok(progress.is_drained)
+    }
+
+    /// Gives all memory back: nothing will be received any more.
+    pub(crate) fn release(&mut self) {
+        self.close();
+        self.decompressor.release();
+    }
+}
+
+/// The most that the frames of a compressed message may declare together, in bytes: what any encoder makes of
+/// [`message_size_max`](Limits::message_size_max) bytes that do not compress.
+pub(crate) const fn compressed_size_max(limits: &Limits) -> usize {
+    limits.message_size_max.saturating_add(limits.message_size_max / 8).saturating_add(1024)
+}

@@ -1,0 +1,129 @@
+//! permessage-brotli on the seam of extensions: negotiated, from one side to the other, and against hostile peers.
+#![cfg(feature = "brotli")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::decimal_bitwise_operands,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may panic, and its tables are written to be read"
+)]
+
+mod support;
+
+use support::{
+    KEY, Owned, ROLES, TestConnection, binary, feed, feed_bytewise, feed_pieces, frame, text,
+};
+use wscodec::brotli::{Brotli, BrotliAgreed};
+use wscodec::handshake::{
+    Acceptance, ClientHandshake, ClientRequest, HandshakeKey, HandshakeLimits, ServerHandshake,
+};
+use wscodec::header::Fin;
+use wscodec::mask::{FixedKey, MaskKey};
+use wscodec::{
+    Config, Connection, Delivery, Fragment, InflateError, Limits, Message, PreparedMessage,
+    ProtocolError, Role,
+};
+
+fn agreed() -> BrotliAgreed {
+    let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+    let request = ClientRequest::new("a", "/").unwrap();
+    let key = HandshakeKey::from([7; 16]);
+    let mut client =
+        ClientHandshake::start_with_extensions(&request, key, Brotli::default(), &mut to_server)
+            .unwrap();
+    let mut server = ServerHandshake::new(HandshakeLimits::default());
+    assert!(server.receive(&mut &mut to_server[..]).unwrap().is_some());
+    let mut brotli = Brotli::default();
+    server.accept_with_extensions(&Acceptance::new(), &mut brotli, &mut to_client).unwrap();
+    assert!(client.receive(&mut &mut to_client[..]).unwrap().is_some());
+    assert_eq!(client.extensions().agreed(), brotli.agreed());
+    *brotli.agreed().unwrap()
+}
+
+fn side(role: Role, config: Config) -> TestConnection {
+    Connection::with_mask_keys(role, config, FixedKey(MaskKey::new(KEY)))
+        .with_extension(Some(&agreed()))
+}
+
+fn peer_of(role: Role) -> Role {
+    if role == Role::Client { Role::Server } else { Role::Client }
+}
+
+fn long() -> String {
+    "A rose is a rose is a rose, caf\u{e9}. ".repeat(40)
+}
+
+#[test]
+fn messages_round_trip_whatever_the_reads() {
+    for role in ROLES {
+        let mut sender = side(peer_of(role), Config::default());
+        let mut wire = Vec::new();
+        let text_long = long();
+        sender.send(Message::Text(&text_long), &mut wire).unwrap();
+        assert_eq!(wire[0], 0xc1);
+        assert!(wire.len() < text_long.len() / 4);
+        sender.send(Message::Text("short"), &mut wire).unwrap();
+        let limit = 11.try_into().unwrap();
+        sender.send_fragmented(Message::Text(&text_long), limit, &mut wire).unwrap();
+        for (piece, fin) in [("", Fin::More), (&text_long[..], Fin::More), ("", Fin::Final)] {
+            sender.send_fragment(Fragment::Text(piece), fin, &mut wire).unwrap();
+        }
+        let prepared = PreparedMessage::new(Message::Binary(text_long.as_bytes())).unwrap();
+        sender.send_prepared(&prepared, &mut wire).unwrap();
+        sender.send_prepared(&prepared, &mut wire).unwrap();
+        let bytes = binary(text_long.as_bytes());
+        let message = text(&text_long);
+        let expected =
+            [message.clone(), text("short"), message.clone(), message, bytes.clone(), bytes];
+        feed(&mut side(role, Config::default()), &wire).assert_ok(&expected);
+        feed_bytewise(&mut side(role, Config::default()), &wire).assert_ok(&expected);
+        for cut in 0..wire.len() {
+            let (first, second) = wire.split_at(cut);
+            let mut receiver = side(role, Config::default());
+            feed_pieces(&mut receiver, &[first, second]).assert_ok(&expected);
+        }
+        let config = Config::default().with_delivery(Delivery::Streamed);
+        let outcome = feed_bytewise(&mut side(role, config), &wire);
+        assert_eq!(outcome.error, None);
+        let pieces = outcome.events.iter().map(|event| match event {
+            Owned::TextPiece(piece, _) => piece.len(),
+            Owned::BinaryPiece(piece, _) => piece.len(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(pieces.sum::<usize>(), 5 * text_long.len() + 5);
+    }
+}
+
+#[test]
+fn hostile_streams_fail_with_1007_and_bombs_with_1009() {
+    let mut sender = side(Role::Server, Config::default());
+    let mut wire = Vec::new();
+    sender.send(Message::Binary(&vec![0; 1 << 20]), &mut wire).unwrap();
+    let limits = Limits { message_size_max: 100_000, ..Limits::default() };
+    let outcome = feed(&mut side(Role::Client, Config::default().with_limits(limits)), &wire);
+    let error = ProtocolError::MessageTooBig { message_size: 100_001, message_size_max: 100_000 };
+    outcome.assert_fails(&[], error, 1009);
+
+    wire.clear();
+    sender.send(Message::Text(&long()), &mut wire).unwrap();
+    let stream = wire[wire.len() - usize::from(wire[1])..].to_vec();
+    for role in ROLES {
+        for cut in 1..stream.len() {
+            let outcome =
+                feed(&mut side(role, Config::default()), &frame(role, 0xc1, &stream[..cut]));
+            assert_eq!(outcome.error.unwrap().close_code().as_u16(), 1007, "{cut}");
+        }
+        let corrupt = ProtocolError::Inflate(InflateError::Corrupt);
+        let trailing = [&stream[..], b"x"].concat();
+        for bad in [&trailing[..], b"\x21\x00\x00", b"\xff\xff\xff\xff"] {
+            let outcome = feed(&mut side(role, Config::default()), &frame(role, 0xc2, bad));
+            outcome.assert_fails(&[], corrupt, 1007);
+        }
+        let truncated = ProtocolError::Inflate(InflateError::Truncated);
+        let outcome = feed(&mut side(role, Config::default()), &frame(role, 0xc2, b""));
+        outcome.assert_fails(&[], truncated, 1007);
+    }
+}
