@@ -260,6 +260,26 @@ fn d13_unasked_frames_are_counted_and_pings_answered() {
     assert_balanced(&report);
 }
 
+#[test]
+fn d13_a_flood_of_pings_from_a_server_that_does_not_read_has_a_bound() {
+    let server = Scripted::start(|mut stream, _| {
+        upgrade(&mut stream);
+        let flood = frame(PING, &[b'x'; 125]).repeat(500);
+        while stream.write_all(&flood).is_ok() {}
+    });
+    let ran = run_against(
+        &server,
+        &["-c", "1", "-d", "2s", "--close-timeout", "200ms", "--drain-timeout", "100ms"],
+    );
+    let report = ran.report();
+    assert!(report.messages.as_ref().unwrap().pings > 10_000);
+    assert_eq!(failed(&report, "close.timeout"), 1, "{:?}", report.errors);
+    let rss_max = report.client.rss_max.unwrap();
+    assert!(rss_max < 100 << 20, "{rss_max}");
+    assert!(ran.took < Duration::from_secs(5), "{:?}", ran.took);
+    assert_balanced(&report);
+}
+
 /// Expects the Pong, then echoes.
 fn serve_echo(mut stream: TcpStream) {
     assert_eq!(read_frame(&mut stream), Some((0x8a, b"123".to_vec())));

@@ -108,6 +108,18 @@ fn d03_a_server_that_never_answers() {
 }
 
 #[test]
+fn a_dead_server_is_given_up_before_every_connection_has_waited_for_it() {
+    let server = Scripted::start(|stream, _| wait_for_end(stream));
+    let ran = run_against(&server, &["-c", "1k", "--connect-timeout", "500ms"]);
+    let report = ran.report();
+    assert_eq!(ran.code, Some(1));
+    assert!((64..300).contains(&report.connections.attempted), "{:?}", report.connections);
+    assert!(ran.error_line().contains("connections were never begun"), "{}", ran.stderr);
+    assert!(ran.took < Duration::from_secs(4), "{:?}", ran.took);
+    assert_balanced(&report);
+}
+
+#[test]
 fn d04_a_server_that_drips_is_not_waited_for_any_longer() {
     assert_fails("handshake.timeout", "", |mut stream| {
         let head = read_head(&mut stream);

@@ -402,6 +402,13 @@ fn outcome(metrics: &Metrics, imbalances: &[String], config: &Config) -> Outcome
         reasons.push("no connection was established".into());
     }
     let failed = metrics.failures.total();
+    let unbegun = match config.scenario {
+        Scenario::Echo(_) => config.connections.saturating_sub(metrics.attempted),
+        Scenario::OpenClose { .. } => 0,
+    };
+    if unbegun > 0 {
+        reasons.push(format!("{} connections were never begun", units::count(unbegun)));
+    }
     if failed > 0 {
         let kinds = metrics
             .failures

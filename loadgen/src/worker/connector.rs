@@ -23,6 +23,9 @@ use crate::plan::{ConnectionPlan, Plan, Script};
 /// server busy, and few enough that its listen queue, which is 128 here and there, doesn't drop
 /// any.
 const OPENING_MAX: usize = 64;
+/// Beyond the connect timeout, how long the opening of all connections may take if no rate is asked for,
+/// and how late one may begin if one is. Those that haven't begun by then never do.
+const RAMP_MAX_NS: u64 = 60_000_000_000;
 /// Pauses after a connection failed, if no rate is asked for: the first, and the longest.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
@@ -49,7 +52,7 @@ pub(crate) async fn connector(
             alarm.until(start_ns).await;
         }
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
-        if is_hopeless(&shard.borrow(), slots) {
+        if is_hopeless(&shard.borrow(), slots) || is_ramp_over(&shard.borrow(), &connection) {
             break;
         }
         shard.borrow_mut().attempt_begun();
@@ -60,12 +63,18 @@ pub(crate) async fn connector(
     shard.wake_main();
 }
 
-/// Whether as many connections as may be open at once have failed, and none ever opened: nobody is
-/// there.
+/// Whether as many connections as are opened at once have failed, and none ever opened: nobody is
+/// there, and the others needn't be tried.
 fn is_hopeless(shard: &Shard, slots: usize) -> bool {
-    shard.settings.script == Script::OpenClose
-        && shard.metrics.established == 0
-        && shard.failures_in_a_row as usize >= slots.max(3)
+    let enough = slots.clamp(3, OPENING_MAX);
+    shard.metrics.established == 0 && shard.failures_in_a_row as usize >= enough
+}
+
+/// Whether a server has been so slow to take connections that load can't wait for the rest of them.
+fn is_ramp_over(shard: &Shard, connection: &ConnectionPlan) -> bool {
+    let bound_ns = RAMP_MAX_NS.saturating_add(shard.settings.connect_timeout_ns);
+    let late_ns = shard.clock.now_ns().saturating_sub(connection.start_ns.unwrap_or(0));
+    connection.script == Script::Echo && late_ns > bound_ns
 }
 
 /// A connection from its begin to its end: a task of 128 bytes.

@@ -151,7 +151,6 @@ impl Worker {
         let settings = Settings {
             connect_timeout_ns: nanos(config.request.connect_timeout),
             close_timeout_ns: nanos(config.request.close_timeout),
-            script: plan.script(),
             load: plan.load(),
             mask: config.mask,
             limits: limits(config),

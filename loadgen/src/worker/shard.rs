@@ -40,8 +40,8 @@ use crate::plan::{ConnectionPlan, Script, Send, Sends};
 
 /// Bytes of a read, shared by all connections of a thread.
 const READ_SIZE: usize = 64 << 10;
-/// Bytes that may wait for a socket before nothing more is read from it: what a server that only
-/// sends Pings can pile up.
+/// Bytes that may wait for a socket before Pongs are held back, of which the codec keeps the newest:
+/// what a server that floods with Pings and doesn't read can pile up.
 const UNSENT_MAX: usize = 1 << 20;
 
 /// What holds for every connection of a run.
@@ -49,7 +49,6 @@ const UNSENT_MAX: usize = 1 << 20;
 pub(crate) struct Settings {
     pub(crate) connect_timeout_ns: u64,
     pub(crate) close_timeout_ns: u64,
-    pub(crate) script: Script,
     pub(crate) load: Option<Load>,
     pub(crate) mask: Mask,
     pub(crate) limits: Limits,
@@ -252,6 +251,7 @@ impl Shard {
             unsent_begin: 0,
             waker: None,
             is_dirty: false,
+            is_held: false,
             close: CloseState::default(),
             _permit: permit,
         });
@@ -364,8 +364,10 @@ impl Shard {
                 return Poll::Ready(End::Protocol(error));
             }
             let session = &mut self.sessions[key];
-            if session.unsent_len() > UNSENT_MAX && session.outstanding.len() == 0 {
-                return Poll::Pending; // woken once the socket takes bytes
+            if session.is_held && session.unsent_len() <= UNSENT_MAX {
+                session.is_held = false;
+                self.receive(key, &mut []); // there is room again for what the codec holds
+                continue;
             }
             let mut buffer = ReadBuf::new(&mut self.read_buffer);
             match Pin::new(&mut session.stream).poll_read(cx, &mut buffer) {
@@ -398,7 +400,13 @@ impl Shard {
         let received = metrics.warmup.received + metrics.measured.received;
         // A protocol error stays in the codec, and ends the session when it is polled next.
         let may_send = self.is_sending && now_ns < times.window_end_ns;
-        while let Ok(Some(event)) = session.codec.receive(&mut input, &mut session.unsent) {
+        session.is_held |= session.unsent_len() > UNSENT_MAX;
+        let mut no_room: &mut [u8] = &mut [];
+        while let Ok(Some(event)) = if session.is_held {
+            session.codec.receive(&mut input, &mut no_room)
+        } else {
+            session.codec.receive(&mut input, &mut session.unsent)
+        } {
             let (kind, bytes) = match event {
                 Event::Text(text) => (DataKind::Text, text.as_bytes()),
                 Event::Binary(bytes) => (DataKind::Binary, bytes),
