@@ -200,6 +200,12 @@ fn kernels_agree_with_the_detection_of_std() {
     assert!(Kernel::available().map(Kernel::name).eq(expected));
 }
 
+#[cfg(all(target_arch = "aarch64", not(wscodec_scalar)))]
+#[test]
+fn kernels_of_aarch64() {
+    assert!(Kernel::available().map(Kernel::name).eq(["neon", "scalar"]));
+}
+
 proptest! {
     #[test]
     fn pieces_give_what_the_whole_gives(
