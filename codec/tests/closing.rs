@@ -121,6 +121,25 @@ fn s5_5_1_nothing_is_sent_after_a_close() {
     }
 }
 
+/// Clean is what both sides have said Close to, and nothing less.
+#[test]
+fn s7_1_4_a_connection_is_clean_once_both_close_frames_are_exchanged() {
+    for role in ROLES {
+        let mut side = connection(role);
+        assert_eq!((side.is_clean(), side.ready_state()), (false, ReadyState::Open));
+        side.close(None, &mut Vec::new()).unwrap();
+        assert_eq!((side.is_clean(), side.ready_state()), (false, ReadyState::Closing));
+        feed(&mut side, &frame(role, 0x88, b"")).assert_ok(&[Owned::Close(None)]);
+        assert_eq!((side.is_clean(), side.ready_state()), (true, ReadyState::Closed));
+        let mut side = connection(role);
+        assert!(feed(&mut side, &[0x83]).error.is_some());
+        assert_eq!((side.is_clean(), side.ready_state()), (false, ReadyState::Closed));
+        let mut side = connection(role);
+        side.receive_eof().unwrap_err();
+        assert_eq!((side.is_clean(), side.ready_state()), (false, ReadyState::Closed));
+    }
+}
+
 #[test]
 fn s7_1_3_both_sides_closing_at_once_end_clean() {
     let (mut client, mut server) = (connection(Role::Client), connection(Role::Server));
@@ -149,6 +168,16 @@ fn a43_the_end_of_the_stream_without_a_close_is_unexpected_wherever_it_comes() {
             assert_eq!(after.error, Some(ProtocolError::UnexpectedEof));
             assert_eq!(side.send(Message::Text(""), &mut Vec::new()), Err(SendError::NotOpen));
         }
+        // Nothing is delivered after the end, not even what lies whole in the input.
+        let mut side = connection(role);
+        assert_eq!(side.receive_eof(), Err(ProtocolError::UnexpectedEof));
+        let after = feed(&mut side, &frame(role, 0x81, b"late"));
+        assert_eq!((after.events, after.error), (vec![], Some(ProtocolError::UnexpectedEof)));
+        assert_eq!(after.replies, b"", "nobody is there to be told");
+        let mut side = connection(role);
+        feed(&mut side, &frame(role, 0x88, b"")).assert_ok(&[Owned::Close(None)]);
+        assert_eq!(side.receive_eof(), Ok(()));
+        feed(&mut side, &frame(role, 0x81, b"late")).assert_ok(&[]);
         // A Close of ours that was never answered is no better.
         let mut side = connection(role);
         side.close(None, &mut Vec::new()).unwrap();

@@ -373,6 +373,39 @@ fn streamed_pieces_add_up_to_the_messages_at_every_split() {
     }
 }
 
+/// Whatever the length and the reads: data comes in pieces only, and the last says so.
+#[test]
+fn streamed_delivery_has_pieces_only() {
+    let config = Config::default().with_delivery(Delivery::Streamed);
+    for role in ROLES {
+        for payload in ["", "x", "é", &"y".repeat(125), &"z".repeat(300)] {
+            let wire = [
+                frame(role, 0x81, payload.as_bytes()),
+                frame(role, 0x82, payload.as_bytes()),
+                frame(role, 0x01, payload.as_bytes()),
+                frame(role, 0x80, b""),
+            ];
+            let wire = wire.concat();
+            for feed in [feed, feed_bytewise] {
+                let outcome = feed(&mut with_config(role, config), &wire);
+                assert_eq!(outcome.error, None);
+                let (mut texts, mut binaries) = (Vec::new(), Vec::new());
+                for event in outcome.events {
+                    match event {
+                        Owned::TextPiece(_, fin) => texts.push(fin),
+                        Owned::BinaryPiece(_, fin) => binaries.push(fin),
+                        other => panic!("not a piece: {other:?}"),
+                    }
+                }
+                let finals =
+                    |pieces: &[Fin]| pieces.iter().filter(|fin| **fin == Fin::Final).count();
+                assert_eq!((finals(&texts), finals(&binaries)), (2, 1), "{payload:?}");
+                assert_eq!((texts.last(), binaries.last()), (Some(&Fin::Final), Some(&Fin::Final)));
+            }
+        }
+    }
+}
+
 #[test]
 fn streamed_text_that_ends_in_a_character_is_1007() {
     let config = Config::default().with_delivery(Delivery::Streamed);
