@@ -30,8 +30,8 @@ pub(crate) fn put_short(
     }
     let after = room.get_mut(head_len..).unwrap_or_default();
     match key {
-        // Eight vectors of 16 bytes are slower than one call to what the C library has.
-        None if payload.len() > 64 => copy(payload, after),
+        // More than two vectors of 16 bytes are slower than one call to what the C library has.
+        None if payload.len() > 32 => copy(payload, after),
         Some(key) if payload.len() > SHORT_LEN_MAX => {
             apply_to(key, payload, after, 0);
         }
