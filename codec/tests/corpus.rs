@@ -1,6 +1,7 @@
 //! Runs the bodies of the fuzz targets over their stored corpus, so that what fuzzing has found stays found.
 
 #![allow(
+    clippy::cast_possible_truncation,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

@@ -114,6 +114,43 @@ fn s7_every_level_round_trips() {
     }
 }
 
+/// The messages that `deflate_support/zlib.txt` was made of.
+fn zlib_message(number: u32) -> Vec<u8> {
+    const WORDS: [&str; 8] = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"];
+    let mut state = u64::from(number) * 7919 + 1;
+    let mut text = String::new();
+    for i in 0..20 + number * 13 {
+        state = (state * 1_103_515_245 + 12_345) % (1 << 31);
+        text.push_str(WORDS[(state >> 16) as usize % 8]);
+        let comma = || (state % 1000).to_string() + ",";
+        text += &if i % 5 == 0 { comma() } else { " ".to_owned() };
+    }
+    text.into_bytes()
+}
+
+#[test]
+fn what_zlib_has_compressed_is_understood() {
+    let lines = include_str!("deflate_support/zlib.txt").lines();
+    let mut rows = 0;
+    for line in lines.filter(|line| !line.starts_with('#')) {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let window_bits = fields[0].parse().unwrap();
+        for role in ROLES {
+            let mut receiver = side(role, with_bits(full(), window_bits), Config::default());
+            for (number, message) in fields[3..].iter().enumerate() {
+                let wire = frame(role, 0xc2, &support::hex(message));
+                assert_eq!(
+                    receive_one(&mut receiver, &wire),
+                    zlib_message(number as u32),
+                    "{line}"
+                );
+            }
+        }
+        rows += 1;
+    }
+    assert_eq!(rows, 18);
+}
+
 /// Many connections take turns, so that streams are found, taken away and restored.
 #[test]
 fn contexts_survive_streams_that_are_shared() {

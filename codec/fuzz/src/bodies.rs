@@ -19,7 +19,7 @@ use wscodec::{
 pub type Body = fn(&[u8]);
 
 /// Every body by its target's name.
-pub const ALL: [(&str, Body); 8] = [
+pub const ALL: &[(&str, Body)] = &[
     ("header", header),
     ("decoder", decoder),
     ("connection", connection),
@@ -28,7 +28,13 @@ pub const ALL: [(&str, Body); 8] = [
     ("utf8", utf8),
     ("handshake_request", handshake_request),
     ("handshake_response", handshake_response),
+    #[cfg(feature = "deflate")]
+    ("inflate", inflate::inflate),
 ];
+
+#[cfg(feature = "deflate")]
+#[path = "inflate.rs"]
+pub mod inflate;
 
 /// Takes the first byte as choices for the rest.
 fn choices(data: &[u8]) -> (u8, &[u8]) {
@@ -100,7 +106,14 @@ struct Seen {
 }
 
 fn see(role: Role, config: Config, bytes: &[u8], step: usize) -> Seen {
-    let mut side = Connection::with_mask_keys(role, config, FixedKey(MaskKey::new([1, 2, 3, 4])));
+    see_with(new_side(role, config), bytes, step)
+}
+
+fn new_side(role: Role, config: Config) -> Connection<FixedKey> {
+    Connection::with_mask_keys(role, config, FixedKey(MaskKey::new([1, 2, 3, 4])))
+}
+
+fn see_with(mut side: Connection<FixedKey>, bytes: &[u8], step: usize) -> Seen {
     let mut seen = Seen::default();
     let mut memory = bytes.to_vec();
     for piece in memory.chunks_mut(step) {
