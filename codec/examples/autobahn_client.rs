@@ -1,10 +1,12 @@
-//! A blocking client on the codec, driven by an Autobahn fuzzing server: every message goes back as it came.
+//! A blocking client on the codec, driven by an Autobahn fuzzing server: every message goes back as
+//! it came.
 //!
 //! ```text
 //! cargo run --release -p wscodec --example autobahn_client -- 127.0.0.1:9001
 //! ```
 //!
-//! The whole of what a client needs is in `Client`: a socket, a read buffer, and the codec between them.
+//! The whole of what a client needs is in `Client`: a socket, a read buffer, and the codec between
+//! them.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -101,7 +103,8 @@ impl Client {
             if !out.is_empty() {
                 self.stream.write_all(&out)?;
                 out.clear();
-                // A client leaves the end of the stream to the server (RFC 6455, 7.1.1), but not after a failure (7.1.7).
+                // A client leaves the end of the stream to the server (RFC 6455, 7.1.1), but not
+                // after a failure (7.1.7).
                 if outcome.is_err() {
                     self.stream.shutdown(Shutdown::Write)?;
                 }

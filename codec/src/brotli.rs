@@ -1,9 +1,9 @@
 //! permessage-brotli: an experiment that shows that the seam of extensions fits more than DEFLATE.
 //!
-//! The name is not registered and the format is nobody's standard, so both ends have to be this crate. There are no
-//! parameters and no context takeover: each compressed message is one Brotli stream (RFC 7932) with a window of
-//! 64 KiB, flushed at the end of each fragment. Invariant: a stream that asks for another window is refused by its
-//! first bit, before memory is taken for it.
+//! The name is not registered and the format is nobody's standard, so both ends have to be this
+//! crate. There are no parameters and no context takeover: each compressed message is one Brotli
+//! stream (RFC 7932) with a window of 64 KiB, flushed at the end of each fragment. Invariant: a
+//! stream that asks for another window is refused by its first bit, before memory is taken for it.
 //!
 //! ```
 //! use wscodec::brotli::{Brotli, BrotliAgreed};
@@ -40,7 +40,8 @@ use crate::role::Role;
 /// The extension's name, which is not registered.
 pub const NAME: &str = "permessage-brotli";
 
-/// The window, as its base-2 logarithm; the only one that Brotli writes as a single bit 0 (RFC 7932, 9.1).
+/// The window, as its base-2 logarithm; the only one that Brotli writes as a single bit 0 (RFC
+/// 7932, 9.1).
 const WINDOW_BITS: u32 = 16;
 /// The window, in bytes.
 const WINDOW_SIZE: usize = 1 << WINDOW_BITS;
@@ -51,13 +52,15 @@ const SIZE_MIN: usize = 64;
 /// The compressor's own buffer, in bytes.
 const BUFFER_LEN: usize = 4096;
 
-/// Either side's part in the negotiation: a client that offers the extension, or a server that takes it.
+/// Either side's part in the negotiation: a client that offers the extension, or a server that
+/// takes it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Brotli {
     agreed: Option<BrotliAgreed>,
 }
 
-/// That both sides use the extension: give it to [`Connection::with_extension`](crate::Connection::with_extension).
+/// That both sides use the extension: give it to
+/// [`Connection::with_extension`](crate::Connection::with_extension).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrotliAgreed(());
 

@@ -1,7 +1,7 @@
 //! Close codes: what a peer may send, and what may never stand on the wire.
 //!
-//! A [`CloseCode`] holds only a value that RFC 6455 (7.4) and its registry allow in a Close frame, so
-//! 1005, 1006 and 1015, which are reserved for reporting, can't be sent by mistake.
+//! A [`CloseCode`] holds only a value that RFC 6455 (7.4) and its registry allow in a Close frame,
+//! so 1005, 1006 and 1015, which are reserved for reporting, can't be sent by mistake.
 
 use core::fmt;
 

@@ -1,8 +1,9 @@
 //! Frames from a stream of bytes: resumable at any byte, without a buffer (RFC 6455, 5.2).
 //!
-//! What is kept between calls is a partial header (at most 13 bytes), how much of the payload is still to come, and
-//! the masking key turned to the next byte. Invariant: payload bytes are handed out once, as [`MaskedPayload`], which can
-//! be unmasked only by giving it away; so no byte is unmasked twice.
+//! What is kept between calls is a partial header (at most 13 bytes), how much of the payload is
+//! still to come, and the masking key turned to the next byte. Invariant: payload bytes are handed
+//! out once, as [`MaskedPayload`], which can be unmasked only by giving it away; so no byte is
+//! unmasked twice.
 
 use core::mem;
 
@@ -14,8 +15,9 @@ use crate::utf8::Utf8Validator;
 
 /// Takes frames apart: headers judged, payloads unmasked where they lie.
 ///
-/// This layer knows frames, not messages: whether a continuation is due, what a Close means and whether text is UTF-8 is
-/// judged by [`Connection`](crate::Connection). Use it directly for analysers and proxies.
+/// This layer knows frames, not messages: whether a continuation is due, what a Close means and
+/// whether text is UTF-8 is judged by [`Connection`](crate::Connection). Use it directly for
+/// analysers and proxies.
 ///
 /// ```
 /// use wscodec::decoder::{Decoded, FrameDecoder};
@@ -35,7 +37,8 @@ pub struct FrameDecoder {
     rules: HeaderRules,
     /// Payload bytes of the current frame that have not arrived.
     remaining: u64,
-    /// Of the current frame, turned so that it starts at the next payload byte; zero if the frame is not masked.
+    /// Of the current frame, turned so that it starts at the next payload byte; zero if the frame
+    /// is not masked.
     key: MaskKey,
     partial: [u8; HEADER_LEN_MAX],
     partial_len: u8,
@@ -93,10 +96,12 @@ impl FrameDecoder {
         self.remaining == 0 && self.partial_len == 0
     }
 
-    /// Takes the next header, or the next piece of the current payload, from the front of `input`, which shrinks.
+    /// Takes the next header, or the next piece of the current payload, from the front of `input`,
+    /// which shrinks.
     ///
     /// # Errors
-    /// Every [`FrameError`], as early as the bytes allow. The stream can't be resynchronised after one: don't go on.
+    /// Every [`FrameError`], as early as the bytes allow. The stream can't be resynchronised after
+    /// one: don't go on.
     #[inline]
     pub fn decode<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Decoded<'i>, FrameError> {
         if self.remaining > 0 {
@@ -109,7 +114,8 @@ impl FrameDecoder {
     }
 
     /// Takes the next header; `None` if `input` ended before it did. Call it only when
-    /// [`remaining`](Self::remaining) is 0: what is left of a payload is taken for a header otherwise.
+    /// [`remaining`](Self::remaining) is 0: what is left of a payload is taken for a header
+    /// otherwise.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
@@ -160,7 +166,8 @@ impl FrameDecoder {
         self.key = header.mask().unwrap_or(MaskKey::ZERO);
     }
 
-    /// Goes on with a header whose first bytes came with an earlier read: takes just the bytes it needs.
+    /// Goes on with a header whose first bytes came with an earlier read: takes just the bytes it
+    /// needs.
     #[cold]
     fn header_resumed(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, FrameError> {
         loop {

@@ -1,4 +1,5 @@
-//! Frames to bytes, appended to the caller's buffer: header and payload in one go, masked while copied.
+//! Frames to bytes, appended to the caller's buffer: header and payload in one go, masked while
+//! copied.
 
 use bytes::BufMut;
 
@@ -8,7 +9,8 @@ use crate::mask::{self, MaskKey};
 
 /// Appends a frame to `out`: `header`, then `payload`, masked if the header says so.
 ///
-/// The payload is copied once; it is not changed. `header.payload_len()` is taken from `payload` itself.
+/// The payload is copied once; it is not changed. `header.payload_len()` is taken from `payload`
+/// itself.
 ///
 /// ```
 /// use wscodec::encoder;
@@ -51,7 +53,8 @@ pub(crate) fn append(
     Ok(())
 }
 
-/// Appends a final frame of at most 125 bytes, if `out` has the room in one piece; says whether it did.
+/// Appends a final frame of at most 125 bytes, if `out` has the room in one piece; says whether it
+/// did.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "a call would cost as much as the frame")]
 pub(crate) fn append_short(

@@ -1,4 +1,5 @@
-//! Errors, grouped by whose fault they are, and the one `match` from an error to the close code to send.
+//! Errors, grouped by whose fault they are, and the one `match` from an error to the close code to
+//! send.
 
 use core::fmt;
 
@@ -10,7 +11,8 @@ use crate::close::CloseCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// A reserved bit is set that no negotiated extension gives a meaning to here. Bits 0-2 are RSV3-RSV1.
+    /// A reserved bit is set that no negotiated extension gives a meaning to here. Bits 0-2 are
+    /// RSV3-RSV1.
     ReservedBits {
         /// The bits that were set: RSV1 is 4, RSV2 is 2, RSV3 is 1.
         rsv: u8,
@@ -102,7 +104,8 @@ impl core::error::Error for Utf8Error {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InflateError {
-    /// The compressed data breaks its format, or refers to bytes that the agreed window does not hold.
+    /// The compressed data breaks its format, or refers to bytes that the agreed window does not
+    /// hold.
     Corrupt,
     /// The message ends within its compressed data.
     Truncated,
@@ -121,7 +124,8 @@ impl core::error::Error for InflateError {}
 
 /// Why a connection failed: what the peer did against the protocol or beyond a limit.
 ///
-/// After one of these the connection stays failed; [`close_code`](Self::close_code) is what it has sent.
+/// After one of these the connection stays failed; [`close_code`](Self::close_code) is what it has
+/// sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolError {
@@ -138,16 +142,18 @@ pub enum ProtocolError {
         /// The limit, in bytes.
         message_size_max: usize,
     },
-    /// A compressed message that is longer than [`Limits::message_size_max`](crate::Limits::message_size_max) bytes
-    /// that do not compress would ever be.
+    /// A compressed message that is longer than
+    /// [`Limits::message_size_max`](crate::Limits::message_size_max) bytes that do not compress
+    /// would ever be.
     CompressedTooBig {
         /// What the compressed message would have come to with the offending frame, in bytes.
         compressed_size: u64,
         /// The limit, in bytes: an eighth and 1 KiB above that of the message.
         compressed_size_max: usize,
     },
-    /// A compressed message that can't be decompressed. RFC 7692 names no close code for it; 1007 says "data within a
-    /// message that was not consistent with the type of the message" (RFC 6455, 7.4.1), as other implementations do.
+    /// A compressed message that can't be decompressed. RFC 7692 names no close code for it; 1007
+    /// says "data within a message that was not consistent with the type of the message" (RFC 6455,
+    /// 7.4.1), as other implementations do.
     Inflate(InflateError),
     /// A message of more frames than [`Limits::fragments_max`](crate::Limits::fragments_max).
     TooManyFragments {
@@ -163,7 +169,8 @@ pub enum ProtocolError {
         /// The number received.
         code: u16,
     },
-    /// The stream ended without a closing handshake, what other APIs report as 1006 (RFC 6455, 7.1.5).
+    /// The stream ended without a closing handshake, what other APIs report as 1006 (RFC 6455,
+    /// 7.1.5).
     UnexpectedEof,
 }
 
@@ -273,7 +280,8 @@ impl From<InflateError> for ProtocolError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// A Close frame has been sent or the connection has failed: nothing may follow (RFC 6455, 5.5.1).
+    /// A Close frame has been sent or the connection has failed: nothing may follow (RFC 6455,
+    /// 5.5.1).
     NotOpen,
     /// A Ping or Pong of more than 125 bytes (RFC 6455, 5.5).
     ControlTooLong {
@@ -285,9 +293,11 @@ pub enum SendError {
         /// The reason's length, in bytes.
         reason_len: usize,
     },
-    /// A whole message, or the first fragment of one, while a message sent in fragments is open (RFC 6455, 5.4).
+    /// A whole message, or the first fragment of one, while a message sent in fragments is open
+    /// (RFC 6455, 5.4).
     MessageOpen,
-    /// A later fragment with no message open, or of the other type than its message (RFC 6455, 5.4).
+    /// A later fragment with no message open, or of the other type than its message (RFC 6455,
+    /// 5.4).
     NoMessageOpen,
     /// A header that declares another length than its payload has.
     PayloadLength {

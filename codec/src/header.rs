@@ -13,8 +13,9 @@
 //! +-----------------------------------------+---------------------+
 //! ```
 //!
-//! Invariant: a [`FrameHeader`] is always one that may be sent. What the peer sends is judged in this order:
-//! opcode, RSV, MASK, control frame rules, shortest form, most significant bit, limit. All of it on the raw `u64`.
+//! Invariant: a [`FrameHeader`] is always one that may be sent. What the peer sends is judged in
+//! this order: opcode, RSV, MASK, control frame rules, shortest form, most significant bit, limit.
+//! All of it on the raw `u64`.
 
 use crate::error::FrameError;
 use crate::limits::Limits;
@@ -81,7 +82,8 @@ pub struct Rsv(u8);
 impl Rsv {
     /// No bit set.
     pub const NONE: Self = Self(0);
-    /// RSV1, which permessage-deflate sets on the first frame of a compressed message (RFC 7692, 6).
+    /// RSV1, which permessage-deflate sets on the first frame of a compressed message (RFC 7692,
+    /// 6).
     pub const RSV1: Self = Self(4);
 
     /// The three bits as a number: RSV1 is 4, RSV2 is 2, RSV3 is 1.
@@ -129,7 +131,8 @@ pub struct HeaderRules {
 }
 
 impl HeaderRules {
-    /// The rules by which this side judges what it receives, without extensions and with the default limit.
+    /// The rules by which this side judges what it receives, without extensions and with the
+    /// default limit.
     #[must_use]
     pub const fn for_receiver(role: Role) -> Self {
         let masking = match role {
@@ -192,7 +195,8 @@ impl EncodedHeader {
 
     #[inline]
     fn new(b0: u8, payload_len: u64, mask: Option<MaskKey>) -> Self {
-        // Put together in a register and stored once: byte stores that a wider load follows would stall.
+        // Put together in a register and stored once: byte stores that a wider load follows would
+        // stall.
         let (masked, key) = match mask {
             Some(key) => (MASK, u128::from(u32::from_le_bytes(key.to_bytes()))),
             None => (0, 0),
@@ -230,8 +234,8 @@ impl FrameHeader {
     /// The header of a final, unmasked frame with no reserved bit.
     ///
     /// # Errors
-    /// [`FrameError::ControlTooLong`] for a control frame of more than 125 bytes, [`FrameError::LengthMsb`] for a
-    /// length of 2^63 and more.
+    /// [`FrameError::ControlTooLong`] for a control frame of more than 125 bytes,
+    /// [`FrameError::LengthMsb`] for a length of 2^63 and more.
     pub const fn new(opcode: Opcode, payload_len: u64) -> Result<Self, FrameError> {
         if opcode.is_control() && payload_len > CONTROL_PAYLOAD_LEN_MAX as u64 {
             return Err(FrameError::ControlTooLong { opcode: opcode as u8 });
@@ -303,8 +307,9 @@ impl FrameHeader {
         self.payload_len
     }
 
-    /// Parses the header at the start of `bytes` and judges it by `rules`, as early as the bytes allow: the opcode,
-    /// the reserved bits and FIN by the first byte, MASK and the length of control frames by the second.
+    /// Parses the header at the start of `bytes` and judges it by `rules`, as early as the bytes
+    /// allow: the opcode, the reserved bits and FIN by the first byte, MASK and the length of
+    /// control frames by the second.
     ///
     /// # Errors
     /// Every [`FrameError`].
@@ -353,7 +358,8 @@ impl FrameHeader {
     }
 }
 
-/// The header of a final frame of at most 125 bytes as a number whose lowest byte comes first, and its length.
+/// The header of a final frame of at most 125 bytes as a number whose lowest byte comes first, and
+/// its length.
 #[inline]
 pub(crate) fn short(opcode: Opcode, payload_len: usize) -> (u64, usize) {
     (u64::from(FIN | opcode as u8) | (payload_len as u64) << 8, 2)
@@ -386,8 +392,8 @@ fn judge_first_byte(b0: u8, rules: &HeaderRules) -> Result<(Opcode, Rsv, Fin), F
     let Some(opcode) = Opcode::from_bits(bits) else {
         return Err(FrameError::ReservedOpcode { opcode: bits });
     };
-    // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values" (5.2); RFC 7692, 6
-    // gives RSV1 a meaning on the first frame of a message only.
+    // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values"
+    // (5.2); RFC 7692, 6 gives RSV1 a meaning on the first frame of a message only.
     let rsv = Rsv(b0 >> 4 & 7);
     let allowed = match opcode {
         Opcode::Text | Opcode::Binary => rules.rsv_allowed,
@@ -397,7 +403,8 @@ fn judge_first_byte(b0: u8, rules: &HeaderRules) -> Result<(Opcode, Rsv, Fin), F
         return Err(FrameError::ReservedBits { rsv: rsv.0 });
     }
     let fin = if b0 & FIN == 0 { Fin::More } else { Fin::Final };
-    // "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented" (5.5).
+    // "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be
+    // fragmented" (5.5).
     if opcode.is_control() && fin == Fin::More {
         return Err(FrameError::ControlFragmented { opcode: bits });
     }
@@ -406,8 +413,8 @@ fn judge_first_byte(b0: u8, rules: &HeaderRules) -> Result<(Opcode, Rsv, Fin), F
 
 #[inline]
 fn judge_second_byte(b1: u8, opcode: Opcode, rules: &HeaderRules) -> Result<(), FrameError> {
-    // "The server MUST close the connection upon receiving a frame that is not masked. [...] A client MUST close a
-    // connection if it detects a masked frame." (5.1)
+    // "The server MUST close the connection upon receiving a frame that is not masked. [...] A
+    // client MUST close a connection if it detects a masked frame." (5.1)
     match (rules.masking, b1 & MASK != 0) {
         (Masking::Required, false) => return Err(FrameError::MaskRequired),
         (Masking::Forbidden, true) => return Err(FrameError::MaskForbidden),
@@ -421,8 +428,9 @@ fn judge_second_byte(b1: u8, opcode: Opcode, rules: &HeaderRules) -> Result<(), 
 
 #[inline]
 fn judge_length(payload_len: u64, b1: u8, rules: &HeaderRules) -> Result<(), FrameError> {
-    // "in all cases, the minimal number of bytes MUST be used to encode the length" (5.2). The sentence binds the
-    // sender; refusing what breaks it removes a way to make two parsers disagree.
+    // "in all cases, the minimal number of bytes MUST be used to encode the length" (5.2). The
+    // sentence binds the sender; refusing what breaks it removes a way to make two parsers
+    // disagree.
     let form = b1 & !MASK;
     if form == LEN_16 && payload_len < 126 || form == LEN_64 && payload_len <= 0xffff {
         return Err(FrameError::LengthNotMinimal { payload_len });

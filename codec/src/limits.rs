@@ -2,8 +2,8 @@
 
 /// What a peer may send before the connection fails.
 ///
-/// Every limit is judged on the frame *header*, before any payload is taken, and no memory is reserved
-/// because of a length that a header merely claims.
+/// Every limit is judged on the frame *header*, before any payload is taken, and no memory is
+/// reserved because of a length that a header merely claims.
 ///
 /// ```
 /// use wscodec::Limits;
@@ -14,11 +14,11 @@
 pub struct Limits {
     /// The payload of one frame, in bytes. Default 16 MiB. Stops a single frame that never ends.
     pub frame_size_max: u64,
-    /// The payload of one message, in bytes: the sum of its fragments, after inflation. Default 64 MiB. Stops
-    /// endless fragments and decompression bombs.
+    /// The payload of one message, in bytes: the sum of its fragments, after inflation. Default 64
+    /// MiB. Stops endless fragments and decompression bombs.
     pub message_size_max: usize,
-    /// The frames of one message, empty ones too. Default 131,072. Bounds the work that a message of tiny
-    /// fragments can cause: an empty fragment costs its sender six bytes.
+    /// The frames of one message, empty ones too. Default 131,072. Bounds the work that a message
+    /// of tiny fragments can cause: an empty fragment costs its sender six bytes.
     pub fragments_max: u32,
 }
 

@@ -14,10 +14,12 @@ use crate::mask::{
 };
 use crate::utf8::Utf8Validator;
 
-/// Unmasks `payload` in place and pushes it to `validator`. `phase` is as in [`mask::apply`](crate::mask::apply).
+/// Unmasks `payload` in place and pushes it to `validator`. `phase` is as in
+/// [`mask::apply`](crate::mask::apply).
 ///
 /// # Errors
-/// [`Utf8Error`] as [`Utf8Validator::push`] says; how much of `payload` is unmasked then is not specified.
+/// [`Utf8Error`] as [`Utf8Validator::push`] says; how much of `payload` is unmasked then is not
+/// specified.
 #[inline]
 pub fn unmask(
     key: MaskKey,
@@ -50,8 +52,8 @@ pub fn unmask_by(
     validator.push_masked(kernel, key.rotated(phase), InPlace(payload))
 }
 
-/// Writes `src` unmasked to the start of `dst` as [`mask::apply_to`](crate::mask::apply_to) does, pushes it to
-/// `validator`, and returns it.
+/// Writes `src` unmasked to the start of `dst` as [`mask::apply_to`](crate::mask::apply_to) does,
+/// pushes it to `validator`, and returns it.
 ///
 /// # Errors
 /// [`Utf8Error`] as [`Utf8Validator::push`] says.

@@ -1,4 +1,5 @@
-//! permessage-brotli on the seam of extensions: negotiated, from one side to the other, and against hostile peers.
+//! permessage-brotli on the seam of extensions: negotiated, from one side to the other, and against
+//! hostile peers.
 #![cfg(feature = "brotli")]
 #![allow(
     clippy::cast_possible_truncation,

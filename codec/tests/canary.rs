@@ -1,4 +1,5 @@
-//! Nothing that was not written to memory goes out (row R41): fresh memory is filled with a canary, which no output may hold.
+//! Nothing that was not written to memory goes out (row R41): fresh memory is filled with a canary,
+//! which no output may hold.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,

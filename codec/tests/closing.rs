@@ -262,7 +262,8 @@ fn a_close_that_spans_reads_is_one_close() {
     }
 }
 
-/// A Pong that had no room stays due; once a Close has found room before it, it is not owed any more.
+/// A Pong that had no room stays due; once a Close has found room before it, it is not owed any
+/// more.
 #[test]
 fn s5_5_1_no_pong_follows_a_close_that_was_written_before_it() {
     let close = close_payload(1000, b"");
@@ -270,7 +271,8 @@ fn s5_5_1_no_pong_follows_a_close_that_was_written_before_it() {
         let header_len = if role == Role::Client { 6 } else { 2 };
         let long_ping = frame(role, 0x89, &[b'p'; 125]);
         let mut no_room: &mut [u8] = &mut [];
-        // The peer's Close is answered, and this side's own is sent, into room for a Close and no more.
+        // The peer's Close is answered, and this side's own is sent, into room for a Close and no
+        // more.
         for is_peers in [true, false] {
             let mut side = connection(role);
             let mut memory = long_ping.clone();

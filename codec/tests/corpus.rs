@@ -1,4 +1,5 @@
-//! Runs the bodies of the fuzz targets over their stored corpus, so that what fuzzing has found stays found.
+//! Runs the bodies of the fuzz targets over their stored corpus, so that what fuzzing has found
+//! stays found.
 
 #![allow(
     clippy::cast_possible_truncation,

@@ -1,4 +1,5 @@
-//! permessage-deflate against hostile peers: rows C and R15 to R22 of the catalogue, and the examples of RFC 7692.
+//! permessage-deflate against hostile peers: rows C and R15 to R22 of the catalogue, and the
+//! examples of RFC 7692.
 #![cfg(feature = "deflate")]
 #![allow(
     clippy::cast_possible_truncation,
@@ -165,7 +166,8 @@ fn c11_both_limits_apply_and_are_named() {
             ProtocolError::CompressedTooBig { compressed_size: 5000, compressed_size_max: 2149 };
         outcome_with(role, full(), size_max(1000), &wire).assert_fails(&[], error, 1009);
         assert_eq!(error.name(), "compressed_too_big");
-        // and a message that does not compress, of exactly the limit, is accepted however it is encoded
+        // and a message that does not compress, of exactly the limit, is accepted however it is
+        // encoded
         let wire = compressed(role, &stored(&noise(1000)));
         assert_eq!(outcome_with(role, full(), size_max(1000), &wire).error, None);
     }
@@ -360,7 +362,8 @@ fn r20_c22_control_frames_between_compressed_fragments_keep_the_state() {
     }
 }
 
-/// A match of length 3 at distance 300, after 300 literals, and one to `distance` in a second message.
+/// A match of length 3 at distance 300, after 300 literals, and one to `distance` in a second
+/// message.
 fn far_messages(first: &[u8], distance: usize) -> [Vec<u8>; 2] {
     let mut bits: Vec<u8> = vec![0, 1, 0, 0, 0, 0, 0, 0, 0, 1]; // fixed codes; length 3 is 0000001
     let (code, extra_bits, extra) = match distance {

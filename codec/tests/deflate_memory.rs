@@ -1,4 +1,5 @@
-//! Bounds on memory with permessage-deflate, by an allocator that counts: rows C08, C12, C28, R15 and R18 of the catalogue.
+//! Bounds on memory with permessage-deflate, by an allocator that counts: rows C08, C12, C28, R15
+//! and R18 of the catalogue.
 #![cfg(feature = "deflate")]
 #![allow(
     clippy::cast_possible_truncation,
@@ -146,7 +147,8 @@ fn memory_follows_the_bytes_that_have_arrived() {
     assert!(cost.peak <= STREAM + 4096, "{cost:?}");
 }
 
-/// Bytes of heap memory that a connection holds after having sent and received ten messages of `len` bytes.
+/// Bytes of heap memory that a connection holds after having sent and received ten messages of
+/// `len` bytes.
 fn idle_cost(deflate: Deflate, len: usize) -> (usize, usize) {
     warm();
     let connections = 50;

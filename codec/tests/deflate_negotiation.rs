@@ -1,4 +1,5 @@
-//! The negotiation of permessage-deflate (RFC 7692, 5 and 7.1): rows C01 to C07 and R18 of the catalogue.
+//! The negotiation of permessage-deflate (RFC 7692, 5 and 7.1): rows C01 to C07 and R18 of the
+//! catalogue.
 #![cfg(feature = "deflate")]
 #![allow(
     clippy::cast_possible_truncation,

@@ -1,4 +1,5 @@
-//! permessage-deflate from one side to the other: every parameter, every split, and an inflater that is not the library's.
+//! permessage-deflate from one side to the other: every parameter, every split, and an inflater
+//! that is not the library's.
 #![cfg(feature = "deflate")]
 #![allow(
     clippy::cast_possible_truncation,
@@ -50,7 +51,8 @@ fn messages() -> Vec<Vec<u8>> {
     messages
 }
 
-/// Sends `messages` and asserts what arrives, and what an inflater with a strict window makes of it.
+/// Sends `messages` and asserts what arrives, and what an inflater with a strict window makes of
+/// it.
 fn exchange(role: Role, deflate: Deflate, messages: &[Vec<u8>]) {
     let mut sender = side(role, deflate, Config::default());
     let mut receiver = side(peer_of(role), deflate, Config::default());

@@ -1,6 +1,7 @@
-//! Byte streams, good and bad, through this codec and through three peers: every disagreement is on a list with the RFC's
-//! word on it (`codec/fuzz/src/differential/allowed.rs`). `WSCODEC_DIFFERENTIAL_STREAMS` says how many streams, 100,000 if
-//! it is not set; `WSCODEC_DIFFERENTIAL_SEED` where they begin.
+//! Byte streams, good and bad, through this codec and through three peers: every disagreement is on
+//! a list with the RFC's word on it (`codec/fuzz/src/differential/allowed.rs`).
+//! `WSCODEC_DIFFERENTIAL_STREAMS` says how many streams, 100,000 if it is not set;
+//! `WSCODEC_DIFFERENTIAL_SEED` where they begin.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -185,7 +186,8 @@ fn close(random: &mut Random, wire: &mut Vec<u8>, receiver: Role) {
     push_frame(random, wire, receiver, 0x88, &payload);
 }
 
-/// Messages, whole and in fragments, with control frames between, mostly right; perhaps a Close; perhaps cut off.
+/// Messages, whole and in fragments, with control frames between, mostly right; perhaps a Close;
+/// perhaps cut off.
 fn stream(random: &mut Random, receiver: Role) -> Vec<u8> {
     let mut wire = Vec::new();
     for _ in 0..random.below(6) {

@@ -1,4 +1,5 @@
-//! The layers below a connection as an analyser uses them: frame decoder, encoder, close codes, and what errors say.
+//! The layers below a connection as an analyser uses them: frame decoder, encoder, close codes, and
+//! what errors say.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -176,7 +177,8 @@ fn the_default_limits_are_the_documented_ones() {
     );
 }
 
-/// Every error: its close code, its name for counters, and its words, which name the offending value and the limit.
+/// Every error: its close code, its name for counters, and its words, which name the offending
+/// value and the limit.
 #[test]
 fn s7_4_1_every_error_has_its_close_code_name_and_words() {
     let utf8 = Utf8Error { valid_up_to: 7 };

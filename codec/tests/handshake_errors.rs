@@ -1,4 +1,5 @@
-//! What the errors of the opening handshake say: status, name for counters, words; and that every error stays.
+//! What the errors of the opening handshake say: status, name for counters, words; and that every
+//! error stays.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,

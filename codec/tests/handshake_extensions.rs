@@ -158,7 +158,8 @@ impl ClientExtensions for Wanted {
     }
 }
 
-/// The server's part: takes the first offer of `x-window`, and answers what it is told to beside it.
+/// The server's part: takes the first offer of `x-window`, and answers what it is told to beside
+/// it.
 struct Window {
     taken: Option<String>,
     beside: Option<&'static str>,

@@ -1,4 +1,5 @@
-//! The head of either side's message: rows B01-B08, B28-B33, R29, R30, R33, R34 of the catalogue of hostile inputs.
+//! The head of either side's message: rows B01-B08, B28-B33, R29, R30, R33, R34 of the catalogue of
+//! hostile inputs.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
@@ -307,7 +308,8 @@ fn b33_what_is_not_http_fails_at_its_first_wrong_byte() {
     assert_refused("space", b" GET", HeadError::NotHttp { at: 0, byte: b' ' }, 400);
 }
 
-/// Each cut, and each pair of cuts, of a head with frames behind it: the same result, and the same bytes left.
+/// Each cut, and each pair of cuts, of a head with frames behind it: the same result, and the same
+/// bytes left.
 #[track_caller]
 fn assert_same_at_every_split<S: Side>(bytes: &[u8], side: impl Fn() -> S) {
     let whole = feed(&mut side(), bytes);

@@ -1,4 +1,5 @@
-//! Client and server joined in memory, from the request to the first frames: rows B18, B28, R33, R34.
+//! Client and server joined in memory, from the request to the first frames: rows B18, B28, R33,
+//! R34.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
@@ -17,7 +18,8 @@ fn server() -> ServerHandshake {
     ServerHandshake::new(HandshakeLimits::default())
 }
 
-/// Feeds `bytes` to `receive` in reads of `size`, until it says that it is done; returns what it has not taken.
+/// Feeds `bytes` to `receive` in reads of `size`, until it says that it is done; returns what it
+/// has not taken.
 fn in_reads(
     bytes: &mut [u8],
     size: usize,

@@ -20,7 +20,8 @@ use wscodec::handshake::{ClientHandshake, ClientRequest, HandshakeError, Handsha
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What the positions of the header lines may take beside the bytes of the head: 128 of them, four words each.
+/// What the positions of the header lines may take beside the bytes of the head: 128 of them, four
+/// words each.
 const POSITIONS_SIZE_MAX: usize = 128 * 4 * size_of::<usize>();
 
 fn feed_in_reads(side: &mut impl Side, bytes: &mut [u8], read_len: usize) {
@@ -48,8 +49,8 @@ fn b01_a_head_takes_no_more_than_its_limit_whatever_arrives() {
     }
 }
 
-/// A server that answers with a flood, or drips for ever: bounded memory, and a reason. How long a drip may take is the
-/// caller's to say, which has the clock.
+/// A server that answers with a flood, or drips for ever: bounded memory, and a reason. How long a
+/// drip may take is the caller's to say, which has the clock.
 #[test]
 fn b31_a_client_bounds_floods_of_headers_heads_without_end_and_drips() {
     let mut flood = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
@@ -75,7 +76,8 @@ fn b31_a_client_bounds_floods_of_headers_heads_without_end_and_drips() {
             assert_eq!(client.receive(&mut &mut [][..]).map(drop), Err(error.into()));
         }
     }
-    // A head that never ends because its server is slow: nothing is wrong with it, and it takes what has arrived.
+    // A head that never ends because its server is slow: nothing is wrong with it, and it takes
+    // what has arrived.
     let mut client = client();
     let mut bytes = response(&[]);
     bytes.pop();

@@ -1,4 +1,5 @@
-//! What the user of the crate may not put into a handshake: rows B34, B36 and R32 of the catalogue of hostile inputs.
+//! What the user of the crate may not put into a handshake: rows B34, B36 and R32 of the catalogue
+//! of hostile inputs.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,

@@ -1,5 +1,5 @@
-//! Any bytes at all, and a second opinion: no input panics, splits change nothing, and what is accepted here is what
-//! `httparse` reads too.
+//! Any bytes at all, and a second opinion: no input panics, splits change nothing, and what is
+//! accepted here is what `httparse` reads too.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
@@ -194,7 +194,8 @@ proptest! {
     }
 }
 
-/// `httparse` reads a whole head where we do not: one of the ways in which we are stricter must be the reason.
+/// `httparse` reads a whole head where we do not: one of the ways in which we are stricter must be
+/// the reason.
 fn assert_refused_on_purpose(bytes: &[u8], result: Result<bool, HandshakeError>) {
     let shown = String::from_utf8_lossy(bytes);
     match result {

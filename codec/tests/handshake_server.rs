@@ -1,4 +1,5 @@
-//! The server's side, RFC 6455, 4.2: rows B09-B21, R31, R34-R36, E17 of the catalogue of hostile inputs.
+//! The server's side, RFC 6455, 4.2: rows B09-B21, R31, R34-R36, E17 of the catalogue of hostile
+//! inputs.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,

@@ -19,7 +19,8 @@ use wscodec::header::{Fin, FrameHeader, HeaderRules, Masking, Opcode, Parsed, Rs
 use wscodec::mask::MaskKey;
 use wscodec::{FrameError, Limits, ProtocolError, Role};
 
-/// `input` fails with `error`, and every shorter input does not: the judge speaks at its last byte, and not later.
+/// `input` fails with `error`, and every shorter input does not: the judge speaks at its last byte,
+/// and not later.
 #[track_caller]
 fn assert_fatal_at_last_byte(role: Role, input: &[u8], error: FrameError, code: u16) {
     outcome_of(role, input).assert_fails(&[], ProtocolError::Frame(error), code);
@@ -134,7 +135,8 @@ fn a08_the_first_lengths_of_each_form_pass() {
     }
 }
 
-/// Lengths round every edge of the format and of machine words, each by the limit that it just fits or just does not.
+/// Lengths round every edge of the format and of machine words, each by the limit that it just fits
+/// or just does not.
 #[test]
 fn s5_2_lengths_are_judged_by_the_limits_on_the_header_alone() {
     let edges = [125, 126, 127, 65_535, 65_536, 1 << 31, u32::MAX.into(), 1 << 32, i64::MAX as u64];

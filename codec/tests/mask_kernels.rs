@@ -182,7 +182,8 @@ fn every_kernel_has_a_name_of_its_own_and_scalar_is_there() {
     assert_eq!(names.first(), Some(&Kernel::best().name()));
 }
 
-/// The kernels are what this says they are: without it a machine of lesser kind would test less, unseen.
+/// The kernels are what this says they are: without it a machine of lesser kind would test less,
+/// unseen.
 #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
 #[test]
 fn kernels_agree_with_the_detection_of_std() {

@@ -190,8 +190,9 @@ fn r13_empty_fragments_are_counted_and_cost_no_memory() {
     }
 }
 
-/// Work is linear in the bytes that arrive: one call a read and one for the message, and what growing copies is less
-/// than twice the message. 131,072 fragments of nothing, of a byte, and of 128, which come to 16 MiB.
+/// Work is linear in the bytes that arrive: one call a read and one for the message, and what
+/// growing copies is less than twice the message. 131,072 fragments of nothing, of a byte, and of
+/// 128, which come to 16 MiB.
 #[test]
 fn r12_many_fragments_are_put_together_in_linear_work() {
     const FRAGMENTS: usize = 131_072;

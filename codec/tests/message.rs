@@ -1,4 +1,5 @@
-//! Messages and their fragments, RFC 6455, 5.4: rows A19-A23, A27-A31 and what else concerns their shape.
+//! Messages and their fragments, RFC 6455, 5.4: rows A19-A23, A27-A31 and what else concerns their
+//! shape.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,

@@ -31,7 +31,8 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The names of all test functions, and where they stand: those under a `#[test]`, with other attributes between or not.
+/// The names of all test functions, and where they stand: those under a `#[test]`, with other
+/// attributes between or not.
 fn tests() -> BTreeMap<String, PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut files = Vec::new();
@@ -54,7 +55,8 @@ fn tests() -> BTreeMap<String, PathBuf> {
     names
 }
 
-/// The rows that a test's name begins with, such as `R07` and `A22` of `r07_a22_…`; sections and goals stand between.
+/// The rows that a test's name begins with, such as `R07` and `A22` of `r07_a22_…`; sections and
+/// goals stand between.
 fn rows_of(name: &str) -> Vec<String> {
     name.split('_')
         .take_while(|word| {

@@ -1,5 +1,6 @@
-//! What has really broken WebSocket software, as the bytes that did it: rows R01-R06, R08, R10, R16, R19, R21, R23, R27,
-//! R28, R37 and R39. `codec/tests/README.md` says which test has which row.
+//! What has really broken WebSocket software, as the bytes that did it: rows R01-R06, R08, R10,
+//! R16, R19, R21, R23, R27, R28, R37 and R39. `codec/tests/README.md` says which test has which
+//! row.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -27,7 +28,8 @@ use wscodec::{
     Utf8Error,
 };
 
-/// The bytes fail with `error` in one call, and already at byte `at`, counted from 1; one byte fewer does not.
+/// The bytes fail with `error` in one call, and already at byte `at`, counted from 1; one byte
+/// fewer does not.
 #[track_caller]
 fn assert_fails_at(role: Role, bytes: &[u8], error: FrameError, code: u16, at: usize) {
     outcome_of(role, bytes).assert_fails(&[], error.into(), code);
@@ -98,7 +100,8 @@ fn r07_the_sum_of_fragments_never_wraps_past_the_limit() {
         assert_eq!(outcome.events, []);
         assert_eq!(closes_in(&outcome.replies), [code]);
     }
-    // Without a limit on frames it is the sum that must not wrap: what it would have come to is in the error.
+    // Without a limit on frames it is the sum that must not wrap: what it would have come to is in
+    // the error.
     let limits = Limits { frame_size_max: u64::MAX, ..Limits::default() };
     let wire = [first, hex("80 ff 7fffffffffffffff M")].concat();
     let error = ProtocolError::MessageTooBig {
@@ -106,7 +109,8 @@ fn r07_the_sum_of_fragments_never_wraps_past_the_limit() {
         message_size_max: Limits::MESSAGE_SIZE_MAX,
     };
     feed(&mut with_limits(Role::Server, limits), &wire).assert_fails(&[], error, 1009);
-    // And where even the message has no limit, the number of bytes that a header may claim twice is still a number.
+    // And where even the message has no limit, the number of bytes that a header may claim twice is
+    // still a number.
     let limits = Limits { message_size_max: usize::MAX, ..limits };
     let claims = header(Role::Client, 0x02, 64, i64::MAX as u64);
     let mut side = with_limits(Role::Client, limits);
@@ -188,8 +192,8 @@ fn r19_r21_rsv1_is_1002_where_nothing_gives_it_a_meaning() {
     }
 }
 
-/// All but the last byte of a frame, at the very end of memory that may be touched: unmasking what is not there
-/// would crash.
+/// All but the last byte of a frame, at the very end of memory that may be touched: unmasking what
+/// is not there would crash.
 #[cfg(unix)]
 #[test]
 fn r23_a_partial_payload_is_unmasked_to_its_last_byte_and_not_past_it() {
@@ -370,7 +374,8 @@ fn locked_versions(name: &str) -> Vec<[u32; 3]> {
     versions
 }
 
-/// Dependencies whose older versions have advisories that this row names: none of those is in the lock file.
+/// Dependencies whose older versions have advisories that this row names: none of those is in the
+/// lock file.
 #[test]
 fn r39_no_locked_dependency_is_older_than_its_fix() {
     for version in locked_versions("bytes") {

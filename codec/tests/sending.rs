@@ -1,4 +1,5 @@
-//! What goes out: masking keys (RFC 6455, 5.3 and 10.3; rows A44, R26), and that it comes in again (row A46).
+//! What goes out: masking keys (RFC 6455, 5.3 and 10.3; rows A44, R26), and that it comes in again
+//! (row A46).
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -40,8 +41,9 @@ fn chi_squared(counts: &[u32; 256]) -> f64 {
     counts.iter().map(|count| (f64::from(*count) - expected).powi(2) / expected).sum()
 }
 
-/// Each byte of the key uniform, no more repeats than chance gives, and none between neighbours. The bounds are six
-/// standard deviations and more away: a generator that is right fails once in a hundred million runs.
+/// Each byte of the key uniform, no more repeats than chance gives, and none between neighbours.
+/// The bounds are six standard deviations and more away: a generator that is right fails once in a
+/// hundred million runs.
 #[test]
 fn a44_r26_s10_3_the_keys_of_a_million_frames_are_as_chance_has_them() {
     const FRAMES: usize = 1_000_000;

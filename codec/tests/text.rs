@@ -68,7 +68,8 @@ fn a38_s8_1_invalid_text_is_1007() {
 fn a38_text_fails_as_soon_as_the_offending_byte_is_there_and_no_sooner() {
     for role in ROLES {
         for (name, bytes, offending_at) in INVALID {
-            // A frame that declares much more than ever arrives: neither FIN nor the frame's end is waited for.
+            // A frame that declares much more than ever arrives: neither FIN nor the frame's end is
+            // waited for.
             for b0 in [0x81, 0x01] {
                 let mut wire = header(role, b0, 16, 1000);
                 let header_len = wire.len();

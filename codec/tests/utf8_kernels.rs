@@ -1,7 +1,9 @@
-//! Text by every kernel that this CPU can run, whole and in pieces, masked and not, against the standard library.
+//! Text by every kernel that this CPU can run, whole and in pieces, masked and not, against the
+//! standard library.
 //!
-//! The strings of the kernels' own test (`codec/src/utf8/exhaustive.rs`) show that a block is judged rightly; these
-//! show that a text of any length, anywhere in memory and however split, is taken apart into blocks rightly.
+//! The strings of the kernels' own test (`codec/src/utf8/exhaustive.rs`) show that a block is
+//! judged rightly; these show that a text of any length, anywhere in memory and however split, is
+//! taken apart into blocks rightly.
 #![allow(
     clippy::cast_possible_truncation,
     clippy::indexing_slicing,
@@ -22,7 +24,8 @@ use wscodec::{Utf8Error, text};
 
 const KEY: MaskKey = MaskKey::new([0x37, 0xfa, 0x21, 0x3d]);
 
-/// What is known of a text after a piece of it: the bytes of a character that is still open, or where the fault is.
+/// What is known of a text after a piece of it: the bytes of a character that is still open, or
+/// where the fault is.
 type Verdict = Result<Vec<u8>, u64>;
 
 /// What the standard library says of everything so far.
@@ -61,7 +64,8 @@ fn xor(bytes: &mut [u8], phase: usize) {
     }
 }
 
-/// Takes `piece`, which is masked in `slice` unless it is pushed as it is, and looks at what comes out.
+/// Takes `piece`, which is masked in `slice` unless it is pushed as it is, and looks at what comes
+/// out.
 fn take(
     validator: &mut Utf8Validator,
     kernel: Option<Kernel>,

@@ -1,7 +1,9 @@
-//! What this machine allows to what a run asks of it: descriptors and ports, and the command that fixes a shortage.
+//! What this machine allows to what a run asks of it: descriptors and ports, and the command that
+//! fixes a shortage.
 //!
-//! Apart from the rest because it is the only module that reads `/proc` and changes a limit of the process. Everything
-//! that judges is pure: [`Host::shortages`] compares two values, and a test makes both.
+//! Apart from the rest because it is the only module that reads `/proc` and changes a limit of the
+//! process. Everything that judges is pure: [`Host::shortages`] compares two values, and a test
+//! makes both.
 
 use std::fmt;
 use std::fs;
@@ -10,8 +12,8 @@ use std::ops::RangeInclusive;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Descriptors that a process needs beside its connections: standard streams, the epoll instance and waker of each
-/// thread, listener, output files.
+/// Descriptors that a process needs beside its connections: standard streams, the epoll instance
+/// and waker of each thread, listener, output files.
 const DESCRIPTORS_BASE: u64 = 24;
 /// Epoll instance, waker and timer of one thread.
 const DESCRIPTORS_PER_THREAD: u64 = 4;
@@ -56,7 +58,8 @@ pub struct Demand {
     pub accepted: u64,
     /// Threads with a runtime of their own, client and server together.
     pub threads: u64,
-    /// Different pairs of a source and a target address and port that the connections are spread over, at least 1.
+    /// Different pairs of a source and a target address and port that the connections are spread
+    /// over, at least 1.
     pub routes: u64,
 }
 
@@ -130,7 +133,8 @@ fn parse_port_range(text: &str) -> Option<RangeInclusive<u16>> {
     (first <= last).then_some(first..=last)
 }
 
-/// Something that a run needs and the machine doesn't grant. `Display` explains it and ends with the command that helps.
+/// Something that a run needs and the machine doesn't grant. `Display` explains it and ends with
+/// the command that helps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shortage {

@@ -1,4 +1,5 @@
-//! The reference server when the process runs out of descriptors. Alone in its file: the limit is the process's.
+//! The reference server when the process runs out of descriptors. Alone in its file: the limit is
+//! the process's.
 
 mod peer;
 
@@ -17,7 +18,8 @@ fn e08_accept_waits_for_descriptors_without_spinning_and_recovers() {
     let spare: Vec<File> = (0..8).map(|_| File::open("/dev/null").unwrap()).collect();
     let open = std::fs::read_dir("/proc/self/fd").unwrap().count() as u64;
     let hard = DescriptorLimit::read().hard;
-    // The directory's own descriptor is free again: the client's socket takes it, and none is left for accept.
+    // The directory's own descriptor is free again: the client's socket takes it, and none is left
+    // for accept.
     setrlimit(Resource::Nofile, Rlimit { current: Some(open), maximum: hard }).unwrap();
     let mut waiting = Peer::connect(server.local_addr());
     waiting.send(request("").as_bytes());

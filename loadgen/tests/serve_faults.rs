@@ -1,4 +1,5 @@
-//! The reference server with clients that misbehave: each ends in its counter within its bound, and nobody else notices.
+//! The reference server with clients that misbehave: each ends in its counter within its bound, and
+//! nobody else notices.
 
 mod peer;
 
@@ -21,7 +22,8 @@ fn e01_silence_and_slow_heads_end_at_the_handshake_timeout() {
     let mut slow = Peer::connect(server.local_addr());
     let mut dripping = slow.stream.try_clone().unwrap();
     let drip = thread::spawn(move || {
-        // A byte each few milliseconds, for as long as the server takes them: a deadline that a byte moves never comes.
+        // A byte each few milliseconds, for as long as the server takes them: a deadline that a
+        // byte moves never comes.
         let head = request(&"X-Slow: 1\r\n".repeat(1000));
         let pace = Duration::from_millis(5);
         dripping.set_read_timeout(Some(pace)).unwrap();

@@ -1,4 +1,5 @@
-//! The reference server's memory with clients that want much of it. One test at a time: what is measured is the process's.
+//! The reference server's memory with clients that want much of it. One test at a time: what is
+//! measured is the process's.
 
 mod peer;
 
@@ -30,7 +31,8 @@ fn count_to_end(mut stream: TcpStream) -> u64 {
     }
 }
 
-/// A client that sends `unit` and never reads is read from no more at some point, and served again once it reads.
+/// A client that sends `unit` and never reads is read from no more at some point, and served again
+/// once it reads.
 fn assert_paused(unit: &[u8], replies_len: impl Fn(u64) -> RangeInclusive<u64>) {
     let server = start(&config());
     let mut healthy = Peer::open(server.local_addr());

@@ -1,5 +1,5 @@
-//! What the fuzz targets do with their input: plain functions, which `cargo test` runs over the stored corpus too
-//! (`codec/tests/corpus.rs`). Each asserts what must hold for every input.
+//! What the fuzz targets do with their input: plain functions, which `cargo test` runs over the
+//! stored corpus too (`codec/tests/corpus.rs`). Each asserts what must hold for every input.
 
 use std::mem::MaybeUninit;
 
@@ -41,7 +41,8 @@ fn choices(data: &[u8]) -> (u8, &[u8]) {
     data.split_first().map_or((0, data), |(first, rest)| (*first, rest))
 }
 
-/// A header parsed from a prefix never contradicts the one parsed from more, and encodes back to its bytes.
+/// A header parsed from a prefix never contradicts the one parsed from more, and encodes back to
+/// its bytes.
 pub fn header(data: &[u8]) {
     let (choice, bytes) = choices(data);
     let rules = HeaderRules {
@@ -229,7 +230,8 @@ pub fn mask(data: &[u8]) {
     assert_eq!(mask::apply_to(key, payload, &mut copy, phase), expected);
 }
 
-/// The validator, the walk that unmasks, and the standard library say the same of every text and every split.
+/// The validator, the walk that unmasks, and the standard library say the same of every text and
+/// every split.
 pub fn utf8(data: &[u8]) {
     let (step, bytes) = choices(data);
     let verdict = std::str::from_utf8(bytes).map_err(|error| error.valid_up_to() as u64);
@@ -261,7 +263,8 @@ pub fn utf8(data: &[u8]) {
 /// What a handshake said, and how many bytes it took.
 type Verdict<E> = (Result<String, E>, usize);
 
-/// Both the same; of two refusals the reason may differ, since more bytes may show more than one thing wrong.
+/// Both the same; of two refusals the reason may differ, since more bytes may show more than one
+/// thing wrong.
 fn assert_same_verdict<E: std::fmt::Debug + PartialEq>(
     whole: Option<&Verdict<E>>,
     split: Option<&Verdict<E>>,

@@ -20,8 +20,9 @@ mod puff;
 /// The limit on messages, so that a bomb is one.
 const MESSAGE_SIZE_MAX: usize = 40_000;
 
-/// Compressed payloads never hang, never exceed the limit, and mean the same whatever the reads; what is sent
-/// arrives; and where an inflater that shares no line with the library's finds a message, it is the same one.
+/// Compressed payloads never hang, never exceed the limit, and mean the same whatever the reads;
+/// what is sent arrives; and where an inflater that shares no line with the library's finds a
+/// message, it is the same one.
 pub fn inflate(data: &[u8]) {
     let Some(([choice, cut], payload)) = data.split_first_chunk::<2>() else { return };
     let choice = Choice { bits: *choice, cut: usize::from(*cut) };
@@ -29,7 +30,8 @@ pub fn inflate(data: &[u8]) {
         0 => judge(&choice, payload),
         1 => round_trip(&choice, payload),
         _ => {
-            // One payload in a message of its own, and once more in two frames, so that context takeover matters.
+            // One payload in a message of its own, and once more in two frames, so that context
+            // takeover matters.
             let half = payload.len() * choice.cut / 256;
             let (first, second) = payload.split_at(half);
             let kind = if choice.bits & 8 == 0 { 0x42 } else { 0x41 };

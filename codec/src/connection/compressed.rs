@@ -1,7 +1,8 @@
-//! Compressed messages (RFC 7692, 6.2): payload to the extension as it arrives, what comes out of it to the assembler.
+//! Compressed messages (RFC 7692, 6.2): payload to the extension as it arrives, what comes out of
+//! it to the assembler.
 //!
-//! Apart from the way of other messages, which pays nothing for it. Invariant: `Phase::Compressed` is there only if an
-//! extension is.
+//! Apart from the way of other messages, which pays nothing for it. Invariant: `Phase::Compressed`
+//! is there only if an extension is.
 
 use crate::error::ProtocolError;
 use crate::header::{Fin, FrameHeader, Rsv};
@@ -15,8 +16,9 @@ use super::{Delivery, Event, Phase, Receiver};
 impl Receiver {
     /// Whether the frame belongs to a compressed message, whose header is judged then.
     ///
-    /// "A message with the "Per-Message Compressed" bit set on the first fragment of the message is called a
-    /// "compressed message"" (RFC 7692, 6). That the bit is on no other frame is the header's judge to see.
+    /// "A message with the "Per-Message Compressed" bit set on the first fragment of the message is
+    /// called a "compressed message"" (RFC 7692, 6). That the bit is on no other frame is the
+    /// header's judge to see.
     #[cold]
     pub(super) fn compressed_begins(
         &mut self,
@@ -26,7 +28,8 @@ impl Receiver {
         if header.rsv() == Rsv::NONE && !inflow.is_open() {
             return Ok(false);
         }
-        // What the frames declare is compressed; the message's own limit is judged as it is decompressed.
+        // What the frames declare is compressed; the message's own limit is judged as it is
+        // decompressed.
         let compressed_size_max = compressed_size_max(&self.limits);
         let limits = Limits { message_size_max: compressed_size_max, ..self.limits };
         let place = self.assembler.begin(header, &limits).map_err(|error| match error {
@@ -43,7 +46,8 @@ impl Receiver {
         Ok(true)
     }
 
-    /// Goes on with the current frame of a compressed message; `None` if there is nothing to say yet.
+    /// Goes on with the current frame of a compressed message; `None` if there is nothing to say
+    /// yet.
     #[inline(never)]
     pub(super) fn decompress<'i>(
         &mut self,

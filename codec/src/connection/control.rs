@@ -1,4 +1,5 @@
-//! Control frames: the payload of one that spans reads, and the replies that are due (RFC 6455, 5.5).
+//! Control frames: the payload of one that spans reads, and the replies that are due (RFC 6455,
+//! 5.5).
 
 use alloc::boxed::Box;
 

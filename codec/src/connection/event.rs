@@ -11,8 +11,8 @@ pub enum Event<'e> {
     Text(&'e str),
     /// A whole binary message.
     Binary(&'e [u8]),
-    /// The next piece of a text message, under [`Delivery::Streamed`](super::Delivery::Streamed): whole characters.
-    /// [`Fin::Final`] marks the last piece, which may be empty.
+    /// The next piece of a text message, under [`Delivery::Streamed`](super::Delivery::Streamed):
+    /// whole characters. [`Fin::Final`] marks the last piece, which may be empty.
     TextPiece(&'e str, Fin),
     /// The next piece of a binary message, under [`Delivery::Streamed`](super::Delivery::Streamed).
     BinaryPiece(&'e [u8], Fin),
@@ -20,6 +20,7 @@ pub enum Event<'e> {
     Ping(&'e [u8]),
     /// A Pong, asked for or not.
     Pong(&'e [u8]),
-    /// The peer's Close; `None` if it was empty, what other APIs report as 1005. The answer has been taken care of.
+    /// The peer's Close; `None` if it was empty, what other APIs report as 1005. The answer has
+    /// been taken care of.
     Close(Option<CloseFrame<'e>>),
 }

@@ -8,8 +8,9 @@
 //!                   └── ProtocolError, Close(code) sent; or end of stream ┘
 //! ```
 //!
-//! The caller reads bytes from wherever they come, passes them to [`receive`](Connection::receive) until it returns
-//! `None`, and writes what has been appended to `out`. Invariant: whatever the reads, the events are the same.
+//! The caller reads bytes from wherever they come, passes them to [`receive`](Connection::receive)
+//! until it returns `None`, and writes what has been appended to `out`. Invariant: whatever the
+//! reads, the events are the same.
 
 mod compressed;
 mod control;
@@ -45,19 +46,20 @@ use crate::role::Role;
 
 /// Pings answered one by one in one input; of further ones only the newest is.
 ///
-/// RFC 6455, 5.5.3: "the endpoint MAY elect to send a Pong frame for only the most recently processed Ping frame".
-/// Bounds what a flood of Pings makes this side write.
+/// RFC 6455, 5.5.3: "the endpoint MAY elect to send a Pong frame for only the most recently
+/// processed Ping frame". Bounds what a flood of Pings makes this side write.
 const PONGS_PER_INPUT_MAX: u8 = 32;
 
 /// How data messages are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Delivery {
-    /// As [`Event::Text`] and [`Event::Binary`], once they are whole. A message that lies whole in the input is borrowed
-    /// from it; any other is put together in a buffer that grows with what has arrived.
+    /// As [`Event::Text`] and [`Event::Binary`], once they are whole. A message that lies whole in
+    /// the input is borrowed from it; any other is put together in a buffer that grows with what
+    /// has arrived.
     #[default]
     Whole,
-    /// As [`Event::TextPiece`] and [`Event::BinaryPiece`], as they arrive, borrowed from the input: for messages larger
-    /// than memory. Nothing is buffered but a split character.
+    /// As [`Event::TextPiece`] and [`Event::BinaryPiece`], as they arrive, borrowed from the input:
+    /// for messages larger than memory. Nothing is buffered but a split character.
     Streamed,
 }
 
@@ -87,17 +89,21 @@ impl Config {
     }
 }
 
-/// Where a connection stands (RFC 6455, 4.1, 7.1.3, 7.1.4), as the `readyState` of the browsers' API.
+/// Where a connection stands (RFC 6455, 4.1, 7.1.3, 7.1.4), as the `readyState` of the browsers'
+/// API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReadyState {
-    /// The opening handshake is not done: what [`handshake`](crate::handshake) is about. A [`Connection`] never is.
+    /// The opening handshake is not done: what [`handshake`](crate::handshake) is about. A
+    /// [`Connection`] never is.
     Connecting,
     /// Messages go both ways.
     Open,
-    /// A Close has been sent and the peer's has not arrived. Nothing more can be sent; messages may still arrive.
+    /// A Close has been sent and the peer's has not arrived. Nothing more can be sent; messages may
+    /// still arrive.
     Closing,
-    /// Both Close frames have been exchanged, or the connection failed, or the stream ended. Write what is left in the
-    /// output buffer; then a server closes TCP, and a client waits a bounded time for the server to do so (7.1.1).
+    /// Both Close frames have been exchanged, or the connection failed, or the stream ended. Write
+    /// what is left in the output buffer; then a server closes TCP, and a client waits a bounded
+    /// time for the server to do so (7.1.1).
     Closed,
 }
 
@@ -149,11 +155,12 @@ struct Receiver {
     inflow: Option<Box<Inflow>>,
 }
 
-/// The source of masking keys if none is named: [`ThreadKeys`] with `std`, and a key that masks nothing without, which is
-/// only good for servers.
+/// The source of masking keys if none is named: [`ThreadKeys`] with `std`, and a key that masks
+/// nothing without, which is only good for servers.
 #[cfg(feature = "std")]
 pub type DefaultKeys = ThreadKeys;
-/// The source of masking keys if none is named: without `std` there is none, which is only good for servers.
+/// The source of masking keys if none is named: without `std` there is none, which is only good for
+/// servers.
 #[cfg(not(feature = "std"))]
 pub type DefaultKeys = FixedKey;
 
@@ -177,7 +184,8 @@ impl Connection {
 }
 
 impl Connection<FixedKey> {
-    /// The server's side of a connection whose opening handshake is done: it masks nothing and needs no keys.
+    /// The server's side of a connection whose opening handshake is done: it masks nothing and
+    /// needs no keys.
     #[must_use]
     pub fn server(config: Config) -> Self {
         Self::with_mask_keys(Role::Server, config, FixedKey(MaskKey::ZERO))
@@ -185,23 +193,25 @@ impl Connection<FixedKey> {
 }
 
 impl<K: MaskKeySource> Connection<K> {
-    /// A connection whose opening handshake is done, with masking keys from `keys`. A server needs none.
+    /// A connection whose opening handshake is done, with masking keys from `keys`. A server needs
+    /// none.
     #[must_use]
     pub fn with_mask_keys(role: Role, config: Config, keys: K) -> Self {
         let sender = Sender::new(role, keys);
         Self { receiver: Receiver::new(role, config, &sender), sender }
     }
 
-    /// The same connection with the extension that the opening handshake has agreed on, if it has agreed on one. To
-    /// be called before anything is received or sent.
+    /// The same connection with the extension that the opening handshake has agreed on, if it has
+    /// agreed on one. To be called before anything is received or sent.
     ///
-    /// What an extension needs is kept outside of the connection and costs one without an extension nothing.
-    /// `wscodec::deflate` has an example.
+    /// What an extension needs is kept outside of the connection and costs one without an extension
+    /// nothing. `wscodec::deflate` has an example.
     #[must_use]
     pub fn with_extension(mut self, agreed: Option<&impl PerMessageExtension>) -> Self {
         if let Some(agreed) = agreed {
             let Transform { inflow, outflow } = agreed.transform(self.sender.role());
-            // "This document allocates the RSV1 bit of the WebSocket header for PMCEs" (RFC 7692, 6)
+            // "This document allocates the RSV1 bit of the WebSocket header for PMCEs" (RFC 7692,
+            // 6)
             let rules = HeaderRules { rsv_allowed: Rsv::RSV1, ..*self.receiver.decoder.rules() };
             self.receiver.decoder = FrameDecoder::new(rules);
             self.receiver.inflow = Some(inflow);
@@ -223,7 +233,8 @@ impl<K: MaskKeySource> Connection<K> {
         self.sender.ready_state()
     }
 
-    /// Whether both Close frames were exchanged: "the WebSocket connection is said to have been closed cleanly" (7.1.4).
+    /// Whether both Close frames were exchanged: "the WebSocket connection is said to have been
+    /// closed cleanly" (7.1.4).
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         self.sender.has(Marks::CLOSE_SENT)
@@ -237,19 +248,22 @@ impl<K: MaskKeySource> Connection<K> {
         self.sender.failed
     }
 
-    /// Takes bytes from the front of `input`, which shrinks, and returns the next event; `None` once all of `input` has
-    /// been taken. Call it until then: what it returns may come from earlier input.
+    /// Takes bytes from the front of `input`, which shrinks, and returns the next event; `None`
+    /// once all of `input` has been taken. Call it until then: what it returns may come from
+    /// earlier input.
     ///
-    /// Payloads are unmasked in place, once. A message that lies whole in `input` is borrowed from it; what is
-    /// incomplete at the end of `input` is copied and kept, so that the caller's memory is free again. Replies (Pong, Close) are
-    /// appended to `out`, at the latest when `None` is returned; if `out` has no room they stay due for the next call.
+    /// Payloads are unmasked in place, once. A message that lies whole in `input` is borrowed from
+    /// it; what is incomplete at the end of `input` is copied and kept, so that the caller's memory
+    /// is free again. Replies (Pong, Close) are appended to `out`, at the latest when `None` is
+    /// returned; if `out` has no room they stay due for the next call.
     ///
     /// After a Close has been received, further input is dropped (5.5.1).
     ///
     /// # Errors
-    /// [`ProtocolError`] once the peer has broken the protocol or a limit; every complete message before the offence has
-    /// been returned by then. A Close with [`ProtocolError::close_code`] has been appended to `out`. The connection has
-    /// failed for good: further calls return the same error and take nothing.
+    /// [`ProtocolError`] once the peer has broken the protocol or a limit; every complete message
+    /// before the offence has been returned by then. A Close with [`ProtocolError::close_code`] has
+    /// been appended to `out`. The connection has failed for good: further calls return the same
+    /// error and take nothing.
     #[inline]
     pub fn receive<'e, 'i: 'e>(
         &'e mut self,
@@ -259,8 +273,8 @@ impl<K: MaskKeySource> Connection<K> {
         self.receiver.receive(&mut self.sender, input, out)
     }
 
-    /// As [`receive`](Self::receive), and lends the sending half with the event: a message can be answered while it is
-    /// borrowed.
+    /// As [`receive`](Self::receive), and lends the sending half with the event: a message can be
+    /// answered while it is borrowed.
     ///
     /// ```
     /// # use wscodec::{Connection, Config, Event, Message, ProtocolError, Role};
@@ -301,8 +315,8 @@ impl<K: MaskKeySource> Connection<K> {
     /// Tells the connection that the peer's stream has ended.
     ///
     /// # Errors
-    /// [`ProtocolError::UnexpectedEof`] if the peer's Close had not arrived, what other APIs report as 1006; the error of
-    /// a connection that had failed before.
+    /// [`ProtocolError::UnexpectedEof`] if the peer's Close had not arrived, what other APIs report
+    /// as 1006; the error of a connection that had failed before.
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         let sender = &mut self.sender;
         sender.mark(Marks::EOF_RECEIVED);

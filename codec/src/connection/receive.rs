@@ -21,7 +21,8 @@ const FIN_BINARY: u8 = 0x82;
 /// The length field that announces a length of 16 bits.
 const LEN_16: u8 = 126;
 
-/// What has been received, and where it lies. Borrows from the input alone, so that the connection stays free to move.
+/// What has been received, and where it lies. Borrows from the input alone, so that the connection
+/// stays free to move.
 pub(super) enum Step<'i> {
     NeedMore,
     Input(Event<'i>),
@@ -62,8 +63,8 @@ impl Receiver {
         self.receive_any(sender, input, out)
     }
 
-    /// A whole data message of at most 65,535 bytes at the front of `input`: what most messages are. `None` sends
-    /// anything else, and all that is wrong, to the long way.
+    /// A whole data message of at most 65,535 bytes at the front of `input`: what most messages
+    /// are. `None` sends anything else, and all that is wrong, to the long way.
     #[inline]
     fn take_short<'i>(&self, input: &mut &'i mut [u8]) -> Option<(DataKind, MaskedPayload<'i>)> {
         let ([b0, b1], rest) = input.split_first_chunk::<2>()?;
@@ -189,7 +190,8 @@ impl Receiver {
         }
     }
 
-    /// Judges a header by where it stands; the frame's event if it lies whole in `input` and is nobody's part.
+    /// Judges a header by where it stands; the frame's event if it lies whole in `input` and is
+    /// nobody's part.
     fn frame_begins<'i, K: MaskKeySource>(
         &mut self,
         sender: &mut Sender<K>,
@@ -266,7 +268,8 @@ impl Receiver {
                 sender.mark(Marks::CLOSE_RECEIVED);
                 sender.flush(out);
                 if !sender.has(Marks::CLOSE_SENT) {
-                    // "When sending a Close frame in response, the endpoint typically echos the status code it received" (5.5.1)
+                    // "When sending a Close frame in response, the endpoint typically echos the
+                    // status code it received" (5.5.1)
                     sender.mark(Marks::CLOSE_SENT);
                     sender.send_close(payload.get(..2).unwrap_or(&[]), out);
                 }

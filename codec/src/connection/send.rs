@@ -25,15 +25,17 @@ pub enum Fragment<'m> {
     Binary(&'m [u8]),
 }
 
-/// The sending half of a [`Connection`](super::Connection): what may be sent, and the replies that are due.
+/// The sending half of a [`Connection`](super::Connection): what may be sent, and the replies that
+/// are due.
 ///
-/// [`Connection::receive_with_sender`](super::Connection::receive_with_sender) lends it together with an event, so that a message can be answered while it is still
-/// borrowed.
+/// [`Connection::receive_with_sender`](super::Connection::receive_with_sender) lends it together
+/// with an event, so that a message can be answered while it is still borrowed.
 #[derive(Debug)]
 pub struct Sender<K = DefaultKeys> {
     keys: K,
     role: Role,
-    /// What has happened that keeps a message from going out just so: usually nothing, which is one comparison.
+    /// What has happened that keeps a message from going out just so: usually nothing, which is one
+    /// comparison.
     marks: Marks,
     /// The message that is being sent in fragments.
     sending: Option<DataKind>,
@@ -119,7 +121,8 @@ impl<K: MaskKeySource> Sender<K> {
         }
     }
 
-    /// Whether the state is [`ReadyState::Open`]; a failure has always sent a Close or seen the end of the stream.
+    /// Whether the state is [`ReadyState::Open`]; a failure has always sent a Close or seen the end
+    /// of the stream.
     #[inline]
     pub(super) const fn is_open(&self) -> bool {
         let over = Marks::CLOSE_SENT.0 | Marks::CLOSE_RECEIVED.0 | Marks::EOF_RECEIVED.0;
@@ -139,22 +142,23 @@ impl<K: MaskKeySource> Sender<K> {
         }
     }
 
-    /// Appends a message to `out` as one frame; a client masks it with a fresh key while it is copied.
+    /// Appends a message to `out` as one frame; a client masks it with a fresh key while it is
+    /// copied.
     ///
-    /// Pings and Pongs may go between the fragments of a message. With an extension that compresses, a message that
-    /// gets shorter by it is sent compressed, any other as it is.
+    /// Pings and Pongs may go between the fragments of a message. With an extension that
+    /// compresses, a message that gets shorter by it is sent compressed, any other as it is.
     ///
     /// # Errors
-    /// Nothing is written then: [`SendError::NotOpen`] after a Close or a failure, [`SendError::MessageOpen`] for a data
-    /// message while [`send_fragment`](Self::send_fragment) has one open, [`SendError::ControlTooLong`],
-    /// [`SendError::BufferFull`].
+    /// Nothing is written then: [`SendError::NotOpen`] after a Close or a failure,
+    /// [`SendError::MessageOpen`] for a data message while [`send_fragment`](Self::send_fragment)
+    /// has one open, [`SendError::ControlTooLong`], [`SendError::BufferFull`].
     #[inline]
     pub fn send(&mut self, message: Message<'_>, out: &mut impl BufMut) -> Result<(), SendError> {
         self.send_frame(message.opcode(), message.payload(), out)
     }
 
-    /// As [`send`](Self::send), and never compressed: for payloads that are compressed already, and for secrets that
-    /// must not share a context with what an attacker can choose (RFC 7692, 8).
+    /// As [`send`](Self::send), and never compressed: for payloads that are compressed already, and
+    /// for secrets that must not share a context with what an attacker can choose (RFC 7692, 8).
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -167,7 +171,8 @@ impl<K: MaskKeySource> Sender<K> {
         self.send_plain(message.opcode(), key, message.payload(), out)
     }
 
-    /// Appends a prepared message to `out`: for a server a copy of bytes, compressed ones if that was agreed.
+    /// Appends a prepared message to `out`: for a server a copy of bytes, compressed ones if that
+    /// was agreed.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -183,10 +188,12 @@ impl<K: MaskKeySource> Sender<K> {
         self.send_frame(prepared.opcode(), prepared.payload(), out)
     }
 
-    /// Appends a piece of a message to `out` as a frame; the first opens the message, [`Fin::Final`] ends it.
+    /// Appends a piece of a message to `out` as a frame; the first opens the message,
+    /// [`Fin::Final`] ends it.
     ///
     /// # Errors
-    /// As [`send`](Self::send); [`SendError::NoMessageOpen`] if the open message is of the other type.
+    /// As [`send`](Self::send); [`SendError::NoMessageOpen`] if the open message is of the other
+    /// type.
     pub fn send_fragment(
         &mut self,
         fragment: Fragment<'_>,
@@ -212,8 +219,8 @@ impl<K: MaskKeySource> Sender<K> {
         Ok(())
     }
 
-    /// Appends a data message to `out` in frames of at most `fragment_size_max` bytes, which may split characters.
-    /// A Ping or Pong goes out whole.
+    /// Appends a data message to `out` in frames of at most `fragment_size_max` bytes, which may
+    /// split characters. A Ping or Pong goes out whole.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -236,7 +243,8 @@ impl<K: MaskKeySource> Sender<K> {
         self.send_split(message.opcode(), Rsv::NONE, payload, fragment_size_max, out)
     }
 
-    /// Appends a payload in frames of at most `fragment_size_max` bytes, the first with `opcode` and `rsv`.
+    /// Appends a payload in frames of at most `fragment_size_max` bytes, the first with `opcode`
+    /// and `rsv`.
     pub(super) fn send_split(
         &mut self,
         opcode: Opcode,
@@ -261,13 +269,14 @@ impl<K: MaskKeySource> Sender<K> {
         Ok(())
     }
 
-    /// Starts the closing handshake: appends a Close to `out`. Messages may still arrive until the peer's Close does.
+    /// Starts the closing handshake: appends a Close to `out`. Messages may still arrive until the
+    /// peer's Close does.
     ///
     /// `None` sends an empty Close, which the peer reports as 1005.
     ///
     /// # Errors
-    /// [`SendError::NotOpen`] if a Close has been sent or the connection has failed, [`SendError::ReasonTooLong`] for a
-    /// reason of more than 123 bytes, [`SendError::BufferFull`].
+    /// [`SendError::NotOpen`] if a Close has been sent or the connection has failed,
+    /// [`SendError::ReasonTooLong`] for a reason of more than 123 bytes, [`SendError::BufferFull`].
     pub fn close(
         &mut self,
         close: Option<CloseFrame<'_>>,
@@ -290,8 +299,8 @@ impl<K: MaskKeySource> Sender<K> {
         Ok(())
     }
 
-    /// "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a Close
-    /// frame" (5.5.2); and nothing follows a Close of one's own (5.5.1).
+    /// "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it
+    /// already received a Close frame" (5.5.2); and nothing follows a Close of one's own (5.5.1).
     pub(super) fn answer_ping(&mut self, payload: &[u8], out: &mut impl BufMut) {
         if self.has(Marks::CLOSE_SENT) {
             return;
@@ -326,7 +335,8 @@ impl<K: MaskKeySource> Sender<K> {
         self.mark(Marks::EXTENDED);
     }
 
-    /// A Pong that found no room before the Close is not sent any more: nothing follows a Close (5.5.1).
+    /// A Pong that found no room before the Close is not sent any more: nothing follows a Close
+    /// (5.5.1).
     pub(super) fn drop_pong(&mut self) {
         self.pong_due = None;
         self.note_due();

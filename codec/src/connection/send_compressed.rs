@@ -1,7 +1,7 @@
 //! Messages to bytes through an extension that compresses (RFC 7692, 6.1).
 //!
-//! Apart from the way without one, which pays a single look for it. Invariant: RSV1 stands on the first frame of what the
-//! extension has compressed, and nowhere else.
+//! Apart from the way without one, which pays a single look for it. Invariant: RSV1 stands on the
+//! first frame of what the extension has compressed, and nowhere else.
 
 use core::num::NonZeroUsize;
 
@@ -73,9 +73,11 @@ impl<K: MaskKeySource> Sender<K> {
         }
     }
 
-    /// As [`send_fragmented`](Self::send_fragmented): the compressed message is split. Whether it was sent.
+    /// As [`send_fragmented`](Self::send_fragmented): the compressed message is split. Whether it
+    /// was sent.
     ///
-    /// "An endpoint fragments a compressed message by splitting the result of running this algorithm" (RFC 7692, 7.2.1).
+    /// "An endpoint fragments a compressed message by splitting the result of running this
+    /// algorithm" (RFC 7692, 7.2.1).
     #[inline(never)]
     pub(super) fn send_split_compressed(
         &mut self,
@@ -92,8 +94,8 @@ impl<K: MaskKeySource> Sender<K> {
         Ok(sent? == Sent::Compressed)
     }
 
-    /// As [`send_fragment`](Self::send_fragment); whether the fragment was sent. A message whose first fragment is not its last
-    /// is always compressed: how long it gets is not known.
+    /// As [`send_fragment`](Self::send_fragment); whether the fragment was sent. A message whose
+    /// first fragment is not its last is always compressed: how long it gets is not known.
     #[inline(never)]
     pub(super) fn send_fragment_compressed(
         &mut self,

@@ -64,7 +64,8 @@ impl Receiver {
             DataKind::Text if self.carry.validator.is_complete() => {
                 let piece = self.decoder.payload(input);
                 let piece = piece.unmask_text(&mut self.carry.validator)?;
-                // The piece began with a whole character, so all but what is pending now are whole characters.
+                // The piece began with a whole character, so all but what is pending now are whole
+                // characters.
                 let (whole, begun) = piece
                     .split_at(piece.len().saturating_sub(self.carry.validator.pending().len()));
                 self.carry.len = 0;

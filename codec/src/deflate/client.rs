@@ -45,8 +45,9 @@ impl ClientExtensions for DeflateClient {
         self.offers.iter().try_for_each(|deflate| Parameters::offer(deflate).write(offers))
     }
 
-    /// "A client MUST _Fail the WebSocket Connection_ if the peer server accepted an extension negotiation offer for this
-    /// extension with an extension negotiation response meeting any of the following conditions" (7).
+    /// "A client MUST _Fail the WebSocket Connection_ if the peer server accepted an extension
+    /// negotiation offer for this extension with an extension negotiation response meeting any of
+    /// the following conditions" (7).
     fn accept(&mut self, mut answer: Extensions<'_>) -> Result<(), ExtensionMismatch> {
         let Some(answer) = answer.find(|extension| extension.name() == NAME) else {
             return Ok(());

@@ -1,7 +1,8 @@
 //! Messages to compressed payloads (RFC 7692, 7.2.1), with zlib's `deflate`.
 //!
-//! A message goes out compressed only if it gets shorter by it. Invariant: the history holds exactly what the peer's
-//! window holds, so a message that was compressed in vain, or could not be written, leaves no trace.
+//! A message goes out compressed only if it gets shorter by it. Invariant: the history holds
+//! exactly what the peer's window holds, so a message that was compressed in vain, or could not be
+//! written, leaves no trace.
 
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -54,8 +55,9 @@ struct Stream {
 
 impl Stream {
     fn new(bits: WindowBits, level: DeflateLevel) -> Self {
-        // zlib has no raw stream with a window of 256 bytes. One of 512 never reaches back further than 250: it keeps the
-        // longest match (258) and a few bytes more between what it compares and the window's end.
+        // zlib has no raw stream with a window of 256 bytes. One of 512 never reaches back further
+        // than 250: it keeps the longest match (258) and a few bytes more between what it compares
+        // and the window's end.
         let window_bits = -i32::from(bits.get().max(9));
         let config = DeflateConfig {
             window_bits,
@@ -65,7 +67,8 @@ impl Stream {
         Self { deflate: Deflate::new_with_config(config), bits, level }
     }
 
-    /// Compresses all of `input` and flushes, appending to `out` no more than `len_max` bytes; whether that was enough.
+    /// Compresses all of `input` and flushes, appending to `out` no more than `len_max` bytes;
+    /// whether that was enough.
     fn flush(&mut self, input: &[u8], out: &mut Vec<u8>, len_max: usize) -> bool {
         let mut rest = input;
         let len_max = out.len().saturating_add(len_max);
@@ -227,7 +230,8 @@ impl Compressor for Deflater {
         };
         let put = pool::with_scratch(|scratch| {
             let is_flushed = stream.flush(payload, scratch, compressed_len_max(payload.len()));
-            // "Note that for non-final fragments, the removal of 0x00 0x00 0xff 0xff MUST NOT be done." (7.2.1)
+            // "Note that for non-final fragments, the removal of 0x00 0x00 0xff 0xff MUST NOT be
+            // done." (7.2.1)
             if fin == Fin::Final && !strip_tail(scratch) {
                 scratch.push(EMPTY_BLOCK); // flushed already, so nothing was written
             }

@@ -1,6 +1,8 @@
-//! The last bytes of what has gone one way, which is all that context takeover needs between messages (RFC 7692, 7.1.1).
+//! The last bytes of what has gone one way, which is all that context takeover needs between
+//! messages (RFC 7692, 7.1.1).
 //!
-//! A ring that grows with what has been sent up to the window's size: an idle connection holds these bytes and no stream.
+//! A ring that grows with what has been sent up to the window's size: an idle connection holds
+//! these bytes and no stream.
 
 use alloc::vec::Vec;
 use core::fmt;

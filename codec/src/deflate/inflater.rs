@@ -1,15 +1,17 @@
 //! Compressed payloads to messages (RFC 7692, 7.2.2), as they arrive, with zlib's `inflate`.
 //!
-//! "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message. Decompress the resulting data
-//! using DEFLATE." Whether a message ends where its last block does can be seen only with its last byte at hand,
-//! so that byte is always held back until the next arrives or the message ends. A message is whole if
+//! "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message.
+//! Decompress the resulting data using DEFLATE." Whether a message ends where its last block does
+//! can be seen only with its last byte at hand, so that byte is always held back until the next
+//! arrives or the message ends. A message is whole if
 //!
 //! - the four octets complete an empty block, as the RFC has it;
 //! - or its payload ended with a block, or is empty, and the four octets are not needed;
-//! - or its last block had BFINAL set: "The next DEFLATE block follows the padded data if any" (7.2.1).
+//! - or its last block had BFINAL set: "The next DEFLATE block follows the padded data if any"
+//!   (7.2.1).
 //!
-//! Everything else is truncated. Invariant: between messages nothing is held but the window's content, if that is
-//! taken over.
+//! Everything else is truncated. Invariant: between messages nothing is held but the window's
+//! content, if that is taken over.
 
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -30,10 +32,11 @@ thread_local! {
     static STREAMS: RefCell<Pool<Inflate>> = RefCell::new(Pool::new());
 }
 
-/// The window of every stream, whatever was agreed: zlib-rs always allocates this much. A peer that goes beyond its
-/// smaller window within a message is not punished for it; what it refers to in earlier messages is forgotten. So that
-/// this does not depend on what else the thread does, a stream goes on with the next message only where a window of
-/// this size was agreed; a smaller one costs little to bring into another stream.
+/// The window of every stream, whatever was agreed: zlib-rs always allocates this much. A peer that
+/// goes beyond its smaller window within a message is not punished for it; what it refers to in
+/// earlier messages is forgotten. So that this does not depend on what else the thread does, a
+/// stream goes on with the next message only where a window of this size was agreed; a smaller one
+/// costs little to bring into another stream.
 const STREAM_WINDOW_BITS: u8 = 15;
 
 /// More than the last byte of a whole message can stand for: five matches of 258 bytes.
@@ -104,7 +107,8 @@ impl Inflater {
         }
     }
 
-    /// Inflates `compressed`, which shrinks, to `room` from `written` on, until one of them is used up.
+    /// Inflates `compressed`, which shrinks, to `room` from `written` on, until one of them is used
+    /// up.
     fn run(
         &mut self,
         compressed: &mut &[u8],
@@ -128,8 +132,8 @@ impl Inflater {
             match step.outcome {
                 Err(error) => break Err(error),
                 Ok(Status::StreamEnd) => {
-                    // "An endpoint MAY use both DEFLATE blocks with the "BFINAL" bit set to 0 and DEFLATE blocks with the
-                    // "BFINAL" bit set to 1" (7.2.1)
+                    // "An endpoint MAY use both DEFLATE blocks with the "BFINAL" bit set to 0 and
+                    // DEFLATE blocks with the "BFINAL" bit set to 1" (7.2.1)
                     stream.reset(false);
                     stream = self.restored(stream);
                 }
@@ -145,9 +149,11 @@ impl Inflater {
         outcome
     }
 
-    /// Inflates the last byte and what the RFC appends to it, to `room`; how many bytes that came to.
+    /// Inflates the last byte and what the RFC appends to it, to `room`; how many bytes that came
+    /// to.
     fn run_last(&mut self, last: u8, room: &mut [u8]) -> Result<usize, InflateError> {
-        // The sixth byte is there to be left over: that the stream stops before it shows that a block ends there.
+        // The sixth byte is there to be left over: that the stream stops before it shows that a
+        // block ends there.
         let input = [last, 0x00, 0x00, 0xff, 0xff, 0x00];
         let mut stream = match self.stream.take() {
             Some(stream) => stream,

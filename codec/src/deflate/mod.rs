@@ -1,18 +1,20 @@
 //! permessage-deflate (RFC 7692, 7): compressed messages, agreed on in the opening handshake.
 //!
 //! It stands on two seams and is welded to neither: the handshake's
-//! ([`ClientExtensions`](crate::handshake::ClientExtensions), [`ServerExtensions`](crate::handshake::ServerExtensions)),
-//! by which it is negotiated, and that of messages ([`PerMessageExtension`](crate::PerMessageExtension)), by which
-//! payloads go through it. Nothing below knows it.
+//! ([`ClientExtensions`](crate::handshake::ClientExtensions),
+//! [`ServerExtensions`](crate::handshake::ServerExtensions)), by which it is negotiated, and that
+//! of messages ([`PerMessageExtension`](crate::PerMessageExtension)), by which payloads go through
+//! it. Nothing below knows it.
 //!
 //! ```text
 //! Deflate ──DeflateClient / DeflateServer──▶ DeflateAgreed ──Connection::with_extension──▶ Inflater, Deflater
 //! (wanted)        (opening handshake)          (agreed)                                  (one for each direction)
 //! ```
 //!
-//! Invariants: inflating stops at the message limit, and no more than a chunk of 16 KiB is in memory beyond what the
-//! limit allows; an idle connection holds the content of the windows that are taken over, as many bytes as have gone by
-//! up to the agreed size, and no stream: those wait in a pool of the thread.
+//! Invariants: inflating stops at the message limit, and no more than a chunk of 16 KiB is in
+//! memory beyond what the limit allows; an idle connection holds the content of the windows that
+//! are taken over, as many bytes as have gone by up to the agreed size, and no stream: those wait
+//! in a pool of the thread.
 //!
 //! # Example
 //!
@@ -66,9 +68,10 @@
 //!
 //! # Security
 //!
-//! "There is a known exploit when history-based compression is combined with a secure transport" (RFC 7692, 8): whoever can
-//! put text beside a secret and see the length of what is sent learns about the secret. Send secrets with
-//! [`send_uncompressed`](crate::Connection::send_uncompressed), which leaves the context alone.
+//! "There is a known exploit when history-based compression is combined with a secure transport"
+//! (RFC 7692, 8): whoever can put text beside a secret and see the length of what is sent learns
+//! about the secret. Send secrets with [`send_uncompressed`](crate::Connection::send_uncompressed),
+//! which leaves the context alone.
 
 mod window_bits;
 

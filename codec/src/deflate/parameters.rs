@@ -1,4 +1,5 @@
-//! The four parameters of permessage-deflate: from an offer or an answer to what both sides keep to (RFC 7692, 7.1).
+//! The four parameters of permessage-deflate: from an offer or an answer to what both sides keep to
+//! (RFC 7692, 7.1).
 
 use crate::handshake::{Extension, ExtensionWriter, HandshakeMisuse};
 use crate::message::{PerMessageExtension, Transform};
@@ -24,20 +25,22 @@ pub(super) struct Parameters {
     pub(super) client_max_window_bits: Option<ClientWindow>,
 }
 
-/// The parameter `client_max_window_bits`, which has a value in an answer and may have one in an offer.
+/// The parameter `client_max_window_bits`, which has a value in an answer and may have one in an
+/// offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientWindow {
     Any,
     AtMost(WindowBits),
 }
 
-/// "The negotiation offer contains an extension parameter not defined for use in an offer", "with an invalid value", or
-/// "multiple extension parameters with the same name" (7).
+/// "The negotiation offer contains an extension parameter not defined for use in an offer", "with
+/// an invalid value", or "multiple extension parameters with the same name" (7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InvalidParameters;
 
 impl Parameters {
-    /// Reads the parameters of an offer; those of an answer are fewer, see [`is_answer`](Self::is_answer).
+    /// Reads the parameters of an offer; those of an answer are fewer, see
+    /// [`is_answer`](Self::is_answer).
     pub(super) fn parse(extension: &Extension<'_>) -> Result<Self, InvalidParameters> {
         let mut parameters = Self::default();
         for parameter in extension.parameters() {
@@ -87,15 +90,17 @@ impl Parameters {
 
     /// Whether `self`, an answer, accepts `offer` (7.1).
     pub(super) fn accepts(self, offer: Self) -> bool {
-        // "A server accepts an extension negotiation offer that includes the "server_no_context_takeover" extension
-        // parameter by including the "server_no_context_takeover" extension parameter in the corresponding [...] response"
+        // "A server accepts an extension negotiation offer that includes the
+        // "server_no_context_takeover" extension parameter by including the
+        // "server_no_context_takeover" extension parameter in the corresponding [...] response"
         let context = !offer.server_no_context_takeover || self.server_no_context_takeover;
         // "[...] with the same or smaller value as the offer"
         let server_window = offer.server_max_window_bits.is_none_or(|offered| {
             self.server_max_window_bits.is_some_and(|answered| answered <= offered)
         });
-        // "If a received extension negotiation offer doesn't have the "client_max_window_bits" extension parameter, the
-        // corresponding extension negotiation response [...] MUST NOT include [it]"
+        // "If a received extension negotiation offer doesn't have the "client_max_window_bits"
+        // extension parameter, the corresponding extension negotiation response [...] MUST NOT
+        // include [it]"
         let client_window =
             offer.client_max_window_bits.is_some() || self.client_max_window_bits.is_none();
         context && server_window && client_window
@@ -202,8 +207,8 @@ impl DeflateAgreed {
 
     /// The same, kept by a client to what it has promised with its offer.
     ///
-    /// "even if the server doesn't include the [parameter], the client is not going to use context takeover" (7.1.1.2),
-    /// nor a larger window (7.1.2.2).
+    /// "even if the server doesn't include the [parameter], the client is not going to use context
+    /// takeover" (7.1.1.2), nor a larger window (7.1.2.2).
     pub(super) fn as_promised(mut self, offer: Parameters) -> Self {
         if offer.client_no_context_takeover {
             self.client.context = ContextTakeover::Off;

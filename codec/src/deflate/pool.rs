@@ -1,19 +1,22 @@
-//! The streams that the connections of a thread share: one holds a stream while a message is on its way, and gives it back.
+//! The streams that the connections of a thread share: one holds a stream while a message is on its
+//! way, and gives it back.
 //!
-//! A stream is large (some 50 KiB to inflate, some 300 KiB to deflate), and most connections are idle most of the time. With
-//! context takeover the next message can go on where the last one ended if the stream is still there and has served
-//! nobody else; a [`Ticket`] finds it. If not, any stream is brought to the same state by the window's content, which
-//! costs time and no bytes on the wire.
+//! A stream is large (some 50 KiB to inflate, some 300 KiB to deflate), and most connections are
+//! idle most of the time. With context takeover the next message can go on where the last one ended
+//! if the stream is still there and has served nobody else; a [`Ticket`] finds it. If not, any
+//! stream is brought to the same state by the window's content, which costs time and no bytes on
+//! the wire.
 //!
-//! Invariant: a stream that a ticket finds is in the state in which it was put back under that ticket.
+//! Invariant: a stream that a ticket finds is in the state in which it was put back under that
+//! ticket.
 
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use std::thread::{self, LocalKey, ThreadId};
 use std::thread_local;
 
-/// Streams of a kind that wait, at most. Bounds what a thread holds to some 3 MiB; a connection among the last eight to
-/// have compressed finds its stream again.
+/// Streams of a kind that wait, at most. Bounds what a thread holds to some 3 MiB; a connection
+/// among the last eight to have compressed finds its stream again.
 const STREAMS_MAX: usize = 8;
 
 /// The largest scratch buffer that is kept, in bytes.
@@ -64,7 +67,8 @@ impl<S> Pool<S> {
         {
             return Some(Taken::Found(self.waiting.remove(at).stream));
         }
-        // One that nobody will look for, or the one unused for longest if there are too many to make another.
+        // One that nobody will look for, or the one unused for longest if there are too many to
+        // make another.
         let is_free = |waiting: &Waiting<S>| waiting.ticket.is_none() && fits(&waiting.stream);
         let is_full = self.waiting.len() >= STREAMS_MAX;
         let at =

@@ -5,7 +5,8 @@ use super::window_bits::WindowBits;
 /// Whether a message may refer to the messages before it (RFC 7692, 7.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum ContextTakeover {
-    /// It may: fewer bytes on the wire, and the window stays in memory on both sides between messages.
+    /// It may: fewer bytes on the wire, and the window stays in memory on both sides between
+    /// messages.
     #[default]
     Allowed,
     /// It may not: `*_no_context_takeover`. Nothing stays in memory between messages.
@@ -39,13 +40,15 @@ impl DeflateLevel {
 }
 
 impl Default for DeflateLevel {
-    /// 4: on messages of half a KiB, as small as the higher levels get them and hardly slower than level 2.
+    /// 4: on messages of half a KiB, as small as the higher levels get them and hardly slower than
+    /// level 2.
     fn default() -> Self {
         Self(4)
     }
 }
 
-/// What one side wants of permessage-deflate: what a client offers, or how far a server goes along with offers.
+/// What one side wants of permessage-deflate: what a client offers, or how far a server goes along
+/// with offers.
 ///
 /// ```
 /// use wscodec::deflate::{ContextTakeover, Deflate, WindowBits};
@@ -57,16 +60,16 @@ impl Default for DeflateLevel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deflate {
-    /// Whether the server's messages may refer to earlier ones. A client that says `Off` asks for it, and takes no server
-    /// that goes on; a server that says `Off` does so.
+    /// Whether the server's messages may refer to earlier ones. A client that says `Off` asks for
+    /// it, and takes no server that goes on; a server that says `Off` does so.
     pub server_context: ContextTakeover,
-    /// Whether the client's messages may refer to earlier ones. A client that says `Off` does so; a server that says
-    /// `Off` demands it.
+    /// Whether the client's messages may refer to earlier ones. A client that says `Off` does so; a
+    /// server that says `Off` demands it.
     pub client_context: ContextTakeover,
     /// The largest window for the server's messages, which the server need not use.
     pub server_max_window_bits: WindowBits,
-    /// The largest window for the client's messages. A client that says `None` does not let the server choose a smaller
-    /// one; of a server that is the same as 15.
+    /// The largest window for the client's messages. A client that says `None` does not let the
+    /// server choose a smaller one; of a server that is the same as 15.
     pub client_max_window_bits: Option<WindowBits>,
     /// How hard this side compresses.
     pub level: DeflateLevel,
@@ -78,7 +81,8 @@ impl Deflate {
     /// The default of [`size_min`](Self::size_min): 64 bytes.
     pub const SIZE_MIN: usize = 64;
 
-    /// What a client offers if nothing else is asked for: `permessage-deflate; client_max_window_bits`, as browsers do.
+    /// What a client offers if nothing else is asked for: `permessage-deflate;
+    /// client_max_window_bits`, as browsers do.
     #[must_use]
     pub const fn client() -> Self {
         Self {
@@ -91,9 +95,9 @@ impl Deflate {
         }
     }
 
-    /// What a server takes if nothing else is asked for: context takeover both ways, with windows of 4 KiB where the
-    /// client lets it choose. Messages of a chat repeat themselves within that, and an idle connection costs an eighth of
-    /// what it would with 32 KiB.
+    /// What a server takes if nothing else is asked for: context takeover both ways, with windows
+    /// of 4 KiB where the client lets it choose. Messages of a chat repeat themselves within that,
+    /// and an idle connection costs an eighth of what it would with 32 KiB.
     #[must_use]
     pub const fn server() -> Self {
         Self {

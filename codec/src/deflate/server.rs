@@ -28,8 +28,9 @@ impl DeflateServer {
 }
 
 impl ServerExtensions for DeflateServer {
-    /// "A server MUST decline an extension negotiation offer for this extension if any of the following conditions are
-    /// met" (7): a parameter that is unknown, has an invalid value, or stands there twice.
+    /// "A server MUST decline an extension negotiation offer for this extension if any of the
+    /// following conditions are met" (7): a parameter that is unknown, has an invalid value, or
+    /// stands there twice.
     fn negotiate(
         &mut self,
         offers: Extensions<'_>,

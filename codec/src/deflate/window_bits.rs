@@ -1,4 +1,5 @@
-//! The size of an LZ77 sliding window, as the parameters `*_max_window_bits` say it (RFC 7692, 7.1.2).
+//! The size of an LZ77 sliding window, as the parameters `*_max_window_bits` say it (RFC 7692,
+//! 7.1.2).
 
 /// The base-2 logarithm of a window's size: 8 to 15, for 256 bytes to 32 KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

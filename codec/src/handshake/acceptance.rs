@@ -42,7 +42,8 @@ impl Acceptance {
     /// Adds a header.
     ///
     /// # Errors
-    /// [`HandshakeMisuse::HeaderName`], [`HandshakeMisuse::HeaderReserved`] and [`HandshakeMisuse::HeaderValue`].
+    /// [`HandshakeMisuse::HeaderName`], [`HandshakeMisuse::HeaderReserved`] and
+    /// [`HandshakeMisuse::HeaderValue`].
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
         push_header(&mut self.headers, name, value)?;
         Ok(self)

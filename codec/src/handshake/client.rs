@@ -1,5 +1,5 @@
-//! The client's side of the opening handshake: writes a request, and turns what comes back into a connection that may
-//! be used, or the reason why not (RFC 6455, 4.1).
+//! The client's side of the opening handshake: writes a request, and turns what comes back into a
+//! connection that may be used, or the reason why not (RFC 6455, 4.1).
 
 use alloc::boxed::Box;
 
@@ -14,10 +14,12 @@ use super::limits::HandshakeLimits;
 use super::misuse::{self, HandshakeMisuse};
 use super::response::{self, Response};
 
-/// How many interim (1xx) responses a client skips. Without a bound a server could keep it busy for ever.
+/// How many interim (1xx) responses a client skips. Without a bound a server could keep it busy for
+/// ever.
 pub const INTERIM_RESPONSES_MAX: u8 = 8;
 
-/// A client's connection while it is CONNECTING: the request has been written, the response is awaited.
+/// A client's connection while it is CONNECTING: the request has been written, the response is
+/// awaited.
 ///
 /// ```
 /// use wscodec::handshake::{ClientHandshake, ClientRequest};
@@ -45,7 +47,8 @@ pub const INTERIM_RESPONSES_MAX: u8 = 8;
 /// # Ok::<_, wscodec::handshake::HandshakeMisuse>(())
 /// ```
 ///
-/// There is no clock in it: bound the time from the connection's start to [`receive`](Self::receive) being done.
+/// There is no clock in it: bound the time from the connection's start to
+/// [`receive`](Self::receive) being done.
 #[derive(Clone, Debug)]
 pub struct ClientHandshake<X = NoExtensions> {
     head: Head,
@@ -93,10 +96,12 @@ impl ClientHandshake {
 }
 
 impl<X: ClientExtensions> ClientHandshake<X> {
-    /// Appends the request to `out`, with a key that must be random and fresh, and the offers of `extensions`.
+    /// Appends the request to `out`, with a key that must be random and fresh, and the offers of
+    /// `extensions`.
     ///
     /// # Errors
-    /// What `extensions` says of its offers, and [`HandshakeMisuse::BufferFull`]; nothing is written then.
+    /// What `extensions` says of its offers, and [`HandshakeMisuse::BufferFull`]; nothing is
+    /// written then.
     pub fn start_with_extensions(
         request: &ClientRequest,
         key: HandshakeKey,
@@ -147,16 +152,18 @@ impl<X: ClientExtensions> ClientHandshake<X> {
         self
     }
 
-    /// Takes the bytes of the response from the front of `input`, and returns it once the server has accepted.
+    /// Takes the bytes of the response from the front of `input`, and returns it once the server
+    /// has accepted.
     ///
-    /// `Ok(None)` is a response that is not complete: all of `input` was taken, and may be read into again. What
-    /// follows the response stays in `input`: the first frames, or the content of a refusal. Up to eight interim
-    /// responses are skipped. Once the server has accepted, further calls return the same and take nothing.
+    /// `Ok(None)` is a response that is not complete: all of `input` was taken, and may be read
+    /// into again. What follows the response stays in `input`: the first frames, or the content of
+    /// a refusal. Up to eight interim responses are skipped. Once the server has accepted, further
+    /// calls return the same and take nothing.
     ///
     /// # Errors
-    /// Whatever makes the connection fail, as soon as the bytes show it. It stays: further calls return the same and
-    /// take nothing. After [`ResponseError::Refused`], and whenever the response's head was complete,
-    /// [`response`](Self::response) still has it.
+    /// Whatever makes the connection fail, as soon as the bytes show it. It stays: further calls
+    /// return the same and take nothing. After [`ResponseError::Refused`], and whenever the
+    /// response's head was complete, [`response`](Self::response) still has it.
     pub fn receive(
         &mut self,
         input: &mut &mut [u8],
@@ -181,7 +188,8 @@ impl<X: ClientExtensions> ClientHandshake<X> {
     /// Tells the handshake that the stream has ended.
     ///
     /// # Errors
-    /// [`HandshakeError::UnexpectedEof`] unless the response was complete, and the error if it has failed before.
+    /// [`HandshakeError::UnexpectedEof`] unless the response was complete, and the error if it has
+    /// failed before.
     pub fn receive_eof(&mut self) -> Result<(), HandshakeError> {
         match self.state {
             State::Receiving => {
@@ -216,7 +224,8 @@ impl<X: ClientExtensions> ClientHandshake<X> {
         self.extensions
     }
 
-    /// Judges the complete head: the state is another after it, unless the response was an interim one.
+    /// Judges the complete head: the state is another after it, unless the response was an interim
+    /// one.
     fn judge(&mut self) {
         self.state = match response::parse_status_line(self.head.start_line()) {
             Err(error) => State::Failed(error.into(), None),

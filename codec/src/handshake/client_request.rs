@@ -1,4 +1,5 @@
-//! The client's request, from what its user gives to bytes; made once, sent with a fresh key for each connection.
+//! The client's request, from what its user gives to bytes; made once, sent with a fresh key for
+//! each connection.
 //!
 //! Invariant: every text in it has been judged, so it encodes to one request and nothing else.
 
@@ -34,8 +35,8 @@ pub struct ClientRequest {
 }
 
 impl ClientRequest {
-    /// A request for `target`, a path with an optional query, of the server that `host` names: the value of |Host|,
-    /// which holds the port unless it is the scheme's default (RFC 6455, 4.1).
+    /// A request for `target`, a path with an optional query, of the server that `host` names: the
+    /// value of |Host|, which holds the port unless it is the scheme's default (RFC 6455, 4.1).
     ///
     /// # Errors
     /// [`HandshakeMisuse::Host`] and [`HandshakeMisuse::Target`].
@@ -97,7 +98,8 @@ impl ClientRequest {
     /// Adds a header.
     ///
     /// # Errors
-    /// [`HandshakeMisuse::HeaderName`], [`HandshakeMisuse::HeaderReserved`] and [`HandshakeMisuse::HeaderValue`].
+    /// [`HandshakeMisuse::HeaderName`], [`HandshakeMisuse::HeaderReserved`] and
+    /// [`HandshakeMisuse::HeaderValue`].
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
         push_header(&mut self.head, name, value)?;
         Ok(self)
@@ -114,7 +116,8 @@ impl ClientRequest {
     }
 }
 
-/// Appends a header line that the user of the crate gives, if it can't change what the rest of the head means.
+/// Appends a header line that the user of the crate gives, if it can't change what the rest of the
+/// head means.
 pub(super) fn push_header(
     head: &mut Vec<u8>,
     name: &str,

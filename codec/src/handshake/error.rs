@@ -1,4 +1,5 @@
-//! What can be wrong with the peer's part of the handshake, and the one `match` from it to the HTTP status to answer.
+//! What can be wrong with the peer's part of the handshake, and the one `match` from it to the HTTP
+//! status to answer.
 
 use core::fmt;
 
@@ -10,7 +11,8 @@ use core::fmt;
 pub enum HandshakeError {
     /// What arrived is not the head of an HTTP/1.1 message, or is beyond a limit. Either side.
     Head(HeadError),
-    /// The request is HTTP, but not an opening handshake that a server may accept (RFC 6455, 4.2.1).
+    /// The request is HTTP, but not an opening handshake that a server may accept (RFC 6455,
+    /// 4.2.1).
     Request(RequestError),
     /// The response is HTTP, but does not open a connection (RFC 6455, 4.1).
     Response(ResponseError),
@@ -25,12 +27,13 @@ pub enum HandshakeError {
 
 /// What is wrong with a head, before its fields mean anything.
 ///
-/// Stricter than RFC 9112 where leniency has been used for smuggling: a line ends in CR LF and nothing else, no line
-/// is folded, and no empty line comes before the start line.
+/// Stricter than RFC 9112 where leniency has been used for smuggling: a line ends in CR LF and
+/// nothing else, no line is folded, and no empty line comes before the start line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// The first bytes can't begin an HTTP message: TLS, SSH, FTP and the like. Found at the first wrong byte.
+    /// The first bytes can't begin an HTTP message: TLS, SSH, FTP and the like. Found at the first
+    /// wrong byte.
     NotHttp {
         /// How many bytes were right.
         at: usize,
@@ -60,9 +63,11 @@ pub enum HeadError {
         /// The byte that no token has.
         byte: u8,
     },
-    /// A header line that begins with white space: obsolete line folding, or a trick (RFC 9112, 5.2).
+    /// A header line that begins with white space: obsolete line folding, or a trick (RFC 9112,
+    /// 5.2).
     Folding,
-    /// The start line is longer than [`HandshakeLimits::start_line_size_max`](super::HandshakeLimits).
+    /// The start line is longer than
+    /// [`HandshakeLimits::start_line_size_max`](super::HandshakeLimits).
     StartLineTooLong {
         /// The limit, in bytes.
         start_line_size_max: usize,
@@ -85,12 +90,13 @@ pub enum HeadError {
 pub enum RequestError {
     /// A method other than `GET`.
     Method,
-    /// A target that is neither in origin-form nor an absolute `http`, `https`, `ws` or `wss` URI, or has characters
-    /// that no URI has, a fragment, or an encoded NUL.
+    /// A target that is neither in origin-form nor an absolute `http`, `https`, `ws` or `wss` URI,
+    /// or has characters that no URI has, a fragment, or an encoded NUL.
     Target,
     /// No |Host|, several, an empty one, or one with characters that no authority has.
     Host,
-    /// A request with a body: |Content-Length| other than 0, or |Transfer-Encoding|. Its bytes would be read as frames.
+    /// A request with a body: |Content-Length| other than 0, or |Transfer-Encoding|. Its bytes
+    /// would be read as frames.
     Body,
     /// No |Upgrade| that lists `websocket`: a plain HTTP request.
     Upgrade,
@@ -112,8 +118,8 @@ pub enum RequestError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResponseError {
-    /// The server answered with another final status than 101. The response's head stays readable; redirects are
-    /// never followed.
+    /// The server answered with another final status than 101. The response's head stays readable;
+    /// redirects are never followed.
     Refused {
         /// The status, 200 to 999.
         status: u16,
@@ -145,8 +151,8 @@ pub enum ResponseError {
 impl HandshakeError {
     /// The HTTP status that says this to the peer.
     ///
-    /// A server answers with it. A client can't answer, but a gateway that relays what its own request met can: 502
-    /// for a response that is wrong, and a refusal as it came.
+    /// A server answers with it. A client can't answer, but a gateway that relays what its own
+    /// request met can: 502 for a response that is wrong, and a refusal as it came.
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {

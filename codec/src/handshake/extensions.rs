@@ -1,15 +1,16 @@
 //! |Sec-WebSocket-Extensions|: between its text and names with parameters (RFC 6455, 9.1), and the two hooks by which
 //! an extension takes part in a handshake.
 //!
-//! Nothing here knows any extension. What RFC 6455 asks of every extension is done here and not by the hooks: a
-//! server's answer holds nothing that was not offered, and nothing twice.
+//! Nothing here knows any extension. What RFC 6455 asks of every extension is done here and not by
+//! the hooks: a server's answer holds nothing that was not offered, and nothing twice.
 //!
 //! ```text
 //! extension-list = 1#extension
 //! extension      = token *( ";" token [ "=" ( token | quoted-string ) ] )
 //! ```
 //!
-//! Invariant: a list is judged whole before it is handed out, so its iterators meet no malformed text.
+//! Invariant: a list is judged whole before it is handed out, so its iterators meet no malformed
+//! text.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -21,11 +22,12 @@ use super::misuse::HandshakeMisuse;
 /// The header's name.
 pub(super) const NAME: &str = "Sec-WebSocket-Extensions";
 
-/// How many of a client's offers a server looks at: those that the client prefers. The rest is judged by the grammar
-/// and ignored, so that ten thousand offers cost no negotiation.
+/// How many of a client's offers a server looks at: those that the client prefers. The rest is
+/// judged by the grammar and ignored, so that ten thousand offers cost no negotiation.
 pub const EXTENSIONS_MAX: usize = 16;
 
-/// The extensions that a client makes use of: what it offers, and what it makes of the server's answer.
+/// The extensions that a client makes use of: what it offers, and what it makes of the server's
+/// answer.
 ///
 /// One value belongs to one handshake, and holds what was agreed when the handshake is done.
 pub trait ClientExtensions {
@@ -37,8 +39,8 @@ pub trait ClientExtensions {
 
     /// Judges the server's answer. Called once, when everything else about the response is right.
     ///
-    /// Each extension in `answer` has been offered and stands there once; an empty `answer` is a server that has
-    /// declined all of them.
+    /// Each extension in `answer` has been offered and stands there once; an empty `answer` is a
+    /// server that has declined all of them.
     ///
     /// # Errors
     /// [`ExtensionMismatch`] fails the connection.
@@ -47,8 +49,9 @@ pub trait ClientExtensions {
 
 /// The extensions that a server makes use of: what it takes from a client's offers.
 pub trait ServerExtensions {
-    /// Picks among `offers`, which stand in the client's order of preference, and writes the extensions to use from
-    /// now on to `answer`. Nothing written is everything declined. Called once.
+    /// Picks among `offers`, which stand in the client's order of preference, and writes the
+    /// extensions to use from now on to `answer`. Nothing written is everything declined. Called
+    /// once.
     ///
     /// # Errors
     /// What `answer` says of a text that is not a token.
@@ -111,7 +114,8 @@ impl<'h> Extensions<'h> {
         Self { headers: Some(head.headers()), line: b"", remaining: EXTENSIONS_MAX }
     }
 
-    /// What a server answers: all of a head whose lines have been judged, since each must have been offered.
+    /// What a server answers: all of a head whose lines have been judged, since each must have been
+    /// offered.
     pub(super) fn answer(head: &'h Head) -> Self {
         Self { headers: Some(head.headers()), line: b"", remaining: usize::MAX }
     }
@@ -174,8 +178,8 @@ impl<'h> Iterator for ExtensionParameters<'h> {
 pub struct ExtensionParameter<'h> {
     /// The name, a token.
     pub name: &'h str,
-    /// The value, a token; of a quoted one, what is between the quotes, with its escapes resolved. It is copied only
-    /// if there are any.
+    /// The value, a token; of a quoted one, what is between the quotes, with its escapes resolved.
+    /// It is copied only if there are any.
     pub value: Option<Cow<'h, str>>,
 }
 
@@ -185,8 +189,8 @@ pub(super) struct Malformed;
 
 /// Judges the whole value of one |Sec-WebSocket-Extensions| line, in time linear in its length.
 ///
-/// RFC 6455, 9.1: "If a value is received [...] that does not conform to the ABNF below, the recipient of such
-/// malformed data MUST immediately _Fail the WebSocket Connection_."
+/// RFC 6455, 9.1: "If a value is received [...] that does not conform to the ABNF below, the
+/// recipient of such malformed data MUST immediately _Fail the WebSocket Connection_."
 pub(super) fn judge_line(value: &[u8]) -> Result<(), Malformed> {
     let mut rest = value;
     let mut count = 0_usize;
@@ -197,8 +201,8 @@ pub(super) fn judge_line(value: &[u8]) -> Result<(), Malformed> {
     if count == 0 { Err(Malformed) } else { Ok(()) }
 }
 
-/// Whether some extension of an answer stands there twice. Everything in it must have been offered, so a double is
-/// found among the first few, however long the answer is.
+/// Whether some extension of an answer stands there twice. Everything in it must have been offered,
+/// so a double is found among the first few, however long the answer is.
 pub(super) fn has_doubled(extensions: &Extensions<'_>) -> bool {
     let mut rest = extensions.clone();
     while let Some(extension) = rest.next() {
@@ -262,8 +266,8 @@ fn take_token(text: &[u8]) -> Result<(&str, &[u8]), Malformed> {
 
 /// The value of a quoted string from after its opening quote on.
 ///
-/// RFC 6455, 9.1: "When using the quoted-string syntax variant, the value after quoted-string unescaping MUST conform
-/// to the 'token' ABNF."
+/// RFC 6455, 9.1: "When using the quoted-string syntax variant, the value after quoted-string
+/// unescaping MUST conform to the 'token' ABNF."
 fn take_quoted(text: &[u8]) -> Result<(Cow<'_, str>, &[u8]), Malformed> {
     let mut escaped = false;
     let mut has_escapes = false;
@@ -300,7 +304,8 @@ fn skip_space(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Writes the value of |Sec-WebSocket-Extensions|: tokens only, so that nothing else can get into the header.
+/// Writes the value of |Sec-WebSocket-Extensions|: tokens only, so that nothing else can get into
+/// the header.
 ///
 /// ```
 /// use wscodec::handshake::ExtensionWriter;
@@ -355,7 +360,8 @@ impl ExtensionWriter {
     /// Adds a parameter with a value to the last extension.
     ///
     /// # Errors
-    /// [`HandshakeMisuse::Extension`] if `name` or `value` is not a token, or there is no extension.
+    /// [`HandshakeMisuse::Extension`] if `name` or `value` is not a token, or there is no
+    /// extension.
     pub fn value(&mut self, name: &str, value: &str) -> Result<&mut Self, HandshakeMisuse> {
         judge_token(value)?;
         self.flag(name)?;

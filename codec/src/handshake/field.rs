@@ -1,7 +1,7 @@
 //! Field values: from the bytes after a header's colon to tokens and lists (RFC 9110, 5.5 and 5.6).
 //!
-//! Pure functions, linear in their input, and used in both directions: what is refused when it is received is
-//! refused when the user of the crate gives it.
+//! Pure functions, linear in their input, and used in both directions: what is refused when it is
+//! received is refused when the user of the crate gives it.
 
 /// Whether `byte` may stand in a token (RFC 9110, 5.6.2).
 pub(super) const fn is_token_byte(byte: u8) -> bool {
@@ -25,14 +25,14 @@ pub(super) fn as_token(bytes: &[u8]) -> Option<&str> {
     if is_token(bytes) { core::str::from_utf8(bytes).ok() } else { None }
 }
 
-/// Whether `byte` may stand in a field value: everything but control characters. HTAB may, bytes from 0x80 on may
-/// too, and mean nothing (`obs-text`).
+/// Whether `byte` may stand in a field value: everything but control characters. HTAB may, bytes
+/// from 0x80 on may too, and mean nothing (`obs-text`).
 pub(super) const fn is_value_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=0x7e | 0x80..)
 }
 
-/// Whether `byte` may stand in the value of |Host|: the ASCII of an authority without user information
-/// (RFC 3986, 3.2.2 and 3.2.3).
+/// Whether `byte` may stand in the value of |Host|: the ASCII of an authority without user
+/// information (RFC 3986, 3.2.2 and 3.2.3).
 pub(super) const fn is_host_byte(byte: u8) -> bool {
     matches!(
         byte,
@@ -60,8 +60,8 @@ pub(super) fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// The elements of a comma-separated list without quoted strings; empty ones are skipped, as RFC 9110, 5.6.1.2 asks
-/// of recipients.
+/// The elements of a comma-separated list without quoted strings; empty ones are skipped, as RFC
+/// 9110, 5.6.1.2 asks of recipients.
 pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
 }

@@ -1,10 +1,12 @@
 //! The head of an HTTP/1.1 message: from bytes, split anywhere, to a start line and header fields.
 //!
-//! One state machine looks at every byte once and judges it at once, so a wrong byte is refused when it arrives and a
-//! head costs the same however it is split. General HTTP parsers are not used here because they begin again with
-//! every read, and take what a handshake should not: bare LF as line end, and empty lines before the start line.
+//! One state machine looks at every byte once and judges it at once, so a wrong byte is refused
+//! when it arrives and a head costs the same however it is split. General HTTP parsers are not used
+//! here because they begin again with every read, and take what a handshake should not: bare LF as
+//! line end, and empty lines before the start line.
 //!
-//! Invariant: once the head is complete, every [`Span`] lies within `bytes`, and each header name is a token.
+//! Invariant: once the head is complete, every [`Span`] lies within `bytes`, and each header name
+//! is a token.
 
 use alloc::vec::Vec;
 
@@ -15,7 +17,8 @@ use super::limits::HandshakeLimits;
 /// A header field as it was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header<'h> {
-    /// The name, a token, in the case in which it was received. Names compare without regard to case.
+    /// The name, a token, in the case in which it was received. Names compare without regard to
+    /// case.
     pub name: &'h str,
     /// The value, without the white space around it. Bytes from 0x80 on may occur and mean nothing.
     pub value: &'h [u8],
@@ -73,7 +76,8 @@ impl Span {
         bytes.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// The bytes at the span as text; none if they are not, which those who make such spans exclude.
+    /// The bytes at the span as text; none if they are not, which those who make such spans
+    /// exclude.
     pub(super) fn text(self, bytes: &[u8]) -> &str {
         core::str::from_utf8(self.bytes(bytes)).unwrap_or_default()
     }
@@ -150,8 +154,8 @@ impl Head {
         }
     }
 
-    /// Takes the bytes of the head from the front of `input`, and says whether it is complete now. What follows the
-    /// head stays in `input`.
+    /// Takes the bytes of the head from the front of `input`, and says whether it is complete now.
+    /// What follows the head stays in `input`.
     ///
     /// # Errors
     /// The first thing that is wrong; `input` is then as it was.
@@ -289,9 +293,10 @@ impl Head {
         match byte {
             b'\r' => Ok(State::BlankCr),
             b'\n' => Err(HeadError::BareLf),
-            // RFC 9112, 5.2: "A server that receives an obs-fold in a request message [...] MUST either reject the
-            // message by sending a 400 (Bad Request) [...]". A user agent might replace it with spaces; this one
-            // refuses it too, since no server that means well has sent one in decades.
+            // RFC 9112, 5.2: "A server that receives an obs-fold in a request message [...] MUST
+            // either reject the message by sending a 400 (Bad Request) [...]". A user agent might
+            // replace it with spaces; this one refuses it too, since no server that means well has
+            // sent one in decades.
             b' ' | b'\t' => Err(HeadError::Folding),
             _ if !field::is_token_byte(byte) => Err(HeadError::HeaderName { byte }),
             _ if self.fields.len() >= self.limits.headers_max => {
@@ -329,8 +334,8 @@ mod tests {
         head.receive(&mut &mut bytes.to_vec()[..])
     }
 
-    /// The work bound of R29 is three looks at a byte received; one is taken here, and what a complete head means is
-    /// read once, by the judge.
+    /// The work bound of R29 is three looks at a byte received; one is taken here, and what a
+    /// complete head means is read once, by the judge.
     #[test]
     fn b03_r29_each_byte_is_looked_at_once_however_the_head_is_split() {
         let limits = HandshakeLimits {

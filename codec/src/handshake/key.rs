@@ -14,10 +14,11 @@ const KEY_LEN: usize = 24;
 /// The length of an accept value on the wire: the 20 bytes of a SHA-1 in base64.
 const ACCEPT_LEN: usize = 28;
 
-/// Reads keys. The last character before the padding carries four bits that mean nothing: a key in which they are not
-/// zero is not canonical, but the accept value is made from the text, so both sides still agree. RFC 6455 asks no
-/// more than "a base64-encoded [...] value that, when decoded, is 16 bytes in length", and the key in its own example
-/// (4.1, `AQIDBAUGBwgJCgsMDQ4PEC==`) is such a one, so it is accepted.
+/// Reads keys. The last character before the padding carries four bits that mean nothing: a key in
+/// which they are not zero is not canonical, but the accept value is made from the text, so both
+/// sides still agree. RFC 6455 asks no more than "a base64-encoded [...] value that, when decoded,
+/// is 16 bytes in length", and the key in its own example (4.1, `AQIDBAUGBwgJCgsMDQ4PEC==`) is such
+/// a one, so it is accepted.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
@@ -94,9 +95,9 @@ impl EncodedKey {
         &self.0
     }
 
-    /// RFC 6455, 4.2.2: "concatenating /key/ [...] with the string "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking
-    /// the SHA-1 hash of this concatenated value to obtain a 20-byte value and base64-encoding [...] this 20-byte
-    /// hash."
+    /// RFC 6455, 4.2.2: "concatenating /key/ [...] with the string
+    /// "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking the SHA-1 hash of this concatenated value to
+    /// obtain a 20-byte value and base64-encoding [...] this 20-byte hash."
     pub(super) fn accept(&self) -> [u8; ACCEPT_LEN] {
         let mut hash = Sha1::new();
         hash.update(self.0);

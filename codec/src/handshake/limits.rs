@@ -2,9 +2,10 @@
 
 /// What a peer may send before the handshake fails.
 ///
-/// Memory follows the bytes that have really arrived and never passes `head_size_max` for the bytes and the list of
-/// at most `headers_max` header positions beside them. A bound on *time* is the caller's: this crate has no clock, so
-/// a head that never ends must be cut off by a deadline that counts from the connection's start.
+/// Memory follows the bytes that have really arrived and never passes `head_size_max` for the bytes
+/// and the list of at most `headers_max` header positions beside them. A bound on *time* is the
+/// caller's: this crate has no clock, so a head that never ends must be cut off by a deadline that
+/// counts from the connection's start.
 ///
 /// ```
 /// use wscodec::handshake::HandshakeLimits;
@@ -13,14 +14,14 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandshakeLimits {
-    /// The whole head, start line and blank line included, in bytes. Default 16 KiB. Stops a head that never ends
-    /// from taking memory: a server answers 431.
+    /// The whole head, start line and blank line included, in bytes. Default 16 KiB. Stops a head
+    /// that never ends from taking memory: a server answers 431.
     pub head_size_max: usize,
-    /// The start line (request line or status line) without its line end, in bytes. Default 8 KiB. Stops a target of
-    /// the size of a head from reaching routers and logs: a server answers 414.
+    /// The start line (request line or status line) without its line end, in bytes. Default 8 KiB.
+    /// Stops a target of the size of a head from reaching routers and logs: a server answers 414.
     pub start_line_size_max: usize,
-    /// The header lines. Default 100. Stops floods of tiny headers, which cost the receiver more than the sender:
-    /// a server answers 431.
+    /// The header lines. Default 100. Stops floods of tiny headers, which cost the receiver more
+    /// than the sender: a server answers 431.
     pub headers_max: usize,
 }
 

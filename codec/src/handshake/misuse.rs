@@ -6,8 +6,8 @@ use bytes::BufMut;
 
 /// Why something was not written: the caller's fault. Nothing was written, and nothing has changed.
 ///
-/// Every text that the caller gives is judged before a byte is written, so a CR LF in it can't split a request or a
-/// response.
+/// Every text that the caller gives is judged before a byte is written, so a CR LF in it can't
+/// split a request or a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandshakeMisuse {
@@ -16,18 +16,20 @@ pub enum HandshakeMisuse {
         /// Where the byte stands; 0 for an empty value.
         at: usize,
     },
-    /// A request target that does not begin with `/`, or has a byte that no target has: control characters, space,
-    /// `#`, bytes beyond ASCII, or an encoded NUL.
+    /// A request target that does not begin with `/`, or has a byte that no target has: control
+    /// characters, space, `#`, bytes beyond ASCII, or an encoded NUL.
     Target {
         /// Where the byte stands.
         at: usize,
     },
     /// A header name that is not a token.
     HeaderName,
-    /// A header that the handshake itself writes: |Host|, |Connection|, |Upgrade|, |Content-Length|,
+    /// A header that the handshake itself writes: |Host|, |Connection|, |Upgrade|,
+    /// |Content-Length|,
     /// |Transfer-Encoding| and all that begin with `Sec-WebSocket-`.
     HeaderReserved,
-    /// A header value with a byte that it may not have: control characters but HTAB, and bytes beyond ASCII.
+    /// A header value with a byte that it may not have: control characters but HTAB, and bytes
+    /// beyond ASCII.
     HeaderValue {
         /// Where the byte stands.
         at: usize,
@@ -40,7 +42,8 @@ pub enum HandshakeMisuse {
     SubprotocolDoubled,
     /// A subprotocol that the client has not offered (RFC 6455, 4.2.2).
     SubprotocolNotOffered,
-    /// An extension name, parameter or value that is not a token, or a parameter without an extension.
+    /// An extension name, parameter or value that is not a token, or a parameter without an
+    /// extension.
     Extension,
     /// An extension that the client has not offered (RFC 6455, 9.1).
     ExtensionNotOffered,
@@ -49,7 +52,8 @@ pub enum HandshakeMisuse {
         /// The status.
         status: u16,
     },
-    /// There is no request to accept: none has arrived yet, it was not valid, or it has been answered.
+    /// There is no request to accept: none has arrived yet, it was not valid, or it has been
+    /// answered.
     NoRequest,
     /// The caller's buffer can't take what is to be written.
     BufferFull {

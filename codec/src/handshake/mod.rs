@@ -1,17 +1,20 @@
-//! The opening handshake (RFC 6455, 4): from bytes to a request or a response that has been judged, and back.
+//! The opening handshake (RFC 6455, 4): from bytes to a request or a response that has been judged,
+//! and back.
 //!
-//! It stands apart from the connection, which it precedes: a [`ClientHandshake`] or a [`ServerHandshake`] *is* the
-//! state CONNECTING, takes bytes until it is done, and leaves what follows the head in the caller's buffer. Those are
-//! the first frames, and the connection's first input.
+//! It stands apart from the connection, which it precedes: a [`ClientHandshake`] or a
+//! [`ServerHandshake`] *is* the state CONNECTING, takes bytes until it is done, and leaves what
+//! follows the head in the caller's buffer. Those are the first frames, and the connection's first
+//! input.
 //!
 //! ```text
 //! client   ClientRequest ──start──▶ bytes            bytes ──receive──▶ Response      │ HandshakeError
 //! server   bytes ──receive──▶ Request │ error        accept │ reject ──▶ bytes
 //! ```
 //!
-//! Invariants: every byte of a head is looked at once as it arrives, however it is split; no memory is taken beyond
-//! [`HandshakeLimits`]; once failed, a handshake stays failed and takes nothing; and no text of the user can change
-//! the meaning of what is written, because all of it is judged before.
+//! Invariants: every byte of a head is looked at once as it arrives, however it is split; no memory
+//! is taken beyond [`HandshakeLimits`]; once failed, a handshake stays failed and takes nothing;
+//! and no text of the user can change the meaning of what is written, because all of it is judged
+//! before.
 //!
 //! Both sides joined in memory:
 //!

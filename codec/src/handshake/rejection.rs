@@ -10,8 +10,9 @@ use super::misuse::HandshakeMisuse;
 
 /// A response that refuses a handshake: status, headers, body.
 ///
-/// It always says `Connection: close` and the body's length. A 405 names `GET`, a 426 names `websocket` and version 13
-/// (RFC 6455, 4.2.2). Made from a [`HandshakeError`], it says what was wrong in a line of text.
+/// It always says `Connection: close` and the body's length. A 405 names `GET`, a 426 names
+/// `websocket` and version 13 (RFC 6455, 4.2.2). Made from a [`HandshakeError`], it says what was
+/// wrong in a line of text.
 ///
 /// ```
 /// use wscodec::handshake::Rejection;
@@ -46,7 +47,8 @@ impl Rejection {
     /// Adds a header.
     ///
     /// # Errors
-    /// [`HandshakeMisuse::HeaderName`], [`HandshakeMisuse::HeaderReserved`] and [`HandshakeMisuse::HeaderValue`].
+    /// [`HandshakeMisuse::HeaderName`], [`HandshakeMisuse::HeaderReserved`] and
+    /// [`HandshakeMisuse::HeaderValue`].
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, HandshakeMisuse> {
         push_header(&mut self.headers, name, value)?;
         self.has_content_type |= name.eq_ignore_ascii_case("Content-Type");
@@ -71,8 +73,8 @@ impl Rejection {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         head.push_str(match self.status {
             405 => "Allow: GET\r\nConnection: close\r\n",
-            // RFC 9110, 7.8: "A sender of Upgrade MUST also send an "Upgrade" connection option in the Connection
-            // header field".
+            // RFC 9110, 7.8: "A sender of Upgrade MUST also send an "Upgrade" connection option in
+            // the Connection header field".
             426 => {
                 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: close, Upgrade\r\n"
             }
@@ -95,7 +97,8 @@ impl Rejection {
 
 impl From<HandshakeError> for Rejection {
     fn from(error: HandshakeError) -> Self {
-        // A status that this server has received or sent itself can be one that has no body: it becomes a 502.
+        // A status that this server has received or sent itself can be one that has no body: it
+        // becomes a 502.
         let rejection = Self::new(error.status()).unwrap_or(Self::of_status(502));
         rejection.body(format!("{error}\n"))
     }

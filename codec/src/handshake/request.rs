@@ -26,8 +26,8 @@ impl<'h> Request<'h> {
         Self { head, opening }
     }
 
-    /// The request target as it was received, in origin-form or absolute-form. Visible ASCII, percent-encoding and
-    /// all.
+    /// The request target as it was received, in origin-form or absolute-form. Visible ASCII,
+    /// percent-encoding and all.
     #[must_use]
     pub fn target(&self) -> &'h str {
         self.opening.target_text.text(self.head.bytes())
@@ -45,15 +45,16 @@ impl<'h> Request<'h> {
         self.opening.target.query.map(|query| query.text(self.head.bytes()))
     }
 
-    /// The host and port that the client wants: the authority of an absolute-form target, which overrides |Host|
-    /// (RFC 9112, 3.2.2), or else |Host|. Never empty.
+    /// The host and port that the client wants: the authority of an absolute-form target, which
+    /// overrides |Host| (RFC 9112, 3.2.2), or else |Host|. Never empty.
     #[must_use]
     pub fn host(&self) -> &'h str {
         self.opening.target.authority.unwrap_or(self.opening.host).text(self.head.bytes())
     }
 
-    /// The value of |Origin|: visible ASCII, and no more than that is known of it. Browsers send one always; compare
-    /// it whole, never its end or its beginning, and refuse what is foreign with 403 (RFC 6455, 10.2).
+    /// The value of |Origin|: visible ASCII, and no more than that is known of it. Browsers send
+    /// one always; compare it whole, never its end or its beginning, and refuse what is foreign
+    /// with 403 (RFC 6455, 10.2).
     #[must_use]
     pub fn origin(&self) -> Option<&'h str> {
         self.opening.origin.map(|origin| origin.text(self.head.bytes()))
@@ -197,8 +198,8 @@ impl<'h> Fields<'h> {
 
 /// Judges the complete head of a request by RFC 6455, 4.2.1.
 ///
-/// The order is that of the answers' use: a request that is plain HTTP learns that an upgrade is required before it
-/// learns that it lacks a key.
+/// The order is that of the answers' use: a request that is plain HTTP learns that an upgrade is
+/// required before it learns that it lacks a key.
 pub(super) fn judge(head: &Head) -> Result<Opening, HandshakeError> {
     let bytes = head.bytes();
     let line = RequestLine::parse(head.start_line())?;
@@ -208,9 +209,9 @@ pub(super) fn judge(head: &Head) -> Result<Opening, HandshakeError> {
     }
     let target = Target::parse(line.target, bytes).ok_or(RequestError::Target)?;
     let fields = Fields::read(head);
-    // RFC 9112, 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
-    // lacks a Host header field and to any request message that contains more than one Host header field line or a
-    // Host header field with an invalid field value."
+    // RFC 9112, 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1
+    // request message that lacks a Host header field and to any request message that contains more
+    // than one Host header field line or a Host header field with an invalid field value."
     let host = fields
         .host
         .value()
@@ -229,7 +230,8 @@ pub(super) fn judge(head: &Head) -> Result<Opening, HandshakeError> {
     if fields.version.value() != Some(b"13") {
         return Err(RequestError::Version.into());
     }
-    // RFC 6455, 11.3.1: "The |Sec-WebSocket-Key| header field MUST NOT appear more than once in an HTTP request."
+    // RFC 6455, 11.3.1: "The |Sec-WebSocket-Key| header field MUST NOT appear more than once in an
+    // HTTP request."
     let key = fields.key.value().and_then(EncodedKey::parse).ok_or(RequestError::Key)?;
     let origin = match fields.origin {
         Once::Absent => None,

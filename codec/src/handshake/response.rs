@@ -1,4 +1,5 @@
-//! The server's response as its client reads it: from a head to a status and the rules of RFC 6455, 4.1.
+//! The server's response as its client reads it: from a head to a status and the rules of RFC 6455,
+//! 4.1.
 
 use super::error::{HeadError, ResponseError};
 use super::extensions::{self, Extensions};
@@ -56,8 +57,8 @@ impl<'h> Response<'h> {
         self.headers().find(|header| header.is(name)).map(|header| header.value)
     }
 
-    /// The subprotocol that the server selected, one of those that were offered. A response that has not opened the
-    /// connection has none.
+    /// The subprotocol that the server selected, one of those that were offered. A response that
+    /// has not opened the connection has none.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&'h str> {
         match self.verdict {
@@ -135,8 +136,8 @@ impl<'h> Answer<'h> {
     }
 }
 
-/// Judges a 101 by RFC 6455, 4.1. |Content-Length| and |Transfer-Encoding| are ignored: a 1xx has no content, and what
-/// follows its head are frames (RFC 9112, 6.3).
+/// Judges a 101 by RFC 6455, 4.1. |Content-Length| and |Transfer-Encoding| are ignored: a 1xx has
+/// no content, and what follows its head are frames (RFC 9112, 6.3).
 pub(super) fn judge(
     head: &Head,
     accept: &[u8],
@@ -144,25 +145,28 @@ pub(super) fn judge(
     extensions_offered: &Extensions<'_>,
 ) -> Result<(), ResponseError> {
     let answer = Answer::read(head);
-    // "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a value that is not an
-    // ASCII case-insensitive match for the value "websocket", the client MUST _Fail the WebSocket Connection_."
+    // "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a
+    // value that is not an ASCII case-insensitive match for the value "websocket", the client MUST
+    // _Fail the WebSocket Connection_."
     if answer.upgrade != Some(true) {
         return Err(ResponseError::Upgrade);
     }
-    // "If the response lacks a |Connection| header field or the |Connection| header field doesn't contain a token that
-    // is an ASCII case-insensitive match for the value "Upgrade", the client MUST _Fail the WebSocket Connection_."
+    // "If the response lacks a |Connection| header field or the |Connection| header field doesn't
+    // contain a token that is an ASCII case-insensitive match for the value "Upgrade", the client
+    // MUST _Fail the WebSocket Connection_."
     if !answer.connection {
         return Err(ResponseError::Connection);
     }
-    // RFC 6455, 11.3.3: "The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an HTTP response."
+    // RFC 6455, 11.3.3: "The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an
+    // HTTP response."
     match answer.accept {
         Once::Absent => return Err(ResponseError::AcceptMissing),
         Once::Doubled => return Err(ResponseError::AcceptDoubled),
         Once::Present(value) if value != accept => return Err(ResponseError::AcceptMismatch),
         Once::Present(_) => {}
     }
-    // "[...] and this header field indicates the use of a subprotocol that was not present in the client's handshake
-    // [...], the client MUST _Fail the WebSocket Connection_."
+    // "[...] and this header field indicates the use of a subprotocol that was not present in the
+    // client's handshake [...], the client MUST _Fail the WebSocket Connection_."
     let is_offered = match answer.subprotocol {
         Once::Absent => true,
         Once::Present(selected) => {
@@ -176,8 +180,8 @@ pub(super) fn judge(
     if answer.extensions_malformed {
         return Err(ResponseError::Extensions);
     }
-    // "[...] and this header field indicates the use of an extension that was not present in the client's handshake
-    // [...], the client MUST _Fail the WebSocket Connection_."
+    // "[...] and this header field indicates the use of an extension that was not present in the
+    // client's handshake [...], the client MUST _Fail the WebSocket Connection_."
     let answered = Extensions::answer(head);
     if !extensions::are_offered(&answered, extensions_offered) {
         return Err(ResponseError::ExtensionNotOffered);

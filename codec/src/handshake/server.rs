@@ -1,5 +1,5 @@
-//! The server's side of the opening handshake: turns what a client sends into a request that may be accepted, or the
-//! reason why not, and writes the answer (RFC 6455, 4.2).
+//! The server's side of the opening handshake: turns what a client sends into a request that may be
+//! accepted, or the reason why not, and writes the answer (RFC 6455, 4.2).
 
 use alloc::boxed::Box;
 
@@ -39,8 +39,9 @@ use super::request::{self, Opening, Request};
 /// # Ok::<_, wscodec::handshake::HandshakeMisuse>(())
 /// ```
 ///
-/// There is no clock in it: bound the time from the connection's start to [`receive`](Self::receive) being done, not
-/// from the last byte, or a client that sends a header a second holds the connection for ever.
+/// There is no clock in it: bound the time from the connection's start to
+/// [`receive`](Self::receive) being done, not from the last byte, or a client that sends a header a
+/// second holds the connection for ever.
 #[derive(Clone, Debug)]
 pub struct ServerHandshake {
     head: Head,
@@ -66,16 +67,17 @@ impl ServerHandshake {
         Self { head: Head::new(HeadKind::Request, limits), state: State::Receiving }
     }
 
-    /// Takes the bytes of the request from the front of `input`, and returns it once it is complete and may be
-    /// accepted.
+    /// Takes the bytes of the request from the front of `input`, and returns it once it is complete
+    /// and may be accepted.
     ///
-    /// `Ok(None)` is a request that is not complete: all of `input` was taken, and may be read into again. What
-    /// follows the request stays in `input`: frames of a client that does not wait. Once there is a request, further
-    /// calls return the same and take nothing.
+    /// `Ok(None)` is a request that is not complete: all of `input` was taken, and may be read into
+    /// again. What follows the request stays in `input`: frames of a client that does not wait.
+    /// Once there is a request, further calls return the same and take nothing.
     ///
     /// # Errors
-    /// What makes the request one that can't be accepted, as soon as the bytes show it. It stays: further calls return
-    /// the same and take nothing, so that nothing is parsed after a refusal. Give it to [`reject`](Self::reject).
+    /// What makes the request one that can't be accepted, as soon as the bytes show it. It stays:
+    /// further calls return the same and take nothing, so that nothing is parsed after a refusal.
+    /// Give it to [`reject`](Self::reject).
     pub fn receive(
         &mut self,
         input: &mut &mut [u8],
@@ -104,7 +106,8 @@ impl ServerHandshake {
     /// Tells the handshake that the stream has ended.
     ///
     /// # Errors
-    /// [`HandshakeError::UnexpectedEof`] unless the request was complete, and the error if it has failed before.
+    /// [`HandshakeError::UnexpectedEof`] unless the request was complete, and the error if it has
+    /// failed before.
     pub fn receive_eof(&mut self) -> Result<(), HandshakeError> {
         match self.state {
             State::Receiving => {
@@ -132,8 +135,9 @@ impl ServerHandshake {
     /// Appends the 101 that opens the connection to `out`. Extensions are declined.
     ///
     /// # Errors
-    /// [`HandshakeMisuse::NoRequest`], [`HandshakeMisuse::SubprotocolNotOffered`] and [`HandshakeMisuse::BufferFull`];
-    /// nothing is written then, and the request still waits for an answer.
+    /// [`HandshakeMisuse::NoRequest`], [`HandshakeMisuse::SubprotocolNotOffered`] and
+    /// [`HandshakeMisuse::BufferFull`]; nothing is written then, and the request still waits for an
+    /// answer.
     pub fn accept(
         &mut self,
         acceptance: &Acceptance,
@@ -142,11 +146,12 @@ impl ServerHandshake {
         self.accept_with_extensions(acceptance, &mut NoExtensions, out)
     }
 
-    /// Appends the 101 that opens the connection to `out`, with what `extensions` takes of the client's offers.
+    /// Appends the 101 that opens the connection to `out`, with what `extensions` takes of the
+    /// client's offers.
     ///
     /// # Errors
-    /// As [`accept`](Self::accept), and [`HandshakeMisuse::ExtensionNotOffered`] if `extensions` answers what was not
-    /// offered, or what it says itself.
+    /// As [`accept`](Self::accept), and [`HandshakeMisuse::ExtensionNotOffered`] if `extensions`
+    /// answers what was not offered, or what it says itself.
     pub fn accept_with_extensions(
         &mut self,
         acceptance: &Acceptance,
@@ -155,8 +160,8 @@ impl ServerHandshake {
     ) -> Result<(), HandshakeMisuse> {
         let State::Received(opening) = &self.state else { return Err(HandshakeMisuse::NoRequest) };
         let request = Request::new(&self.head, opening);
-        // RFC 6455, 4.2.2: "The value chosen MUST be derived from the client's handshake, specifically by selecting
-        // one of the values from the |Sec-WebSocket-Protocol| field".
+        // RFC 6455, 4.2.2: "The value chosen MUST be derived from the client's handshake,
+        // specifically by selecting one of the values from the |Sec-WebSocket-Protocol| field".
         let (subprotocol_name, subprotocol, subprotocol_end) =
             match acceptance.selected_subprotocol() {
                 None => ("", "", ""),
@@ -169,7 +174,8 @@ impl ServerHandshake {
             };
         let mut answer = ExtensionWriter::new();
         extensions.negotiate(request.extensions(), &mut answer)?;
-        // RFC 6455, 9.1: "A server MUST NOT respond with any extension not requested by the client."
+        // RFC 6455, 9.1: "A server MUST NOT respond with any extension not requested by the
+        // client."
         if !extensions::are_offered(&answer.extensions(), &request.extensions()) {
             return Err(HandshakeMisuse::ExtensionNotOffered);
         }
@@ -202,12 +208,13 @@ impl ServerHandshake {
     }
 
     /// Appends a response that refuses the handshake to `out`: one made from the error that
-    /// [`receive`](Self::receive) returned, or a [`Rejection`] of the server's own choice, at any time before it is
-    /// answered. Then write `out`, and close: it says `Connection: close`, and nothing is parsed any more.
+    /// [`receive`](Self::receive) returned, or a [`Rejection`] of the server's own choice, at any
+    /// time before it is answered. Then write `out`, and close: it says `Connection: close`, and
+    /// nothing is parsed any more.
     ///
     /// # Errors
-    /// [`HandshakeMisuse::NoRequest`] if the handshake has been answered, and [`HandshakeMisuse::BufferFull`]; nothing
-    /// is written then.
+    /// [`HandshakeMisuse::NoRequest`] if the handshake has been answered, and
+    /// [`HandshakeMisuse::BufferFull`]; nothing is written then.
     pub fn reject(
         &mut self,
         rejection: impl Into<Rejection>,

@@ -52,10 +52,11 @@ fn split_absolute(text: &[u8]) -> Option<(&[u8], &[u8])> {
     is_authority.then_some((authority, after))
 }
 
-/// Where `text` has something that no target may have: a byte that is not visible ASCII, a fragment, or an encoded
-/// NUL, which cuts strings short in what stands behind a server.
+/// Where `text` has something that no target may have: a byte that is not visible ASCII, a
+/// fragment, or an encoded NUL, which cuts strings short in what stands behind a server.
 ///
-/// Characters that RFC 3986 wants encoded and browsers leave alone in queries, such as `|`, are let through.
+/// Characters that RFC 3986 wants encoded and browsers leave alone in queries, such as `|`, are let
+/// through.
 pub(super) fn find_refused(text: &[u8]) -> Option<usize> {
     let byte = field::find_refused(text, |byte| byte.is_ascii_graphic() && byte != b'#');
     let nul = text.windows(3).position(|three| three == b"%00");

@@ -1,6 +1,8 @@
-//! Which instruction sets this CPU has, found out once, and the way from there to the code for them.
+//! Which instruction sets this CPU has, found out once, and the way from there to the code for
+//! them.
 //!
-//! Invariant: a [`Kernel`] is made by detection only, so holding one proves that the CPU can run it.
+//! Invariant: a [`Kernel`] is made by detection only, so holding one proves that the CPU can run
+//! it.
 
 use core::mem::MaybeUninit;
 
@@ -11,8 +13,8 @@ use super::{Baseline, MaskKey, scalar};
 
 /// An implementation of masking and of text validation that this CPU can run.
 ///
-/// [`mask::apply`](super::apply), [`text`](crate::text) and [`utf8`](crate::utf8) use the [best](Self::best) one;
-/// a kernel by name is for tests, benchmarks and reports.
+/// [`mask::apply`](super::apply), [`text`](crate::text) and [`utf8`](crate::utf8) use the
+/// [best](Self::best) one; a kernel by name is for tests, benchmarks and reports.
 ///
 /// ```
 /// use wscodec::mask::{Kernel, MaskKey};
@@ -41,7 +43,8 @@ pub(crate) enum Isa {
     Scalar,
 }
 
-// Each of these asks `cpuid` and `xgetbv` once, with or without `std`, and keeps the answer in an atomic.
+// Each of these asks `cpuid` and `xgetbv` once, with or without `std`, and keeps the answer in an
+// atomic.
 #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
 cpufeatures::new!(has_avx512vbmi, "avx512f", "avx512bw", "avx512vl", "avx512vbmi");
 #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
@@ -50,7 +53,8 @@ cpufeatures::new!(has_avx512, "avx512f", "avx512bw", "avx512vl");
 cpufeatures::new!(has_avx2, "avx2");
 
 impl Kernel {
-    /// The fastest of the [available](Self::available). The first call asks the CPU, later ones cost a load or two.
+    /// The fastest of the [available](Self::available). The first call asks the CPU, later ones
+    /// cost a load or two.
     #[must_use]
     #[inline]
     pub fn best() -> Self {
@@ -127,8 +131,8 @@ impl Kernel {
         self.0
     }
 
-    /// XORs `key` over `span`; `true` only if what was written is ASCII. Only the kernels whose text validation is not
-    /// their own look.
+    /// XORs `key` over `span`; `true` only if what was written is ASCII. Only the kernels whose
+    /// text validation is not their own look.
     #[inline]
     pub(crate) fn run_detecting<S: Span>(self, key: MaskKey, span: &mut S) -> bool {
         match self.0 {
@@ -151,7 +155,8 @@ impl Kernel {
         match self.0 {
             #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
             Isa::Avx512Vbmi | Isa::Avx512 => {
-                // SAFETY: a `Kernel` with this in it is made only after the CPU was found to have it.
+                // SAFETY: a `Kernel` with this in it is made only after the CPU was found to have
+                // it.
                 unsafe { super::avx512::apply(key, span) }
             }
             #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]

@@ -22,7 +22,8 @@ impl MaskKey {
         self.0
     }
 
-    /// The key as it applies from `phase` payload bytes on: byte `i` of the result is byte `(i + phase) % 4`.
+    /// The key as it applies from `phase` payload bytes on: byte `i` of the result is byte `(i +
+    /// phase) % 4`.
     #[must_use]
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "only the two lowest bits count")]
@@ -54,8 +55,8 @@ impl fmt::Debug for MaskKey {
 
 /// Where a client's masking keys come from.
 ///
-/// RFC 6455, 5.3: "The masking key needs to be unpredictable; thus, the masking key MUST be derived from a
-/// strong source of entropy". Anything but a cryptographic generator belongs in tests only.
+/// RFC 6455, 5.3: "The masking key needs to be unpredictable; thus, the masking key MUST be derived
+/// from a strong source of entropy". Anything but a cryptographic generator belongs in tests only.
 pub trait MaskKeySource {
     /// A key that has not been used before and can't be guessed.
     fn next_key(&mut self) -> MaskKey;
@@ -104,13 +105,14 @@ impl MaskKeySource for ChaChaKeys {
     }
 }
 
-/// The default source: one [`ChaChaKeys`] per thread, seeded by the operating system at its first use.
+/// The default source: one [`ChaChaKeys`] per thread, seeded by the operating system at its first
+/// use.
 ///
 /// Costs a connection no memory.
 ///
 /// # Panics
-/// [`next_key`](MaskKeySource::next_key) panics at a thread's first key if the operating system has no entropy
-/// to give: going on with keys that can be guessed would be worse.
+/// [`next_key`](MaskKeySource::next_key) panics at a thread's first key if the operating system has
+/// no entropy to give: going on with keys that can be guessed would be worse.
 #[cfg(feature = "std")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThreadKeys;

@@ -1,7 +1,8 @@
 //! Masking: XOR of a payload with a repeating key of four bytes (RFC 6455, 5.3).
 //!
-//! Masking and unmasking are the same operation. `phase` is how many payload bytes of the frame came before the
-//! slice, so that a payload which arrives in several reads is unmasked piece by piece.
+//! Masking and unmasking are the same operation. `phase` is how many payload bytes of the frame
+//! came before the slice, so that a payload which arrives in several reads is unmasked piece by
+//! piece.
 //!
 //! ```text
 //! apply ── up to 128 bytes ── vector16, inlined: overlapping loads of the target's baseline
@@ -80,7 +81,8 @@ mod baseline {
     pub(crate) type Baseline = super::scalar::Words;
 }
 
-/// Payloads of up to so many bytes take the inlined path, which covers them with eight vectors of 16.
+/// Payloads of up to so many bytes take the inlined path, which covers them with eight vectors of
+/// 16.
 pub(crate) const SHORT_LEN_MAX: usize = 128;
 
 /// XORs `key` over `payload` in place.
@@ -101,7 +103,8 @@ pub fn apply(key: MaskKey, payload: &mut [u8], phase: usize) {
     }
 }
 
-/// Writes `src` XOR `key` to the start of `dst`, whose old content is not read, and returns what was written.
+/// Writes `src` XOR `key` to the start of `dst`, whose old content is not read, and returns what
+/// was written.
 ///
 /// As far as both reach: the result is as long as the shorter of the two.
 #[inline]
@@ -126,8 +129,8 @@ pub fn apply_to<'d>(
 #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
 pub(crate) const BLOCK_LEN: usize = 64;
 
-/// Where a kernel for wide vectors starts its loop: in a long span at the first address that is a multiple of
-/// [`BLOCK_LEN`], for a store that crosses a cache line costs two.
+/// Where a kernel for wide vectors starts its loop: in a long span at the first address that is a
+/// multiple of [`BLOCK_LEN`], for a store that crosses a cache line costs two.
 #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
 #[inline]
 pub(crate) fn aligned_from<S: Span>(span: &mut S) -> usize {

@@ -1,4 +1,5 @@
-//! Masked copies into buffers that grow: the two places where a length is set after a kernel has written.
+//! Masked copies into buffers that grow: the two places where a length is set after a kernel has
+//! written.
 
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
@@ -7,8 +8,9 @@ use bytes::BufMut;
 
 use super::{Baseline, Copying, MaskKey, SHORT_LEN_MAX, apply_short, apply_to};
 
-/// Appends a frame with a short header: the `head_len` lowest bytes of `head`, lowest first, then `payload`, XOR `key` if there is one. Says `false`, and has
-/// written nothing, if `out` has no room for it in one piece.
+/// Appends a frame with a short header: the `head_len` lowest bytes of `head`, lowest first, then
+/// `payload`, XOR `key` if there is one. Says `false`, and has written nothing, if `out` has no
+/// room for it in one piece.
 ///
 /// All in registers: what most messages cost is what stands here.
 #[inline(always)]
@@ -40,14 +42,15 @@ pub(crate) fn put_short(
             apply_short::<Baseline, _>(key, &mut Copying::new(payload, after));
         }
     }
-    // SAFETY: the eight bytes of the header were initialised above, of which `head_len` count, and after these
-    // `payload.len()` more, for which there is room by the check above.
+    // SAFETY: the eight bytes of the header were initialised above, of which `head_len` count, and
+    // after these `payload.len()` more, for which there is room by the check above.
     unsafe { out.advance_mut(head_len + payload.len()) };
     true
 }
 
-/// Appends a frame: the `head_len` lowest bytes of `head`, lowest first, then `payload`, XOR `key` if there is one. `out` must have the room in all;
-/// if it lies in one piece, the frame is written with one look at it.
+/// Appends a frame: the `head_len` lowest bytes of `head`, lowest first, then `payload`, XOR `key`
+/// if there is one. `out` must have the room in all; if it lies in one piece, the frame is written
+/// with one look at it.
 #[inline]
 #[expect(unsafe_code, reason = "BufMut's room is uninitialised, and its length is set by hand")]
 pub(crate) fn put_frame(
@@ -75,8 +78,8 @@ pub(crate) fn put_frame(
         }
         None => copy(payload, after),
     }
-    // SAFETY: the header's bytes were initialised above (`head_len` is at most 14), and after them `payload.len()` more, for
-    // which there is room by the check above.
+    // SAFETY: the header's bytes were initialised above (`head_len` is at most 14), and after them
+    // `payload.len()` more, for which there is room by the check above.
     unsafe { out.advance_mut(head_len + payload.len()) };
 }
 
@@ -110,13 +113,15 @@ fn put_frame_in_pieces(
 
 /// Appends `src` XOR `key` to `out`.
 ///
-/// As far as `out` has room: check [`remaining_mut`](BufMut::remaining_mut) before. A `Vec` or `BytesMut` grows.
+/// As far as `out` has room: check [`remaining_mut`](BufMut::remaining_mut) before. A `Vec` or
+/// `BytesMut` grows.
 #[expect(unsafe_code, reason = "BufMut's room is uninitialised, and its length is set by hand")]
 pub fn put(key: MaskKey, src: &[u8], out: &mut impl BufMut) {
     let mut rest = src;
     while !rest.is_empty() && out.has_remaining_mut() {
         let room = out.chunk_mut();
-        // SAFETY: nothing uninitialised is written through this slice: `apply_to` only stores bytes.
+        // SAFETY: nothing uninitialised is written through this slice: `apply_to` only stores
+        // bytes.
         let room: &mut [MaybeUninit<u8>] = unsafe { room.as_uninit_slice_mut() };
         let written = apply_to(key.rotated(src.len() - rest.len()), rest, room, 0).len();
         // SAFETY: `apply_to` has just initialised the first `written` bytes of the room.
@@ -125,7 +130,8 @@ pub fn put(key: MaskKey, src: &[u8], out: &mut impl BufMut) {
     }
 }
 
-/// Appends `src` XOR `key` to `out` by `copy`, which fills a part of the room it is given and returns that part.
+/// Appends `src` XOR `key` to `out` by `copy`, which fills a part of the room it is given and
+/// returns that part.
 #[expect(unsafe_code, reason = "the room is uninitialised, and the length is set by hand")]
 pub(crate) fn append_with<E>(
     out: &mut Vec<u8>,
@@ -138,8 +144,8 @@ pub(crate) fn append_with<E>(
     // Whatever `copy` returned, only initialised bytes at the start of the room count.
     let written = if written.as_ptr() == start { written.len().min(room_len) } else { 0 };
     let len = out.len() + written;
-    // SAFETY: `written` bytes from the first free one on are initialised (they were handed back as `&mut [u8]`), and
-    // they lie within the capacity.
+    // SAFETY: `written` bytes from the first free one on are initialised (they were handed back as
+    // `&mut [u8]`), and they lie within the capacity.
     unsafe { out.set_len(len) };
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! WebAssembly's simd128: compiled in where the target has it, for a module either uses it or does not load.
+//! WebAssembly's simd128: compiled in where the target has it, for a module either uses it or does
+//! not load.
 
 #![expect(unsafe_code, reason = "vectors have no padding, and their intrinsics need no detection")]
 

@@ -1,8 +1,8 @@
 //! Where a kernel reads and where it writes: a slice in place, or one slice and another.
 //!
-//! The kernels are safe code over this. What is `unsafe` about loads and stores stands here, once, behind bounds
-//! checks that the optimiser proves away or that cost one comparison for a whole block. Invariant: the two slices of
-//! a [`Copying`] are equally long.
+//! The kernels are safe code over this. What is `unsafe` about loads and stores stands here, once,
+//! behind bounds checks that the optimiser proves away or that cost one comparison for a whole
+//! block. Invariant: the two slices of a [`Copying`] are equally long.
 
 #![expect(unsafe_code, reason = "unaligned loads and stores of vectors")]
 
@@ -34,7 +34,8 @@ pub(crate) fn lane<L: Lane, const N: usize>(bytes: &[u8; N]) -> L {
 
 /// Bytes to read, and the place to which each of them goes.
 pub(crate) trait Span: Sized {
-    /// From this length in bytes on it pays to start at an aligned address, with one vector more for what is before.
+    /// From this length in bytes on it pays to start at an aligned address, with one vector more
+    /// for what is before.
     #[cfg_attr(
         any(wscodec_scalar, not(target_arch = "x86_64")),
         expect(dead_code, reason = "only vectors as wide as a cache line are aligned")
@@ -119,7 +120,8 @@ impl Span for InPlace<'_> {
 
     #[inline(always)]
     fn places(&mut self) -> Option<&mut [MaybeUninit<u8>]> {
-        // SAFETY: same layout; `store`, the only one that writes to places, leaves no byte uninitialised.
+        // SAFETY: same layout; `store`, the only one that writes to places, leaves no byte
+        // uninitialised.
         Some(unsafe { &mut *(core::ptr::from_mut(self.0) as *mut [MaybeUninit<u8>]) })
     }
 

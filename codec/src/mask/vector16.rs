@@ -1,8 +1,10 @@
-//! Masking by vectors of sixteen bytes: any target's baseline, and the path of short payloads everywhere.
+//! Masking by vectors of sixteen bytes: any target's baseline, and the path of short payloads
+//! everywhere.
 //!
-//! No loop over single bytes: an end that does not fill a vector is covered by one that overlaps what came before.
-//! Both are loaded before either is stored, since XOR applied twice undoes itself; the overlapping one
-//! takes the key rotated by the phase at its offset, which is the span's length modulo four.
+//! No loop over single bytes: an end that does not fill a vector is covered by one that overlaps
+//! what came before. Both are loaded before either is stored, since XOR applied twice undoes
+//! itself; the overlapping one takes the key rotated by the phase at its offset, which is the
+//! span's length modulo four.
 
 use super::MaskKey;
 use super::span::{Lane, Span};
@@ -30,7 +32,8 @@ pub(crate) fn apply_short<V: Vector16, S: Span>(key: MaskKey, span: &mut S) {
     apply_up_to_128::<V, S, false>(key, span);
 }
 
-/// XORs `key` over a span of at most 128 bytes if that makes it ASCII, and says whether; else nothing is stored.
+/// XORs `key` over a span of at most 128 bytes if that makes it ASCII, and says whether; else
+/// nothing is stored.
 #[inline(always)]
 pub(crate) fn apply_short_ascii<V: Vector16, S: Span>(key: MaskKey, span: &mut S) -> bool {
     apply_up_to_128::<V, S, true>(key, span)
@@ -38,7 +41,8 @@ pub(crate) fn apply_short_ascii<V: Vector16, S: Span>(key: MaskKey, span: &mut S
 
 #[inline(always)]
 fn apply_up_to_128<V: Vector16, S: Span, const ASCII: bool>(key: MaskKey, span: &mut S) -> bool {
-    // By what two of a kind cover, so that 8, 16, 32, 64 and 128 bytes are covered once and not twice.
+    // By what two of a kind cover, so that 8, 16, 32, 64 and 128 bytes are covered once and not
+    // twice.
     let len = span.len();
     if len <= 16 {
         return apply_up_to_16::<S, ASCII>(key, span);

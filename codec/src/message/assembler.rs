@@ -1,7 +1,7 @@
 //! Fragments to messages: what may follow what, and how much of it (RFC 6455, 5.4).
 //!
-//! Judged on headers alone, before payload is taken. Invariant: `open` is `Some` exactly between the first fragment of a
-//! message and its last.
+//! Judged on headers alone, before payload is taken. Invariant: `open` is `Some` exactly between
+//! the first fragment of a message and its last.
 
 use crate::decoder::MaskedPayload;
 use crate::error::{ProtocolError, Utf8Error};
@@ -49,7 +49,8 @@ impl Assembler {
         let (kind, is_first) = match (header.opcode(), self.open) {
             (Opcode::Continuation, Some(kind)) => (kind, false),
             (Opcode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
-            // "a sender MUST NOT interleave the fragments of one message with those of another" (5.4)
+            // "a sender MUST NOT interleave the fragments of one message with those of another"
+            // (5.4)
             (_, Some(_)) => return Err(ProtocolError::ExpectedContinuation),
             (Opcode::Text, None) => (DataKind::Text, true),
             (_, None) => (DataKind::Binary, true),
@@ -91,7 +92,8 @@ impl Assembler {
         piece: MaskedPayload<'_>,
         limits: &Limits,
     ) -> Result<(), Utf8Error> {
-        // Once the last header is there the length is known: growth stops at it, and may go there in fewer steps.
+        // Once the last header is there the length is known: growth stops at it, and may go there
+        // in fewer steps.
         let growth = if self.is_final {
             let declared = usize::try_from(self.declared_len).unwrap_or(usize::MAX);
             Growth { total_len_max: declared, factor: 4 }

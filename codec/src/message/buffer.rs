@@ -1,8 +1,9 @@
 //! Text that is known to be UTF-8, and the buffer of a message that spans reads.
 //!
-//! The only place where bytes become `&str` without being looked at again. Invariant of [`MessageBuffer`]: every byte
-//! of it has gone through `validator` since the last `clear`, in order, if the message is text; `as_text` hands out
-//! a `&str` only once the validator has agreed that all of them were valid and the last character is whole.
+//! The only place where bytes become `&str` without being looked at again. Invariant of
+//! [`MessageBuffer`]: every byte of it has gone through `validator` since the last `clear`, in
+//! order, if the message is text; `as_text` hands out a `&str` only once the validator has agreed
+//! that all of them were valid and the last character is whole.
 
 use alloc::vec::Vec;
 
@@ -15,7 +16,8 @@ use crate::utf8::Utf8Validator;
 use super::DataKind;
 use super::transform::Progress;
 
-/// Buffers up to this capacity are kept from one message to the next while reads keep ending inside messages.
+/// Buffers up to this capacity are kept from one message to the next while reads keep ending inside
+/// messages.
 const RETAINED_CAPACITY_MAX: usize = 64 << 10;
 
 /// A whole text, unmasked and validated where it lies.
@@ -32,8 +34,9 @@ pub(crate) fn unmask_str(payload: MaskedPayload<'_>) -> Result<&str, Utf8Error> 
 #[expect(unsafe_code, reason = "a second validation would double the cost of text")]
 pub(crate) fn unmasked_str(validated: &[u8]) -> &str {
     debug_assert!(core::str::from_utf8(validated).is_ok());
-    // SAFETY: all callers, `unmask_str`, `MessageBuffer::as_text` and `as_text_piece`, and the streamed path of the
-    // connection, pass bytes that `Utf8Validator` has accepted from the first of a character to the last of one.
+    // SAFETY: all callers, `unmask_str`, `MessageBuffer::as_text` and `as_text_piece`, and the
+    // streamed path of the connection, pass bytes that `Utf8Validator` has accepted from the first
+    // of a character to the last of one.
     unsafe { core::str::from_utf8_unchecked(validated) }
 }
 
@@ -53,8 +56,8 @@ pub(crate) struct MessageBuffer {
     validator: Utf8Validator,
     /// Every byte of `bytes` was pushed to `validator`, which accepted them and the end.
     is_validated: bool,
-    /// How many bytes at the start of `bytes` are whole characters that the validator has accepted; or, of a binary
-    /// message, how many are to be handed out as a piece.
+    /// How many bytes at the start of `bytes` are whole characters that the validator has accepted;
+    /// or, of a binary message, how many are to be handed out as a piece.
     piece_len: usize,
     /// `piece_len` counts validated text.
     is_text_piece: bool,
@@ -90,7 +93,8 @@ impl MessageBuffer {
         }
     }
 
-    /// Appends what `decompress` writes to a room of `room_len` bytes; text is validated as it comes out.
+    /// Appends what `decompress` writes to a room of `room_len` bytes; text is validated as it
+    /// comes out.
     ///
     /// `total_len_max` is the most that the message may come to: growth stops there.
     pub(crate) fn append_decompressed(
@@ -115,7 +119,8 @@ impl MessageBuffer {
         Ok(progress)
     }
 
-    /// Makes a piece of what is there, to be handed out: all of it, or all whole characters of a text.
+    /// Makes a piece of what is there, to be handed out: all of it, or all whole characters of a
+    /// text.
     pub(crate) fn end_piece(&mut self, kind: DataKind) {
         let begun_len = match kind {
             DataKind::Text => self.validator.pending().len(),
@@ -135,15 +140,16 @@ impl MessageBuffer {
         if self.is_text_piece { unmasked_str(self.as_piece()) } else { "" }
     }
 
-    /// Drops the piece that has been handed out; what remains is the beginning of a character, or nothing.
+    /// Drops the piece that has been handed out; what remains is the beginning of a character, or
+    /// nothing.
     pub(crate) fn drop_piece(&mut self) {
         let piece_len = self.piece_len.min(self.bytes.len());
         self.bytes.drain(..piece_len);
         self.piece_len = 0;
     }
 
-    /// Room for `additional` bytes, and for some times what will then be there, but never for more than the message can
-    /// still become.
+    /// Room for `additional` bytes, and for some times what will then be there, but never for more
+    /// than the message can still become.
     fn reserve(&mut self, additional: usize, growth: Growth) {
         let needed = self.bytes.len() + additional;
         if needed > self.bytes.capacity() {

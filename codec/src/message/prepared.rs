@@ -18,12 +18,14 @@ use super::transform::PreparedForm;
 
 /// A message whose server frame is encoded once, for a broadcast.
 ///
-/// Cloning shares the bytes. A client masks every frame with a key of its own, so for it only the payload is shared.
+/// Cloning shares the bytes. A client masks every frame with a key of its own, so for it only the
+/// payload is shared.
 ///
-/// With an extension that compresses, the first connection to send it compresses it, from an empty context, and all
-/// others send the same bytes. Also those with context takeover: an empty context is one that any peer can follow, at the
-/// price of matches with earlier messages. Connections with a smaller window than that can take, or with another
-/// extension than the first one's, compress it each for itself.
+/// With an extension that compresses, the first connection to send it compresses it, from an empty
+/// context, and all others send the same bytes. Also those with context takeover: an empty context
+/// is one that any peer can follow, at the price of matches with earlier messages. Connections with
+/// a smaller window than that can take, or with another extension than the first one's, compress it
+/// each for itself.
 ///
 /// ```
 /// use wscodec::{Message, PreparedMessage};

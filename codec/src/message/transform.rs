@@ -1,13 +1,14 @@
-//! The seam for per-message compression (RFC 7692, 5 and 6): what an extension does to payloads, and nothing of how.
+//! The seam for per-message compression (RFC 7692, 5 and 6): what an extension does to payloads,
+//! and nothing of how.
 //!
 //! ```text
 //!  in :  payload as it arrives ─▶ Inflow (Decompressor) ─▶ MessageBuffer, under the message limit
 //!  out:  payload ─▶ Outflow (Compressor) ─▶ frames, RSV1 on the first
 //! ```
 //!
-//! The assembler and the sender know these two traits; that RSV1 marks what has gone through them is the RFC's rule for
-//! every per-message compression extension. Invariant: a decompressor never writes beyond the room it is given, so
-//! that the limit holds *while* a message is decompressed.
+//! The assembler and the sender know these two traits; that RSV1 marks what has gone through them
+//! is the RFC's rule for every per-message compression extension. Invariant: a decompressor never
+//! writes beyond the room it is given, so that the limit holds *while* a message is decompressed.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -27,11 +28,13 @@ use super::buffer::MessageBuffer;
 const CHUNK_LEN_MAX: usize = 16 << 10;
 /// The least, so that a short message does not take several goes.
 const CHUNK_LEN_MIN: usize = 512;
-/// How much compressed payload is held back while pieces are delivered as they are decompressed, in bytes.
+/// How much compressed payload is held back while pieces are delivered as they are decompressed, in
+/// bytes.
 const HELD_LEN_MAX: usize = 1 << 10;
 
 /// A per-message compression extension as two peers have agreed on it: what
-/// [`Connection::with_extension`](crate::Connection::with_extension) takes. Implemented by the extensions in this crate.
+/// [`Connection::with_extension`](crate::Connection::with_extension) takes. Implemented by the
+/// extensions in this crate.
 pub trait PerMessageExtension {
     /// What the extension does to the messages of the side that is `role`.
     fn transform(&self, role: Role) -> Transform;
@@ -67,22 +70,26 @@ impl Transform {
 pub(crate) struct Progress {
     /// Bytes written to the start of the room.
     pub(crate) written: usize,
-    /// Whether nothing is left to be said: all input is taken and its output written. If not, call again.
+    /// Whether nothing is left to be said: all input is taken and its output written. If not, call
+    /// again.
     pub(crate) is_drained: bool,
 }
 
 /// Turns the payloads of compressed messages back (RFC 7692, 6.2).
 pub(crate) trait Decompressor: Debug + Send + Sync {
-    /// Takes bytes from the front of `compressed`, which shrinks, and writes to the start of `room`, which is not empty.
+    /// Takes bytes from the front of `compressed`, which shrinks, and writes to the start of
+    /// `room`, which is not empty.
     ///
-    /// An error stands where the offending bytes do: what came before it has been written by an earlier call.
+    /// An error stands where the offending bytes do: what came before it has been written by an
+    /// earlier call.
     fn decompress(
         &mut self,
         compressed: &mut &[u8],
         room: &mut [u8],
     ) -> Result<Progress, InflateError>;
 
-    /// The message's last byte has been taken; as [`decompress`](Self::decompress), until it is drained.
+    /// The message's last byte has been taken; as [`decompress`](Self::decompress), until it is
+    /// drained.
     fn finish(&mut self, room: &mut [u8]) -> Result<Progress, InflateError>;
 
     /// Nothing more will come: gives all memory back.
@@ -92,7 +99,8 @@ pub(crate) trait Decompressor: Debug + Send + Sync {
 /// Takes a compressed payload and writes frames with it; an error means that nothing was written.
 pub(crate) type Put<'p> = &'p mut dyn FnMut(&[u8]) -> Result<(), SendError>;
 
-/// Whether a message went out compressed. If not, both ends' contexts are as before, and it is to be sent as it is.
+/// Whether a message went out compressed. If not, both ends' contexts are as before, and it is to
+/// be sent as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
     Compressed,
@@ -105,13 +113,15 @@ pub(crate) enum Sent {
 
 /// Compresses the payloads of messages (RFC 7692, 6.1).
 pub(crate) trait Compressor: Debug + Send + Sync {
-    /// Compresses a whole message and passes it to `put`, unless it is too short or does not shrink.
+    /// Compresses a whole message and passes it to `put`, unless it is too short or does not
+    /// shrink.
     ///
     /// # Errors
     /// Those of `put`; contexts are as before then.
     fn compress(&mut self, payload: &[u8], put: Put<'_>) -> Result<Sent, SendError>;
 
-    /// As [`compress`](Self::compress), from an empty context, and keeps the result in `form` for other connections.
+    /// As [`compress`](Self::compress), from an empty context, and keeps the result in `form` for
+    /// other connections.
     #[cfg(feature = "std")]
     fn compress_prepared(
         &mut self,
@@ -120,7 +130,8 @@ pub(crate) trait Compressor: Debug + Send + Sync {
         put: Put<'_>,
     ) -> Result<Sent, SendError>;
 
-    /// Compresses the next fragment of a message, the last if `fin` says so, and passes it to `put`.
+    /// Compresses the next fragment of a message, the last if `fin` says so, and passes it to
+    /// `put`.
     fn compress_fragment(
         &mut self,
         payload: &[u8],
@@ -163,7 +174,8 @@ pub(crate) struct Outflow {
 
 /// The most bytes that `len` bytes of a fragment come to when they do not compress.
 ///
-/// Codes of nine bits a byte at worst (RFC 1951, 3.2.6), a header for each block, and the flush at the end.
+/// Codes of nine bits a byte at worst (RFC 1951, 3.2.6), a header for each block, and the flush at
+/// the end.
 pub(crate) const fn compressed_len_max(len: usize) -> usize {
     len.saturating_add(len / 8 + len / 256 + 64)
 }
@@ -175,7 +187,8 @@ pub(crate) struct Inflow {
     stage: Stage,
     /// Bytes that the open message has come to, decompressed.
     size: usize,
-    /// Compressed payload that has been taken from the input and not decompressed yet, if pieces are delivered.
+    /// Compressed payload that has been taken from the input and not decompressed yet, if pieces
+    /// are delivered.
     held: Vec<u8>,
 }
 
@@ -226,7 +239,8 @@ impl Inflow {
         Ok(buffer.finish(kind)?)
     }
 
-    /// Takes a piece for [`fill_piece`](Self::fill_piece); at most [`HELD_LEN_MAX`](Self::HELD_LEN_MAX) bytes.
+    /// Takes a piece for [`fill_piece`](Self::fill_piece); at most
+    /// [`HELD_LEN_MAX`](Self::HELD_LEN_MAX) bytes.
     pub(crate) fn hold(&mut self, piece: &[u8]) {
         self.held.extend_from_slice(piece);
     }
@@ -234,7 +248,8 @@ impl Inflow {
     /// The longest piece that [`hold`](Self::hold) takes, in bytes.
     pub(crate) const HELD_LEN_MAX: usize = HELD_LEN_MAX;
 
-    /// Decompresses what is held to `buffer` until that is full or more payload is needed, which it returns.
+    /// Decompresses what is held to `buffer` until that is full or more payload is needed, which it
+    /// returns.
     pub(crate) fn fill_piece(
         &mut self,
         kind: DataKind,
@@ -253,7 +268,8 @@ impl Inflow {
         Ok(is_drained)
     }
 
-    /// All payload has been taken: what follows is the end. Returns whether that has been said before.
+    /// All payload has been taken: what follows is the end. Returns whether that has been said
+    /// before.
     pub(crate) fn begin_finish(&mut self) -> bool {
         core::mem::replace(&mut self.stage, Stage::Finishing) == Stage::Finishing
     }
@@ -264,8 +280,8 @@ impl Inflow {
         self.held = Vec::new();
     }
 
-    /// Decompresses the next chunk to the end of `buffer`, which is shorter than `buffer_len_max` bytes unless the
-    /// message has come to its limit; whether nothing is left to decompress.
+    /// Decompresses the next chunk to the end of `buffer`, which is shorter than `buffer_len_max`
+    /// bytes unless the message has come to its limit; whether nothing is left to decompress.
     fn fill(
         &mut self,
         kind: DataKind,
@@ -306,8 +322,8 @@ impl Inflow {
     }
 }
 
-/// The most that the frames of a compressed message may declare together, in bytes: what any encoder makes of
-/// [`message_size_max`](Limits::message_size_max) bytes that do not compress.
+/// The most that the frames of a compressed message may declare together, in bytes: what any
+/// encoder makes of [`message_size_max`](Limits::message_size_max) bytes that do not compress.
 pub(crate) const fn compressed_size_max(limits: &Limits) -> usize {
     limits.message_size_max.saturating_add(limits.message_size_max / 8).saturating_add(1024)
 }

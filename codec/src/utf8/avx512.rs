@@ -76,7 +76,8 @@ pub(super) fn unmask(block: __m512i, key: MaskKey) -> __m512i {
 #[inline]
 pub(super) fn unmask_part(bytes: &[u8], key: MaskKey) -> __m512i {
     let lanes = lanes(0, bytes.len().min(BLOCK_LEN));
-    // SAFETY: only as many bytes are read as `bytes` has; those whose bit in `lanes` is not set are not touched.
+    // SAFETY: only as many bytes are read as `bytes` has; those whose bit in `lanes` is not set are
+    // not touched.
     let part = unsafe { _mm512_maskz_loadu_epi8(lanes, bytes.as_ptr().cast()) };
     _mm512_maskz_mov_epi8(lanes, unmask(part, key))
 }

@@ -1,16 +1,18 @@
 //! AVX-512 with VBMI: each byte's class by one look into a table of 128 entries.
 //!
-//! Three tables of 16 entries, as Keiser and Lemire have it ("Validating UTF-8 in less than one instruction per
-//! byte", 2021), become two that give a byte's class as the first and as the second byte of a pair. Per byte `i`,
-//! with `cont`, `two`, `three`, `four` for "continuation" and "lead of at least so many bytes":
+//! Three tables of 16 entries, as Keiser and Lemire have it ("Validating UTF-8 in less than one
+//! instruction per byte", 2021), become two that give a byte's class as the first and as the second
+//! byte of a pair. Per byte `i`, with `cont`, `two`, `three`, `four` for "continuation" and "lead
+//! of at least so many bytes":
 //!
 //! ```text
 //! cont[i] == two[i-1] ^ three[i-2] ^ four[i-3]       else something is missing or too much
 //! refused[i-1] & half[i] == 0                        else overlong, surrogate, above 10FFFF or no lead at all
 //! ```
 //!
-//! `half` says in which part of 80..BF a continuation lies, `refused` which parts may not follow a lead. The first
-//! rule finds the first fault though it adds without carry: before it no byte can be due twice.
+//! `half` says in which part of 80..BF a continuation lies, `refused` which parts may not follow a
+//! lead. The first rule finds the first fault though it adds without carry: before it no byte can
+//! be due twice.
 
 use core::arch::x86_64::{
     __m512i, _mm512_and_si512, _mm512_cmpge_epu8_mask, _mm512_maskz_permutexvar_epi8,

@@ -1,10 +1,10 @@
-//! Tests: what the kernels say of every string of up to three bytes, and of every one of four with a lead of three or
-//! four, against the standard library.
+//! Tests: what the kernels say of every string of up to three bytes, and of every one of four with
+//! a lead of three or four, against the standard library.
 //!
-//! The strings stand one after another in a long text, three ASCII bytes between them, so that what one leaves open
-//! shows before the next. Seven and 64 have no common divisor: each string meets the edges of vectors where its number
-//! wants it, and neighbours in number, which differ in their last byte, meet all of them. A build by the `dev` profile
-//! takes a sample.
+//! The strings stand one after another in a long text, three ASCII bytes between them, so that what
+//! one leaves open shows before the next. Seven and 64 have no common divisor: each string meets
+//! the edges of vectors where its number wants it, and neighbours in number, which differ in their
+//! last byte, meet all of them. A build by the `dev` profile takes a sample.
 
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test may panic")]
 

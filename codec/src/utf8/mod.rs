@@ -1,10 +1,11 @@
 //! UTF-8 validation of text that arrives in pieces (RFC 6455, 8.1; RFC 3629).
 //!
-//! What is kept between pieces is at most three bytes of a character whose end has not arrived. Short ASCII takes an
-//! inlined path. The rest goes to a kernel, which unmasks in the same walk if it is asked to: our own for AVX-512 and
-//! AVX2, `simdutf8` elsewhere. A kernel says yes or no; where exactly a fault is, the standard library finds, and
-//! nothing is valid that a kernel said no to and the standard library did not look at. Invariant: `pending` is a
-//! proper prefix of some valid character.
+//! What is kept between pieces is at most three bytes of a character whose end has not arrived.
+//! Short ASCII takes an inlined path. The rest goes to a kernel, which unmasks in the same walk if
+//! it is asked to: our own for AVX-512 and AVX2, `simdutf8` elsewhere. A kernel says yes or no;
+//! where exactly a fault is, the standard library finds, and nothing is valid that a kernel said no
+//! to and the standard library did not look at. Invariant: `pending` is a proper prefix of some
+//! valid character.
 
 #![cfg_attr(
     all(target_arch = "x86_64", not(wscodec_scalar)),
@@ -32,7 +33,8 @@ use crate::mask::{
 /// From this length in bytes on a kernel is faster than the standard library, whose way is shorter.
 const WALK_LEN_MIN: usize = 16;
 
-/// Bytes that are unmasked before they are validated where that takes two steps: small beside any first-level cache.
+/// Bytes that are unmasked before they are validated where that takes two steps: small beside any
+/// first-level cache.
 const HOT_LEN: usize = 4096;
 
 /// Validates a text piece by piece and fails at the first byte that no valid text could have there.
@@ -78,8 +80,8 @@ impl Utf8Validator {
     /// Takes the next piece.
     ///
     /// # Errors
-    /// [`Utf8Error`] as soon as a byte is there that no valid text could have; the validator is then at the start of
-    /// a new text.
+    /// [`Utf8Error`] as soon as a byte is there that no valid text could have; the validator is
+    /// then at the start of a new text.
     #[inline]
     pub fn push(&mut self, piece: &[u8]) -> Result<(), Utf8Error> {
         if piece.len() <= SHORT_LEN_MAX
@@ -204,8 +206,8 @@ impl Utf8Validator {
         char_len.saturating_sub(usize::from(self.pending_len))
     }
 
-    /// Takes a piece that starts with a character and that a kernel has found faultless, save that it may end within a
-    /// character, or not.
+    /// Takes a piece that starts with a character and that a kernel has found faultless, save that
+    /// it may end within a character, or not.
     fn take_checked(&mut self, piece: &[u8], is_valid: bool) -> Result<(), Utf8Error> {
         if !is_valid {
             return self.take_exactly(piece);
@@ -215,8 +217,8 @@ impl Utf8Validator {
         if open.is_empty() { Ok(()) } else { self.take_exactly(open) }
     }
 
-    /// [`push_masked`](Self::push_masked) of a piece that starts with a character, where unmasking and validating take two
-    /// steps: block by block, and only what is not ASCII is validated.
+    /// [`push_masked`](Self::push_masked) of a piece that starts with a character, where unmasking
+    /// and validating take two steps: block by block, and only what is not ASCII is validated.
     #[expect(unsafe_code, reason = "looks at what was just stored")]
     fn push_blocks<S: Span>(
         &mut self,
@@ -278,8 +280,8 @@ impl Utf8Validator {
     }
 }
 
-/// Cuts off what may be a character that is not complete: a lead among the last three bytes that wants more than
-/// there is.
+/// Cuts off what may be a character that is not complete: a lead among the last three bytes that
+/// wants more than there is.
 #[inline]
 fn split_open(piece: &[u8]) -> (&[u8], &[u8]) {
     let open_len = match piece {
@@ -291,8 +293,9 @@ fn split_open(piece: &[u8]) -> (&[u8], &[u8]) {
     piece.split_at_checked(piece.len() - open_len).unwrap_or((piece, &[]))
 }
 
-/// XORs `key` over `span`, whose result starts with a character, and says whether that has no fault, save that it may
-/// end within a character. `None`, and nothing done, if the kernel has no walk of its own.
+/// XORs `key` over `span`, whose result starts with a character, and says whether that has no
+/// fault, save that it may end within a character. `None`, and nothing done, if the kernel has no
+/// walk of its own.
 #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
 #[inline]
 #[expect(unsafe_code, reason = "the CPU was found to have what is called")]

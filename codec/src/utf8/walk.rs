@@ -1,8 +1,9 @@
 //! One walk over a text: unmask a block, store it, and validate it while it is in registers.
 //!
-//! The loop is the same for every instruction set; what differs comes as [`Steps`], closures that inherit the target
-//! features of the function they are written in. Blocks are 64 bytes. Blocks of nothing but ASCII are not checked,
-//! save the first one after others, where a character that was left open shows.
+//! The loop is the same for every instruction set; what differs comes as [`Steps`], closures that
+//! inherit the target features of the function they are written in. Blocks are 64 bytes. Blocks of
+//! nothing but ASCII are not checked, save the first one after others, where a character that was
+//! left open shows.
 //!
 //! ```text
 //!  head    first   4 blocks a turn ...            block  rest
@@ -12,23 +13,26 @@
 
 use crate::mask::{BLOCK_LEN, Baseline, Lane, MaskKey, Span, aligned_from, apply_short};
 
-/// What one instruction set does with a block of type `B`. `T` is what it remembers from block to block.
+/// What one instruction set does with a block of type `B`. `T` is what it remembers from block to
+/// block.
 pub(super) struct Steps<U, P, A, C> {
     /// XORs the key over a block.
     pub(super) unmask: U,
-    /// XORs the key over less than a block, and fills up with zeros. Instead of ASCII it may return zeros.
+    /// XORs the key over less than a block, and fills up with zeros. Instead of ASCII it may return
+    /// zeros.
     pub(super) unmask_part: P,
     /// Whether no byte of four blocks has its top bit set.
     pub(super) is_ascii: A,
-    /// Checks a block after the one before, and remembers errors in the bytes from one index up to another.
+    /// Checks a block after the one before, and remembers errors in the bytes from one index up to
+    /// another.
     pub(super) check: C,
 }
 
 /// Bytes at the start of a block whose checks depend on the block before.
 const CONTEXT_LEN: usize = 3;
 
-/// XORs `key` over `span`, checks what comes out as text that starts with a character, and returns what `check` has
-/// remembered. A character that is not complete at the end is no error.
+/// XORs `key` over `span`, checks what comes out as text that starts with a character, and returns
+/// what `check` has remembered. A character that is not complete at the end is no error.
 #[inline(always)]
 pub(super) fn walk<S, B, T, U, P, A, C>(
     key: MaskKey,

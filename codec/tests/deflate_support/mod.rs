@@ -1,4 +1,5 @@
-//! What the tests of permessage-deflate share: agreed parameters, compressed frames, and an inflater of their own.
+//! What the tests of permessage-deflate share: agreed parameters, compressed frames, and an
+//! inflater of their own.
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its own part")]
 
 pub mod puff;
@@ -73,7 +74,8 @@ pub fn compressed(receiver: Role, payload: &[u8]) -> Vec<u8> {
     frame(receiver, 0xc2, payload)
 }
 
-/// `payload` as stored blocks, which every inflater takes, without the tail: the header of the last is the flush.
+/// `payload` as stored blocks, which every inflater takes, without the tail: the header of the last
+/// is the flush.
 pub fn stored(payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for block in payload.chunks(0xffff) {

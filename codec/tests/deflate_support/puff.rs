@@ -1,5 +1,5 @@
-//! An inflater that shares no line with the library's: RFC 1951 bit by bit, slowly, and with a strict window. It also
-//! says how far back the compressed data reached.
+//! An inflater that shares no line with the library's: RFC 1951 bit by bit, slowly, and with a
+//! strict window. It also says how far back the compressed data reached.
 
 /// What a compressed message came to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -140,7 +140,8 @@ fn dynamic(bits: &mut Bits<'_>) -> Option<(Codes, Codes)> {
     Some((Codes::new(literals), Codes::new(distances)))
 }
 
-/// Inflates the payload of a message, with `window` as what came before it; `None` if it is not valid to its end.
+/// Inflates the payload of a message, with `window` as what came before it; `None` if it is not
+/// valid to its end.
 pub fn inflate(payload: &[u8], window: &[u8], window_size: usize) -> Option<Inflated> {
     let bytes = [payload, &[0, 0, 0xff, 0xff]].concat();
     let mut bits = Bits { bytes: &bytes, at: 0 };

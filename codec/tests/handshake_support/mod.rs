@@ -116,8 +116,8 @@ pub fn feed(side: &mut impl Side, bytes: &[u8]) -> Outcome {
     (result, input.to_vec())
 }
 
-/// Feeds `bytes` in reads of the lengths of `cuts`, the last one the rest; what is left holds the bytes of all reads
-/// that were not taken.
+/// Feeds `bytes` in reads of the lengths of `cuts`, the last one the rest; what is left holds the
+/// bytes of all reads that were not taken.
 pub fn feed_in_pieces(side: &mut impl Side, bytes: &[u8], cuts: &[usize]) -> Outcome {
     let mut bytes = bytes.to_vec();
     let mut rest = &mut bytes[..];

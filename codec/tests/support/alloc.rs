@@ -1,4 +1,5 @@
-//! A global allocator that counts, for tests that bound memory. One such test a process: counters are global.
+//! A global allocator that counts, for tests that bound memory. One such test a process: counters
+//! are global.
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its own part")]
 #![expect(unsafe_code, reason = "GlobalAlloc is an unsafe trait")]
 

@@ -1,4 +1,5 @@
-//! Memory between two pages that must not be touched: a kernel that reads or writes outside of its slice crashes.
+//! Memory between two pages that must not be touched: a kernel that reads or writes outside of its
+//! slice crashes.
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its own part")]
 
 /// What a [`Guarded`] is filled with where no slice is.
@@ -26,8 +27,8 @@ impl Guarded {
         unsafe { std::slice::from_raw_parts_mut(self.start, self.len) }
     }
 
-    /// Where a slice of `len` bytes starts whose address is `alignment` modulo 64 and which ends as near to the end as
-    /// that allows: at the very end for one of 64 alignments.
+    /// Where a slice of `len` bytes starts whose address is `alignment` modulo 64 and which ends as
+    /// near to the end as that allows: at the very end for one of 64 alignments.
     pub fn place(&self, len: usize, alignment: usize) -> usize {
         let last = self.len - len;
         last - (last - alignment) % 64
@@ -68,7 +69,8 @@ mod system {
 
     impl Drop for Guarded {
         fn drop(&mut self) {
-            // SAFETY: `start` is one page into a mapping of `len` and two pages, which nobody uses any more.
+            // SAFETY: `start` is one page into a mapping of `len` and two pages, which nobody uses
+            // any more.
             unsafe { libc::munmap(self.start.sub(PAGE).cast(), self.len + 2 * PAGE) };
         }
     }

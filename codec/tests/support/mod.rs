@@ -158,7 +158,8 @@ pub fn feed_bytewise(connection: &mut TestConnection, input: &[u8]) -> Outcome {
     feed_pieces(connection, &pieces)
 }
 
-/// What a fresh connection of `role` makes of `input`, asserted to be the same whole and byte by byte.
+/// What a fresh connection of `role` makes of `input`, asserted to be the same whole and byte by
+/// byte.
 #[track_caller]
 pub fn outcome_of(role: Role, input: &[u8]) -> Outcome {
     outcome_with(role, Limits::default(), input)
@@ -219,7 +220,8 @@ pub fn frame_of(receiver: Role, opcode: Opcode, fin: Fin, payload: &[u8]) -> Vec
     frame(receiver, fin | opcode as u8, payload)
 }
 
-/// A header alone, with this length in this form (7, 16 or 64 bits), as `receiver` expects it masked.
+/// A header alone, with this length in this form (7, 16 or 64 bits), as `receiver` expects it
+/// masked.
 pub fn header(receiver: Role, b0: u8, form: u8, len: u64) -> Vec<u8> {
     let masked = if receiver == Role::Server { 0x80 } else { 0 };
     let mut bytes = vec![b0];

@@ -24,7 +24,8 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 pub fn run(config: &ServeConfig, out: &mut impl Write) -> io::Result<()> {
     // What the hard limit doesn't allow shows as a failure to accept, and is said then.
     DescriptorLimit::raise().ok();
-    // Before the first client: a signal that comes early must not end the process without a summary.
+    // Before the first client: a signal that comes early must not end the process without a
+    // summary.
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let _entered = runtime.enter();
     let mut interrupt = signal(SignalKind::interrupt())?;

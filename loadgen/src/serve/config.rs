@@ -46,8 +46,8 @@ impl FromStr for Mode {
 /// The server's configuration. Start from [`ServeConfig::default`] and change what differs.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
-    /// Where to listen. Default 127.0.0.1:9001: the loopback, so that nobody else reaches it unless asked to. Port 0
-    /// takes a free one.
+    /// Where to listen. Default 127.0.0.1:9001: the loopback, so that nobody else reaches it unless
+    /// asked to. Port 0 takes a free one.
     pub listen: SocketAddr,
     /// Threads, each with a runtime and connections of its own. Default: one for each core.
     pub threads: NonZeroUsize,
@@ -57,18 +57,21 @@ pub struct ServeConfig {
     pub limits: Limits,
     /// Which web pages may connect (stops cross-site WebSocket hijacking).
     pub origins: OriginPolicy,
-    /// From accept to the end of the request's head. Default 10 s. Stops slow heads, however they are dripped.
+    /// From accept to the end of the request's head. Default 10 s. Stops slow heads, however they
+    /// are dripped.
     pub handshake_timeout: Duration,
-    /// A client that was silent for half of this is pinged; after all of it the connection is closed. Default 120 s;
-    /// `None` waits for ever. Frees what dead peers hold.
+    /// A client that was silent for half of this is pinged; after all of it the connection is
+    /// closed. Default 120 s; `None` waits for ever. Frees what dead peers hold.
     pub idle_timeout: Option<Duration>,
-    /// From this side's Close, or the end of what it has to say, to the end of the client's stream. Default 5 s. Stops
-    /// clients that never answer Close or never end.
+    /// From this side's Close, or the end of what it has to say, to the end of the client's stream.
+    /// Default 5 s. Stops clients that never answer Close or never end.
     pub close_timeout: Duration,
-    /// How long [`ServerHandle::shutdown`](super::ServerHandle::shutdown) waits for clients. Default 5 s.
+    /// How long [`ServerHandle::shutdown`](super::ServerHandle::shutdown) waits for clients.
+    /// Default 5 s.
     pub shutdown_timeout: Duration,
-    /// Replies to a client that it hasn't taken, in bytes, before nothing more is read from it. Default 1 MiB. A
-    /// connection holds at most this and the replies to one read. Stops clients that send and never read.
+    /// Replies to a client that it hasn't taken, in bytes, before nothing more is read from it.
+    /// Default 1 MiB. A connection holds at most this and the replies to one read. Stops clients
+    /// that send and never read.
     pub write_buffer_max: usize,
     /// Connections open at once; a request beyond them is answered 503. Default 100,000.
     pub connections_max: usize,

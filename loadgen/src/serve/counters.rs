@@ -1,9 +1,11 @@
 //! What happened on each thread to totals that anyone may read while the server runs.
 //!
-//! Each thread writes its own [`Counters`] with plain stores: no locked instruction and nothing shared while messages
-//! flow. Names and codes, which come once a connection, stand behind a mutex that only readers contend for.
+//! Each thread writes its own [`Counters`] with plain stores: no locked instruction and nothing
+//! shared while messages flow. Names and codes, which come once a connection, stand behind a mutex
+//! that only readers contend for.
 //!
-//! Invariant: once the server has ended, every accepted connection is in `rejected` or in `closes`, once.
+//! Invariant: once the server has ended, every accepted connection is in `rejected` or in `closes`,
+//! once.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -89,8 +91,8 @@ pub struct Totals {
     /// Connections that failed because the client broke the protocol or a limit, by
     /// [`ProtocolError::name`](wscodec::ProtocolError::name).
     pub protocol_errors: BTreeMap<&'static str, u64>,
-    /// Established connections that have ended, by the close code that came first from either side; 1005 is a Close
-    /// without a code, 1006 an end without Close.
+    /// Established connections that have ended, by the close code that came first from either side;
+    /// 1005 is a Close without a code, 1006 an end without Close.
     pub closes: BTreeMap<u16, u64>,
     /// Failures of accept itself, by reason; no connection came of them.
     pub accept_errors: BTreeMap<&'static str, u64>,
@@ -100,7 +102,8 @@ impl Totals {
     pub(super) fn sum<'a>(threads: impl IntoIterator<Item = &'a Counters>) -> Self {
         let mut totals = Self::default();
         for counters in threads {
-            // Ended before accepted: a connection that ends meanwhile must not make `open` negative.
+            // Ended before accepted: a connection that ends meanwhile must not make `open`
+            // negative.
             let ended = counters.ended.load();
             let accepted = counters.accepted.load();
             totals.accepted += accepted;

@@ -1,7 +1,8 @@
 //! An address to a listening socket, and a listening socket to sessions on the least busy worker.
 //!
-//! One socket and one accept loop rather than a socket a thread (`SO_REUSEPORT`): connections are spread evenly instead
-//! of by the hash of their ports, and a port that someone else uses is an error instead of a share of his connections.
+//! One socket and one accept loop rather than a socket a thread (`SO_REUSEPORT`): connections are
+//! spread evenly instead of by the hash of their ports, and a port that someone else uses is an
+//! error instead of a share of his connections.
 
 use std::io;
 use std::net::{self, SocketAddr, ToSocketAddrs};
@@ -17,14 +18,16 @@ use tokio::time::sleep;
 
 use super::worker::{Command, Seat, Shared, Worker};
 
-/// Handshakes that the kernel completes before accept takes them; it cuts this to `net.core.somaxconn`.
+/// Handshakes that the kernel completes before accept takes them; it cuts this to
+/// `net.core.somaxconn`.
 const BACKLOG: i32 = 65_535;
 /// Accepts in a row before the sessions of the same thread have their turn.
 const ACCEPTS_PER_TURN: usize = 64;
 /// Pauses after accept has failed for want of descriptors or memory: the first, and the longest.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
-/// Connections beyond the limit that are kept for long enough to be told so; further ones are closed at once.
+/// Connections beyond the limit that are kept for long enough to be told so; further ones are
+/// closed at once.
 const SPARE_SEATS: usize = 256;
 
 /// Reads where to listen: `host:port`, `[v6]:port`, or a port alone for the loopback.
@@ -74,7 +77,8 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<net::TcpListener> {
     Ok(listener)
 }
 
-/// Gives each connection to the worker that has the fewest, for ever. `own` is the worker of this thread.
+/// Gives each connection to the worker that has the fewest, for ever. `own` is the worker of this
+/// thread.
 pub(super) async fn accept(
     listener: TcpListener,
     own: Rc<Worker>,
@@ -127,8 +131,8 @@ fn hand_over(
 ) {
     match workers.get(seat.worker()) {
         Some(other) if seat.worker() != own.index => {
-            // A socket belongs to one runtime: it leaves this one and enters the other. Refused only by a worker that
-            // has ended: the connection ends with it.
+            // A socket belongs to one runtime: it leaves this one and enters the other. Refused
+            // only by a worker that has ended: the connection ends with it.
             if let Ok(stream) = stream.into_std() {
                 other.send(Command::Admit(stream, seat)).ok();
             }

@@ -55,7 +55,8 @@ impl Server {
     /// Listens on [`ServeConfig::listen`]; the kernel queues connections from now on.
     ///
     /// # Errors
-    /// One line with the address and what to do: a port in use, a port that needs root, an address that isn't here.
+    /// One line with the address and what to do: a port in use, a port that needs root, an address
+    /// that isn't here.
     pub fn bind(config: &ServeConfig) -> io::Result<Self> {
         let listener = listener::bind(config.listen)?;
         let address = listener.local_addr()?;

@@ -1,7 +1,8 @@
 //! An `Origin` and a `Host` header to a verdict: may this web page talk to the server?
 //!
-//! Browsers let any page open a WebSocket to any address, the loopback too, and say in `Origin` whose page it is; the
-//! server has to judge (RFC 6455, 10.2). Programs that are no browser send no `Origin`, and could lie anyway.
+//! Browsers let any page open a WebSocket to any address, the loopback too, and say in `Origin`
+//! whose page it is; the server has to judge (RFC 6455, 10.2). Programs that are no browser send no
+//! `Origin`, and could lie anyway.
 
 use std::net::IpAddr;
 

@@ -1,7 +1,8 @@
 //! The sessions of a thread, and which of them is to be woken because time has passed.
 //!
-//! One sweep for all instead of a timer for each: a session notes that it has heard something with one store, and only
-//! the sweep reads the clock. Deadlines are therefore late by up to one sweep, never early.
+//! One sweep for all instead of a timer for each: a session notes that it has heard something with
+//! one store, and only the sweep reads the clock. Deadlines are therefore late by up to one sweep,
+//! never early.
 
 use std::cell::RefCell;
 use std::task::Waker;
@@ -74,7 +75,8 @@ impl Registry {
         self.0.borrow().len()
     }
 
-    /// What the session is told, once. `waker` is what wakes it from now on: a task's never changes.
+    /// What the session is told, once. `waker` is what wakes it from now on: a task's never
+    /// changes.
     pub(super) fn take_call(&self, key: Key, waker: &Waker) -> Option<Call> {
         let mut slots = self.0.borrow_mut();
         let slot = slots.get_mut(key.0)?;
@@ -173,7 +175,8 @@ mod tests {
         }
     }
 
-    /// The calls that sweeps at these seconds make, the session hearing something at those of `heard`.
+    /// The calls that sweeps at these seconds make, the session hearing something at those of
+    /// `heard`.
     fn calls(wait: Wait, sweeps: &[u64], heard: &[u64]) -> Vec<(u64, Call)> {
         let registry = Registry::default();
         let start = Instant::now();

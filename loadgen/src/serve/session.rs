@@ -5,9 +5,10 @@
 //!      └── request refused, answered ───────────────────────────────────────▶ ┘
 //! ```
 //!
-//! A session is a future that is polled when its socket is ready and holds no buffer: it reads into its thread's buffer
-//! and writes from its thread's buffer, all replies to a read in one write. Invariant: `unsent` has memory only while the
-//! socket doesn't take what it is given; past a bound nothing is read then.
+//! A session is a future that is polled when its socket is ready and holds no buffer: it reads into
+//! its thread's buffer and writes from its thread's buffer, all replies to a read in one write.
+//! Invariant: `unsent` has memory only while the socket doesn't take what it is given; past a bound
+//! nothing is read then.
 
 use std::future::Future;
 use std::io;
@@ -57,8 +58,9 @@ pub(super) struct Session {
 enum Stage {
     Opening(Box<Upgrade>),
     Open(Connection<FixedKey>),
-    /// Everything is said; what the client still sends is dropped until its stream ends. Closing the socket at once
-    /// instead would make the kernel answer that with a reset, which may destroy the last words before they are read.
+    /// Everything is said; what the client still sends is dropped until its stream ends. Closing
+    /// the socket at once instead would make the kernel answer that with a reset, which may destroy
+    /// the last words before they are read.
     Ending,
 }
 
@@ -219,8 +221,9 @@ impl Session {
         self.worker.registry.wait(self.key, Wait::End);
     }
 
-    /// Whether the session is over. Ends this side's stream when nothing is left to send on it: "the server MUST close the
-    /// connection immediately", the client waits for it to (RFC 6455, 7.1.1).
+    /// Whether the session is over. Ends this side's stream when nothing is left to send on it:
+    /// "the server MUST close the connection immediately", the client waits for it to (RFC 6455,
+    /// 7.1.1).
     fn is_over(&mut self, is_flushed: bool) -> io::Result<bool> {
         if !is_flushed || !matches!(self.stage, Stage::Ending) {
             return Ok(false);

@@ -35,7 +35,8 @@ impl Unsent {
             self.sent = sent;
             return;
         }
-        // Moved to the front only once half is free: each byte is moved once or twice, however small the writes.
+        // Moved to the front only once half is free: each byte is moved once or twice, however
+        // small the writes.
         if self.sent > self.bytes.len() / 2 {
             self.bytes.drain(..self.sent);
             self.sent = 0;

@@ -86,8 +86,8 @@ impl Upgrade {
     }
 }
 
-/// What the reference server selects: the first subprotocol of those offered, so that clients that insist on one can be
-/// tried against it.
+/// What the reference server selects: the first subprotocol of those offered, so that clients that
+/// insist on one can be tried against it.
 fn acceptance_of(request: &Request<'_>) -> Result<Acceptance, HandshakeMisuse> {
     match request.subprotocols().next() {
         Some(first) => Acceptance::new().subprotocol(first),

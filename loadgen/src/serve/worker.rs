@@ -1,7 +1,8 @@
-//! One thread of the server: a runtime, the buffers and the registry that its sessions share, and its counters.
+//! One thread of the server: a runtime, the buffers and the registry that its sessions share, and
+//! its counters.
 //!
-//! Nothing here is locked or shared with another thread while messages flow. Invariant: a buffer is borrowed only within
-//! one poll of one session.
+//! Nothing here is locked or shared with another thread while messages flow. Invariant: a buffer is
+//! borrowed only within one poll of one session.
 
 use std::cell::RefCell;
 use std::io;
@@ -196,7 +197,8 @@ impl Worker {
 /// The listening socket and the way to the workers, for the one that accepts.
 pub(super) type Intake = (std::net::TcpListener, Vec<UnboundedSender<Command>>);
 
-/// Runs a worker on this thread until it is told to shut down. `started` is told once it runs, or why it doesn't.
+/// Runs a worker on this thread until it is told to shut down. `started` is told once it runs, or
+/// why it doesn't.
 pub(super) fn run(
     index: usize,
     shared: &Arc<Shared>,

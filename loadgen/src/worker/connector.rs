@@ -23,8 +23,8 @@ use crate::plan::{ConnectionPlan, Plan, Script};
 /// server busy, and few enough that its listen queue, which is 128 here and there, doesn't drop
 /// any.
 const OPENING_MAX: usize = 64;
-/// Beyond the connect timeout, how long the opening of all connections may take if no rate is asked for,
-/// and how late one may begin if one is. Those that haven't begun by then never do.
+/// Beyond the connect timeout, how long the opening of all connections may take if no rate is asked
+/// for, and how late one may begin if one is. Those that haven't begun by then never do.
 const RAMP_MAX_NS: u64 = 60_000_000_000;
 /// Pauses after a connection failed, if no rate is asked for: the first, and the longest.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);

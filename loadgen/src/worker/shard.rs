@@ -40,8 +40,8 @@ use crate::plan::{ConnectionPlan, Script, Send, Sends};
 
 /// Bytes of a read, shared by all connections of a thread.
 const READ_SIZE: usize = 64 << 10;
-/// Bytes that may wait for a socket before Pongs are held back, of which the codec keeps the newest:
-/// what a server that floods with Pings and doesn't read can pile up.
+/// Bytes that may wait for a socket before Pongs are held back, of which the codec keeps the
+/// newest: what a server that floods with Pings and doesn't read can pile up.
 const UNSENT_MAX: usize = 1 << 20;
 
 /// What holds for every connection of a run.

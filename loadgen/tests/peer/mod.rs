@@ -42,7 +42,8 @@ pub(crate) fn wait_for(
     }
 }
 
-/// Waits until this holds of everything that was ever accepted: it is rejected, closed or open, once.
+/// Waits until this holds of everything that was ever accepted: it is rejected, closed or open,
+/// once.
 pub(crate) fn assert_balanced(totals: &Totals) {
     let rejected: u64 = totals.rejected.values().sum();
     let closed: u64 = totals.closes.values().sum();
@@ -174,8 +175,8 @@ impl Peer {
     }
 }
 
-/// Sends `bytes` over and over until the server takes no more; returns how many it took in all, and the rest of the
-/// copy that was refused.
+/// Sends `bytes` over and over until the server takes no more; returns how many it took in all, and
+/// the rest of the copy that was refused.
 pub(crate) fn fill<'b>(
     server: &ServerHandle,
     mut stream: &TcpStream,

@@ -1,8 +1,8 @@
-//! The same bytes through this codec and through peers that others wrote; every disagreement must be on a list that says
-//! which side the RFC takes.
+//! The same bytes through this codec and through peers that others wrote; every disagreement must
+//! be on a list that says which side the RFC takes.
 //!
-//! Compared are the events in order, and how it ended: still open, closed by a Close, or failed. The list is keyed by
-//! what each side did, so that a new disagreement has no row and fails.
+//! Compared are the events in order, and how it ended: still open, closed by a Close, or failed.
+//! The list is keyed by what each side did, so that a new disagreement has no row and fails.
 
 pub mod peers;
 
@@ -76,7 +76,8 @@ pub struct Allowed {
 mod allowed;
 pub use allowed::ALLOWED;
 
-/// A peer, driven from memory: the role in which it receives, the bytes, and how many of them a read gives.
+/// A peer, driven from memory: the role in which it receives, the bytes, and how many of them a
+/// read gives.
 pub type Peer = fn(Role, &[u8], usize) -> Outcome;
 
 /// Every peer by its name.
@@ -118,8 +119,8 @@ fn ours(role: Role, bytes: &[u8], read_len: usize) -> Outcome {
     Outcome { seen, end: End::Open }
 }
 
-/// What the peer did where we did something else; `None` if both did the same, and an error if it is nothing that the
-/// list could hold.
+/// What the peer did where we did something else; `None` if both did the same, and an error if it
+/// is nothing that the list could hold.
 fn difference(ours: &Outcome, theirs: &Outcome, bytes: &[u8]) -> Result<Option<Theirs>, String> {
     match (ours.end, theirs.end) {
         _ if ours == theirs => Ok(None),
@@ -146,7 +147,8 @@ fn kind_of(error: &str) -> &'static str {
     }
 }
 
-/// Whether the bytes end within a frame, by lengths alone: only then may a peer still wait for what we have judged.
+/// Whether the bytes end within a frame, by lengths alone: only then may a peer still wait for what
+/// we have judged.
 fn ends_within_frame(mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
         let Some(b1) = bytes.get(1) else { return true };
@@ -172,7 +174,8 @@ fn ends_within_frame(mut bytes: &[u8]) -> bool {
     false
 }
 
-/// Gives the bytes to every side, returns how we ended, and counts in `used` which rows of the list were needed.
+/// Gives the bytes to every side, returns how we ended, and counts in `used` which rows of the list
+/// were needed.
 ///
 /// # Errors
 /// A disagreement that the list does not hold: what it is, then all about it.
@@ -208,7 +211,8 @@ pub fn compare(
     Ok(ours.end)
 }
 
-/// One input of the fuzzer: the first byte chooses role and reads, the others are what the peer sends.
+/// One input of the fuzzer: the first byte chooses role and reads, the others are what the peer
+/// sends.
 pub fn differential(data: &[u8]) {
     let Some((choice, bytes)) = data.split_first() else { return };
     let role = if choice & 1 == 0 { Role::Server } else { Role::Client };

@@ -131,7 +131,8 @@ pub fn tungstenite(role: Role, bytes: &[u8], read_len: usize) -> Outcome {
     })
 }
 
-/// fastwebsockets 0.10: `FragmentCollector` over tokio's traits; never looks at the masking bit's direction.
+/// fastwebsockets 0.10: `FragmentCollector` over tokio's traits; never looks at the masking bit's
+/// direction.
 pub fn fastwebsockets(role: Role, bytes: &[u8], read_len: usize) -> Outcome {
     use fastwebsockets::{FragmentCollector, OpCode, Role as Theirs, WebSocket, WebSocketError};
 
@@ -164,7 +165,8 @@ pub fn fastwebsockets(role: Role, bytes: &[u8], read_len: usize) -> Outcome {
     })
 }
 
-/// tokio-websockets 0.13: a stream of messages over tokio's traits; judges headers as soon as two bytes are there.
+/// tokio-websockets 0.13: a stream of messages over tokio's traits; judges headers as soon as two
+/// bytes are there.
 pub fn tokio_websockets(role: Role, bytes: &[u8], read_len: usize) -> Outcome {
     use tokio_websockets::proto::ProtocolError;
     use tokio_websockets::{ClientBuilder, Error, Limits, ServerBuilder};
