@@ -1,7 +1,7 @@
 //! WebAssembly's simd128: compiled in where the target has it, for a module either uses it or does
 //! not load.
 
-#![expect(unsafe_code, reason = "vectors have no padding, and their intrinsics need no detection")]
+#![expect(unsafe_code, reason = "vectors have no padding")]
 
 use core::arch::wasm32::{u8x16_bitmask, u32x4_splat, v128, v128_or, v128_xor};
 
@@ -15,25 +15,21 @@ unsafe impl Lane for v128 {}
 impl Vector16 for v128 {
     #[inline(always)]
     fn splat(key: MaskKey) -> Self {
-        // SAFETY: simd128 is in the target, or this file is not compiled.
-        unsafe { u32x4_splat(key.to_u32()) }
+        u32x4_splat(key.to_u32())
     }
 
     #[inline(always)]
     fn xor(self, other: Self) -> Self {
-        // SAFETY: as above.
-        unsafe { v128_xor(self, other) }
+        v128_xor(self, other)
     }
 
     #[inline(always)]
     fn or(self, other: Self) -> Self {
-        // SAFETY: as above.
-        unsafe { v128_or(self, other) }
+        v128_or(self, other)
     }
 
     #[inline(always)]
     fn has_top_bit(self) -> bool {
-        // SAFETY: as above.
-        unsafe { u8x16_bitmask(self) != 0 }
+        u8x16_bitmask(self) != 0
     }
 }
