@@ -254,7 +254,10 @@ proptest! {
         is_server in any::<bool>(),
         is_streamed in any::<bool>(),
         opcodes in prop::collection::vec(
-            (prop::sample::select(vec![0x81_u8, 1, 0, 0x80, 0x82, 2, 0x89, 0x8a, 0x88, 0xff]), 0..40_usize),
+            (
+                prop::sample::select(vec![0x81_u8, 1, 0, 0x80, 0x82, 2, 0x89, 0x8a, 0x88, 0xff]),
+                0..40_usize,
+            ),
             0..20,
         ),
         tail in prop::collection::vec(any::<u8>(), 0..50),

@@ -145,7 +145,7 @@ enum Sent {
 }
 
 fn any_message() -> impl Strategy<Value = Sent> {
-    let lengths = || prop_oneof![4 => 0..130_usize, 1 => Just(125), 1 => Just(126), 1 => 65_530..65_540_usize];
+    let lengths = || prop_oneof![6 => 0..130_usize, 1 => 124..128_usize, 1 => 65_530..65_540_usize];
     let pieces = || prop_oneof![Just(usize::MAX), 1..200_usize];
     let bytes = |len| prop::collection::vec(any::<u8>(), len);
     prop_oneof![

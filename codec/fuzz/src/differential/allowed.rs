@@ -16,28 +16,46 @@ const fn row(
     Allowed { peer, ours, theirs, why }
 }
 
-const MINIMAL: &str = "RFC 6455, 5.2: \"the minimal number of bytes MUST be used to encode the length\" binds the sender; it \
-     takes longer forms, we refuse them, also for control frames, whose length field may not say 126 or 127 (5.5)";
+const MINIMAL: &str = "\
+    RFC 6455, 5.2: \"the minimal number of bytes MUST be used to encode the length\" binds the \
+    sender; it takes longer forms, we refuse them, also for control frames, whose length field \
+    may not say 126 or 127 (5.5)";
 const MINIMAL_THEN_UTF8: &str = "as above, and it went on to a payload that offends too";
-const WHOLE_FRAMES: &str = "RFC 6455, 7.1.7 sets no time: it judges a frame once all of it, or of its first two bytes, is there; we \
-     judge each byte as it comes";
-const MSB: &str = "RFC 6455, 5.2: \"the most significant bit MUST be 0\" is an offence against the protocol, 1002; it sees only a \
-     length beyond its limit, 1009";
-const TWO_OFFENCES: &str = "the frame offends twice, and the RFC gives no order: it judges them in another order than we do";
-const REASON_FIRST: &str = "the Close offends twice (7.4 and 8.1), and the RFC gives no order: it judges the reason first, we the code";
-const CODE_1014: &str = "7.4.2 leaves 1000-2999 to the registry, where 1014 was entered later: it does not know the code";
-const DIRECTION: &str = "RFC 6455, 5.1: \"The server MUST close the connection upon receiving a frame that is not masked. [...] A client \
-     MUST close a connection if it detects a masked frame\": it does not look";
-const INTERLEAVED: &str = "RFC 6455, 5.4: \"the fragments of one message MUST NOT be interleaved between the fragments of another \
-     message\": a first fragment without FIN replaces the open message";
-const SUM: &str = "RFC 6455, 10.4 advises limits on the size of a message after reassembly: it has none on the sum of fragments";
-const CUT_CHARACTER: &str = "RFC 6455, 8.1: \"that endpoint MUST _Fail the WebSocket Connection_\" if text is not UTF-8: it hands out, or \
-     drops the end of, a message in fragments that ends within a character";
+const WHOLE_FRAMES: &str = "\
+    RFC 6455, 7.1.7 sets no time: it judges a frame once all of it, or of its first two bytes, \
+    is there; we judge each byte as it comes";
+const MSB: &str = "\
+    RFC 6455, 5.2: \"the most significant bit MUST be 0\" is an offence against the protocol, \
+    1002; it sees only a length beyond its limit, 1009";
+const TWO_OFFENCES: &str = "\
+    the frame offends twice, and the RFC gives no order: it judges them in another order than we \
+    do";
+const REASON_FIRST: &str = "\
+    the Close offends twice (7.4 and 8.1), and the RFC gives no order: it judges the reason \
+    first, we the code";
+const CODE_1014: &str = "\
+    7.4.2 leaves 1000-2999 to the registry, where 1014 was entered later: it does not know the \
+    code";
+const DIRECTION: &str = "\
+    RFC 6455, 5.1: \"The server MUST close the connection upon receiving a frame that is not \
+    masked. [...] A client MUST close a connection if it detects a masked frame\": it does not \
+    look";
+const INTERLEAVED: &str = "\
+    RFC 6455, 5.4: \"the fragments of one message MUST NOT be interleaved between the fragments \
+    of another message\": a first fragment without FIN replaces the open message";
+const SUM: &str = "\
+    RFC 6455, 10.4 advises limits on the size of a message after reassembly: it has none on the \
+    sum of fragments";
+const CUT_CHARACTER: &str = "\
+    RFC 6455, 8.1: \"that endpoint MUST _Fail the WebSocket Connection_\" if text is not UTF-8: \
+    it hands out, or drops the end of, a message in fragments that ends within a character";
 
-const SECOND_BYTE: &str = "RFC 6455, 7.1.7 sets no time: it judges a continuation with no message open, and a Close of one byte, at the \
-     second byte; we once the header is whole, and at the payload's byte";
-const EMPTY_LAST: &str = "RFC 6455, 8.1: \"that endpoint MUST _Fail the WebSocket Connection_\" if text is not UTF-8: it hands out text \
-     that ends within a character if the last fragment is empty";
+const SECOND_BYTE: &str = "\
+    RFC 6455, 7.1.7 sets no time: it judges a continuation with no message open, and a Close of \
+    one byte, at the second byte; we once the header is whole, and at the payload's byte";
+const EMPTY_LAST: &str = "\
+    RFC 6455, 8.1: \"that endpoint MUST _Fail the WebSocket Connection_\" if text is not UTF-8: \
+    it hands out text that ends within a character if the last fragment is empty";
 
 /// The list.
 pub const ALLOWED: [Allowed; 28] = [
