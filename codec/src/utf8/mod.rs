@@ -199,8 +199,8 @@ impl Utf8Validator {
     fn missing_len(&self) -> usize {
         let char_len: usize = match self.pending() {
             [] => 0,
-            [..0xe0, ..] => 2,
-            [..0xf0, ..] => 3,
+            [(..0xe0), ..] => 2,
+            [(..0xf0), ..] => 3,
             _ => 4,
         };
         char_len.saturating_sub(usize::from(self.pending_len))
