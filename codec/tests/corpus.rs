@@ -3,6 +3,9 @@
 
 #![allow(
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::decimal_bitwise_operands,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -12,9 +15,13 @@
 
 #[path = "../fuzz/src/bodies.rs"]
 mod bodies;
+mod support;
 
 use std::fs;
 use std::path::Path;
+
+use support::{connection, feed_pieces};
+use wscodec::Role;
 
 #[test]
 fn every_stored_input_passes() {
@@ -42,6 +49,38 @@ fn short_and_empty_inputs_pass() {
             body(&vec![0; len]);
             body(&vec![0x81; len]);
             body(&vec![0xff; len]);
+        }
+    }
+}
+
+/// What the stored inputs of the connection give does not depend on the reads: every single cut, and
+/// of the short ones every pair of cuts.
+#[test]
+fn g4_stored_input_gives_the_same_events_at_every_split() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/connection");
+    for entry in fs::read_dir(corpus).unwrap() {
+        let path = entry.unwrap().path();
+        let data = fs::read(&path).unwrap();
+        let Some((choice, bytes)) = data.split_first() else { continue };
+        if bytes.len() > 256 {
+            continue;
+        }
+        println!("{}", path.display()); // the last one printed is the one that failed
+        let role = if choice & 1 == 0 { Role::Server } else { Role::Client };
+        let whole = feed_pieces(&mut connection(role), &[bytes]);
+        let same = |pieces: &[&[u8]]| {
+            let split = feed_pieces(&mut connection(role), pieces);
+            assert_eq!((split.events, split.error), (whole.events.clone(), whole.error));
+        };
+        for first in 0..=bytes.len() {
+            let (head, tail) = bytes.split_at(first);
+            same(&[head, tail]);
+            if bytes.len() <= 48 {
+                for second in 0..=tail.len() {
+                    let (middle, end) = tail.split_at(second);
+                    same(&[head, middle, end]);
+                }
+            }
         }
     }
 }
