@@ -97,20 +97,25 @@ class Process:
         self.name = Path(command[0]).name
         self.process = subprocess.Popen(
             [str(word) for word in command],
-            text=True,
-            bufsize=1,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if lines == "stderr" else None,
         )
         self.stream = getattr(self.process, lines)
+        self.unread = b""
 
     def line(self, within=20):
         """The next line, without its end."""
-        ready, _, _ = select.select([self.stream], [], [], within)
-        line = self.stream.readline() if ready else ""
-        if not line:
-            raise Failed(f"{self.name} said nothing, exit code {self.process.poll()}")
-        return line.strip()
+        # `unread` is ours: what a file object has read ahead, select would not see, and a line that came together
+        # with the one before it would be waited for in vain.
+        deadline = time.monotonic() + within
+        while b"\n" not in self.unread:
+            ready, _, _ = select.select([self.stream], [], [], max(0, deadline - time.monotonic()))
+            more = os.read(self.stream.fileno(), 65536) if ready else b""
+            if not more:
+                raise Failed(f"{self.name} said nothing, exit code {self.process.poll()}")
+            self.unread += more
+        line, self.unread = self.unread.split(b"\n", 1)
+        return line.decode().strip()
 
     def stop(self, within=20):
         """Ends the process as a user would, and returns its exit code and the rest of its stdout."""
@@ -120,7 +125,8 @@ class Process:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise Failed(f"{self.name} didn't end on SIGTERM") from None
-        return self.process.returncode, rest
+        read_ahead = self.unread if self.stream is self.process.stdout else b""
+        return self.process.returncode, (read_ahead + rest).decode()
 
     def __enter__(self):
         return self
