@@ -264,6 +264,43 @@ fn c16_blocks_with_bfinal_are_followed_by_others_and_lose_nothing() {
 }
 
 #[test]
+fn c16_bfinal_every_two_bytes_is_cheap_and_keeps_the_window_for_what_follows() {
+    let first: Vec<u8> = chat(1, 40_000).into_bytes();
+    let [one, back] = far_messages(&first, 300);
+    let expected = binary(&first[first.len() - 300..first.len() - 297]);
+    for role in ROLES {
+        for (restarts, is_paid) in [(1, true), (2, false), (15, false), (16, true), (17, false)] {
+            let mut wire = compressed(role, &one);
+            wire.extend(compressed(role, &[hex("0300").repeat(restarts), back.clone()].concat()));
+            let outcome = outcome_of(role, &wire);
+            if is_paid {
+                outcome.assert_ok(&[binary(&first), expected.clone()]);
+            } else {
+                outcome.assert_fails(&[binary(&first)], CORRUPT, 1007);
+            }
+        }
+        // what refers to nothing is understood, however often, and the next message has the window
+        let hello = hex("f348cdc9c90700");
+        let mut wire = compressed(role, &one);
+        wire.extend(compressed(role, &[hello.repeat(1000), vec![0]].concat()));
+        wire.extend(compressed(role, &back));
+        outcome_of(role, &wire).assert_ok(&[
+            binary(&first),
+            binary(&b"Hello".repeat(1000)),
+            binary(b"Hel"),
+        ]);
+        let mut wire = compressed(role, &one);
+        wire.extend(compressed(role, &[hex("0300").repeat(1_000_000), vec![0]].concat()));
+        wire.extend(compressed(role, &back));
+        feed(&mut deflating(role), &wire).assert_ok(&[
+            binary(&first),
+            binary(b""),
+            expected.clone(),
+        ]);
+    }
+}
+
+#[test]
 fn c17_garbage_behind_bfinal_is_1007_and_does_not_hang() {
     for role in ROLES {
         for garbage in ["ff", "ffffffff", "06", "deadbeef", "0001", "fe"] {

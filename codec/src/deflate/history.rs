@@ -22,6 +22,10 @@ impl History {
         Self { bytes: Vec::new(), start: 0, window_size: bits.window_size() }
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The bytes, the oldest first, in up to two pieces.
     pub(super) fn pieces(&self) -> [&[u8]; 2] {
         let (newer, older) = self.bytes.split_at_checked(self.start).unwrap_or_default();

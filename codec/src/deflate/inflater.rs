@@ -42,6 +42,14 @@ const STREAM_WINDOW_BITS: u8 = 15;
 /// More than the last byte of a whole message can stand for: five matches of 258 bytes.
 const LAST_LEN_MAX: usize = 2 << 10;
 
+/// What a byte of compressed payload pays for when the window's content is brought to another
+/// stream, in bytes: about as much as inflating it may write.
+///
+/// A message may go on behind BFINAL, every two bytes if it likes, and each time a stream starts
+/// over. Where that is not paid for, it starts with an empty window, as every stream of other
+/// implementations does, so that copying windows costs no more than inflating.
+const RESTORED_LEN_PER_BYTE: usize = 1 << 10;
+
 /// Inflates the messages of one direction.
 pub(super) struct Inflater {
     context: ContextTakeover,
@@ -52,6 +60,12 @@ pub(super) struct Inflater {
     ticket: Option<Ticket>,
     /// While a message is open.
     stream: Option<Inflate>,
+    /// Compressed bytes that the open message has come to.
+    payload_len: usize,
+    /// Bytes of history that the open message has brought behind a BFINAL.
+    restored_len: usize,
+    /// A stream of the open message has started without the window.
+    lacks_window: bool,
     /// The last byte of the payload so far.
     held: Option<u8>,
     /// What the last byte has come to and has not been handed out.
@@ -75,6 +89,9 @@ impl Inflater {
             history: History::new(bits),
             ticket: None,
             stream: None,
+            payload_len: 0,
+            restored_len: 0,
+            lacks_window: false,
             held: None,
             rest: Vec::new(),
             failed: None,
@@ -91,6 +108,19 @@ impl Inflater {
             }
             None => self.restored(Inflate::new(false, STREAM_WINDOW_BITS)),
         }
+    }
+
+    /// The stream behind a block with BFINAL: "An endpoint MAY use both DEFLATE blocks with the
+    /// "BFINAL" bit set to 0 and DEFLATE blocks with the "BFINAL" bit set to 1" (7.2.1).
+    fn restarted(&mut self, mut stream: Inflate) -> Inflate {
+        stream.reset(false);
+        let paid = self.payload_len.saturating_mul(RESTORED_LEN_PER_BYTE);
+        if self.restored_len > paid {
+            self.lacks_window |= self.history.len() > 0;
+            return stream;
+        }
+        self.restored_len += self.history.len();
+        self.restored(stream)
     }
 
     /// A fresh stream with the history as its window.
@@ -129,14 +159,10 @@ impl Inflater {
             self.remember(message);
             *written += message.len();
             *compressed = compressed.get(step.taken..).unwrap_or_default();
+            self.payload_len = self.payload_len.saturating_add(step.taken);
             match step.outcome {
                 Err(error) => break Err(error),
-                Ok(Status::StreamEnd) => {
-                    // "An endpoint MAY use both DEFLATE blocks with the "BFINAL" bit set to 0 and
-                    // DEFLATE blocks with the "BFINAL" bit set to 1" (7.2.1)
-                    stream.reset(false);
-                    stream = self.restored(stream);
-                }
+                Ok(Status::StreamEnd) => stream = self.restarted(stream),
                 Ok(_) if compressed.is_empty() || *written == room.len() => {}
                 Ok(_) if step.taken == 0 && step.written == 0 => break Err(InflateError::Corrupt),
                 Ok(_) => {}
@@ -172,10 +198,7 @@ impl Inflater {
             written += step.written;
             match (step.outcome, taken) {
                 (Err(error), _) => break Err(error),
-                (Ok(Status::StreamEnd), 0) => {
-                    stream.reset(false);
-                    stream = self.restored(stream);
-                }
+                (Ok(Status::StreamEnd), 0) => stream = self.restarted(stream),
                 (Ok(Status::StreamEnd), 1 | 5) => break Ok(Keep::Nothing),
                 (Ok(Status::StreamEnd), _) => break Err(InflateError::Truncated),
                 (Ok(_), 1) if !ended_with_payload => ended_with_payload = true,
@@ -185,9 +208,10 @@ impl Inflater {
             }
         };
         let keep = match outcome {
-            Ok(keep) if self.may_go_on => keep,
+            Ok(keep) if self.may_go_on && !self.lacks_window => keep,
             _ => Keep::Nothing,
         };
+        (self.payload_len, self.restored_len, self.lacks_window) = (0, 0, false);
         self.ticket = pool::put(&STREAMS, stream, keep);
         outcome.map(|_| written)
     }
@@ -302,5 +326,35 @@ fn step(stream: &mut Inflate, input: &[u8], room: &mut [u8], flush: InflateFlush
         taken: since(stream.total_in(), taken).min(input.len()),
         written: since(stream.total_out(), written).min(room.len()),
         outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    /// Work, not time: what is copied for streams that start over is bounded by the payload.
+    #[test]
+    fn c16_restarts_behind_bfinal_copy_no_more_than_the_payload_pays_for() {
+        for (bits, per_byte) in [(WindowBits::MAX, RESTORED_LEN_PER_BYTE), (WindowBits::MIN, 256)] {
+            let mut inflater = Inflater::new(ContextTakeover::Allowed, bits);
+            let window = bits.window_size();
+            inflater.remember(&vec![b'x'; window]);
+            let payload = [0x03, 0x00].repeat(100_000);
+            let mut room = [0; 16];
+            for piece in payload.chunks(777) {
+                let mut piece = piece;
+                let progress = inflater.decompress(&mut piece, &mut room);
+                assert_eq!(progress, Ok(Progress { written: 0, is_drained: true }));
+            }
+            assert!(inflater.restored_len > payload.len() * per_byte / 3, "restored it is");
+            assert!(inflater.restored_len <= payload.len() * per_byte + window);
+            let progress = inflater.finish(&mut room);
+            assert_eq!(progress, Ok(Progress { written: 0, is_drained: true }));
+            assert_eq!((inflater.payload_len, inflater.restored_len), (0, 0));
+            assert_eq!(inflater.history.len(), window, "the next message has it all");
+        }
     }
 }

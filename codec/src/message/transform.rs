@@ -28,6 +28,8 @@ use super::buffer::MessageBuffer;
 const CHUNK_LEN_MAX: usize = 16 << 10;
 /// The least, so that a short message does not take several goes.
 const CHUNK_LEN_MIN: usize = 512;
+/// What a byte may come to: DEFLATE's best is a match of 258 bytes for two bits.
+const RATIO_MAX: usize = 1032;
 /// How much compressed payload is held back while pieces are delivered as they are decompressed, in
 /// bytes.
 const HELD_LEN_MAX: usize = 1 << 10;
@@ -291,7 +293,10 @@ impl Inflow {
         buffer_len_max: usize,
     ) -> Result<bool, ProtocolError> {
         let message_size_max = limits.message_size_max;
-        let chunk_len = compressed.len().saturating_mul(4).max(buffer.as_bytes().len());
+        // A message that has grown is likely to grow on, but not beyond what the input can come
+        // to: a fragment of a byte must not cost the cleaning of a whole chunk.
+        let reach = compressed.len().saturating_mul(RATIO_MAX);
+        let chunk_len = buffer.as_bytes().len().min(reach).max(compressed.len().saturating_mul(4));
         let chunk_len = chunk_len.clamp(CHUNK_LEN_MIN, CHUNK_LEN_MAX);
         let room_len = chunk_len
             .min(message_size_max.saturating_sub(self.size))
