@@ -47,7 +47,13 @@ struct Slot {
 
 /// A session's place in the registry.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Key(usize);
+pub(super) struct Key(u32);
+
+impl Key {
+    const fn place(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// All sessions of one thread.
 #[derive(Debug, Default)]
@@ -56,19 +62,21 @@ pub(super) struct Registry(RefCell<Slab<Slot>>);
 impl Registry {
     /// A new session, accepted at `now`.
     pub(super) fn add(&self, now: Instant) -> Key {
-        Key(self.0.borrow_mut().insert(Slot {
+        let key = self.0.borrow_mut().insert(Slot {
             waker: None,
             since: now,
             wait: Wait::Request,
             heard: false,
             pinged: false,
             call: None,
-        }))
+        });
+        // A process has at most 2^31 descriptors.
+        Key(u32::try_from(key).unwrap_or(u32::MAX))
     }
 
     /// The session has ended.
     pub(super) fn remove(&self, key: Key) {
-        self.0.borrow_mut().try_remove(key.0);
+        self.0.borrow_mut().try_remove(key.place());
     }
 
     pub(super) fn len(&self) -> usize {
@@ -79,21 +87,21 @@ impl Registry {
     /// changes.
     pub(super) fn take_call(&self, key: Key, waker: &Waker) -> Option<Call> {
         let mut slots = self.0.borrow_mut();
-        let slot = slots.get_mut(key.0)?;
+        let slot = slots.get_mut(key.place())?;
         slot.waker.get_or_insert_with(|| waker.clone());
         slot.call.take()
     }
 
     /// Something came from the client.
     pub(super) fn heard(&self, key: Key) {
-        if let Some(slot) = self.0.borrow_mut().get_mut(key.0) {
+        if let Some(slot) = self.0.borrow_mut().get_mut(key.place()) {
             slot.heard = true;
         }
     }
 
     /// The session waits for something else from now on.
     pub(super) fn wait(&self, key: Key, wait: Wait) {
-        if let Some(slot) = self.0.borrow_mut().get_mut(key.0) {
+        if let Some(slot) = self.0.borrow_mut().get_mut(key.place()) {
             slot.wait = wait;
             slot.since = Instant::now();
         }
@@ -101,7 +109,7 @@ impl Registry {
 
     /// What the session waits for.
     pub(super) fn waits_for(&self, key: Key) -> Option<Wait> {
-        self.0.borrow().get(key.0).map(|slot| slot.wait)
+        self.0.borrow().get(key.place()).map(|slot| slot.wait)
     }
 
     /// Tells every session `call`.
@@ -181,7 +189,7 @@ mod tests {
         let registry = Registry::default();
         let start = Instant::now();
         let key = registry.add(start);
-        registry.0.borrow_mut()[key.0].wait = wait;
+        registry.0.borrow_mut()[key.place()].wait = wait;
         let mut calls = Vec::new();
         for &second in sweeps {
             if heard.contains(&second) {

@@ -58,7 +58,8 @@ impl Shared {
 #[derive(Debug)]
 pub(super) struct Seat {
     shared: Arc<Shared>,
-    worker: usize,
+    /// Threads are at most 1,024.
+    worker: u16,
     is_spare: bool,
 }
 
@@ -70,12 +71,13 @@ impl Seat {
         if let Some(open) = shared.open.get(worker) {
             open.fetch_add(1, Relaxed);
         }
+        let worker = u16::try_from(worker).unwrap_or(u16::MAX);
         Self { shared: Arc::clone(shared), worker, is_spare }
     }
 
     /// The index of the worker.
     pub(super) fn worker(&self) -> usize {
-        self.worker
+        usize::from(self.worker)
     }
 
     /// Beyond the limit: the client is only to be told so.
@@ -86,7 +88,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        if let Some(open) = self.shared.open.get(self.worker) {
+        if let Some(open) = self.shared.open.get(self.worker()) {
             open.fetch_sub(1, Relaxed);
         }
     }

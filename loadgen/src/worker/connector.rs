@@ -86,11 +86,14 @@ struct Life {
     stage: Stage,
 }
 
+/// A future behind a thin pointer: eight bytes more, and the task would take another 128.
+type Thin<T> = Box<Pin<Box<dyn Future<Output = T>>>>;
+
 enum Stage {
     /// Comes to the session's key, if the connection is established.
-    Opening(Pin<Box<dyn Future<Output = Option<usize>>>>),
+    Opening(Thin<Option<usize>>),
     Open(usize),
-    Closing(Pin<Box<dyn Future<Output = ()>>>),
+    Closing(Thin<()>),
 }
 
 impl Life {
@@ -101,7 +104,7 @@ impl Life {
         is_paced: bool,
     ) -> Self {
         let opening = opening(Rc::clone(&shard), plan, permit, is_paced);
-        Self { shard, stage: Stage::Opening(Box::pin(opening)) }
+        Self { shard, stage: Stage::Opening(Box::new(Box::pin(opening))) }
     }
 }
 
@@ -112,7 +115,7 @@ impl Future for Life {
         loop {
             let Self { shard, stage } = &mut *self;
             match stage {
-                Stage::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
+                Stage::Opening(opening) => match ready!(opening.as_mut().as_mut().poll(cx)) {
                     None => return Poll::Ready(()),
                     Some(key) => *stage = Stage::Open(key),
                 },
@@ -123,9 +126,10 @@ impl Future for Life {
                         return Poll::Ready(());
                     }
                     drop(borrowed);
-                    *stage = Stage::Closing(Box::pin(closing(Rc::clone(shard), *key)));
+                    let closing = closing(Rc::clone(shard), *key);
+                    *stage = Stage::Closing(Box::new(Box::pin(closing)));
                 }
-                Stage::Closing(closing) => return closing.as_mut().poll(cx),
+                Stage::Closing(closing) => return closing.as_mut().as_mut().poll(cx),
             }
         }
     }
@@ -171,8 +175,9 @@ mod tests {
 
     #[test]
     fn a_task_has_room_for_it_in_128_bytes() {
-        // Beside it a task has 96 bytes, and its size is a multiple of 128.
-        assert!(size_of::<Life>() <= 32, "{}", size_of::<Life>());
+        // Beside it a task has 96 bytes and a mark of 8 for how far it is, and its size is a
+        // multiple of 128.
+        assert!(size_of::<Life>() <= 24, "{}", size_of::<Life>());
     }
 
     #[test]
