@@ -21,6 +21,7 @@ use crate::cli::CheckArgs;
 use crate::clock::Clock;
 use crate::config::{Request, Target};
 use crate::exit::{Exit, Failed};
+use crate::net::Stream;
 use crate::report::{escape, units};
 use crate::run::{request, resolve};
 
@@ -114,7 +115,7 @@ fn timed(said: &str, ns: u64) -> String {
 
 /// An open connection.
 struct Open {
-    stream: TcpStream,
+    stream: Stream,
     codec: Connection,
     clock: Clock,
     buffer: Vec<u8>,
@@ -140,7 +141,11 @@ async fn open(
 ) -> Option<Open> {
     let begin_ns = clock.now_ns();
     let mut stream = match TcpStream::connect(addresses).await {
-        Ok(stream) => stream,
+        Ok(stream) => {
+            // Refused only by a socket that is gone, which the next step says.
+            stream.set_nodelay(true).ok();
+            Stream::Tcp(stream)
+        }
         Err(error) => {
             list.step("tcp", Err(error.to_string()));
             return None;
@@ -171,10 +176,9 @@ type Negotiated = Vec<(&'static str, String)>;
 
 /// The opening handshake; returns what was negotiated, and the bytes behind the response.
 async fn upgrade(
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     request: &wscodec::handshake::ClientRequest,
 ) -> Result<(Negotiated, Vec<u8>), String> {
-    stream.set_nodelay(true).map_err(|error| error.to_string())?;
     let mut out = Vec::new();
     let mut handshake =
         ClientHandshake::start(request, &mut out).map_err(|misuse| misuse.to_string())?;

@@ -24,4 +24,5 @@ pub mod exit;
 pub mod run;
 
 pub mod host;
+mod net;
 pub mod serve;

@@ -16,9 +16,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::Shutdown;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use wscodec::mask::FixedKey;
 use wscodec::{CloseCode, CloseFrame, Connection, Event, Message, ReadyState};
 
@@ -27,6 +25,7 @@ use super::registry::{Call, Key, Wait};
 use super::unsent::Unsent;
 use super::upgrade::{Upgrade, Verdict};
 use super::worker::{Buffers, Seat, Worker};
+use crate::net::Stream;
 
 /// Reads of one session before the others of its thread have their turn.
 const READS_PER_TURN: usize = 4;
@@ -38,7 +37,7 @@ const ABNORMAL: u16 = 1006;
 
 /// A client's connection.
 pub(super) struct Session {
-    stream: TcpStream,
+    stream: Stream,
     worker: Rc<Worker>,
     key: Key,
     stage: Stage,
@@ -66,7 +65,7 @@ enum Stage {
 
 impl Session {
     /// A session for a socket that has just been accepted.
-    pub(super) fn new(stream: TcpStream, worker: Rc<Worker>, key: Key, seat: Seat) -> Self {
+    pub(super) fn new(stream: Stream, worker: Rc<Worker>, key: Key, seat: Seat) -> Self {
         let stage = Stage::Opening(Box::new(Upgrade::new(seat.is_spare())));
         Self {
             stream,
@@ -230,7 +229,7 @@ impl Session {
         }
         if !self.is_shut {
             self.is_shut = true;
-            rustix::net::shutdown(&self.stream, Shutdown::Write)?;
+            self.stream.end_write()?;
         }
         Ok(self.eof)
     }

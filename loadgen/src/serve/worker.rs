@@ -23,6 +23,7 @@ use super::counters::Counters;
 use super::listener;
 use super::registry::{Call, Registry};
 use super::session::Session;
+use crate::net::Stream;
 
 /// The buffer that all sessions of a thread read into, in bytes.
 const INPUT_SIZE: usize = 64 << 10;
@@ -163,7 +164,7 @@ impl Worker {
             return;
         };
         let key = self.registry.add(accepted_at);
-        spawn_local(Session::new(stream, Rc::clone(self), key, seat));
+        spawn_local(Session::new(Stream::Tcp(stream), Rc::clone(self), key, seat));
     }
 
     /// A session is over.

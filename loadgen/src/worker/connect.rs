@@ -18,6 +18,7 @@ use wscodec::handshake::{ClientHandshake, HandshakeError, ResponseError};
 
 use super::shard::Shard;
 use crate::metrics::{Failure, Phase};
+use crate::net::Stream;
 use crate::report::escape;
 
 /// Bytes of a reason phrase that are shown.
@@ -40,7 +41,7 @@ pub(crate) struct Waterfall {
 /// An open connection.
 #[derive(Debug)]
 pub(crate) struct Established {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pub(crate) waterfall: Waterfall,
     /// What came behind the response: the first frames.
     pub(crate) rest: Vec<u8>,
@@ -104,7 +105,7 @@ async fn attempt(
 }
 
 /// Tries the addresses one after the other, that which worked last time first.
-async fn connect_tcp(shard: &Rc<RefCell<Shard>>) -> Result<TcpStream, Refusal> {
+async fn connect_tcp(shard: &Rc<RefCell<Shard>>) -> Result<Stream, Refusal> {
     let (addresses, preferred) = {
         let shard = shard.borrow();
         (Rc::clone(&shard.addresses), shard.preferred_address)
@@ -115,7 +116,7 @@ async fn connect_tcp(shard: &Rc<RefCell<Shard>>) -> Result<TcpStream, Refusal> {
         match connect_to(addresses[place]).await {
             Ok(stream) => {
                 shard.borrow_mut().preferred_address = place;
-                return Ok(stream);
+                return Ok(Stream::Tcp(stream));
             }
             Err(error) => {
                 let sample = format!("{}: {error}", addresses[place]);
@@ -154,7 +155,7 @@ fn tcp_code(error: &io::Error) -> &'static str {
 }
 
 /// Sends the request, and takes the response; returns what came behind it.
-async fn upgrade(shard: &Rc<RefCell<Shard>>, stream: &mut TcpStream) -> Result<Vec<u8>, Refusal> {
+async fn upgrade(shard: &Rc<RefCell<Shard>>, stream: &mut Stream) -> Result<Vec<u8>, Refusal> {
     let mut request = Vec::new();
     let mut handshake = ClientHandshake::start(&shard.borrow().request, &mut request)
         .map_err(|misuse| Refusal::new(Phase::Handshake, "request", misuse.to_string()))?;
@@ -163,7 +164,9 @@ async fn upgrade(shard: &Rc<RefCell<Shard>>, stream: &mut TcpStream) -> Result<V
         match stream.try_write(rest) {
             Ok(len) => sent += len,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                stream.writable().await.map_err(|error| io_refusal(&error))?;
+                poll_fn(|cx| stream.poll_write_ready(cx))
+                    .await
+                    .map_err(|error| io_refusal(&error))?;
             }
             Err(error) => return Err(io_refusal(&error)),
         }

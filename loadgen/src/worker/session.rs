@@ -7,7 +7,6 @@
 use std::io;
 use std::task::Waker;
 
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use wscodec::mask::{FixedKey, MaskKey, MaskKeySource, ThreadKeys};
 use wscodec::{CloseCode, Connection, ProtocolError, ReadyState};
@@ -15,6 +14,7 @@ use wscodec::{CloseCode, Connection, ProtocolError, ReadyState};
 use super::outstanding::Outstanding;
 use crate::config::Mask;
 use crate::metrics::{Closing, Failure, Phase, Side};
+use crate::net::Stream;
 
 /// Codes that stand for the absence of one (RFC 6455, 7.1.5).
 const NO_CODE: u16 = 1005;
@@ -49,7 +49,7 @@ impl MaskKeySource for Keys {
 /// An open connection.
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pub(crate) codec: Connection<Keys>,
     /// Its place in the whole run.
     pub(crate) index: u64,

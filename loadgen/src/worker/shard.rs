@@ -19,7 +19,6 @@ use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use wscodec::handshake::ClientRequest;
 use wscodec::mask::ChaChaKeys;
@@ -35,6 +34,7 @@ use crate::clock::Clock;
 use crate::config::{Load, Mask};
 use crate::metrics::live::Live;
 use crate::metrics::{Failure, Metric, Metrics, Phase, Side};
+use crate::net::Stream;
 use crate::payload::Payload;
 use crate::plan::{ConnectionPlan, Script, Send, Sends};
 
@@ -314,7 +314,7 @@ impl Shard {
     /// of the stream.
     pub(crate) fn poll_response<T, E>(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut Stream,
         cx: &mut Context<'_>,
         mut take: impl FnMut(io::Result<Option<&mut [u8]>>) -> Result<Option<T>, E>,
     ) -> Poll<Result<T, E>> {
