@@ -13,6 +13,8 @@ pub enum Exit {
     Usage,
     /// The measurement is not valid, because the client was saturated: 97.
     NotValid,
+    /// A threshold failed: 99.
+    Threshold,
     /// A signal ended it, after what was measured had been printed: 130.
     Interrupted,
 }
@@ -26,6 +28,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::NotValid => 97,
+            Self::Threshold => 99,
             Self::Interrupted => 130,
         }
     }

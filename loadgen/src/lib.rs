@@ -17,6 +17,7 @@ pub mod worker;
 pub mod metrics;
 pub mod progress;
 pub mod report;
+pub mod threshold;
 pub mod verdict;
 
 pub mod check;

@@ -53,8 +53,8 @@ pub fn run(config: Config) -> Result<Exit, Failed> {
         Subject { config: &config, url, addresses: &addresses, dns_ns, started_at, host: &host };
     let report = Report::new(&subject, &observed);
     write_outputs(&report, outputs)?;
-    say_outcome(&report, &config);
-    Ok(exit(&report))
+    say_outcome(&report, config.talk);
+    Ok(report.exit())
 }
 
 /// The request, as every connection sends it; what may not be sent is refused here.
@@ -203,24 +203,20 @@ fn print(
 }
 
 /// One line on stderr when the run failed, for those who read nothing else.
-fn say_outcome(report: &Report, config: &Config) {
+pub fn say_outcome(report: &Report, talk: Talk) {
+    let failed = report.thresholds.iter().filter(|threshold| !threshold.is_passed);
+    let failed: Vec<_> = failed
+        .map(|threshold| format!("{} ({})", threshold.expression, threshold.shown()))
+        .collect();
+    let is_saturated = report.verdict.state == State::Saturated.name();
     if !report.outcome.is_ok {
         let reasons = report.outcome.reasons.join("; ");
         eprintln!("error: {reasons}");
-    } else if report.verdict.state == State::Saturated.name() && config.talk != Talk::Quiet {
+    } else if is_saturated && talk != Talk::Quiet {
         eprintln!("warning: the client was saturated; the result says nothing about the server");
     }
-}
-
-fn exit(report: &Report) -> Exit {
-    if report.is_interrupted {
-        Exit::Interrupted
-    } else if !report.outcome.is_ok {
-        Exit::Failed
-    } else if report.verdict.state == State::Saturated.name() {
-        Exit::NotValid
-    } else {
-        Exit::Ok
+    if !failed.is_empty() && !is_saturated {
+        eprintln!("error: threshold failed: {}", failed.join("; "));
     }
 }
 

@@ -46,7 +46,7 @@ fn results_of_every_kind_follow_the_schema() {
             "-m",
             "hi",
         ],
-        &["connect", &url, "-c", "2", "-d", "200ms"],
+        &["connect", &url, "-c", "2", "-d", "200ms", "--threshold", "opened>1"],
         &["run", "ws://127.0.0.1:9/", "-c", "2"],
         &["run", "-c", "2", "-d", "200ms"],
     ] {

@@ -4,6 +4,7 @@
 //! Apart from the rest so that a table of argument lists can test it. Whatever is wrong is said in
 //! one line.
 
+mod gate;
 pub mod quantity;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Mask, Output, Rate};
 use crate::serve::Mode;
+pub use gate::GateArgs;
 
 /// WebSocket load generator: measures handshakes, round trips, throughput and closing, and judges
 /// itself.
@@ -114,6 +116,9 @@ pub struct LoadArgs {
     /// does
     #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
     pub outputs: Vec<Output>,
+    /// What the result has to fulfil.
+    #[command(flatten)]
+    pub gate: GateArgs,
     /// Nothing on stderr but errors
     #[arg(short = 'q', long)]
     pub quiet: bool,

@@ -16,6 +16,7 @@ use std::time::Duration;
 use wscodec::DataKind;
 
 use crate::cli::{ConnectArgs, LoadArgs, RequestArgs, RunArgs};
+use crate::threshold::Threshold;
 pub use output::Output;
 pub use rate::Rate;
 pub use target::Target;
@@ -66,6 +67,8 @@ pub struct Config {
     pub seed: u64,
     /// Kept with the result.
     pub labels: Vec<(String, String)>,
+    /// What the result has to fulfil.
+    pub thresholds: Vec<Threshold>,
     /// Where results go.
     pub outputs: Vec<Output>,
     /// How much is said on stderr.
@@ -270,6 +273,7 @@ impl Config {
             // Short enough to be typed again.
             seed: args.seed.unwrap_or_else(|| RandomState::new().hash_one(0) & 0xffff_ffff),
             labels: args.labels,
+            thresholds: args.gate.thresholds,
             outputs: outputs(args.outputs)?,
             talk: match (args.quiet, args.no_progress) {
                 (true, _) => Talk::Quiet,

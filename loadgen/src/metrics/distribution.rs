@@ -1,8 +1,13 @@
 //! Durations to an HDR histogram with the same bounds everywhere, so that any two can be added slot
 //! by slot.
 
+use std::io::Read;
+
+use flate2::read::ZlibDecoder;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Serializer, V2DeflateSerializeError, V2DeflateSerializer};
+use hdrhistogram::serialization::{
+    Deserializer, Serializer, V2DeflateSerializeError, V2DeflateSerializer,
+};
 
 /// The shortest duration that is told from 0, in nanoseconds.
 pub const LOWEST_NS: u64 = 1;
@@ -10,6 +15,12 @@ pub const LOWEST_NS: u64 = 1;
 pub const HIGHEST_NS: u64 = 600_000_000_000;
 /// Decimal digits that survive.
 pub const SIGNIFICANT_DIGITS: u8 = 3;
+
+/// Bytes of a histogram before it is deflated at most: it has 31,744 slots of at most 9 bytes each.
+/// Without it, a file could make its reader fill its memory.
+const ENCODED_LEN_MAX: u64 = 1 << 19;
+/// Bytes before the slots: cookie, length, offset, digits, lowest, highest, ratio.
+const HEAD_LEN: usize = 40;
 
 /// How often each duration occurred, to three significant digits.
 ///
@@ -114,6 +125,47 @@ impl Distribution {
         V2DeflateSerializer::new().serialize(&self.histogram, &mut bytes)?;
         Ok(bytes)
     }
+
+    /// What [`to_v2_deflate`](Self::to_v2_deflate) has written, with what was counted beside it.
+    ///
+    /// # Errors
+    /// What is wrong with `bytes`; also when they are a histogram of other bounds, which could not
+    /// be added slot by slot.
+    pub fn from_v2_deflate(bytes: &[u8], below: u64, above: u64) -> Result<Self, String> {
+        let not_one = || "not a histogram in the HdrHistogram V2 format, deflated".to_owned();
+        let deflated = bytes.get(8..).ok_or_else(not_one)?;
+        let mut encoded = Vec::new();
+        let inflater = ZlibDecoder::new(deflated);
+        inflater.take(ENCODED_LEN_MAX).read_to_end(&mut encoded).map_err(|_| not_one())?;
+        let number = |begin: usize, len: usize| {
+            let field = encoded.get(begin..begin + len)?;
+            Some(field.iter().fold(0, |number, &byte| number << 8 | u64::from(byte)))
+        };
+        let (len, digits) = (number(4, 4), number(12, 4));
+        let (lowest, highest) = (number(16, 8), number(24, 8));
+        if len.zip(encoded.len().checked_sub(HEAD_LEN)).is_none_or(|(len, has)| len != has as u64) {
+            return Err(not_one());
+        }
+        let bounds = (lowest, highest, digits);
+        if bounds != (Some(LOWEST_NS), Some(HIGHEST_NS), Some(u64::from(SIGNIFICANT_DIGITS))) {
+            let shown = |number: Option<u64>| number.unwrap_or(0);
+            return Err(format!(
+                "its bounds are {} to {} ns with {} digits, not {LOWEST_NS} to {HIGHEST_NS} with \
+                 {SIGNIFICANT_DIGITS}",
+                shown(lowest),
+                shown(highest),
+                shown(digits)
+            ));
+        }
+        let histogram = Deserializer::new().deserialize(&mut &encoded[..]);
+        Ok(Self { histogram: histogram.map_err(|_| not_one())?, below, above })
+    }
+
+    /// The histogram, for what writes it in other formats.
+    #[must_use]
+    pub const fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
+    }
 }
 
 impl Default for Distribution {
@@ -155,6 +207,36 @@ mod tests {
         let p99 = distribution.percentile(99.0).unwrap();
         assert!((990_000..991_000).contains(&p99), "{p99}");
         assert_eq!(distribution.mean().unwrap() / 1_000, 500);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_and_nothing_else() {
+        let mut distribution = Distribution::new();
+        for ns in (0..100_000).map(|n| n * n) {
+            distribution.record(ns);
+        }
+        let bytes = distribution.to_v2_deflate().unwrap();
+        let (below, above) = (distribution.below(), distribution.above());
+        let back = Distribution::from_v2_deflate(&bytes, below, above).unwrap();
+        assert_eq!(back.histogram, distribution.histogram);
+        assert_eq!((back.below, back.above), (below, above));
+        for len in 0..bytes.len() {
+            assert!(Distribution::from_v2_deflate(&bytes[..len], 0, 0).is_err(), "{len}");
+        }
+        for place in 8..bytes.len() {
+            let mut bytes = bytes.clone();
+            bytes[place] ^= 1;
+            // The checksum of zlib finds what the format doesn't; some bits mean nothing.
+            if let Ok(found) = Distribution::from_v2_deflate(&bytes, 0, 0) {
+                assert_eq!(found.histogram, distribution.histogram, "{place}");
+            }
+        }
+        let mut other = Histogram::<u64>::new_with_bounds(1, 3_600_000_000_000, 2).unwrap();
+        other.record(5).unwrap();
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new().serialize(&other, &mut bytes).unwrap();
+        let said = Distribution::from_v2_deflate(&bytes, 0, 0).unwrap_err();
+        assert!(said.contains("1 to 3600000000000 ns with 2 digits"), "{said}");
     }
 
     #[test]

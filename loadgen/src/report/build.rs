@@ -4,16 +4,13 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::SystemTime;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use rustix::system::uname;
 use wscodec::DataKind;
 
 use super::{
     Bounds, Bytes, Client, ClosingReport, ConfigReport, Connections, ErrorReport, Generator,
-    HistogramReport, HostReport, Interval, Label, Messages, OutcomeReport, Percentile, Phases,
-    Report, RowReport, SCHEMA_VERSION, SpanReport, TargetReport, TimeSeries, VerdictReport,
-    WorkerShare,
+    HistogramReport, HostReport, Interval, Label, Messages, OutcomeReport, Phases, Report,
+    RowReport, SCHEMA_VERSION, SpanReport, TargetReport, TimeSeries, VerdictReport, WorkerShare,
 };
 use crate::clock::nanos;
 use crate::config::{Config, Content, Load, Rate, Scenario};
@@ -21,15 +18,10 @@ use crate::coordinator::Observed;
 use crate::host::Host;
 use crate::metrics::balance::imbalances;
 use crate::metrics::{
-    Distribution, Failures, HIGHEST_NS, LOWEST_NS, MessageCounts, Metric, Metrics,
-    SIGNIFICANT_DIGITS,
+    Failures, HIGHEST_NS, LOWEST_NS, MessageCounts, Metric, Metrics, SIGNIFICANT_DIGITS,
 };
-use crate::report::units;
 use crate::verdict::{Evidence, Verdict};
 use crate::worker::{BACKLOG_MAX, UNANSWERED_MAX, WorkerReport};
-
-/// Percentiles of every histogram in a report.
-const PERCENTILES: [f64; 9] = [25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
 
 /// Connections from which on the memory of one can be told.
 const RSS_CONNECTIONS_MIN: u64 = 1_000;
@@ -66,7 +58,7 @@ impl Report {
         let mut imbalances = imbalances(&metrics);
         imbalances.extend(observed.faults.iter().cloned());
         let since_1970 = subject.started_at.duration_since(SystemTime::UNIX_EPOCH);
-        Self {
+        let mut report = Self {
             schema_version: SCHEMA_VERSION,
             generator: Generator {
                 name: env!("CARGO_PKG_NAME").into(),
@@ -95,21 +87,35 @@ impl Report {
             },
             histograms: Metric::ALL
                 .into_iter()
-                .filter_map(|metric| Some(histogram(metric, metrics.distributions.of(metric)?)))
+                .filter_map(|metric| {
+                    Some(HistogramReport::new(metric, metrics.distributions.of(metric)?))
+                })
                 .collect(),
             time_series: time_series(observed),
             client,
-            outcome: outcome(&metrics, &imbalances, config),
             imbalances,
             verdict: VerdictReport { state: verdict.state.name().into(), reasons: verdict.reasons },
+            outcome: OutcomeReport { is_ok: true, reasons: Vec::new() },
+            thresholds: Vec::new(),
             phases,
-        }
+        };
+        report.judge(&config.thresholds);
+        report
     }
 
     /// A histogram by the name of its metric.
     #[must_use]
     pub fn histogram(&self, metric: Metric) -> Option<&HistogramReport> {
         self.histograms.iter().find(|histogram| histogram.metric == metric.name())
+    }
+
+    /// What `rtt` stands for: the response latency where there is one, else the service latency.
+    #[must_use]
+    pub fn rtt(&self) -> Metric {
+        match self.config.load.as_deref() {
+            Some("open") => Metric::RttResponse,
+            _ => Metric::RttService,
+        }
     }
 }
 
@@ -272,26 +278,6 @@ fn closings(metrics: &Metrics) -> Vec<ClosingReport> {
         .collect()
 }
 
-fn histogram(metric: Metric, distribution: &Distribution) -> HistogramReport {
-    let percentile = |percentile| {
-        let value_ns = distribution.percentile(percentile)?;
-        Some(Percentile { percentile, value_ns })
-    };
-    HistogramReport {
-        metric: metric.name().into(),
-        description: metric.description().into(),
-        count: distribution.count(),
-        below: distribution.below(),
-        above: distribution.above(),
-        min_ns: distribution.min().unwrap_or(0),
-        mean_ns: distribution.mean().unwrap_or(0),
-        deviation_ns: distribution.deviation().unwrap_or(0),
-        max_ns: distribution.max().unwrap_or(0),
-        percentiles: PERCENTILES.into_iter().filter_map(percentile).collect(),
-        data: distribution.to_v2_deflate().map(|data| STANDARD.encode(data)).unwrap_or_default(),
-    }
-}
-
 fn time_series(observed: &Observed) -> TimeSeries {
     let rows = observed.rows.iter().map(|row| RowReport {
         begin_ns: row.begin_ns,
@@ -392,48 +378,4 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
 #[expect(clippy::cast_precision_loss, reason = "a share to three digits")]
 fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
-}
-
-fn outcome(metrics: &Metrics, imbalances: &[String], config: &Config) -> OutcomeReport {
-    let mut reasons = Vec::new();
-    if metrics.attempted == 0 {
-        reasons.push("no connection was begun".into());
-    } else if metrics.established == 0 {
-        reasons.push("no connection was established".into());
-    }
-    let failed = metrics.failures.total();
-    let unbegun = match config.scenario {
-        Scenario::Echo(_) => config.connections.saturating_sub(metrics.attempted),
-        Scenario::OpenClose { .. } => 0,
-    };
-    if unbegun > 0 {
-        reasons.push(format!("{} connections were never begun", units::count(unbegun)));
-    }
-    if failed > 0 {
-        let kinds = metrics
-            .failures
-            .iter()
-            .map(|(failure, occurrence)| format!("{failure} {}", units::count(occurrence.count)));
-        let kinds = kinds.collect::<Vec<_>>().join(", ");
-        reasons.push(format!("{} connections failed ({kinds})", units::count(failed)));
-    }
-    let (measured, warmup) = (&metrics.measured, &metrics.warmup);
-    for (count, what) in [
-        (measured.lost + warmup.lost, "lost"),
-        (measured.altered + warmup.altered, "altered"),
-        (measured.reordered + warmup.reordered, "received out of order"),
-        (metrics.duplicated, "received twice"),
-        (metrics.unexpected, "received that were not sent"),
-    ] {
-        if count > 0 {
-            reasons.push(format!("{} messages {what}", units::count(count)));
-        }
-    }
-    if config.echo().is_some() && metrics.established > 0 && measured.received == 0 {
-        reasons.push("no echo was received in the measured time".into());
-    }
-    if !imbalances.is_empty() {
-        reasons.push(format!("fault of this program: {}", imbalances.join("; ")));
-    }
-    OutcomeReport { is_ok: reasons.is_empty(), reasons }
 }

@@ -6,13 +6,19 @@
 
 mod build;
 pub mod escape;
+mod histogram;
 pub mod json;
+mod outcome;
+#[cfg(test)]
+mod sample;
 pub mod text;
 pub mod units;
 
 use serde::{Deserialize, Serialize};
 
 pub use build::Subject;
+#[cfg(test)]
+pub(crate) use sample::sample;
 
 /// The version of the result file's schema.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -62,6 +68,8 @@ pub struct Report {
     pub verdict: VerdictReport,
     /// Whether the server did all it should.
     pub outcome: OutcomeReport,
+    /// What was asked of it.
+    pub thresholds: Vec<ThresholdReport>,
 }
 
 /// The program.
@@ -423,8 +431,22 @@ pub struct VerdictReport {
 /// Whether the run did what it should.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutcomeReport {
-    /// Every connection completed and every message came back as it was.
+    /// Every connection completed and every message came back as it was, as far as no threshold is
+    /// about that.
     pub is_ok: bool,
     /// What did not.
     pub reasons: Vec<String>,
+}
+
+/// A threshold, and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdReport {
+    /// As it was asked for.
+    pub expression: String,
+    /// Whether it holds; it doesn't if there is no data.
+    pub is_passed: bool,
+    /// What was measured; `null` if nothing was.
+    pub measured: Option<f64>,
+    /// What that is a number of: `ns`, `count`, `percent`, `per_s` or `ratio`.
+    pub unit: String,
 }

@@ -32,7 +32,8 @@ impl Display for Text<'_> {
         closings(report, f)?;
         errors(report, f)?;
         client(report, f)?;
-        reasons(report, f)
+        reasons(report, f)?;
+        thresholds(report, f)
     }
 }
 
@@ -291,6 +292,17 @@ fn reasons(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     for reason in &report.outcome.reasons {
         wrapped(f, "failed", reason)?;
+    }
+    Ok(())
+}
+
+fn thresholds(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut label = "thresholds";
+    for threshold in &report.thresholds {
+        let outcome = if threshold.is_passed { "PASS" } else { "FAIL" };
+        let said = format!("{outcome} {} ({})", threshold.expression, threshold.shown());
+        line(f, label, &escape::control(&said, LINE_WIDTH))?;
+        label = "";
     }
     Ok(())
 }

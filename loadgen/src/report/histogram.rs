@@ -1,0 +1,57 @@
+//! A [`Distribution`] to what a report has of it, and back.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{HistogramReport, Percentile};
+use crate::metrics::{Distribution, Metric};
+
+/// Percentiles of every histogram in a report.
+const PERCENTILES: [f64; 9] = [25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
+
+impl HistogramReport {
+    /// What a report has of a distribution.
+    #[must_use]
+    pub fn new(metric: Metric, distribution: &Distribution) -> Self {
+        let percentile = |percentile| {
+            let value_ns = distribution.percentile(percentile)?;
+            Some(Percentile { percentile, value_ns })
+        };
+        Self {
+            metric: metric.name().into(),
+            description: metric.description().into(),
+            count: distribution.count(),
+            below: distribution.below(),
+            above: distribution.above(),
+            min_ns: distribution.min().unwrap_or(0),
+            mean_ns: distribution.mean().unwrap_or(0),
+            deviation_ns: distribution.deviation().unwrap_or(0),
+            max_ns: distribution.max().unwrap_or(0),
+            percentiles: PERCENTILES.into_iter().filter_map(percentile).collect(),
+            data: distribution
+                .to_v2_deflate()
+                .map(|data| STANDARD.encode(data))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// All that was recorded.
+    ///
+    /// # Errors
+    /// What is wrong with the data.
+    pub fn distribution(&self) -> Result<Distribution, String> {
+        let bytes = STANDARD.decode(&self.data).map_err(|error| format!("base64: {error}"))?;
+        let found = Distribution::from_v2_deflate(&bytes, self.below, self.above)?;
+        if found.count() != self.count {
+            return Err(format!("it has {} values, and says {}", found.count(), self.count));
+        }
+        Ok(found)
+    }
+
+    /// The duration that `percentile` of 100 are not above, in nanoseconds; `None` if there is
+    /// none.
+    #[must_use]
+    pub fn value_at(&self, percentile: f64) -> Option<u64> {
+        self.percentile(percentile).or_else(|| self.distribution().ok()?.percentile(percentile))
+    }
+}

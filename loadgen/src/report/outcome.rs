@@ -1,0 +1,158 @@
+//! Counters to whether the server did all it should, and thresholds to PASS or FAIL.
+//!
+//! Anything that failed, was lost or came back wrong fails a run, unless a threshold is about it:
+//! then that says how much is too much.
+
+use super::{OutcomeReport, Report, SpanReport, units};
+use crate::exit::Exit;
+use crate::threshold::{Counter, Threshold};
+use crate::verdict::State;
+
+impl Report {
+    /// Judges the report anew, by these thresholds.
+    pub fn judge(&mut self, thresholds: &[Threshold]) {
+        self.thresholds = thresholds.iter().map(|threshold| threshold.judge(self)).collect();
+        let reasons = self.reasons(thresholds);
+        self.outcome = OutcomeReport { is_ok: reasons.is_empty(), reasons };
+    }
+
+    /// The exit code of a command that ends with this report.
+    ///
+    /// A client that was saturated can't say that a server is too slow, so a threshold that failed
+    /// counts only where it was not.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        let is_saturated = self.verdict.state == State::Saturated.name();
+        let is_passed = self.thresholds.iter().all(|threshold| threshold.is_passed);
+        if self.is_interrupted {
+            Exit::Interrupted
+        } else if !is_passed && !is_saturated {
+            Exit::Threshold
+        } else if !self.outcome.is_ok {
+            Exit::Failed
+        } else if is_saturated {
+            Exit::NotValid
+        } else {
+            Exit::Ok
+        }
+    }
+
+    fn reasons(&self, thresholds: &[Threshold]) -> Vec<String> {
+        let is_left_to_one = |counters: &[Counter]| {
+            let is_about = |threshold: &Threshold| {
+                threshold.is_about(Counter::Errors)
+                    || counters.iter().any(|&counter| threshold.is_about(counter))
+            };
+            thresholds.iter().any(is_about)
+        };
+        let mut reasons = Vec::new();
+        let connections = &self.connections;
+        if connections.attempted == 0 {
+            reasons.push("no connection was begun".into());
+        } else if connections.established == 0 {
+            reasons.push("no connection was established".into());
+        }
+        let planned = if self.messages.is_some() { self.config.connections } else { 0 };
+        let unbegun = planned.saturating_sub(connections.attempted);
+        if unbegun > 0 {
+            reasons.push(format!("{} connections were never begun", units::count(unbegun)));
+        }
+        if connections.failed > 0 && !is_left_to_one(&[Counter::Failed, Counter::Completed]) {
+            let kinds = self.errors.iter().filter(|error| error.phase != "message").map(|error| {
+                format!("{}.{} {}", error.phase, error.code, units::count(error.count))
+            });
+            let kinds = kinds.collect::<Vec<_>>().join(", ");
+            let failed = units::count(connections.failed);
+            reasons.push(format!("{failed} connections failed ({kinds})"));
+        }
+        if let Some(messages) = &self.messages {
+            let sum = |of: fn(&SpanReport) -> u64| of(&messages.measured) + of(&messages.warmup);
+            for (count, counter, what) in [
+                (sum(|span| span.lost), Counter::Lost, "lost"),
+                (sum(|span| span.altered), Counter::Altered, "altered"),
+                (sum(|span| span.reordered), Counter::Reordered, "received out of order"),
+                (messages.duplicated, Counter::Duplicated, "received twice"),
+                (messages.unexpected, Counter::Unexpected, "received that were not sent"),
+            ] {
+                if count > 0 && !is_left_to_one(&[counter]) {
+                    reasons.push(format!("{} messages {what}", units::count(count)));
+                }
+            }
+            if connections.established > 0 && messages.measured.received == 0 {
+                reasons.push("no echo was received in the measured time".into());
+            }
+        }
+        if !self.imbalances.is_empty() {
+            reasons.push(format!("fault of this program: {}", self.imbalances.join("; ")));
+        }
+        reasons
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{ErrorReport, sample};
+
+    fn judged(thresholds: &[&str], change: impl FnOnce(&mut Report)) -> Report {
+        let mut report = sample();
+        change(&mut report);
+        let thresholds: Vec<_> =
+            thresholds.iter().map(|text| Threshold::parse(text).unwrap()).collect();
+        report.judge(&thresholds);
+        report
+    }
+
+    fn one_failed(report: &mut Report) {
+        report.connections.completed -= 1;
+        report.connections.failed = 1;
+        report.errors = vec![ErrorReport {
+            phase: "tcp".into(),
+            code: "refused".into(),
+            count: 1,
+            sample: "no".into(),
+        }];
+    }
+
+    #[test]
+    fn what_a_run_fails_for_is_left_to_a_threshold_about_it() {
+        let report = judged(&[], one_failed);
+        assert_eq!(report.outcome.reasons, ["1 connections failed (tcp.refused 1)"]);
+        assert_eq!(report.exit(), Exit::Failed);
+        for passing in ["failed<=50%", "errors<10", "completed>=1"] {
+            let report = judged(&[passing], one_failed);
+            assert_eq!((report.exit(), report.outcome.is_ok), (Exit::Ok, true), "{passing}");
+        }
+        let failing = judged(&["failed<1%"], one_failed);
+        assert_eq!(failing.exit(), Exit::Threshold);
+        let other = judged(&["lost<1%"], one_failed);
+        assert_eq!((other.exit(), other.thresholds[0].is_passed), (Exit::Failed, true));
+    }
+
+    #[test]
+    fn exit_codes_in_their_order() {
+        let slow = &["rtt.p99<1ns"][..];
+        let saturated = |report: &mut Report| report.verdict.state = "saturated".into();
+        assert_eq!(judged(&[], |_| {}).exit(), Exit::Ok);
+        assert_eq!(judged(&[], saturated).exit(), Exit::NotValid);
+        assert_eq!(judged(slow, |_| {}).exit(), Exit::Threshold);
+        assert_eq!(judged(slow, saturated).exit(), Exit::NotValid, "never the server's fault");
+        assert_eq!(judged(slow, one_failed).exit(), Exit::Threshold);
+        let all = judged(slow, |report| {
+            one_failed(report);
+            saturated(report);
+            report.is_interrupted = true;
+        });
+        assert_eq!(all.exit(), Exit::Interrupted);
+    }
+
+    #[test]
+    fn no_data_fails() {
+        let report = judged(&["connect.total.p99<1h"], |report| report.histograms.clear());
+        let [found] = &report.thresholds[..] else { panic!() };
+        assert_eq!(
+            (found.is_passed, found.measured, found.shown()),
+            (false, None, "no data".into())
+        );
+    }
+}

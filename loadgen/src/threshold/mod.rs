@@ -1,0 +1,312 @@
+//! A line such as `rtt.p99<20ms` and a report to PASS or FAIL.
+//!
+//! Apart from the verdict, which judges the client: a threshold judges the server, by the user's
+//! own measure. What has no data fails, since nothing has shown that it holds.
+//!
+//! ```text
+//!   subject           op               value
+//!   METRIC.p99        < <= > >= == !=  20ms       also any pNN, min, mean, max
+//!   METRIC.count                       10k
+//!   lost, failed, …                    10  0.1%   a number, or a share of all
+//!   achieved, opened                   50k/s      achieved also 99%, of the offered rate
+//! ```
+
+mod measure;
+
+use std::fmt;
+
+use crate::cli::quantity;
+use crate::metrics::Metric;
+use crate::report::{Report, ThresholdReport, units};
+pub use measure::{Counter, Measured, Rated, Statistic, Subject};
+
+/// Something that a report has to fulfil.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Threshold {
+    expression: String,
+    subject: Subject,
+    comparison: Comparison,
+    limit: f64,
+}
+
+/// How what was measured is compared with the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Equal,
+    NotEqual,
+}
+
+impl Comparison {
+    /// All, those of two characters first.
+    const ALL: [(&'static str, Self); 6] = [
+        ("<=", Self::LessOrEqual),
+        (">=", Self::GreaterOrEqual),
+        ("==", Self::Equal),
+        ("!=", Self::NotEqual),
+        ("<", Self::Less),
+        (">", Self::Greater),
+    ];
+
+    #[expect(clippy::float_cmp, reason = "integers below 2^53, or what was typed")]
+    fn holds(self, measured: f64, limit: f64) -> bool {
+        match self {
+            Self::Less => measured < limit,
+            Self::LessOrEqual => measured <= limit,
+            Self::Greater => measured > limit,
+            Self::GreaterOrEqual => measured >= limit,
+            Self::Equal => measured == limit,
+            Self::NotEqual => measured != limit,
+        }
+    }
+}
+
+/// What a number of a threshold is a number of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Nanoseconds.
+    Time,
+    /// How many.
+    Count,
+    /// Of 100.
+    Share,
+    /// A second.
+    Rate,
+}
+
+impl Unit {
+    /// As the result file calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Time => "ns",
+            Self::Count => "count",
+            Self::Share => "percent",
+            Self::Rate => "per_s",
+        }
+    }
+}
+
+impl Threshold {
+    /// Reads a threshold.
+    ///
+    /// # Errors
+    /// What is wrong, to be put behind the flag's name; an unknown name comes with those that
+    /// exist.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (name, comparison, value) = split(text)?;
+        let (subject, limit) = measure::parse(name, value)?;
+        Ok(Self {
+            expression: format!("{name}{}{value}", comparison.0),
+            subject,
+            comparison: comparison.1,
+            limit,
+        })
+    }
+
+    /// A threshold on the ratio of two results, for [`diff`](crate::report::diff): its value is a
+    /// factor, such as `1.1`, `1.1x` or `110%`.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_ratio(text: &str) -> Result<Self, String> {
+        let (name, comparison, value) = split(text)?;
+        let subject = measure::subject(name)?;
+        let digits = value.strip_suffix(['x', '%']).unwrap_or(value);
+        let scale = if value.ends_with('%') { 100.0 } else { 1.0 };
+        let limit = measure::decimal(digits)
+            .ok_or("it is compared with a ratio; use one like 1.1, 1.1x or 110%")?
+            / scale;
+        let expression = format!("{name}{}{value}", comparison.0);
+        Ok(Self { expression, subject, comparison: comparison.1, limit })
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Whether it is about how often something occurred that a run without thresholds fails for.
+    #[must_use]
+    pub fn is_about(&self, counter: Counter) -> bool {
+        matches!(&self.subject, Subject::Count(found) | Subject::Share(found) if *found == counter)
+    }
+
+    /// Judges a report.
+    #[must_use]
+    pub fn judge(&self, report: &Report) -> ThresholdReport {
+        self.verdict(self.subject.measure(report), self.subject.unit().name())
+    }
+
+    /// Judges how `after` compares with `before`.
+    #[must_use]
+    pub fn judge_ratio(&self, before: &Report, after: &Report) -> ThresholdReport {
+        let ratio = self.subject.ratio(before, after);
+        self.verdict(ratio, "ratio")
+    }
+
+    fn verdict(&self, measured: Option<f64>, unit: &str) -> ThresholdReport {
+        ThresholdReport {
+            expression: self.expression.clone(),
+            is_passed: measured.is_some_and(|value| self.comparison.holds(value, self.limit)),
+            measured,
+            unit: unit.into(),
+        }
+    }
+}
+
+impl fmt::Display for Threshold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.expression.fmt(f)
+    }
+}
+
+/// The name, the comparison as it is typed and what it is, the value.
+fn split(text: &str) -> Result<(&str, (&'static str, Comparison), &str), String> {
+    let place = text.find(['<', '>', '=', '!']);
+    let found = place.and_then(|place| {
+        let (name, rest) = text.split_at(place);
+        let comparison = Comparison::ALL.into_iter().find(|(typed, _)| rest.starts_with(typed))?;
+        Some((name.trim(), comparison, rest[comparison.0.len()..].trim()))
+    });
+    found.ok_or_else(|| {
+        "no comparison (< <= > >= == !=); use a threshold like rtt.p99<20ms or failed<1%".into()
+    })
+}
+
+impl ThresholdReport {
+    /// What was measured, for people.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
+    pub fn shown(&self) -> String {
+        match (self.measured, self.unit.as_str()) {
+            (None, _) => "no data".into(),
+            (Some(ns), "ns") => units::duration(ns as u64),
+            (Some(percent), "percent") => format!("{percent:.3} %"),
+            (Some(rate), "per_s") => format!("{}/s", units::per_s(rate)),
+            (Some(ratio), "ratio") => format!("{ratio:.3}x"),
+            (Some(count), _) => units::count(count as u64),
+        }
+    }
+}
+
+/// Percentile, such as `p99.9`, or `None` if it is none.
+fn percentile(text: &str) -> Option<f64> {
+    let percentile = measure::decimal(text.strip_prefix('p')?)?;
+    (percentile > 0.0 && percentile <= 100.0).then_some(percentile)
+}
+
+/// Every name that exists, in a line.
+fn names() -> String {
+    let metrics: Vec<_> = Metric::ALL.into_iter().map(Metric::name).collect();
+    let counters: Vec<_> = Counter::ALL.into_iter().map(Counter::name).collect();
+    let rates: Vec<_> = Rated::ALL.into_iter().map(Rated::name).collect();
+    format!(
+        "use rtt, {} with .pNN, .min, .mean, .max or .count; {}; {}",
+        metrics.join(", "),
+        counters.join(", "),
+        rates.join(", ")
+    )
+}
+
+/// A span of time with its unit, in nanoseconds.
+fn time(value: &str) -> Result<f64, String> {
+    if value.ends_with(|c: char| c.is_ascii_digit()) {
+        return Err(format!("\"{value}\" has no unit; use a time like 20ms or 1.5s"));
+    }
+    let duration = quantity::duration(value)?;
+    Ok(exact(crate::clock::nanos(duration)))
+}
+
+/// How many, as a float that compares as the integer does.
+#[expect(clippy::cast_precision_loss, reason = "counts and nanoseconds below 2^53")]
+const fn exact(n: u64) -> f64 {
+    n as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_asked_for() {
+        for text in [
+            "rtt.p99<20ms",
+            "rtt.service.p99.9 <= 1.5s",
+            "connect.upgrade.max<1s",
+            "send.lag.mean<100us",
+            "close.handshake.count>=10k",
+            "lost==0",
+            "failed<1%",
+            "errors<=0.01%",
+            "achieved>99.5%",
+            "achieved>=50k/s",
+            "opened>100",
+            "received!=0",
+        ] {
+            let threshold = Threshold::parse(text).unwrap();
+            assert_eq!(threshold.to_string(), text.replace(' ', ""));
+        }
+    }
+
+    #[test]
+    fn what_cannot_and_why() {
+        for (text, why) in [
+            ("", "no comparison"),
+            ("rtt.p99", "no comparison"),
+            ("rtt.p99=20ms", "no comparison"),
+            ("rtt.p99<", "not a time"),
+            ("rtt.p99<20", "has no unit"),
+            ("rtt.p99<20parsecs", "not a time"),
+            ("rtt.p101<1s", "no value \"p101\""),
+            ("rtt.p0<1s", "no value \"p0\""),
+            ("rtt.p<1s", "no value \"p\""),
+            ("rtt.pNaN<1s", "no value"),
+            ("rtt<1s", "use rtt.p99"),
+            ("nonsense<1", "no metric \"nonsense\"; use rtt, connect.lag"),
+            ("rtt.nonsense.p99<1s", "no metric"),
+            ("rtt.count<5ms", "not a number"),
+            ("rtt.count<5%", "not a number"),
+            ("lost<1ms", "not a number"),
+            ("lost<-1", "can't be negative"),
+            ("lost<x%", "not a share"),
+            ("achieved<1ms", "not a rate"),
+            ("opened>99%", "no share of opened"),
+        ] {
+            let said = Threshold::parse(text).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
+        }
+        let said = Threshold::parse("x<1").unwrap_err();
+        for name in ["rtt.service", "close.tcp", "duplicated", "achieved", ".pNN"] {
+            assert!(said.contains(name), "{said}");
+        }
+    }
+
+    #[test]
+    fn ratios() {
+        for (text, limit) in [("rtt.p99<1.1", 1.1), ("rtt.p99<1.1x", 1.1), ("lost<=110%", 1.1)] {
+            let threshold = Threshold::parse_ratio(text).unwrap();
+            assert!((threshold.limit - limit).abs() < 1e-12, "{text}");
+        }
+        assert!(Threshold::parse_ratio("rtt.p99<20ms").unwrap_err().contains("a ratio"));
+        assert!(Threshold::parse_ratio("x<1").unwrap_err().contains("no metric"));
+    }
+
+    #[test]
+    fn comparisons_at_the_limit() {
+        let holds = |text: &str| {
+            let threshold = Threshold::parse(text).unwrap();
+            [4.0, 5.0, 6.0].map(|measured| threshold.comparison.holds(measured, threshold.limit))
+        };
+        assert_eq!(holds("lost<5"), [true, false, false]);
+        assert_eq!(holds("lost<=5"), [true, true, false]);
+        assert_eq!(holds("lost>5"), [false, false, true]);
+        assert_eq!(holds("lost>=5"), [false, true, true]);
+        assert_eq!(holds("lost==5"), [false, true, false]);
+        assert_eq!(holds("lost!=5"), [true, false, true]);
+    }
+}
