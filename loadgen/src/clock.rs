@@ -8,7 +8,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
@@ -21,13 +21,16 @@ use tokio::net::unix::pipe;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     epoch: Instant,
+    /// The same by the wall clock, in nanoseconds since 1970.
+    epoch_unix_ns: u64,
 }
 
 impl Clock {
     /// The run begins now.
     #[must_use]
     pub fn start() -> Self {
-        Self { epoch: Instant::now() }
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Self { epoch: Instant::now(), epoch_unix_ns: nanos(since_1970.unwrap_or_default()) }
     }
 
     /// How long ago it began; saturates after 584 years.
@@ -35,6 +38,13 @@ impl Clock {
     #[inline]
     pub fn now_ns(&self) -> u64 {
         nanos(self.epoch.elapsed())
+    }
+
+    /// That many nanoseconds after the begin, in nanoseconds since 1970, if the wall clock has gone
+    /// right since then.
+    #[must_use]
+    pub const fn unix_ns(&self, ns: u64) -> u64 {
+        self.epoch_unix_ns.saturating_add(ns)
     }
 
     /// That many nanoseconds after the begin, for a timer.

@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod config;
 pub mod plan;
+pub mod random;
 
 pub mod clock;
 pub mod coordinator;

@@ -65,7 +65,14 @@ impl Drop for Serve {
 fn a_message_costs_no_allocation() {
     let server = Serve::start();
     cost(server.1, "-n 100"); // what is made once in a process
-    for load in ["-p 1", "-p 16", "-R 20k", "-p 4 -s 2000 -b"] {
+    for load in [
+        "-p 1",
+        "-p 16",
+        "-R 20k",
+        "-p 4 -s 2000 -b",
+        "-p 2 -s 1..300 --fragment 100",
+        "-m {seq}/{conn}/{time}/{rand:9}/{rand:0..9}",
+    ] {
         let (few_blocks, few_bytes, few) = cost(server.1, &format!("{load} -n 1k"));
         let (many_blocks, many_bytes, many) = cost(server.1, &format!("{load} -n 21k"));
         assert_eq!((few, many), (1_000, 21_000), "{load}");

@@ -5,6 +5,7 @@
 //! one line.
 
 mod gate;
+mod message;
 pub mod quantity;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::{Mask, Output, Rate};
 use crate::serve::Mode;
 pub use gate::GateArgs;
+pub use message::MessageArgs;
 
 /// WebSocket load generator: measures handshakes, round trips, throughput and closing, and judges
 /// itself.
@@ -57,15 +59,6 @@ pub struct RunArgs {
     /// Messages outstanding on each connection (closed loop) [default: 1]
     #[arg(short = 'p', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub pipeline: Option<u64>,
-    /// Bytes of a message's payload, such as 64 or 4k [default: 64]
-    #[arg(short = 's', long, value_name = "SIZE", value_parser = quantity::size, allow_hyphen_values = true)]
-    pub size: Option<u64>,
-    /// Payload of every message, instead of generated ones of --size bytes
-    #[arg(short = 'm', long, value_name = "TEXT")]
-    pub message: Option<String>,
-    /// Binary messages instead of text
-    #[arg(short = 'b', long)]
-    pub binary: bool,
     /// Load before the measured time; its samples are kept apart
     #[arg(short = 'w', long, value_name = "T", default_value = "0s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub warmup: Duration,
@@ -75,6 +68,9 @@ pub struct RunArgs {
     /// Masking keys: fresh random ones, or zero, which no real client sends
     #[arg(long, value_name = "KIND", default_value = "random")]
     pub mask: Mask,
+    /// What is in the messages.
+    #[command(flatten)]
+    pub message: MessageArgs,
 }
 
 /// Arguments of `connect`.
@@ -246,6 +242,7 @@ impl ValueEnum for Mask {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SizesAsked;
 
     fn parse_words(line: &str) -> Parsed {
         parse(std::iter::once("loadgen").chain(line.split(' ')).map(Into::into))
@@ -274,7 +271,8 @@ mod tests {
         assert_eq!(args.load.url.as_deref(), Some("ws://h/"));
         assert_eq!((args.load.connections, args.messages), (10_000, Some(1_000_000)));
         assert_eq!(args.rate, Rate::new(50_000_000));
-        assert_eq!((args.size, args.binary, args.load.seed), (Some(4096), true, Some(7)));
+        assert_eq!(args.message.size, Some(SizesAsked::One(4_096)));
+        assert_eq!((args.message.binary, args.load.seed), (true, Some(7)));
         assert_eq!(args.load.request.headers, [("X-A".to_owned(), "b".to_owned())]);
         assert_eq!(args.load.labels, [("a".to_owned(), "b=c".to_owned())]);
     }
@@ -292,6 +290,8 @@ mod tests {
             ("run -R 0", "out of range"),
             ("run -d 10x", "not a time"),
             ("run -s 1.5", "doesn't come out whole"),
+            ("run -s 9..1", "use the smaller one first"),
+            ("run --fragment x", "invalid value 'x' for '--fragment <SIZE>'"),
             ("run -H novalue", "no colon"),
             ("run -o yaml", "use text, json=FILE or json=-"),
             ("run --mask ones", "invalid value 'ones' for '--mask <KIND>'"),

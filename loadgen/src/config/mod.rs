@@ -3,9 +3,13 @@
 //! Invariant: a [`Config`] can be run. What could make it impossible or absurd is refused here, in
 //! one line, before anything is connected.
 
+mod content;
+mod lines;
 mod output;
 mod rate;
+mod sizes;
 mod target;
+mod template;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -17,9 +21,14 @@ use wscodec::DataKind;
 
 use crate::cli::{ConnectArgs, LoadArgs, RequestArgs, RunArgs};
 use crate::threshold::Threshold;
+pub use content::Content;
 pub use output::Output;
 pub use rate::Rate;
+pub(crate) use sizes::turn;
+pub use sizes::{Sizes, SizesAsked};
 pub use target::Target;
+pub use template::{Part, Template};
+pub(crate) use template::{TIME_LEN, TIME_NS_LEN};
 
 /// Most connections of one process. Beyond it ports, descriptors and memory are long gone.
 const CONNECTIONS_MAX: u64 = 1_000_000;
@@ -38,7 +47,6 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(3_600);
 const DURATION_DEFAULT: Duration = Duration::from_secs(10);
 /// How long a run that is limited by a number may take if nobody says.
 const DURATION_WITH_NUMBER: Duration = Duration::from_secs(600);
-const PAYLOAD_SIZE_DEFAULT: u64 = 64;
 
 /// A run, resolved.
 #[derive(Clone, Debug)]
@@ -109,6 +117,8 @@ pub struct Echo {
     pub kind: DataKind,
     /// What is in them.
     pub content: Content,
+    /// Bytes of payload of a frame; `None` is one frame a message.
+    pub fragment: Option<NonZeroUsize>,
 }
 
 /// When messages are sent.
@@ -124,29 +134,6 @@ pub enum Load {
         /// Of all connections together.
         rate: Rate,
     },
-}
-
-/// What is in a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// Made from the seed, of so many bytes.
-    Generated {
-        /// Bytes of payload.
-        size: usize,
-    },
-    /// Always the same.
-    Fixed(Vec<u8>),
-}
-
-impl Content {
-    /// Bytes of payload.
-    #[must_use]
-    pub const fn size(&self) -> usize {
-        match self {
-            Self::Generated { size } => *size,
-            Self::Fixed(payload) => payload.len(),
-        }
-    }
 }
 
 /// How a client masks its frames.
@@ -213,11 +200,12 @@ impl Config {
                 Load::Closed { pipeline: u32::try_from(pipeline).unwrap_or(u32::MAX) }
             }
         };
-        let content = content(args.message, args.size)?;
-        let kind = if args.binary { DataKind::Binary } else { DataKind::Text };
+        let content = Content::new(&args.message)?;
+        let kind = args.message.kind();
+        let fragment = args.message.fragment.map(fragment).transpose()?;
         let messages =
             args.messages.map(|messages| within("-n", messages, 1, u64::MAX)).transpose()?;
-        let scenario = Scenario::Echo(Echo { load, messages, kind, content });
+        let scenario = Scenario::Echo(Echo { load, messages, kind, content, fragment });
         let mut config = Self::of_load(scenario, args.load)?;
         config.warmup = bounded("-w", args.warmup, Duration::ZERO, DURATION_MAX)?;
         config.drain_timeout =
@@ -296,13 +284,13 @@ impl Config {
                 self.connections
             ));
         }
-        let bytes = outstanding.saturating_mul(content.size() as u64);
+        let bytes = outstanding.saturating_mul(content.size_most() as u64);
         if bytes > OUTSTANDING_BYTES_MAX {
             return Err(format!(
                 "-c {} times -p {pipeline} messages of {} bytes is {} GiB outstanding; \
                  use at most {} GiB",
                 self.connections,
-                content.size(),
+                content.size_most(),
                 bytes.div_ceil(1 << 30),
                 OUTSTANDING_BYTES_MAX >> 30
             ));
@@ -333,22 +321,10 @@ impl Request {
     }
 }
 
-fn content(message: Option<String>, size: Option<u64>) -> Result<Content, String> {
-    let too_large = |flag: &str, bytes: u64| {
-        format!("{flag} is {bytes} bytes; use at most {PAYLOAD_SIZE_MAX} (64 MiB)")
-    };
-    match (message, size) {
-        (Some(_), Some(_)) => Err("-m and -s exclude each other; use one of them".into()),
-        (Some(message), None) => Ok(Content::Fixed(message.into_bytes())),
-        (None, size) => {
-            let size = size.unwrap_or(PAYLOAD_SIZE_DEFAULT);
-            if size > PAYLOAD_SIZE_MAX {
-                return Err(too_large("-s", size));
-            }
-            let size = usize::try_from(size).map_err(|_| too_large("-s", size))?;
-            Ok(Content::Generated { size })
-        }
-    }
+/// Bytes of a frame, as many as a payload may have.
+fn fragment(size: u64) -> Result<NonZeroUsize, String> {
+    let size = within("--fragment", size, 1, PAYLOAD_SIZE_MAX)?;
+    Ok(usize::try_from(size).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN))
 }
 
 /// Text goes to stdout unless something else does.
@@ -408,7 +384,7 @@ mod tests {
         assert_eq!(config.outputs, [Output::Text]);
         let echo = config.echo().unwrap();
         assert_eq!(echo.load, Load::Closed { pipeline: 1 });
-        assert_eq!(echo.content, Content::Generated { size: 64 });
+        assert_eq!(echo.content, Content::Generated(Sizes::Fixed(64)));
         assert_eq!(echo.kind, DataKind::Text);
     }
 
@@ -444,6 +420,8 @@ mod tests {
             ("run -d 0s", "-d 0ns is out of range"),
             ("run -d 1000h", "-d 3600000s is out of range"),
             ("run -s 1G", "at most 67108864"),
+            ("run -s 1..65M", "at most 67108864"),
+            ("run --fragment 0", "--fragment 0 is out of range; use 1 to 67108864"),
             ("run -c 1M -p 100", "messages outstanding"),
             ("run -c 10k -s 1M", "GiB outstanding"),
             ("run -R 5 -p 2", "exclude each other"),

@@ -98,11 +98,17 @@ pub struct ConfigReport {
     pub rate_per_s: Option<f64>,
     /// How many messages, or connections if none are sent, in all.
     pub number: Option<u64>,
-    /// Bytes of a payload.
+    /// Bytes that no payload has more than.
     pub payload_size: Option<u64>,
+    /// Bytes that no payload has less than.
+    pub payload_size_min: Option<u64>,
+    /// What payloads are made from, in words.
+    pub payload_source: Option<String>,
+    /// Bytes of payload of a frame; `null` is one frame a message.
+    pub fragment_size: Option<u64>,
     /// `text` or `binary`.
     pub payload_kind: Option<String>,
-    /// Whether payloads are made from the seed; otherwise all are the same.
+    /// Whether payloads are made from the seed; otherwise they are the user's.
     pub payload_is_generated: Option<bool>,
     /// Measured time.
     pub duration_ns: u64,

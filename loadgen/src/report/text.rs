@@ -136,10 +136,14 @@ fn messages(report: &Report, messages: &Messages, f: &mut fmt::Formatter<'_>) ->
         line(f, "warm-up", &said)?;
     }
     let kind = report.config.payload_kind.as_deref().unwrap_or_default();
-    let size = report.config.payload_size.unwrap_or(0);
+    let most = units::count(report.config.payload_size.unwrap_or(0));
+    let least = units::count(report.config.payload_size_min.unwrap_or(0));
+    let size =
+        if least == most { format!("{most} B each") } else { format!("{least} to {most} B") };
+    let fragments = report.config.fragment_size;
+    let frames = fragments.map_or_else(String::new, |size| format!(" in frames of {size} B"));
     let said = format!(
-        "{kind}, {} B each   on the wire {} out, {} in",
-        units::count(size),
+        "{kind}, {size}{frames}   on the wire {} out, {} in",
         units::bytes(report.bytes.sent),
         units::bytes(report.bytes.received)
     );

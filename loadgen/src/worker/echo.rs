@@ -6,7 +6,7 @@ use super::outstanding::{Outstanding, Sent, Taken};
 use super::times::Times;
 use crate::metrics::live::Live;
 use crate::metrics::{Failure, Metric, Metrics, Phase, Span};
-use crate::payload::{Payload, Recognised};
+use crate::payload::{Expected, Payload, Recognised};
 use crate::report::escape;
 
 /// Bytes of a wrong message that are shown.
@@ -38,8 +38,8 @@ impl Judge<'_> {
     pub(crate) fn message(&mut self, outstanding: &mut Outstanding, received: Received<'_>) {
         let Received { kind, payload, connection, now_ns } = received;
         if outstanding.is_in_order()
-            && let Some(sequence) = outstanding.expected()
-            && self.payload.is_echo(payload, kind, connection, sequence)
+            && let Some((sequence, Sent { planned_ns, .. })) = outstanding.expected()
+            && self.payload.is_echo(payload, kind, Expected { connection, sequence, planned_ns })
             && let Some(sent) = outstanding.take_expected()
         {
             return self.echo(sent, now_ns);
@@ -86,8 +86,13 @@ impl Judge<'_> {
     #[cold]
     fn other(&mut self, outstanding: &mut Outstanding, received: Received<'_>) {
         let Received { kind, payload, connection, now_ns } = received;
-        let near = outstanding.expected().unwrap_or_else(|| outstanding.next_sequence());
-        match self.payload.recognise(payload, kind, connection, near) {
+        let sequence = outstanding
+            .expected()
+            .map_or_else(|| outstanding.next_sequence(), |(sequence, _)| sequence);
+        let planned_ns = |sequence| outstanding.planned_ns(sequence);
+        let expected =
+            Expected { connection, sequence, planned_ns: planned_ns(sequence).unwrap_or(0) };
+        match self.payload.recognise(payload, kind, expected, planned_ns) {
             Recognised::Echo { sequence } => match outstanding.take(sequence) {
                 Taken::InOrder(sent) => self.echo(sent, now_ns),
                 Taken::Late(sent) => {
@@ -153,7 +158,8 @@ impl Judge<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Content, Echo, Load};
+    use crate::clock::Clock;
+    use crate::config::{Content, Echo, Load, Sizes, Template};
     use crate::metrics::{Distribution, balance};
 
     struct Bench {
@@ -166,14 +172,19 @@ mod tests {
 
     impl Bench {
         fn new(size: usize) -> Self {
+            Self::of(Content::Generated(Sizes::Fixed(size)))
+        }
+
+        fn of(content: Content) -> Self {
             let echo = Echo {
                 load: Load::Open { rate: crate::config::Rate::new(1_000).unwrap() },
                 messages: None,
                 kind: DataKind::Text,
-                content: Content::Generated { size },
+                content,
+                fragment: None,
             };
             Self {
-                payload: Payload::new(&echo, 1),
+                payload: Payload::new(&echo, 1, Clock::start()),
                 metrics: Metrics::default(),
                 live: Live::new(),
                 times: Times { load_begin_ns: 0, window_begin_ns: 100, window_end_ns: 200 },
@@ -182,11 +193,15 @@ mod tests {
         }
 
         fn send(&mut self, planned_ns: u64) -> Vec<u8> {
-            let payload = self.payload.message(7, self.outstanding.next_sequence()).to_vec();
+            let payload = self.message(7, self.outstanding.next_sequence(), planned_ns);
             self.outstanding.push(planned_ns);
             self.outstanding.take_unwritten().for_each(|sent| sent.written_ns = planned_ns + 1);
             self.metrics.span(self.times.span(planned_ns)).sent += 1;
             payload
+        }
+
+        fn message(&mut self, connection: u64, sequence: u64, planned_ns: u64) -> Vec<u8> {
+            self.payload.message(Expected { connection, sequence, planned_ns }).to_vec()
         }
 
         fn receive(&mut self, payload: &[u8], now_ns: u64) {
@@ -248,9 +263,9 @@ mod tests {
         bench.receive(&altered, 150); // altered, and again
         bench.receive(&payloads[4][..20], 150); // truncated
         bench.receive(b"000008 0000000000 not hex at all", 150); // stands for the one that is due
-        let of_another = bench.payload.message(8, 0).to_vec();
+        let of_another = bench.message(8, 0, 0);
         bench.receive(&of_another, 150);
-        let of_the_future = bench.payload.message(7, 1_000).to_vec();
+        let of_the_future = bench.message(7, 1_000, 0);
         bench.receive(&of_the_future, 150);
         let lost = bench.send(120);
         assert_eq!(lost.len(), 32);
@@ -261,6 +276,25 @@ mod tests {
         assert_eq!((bench.metrics.duplicated, bench.metrics.unexpected), (2, 2));
         let codes: Vec<_> = bench.metrics.wrong.iter().map(|(wrong, _)| &*wrong.code).collect();
         assert_eq!(codes, ["altered", "duplicated", "reordered", "unexpected"]);
+    }
+
+    #[test]
+    fn d12_wrong_echoes_of_templates_are_told_apart() {
+        let lines = ["{time} {rand:5}", "{\"n\":{seq}}"];
+        let lines = lines.map(|line| Template::parse(line.as_bytes()).unwrap());
+        let mut bench = Bench::of(Content::Templates(lines.into()));
+        let payloads: Vec<_> = (0..8).map(|n| bench.send(100 + n)).collect();
+        bench.receive(&payloads[0], 150);
+        bench.receive(&payloads[0], 150); // twice
+        bench.receive(&payloads[2], 150); // before the second
+        bench.receive(&payloads[3], 150);
+        bench.receive(&payloads[1], 150); // late
+        bench.receive(b"{\"n\":11}", 150); // stands for the one that is due
+        bench.receive(&payloads[7], 150); // two are missing
+        bench.end();
+        let counts = &bench.metrics.measured;
+        assert_eq!((counts.sent, counts.received, counts.altered, counts.lost), (8, 5, 1, 2));
+        assert_eq!((counts.reordered, bench.metrics.duplicated), (1, 1));
     }
 
     #[test]

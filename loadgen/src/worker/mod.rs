@@ -12,6 +12,7 @@
 mod connect;
 mod connector;
 mod echo;
+mod frames;
 mod outstanding;
 mod pace;
 mod session;
@@ -153,6 +154,7 @@ impl Worker {
             close_timeout_ns: nanos(config.request.close_timeout),
             load: plan.load(),
             mask: config.mask,
+            fragment: config.echo().and_then(|echo| echo.fragment),
             limits: limits(config),
             worker: number,
             workers: config.threads.get() as u64,
@@ -163,13 +165,14 @@ impl Worker {
             messages: None,
             kind: wscodec::DataKind::Text,
             content: Content::Fixed(Vec::new()),
+            fragment: None,
         };
         let shard = Shard::new(Parts {
             clock: brief.clock,
             settings,
             addresses: brief.addresses.iter().copied().collect(),
             request: brief.request.clone(),
-            payload: Payload::new(config.echo().unwrap_or(&none), config.seed),
+            payload: Payload::new(config.echo().unwrap_or(&none), config.seed, brief.clock),
             keys: match config.mask {
                 Mask::Random => Some(ChaChaKeys::from_os().map_err(io::Error::other)?),
                 Mask::Zero => None,
@@ -378,7 +381,7 @@ impl Worker {
 
 /// What a server may send: the codec's defaults, or as much as an echo has.
 pub(crate) fn limits(config: &Config) -> Limits {
-    let size = config.echo().map_or(0, |echo| echo.content.size());
+    let size = config.echo().map_or(0, |echo| echo.content.size_most());
     let defaults = Limits::default();
     Limits {
         frame_size_max: defaults.frame_size_max.max(size as u64),

@@ -59,10 +59,17 @@ impl Outstanding {
         self.ring.len() - self.ahead
     }
 
-    /// The sequence whose reply is due first.
+    /// The message whose reply is due first, and its sequence.
     #[inline]
-    pub(crate) fn expected(&self) -> Option<u64> {
-        (!self.ring.is_empty()).then_some(self.first)
+    pub(crate) fn expected(&self) -> Option<(u64, Sent)> {
+        Some((self.first, *self.ring.front()?))
+    }
+
+    /// When a message was planned that has no reply yet.
+    pub(crate) fn planned_ns(&self, sequence: u64) -> Option<u64> {
+        let place = usize::try_from(sequence.checked_sub(self.first)?).ok()?;
+        let sent = self.ring.get(place).filter(|sent| **sent != Sent::ANSWERED)?;
+        Some(sent.planned_ns)
     }
 
     /// Whether no reply has come before an earlier one's.
@@ -161,7 +168,8 @@ mod tests {
     fn replies_in_order_take_one_after_the_other() {
         let mut outstanding = sent(3);
         for n in 0..3 {
-            assert_eq!(outstanding.expected(), Some(n));
+            assert_eq!(outstanding.expected(), Some((n, at(n))));
+            assert_eq!(outstanding.planned_ns(n), Some(n));
             assert_eq!(outstanding.take_expected(), Some(at(n)));
         }
         assert_eq!((outstanding.expected(), outstanding.len()), (None, 0));
@@ -183,7 +191,8 @@ mod tests {
         assert_eq!(outstanding.take(1), Taken::InOrder(at(1)));
         assert_eq!(outstanding.len(), 2);
         assert_eq!(outstanding.take(0), Taken::Late(at(0)));
-        assert_eq!(outstanding.expected(), Some(2));
+        assert_eq!(outstanding.expected(), Some((2, at(2))));
+        assert_eq!([1, 2, 3].map(|n| outstanding.planned_ns(n)), [None, Some(2), None]);
         assert_eq!(outstanding.take(2), Taken::InOrder(at(2)));
         assert_eq!(outstanding.len(), 0);
     }

@@ -4,14 +4,11 @@
 use std::io::ErrorKind;
 use std::task::{Context, Poll};
 
-use wscodec::DataKind;
-use wscodec::encoder;
-use wscodec::header::{FrameHeader, Opcode};
-use wscodec::mask::{MaskKey, MaskKeySource};
-
+use super::frames;
 use super::shard::Shard;
 use crate::config::Load;
 use crate::metrics::Metric;
+use crate::payload::Expected;
 
 /// Messages that are encoded in one go before sockets are read again.
 const SENDS_PER_TURN: usize = 256;
@@ -82,11 +79,13 @@ impl Shard {
     /// has room for.
     pub(crate) fn refill(&mut self, key: usize) {
         let Some(Load::Closed { pipeline }) = self.settings.load else { return };
+        // Planned when they are written, unless the time stands in them.
+        let planned_ns = if self.has_time { self.clock.now_ns() } else { 0 };
         while self.sessions[key].outstanding.len() < pipeline as usize
             && self.sessions[key].quota > 0
             && self.sessions[key].is_open()
         {
-            self.encode(key, 0);
+            self.encode(key, planned_ns);
         }
     }
 
@@ -96,17 +95,13 @@ impl Shard {
         if session.unsent.capacity() == 0 {
             session.unsent = self.spare.pop().unwrap_or_default();
         }
-        let opcode = match self.payload.kind() {
-            DataKind::Text => Opcode::Text,
-            DataKind::Binary => Opcode::Binary,
-        };
-        let payload = self.payload.message(session.index, session.outstanding.next_sequence());
-        let Ok(header) = FrameHeader::new(opcode, payload.len() as u64) else { return };
+        let kind = self.payload.kind();
+        let sequence = session.outstanding.next_sequence();
+        let message = Expected { connection: session.index, sequence, planned_ns };
+        let payload = self.payload.message(message);
         let before = session.unsent.len();
-        // A `Vec` takes all, and the header has the payload's length.
-        let key = self.keys.as_mut().map_or(MaskKey::ZERO, MaskKeySource::next_key);
-        let encoded = encoder::encode(header.with_mask(Some(key)), payload, &mut session.unsent);
-        debug_assert!(encoded.is_ok());
+        let fragment = self.settings.fragment;
+        frames::append(kind, payload, fragment, &mut self.keys, &mut session.unsent);
         self.backlog_len += session.unsent.len() - before;
         session.outstanding.push(planned_ns);
         self.unanswered += 1;
@@ -194,7 +189,7 @@ impl Shard {
                 if times.is_measured(message.planned_ns) {
                     metrics.distributions.record(Metric::SendLag, lag_ns);
                 }
-            } else {
+            } else if message.planned_ns == 0 {
                 message.planned_ns = now_ns;
             }
             metrics.span(times.span(message.planned_ns)).sent += 1;

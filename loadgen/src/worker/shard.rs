@@ -12,6 +12,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) close_timeout_ns: u64,
     pub(crate) load: Option<Load>,
     pub(crate) mask: Mask,
+    /// Bytes of payload of a frame, if messages are sent in several.
+    pub(crate) fragment: Option<NonZeroUsize>,
     pub(crate) limits: Limits,
     /// The worker's place, and how many there are.
     pub(crate) worker: u64,
@@ -66,6 +69,8 @@ pub(crate) struct Shard {
     pub(crate) preferred_address: usize,
     pub(crate) request: ClientRequest,
     pub(crate) payload: Payload,
+    /// Messages depend on when they were planned.
+    pub(crate) has_time: bool,
     /// Where the keys of data frames come from; `None` is the key of zeros.
     pub(crate) keys: Option<ChaChaKeys>,
     pub(crate) metrics: Metrics,
@@ -124,6 +129,7 @@ impl Shard {
             addresses,
             preferred_address: 0,
             request,
+            has_time: payload.has_time(),
             payload,
             keys,
             metrics: Metrics::default(),

@@ -1,0 +1,193 @@
+//! A message to the size of its payload: always the same, from a range, or from a list.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{PAYLOAD_SIZE_MAX, lines};
+use crate::cli::quantity;
+use crate::random::{self, Use};
+
+/// Sizes as they were asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SizesAsked {
+    /// `64`
+    One(u64),
+    /// `16..4k`
+    Range(u64, u64),
+    /// `file:PATH`
+    File(PathBuf),
+}
+
+impl SizesAsked {
+    /// Reads `64`, `16..4k` or `file:PATH`.
+    ///
+    /// # Errors
+    /// What is wrong, to be put behind the flag's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("file:") {
+            return if path.is_empty() {
+                Err("no path behind file:; use file:PATH".into())
+            } else {
+                Ok(Self::File(path.into()))
+            };
+        }
+        let Some((least, most)) = text.split_once("..") else {
+            return quantity::size(text).map(Self::One);
+        };
+        let (least, most) = (quantity::size(least)?, quantity::size(most)?);
+        if least > most {
+            return Err(format!("{least} is more than {most}; use the smaller one first"));
+        }
+        Ok(Self::Range(least, most))
+    }
+}
+
+/// Bytes of each payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sizes {
+    /// Always so many.
+    Fixed(usize),
+    /// Each size as likely, both ends in it.
+    Range {
+        /// The smallest.
+        least: usize,
+        /// The largest.
+        most: usize,
+    },
+    /// One after the other, and again; connection `i` begins with the `i`th.
+    Listed(Arc<[u32]>),
+}
+
+impl Sizes {
+    /// Checks what was asked for, and reads its file.
+    ///
+    /// # Errors
+    /// One line: what is wrong, and what to do.
+    pub fn new(asked: &SizesAsked) -> Result<Self, String> {
+        match asked {
+            SizesAsked::One(size) => Ok(Self::Fixed(checked("-s", *size)?)),
+            SizesAsked::Range(least, most) if least == most => {
+                Ok(Self::Fixed(checked("-s", *most)?))
+            }
+            SizesAsked::Range(least, most) => {
+                Ok(Self::Range { least: checked("-s", *least)?, most: checked("-s", *most)? })
+            }
+            SizesAsked::File(path) => Self::read(path),
+        }
+    }
+
+    fn read(path: &Path) -> Result<Self, String> {
+        let shown = format!("-s file:{}", path.display().to_string().escape_debug());
+        let text = lines::read(path, &shown)?;
+        let mut sizes = Vec::new();
+        for (number, line) in lines::of(&text) {
+            let line = String::from_utf8_lossy(line);
+            let place = format!("{shown}: line {number}");
+            let size = quantity::size(line.trim()).map_err(|why| format!("{place}: {why}"))?;
+            sizes.push(u32::try_from(checked(&place, size)?).unwrap_or(u32::MAX));
+            lines::check_number(&shown, sizes.len())?;
+        }
+        match sizes.as_slice() {
+            [] => Err(format!("{shown} has no sizes; write one a line, such as 64 or 4k")),
+            [size] => Ok(Self::Fixed(*size as usize)),
+            _ => Ok(Self::Listed(sizes.into())),
+        }
+    }
+
+    /// The size of a message's payload.
+    #[must_use]
+    #[inline]
+    pub fn of(&self, seed: u64, connection: u64, sequence: u64) -> usize {
+        match self {
+            Self::Fixed(size) => *size,
+            Self::Range { least, most } => {
+                let number = random::number(seed, Use::Size, connection, sequence);
+                let more = random::below(number, (most - least) as u64 + 1);
+                least + usize::try_from(more).unwrap_or(0)
+            }
+            Self::Listed(sizes) => sizes[turn(connection, sequence, sizes.len())] as usize,
+        }
+    }
+
+    /// The smallest size.
+    #[must_use]
+    pub fn least(&self) -> usize {
+        match self {
+            Self::Fixed(size) => *size,
+            Self::Range { least, .. } => *least,
+            Self::Listed(sizes) => sizes.iter().min().map_or(0, |&size| size as usize),
+        }
+    }
+
+    /// The largest size.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        match self {
+            Self::Fixed(size) => *size,
+            Self::Range { most, .. } => *most,
+            Self::Listed(sizes) => sizes.iter().max().map_or(0, |&size| size as usize),
+        }
+    }
+}
+
+/// Whose turn it is among `len` that come one after the other: connections don't go in step.
+#[inline]
+pub(crate) fn turn(connection: u64, sequence: u64, len: usize) -> usize {
+    let turn = connection.wrapping_add(sequence) % (len as u64).max(1);
+    usize::try_from(turn).unwrap_or(0)
+}
+
+/// A size that can be sent.
+fn checked(place: &str, size: u64) -> Result<usize, String> {
+    let size = usize::try_from(size).ok().filter(|&size| size as u64 <= PAYLOAD_SIZE_MAX);
+    size.ok_or_else(|| too_large(place))
+}
+
+/// Says that a payload is too large.
+pub(super) fn too_large(place: &str) -> String {
+    format!("{place} is larger than a payload may be; use at most {PAYLOAD_SIZE_MAX} (64 MiB)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_asked_for() {
+        assert_eq!(SizesAsked::parse("4k"), Ok(SizesAsked::One(4_096)));
+        assert_eq!(SizesAsked::parse("16..4k"), Ok(SizesAsked::Range(16, 4_096)));
+        assert_eq!(SizesAsked::parse("file:a..b"), Ok(SizesAsked::File("a..b".into())));
+        for (text, why) in [
+            ("", "not a size"),
+            ("..", "not a size"),
+            ("16..", "not a size"),
+            ("..16", "not a size"),
+            ("5..4", "use the smaller one first"),
+            ("file:", "no path"),
+            ("-1", "can't be negative"),
+        ] {
+            let said = SizesAsked::parse(text).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_range_has_both_ends_and_all_between_as_often() {
+        let sizes = Sizes::new(&SizesAsked::Range(3, 6)).unwrap();
+        let mut counts = [0_u32; 10];
+        for n in 0..40_000 {
+            counts[sizes.of(9, n % 7, n / 7)] += 1;
+        }
+        assert_eq!(counts.iter().sum::<u32>(), counts[3..=6].iter().sum::<u32>());
+        assert!(counts[3..=6].iter().all(|&count| (9_400..10_600).contains(&count)), "{counts:?}");
+        assert_eq!((sizes.least(), sizes.most()), (3, 6));
+    }
+
+    #[test]
+    fn a_list_is_gone_through_again_and_again_from_a_place_of_each_connection() {
+        let sizes = Sizes::Listed([5, 6, 9].into());
+        let of = |connection| [0, 1, 2, 3].map(|sequence| sizes.of(1, connection, sequence));
+        assert_eq!((of(0), of(1)), ([5, 6, 9, 5], [6, 9, 5, 6]));
+        assert_eq!((sizes.least(), sizes.most()), (5, 9));
+    }
+}

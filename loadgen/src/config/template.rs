@@ -1,0 +1,257 @@
+//! Text with placeholders to the parts of a payload.
+//!
+//! ```text
+//!   {seq}           which message of its connection, from 0
+//!   {conn}          which connection of the run, from 0
+//!   {time}          when it was due, as in 2026-11-21T14:05:45.123456789Z
+//!   {time:ns}       the same in nanoseconds since 1970
+//!   {rand:8}        eight letters and digits
+//!   {rand:1..100}   a number, both ends in it
+//!   {{              a brace
+//! ```
+//!
+//! A brace that isn't followed by a lower-case letter stands for itself, so that JSON needs no
+//! escapes. All but the time follows from the seed.
+
+use super::PAYLOAD_SIZE_MAX;
+
+/// Most placeholders of a message.
+const PARTS_MAX: usize = 10_000;
+/// Digits of the largest number.
+const DIGITS_MAX: usize = 20;
+/// Bytes of a `{time}`, and of a `{time:ns}` until the year 2286.
+pub(crate) const TIME_LEN: usize = 30;
+pub(crate) const TIME_NS_LEN: usize = 19;
+
+/// A payload, or what it is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    parts: Box<[Part]>,
+}
+
+/// A part of a payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// These bytes.
+    Literal(Box<[u8]>),
+    /// Which message of its connection.
+    Sequence,
+    /// Which connection of the run.
+    Connection,
+    /// When the message was due, for people.
+    Time,
+    /// When the message was due, for programs.
+    TimeNs,
+    /// So many letters and digits.
+    Text(usize),
+    /// A number.
+    Number {
+        /// The smallest.
+        least: u64,
+        /// The largest.
+        most: u64,
+    },
+}
+
+impl Part {
+    /// The fewest and the most bytes that it comes to.
+    fn len(&self) -> (usize, usize) {
+        let digits = |number: u64| number.checked_ilog10().unwrap_or(0) as usize + 1;
+        match self {
+            Self::Literal(bytes) => (bytes.len(), bytes.len()),
+            Self::Sequence | Self::Connection => (1, DIGITS_MAX),
+            Self::Time => (TIME_LEN, TIME_LEN),
+            Self::TimeNs => (TIME_NS_LEN, TIME_NS_LEN),
+            Self::Text(len) => (*len, *len),
+            Self::Number { least, most } => (digits(*least), digits(*most)),
+        }
+    }
+}
+
+impl Template {
+    /// Bytes without placeholders.
+    #[must_use]
+    pub fn literal(bytes: &[u8]) -> Self {
+        Self { parts: [Part::Literal(bytes.into())].into() }
+    }
+
+    /// Reads bytes with placeholders.
+    ///
+    /// # Errors
+    /// What is wrong, to be put behind the flag's name.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut literal = Vec::new();
+        let mut rest = bytes;
+        while let Some(place) = rest.iter().position(|&byte| byte == b'{') {
+            let (before, from) = rest.split_at(place);
+            literal.extend_from_slice(before);
+            let inside = &from[1..];
+            match inside.first() {
+                Some(b'{') => {
+                    literal.push(b'{');
+                    rest = &inside[1..];
+                }
+                Some(b'a'..=b'z') => {
+                    let Some(end) = inside.iter().position(|&byte| byte == b'}') else {
+                        let shown = shown(&inside[..inside.len().min(20)]);
+                        return Err(format!("{{{shown} has no end; write {{{{ for a brace"));
+                    };
+                    if !literal.is_empty() {
+                        parts.push(Part::Literal(std::mem::take(&mut literal).into()));
+                    }
+                    parts.push(placeholder(&inside[..end])?);
+                    rest = &inside[end + 1..];
+                }
+                _ => {
+                    literal.push(b'{');
+                    rest = inside;
+                }
+            }
+            if parts.len() > PARTS_MAX {
+                return Err(format!("more than {PARTS_MAX} placeholders in a message"));
+            }
+        }
+        literal.extend_from_slice(rest);
+        if !literal.is_empty() {
+            parts.push(Part::Literal(literal.into()));
+        }
+        Ok(Self { parts: parts.into() })
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub const fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The bytes, if it has no placeholder.
+    #[must_use]
+    pub const fn as_literal(&self) -> Option<&[u8]> {
+        match &*self.parts {
+            [] => Some(&[]),
+            [Part::Literal(bytes)] => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Whether the time stands in it.
+    #[must_use]
+    pub fn has_time(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Time | Part::TimeNs))
+    }
+
+    /// Bytes of the smallest payload.
+    #[must_use]
+    pub fn size_least(&self) -> usize {
+        self.parts.iter().map(|part| part.len().0).sum()
+    }
+
+    /// Bytes that no payload has more than.
+    #[must_use]
+    pub fn size_most(&self) -> usize {
+        self.parts.iter().map(|part| part.len().1).fold(0, usize::saturating_add)
+    }
+}
+
+fn placeholder(inside: &[u8]) -> Result<Part, String> {
+    let text = str::from_utf8(inside).unwrap_or_default();
+    let (name, argument) = match text.split_once(':') {
+        Some((name, argument)) => (name, Some(argument)),
+        None => (text, None),
+    };
+    match (name, argument) {
+        ("seq", None) => Ok(Part::Sequence),
+        ("conn", None) => Ok(Part::Connection),
+        ("time", None) => Ok(Part::Time),
+        ("time", Some("ns")) => Ok(Part::TimeNs),
+        ("rand", Some(argument)) => rand(argument).ok_or_else(|| {
+            let shown = shown(inside);
+            format!("bad placeholder {{{shown}}}; use one like {{rand:8}} or {{rand:1..100}}")
+        }),
+        _ => Err(format!(
+            "unknown placeholder {{{}}}; use {{seq}}, {{conn}}, {{time}}, {{time:ns}}, {{rand:8}} \
+             or {{rand:1..100}}, write {{{{ for a brace, or take all as it is by --raw",
+            shown(inside)
+        )),
+    }
+}
+
+fn rand(argument: &str) -> Option<Part> {
+    let number = |text: &str| {
+        // `parse` would take a sign.
+        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok())?
+    };
+    if let Some((least, most)) = argument.split_once("..") {
+        let (least, most) = (number(least)?, number(most)?);
+        return (least <= most && most < u64::MAX).then_some(Part::Number { least, most });
+    }
+    let len = number(argument).filter(|&len| (1..=PAYLOAD_SIZE_MAX).contains(&len))?;
+    Some(Part::Text(usize::try_from(len).ok()?))
+}
+
+fn shown(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]);
+    text.escape_debug().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_braces_and_what_stands_between() {
+        let template = Template::parse(b"a{seq}{{seq}{conn}{rand:8}{rand:1..100}}{time:ns}{time}");
+        let literal = |text: &str| Part::Literal(text.as_bytes().into());
+        assert_eq!(
+            template.unwrap().parts(),
+            [
+                literal("a"),
+                Part::Sequence,
+                literal("{seq}"),
+                Part::Connection,
+                Part::Text(8),
+                Part::Number { least: 1, most: 100 },
+                literal("}"),
+                Part::TimeNs,
+                Part::Time,
+            ]
+        );
+    }
+
+    #[test]
+    fn json_needs_no_escapes() {
+        let json = br#"{"op":{"a":[{}, { }]},"n":1}"#;
+        assert_eq!(Template::parse(json).unwrap().as_literal(), Some(&json[..]));
+        let with = Template::parse(br#"{"id":{seq}}"#).unwrap();
+        assert_eq!((with.parts().len(), with.size_least(), with.size_most()), (3, 8, 27));
+        assert_eq!(Template::parse(b"").unwrap().as_literal(), Some(&b""[..]));
+        assert_eq!(Template::parse(b"{").unwrap().as_literal(), Some(&b"{"[..]));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, why) in [
+            ("{foo}", "unknown placeholder {foo}"),
+            ("{seq:3}", "unknown placeholder {seq:3}"),
+            ("{time:s}", "unknown placeholder"),
+            ("{rand}", "unknown placeholder {rand}"),
+            ("{rand:}", "bad placeholder {rand:}"),
+            ("{rand:0}", "bad placeholder"),
+            ("{rand:x}", "bad placeholder"),
+            ("{rand:+1}", "bad placeholder"),
+            ("{rand:5..4}", "bad placeholder"),
+            ("{rand:..4}", "bad placeholder"),
+            ("{rand:0..18446744073709551615}", "bad placeholder"),
+            ("{rand:99999999999}", "bad placeholder"),
+            ("{seq", "has no end"),
+            ("{a\r\n}", "unknown placeholder {a\\r\\n}"),
+        ] {
+            let said = Template::parse(text.as_bytes()).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
+            assert!(!said.contains(char::is_control), "{text}: {said}");
+        }
+        let many = "{seq}".repeat(PARTS_MAX + 1);
+        assert!(Template::parse(many.as_bytes()).is_err());
+    }
+}

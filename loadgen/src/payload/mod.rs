@@ -1,0 +1,435 @@
+//! Connection and sequence to the bytes of a message, and received bytes back to what they are the
+//! echo of.
+//!
+//! Nothing is stored for a message: what its echo must be is computed again from where it belongs.
+//!
+//! ```text
+//!   size >= 16   cccccc ssssssssss rrrr…   connection and sequence in hex (24 and 40 bits), then text made from the seed
+//!   size < 16    sssss                      the last digits of the sequence
+//!   -m TEXT      TEXT                       always the same
+//!   -m, -f with placeholders, or many       what the template says; its time is that at which it was planned
+//! ```
+//!
+//! A payload of the first form says itself whose echo it is, so that loss, doubling and disorder
+//! are told apart. The others are compared with what is expected next, and if they differ from
+//! message to message, with what was expected about then.
+
+mod civil;
+mod rendered;
+
+use std::sync::Arc;
+
+use wscodec::DataKind;
+
+use crate::clock::Clock;
+use crate::config::{Content, Echo, Sizes, Template, turn};
+use rendered::Place;
+
+/// Bytes that name a message.
+const STAMP_LEN: usize = 16;
+const CONNECTION_DIGITS: usize = 6;
+/// Connections and sequences are told apart modulo these.
+const CONNECTION_MASK: u64 = (1 << (4 * CONNECTION_DIGITS)) - 1;
+const SEQUENCE_MASK: u64 = (1 << (4 * (STAMP_LEN - CONNECTION_DIGITS))) - 1;
+/// How far from what is expected a message that doesn't name itself is looked for: ahead, for those
+/// that come too early, and behind, for those that come again.
+const AHEAD_MAX: u64 = 64;
+const BEHIND_MAX: u64 = 16;
+
+/// Makes and recognises payloads. One for each worker: it has room for one message.
+#[derive(Clone, Debug)]
+pub struct Payload {
+    buffer: Vec<u8>,
+    form: Form,
+    kind: DataKind,
+    seed: u64,
+    clock: Clock,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Generated(Sizes),
+    Fixed,
+    Templates(Arc<[Template]>),
+}
+
+/// A message that a reply may belong to.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    /// Which connection of the run.
+    pub connection: u64,
+    /// Which message of that connection.
+    pub sequence: u64,
+    /// When it was planned, in nanoseconds after the run's begin.
+    pub planned_ns: u64,
+}
+
+/// What a received message is, beside what was expected next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recognised {
+    /// The echo of the message of that sequence on the same connection, byte by byte.
+    Echo {
+        /// Which message.
+        sequence: u64,
+    },
+    /// It names a message of this connection, but isn't what was sent.
+    Altered {
+        /// Which message.
+        sequence: u64,
+    },
+    /// It names a message of another connection.
+    Foreign,
+    /// It names nothing: no more can be said than that it isn't what was expected.
+    Unknown,
+}
+
+impl Payload {
+    /// Payloads of `echo`, made from `seed`; `clock` tells what the times in them are.
+    #[must_use]
+    pub fn new(echo: &Echo, seed: u64, clock: Clock) -> Self {
+        let (buffer, form) = match &echo.content {
+            Content::Fixed(payload) => (payload.clone(), Form::Fixed),
+            Content::Generated(sizes) => {
+                (generated(sizes.most(), seed), Form::Generated(sizes.clone()))
+            }
+            Content::Templates(templates) => {
+                // Grows to what is needed, which may be much less than what is possible.
+                (Vec::new(), Form::Templates(Arc::clone(templates)))
+            }
+        };
+        Self { buffer, form, kind: echo.kind, seed, clock }
+    }
+
+    /// Text or binary.
+    #[must_use]
+    pub const fn kind(&self) -> DataKind {
+        self.kind
+    }
+
+    /// Whether payloads depend on when they were planned.
+    #[must_use]
+    pub fn has_time(&self) -> bool {
+        match &self.form {
+            Form::Generated(_) | Form::Fixed => false,
+            Form::Templates(templates) => templates.iter().any(Template::has_time),
+        }
+    }
+
+    /// The payload of a message.
+    pub fn message(&mut self, message: Expected) -> &[u8] {
+        let Expected { connection, sequence, .. } = message;
+        match &self.form {
+            Form::Generated(sizes) => {
+                let size = sizes.of(self.seed, connection, sequence);
+                let payload = &mut self.buffer[..size];
+                if size >= STAMP_LEN {
+                    payload[..STAMP_LEN].copy_from_slice(&stamp(connection, sequence));
+                } else {
+                    payload.copy_from_slice(&hex(sequence)[STAMP_LEN - size..]);
+                }
+                payload
+            }
+            Form::Fixed => &self.buffer,
+            Form::Templates(templates) => {
+                let template = &templates[turn(connection, sequence, templates.len())];
+                self.buffer.clear();
+                rendered::append(template, self.place(message), &mut self.buffer);
+                &self.buffer
+            }
+        }
+    }
+
+    /// Whether `received` is the echo of a certain message.
+    #[must_use]
+    #[inline]
+    pub fn is_echo(&self, received: &[u8], kind: DataKind, message: Expected) -> bool {
+        let Expected { connection, sequence, .. } = message;
+        if kind != self.kind {
+            return false;
+        }
+        match &self.form {
+            Form::Generated(sizes) => {
+                let size = sizes.of(self.seed, connection, sequence);
+                if received.len() != size {
+                    return false;
+                }
+                if size >= STAMP_LEN {
+                    let (head, body) = received.split_at(STAMP_LEN);
+                    head == stamp(connection, sequence) && body == &self.buffer[STAMP_LEN..size]
+                } else {
+                    received == &hex(sequence)[STAMP_LEN - size..]
+                }
+            }
+            Form::Fixed => received == self.buffer,
+            Form::Templates(templates) => {
+                let template = &templates[turn(connection, sequence, templates.len())];
+                rendered::is(template, self.place(message), received)
+            }
+        }
+    }
+
+    /// What `received` is, if it isn't the echo that was `expected`. `planned_ns` says when
+    /// messages were planned that are still known.
+    #[must_use]
+    pub fn recognise(
+        &self,
+        received: &[u8],
+        kind: DataKind,
+        expected: Expected,
+        planned_ns: impl Fn(u64) -> Option<u64>,
+    ) -> Recognised {
+        let Expected { connection, sequence: near, .. } = expected;
+        if let Some((named_connection, named_sequence)) = self.named(received) {
+            if named_connection != connection & CONNECTION_MASK {
+                return Recognised::Foreign;
+            }
+            let sequence = nearest(named_sequence, near);
+            return if self.is_echo(received, kind, Expected { sequence, ..expected }) {
+                Recognised::Echo { sequence }
+            } else {
+                Recognised::Altered { sequence }
+            };
+        }
+        if !self.is_varied() {
+            return Recognised::Unknown;
+        }
+        let ahead = near..near.saturating_add(AHEAD_MAX);
+        let behind = (near.saturating_sub(BEHIND_MAX)..near).rev();
+        let found = ahead.chain(behind).find(|&sequence| {
+            // One that isn't known any more can be told by all but its time.
+            let planned_ns = planned_ns(sequence).unwrap_or(0);
+            self.is_echo(received, kind, Expected { connection, sequence, planned_ns })
+        });
+        found.map_or(Recognised::Unknown, |sequence| Recognised::Echo { sequence })
+    }
+
+    /// Whether payloads that don't name their message tell one from the next all the same. Digits
+    /// of one length don't: what is altered would look like another.
+    const fn is_varied(&self) -> bool {
+        match &self.form {
+            Form::Generated(Sizes::Fixed(_)) | Form::Fixed => false,
+            Form::Generated(_) | Form::Templates(_) => true,
+        }
+    }
+
+    const fn place(&self, message: Expected) -> Place {
+        Place {
+            seed: self.seed,
+            connection: message.connection,
+            sequence: message.sequence,
+            unix_ns: self.clock.unix_ns(message.planned_ns),
+        }
+    }
+
+    fn named(&self, received: &[u8]) -> Option<(u64, u64)> {
+        if !matches!(self.form, Form::Generated(_)) {
+            return None;
+        }
+        let stamp = received.get(..STAMP_LEN)?;
+        let mut value = 0_u64;
+        for &byte in stamp {
+            let digit = match byte {
+                b'0'..=b'9' => byte - b'0',
+                b'a'..=b'f' => byte - b'a' + 10,
+                _ => return None,
+            };
+            value = value << 4 | u64::from(digit);
+        }
+        let sequence_bits = SEQUENCE_MASK.count_ones();
+        Some((value >> sequence_bits, value & SEQUENCE_MASK))
+    }
+}
+
+/// The sequence that ends in the 40 bits `named` and is nearest to `near`.
+fn nearest(named: u64, near: u64) -> u64 {
+    let ahead = named.wrapping_sub(near) & SEQUENCE_MASK;
+    if ahead <= SEQUENCE_MASK / 2 {
+        return near.saturating_add(ahead);
+    }
+    // Behind; before the first message there is none, so it must be ahead after all.
+    near.checked_sub(SEQUENCE_MASK + 1 - ahead).unwrap_or_else(|| near.saturating_add(ahead))
+}
+
+fn stamp(connection: u64, sequence: u64) -> [u8; STAMP_LEN] {
+    let sequence_bits = SEQUENCE_MASK.count_ones();
+    hex((connection & CONNECTION_MASK) << sequence_bits | sequence & SEQUENCE_MASK)
+}
+
+/// Sixteen digits, all at once: eight nibbles a step, each in a byte of its own.
+fn hex(value: u64) -> [u8; STAMP_LEN] {
+    let [high, low] = [value >> 32, value & 0xffff_ffff].map(|half| {
+        let mut x = (half << 16 | half) & 0x0000_ffff_0000_ffff;
+        x = (x << 8 | x) & 0x00ff_00ff_00ff_00ff;
+        x = (x << 4 | x) & 0x0f0f_0f0f_0f0f_0f0f;
+        // 1 in each byte that holds 10-15: those are letters.
+        let letters = (x + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+        x + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)
+    });
+    let mut digits = [0; STAMP_LEN];
+    digits[..8].copy_from_slice(&high.to_be_bytes());
+    digits[8..].copy_from_slice(&low.to_be_bytes());
+    digits
+}
+
+/// Text of `size` bytes from `seed`, by `SplitMix64`: the same for ever.
+fn generated(size: usize, seed: u64) -> Vec<u8> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut state = seed;
+    let mut text = Vec::with_capacity(size);
+    while text.len() < size {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+        let left = size - text.len();
+        text.extend(z.to_le_bytes().iter().take(left).map(|&b| ALPHABET[usize::from(b & 63)]));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Load;
+
+    fn payload(content: Content) -> Payload {
+        let load = Load::Closed { pipeline: 1 };
+        let kind = DataKind::Text;
+        let echo = Echo { load, messages: None, kind, content, fragment: None };
+        Payload::new(&echo, 42, Clock::start())
+    }
+
+    fn sized(size: usize) -> Payload {
+        payload(Content::Generated(Sizes::Fixed(size)))
+    }
+
+    fn templates(lines: &[&str]) -> Payload {
+        let lines = lines.iter().map(|line| Template::parse(line.as_bytes()).unwrap());
+        payload(Content::Templates(lines.collect()))
+    }
+
+    fn at(connection: u64, sequence: u64) -> Expected {
+        Expected { connection, sequence, planned_ns: sequence * 1_000 }
+    }
+
+    fn recognise(payload: &Payload, received: &[u8], kind: DataKind, near: u64) -> Recognised {
+        payload.recognise(received, kind, at(7, near), |sequence| Some(sequence * 1_000))
+    }
+
+    #[test]
+    fn hex_is_what_the_formatter_writes() {
+        for value in [0, 1, 9, 10, 15, 16, 0x0123_4567_89ab_cdef, u64::MAX, 0xfedc_ba98_7654_3210] {
+            assert_eq!(hex(value), format!("{value:016x}").as_bytes());
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes_for_ever() {
+        assert_eq!(sized(32).message(at(3, 255)), b"00000300000000ffSfPTXnSHUjKO_hcY");
+    }
+
+    #[test]
+    fn every_size_is_recognised_as_its_own_echo_and_as_no_other() {
+        for size in [0, 1, 2, 15, 16, 17, 64, 125, 126, 4096] {
+            let mut payload = sized(size);
+            let text = payload.message(at(7, 1000)).to_vec();
+            assert_eq!(text.len(), size);
+            assert!(text.is_ascii());
+            assert!(payload.is_echo(&text, DataKind::Text, at(7, 1000)), "{size}");
+            assert!(!payload.is_echo(&text, DataKind::Binary, at(7, 1000)), "{size}");
+            if size > 0 {
+                assert!(!payload.is_echo(&text, DataKind::Text, at(7, 1001)), "{size}");
+                assert!(!payload.is_echo(&text[1..], DataKind::Text, at(7, 1000)), "{size}");
+            }
+            if size >= STAMP_LEN {
+                assert!(!payload.is_echo(&text, DataKind::Text, at(8, 1000)), "{size}");
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_from_a_range_are_recognised_short_or_long_and_out_of_order() {
+        let mut payload = payload(Content::Generated(Sizes::Range { least: 4, most: 40 }));
+        let all: Vec<_> =
+            (0..60).map(|sequence| payload.message(at(7, sequence)).to_vec()).collect();
+        assert!(all.iter().any(|text| text.len() < STAMP_LEN));
+        assert!(all.iter().any(|text| text.len() > STAMP_LEN));
+        for (sequence, text) in (0..).zip(&all) {
+            assert!(payload.is_echo(text, DataKind::Text, at(7, sequence)));
+            let found = recognise(&payload, text, DataKind::Text, 10);
+            assert_eq!(found, Recognised::Echo { sequence }, "{}", text.len());
+        }
+    }
+
+    #[test]
+    fn templates_are_taken_in_turn_and_recognised_out_of_order() {
+        let mut payload = templates(&["{seq} {rand:9}", "{time} {conn}", "always {rand:1..9}"]);
+        assert!(payload.has_time());
+        let all: Vec<_> =
+            (0..9).map(|sequence| payload.message(at(7, sequence)).to_vec()).collect();
+        assert!(all[1].starts_with(b"always ") && all[2].starts_with(b"2 "));
+        for (sequence, text) in (0..).zip(&all).filter(|(sequence, _)| sequence % 3 != 1) {
+            assert!(payload.is_echo(text, DataKind::Text, at(7, sequence)));
+            assert!(!payload.is_echo(text, DataKind::Binary, at(7, sequence)));
+            for near in [0, 4, 9] {
+                let found = recognise(&payload, text, DataKind::Text, near);
+                assert_eq!(found, Recognised::Echo { sequence }, "{sequence} {near}");
+            }
+        }
+        assert_eq!(recognise(&payload, b"neither", DataKind::Text, 3), Recognised::Unknown);
+    }
+
+    #[test]
+    fn the_time_is_that_of_the_plan() {
+        let mut payload = templates(&["{time:ns}"]);
+        let planned_ns = 5_000_000_000;
+        let message = Expected { connection: 0, sequence: 0, planned_ns };
+        let text = String::from_utf8(payload.message(message).to_vec()).unwrap();
+        assert_eq!(text, payload.clock.unix_ns(planned_ns).to_string());
+        assert!(!payload.is_echo(
+            text.as_bytes(),
+            DataKind::Text,
+            Expected { planned_ns: planned_ns + 1, ..message }
+        ));
+    }
+
+    #[test]
+    fn a_stamped_payload_says_whose_echo_it_is() {
+        let mut payload = sized(64);
+        let echo = payload.message(at(7, 1000)).to_vec();
+        let of = |received: &[u8], kind, near| recognise(&payload, received, kind, near);
+        let echo_of = Recognised::Echo { sequence: 1000 };
+        for near in [0, 999, 1000, 1005, SEQUENCE_MASK / 2] {
+            assert_eq!(of(&echo, DataKind::Text, near), echo_of, "{near}");
+        }
+        let altered = Recognised::Altered { sequence: 1000 };
+        assert_eq!(of(&echo, DataKind::Binary, 1000), altered);
+        assert_eq!(of(&echo[..40], DataKind::Text, 1000), altered);
+        let mut body = echo.clone();
+        body[63] ^= 1;
+        assert_eq!(of(&body, DataKind::Text, 1000), altered);
+        let mut head = echo.clone();
+        head[0] = b'!';
+        assert_eq!(of(&head, DataKind::Text, 1000), Recognised::Unknown);
+        assert_eq!(of(&echo[..15], DataKind::Text, 1000), Recognised::Unknown);
+        let of_another = payload.recognise(&echo, DataKind::Text, at(8, 1000), |_| None);
+        assert_eq!(of_another, Recognised::Foreign);
+    }
+
+    #[test]
+    fn sequences_beyond_40_bits_are_found_again() {
+        let far = (5 << 40) + 3;
+        assert_eq!(nearest(far & SEQUENCE_MASK, far - 10), far);
+        assert_eq!(nearest(far & SEQUENCE_MASK, far + 10), far);
+        assert_eq!(nearest(SEQUENCE_MASK, 2), SEQUENCE_MASK);
+    }
+
+    #[test]
+    fn a_fixed_payload_is_compared_with_itself() {
+        let mut payload = payload(Content::Fixed(b"hello".to_vec()));
+        assert_eq!(payload.message(at(1, 2)), b"hello");
+        assert!(payload.is_echo(b"hello", DataKind::Text, at(9, 9)));
+        assert_eq!(recognise(&payload, b"hullo", DataKind::Text, 2), Recognised::Unknown);
+    }
+}

@@ -1,0 +1,148 @@
+//! A template and the place of a message to its bytes, piece by piece: into a buffer, or along a
+//! received message, which so is compared without a copy.
+
+use super::civil;
+use crate::config::{Part, TIME_NS_LEN, Template};
+use crate::random::{self, Use};
+
+/// What letters and digits are taken from.
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// What a payload depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) seed: u64,
+    pub(super) connection: u64,
+    pub(super) sequence: u64,
+    /// When the message was due, in nanoseconds since 1970.
+    pub(super) unix_ns: u64,
+}
+
+/// Appends the payload to `out`.
+pub(super) fn append(template: &Template, place: Place, out: &mut Vec<u8>) {
+    pieces(template, place, |piece| {
+        out.extend_from_slice(piece);
+        true
+    });
+}
+
+/// Whether `received` is that payload.
+pub(super) fn is(template: &Template, place: Place, received: &[u8]) -> bool {
+    let mut rest = received;
+    let is_begun = pieces(template, place, |piece| match rest.strip_prefix(piece) {
+        Some(left) => {
+            rest = left;
+            true
+        }
+        None => false,
+    });
+    is_begun && rest.is_empty()
+}
+
+/// Gives the pieces of a payload to `take`, until it returns false; whether it never did.
+fn pieces(template: &Template, place: Place, mut take: impl FnMut(&[u8]) -> bool) -> bool {
+    template.parts().iter().zip(0_u32..).all(|(part, lane)| {
+        let number =
+            || random::number(place.seed, Use::Part(lane), place.connection, place.sequence);
+        match part {
+            Part::Literal(bytes) => take(bytes),
+            Part::Sequence => take(Digits::of(place.sequence).as_bytes()),
+            Part::Connection => take(Digits::of(place.connection).as_bytes()),
+            Part::Time => take(&civil::rfc3339(place.unix_ns)),
+            Part::TimeNs => {
+                let digits = Digits::of(place.unix_ns);
+                take(&digits.0[Digits::LEN - TIME_NS_LEN..])
+            }
+            Part::Text(len) => text(number(), *len, &mut take),
+            Part::Number { least, most } => {
+                let more = random::below(number(), most - least + 1);
+                take(Digits::of(least + more).as_bytes())
+            }
+        }
+    })
+}
+
+/// Letters and digits, eight a step.
+fn text(number: u64, len: usize, mut take: impl FnMut(&[u8]) -> bool) -> bool {
+    (0..len.div_ceil(8)).all(|step| {
+        let letters = random::after(number, step as u64).to_le_bytes();
+        let letters = letters.map(|byte| ALPHABET[usize::from(byte & 63)]);
+        take(&letters[..(len - 8 * step).min(8)])
+    })
+}
+
+/// A number in decimal, with zeros in front.
+struct Digits([u8; Self::LEN], usize);
+
+impl Digits {
+    const LEN: usize = 20;
+
+    fn of(mut number: u64) -> Self {
+        let mut digits = Self([b'0'; Self::LEN], Self::LEN - 1);
+        let mut place = Self::LEN;
+        while number > 0 {
+            place -= 1;
+            digits.0[place] = b'0' + (number % 10).to_le_bytes()[0];
+            digits.1 = place;
+            number /= 10;
+        }
+        digits
+    }
+
+    /// Without zeros in front.
+    fn as_bytes(&self) -> &[u8] {
+        &self.0[self.1..]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(connection: u64, sequence: u64) -> Place {
+        Place { seed: 42, connection, sequence, unix_ns: 1_795_269_945_123_456_789 }
+    }
+
+    fn rendered(text: &str, place: Place) -> String {
+        let mut out = Vec::new();
+        append(&Template::parse(text.as_bytes()).unwrap(), place, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn placeholders_are_replaced_the_same_way_for_ever() {
+        assert_eq!(rendered("{conn}/{seq}", place(7, 0)), "7/0");
+        assert_eq!(rendered("{seq}", place(0, u64::MAX)), u64::MAX.to_string());
+        assert_eq!(rendered("{time}", place(0, 0)), "2026-11-21T14:05:45.123456789Z");
+        assert_eq!(rendered("{time:ns}", place(0, 0)), "1795269945123456789");
+        assert_eq!(rendered("{rand:9}|{rand:10..99}", place(1, 2)), "erBXSckzw|93");
+        assert_eq!(rendered("{rand:7..7}", place(1, 2)), "7");
+    }
+
+    #[test]
+    fn numbers_are_within_their_bounds_and_differ() {
+        let numbers: std::collections::BTreeSet<u64> = (0..1_000)
+            .map(|sequence| rendered("{rand:98..103}", place(3, sequence)).parse().unwrap())
+            .collect();
+        assert_eq!(numbers, (98..=103).collect());
+    }
+
+    #[test]
+    fn a_payload_is_itself_and_nothing_else() {
+        let template = Template::parse(b"a{seq}b{rand:20}{rand:0..9}{time}{conn}").unwrap();
+        let (mut one, mut other) = (Vec::new(), Vec::new());
+        append(&template, place(1, 99), &mut one);
+        append(&template, place(1, 100), &mut other);
+        assert!((template.size_least()..=template.size_most()).contains(&one.len()));
+        assert!(is(&template, place(1, 99), &one) && is(&template, place(1, 100), &other));
+        assert!(!is(&template, place(1, 100), &one) && !is(&template, place(2, 99), &one));
+        for len in 0..one.len() {
+            assert!(!is(&template, place(1, 99), &one[..len]), "{len}");
+            let mut changed = one.clone();
+            changed[len] ^= 1;
+            assert!(!is(&template, place(1, 99), &changed), "{len}");
+        }
+        one.push(b'0');
+        assert!(!is(&template, place(1, 99), &one));
+    }
+}
