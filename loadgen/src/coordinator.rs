@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use wscodec::handshake::ClientRequest;
 
 use crate::clock::{Clock, nanos};
-use crate::config::{Config, Scenario};
+use crate::config::Config;
 use crate::metrics::live::{Live, Snapshot};
 use crate::metrics::timeline::{Row, Timeline};
 use crate::progress::Progress;
@@ -141,7 +141,7 @@ enum News {
 
 impl Coordinator<'_> {
     async fn coordinate(&mut self, settlements: &mut mpsc::UnboundedReceiver<u64>) {
-        if matches!(self.config.scenario, Scenario::OpenClose { .. }) {
+        if !self.config.scenario.is_lasting() {
             self.begin_load(0);
         }
         let mut open = VecDeque::new();

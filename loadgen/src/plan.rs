@@ -10,6 +10,7 @@
 //!   message j of connection i   is due at (j * connections + i) / rate   after load begins
 //! ```
 
+use crate::clock::nanos;
 use crate::config::{Config, Load, Rate, Scenario};
 
 /// What a run does, connection by connection.
@@ -31,6 +32,8 @@ pub enum Script {
     Echo,
     /// Nothing: it is closed as soon as it is open, and another is opened in its place.
     OpenClose,
+    /// Nothing but Pings, if any: it is there.
+    Hold,
 }
 
 /// What one connection does.
@@ -53,6 +56,7 @@ impl Plan {
         let (script, load, number) = match &config.scenario {
             Scenario::Echo(echo) => (Script::Echo, Some(echo.load), echo.messages),
             Scenario::OpenClose { number } => (Script::OpenClose, None, *number),
+            Scenario::Hold(_) => (Script::Hold, config.load(), None),
         };
         Self {
             connections: config.connections,
@@ -97,6 +101,7 @@ impl Plan {
         let (end, messages) = match self.script {
             Script::Echo => (self.connections, self.messages_of(index)),
             Script::OpenClose => (self.number.unwrap_or(u64::MAX), 0),
+            Script::Hold => (self.connections, u64::MAX),
         };
         let start_ns = self.connect_rate.map(|rate| rate.due_ns(index));
         let plan = ConnectionPlan { index, start_ns, messages, script: self.script };
@@ -106,9 +111,13 @@ impl Plan {
     /// The messages of `worker` in the order in which they are due, under open loop.
     #[must_use]
     pub fn sends(&self, worker: u64) -> Option<Sends> {
-        let Some(Load::Open { rate }) = self.load else { return None };
+        let schedule = match self.load? {
+            Load::Closed { .. } => return None,
+            Load::Open { rate } => Schedule::Rate(rate),
+            Load::Every { interval } => Schedule::Interval(nanos(interval)),
+        };
         Some(Sends {
-            rate,
+            schedule,
             connections: self.connections,
             workers: self.workers,
             worker,
@@ -141,11 +150,33 @@ pub struct Send {
     pub sequence: u64,
 }
 
+/// When the messages of a run are due.
+#[derive(Clone, Copy, Debug)]
+enum Schedule {
+    /// So many a second, connection after connection.
+    Rate(Rate),
+    /// One on each connection in so many nanoseconds, evenly spread over them.
+    Interval(u64),
+}
+
+impl Schedule {
+    /// When message `place` of the run is due, in nanoseconds after load begins.
+    fn due_ns(self, place: u64, connections: u64) -> u64 {
+        match self {
+            Self::Rate(rate) => rate.due_ns(place),
+            Self::Interval(ns) => {
+                let due_ns = u128::from(place) * u128::from(ns) / u128::from(connections);
+                u64::try_from(due_ns).unwrap_or(u64::MAX)
+            }
+        }
+    }
+}
+
 /// The messages of one worker in the order in which they are due. Takes no memory for those to
 /// come.
 #[derive(Clone, Debug)]
 pub struct Sends {
-    rate: Rate,
+    schedule: Schedule,
     connections: u64,
     workers: u64,
     worker: u64,
@@ -163,7 +194,7 @@ impl Iterator for Sends {
             return None;
         }
         let send = Send {
-            due_ns: self.rate.due_ns(place),
+            due_ns: self.schedule.due_ns(place, self.connections),
             connection: self.connection,
             sequence: self.sequence,
         };
@@ -238,6 +269,21 @@ mod tests {
         }
         let shares: Vec<_> = (0..7).map(|index| plan.messages_of(index)).collect();
         assert_eq!(shares, sent);
+    }
+
+    #[test]
+    fn pings_of_a_held_connection_are_an_interval_apart_and_spread_over_connections() {
+        let mut plan = plan(3, 2, 1, None);
+        plan.script = Script::Hold;
+        plan.load = Some(Load::Every { interval: std::time::Duration::from_secs(30) });
+        let due = |worker| -> Vec<_> {
+            let sends = plan.sends(worker).unwrap().take(4);
+            sends.map(|send| (send.connection, send.due_ns / 1_000_000_000)).collect()
+        };
+        assert_eq!(due(0), [(0, 0), (2, 20), (0, 30), (2, 50)]);
+        assert_eq!(due(1), [(1, 10), (1, 40), (1, 70), (1, 100)]);
+        assert_eq!(plan.connection(1, 0).unwrap().messages, u64::MAX);
+        assert_eq!(plan.connection(1, 1), None);
     }
 
     #[test]

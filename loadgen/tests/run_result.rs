@@ -47,6 +47,8 @@ fn results_of_every_kind_follow_the_schema() {
             "hi",
         ],
         &["connect", &url, "-c", "2", "-d", "200ms", "--threshold", "opened>1"],
+        &["hold", &url, "-c", "5", "-d", "200ms"],
+        &["hold", &url, "-c", "5", "-d", "200ms", "--ping-interval", "50ms"],
         &["run", "ws://127.0.0.1:9/", "-c", "2"],
         &["run", "-c", "2", "-d", "200ms"],
     ] {

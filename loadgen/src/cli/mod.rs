@@ -7,6 +7,7 @@
 mod gate;
 mod message;
 pub mod quantity;
+mod scenario;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::config::{Mask, Output, Rate};
 use crate::serve::Mode;
 pub use gate::GateArgs;
 pub use message::MessageArgs;
+pub use scenario::HoldArgs;
 
 /// WebSocket load generator: measures handshakes, round trips, throughput and closing, and judges
 /// itself.
@@ -38,6 +40,9 @@ pub enum Command {
     /// Opening and closing handshakes only, again and again. Without a URL, against an embedded
     /// server
     Connect(ConnectArgs),
+    /// Many connections that are held open, with or without Pings: which of them are dropped, when
+    /// and why. Without a URL, against an embedded server
+    Hold(HoldArgs),
     /// The reference server
     Serve(ServeArgs),
     /// One connection: times, what was negotiated, a short sanity check of the protocol
@@ -193,7 +198,7 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed 
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(text),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Parsed::Wrong(
-                "no command; use run, connect, serve or check (see loadgen --help)".into(),
+                "no command; use run, connect, hold, serve or check (see loadgen --help)".into(),
             )
         }
         _ => Parsed::Wrong(one_line(&text)),

@@ -7,6 +7,7 @@ mod content;
 mod lines;
 mod output;
 mod rate;
+mod scenario;
 mod sizes;
 mod target;
 mod template;
@@ -24,6 +25,7 @@ use crate::threshold::Threshold;
 pub use content::Content;
 pub use output::Output;
 pub use rate::Rate;
+pub use scenario::Hold;
 pub(crate) use sizes::turn;
 pub use sizes::{Sizes, SizesAsked};
 pub use target::Target;
@@ -93,6 +95,8 @@ pub enum Scenario {
         /// How many in all; `None` is no limit.
         number: Option<u64>,
     },
+    /// All are opened, held, then closed.
+    Hold(Hold),
 }
 
 impl Scenario {
@@ -102,7 +106,14 @@ impl Scenario {
         match self {
             Self::Echo(_) => "run",
             Self::OpenClose { .. } => "connect",
+            Self::Hold(_) => "hold",
         }
+    }
+
+    /// Whether all connections are opened before load begins, and stay open.
+    #[must_use]
+    pub const fn is_lasting(&self) -> bool {
+        !matches!(self, Self::OpenClose { .. })
     }
 }
 
@@ -134,6 +145,19 @@ pub enum Load {
         /// Of all connections together.
         rate: Rate,
     },
+    /// On schedule: on each connection once an interval.
+    Every {
+        /// From one message of a connection to its next.
+        interval: Duration,
+    },
+}
+
+impl Load {
+    /// Whether messages are sent on schedule, so that one may be late.
+    #[must_use]
+    pub const fn is_scheduled(self) -> bool {
+        !matches!(self, Self::Closed { .. })
+    }
 }
 
 /// How a client masks its frames.
@@ -229,6 +253,25 @@ impl Config {
     pub const fn echo(&self) -> Option<&Echo> {
         match &self.scenario {
             Scenario::Echo(echo) => Some(echo),
+            Scenario::OpenClose { .. } | Scenario::Hold(_) => None,
+        }
+    }
+
+    /// What held connections do, if they are what was asked for.
+    #[must_use]
+    pub const fn hold(&self) -> Option<&Hold> {
+        match &self.scenario {
+            Scenario::Hold(hold) => Some(hold),
+            Scenario::Echo(_) | Scenario::OpenClose { .. } => None,
+        }
+    }
+
+    /// When messages or Pings are sent, if any are.
+    #[must_use]
+    pub fn load(&self) -> Option<Load> {
+        match &self.scenario {
+            Scenario::Echo(echo) => Some(echo.load),
+            Scenario::Hold(hold) => hold.ping_interval.map(|interval| Load::Every { interval }),
             Scenario::OpenClose { .. } => None,
         }
     }
@@ -241,6 +284,7 @@ impl Config {
         let is_numbered = match &scenario {
             Scenario::Echo(echo) => echo.messages.is_some(),
             Scenario::OpenClose { number } => number.is_some(),
+            Scenario::Hold(_) => false,
         };
         let duration = args.duration.unwrap_or(if is_numbered {
             DURATION_WITH_NUMBER
@@ -371,6 +415,7 @@ mod tests {
             Parsed::Command(command) => match *command {
                 Command::Run(args) => Config::of_run(args),
                 Command::Connect(args) => Config::of_connect(args),
+                Command::Hold(args) => Config::of_hold(args),
                 _ => panic!("{line}"),
             },
             other => panic!("{line}: {other:?}"),
@@ -431,6 +476,9 @@ mod tests {
             ("run -o text -o json=-", "two outputs on stdout"),
             ("run http://h/", "its scheme is http"),
             ("connect -n 0", "-n 0"),
+            ("hold -d 0s", "-d 0ns"),
+            ("hold --ping-interval 0s", "--ping-interval 0ns is out of range; use 1ms to"),
+            ("hold --ping-interval 25h", "--ping-interval 90000s is out of range"),
         ] {
             let said = config(line).unwrap_err();
             assert!(said.contains(why), "{line}: {said}");

@@ -22,11 +22,18 @@ pub fn imbalances(metrics: &Metrics) -> Vec<String> {
         metrics.established,
         metrics.closings.values().sum(),
     );
+    check(
+        "connections established, and held or dropped",
+        metrics.established,
+        metrics.held + metrics.drops.total(),
+    );
     for (span, counts) in [("warm-up", &metrics.warmup), ("measured", &metrics.measured)] {
+        // Pings are sent in the measured time only.
+        let superseded = if span == "measured" { metrics.pings.superseded } else { 0 };
         check(
             &format!("messages sent ({span}), and received, altered or lost"),
             counts.sent,
-            counts.received + counts.altered + counts.lost,
+            counts.received + counts.altered + counts.lost + superseded,
         );
     }
     let recorded = |metric| {
@@ -37,7 +44,7 @@ pub fn imbalances(metrics: &Metrics) -> Vec<String> {
     check(
         "messages received, and their service latencies",
         metrics.measured.received,
-        recorded(Metric::RttService),
+        recorded(Metric::RttService) + recorded(Metric::PingRtt),
     );
     if metrics.distributions.of(Metric::RttResponse).is_some() {
         check(
@@ -65,6 +72,7 @@ mod tests {
         metrics.failures.add(Failure::new(Phase::Tcp, "refused"), String::new);
         metrics.closings.insert(Closing { by: Side::Client, code: 1000, is_clean: true }, 1);
         metrics.distributions.record(Metric::ConnectUpgrade, 5);
+        metrics.held = 1;
         metrics.measured.sent = 4;
         metrics.measured.received = 2;
         metrics.measured.altered = 1;
@@ -83,9 +91,11 @@ mod tests {
     #[test]
     fn each_wrong_sum_is_found() {
         type Spoil = fn(&mut Metrics);
-        let spoil: [(&str, Spoil); 6] = [
+        let spoil: [(&str, Spoil); 8] = [
             ("outcomes", |metrics| metrics.attempted += 1),
             ("how they were closed", |metrics| metrics.closings.clear()),
+            ("held or dropped", |metrics| metrics.held = 0),
+            ("received, altered or lost", |metrics| metrics.pings.superseded += 1),
             ("(measured)", |metrics| metrics.measured.lost += 1),
             ("(warm-up)", |metrics| metrics.warmup.sent += 1),
             ("service latencies", |metrics| {

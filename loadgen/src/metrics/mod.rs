@@ -5,6 +5,7 @@
 
 pub mod balance;
 mod distribution;
+mod drops;
 mod failure;
 pub mod live;
 pub mod timeline;
@@ -12,6 +13,7 @@ pub mod timeline;
 use std::collections::BTreeMap;
 
 pub use distribution::{Distribution, HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS};
+pub use drops::{DropTimes, Drops};
 pub use failure::{Failure, Failures, Occurrence, Phase};
 
 /// What is measured in time.
@@ -41,6 +43,8 @@ pub enum Metric {
     WarmupResponse,
     /// [`RttService`](Self::RttService) of messages sent in the warm-up; no part of that.
     WarmupService,
+    /// From the actual write of a Ping to its Pong.
+    PingRtt,
     /// From sending Close to receiving it.
     CloseHandshake,
     /// From sending Close to the end of the stream.
@@ -49,7 +53,7 @@ pub enum Metric {
 
 impl Metric {
     /// All, in the order of a connection's life.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ConnectLag,
         Self::ConnectTcp,
         Self::ConnectUpgrade,
@@ -61,6 +65,7 @@ impl Metric {
         Self::DrainService,
         Self::WarmupResponse,
         Self::WarmupService,
+        Self::PingRtt,
         Self::CloseHandshake,
         Self::CloseTcp,
     ];
@@ -80,6 +85,7 @@ impl Metric {
             Self::DrainService => "of rtt.service, what arrived after the measured time",
             Self::WarmupResponse => "rtt.response of the warm-up",
             Self::WarmupService => "rtt.service of the warm-up",
+            Self::PingRtt => "from the actual write of a Ping to its Pong",
             Self::CloseHandshake => "from sending Close to receiving it",
             Self::CloseTcp => "from sending Close to the end of the stream",
         }
@@ -100,6 +106,7 @@ impl Metric {
             Self::DrainService => "drain.rtt.service",
             Self::WarmupResponse => "warmup.rtt.response",
             Self::WarmupService => "warmup.rtt.service",
+            Self::PingRtt => "ping.rtt",
             Self::CloseHandshake => "close.handshake",
             Self::CloseTcp => "close.tcp",
         }
@@ -178,6 +185,16 @@ impl MessageCounts {
     }
 }
 
+/// What became of Pings, beside those that the [`MessageCounts`] of their span count as received
+/// or lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PingCounts {
+    /// Pings that a Pong to a later one has answered.
+    pub superseded: u64,
+    /// Pongs that answered no Ping.
+    pub unsolicited: u64,
+}
+
 /// How a closing handshake went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Closing {
@@ -238,7 +255,13 @@ pub struct Metrics {
     /// An example of each kind of wrong message.
     pub wrong: Failures,
     /// Pings received, which were answered.
-    pub pings: u64,
+    pub pings_received: u64,
+    /// Of the Pings sent (`hold`), what the spans don't say.
+    pub pings: PingCounts,
+    /// Connections that were open when this side began to close them.
+    pub held: u64,
+    /// Established connections that ended before.
+    pub drops: Drops,
     /// Bytes written to sockets.
     pub bytes_sent: u64,
     /// Bytes read from sockets.
@@ -273,7 +296,11 @@ impl Metrics {
         self.duplicated += other.duplicated;
         self.unexpected += other.unexpected;
         self.wrong.merge(other.wrong);
-        self.pings += other.pings;
+        self.pings_received += other.pings_received;
+        self.pings.superseded += other.pings.superseded;
+        self.pings.unsolicited += other.pings.unsolicited;
+        self.held += other.held;
+        self.drops.merge(other.drops);
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.distributions.merge(other.distributions);

@@ -20,6 +20,7 @@ mod rendered;
 use std::sync::Arc;
 
 use wscodec::DataKind;
+use wscodec::header::Opcode;
 
 use crate::clock::Clock;
 use crate::config::{Content, Echo, Sizes, Template, turn};
@@ -42,6 +43,7 @@ pub struct Payload {
     buffer: Vec<u8>,
     form: Form,
     kind: DataKind,
+    opcode: Opcode,
     seed: u64,
     clock: Clock,
 }
@@ -97,7 +99,30 @@ impl Payload {
                 (Vec::new(), Form::Templates(Arc::clone(templates)))
             }
         };
-        Self { buffer, form, kind: echo.kind, seed, clock }
+        let opcode = match echo.kind {
+            DataKind::Text => Opcode::Text,
+            DataKind::Binary => Opcode::Binary,
+        };
+        Self { buffer, form, kind: echo.kind, opcode, seed, clock }
+    }
+
+    /// Payloads of Pings: which connection, which Ping.
+    #[must_use]
+    pub fn of_pings(clock: Clock) -> Self {
+        Self {
+            buffer: vec![0; STAMP_LEN],
+            form: Form::Generated(Sizes::Fixed(STAMP_LEN)),
+            kind: DataKind::Binary,
+            opcode: Opcode::Ping,
+            seed: 0,
+            clock,
+        }
+    }
+
+    /// What the frames of these payloads are.
+    #[must_use]
+    pub const fn opcode(&self) -> Opcode {
+        self.opcode
     }
 
     /// Text or binary.

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use rustix::system::uname;
 use wscodec::DataKind;
 
+use super::hold::HoldReport;
 use super::{
     Bounds, Bytes, Client, ClosingReport, ConfigReport, Connections, ErrorReport, Generator,
     HistogramReport, HostReport, Interval, Label, Messages, OutcomeReport, Phases, Report,
@@ -77,6 +78,7 @@ impl Report {
             host: host(subject.host),
             connections: connections(&metrics, &phases, config),
             messages: config.echo().is_some().then(|| messages(&metrics, &phases, config)),
+            hold: config.hold().map(|hold| HoldReport::new(hold, &metrics)),
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
             errors: errors(&metrics.failures).chain(errors(&metrics.wrong)).collect(),
             closings: closings(&metrics),
@@ -128,16 +130,17 @@ fn resolved(config: &Config) -> ConfigReport {
         threads: config.threads.get() as u64,
         load: load.map(|load| match load {
             Load::Closed { .. } => "closed".into(),
-            Load::Open { .. } => "open".into(),
+            Load::Open { .. } | Load::Every { .. } => "open".into(),
         }),
         pipeline: load.and_then(|load| match load {
             Load::Closed { pipeline } => Some(pipeline),
-            Load::Open { .. } => None,
+            Load::Open { .. } | Load::Every { .. } => None,
         }),
         rate_per_s: load.and_then(offered),
         number: match &config.scenario {
             Scenario::Echo(echo) => echo.messages,
             Scenario::OpenClose { number } => *number,
+            Scenario::Hold(_) => None,
         },
         payload_size: echo.map(|echo| echo.content.size_most() as u64),
         payload_size_min: echo.map(|echo| echo.content.size_least() as u64),
@@ -170,7 +173,7 @@ fn resolved(config: &Config) -> ConfigReport {
 
 fn offered(load: Load) -> Option<f64> {
     match load {
-        Load::Closed { .. } => None,
+        Load::Closed { .. } | Load::Every { .. } => None,
         Load::Open { rate } => Some(rate.per_s()),
     }
 }
@@ -193,20 +196,20 @@ fn host(host: &Host) -> HostReport {
 /// The earliest begin and the latest end of what the workers did.
 fn phases(config: &Config, observed: &Observed) -> Phases {
     let latest = |of: fn(&WorkerReport) -> u64| observed.workers.iter().map(of).max().unwrap_or(0);
-    let is_echo = config.echo().is_some();
+    let is_lasting = config.scenario.is_lasting();
     let load_end_ns = latest(|worker| worker.load_end_ns);
     let drain_end_ns = latest(|worker| worker.drain_end_ns);
     let times = observed.times;
     let interval = |begin_ns, end_ns| Interval { begin_ns, end_ns };
     let warmup = times.filter(|times| times.window_begin_ns > times.load_begin_ns);
     Phases {
-        ramp: is_echo.then(|| interval(0, latest(|worker| worker.settled_ns))),
+        ramp: is_lasting.then(|| interval(0, latest(|worker| worker.settled_ns))),
         warmup: warmup
             .map(|times| interval(times.load_begin_ns, times.window_begin_ns.min(load_end_ns))),
         measured: times
             .filter(|times| times.window_begin_ns < load_end_ns)
             .map(|times| interval(times.window_begin_ns, times.window_end_ns.min(load_end_ns))),
-        drain: times.filter(|_| is_echo).map(|_| interval(load_end_ns, drain_end_ns)),
+        drain: times.filter(|_| is_lasting).map(|_| interval(load_end_ns, drain_end_ns)),
         close: Some(interval(drain_end_ns, latest(|worker| worker.end_ns))),
     }
 }
@@ -232,7 +235,7 @@ fn messages(metrics: &Metrics, phases: &Phases, config: &Config) -> Messages {
         warmup: span(&metrics.warmup),
         duplicated: metrics.duplicated,
         unexpected: metrics.unexpected,
-        pings: metrics.pings,
+        pings: metrics.pings_received,
     }
 }
 
@@ -309,7 +312,7 @@ fn client(config: &Config, observed: &Observed) -> Client {
     let busy =
         |worker: &WorkerReport| share(worker.cpu_ns + worker.wait_ns.unwrap_or(0), worker).min(1.0);
     // What a run takes once, whatever its connections, is small beside them only if they are many.
-    let is_known = config.target.is_some() && config.connections >= RSS_CONNECTIONS_MIN;
+    let is_known = config.connections >= RSS_CONNECTIONS_MIN;
     let opened = observed.rss_open.zip(observed.rss_before).filter(|_| is_known);
     Client {
         cpu_share: observed.workers.iter().map(|worker| share(worker.cpu_ns, worker)).sum(),
@@ -353,7 +356,7 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
     let is_alone =
         metrics.closings.keys().all(|closing| closing.by == crate::metrics::Side::Server);
     Evidence {
-        is_open_loop: matches!(config.echo().map(|echo| echo.load), Some(Load::Open { .. })),
+        is_open_loop: config.load().is_some_and(Load::is_scheduled),
         is_embedded: config.target.is_none(),
         is_interrupted: observed.is_interrupted,
         send_lag_p99_ns: p99(Metric::SendLag),
@@ -369,7 +372,10 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
             .fold(0.0, f64::max),
         busy_share: client.busiest_share,
         pause_max_ns: observed.pause_max_ns,
-        out_of_range: out_of_range(Metric::RttService) + out_of_range(Metric::RttResponse),
+        out_of_range: [Metric::RttService, Metric::RttResponse, Metric::PingRtt]
+            .into_iter()
+            .map(out_of_range)
+            .sum(),
         by_worker: if config.echo().is_some() {
             client.workers.iter().map(|worker| worker.received).collect()
         } else {

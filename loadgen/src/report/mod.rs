@@ -7,6 +7,7 @@
 mod build;
 pub mod escape;
 mod histogram;
+pub mod hold;
 pub mod json;
 mod outcome;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub mod units;
 use serde::{Deserialize, Serialize};
 
 pub use build::Subject;
+use hold::HoldReport;
 #[cfg(test)]
 pub(crate) use sample::sample;
 
@@ -30,7 +32,7 @@ pub struct Report {
     pub schema_version: u32,
     /// Name and version of the program.
     pub generator: Generator,
-    /// `run` or `connect`.
+    /// `run`, `connect` or `hold`.
     pub command: String,
     /// Wall-clock time of the begin, in milliseconds since 1970.
     pub started_at_unix_ms: u64,
@@ -48,6 +50,8 @@ pub struct Report {
     pub connections: Connections,
     /// Messages; `null` if none are sent.
     pub messages: Option<Messages>,
+    /// Held connections; `null` if they aren't what was asked for.
+    pub hold: Option<HoldReport>,
     /// Bytes on sockets.
     pub bytes: Bytes,
     /// What failed.
@@ -403,8 +407,8 @@ pub struct Client {
     pub workers: Vec<WorkerShare>,
     /// The most memory that was resident, in bytes; an embedded server is in it.
     pub rss_max: Option<u64>,
-    /// Memory that an idle connection took, in bytes; `null` if the server is embedded, or there
-    /// were fewer than 1,000.
+    /// Memory that an idle connection took, in bytes, both ends of it if the server is embedded;
+    /// `null` if there were fewer than 1,000.
     pub rss_per_connection: Option<u64>,
     /// How much later than it should the program once woke up.
     pub pause_max_ns: u64,

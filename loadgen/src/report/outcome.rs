@@ -3,6 +3,7 @@
 //! Anything that failed, was lost or came back wrong fails a run, unless a threshold is about it:
 //! then that says how much is too much.
 
+use super::hold::HoldReport;
 use super::{OutcomeReport, Report, SpanReport, units};
 use crate::exit::Exit;
 use crate::threshold::{Counter, Threshold};
@@ -52,7 +53,7 @@ impl Report {
         } else if connections.established == 0 {
             reasons.push("no connection was established".into());
         }
-        let planned = if self.messages.is_some() { self.config.connections } else { 0 };
+        let planned = if self.phases.ramp.is_some() { self.config.connections } else { 0 };
         let unbegun = planned.saturating_sub(connections.attempted);
         if unbegun > 0 {
             reasons.push(format!("{} connections were never begun", units::count(unbegun)));
@@ -82,6 +83,7 @@ impl Report {
                 reasons.push("no echo was received in the measured time".into());
             }
         }
+        reasons.extend(self.hold.as_ref().and_then(HoldReport::faults));
         if !self.imbalances.is_empty() {
             reasons.push(format!("fault of this program: {}", self.imbalances.join("; ")));
         }

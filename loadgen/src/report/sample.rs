@@ -28,6 +28,7 @@ pub(crate) fn sample_of(line: &str) -> Report {
     let mut metrics =
         Metrics { attempted: 2, established: 2, completed: 2, arrived: 4, ..Metrics::default() };
     metrics.closings.insert(Closing { by: Side::Client, code: 1000, is_clean: true }, 2);
+    metrics.held = 2;
     (metrics.measured.sent, metrics.measured.received) = (4, 4);
     (metrics.bytes_sent, metrics.bytes_received) = (1_000, 900);
     let durations = &mut metrics.distributions;

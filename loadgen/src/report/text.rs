@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::{HistogramReport, Interval, Messages, Report, escape, units};
+use super::{HistogramReport, Interval, Messages, Report, escape, hold, units};
 use crate::metrics::Metric;
 
 /// Percentiles that are columns.
@@ -27,6 +27,7 @@ impl Display for Text<'_> {
         if let Some(messages) = &report.messages {
             self::messages(report, messages, f)?;
         }
+        hold::rows(report, f)?;
         times(report, f)?;
         latencies(report, f)?;
         closings(report, f)?;
@@ -155,7 +156,7 @@ fn times(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let phases = &report.phases;
     let said = |name: &str, interval: Option<Interval>| {
         let interval = interval?;
-        let [begin, end] = [interval.begin_ns, interval.end_ns].map(seconds);
+        let [begin, end] = [interval.begin_ns, interval.end_ns].map(units::seconds);
         Some(format!("{name} {begin}-{end} s"))
     };
     let parts: Vec<_> = [
@@ -168,11 +169,6 @@ fn times(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     .flatten()
     .collect();
     line(f, "time", &parts.join("   "))
-}
-
-fn seconds(ns: u64) -> String {
-    let ms = ns / 1_000_000;
-    format!("{}.{:03}", ms / 1_000, ms % 1_000)
 }
 
 fn latencies(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -272,7 +268,10 @@ fn client(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if let Some(rss_max) = client.rss_max {
         let each = client
             .rss_per_connection
-            .map(|each| format!(" ({} a connection)", units::bytes(each)))
+            .map(|each| {
+                let whose = if report.target.is_embedded { ", both ends" } else { "" };
+                format!(" ({} a connection{whose})", units::bytes(each))
+            })
             .unwrap_or_default();
         parts.push(format!("rss {}{each}", units::bytes(rss_max)));
     }
@@ -311,7 +310,7 @@ fn thresholds(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-fn line(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
+pub(super) fn line(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
     writeln!(f, " {label:<width$}{text}", width = LABEL_WIDTH - 1)
 }
 

@@ -30,6 +30,13 @@ pub fn duration(ns: u64) -> String {
     format!("{} s", count(ns.saturating_add(500_000_000) / 1_000_000_000))
 }
 
+/// Nanoseconds as seconds to the thousandth: `1.204`.
+#[must_use]
+pub fn seconds(ns: u64) -> String {
+    let ms = ns / 1_000_000;
+    format!("{}.{:03}", ms / 1_000, ms % 1_000)
+}
+
 /// Bytes as `512 B`, `14.2 MB`, in powers of a thousand.
 #[must_use]
 pub fn bytes(n: u64) -> String {

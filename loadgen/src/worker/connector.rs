@@ -40,8 +40,8 @@ pub(crate) async fn connector(
     let slots = usize::try_from(plan.slots(worker)).unwrap_or(Semaphore::MAX_PERMITS);
     let permits = match plan.script() {
         Script::OpenClose => slots,
-        Script::Echo if plan.is_paced() => slots,
-        Script::Echo => slots.min(OPENING_MAX),
+        _ if plan.is_paced() => slots,
+        _ => slots.min(OPENING_MAX),
     };
     let permits = Arc::new(Semaphore::new(permits));
     for connection in (0..).map_while(|n| plan.connection(worker, n)) {
@@ -74,7 +74,7 @@ fn is_hopeless(shard: &Shard, slots: usize) -> bool {
 fn is_ramp_over(shard: &Shard, connection: &ConnectionPlan) -> bool {
     let bound_ns = RAMP_MAX_NS.saturating_add(shard.settings.connect_timeout_ns);
     let late_ns = shard.clock.now_ns().saturating_sub(connection.start_ns.unwrap_or(0));
-    connection.script == Script::Echo && late_ns > bound_ns
+    connection.script != Script::OpenClose && late_ns > bound_ns
 }
 
 /// A connection from its begin to its end: a task of 128 bytes.

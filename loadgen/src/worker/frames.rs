@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 
-use wscodec::DataKind;
 use wscodec::encoder;
 use wscodec::header::{Fin, FrameHeader, Opcode};
 use wscodec::mask::{ChaChaKeys, MaskKey, MaskKeySource};
@@ -11,16 +10,12 @@ use wscodec::mask::{ChaChaKeys, MaskKey, MaskKeySource};
 /// of its own. Without `keys` the key is that of zeros.
 #[inline]
 pub(crate) fn append(
-    kind: DataKind,
+    opcode: Opcode,
     payload: &[u8],
     fragment: Option<NonZeroUsize>,
     keys: &mut Option<ChaChaKeys>,
     out: &mut Vec<u8>,
 ) {
-    let opcode = match kind {
-        DataKind::Text => Opcode::Text,
-        DataKind::Binary => Opcode::Binary,
-    };
     match fragment {
         Some(fragment) if payload.len() > fragment.get() => {
             append_fragments(opcode, payload, fragment, keys, out);
@@ -77,7 +72,7 @@ mod tests {
             let payload = vec![b'x'; len];
             let mut out = Vec::new();
             let mut keys = Some(ChaChaKeys::from_os().unwrap());
-            append(DataKind::Text, &payload, NonZeroUsize::new(fragment), &mut keys, &mut out);
+            append(Opcode::Text, &payload, NonZeroUsize::new(fragment), &mut keys, &mut out);
             let mut server = Connection::new(Role::Server, Config::default());
             let mut replies: Vec<u8> = Vec::new();
             let mut input = &mut out[..];

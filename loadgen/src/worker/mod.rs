@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   ramp ──▶ warm-up ──▶ measured ──▶ drain ──▶ close        connections all open before load begins (run)
+//!   ramp ──────────────▶ measured ──▶ drain ──▶ close        the same without messages (hold)
 //!            measured ───────────────────────▶ close         connections come and go (connect)
 //! ```
 //!
@@ -13,6 +14,7 @@ mod connect;
 mod connector;
 mod echo;
 mod frames;
+mod hold;
 mod outstanding;
 mod pace;
 mod session;
@@ -37,7 +39,7 @@ use wscodec::handshake::ClientRequest;
 use wscodec::mask::ChaChaKeys;
 
 use crate::clock::{Alarm, Clock, nanos};
-use crate::config::{Config, Content, Echo, Load, Mask};
+use crate::config::{Config, Content, Echo, Load, Mask, Scenario};
 use crate::metrics::Metrics;
 use crate::metrics::live::Live;
 use crate::payload::Payload;
@@ -152,6 +154,7 @@ impl Worker {
         let settings = Settings {
             connect_timeout_ns: nanos(config.request.connect_timeout),
             close_timeout_ns: nanos(config.request.close_timeout),
+            script: plan.script(),
             load: plan.load(),
             mask: config.mask,
             fragment: config.echo().and_then(|echo| echo.fragment),
@@ -172,7 +175,11 @@ impl Worker {
             settings,
             addresses: brief.addresses.iter().copied().collect(),
             request: brief.request.clone(),
-            payload: Payload::new(config.echo().unwrap_or(&none), config.seed, brief.clock),
+            payload: match &config.scenario {
+                Scenario::Echo(echo) => Payload::new(echo, config.seed, brief.clock),
+                Scenario::Hold(_) => Payload::of_pings(brief.clock),
+                Scenario::OpenClose { .. } => Payload::new(&none, config.seed, brief.clock),
+            },
             keys: match config.mask {
                 Mask::Random => Some(ChaChaKeys::from_os().map_err(io::Error::other)?),
                 Mask::Zero => None,
@@ -201,7 +208,7 @@ impl Worker {
             self.number,
             alarm,
         ));
-        if self.plan.script() == Script::Echo {
+        if self.plan.script() != Script::OpenClose {
             self.wait(|_| u64::MAX, Shard::is_settled).await;
             let open = self.shard.borrow().sessions.len() as u64;
             // Refused only by a coordinator that is gone, and then a stop is on its way.
@@ -256,8 +263,12 @@ impl Worker {
     /// Sends until the measured time is over, or there is nothing left to do.
     async fn load(&mut self) {
         match self.plan.load() {
-            None => {
+            None if self.plan.script() == Script::OpenClose => {
                 self.wait(|shard| shard.times.window_end_ns, Shard::is_empty).await;
+            }
+            None => {
+                self.shard.borrow_mut().is_sending = true;
+                self.wait(|shard| shard.times.window_end_ns, Shard::is_load_done).await;
             }
             Some(Load::Closed { .. }) => {
                 self.shard.borrow_mut().is_sending = true;
@@ -268,7 +279,7 @@ impl Worker {
                 .await;
                 self.wait(|shard| shard.times.window_end_ns, Shard::is_load_done).await;
             }
-            Some(Load::Open { .. }) => {
+            Some(Load::Open { .. } | Load::Every { .. }) => {
                 self.shard.borrow_mut().is_sending = true;
                 loop {
                     let next_ns = |shard: &Shard| {

@@ -95,13 +95,13 @@ impl Shard {
         if session.unsent.capacity() == 0 {
             session.unsent = self.spare.pop().unwrap_or_default();
         }
-        let kind = self.payload.kind();
+        let opcode = self.payload.opcode();
         let sequence = session.outstanding.next_sequence();
         let message = Expected { connection: session.index, sequence, planned_ns };
         let payload = self.payload.message(message);
         let before = session.unsent.len();
         let fragment = self.settings.fragment;
-        frames::append(kind, payload, fragment, &mut self.keys, &mut session.unsent);
+        frames::append(opcode, payload, fragment, &mut self.keys, &mut session.unsent);
         self.backlog_len += session.unsent.len() - before;
         session.outstanding.push(planned_ns);
         self.unanswered += 1;
@@ -180,7 +180,7 @@ impl Shard {
             return;
         }
         let now_ns = clock.now_ns();
-        let is_open_loop = matches!(settings.load, Some(Load::Open { .. }));
+        let is_open_loop = settings.load.is_some_and(Load::is_scheduled);
         let mut sent = 0;
         for message in unwritten {
             message.written_ns = now_ns;
@@ -209,7 +209,7 @@ impl Shard {
             return true;
         }
         let is_all_sent = match self.settings.load {
-            Some(Load::Open { .. }) => self.next_send.is_none(),
+            Some(Load::Open { .. } | Load::Every { .. }) => self.next_send.is_none(),
             _ => self.spent == self.sessions.len(),
         };
         is_all_sent && self.unanswered == 0

@@ -50,6 +50,7 @@ const UNSENT_MAX: usize = 1 << 20;
 pub(crate) struct Settings {
     pub(crate) connect_timeout_ns: u64,
     pub(crate) close_timeout_ns: u64,
+    pub(crate) script: Script,
     pub(crate) load: Option<Load>,
     pub(crate) mask: Mask,
     /// Bytes of payload of a frame, if messages are sent in several.
@@ -304,6 +305,12 @@ impl Shard {
             self.metrics.distributions.record(Metric::CloseTcp, ended_ns.saturating_sub(sent_ns));
         }
         let outcome = session.outcome(end);
+        if !session.close.is_seen
+            && session.close.sent_ns.is_none()
+            && let Some((why, _)) = &outcome.failure
+        {
+            self.dropped(why.clone());
+        }
         *self.metrics.closings.entry(outcome.closing).or_default() += 1;
         match outcome.failure {
             None => self.metrics.completed += 1,
@@ -350,6 +357,9 @@ impl Shard {
             Poll::Pending if self.sessions[key].close.begun.is_some() => {
                 self.sessions[key].close.is_seen = true;
                 self.closing += 1;
+                if let Some((Side::Server, code)) = self.sessions[key].close.begun {
+                    self.dropped(Failure::numbered(Phase::ServerClose, code));
+                }
                 if self.is_load_done() {
                     self.wake_main();
                 }
@@ -401,7 +411,7 @@ impl Shard {
         let now_ns = self.clock.now_ns();
         let Self { sessions, payload, metrics, live, times, settings, .. } = self;
         let session = &mut sessions[key];
-        let is_open_loop = matches!(settings.load, Some(Load::Open { .. }));
+        let is_open_loop = settings.load.is_some_and(Load::is_scheduled);
         let (unsent_len, outstanding) = (session.unsent.len(), session.outstanding.len());
         let received = metrics.warmup.received + metrics.measured.received;
         // A protocol error stays in the codec, and ends the session when it is polled next.
@@ -428,7 +438,12 @@ impl Shard {
                     continue;
                 }
                 Event::Ping(_) => {
-                    metrics.pings += 1;
+                    metrics.pings_received += 1;
+                    continue;
+                }
+                Event::Pong(pong) if settings.script == Script::Hold => {
+                    let mut judge = Judge { payload, metrics, live, times, is_open_loop };
+                    judge.pong(&mut session.outstanding, pong, session.index, now_ns);
                     continue;
                 }
                 _ => continue,
@@ -461,6 +476,7 @@ impl Shard {
         // Refused only if it isn't open, which has been seen to.
         if session.codec.close(Some(frame), &mut session.unsent).is_ok() {
             session.close.begun = Some((Side::Client, CloseCode::NORMAL.as_u16()));
+            self.metrics.held += 1;
         }
         self.backlog_len += session.unsent.len() - before;
         session.close.sent_ns = Some(self.clock.now_ns());
@@ -477,7 +493,7 @@ impl Shard {
             metrics: &mut self.metrics,
             live: &self.live,
             times: &self.times,
-            is_open_loop: matches!(self.settings.load, Some(Load::Open { .. })),
+            is_open_loop: self.settings.load.is_some_and(Load::is_scheduled),
         }
     }
 }

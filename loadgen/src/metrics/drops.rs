@@ -1,0 +1,84 @@
+//! Connections that ended although they were to stay open, to why, how many and when.
+
+use std::collections::BTreeMap;
+
+use super::{Failure, Phase};
+
+/// Different reasons that are told apart; some come from the peer, so there must be an end.
+const KINDS_MAX: usize = 1_024;
+
+/// How many connections were dropped for one reason, and when, in nanoseconds after the run's
+/// begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DropTimes {
+    /// How many.
+    pub count: u64,
+    /// The first.
+    pub first_ns: u64,
+    /// The last.
+    pub last_ns: u64,
+}
+
+/// Dropped connections by reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drops(BTreeMap<Failure, DropTimes>);
+
+impl Drops {
+    /// Counts a connection that was dropped at `now_ns`.
+    pub fn add(&mut self, why: Failure, now_ns: u64) {
+        self.merge_one(why, DropTimes { count: 1, first_ns: now_ns, last_ns: now_ns });
+    }
+
+    /// Adds what `other` has counted.
+    pub fn merge(&mut self, other: Self) {
+        for (why, drop) in other.0 {
+            self.merge_one(why, drop);
+        }
+    }
+
+    fn merge_one(&mut self, why: Failure, drop: DropTimes) {
+        let is_known = self.0.contains_key(&why) || self.0.len() < KINDS_MAX;
+        let why = if is_known { why } else { Failure::new(Phase::Open, "other") };
+        let own = self.0.entry(why).or_insert(DropTimes { count: 0, ..drop });
+        own.count += drop.count;
+        own.first_ns = own.first_ns.min(drop.first_ns);
+        own.last_ns = own.last_ns.max(drop.last_ns);
+    }
+
+    /// How many in all.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.values().map(|drop| drop.count).sum()
+    }
+
+    /// Each reason, by phase and code.
+    pub fn iter(&self) -> impl Iterator<Item = (&Failure, &DropTimes)> {
+        self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drops_know_their_first_and_their_last_and_have_an_end() {
+        let mut drops = Drops::default();
+        drops.add(Failure::numbered(Phase::ServerClose, 1001), 50);
+        let mut other = Drops::default();
+        other.add(Failure::numbered(Phase::ServerClose, 1001), 20);
+        other.add(Failure::new(Phase::Open, "eof"), 70);
+        drops.merge(other);
+        let found: Vec<_> = drops.iter().map(|(why, drop)| (why.to_string(), *drop)).collect();
+        let expected = [
+            ("open.eof".to_owned(), DropTimes { count: 1, first_ns: 70, last_ns: 70 }),
+            ("server_close.1001".to_owned(), DropTimes { count: 2, first_ns: 20, last_ns: 50 }),
+        ];
+        assert_eq!(found, expected);
+        for code in 0..5_000 {
+            drops.add(Failure::numbered(Phase::ServerClose, code), 80);
+        }
+        assert_eq!(drops.total(), 5_003);
+        assert!(drops.iter().count() <= KINDS_MAX + 1);
+    }
+}

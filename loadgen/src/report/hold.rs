@@ -1,0 +1,133 @@
+//! What became of held connections: how many were there at the end, which were dropped, when and
+//! why, and what their Pings came to.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::text::line;
+use super::{Report, units};
+use crate::clock::nanos;
+use crate::config::Hold;
+use crate::metrics::Metrics;
+
+/// What became of held connections.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldReport {
+    /// Open when this side began to close them.
+    pub held: u64,
+    /// Established, and ended before that.
+    pub dropped: u64,
+    /// Those by reason.
+    pub drops: Vec<DropReport>,
+    /// Pings; `null` if none were asked for.
+    pub pings: Option<PingReport>,
+}
+
+/// Connections that were dropped for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DropReport {
+    /// As in `errors`.
+    pub phase: String,
+    /// As in `errors`.
+    pub code: String,
+    /// How many.
+    pub count: u64,
+    /// When the first was, in nanoseconds after the run's begin.
+    pub first_ns: u64,
+    /// When the last was.
+    pub last_ns: u64,
+}
+
+/// What became of Pings. `sent` is pongs, superseded and missing together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PingReport {
+    /// From one on a connection to the next.
+    pub interval_ns: u64,
+    /// Sent.
+    pub sent: u64,
+    /// Pongs that answered one: `ping.rtt` has their times.
+    pub pongs: u64,
+    /// Pings that a Pong to a later one has answered, which the protocol allows.
+    pub superseded: u64,
+    /// Pings that nothing has answered.
+    pub missing: u64,
+    /// Pongs that answered none, which the protocol allows.
+    pub unsolicited: u64,
+    /// Due, and not sent because their connection wasn't open.
+    pub unsent_closed: u64,
+    /// Due, and not sent because the server didn't read.
+    pub unsent_backlog: u64,
+}
+
+impl HoldReport {
+    pub(super) fn new(hold: &Hold, metrics: &Metrics) -> Self {
+        let counts = &metrics.measured;
+        Self {
+            held: metrics.held,
+            dropped: metrics.drops.total(),
+            drops: metrics
+                .drops
+                .iter()
+                .map(|(why, times)| DropReport {
+                    phase: why.phase.name().into(),
+                    code: why.code.clone().into_owned(),
+                    count: times.count,
+                    first_ns: times.first_ns,
+                    last_ns: times.last_ns,
+                })
+                .collect(),
+            pings: hold.ping_interval.map(|interval| PingReport {
+                interval_ns: nanos(interval),
+                sent: counts.sent,
+                pongs: counts.received,
+                superseded: metrics.pings.superseded,
+                missing: counts.lost,
+                unsolicited: metrics.pings.unsolicited,
+                unsent_closed: counts.unsent_closed,
+                unsent_backlog: counts.unsent_backlog,
+            }),
+        }
+    }
+
+    /// What is wrong, in words.
+    pub(super) fn faults(&self) -> Option<String> {
+        let missing = self.pings.as_ref().map_or(0, |pings| pings.missing);
+        (missing > 0).then(|| format!("{} Pings had no Pong", units::count(missing)))
+    }
+}
+
+/// The rows of held connections, if any were.
+pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Some(hold) = &report.hold else { return Ok(()) };
+    let times = |drop: &DropReport| {
+        let [first, last] = [drop.first_ns, drop.last_ns].map(units::seconds);
+        if first == last { format!("at {first} s") } else { format!("{first}-{last} s") }
+    };
+    let mut parts = vec![
+        format!("to the end {}", units::count(hold.held)),
+        format!("dropped {}", units::count(hold.dropped)),
+    ];
+    parts.extend(hold.drops.iter().map(|drop| {
+        format!("{}.{} {}, {}", drop.phase, drop.code, units::count(drop.count), times(drop))
+    }));
+    line(f, "held", &parts.join("   "))?;
+    let Some(pings) = &hold.pings else { return Ok(()) };
+    let mut parts = vec![
+        format!("sent {}", units::count(pings.sent)),
+        format!("pongs {}", units::count(pings.pongs)),
+        format!("missing {}", units::count(pings.missing)),
+    ];
+    for (count, what) in [
+        (pings.superseded, "answered by a later Pong"),
+        (pings.unsolicited, "unsolicited Pongs"),
+        (pings.unsent_closed, "unsent (closed)"),
+        (pings.unsent_backlog, "unsent (backlog)"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{what} {}", units::count(count)));
+        }
+    }
+    parts.push(format!("every {} on each connection", units::duration(pings.interval_ns)));
+    line(f, "pings", &parts.join("   "))
+}

@@ -1,0 +1,106 @@
+//! Held connections: a Pong to the Ping that it answers, and the end of a connection that nobody
+//! asked for to when and why.
+//!
+//! A Pong to a later Ping answers those before it too: "an endpoint may elect to send a Pong frame
+//! for only the most recently processed Ping frame" (RFC 6455, 5.5.3). And one that answers none is
+//! no fault: "a Pong frame MAY be sent unsolicited".
+
+use super::echo::Judge;
+use super::outstanding::Outstanding;
+use super::shard::Shard;
+use crate::metrics::{Failure, Metric};
+use crate::payload::{Expected, Recognised};
+
+impl Judge<'_> {
+    /// Counts a Pong of a connection.
+    pub(crate) fn pong(
+        &mut self,
+        outstanding: &mut Outstanding,
+        payload: &[u8],
+        connection: u64,
+        now_ns: u64,
+    ) {
+        let Some((expected, ping)) = outstanding.expected() else {
+            self.metrics.pings.unsolicited += 1;
+            return;
+        };
+        let near = Expected { connection, sequence: expected, planned_ns: ping.planned_ns };
+        let named = self.payload.recognise(payload, self.payload.kind(), near, |_| None);
+        let unanswered = match named {
+            Recognised::Echo { sequence } => sequence.checked_sub(expected),
+            _ => None,
+        };
+        let sent = outstanding.len() as u64;
+        let Some(earlier) = unanswered.filter(|&earlier| earlier < sent) else {
+            self.metrics.pings.unsolicited += 1;
+            return;
+        };
+        for _ in 0..earlier {
+            outstanding.take_expected();
+        }
+        self.metrics.pings.superseded += earlier;
+        let Some(ping) = outstanding.take_expected() else { return };
+        self.metrics.span(self.times.span(ping.planned_ns)).received += 1;
+        let rtt_ns = now_ns.saturating_sub(ping.written_ns);
+        self.metrics.distributions.record(Metric::PingRtt, rtt_ns);
+        self.live.latency(rtt_ns);
+    }
+}
+
+impl Shard {
+    /// Notes that a connection ends which was to stay open.
+    pub(crate) fn dropped(&mut self, why: Failure) {
+        let now_ns = self.clock.now_ns();
+        self.metrics.drops.add(why, now_ns);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::times::Times;
+    use super::*;
+    use crate::clock::Clock;
+    use crate::metrics::live::Live;
+    use crate::metrics::{Metrics, balance};
+    use crate::payload::Payload;
+
+    #[test]
+    fn s5_5_3_a_pong_answers_its_ping_and_those_before_it() {
+        let mut payload = Payload::of_pings(Clock::start());
+        let mut bytes = |connection, sequence| {
+            payload.message(Expected { connection, sequence, planned_ns: 0 }).to_vec()
+        };
+        let (mut metrics, live) = (Metrics::default(), Live::new());
+        let times = Times { load_begin_ns: 0, window_begin_ns: 0, window_end_ns: 1_000 };
+        let mut outstanding = Outstanding::default();
+        let pings: Vec<_> = (0..5).map(|sequence| bytes(7, sequence)).collect();
+        for (sequence, _) in pings.iter().enumerate() {
+            outstanding.push(10 * sequence as u64);
+            outstanding.take_unwritten().for_each(|sent| sent.written_ns = sent.planned_ns);
+            metrics.measured.sent += 1;
+        }
+        let other = bytes(8, 1);
+        let beyond = bytes(7, 5);
+        let mut pong = |payload: &Payload, pong: &[u8]| {
+            let (metrics, live, times) = (&mut metrics, &live, &times);
+            let mut judge = Judge { payload, metrics, live, times, is_open_loop: true };
+            judge.pong(&mut outstanding, pong, 7, 100);
+            outstanding.len()
+        };
+        for (what, bytes, left) in [
+            ("of another connection", &other[..], 5),
+            ("unsolicited", b"", 5),
+            ("of a Ping that was not sent", &beyond[..], 5),
+            ("the first", &pings[0][..], 4),
+            ("the first again", &pings[0][..], 4),
+            ("the fourth, and so the two before it", &pings[3][..], 1),
+        ] {
+            assert_eq!(pong(&payload, bytes), left, "{what}");
+        }
+        metrics.measured.lost += outstanding.give_up_all().count() as u64;
+        assert_eq!((metrics.pings.superseded, metrics.pings.unsolicited), (2, 4));
+        assert_eq!((metrics.measured.received, metrics.measured.lost), (2, 1));
+        assert_eq!(metrics.distributions.of(Metric::PingRtt).unwrap().min(), Some(70));
+        assert_eq!(balance::imbalances(&metrics), [""; 0]);
+    }
+}
