@@ -1,4 +1,4 @@
-"""An echo server on the Python `websockets` package. Prints the port that it was given."""
+"""An echo server on the Python `websockets` package, which closes with 4000 when it is told `close`. Prints its port."""
 
 import asyncio
 
@@ -9,7 +9,10 @@ from websockets.exceptions import ConnectionClosed
 async def echo(connection):
     try:
         async for message in connection:
-            await connection.send(message)
+            if message == "close":
+                await connection.close(4000, "as asked")
+            else:
+                await connection.send(message)
     except ConnectionClosed:
         pass  # the peer's matter
 
