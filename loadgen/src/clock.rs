@@ -33,6 +33,19 @@ impl Clock {
         Self { epoch: Instant::now(), epoch_unix_ns: nanos(since_1970.unwrap_or_default()) }
     }
 
+    /// The run began, or will begin, at a time of the wall clock. From now on that may jump as it
+    /// likes.
+    #[must_use]
+    pub fn started_at(at: SystemTime) -> Self {
+        let (wall, now) = (SystemTime::now(), Instant::now());
+        let epoch = match wall.duration_since(at) {
+            Ok(ago) => now.checked_sub(ago),
+            Err(ahead) => now.checked_add(ahead.duration()),
+        };
+        let since_1970 = at.duration_since(SystemTime::UNIX_EPOCH);
+        Self { epoch: epoch.unwrap_or(now), epoch_unix_ns: nanos(since_1970.unwrap_or_default()) }
+    }
+
     /// How long ago it began; saturates after 584 years.
     #[must_use]
     #[inline]
@@ -148,6 +161,16 @@ mod tests {
                 assert!(clock.now_ns() >= ns, "{ns}");
             }
         });
+    }
+
+    #[test]
+    fn a_begin_by_the_wall_clock() {
+        let wall = SystemTime::now();
+        let ago = Clock::started_at(wall - Duration::from_secs(5));
+        assert!(ago.now_ns() >= 5_000_000_000);
+        let slack_ns = 1_000_000_000; // the wall clock may be slewed
+        assert!(ago.now_ns() <= nanos(wall.elapsed().unwrap()) + 5_000_000_000 + slack_ns);
+        assert_eq!(Clock::started_at(wall + Duration::from_secs(3_600)).now_ns(), 0);
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub fn run(
     let _entered = runtime.enter();
     let signals = Signals::new()?;
     let rss_before = memory().map(|(now, _)| now);
-    let clock = Clock::start();
+    let clock = config.start_at.map_or_else(Clock::start, Clock::started_at);
     let (commander, commands) = watch::channel(Command::Ramp);
     let (settled, mut settlements) = mpsc::unbounded_channel();
     let mut lives = Vec::new();
@@ -88,10 +88,12 @@ pub fn run(
         };
         let live = Arc::new(Live::new());
         lives.push(Arc::clone(&live));
-        threads.push(spawn(number, brief, live)?);
+        threads.push(spawn(config.part().worker(number), brief, live)?);
     }
     drop((settled, commands));
-    let expected_ns = nanos(config.warmup + config.duration + config.drain_timeout);
+    let expected_ns = nanos(
+        config.ramp.unwrap_or_default() + config.warmup + config.duration + config.drain_timeout,
+    );
     let mut coordinator = Coordinator {
         config,
         clock,
@@ -188,7 +190,8 @@ impl Coordinator<'_> {
             // Nobody is there: a run that can only wait is over.
             self.commander.send_replace(Command::Stop);
         } else {
-            self.begin_load(self.clock.now_ns() + LEAD_NS);
+            let ramp_ns = self.config.ramp.map_or(0, nanos);
+            self.begin_load(ramp_ns.max(self.clock.now_ns() + LEAD_NS));
         }
     }
 

@@ -50,7 +50,8 @@ pub struct ConnectionPlan {
 }
 
 impl Plan {
-    /// Plans a run on so many workers as the configuration has threads.
+    /// Plans a run on so many workers as the configuration has threads, in each of its segments: a
+    /// worker's number here is its place among those of all.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let (script, load, number) = match &config.scenario {
@@ -60,7 +61,7 @@ impl Plan {
         };
         Self {
             connections: config.connections,
-            workers: config.threads.get() as u64,
+            workers: config.part().workers(config.threads.get() as u64),
             connect_rate: config.connect_rate,
             script,
             load,
@@ -256,6 +257,46 @@ mod tests {
             }
             parts.sort_by_key(|send| send.due_ns);
             assert_eq!(parts, whole, "{workers} workers");
+        }
+    }
+
+    /// Every connection and every message of a command line, in order.
+    fn planned(line: &str) -> (Vec<ConnectionPlan>, Vec<Send>) {
+        use crate::cli::{Command, Parsed, parse};
+        let words = std::iter::once("loadgen").chain(line.split(' ')).map(Into::into);
+        let Parsed::Command(command) = parse(words) else { panic!("{line}") };
+        let Command::Run(args) = *command else { panic!("{line}") };
+        let config = Config::of_run(args).unwrap();
+        let plan = Plan::new(&config);
+        let (mut connections, mut sends) = (Vec::new(), Vec::new());
+        for worker in 0..config.threads.get() as u64 {
+            let worker = config.part().worker(worker);
+            connections.extend((0..).map_while(|n| plan.connection(worker, n)));
+            sends.extend(plan.sends(worker).into_iter().flatten());
+        }
+        assert_eq!(connections.len() as u64, config.connections_here());
+        (connections, sends)
+    }
+
+    #[test]
+    fn segments_together_are_one_run_whatever_their_threads() {
+        let line = "run ws://h/ -c 47 -n 1234 -R 333 -C 70 --seed 1";
+        let (mut connections, mut sends) = planned(&format!("{line} -t 1"));
+        connections.sort_by_key(|connection| connection.index);
+        sends.sort_by_key(|send| send.due_ns);
+        assert_eq!((connections.len(), sends.len()), (47, 1_234));
+        for of in [2, 10, 47] {
+            let mut parts = (Vec::new(), Vec::new());
+            for index in 1..=of {
+                let (some, more) =
+                    planned(&format!("{line} -t {} --segment {index}/{of}", index % 5 + 1));
+                parts.0.extend(some);
+                parts.1.extend(more);
+            }
+            parts.0.sort_by_key(|connection| connection.index);
+            parts.1.sort_by_key(|send| send.due_ns);
+            assert_eq!(parts.0, connections, "{of}");
+            assert_eq!(parts.1, sends, "{of}");
         }
     }
 

@@ -28,7 +28,7 @@ impl Progress {
         let is_shown = config.talk == Talk::Progress && stderr().is_terminal();
         Self {
             bar: is_shown.then(bar),
-            connections: config.connections,
+            connections: config.connections_here(),
             times: None,
             is_echo: config.echo().is_some(),
             last: Snapshot::zero(),

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use wscodec::handshake::ClientRequest;
 
 use crate::clock::nanos;
-use crate::config::{Config, Output, Request, Talk, Target};
+use crate::config::{Config, Output, Request, Talk, Target, start};
 use crate::coordinator;
 use crate::exit::{Exit, Failed};
 use crate::host::{Demand, DescriptorLimit, Host};
@@ -45,7 +45,10 @@ pub fn run(config: Config) -> Result<Exit, Failed> {
         }
     };
     let config = Arc::new(config);
-    let started_at = SystemTime::now();
+    let started_at = match config.start_at {
+        Some(at) => wait_until(at, config.talk)?,
+        None => SystemTime::now(),
+    };
     let observed = coordinator::run(&config, &addresses, &request)
         .map_err(|error| Failed::run(format!("the run could not be started: {error}")))?;
     drop(embedded);
@@ -123,8 +126,8 @@ fn raise_limits(config: &Config) -> Result<Host, Failed> {
     let threads = config.threads.get() as u64;
     let is_embedded = config.target.is_none();
     let demand = Demand {
-        connections: config.connections,
-        accepted: if is_embedded { config.connections } else { 0 },
+        connections: config.connections_here(),
+        accepted: if is_embedded { config.connections_here() } else { 0 },
         threads: if is_embedded { 2 * threads } else { threads },
         routes: 1,
     };
@@ -133,7 +136,7 @@ fn raise_limits(config: &Config) -> Result<Host, Failed> {
         return Ok(host);
     }
     let said: Vec<_> = shortages.iter().map(ToString::to_string).collect();
-    Err(Failed::run(format!("-c {}: {}", config.connections, said.join("; "))))
+    Err(Failed::run(format!("-c {}: {}", config.connections_here(), said.join("; "))))
 }
 
 fn embed(config: &Config) -> Result<ServerHandle, Failed> {
@@ -144,6 +147,28 @@ fn embed(config: &Config) -> Result<ServerHandle, Failed> {
     serve.limits = crate::worker::limits(config);
     let started = Server::bind(&serve).and_then(Server::start);
     started.map_err(|error| Failed::run(format!("the embedded server could not start: {error}")))
+}
+
+/// Waits until a time of the wall clock, which may be set meanwhile; returns it.
+fn wait_until(at: SystemTime, talk: Talk) -> Result<SystemTime, Failed> {
+    /// How often the wall clock is looked at.
+    const LOOK: Duration = Duration::from_millis(100);
+    match at.duration_since(SystemTime::now()) {
+        Ok(left) if talk != Talk::Quiet => {
+            eprintln!("waiting {:.1} s for --start-at", left.as_secs_f64());
+        }
+        Ok(_) => {}
+        Err(past) => {
+            let said = start::in_the_past(past.duration());
+            return Err(Failed::usage(format!("--start-at: once all was ready, {said}")));
+        }
+    }
+    while let Ok(left) = at.duration_since(SystemTime::now())
+        && !left.is_zero()
+    {
+        thread::sleep(left.min(LOOK));
+    }
+    Ok(at)
 }
 
 /// An output that has been opened.

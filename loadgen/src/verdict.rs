@@ -70,6 +70,8 @@ pub struct Evidence {
     pub is_embedded: bool,
     /// Whether a signal ended the run.
     pub is_interrupted: bool,
+    /// How much later than `--ramp` says load began, in nanoseconds.
+    pub ramp_late_ns: u64,
     /// 99th percentile of the send lag, in nanoseconds.
     pub send_lag_p99_ns: Option<u64>,
     /// 99th percentile of the lag of connection attempts, in nanoseconds.
@@ -216,6 +218,16 @@ impl Verdict {
                 format!("the process stood still for {}", units::duration(evidence.pause_max_ns)),
             );
         }
+        if evidence.ramp_late_ns > 0 {
+            self.because(
+                State::Degraded,
+                format!(
+                    "load began {} later than --ramp says, because connections were still being \
+                     opened: use a longer one, or segments are out of step",
+                    units::duration(evidence.ramp_late_ns)
+                ),
+            );
+        }
         let total: u64 = evidence.by_worker.iter().sum();
         let mean = total as f64 / evidence.by_worker.len().max(1) as f64;
         let least = evidence.by_worker.iter().min().copied().unwrap_or(0);
@@ -263,7 +275,7 @@ mod tests {
     #[test]
     fn each_piece_of_evidence_has_its_state_and_reason() {
         type Change = fn(&mut Evidence);
-        let rows: [(&str, State, &str, Change); 12] = [
+        let rows: [(&str, State, &str, Change); 13] = [
             ("lag", State::Degraded, "sent late (send.lag p99 2.00 ms)", |evidence| {
                 evidence.send_lag_p99_ns = Some(2_000_000);
             }),
@@ -294,6 +306,9 @@ mod tests {
             }),
             ("pause", State::Degraded, "stood still for 2.00 s", |evidence| {
                 evidence.pause_max_ns = 2_000_000_000;
+            }),
+            ("ramp", State::Degraded, "began 1.00 s later than --ramp", |evidence| {
+                evidence.ramp_late_ns = 1_000_000_000;
             }),
             ("starved worker", State::Degraded, "starved", |evidence| {
                 evidence.by_worker = vec![1_000, 100];

@@ -8,6 +8,7 @@ mod gate;
 mod message;
 pub mod quantity;
 mod scenario;
+mod shard;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::serve::Mode;
 pub use gate::GateArgs;
 pub use message::MessageArgs;
 pub use scenario::HoldArgs;
+pub use shard::ShardArgs;
 
 /// WebSocket load generator: measures handshakes, round trips, throughput and closing, and judges
 /// itself.
@@ -117,6 +119,9 @@ pub struct LoadArgs {
     /// does
     #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
     pub outputs: Vec<Output>,
+    /// What makes it a part of a larger run.
+    #[command(flatten)]
+    pub shard: ShardArgs,
     /// What the result has to fulfil.
     #[command(flatten)]
     pub gate: GateArgs,

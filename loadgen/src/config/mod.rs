@@ -8,7 +8,9 @@ mod lines;
 mod output;
 mod rate;
 mod scenario;
+mod segment;
 mod sizes;
+pub mod start;
 mod target;
 mod template;
 
@@ -16,7 +18,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use wscodec::DataKind;
 
@@ -26,6 +28,7 @@ pub use content::Content;
 pub use output::Output;
 pub use rate::Rate;
 pub use scenario::Hold;
+pub use segment::Segment;
 pub(crate) use sizes::turn;
 pub use sizes::{Sizes, SizesAsked};
 pub use target::Target;
@@ -57,8 +60,14 @@ pub struct Config {
     pub scenario: Scenario,
     /// The server; `None` is an embedded one.
     pub target: Option<Target>,
-    /// Connections open at once, at least 1.
+    /// Connections open at once, at least 1; those of the whole run, as are rates and numbers.
     pub connections: u64,
+    /// Which part of the run this process is, if it is one.
+    pub segment: Option<Segment>,
+    /// When the run begins; `None` is at once.
+    pub start_at: Option<SystemTime>,
+    /// How long after the run's begin load begins; `None` is as soon as all connections are open.
+    pub ramp: Option<Duration>,
     /// Connections begun a second; `None` is as fast as the server takes them.
     pub connect_rate: Option<Rate>,
     /// Worker threads, at most one for each connection.
@@ -276,11 +285,25 @@ impl Config {
         }
     }
 
+    /// Which part of the run this process is.
+    #[must_use]
+    pub fn part(&self) -> Segment {
+        self.segment.unwrap_or(Segment::WHOLE)
+    }
+
+    /// Connections of this process that are open at once.
+    #[must_use]
+    pub fn connections_here(&self) -> u64 {
+        self.part().connections(self.connections)
+    }
+
     fn of_load(scenario: Scenario, args: LoadArgs) -> Result<Self, String> {
-        let connections = within("-c", args.connections, 1, CONNECTIONS_MAX)?;
+        let part = args.shard.segment.unwrap_or(Segment::WHOLE);
+        let connections = within("-c", args.connections, 1, CONNECTIONS_MAX * part.of())?;
+        check_segment(&args, &scenario)?;
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get) as u64;
         let threads = within("-t", args.threads.unwrap_or(cores), 1, THREADS_MAX)?;
-        let threads = usize::try_from(threads.min(connections)).unwrap_or(1);
+        let threads = usize::try_from(threads.min(part.connections(connections))).unwrap_or(1);
         let is_numbered = match &scenario {
             Scenario::Echo(echo) => echo.messages.is_some(),
             Scenario::OpenClose { number } => number.is_some(),
@@ -295,6 +318,13 @@ impl Config {
             scenario,
             target: args.url.as_deref().map(Target::parse).transpose()?,
             connections,
+            segment: args.shard.segment,
+            start_at: args.shard.start_at,
+            ramp: args
+                .shard
+                .ramp
+                .map(|ramp| bounded("--ramp", ramp, Duration::ZERO, DURATION_MAX))
+                .transpose()?,
             connect_rate: args.connect_rate,
             threads: NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN),
             duration: bounded("-d", duration, Duration::from_millis(1), DURATION_MAX)?,
@@ -320,20 +350,19 @@ impl Config {
         let Some(Echo { load: Load::Closed { pipeline }, content, .. }) = self.echo() else {
             return Ok(());
         };
-        let outstanding = self.connections * u64::from(*pipeline);
+        let connections = self.connections_here();
+        let outstanding = connections * u64::from(*pipeline);
         if outstanding > OUTSTANDING_MAX {
             return Err(format!(
-                "-c {} times -p {pipeline} is {outstanding} messages outstanding; \
-                 use at most {OUTSTANDING_MAX}",
-                self.connections
+                "-c {connections} times -p {pipeline} is {outstanding} messages outstanding; \
+                 use at most {OUTSTANDING_MAX}"
             ));
         }
         let bytes = outstanding.saturating_mul(content.size_most() as u64);
         if bytes > OUTSTANDING_BYTES_MAX {
             return Err(format!(
-                "-c {} times -p {pipeline} messages of {} bytes is {} GiB outstanding; \
-                 use at most {} GiB",
-                self.connections,
+                "-c {connections} times -p {pipeline} messages of {} bytes is {} GiB \
+                 outstanding; use at most {} GiB",
                 content.size_most(),
                 bytes.div_ceil(1 << 30),
                 OUTSTANDING_BYTES_MAX >> 30
@@ -369,6 +398,36 @@ impl Request {
 fn fragment(size: u64) -> Result<NonZeroUsize, String> {
     let size = within("--fragment", size, 1, PAYLOAD_SIZE_MAX)?;
     Ok(usize::try_from(size).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN))
+}
+
+/// Refuses what segments could not agree on.
+fn check_segment(args: &LoadArgs, scenario: &Scenario) -> Result<(), String> {
+    if args.shard.ramp.is_some() && matches!(scenario, Scenario::OpenClose { .. }) {
+        return Err(
+            "--ramp is for load after the ramp, and opening connections is the load here".into()
+        );
+    }
+    let Some(segment) = args.shard.segment else { return Ok(()) };
+    let of = segment.of();
+    if args.seed.is_none() {
+        return Err("--segment needs --seed N, the same for all segments".into());
+    }
+    if args.url.is_none() {
+        return Err("--segment needs a URL: each segment would have a server of its own".into());
+    }
+    if of > args.connections {
+        return Err(format!(
+            "-c {} is of the whole run, and too few for {of} segments; use at least {of}",
+            args.connections
+        ));
+    }
+    if let Some(threshold) = args.gate.thresholds.first() {
+        return Err(format!(
+            "--threshold {threshold} is about the whole run; \
+             give it to loadgen merge, not to a segment"
+        ));
+    }
+    Ok(())
 }
 
 /// Text goes to stdout unless something else does.
@@ -473,6 +532,12 @@ mod tests {
             ("run -m x -s 5", "exclude each other"),
             ("run --connect-timeout 0s", "--connect-timeout"),
             ("run --close-timeout 2h", "--close-timeout"),
+            ("run --segment 1/2", "needs --seed"),
+            ("run --segment 1/2 --seed 1", "needs a URL"),
+            ("run ws://h/ --segment 1/2 --seed 1 -c 1", "too few for 2 segments; use at least 2"),
+            ("run ws://h/ --segment 1/2 --seed 1 --threshold lost==0", "give it to loadgen merge"),
+            ("connect --ramp 5s", "opening connections is the load"),
+            ("run --ramp 1000h", "--ramp 3600000s is out of range"),
             ("run -o text -o json=-", "two outputs on stdout"),
             ("run http://h/", "its scheme is http"),
             ("connect -n 0", "-n 0"),
@@ -488,7 +553,14 @@ mod tests {
 
     #[test]
     fn large_values_that_make_sense_are_taken() {
-        for line in ["run -c 1M", "run -R 100M", "run -s 0", "run -s 64M -c 1", "run -d 1ms"] {
+        for line in [
+            "run ws://h/ -c 10M -p 100 --segment 7/1000 --seed 1",
+            "run -c 1M",
+            "run -R 100M",
+            "run -s 0",
+            "run -s 64M -c 1",
+            "run -d 1ms",
+        ] {
             assert!(config(line).is_ok(), "{line}");
         }
     }

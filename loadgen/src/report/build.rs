@@ -11,7 +11,8 @@ use super::hold::HoldReport;
 use super::{
     Bounds, Bytes, Client, ClosingReport, ConfigReport, Connections, ErrorReport, Generator,
     HistogramReport, HostReport, Interval, Label, Messages, OutcomeReport, Phases, Report,
-    RowReport, SCHEMA_VERSION, SpanReport, TargetReport, TimeSeries, VerdictReport, WorkerShare,
+    RowReport, SCHEMA_VERSION, SegmentReport, SpanReport, TargetReport, TimeSeries, VerdictReport,
+    WorkerShare,
 };
 use crate::clock::nanos;
 use crate::config::{Config, Content, Load, Rate, Scenario};
@@ -58,7 +59,6 @@ impl Report {
         let verdict = Verdict::new(&evidence(config, observed, &metrics, &client));
         let mut imbalances = imbalances(&metrics);
         imbalances.extend(observed.faults.iter().cloned());
-        let since_1970 = subject.started_at.duration_since(SystemTime::UNIX_EPOCH);
         let mut report = Self {
             schema_version: SCHEMA_VERSION,
             generator: Generator {
@@ -66,7 +66,7 @@ impl Report {
                 version: env!("CARGO_PKG_VERSION").into(),
             },
             command: config.scenario.name().into(),
-            started_at_unix_ms: nanos(since_1970.unwrap_or_default()) / 1_000_000,
+            started_at_unix_ms: unix_ms(subject.started_at),
             is_interrupted: observed.is_interrupted,
             config: resolved(config),
             target: TargetReport {
@@ -125,6 +125,11 @@ fn resolved(config: &Config) -> ConfigReport {
     let echo = config.echo();
     let load = echo.map(|echo| echo.load);
     ConfigReport {
+        segment: config
+            .segment
+            .map(|segment| SegmentReport { index: segment.index(), of: segment.of() }),
+        start_at_unix_ms: config.start_at.map(unix_ms),
+        ramp_ns: config.ramp.map(nanos),
         connections: config.connections,
         connect_rate_per_s: config.connect_rate.map(Rate::per_s),
         threads: config.threads.get() as u64,
@@ -169,6 +174,11 @@ fn resolved(config: &Config) -> ConfigReport {
             .map(|(key, value)| Label { key: key.clone(), value: value.clone() })
             .collect(),
     }
+}
+
+fn unix_ms(time: SystemTime) -> u64 {
+    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH);
+    nanos(since_1970.unwrap_or_default()) / 1_000_000
 }
 
 fn offered(load: Load) -> Option<f64> {
@@ -226,9 +236,11 @@ fn connections(metrics: &Metrics, phases: &Phases, config: &Config) -> Connectio
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a share of 10^10 connections at most")]
 fn messages(metrics: &Metrics, phases: &Phases, config: &Config) -> Messages {
+    let share = config.connections_here() as f64 / config.connections as f64;
     Messages {
-        offered_per_s: config.echo().and_then(|echo| offered(echo.load)),
+        offered_per_s: config.echo().and_then(|echo| offered(echo.load)).map(|rate| rate * share),
         achieved_per_s: per_s(metrics.arrived, phases),
         arrived: metrics.arrived,
         measured: span(&metrics.measured),
@@ -312,7 +324,7 @@ fn client(config: &Config, observed: &Observed) -> Client {
     let busy =
         |worker: &WorkerReport| share(worker.cpu_ns + worker.wait_ns.unwrap_or(0), worker).min(1.0);
     // What a run takes once, whatever its connections, is small beside them only if they are many.
-    let is_known = config.connections >= RSS_CONNECTIONS_MIN;
+    let is_known = config.connections_here() >= RSS_CONNECTIONS_MIN;
     let opened = observed.rss_open.zip(observed.rss_before).filter(|_| is_known);
     Client {
         cpu_share: observed.workers.iter().map(|worker| share(worker.cpu_ns, worker)).sum(),
@@ -331,7 +343,7 @@ fn client(config: &Config, observed: &Observed) -> Client {
             .collect(),
         rss_max: observed.rss_max,
         rss_per_connection: opened
-            .map(|(open, before)| open.saturating_sub(before) / config.connections),
+            .map(|(open, before)| open.saturating_sub(before) / config.connections_here()),
         pause_max_ns: observed.pause_max_ns,
     }
 }
@@ -345,7 +357,9 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
     let due = match (config.echo().map(|echo| (echo.load, echo.messages)), observed.times) {
         (Some((Load::Open { rate }, messages)), Some(times)) if !observed.is_interrupted => {
             let before = |ns: u64| {
-                rate.due_before(ns - times.load_begin_ns).min(messages.unwrap_or(u64::MAX))
+                let of_all = rate.due_before(ns - times.load_begin_ns);
+                let of_all = of_all.min(messages.unwrap_or(u64::MAX));
+                config.part().messages(of_all, config.connections)
             };
             before(times.window_end_ns) - before(times.window_begin_ns)
         }
@@ -359,6 +373,10 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
         is_open_loop: config.load().is_some_and(Load::is_scheduled),
         is_embedded: config.target.is_none(),
         is_interrupted: observed.is_interrupted,
+        ramp_late_ns: match (config.ramp, observed.times) {
+            (Some(ramp), Some(times)) => times.load_begin_ns.saturating_sub(nanos(ramp)),
+            _ => 0,
+        },
         send_lag_p99_ns: p99(Metric::SendLag),
         connect_lag_p99_ns: p99(Metric::ConnectLag),
         due,

@@ -15,6 +15,8 @@ mod sample;
 pub mod text;
 pub mod units;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 pub use build::Subject;
@@ -88,7 +90,13 @@ pub struct Generator {
 /// The resolved configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConfigReport {
-    /// Connections open at once.
+    /// Which part of the run this is; `null` if it is all of it.
+    pub segment: Option<SegmentReport>,
+    /// When the run was to begin, in milliseconds since 1970; `null` is at once.
+    pub start_at_unix_ms: Option<u64>,
+    /// How long after that load was to begin; `null` is once all connections are open.
+    pub ramp_ns: Option<u64>,
+    /// Connections open at once; of the whole run, as rates and numbers are.
     pub connections: u64,
     /// Connections begun a second; `null` is as fast as the server takes them.
     pub connect_rate_per_s: Option<f64>,
@@ -141,6 +149,15 @@ pub struct ConfigReport {
     pub backlog_bytes_max_per_worker: u64,
     /// What the user wants kept with the result.
     pub labels: Vec<Label>,
+}
+
+/// One of so many processes that make a run together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentReport {
+    /// Which, from 1 on.
+    pub index: u64,
+    /// How many there are.
+    pub of: u64,
 }
 
 /// A label.
@@ -459,4 +476,10 @@ pub struct ThresholdReport {
     pub measured: Option<f64>,
     /// What that is a number of: `ns`, `count`, `percent`, `per_s` or `ratio`.
     pub unit: String,
+}
+
+impl fmt::Display for SegmentReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
 }

@@ -4,7 +4,8 @@
 //! then that says how much is too much.
 
 use super::hold::HoldReport;
-use super::{OutcomeReport, Report, SpanReport, units};
+use super::{OutcomeReport, Report, SegmentReport, SpanReport, units};
+use crate::config::Segment;
 use crate::exit::Exit;
 use crate::threshold::{Counter, Threshold};
 use crate::verdict::State;
@@ -38,6 +39,16 @@ impl Report {
         }
     }
 
+    /// Connections that were to be open at once in the processes that the report is about.
+    #[must_use]
+    pub fn connections_planned(&self) -> u64 {
+        let all = self.config.connections;
+        let of = |SegmentReport { index, of }| {
+            Segment::new(index, of).map_or(0, |segment| segment.connections(all))
+        };
+        self.config.segment.map_or(all, of)
+    }
+
     fn reasons(&self, thresholds: &[Threshold]) -> Vec<String> {
         let is_left_to_one = |counters: &[Counter]| {
             let is_about = |threshold: &Threshold| {
@@ -53,7 +64,7 @@ impl Report {
         } else if connections.established == 0 {
             reasons.push("no connection was established".into());
         }
-        let planned = if self.phases.ramp.is_some() { self.config.connections } else { 0 };
+        let planned = if self.phases.ramp.is_some() { self.connections_planned() } else { 0 };
         let unbegun = planned.saturating_sub(connections.attempted);
         if unbegun > 0 {
             reasons.push(format!("{} connections were never begun", units::count(unbegun)));

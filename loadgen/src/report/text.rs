@@ -57,6 +57,13 @@ fn head(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         config.threads,
         if config.threads == 1 { "" } else { "s" }
     )?;
+    if let Some(segment) = config.segment {
+        let said = format!(
+            "{segment} of a run with {} connections; put together by loadgen merge",
+            units::count(config.connections)
+        );
+        line(f, "segment", &said)?;
+    }
     for label in &config.labels {
         let shown = escape::control(&format!("{}={}", label.key, label.value), LINE_WIDTH);
         line(f, "label", &shown)?;
@@ -74,13 +81,13 @@ fn connections(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         None => parts.push(format!(
             "{} / {} open",
             units::count(counts.established),
-            units::count(report.config.connections)
+            units::count(report.connections_planned())
         )),
         Some(opened_per_s) => {
             parts.push(format!(
                 "{} opened and closed, {} at once",
                 units::count(counts.completed),
-                units::count(report.config.connections)
+                units::count(report.connections_planned())
             ));
             parts.push(format!("{}/s", units::per_s(opened_per_s)));
         }

@@ -160,7 +160,7 @@ impl Worker {
             fragment: config.echo().and_then(|echo| echo.fragment),
             limits: limits(config),
             worker: number,
-            workers: config.threads.get() as u64,
+            workers: config.part().workers(config.threads.get() as u64),
         };
         // A payload that is never sent.
         let none = Echo {

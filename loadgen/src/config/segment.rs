@@ -1,0 +1,127 @@
+//! `3/10` to which part of a run this process is.
+//!
+//! A connection belongs to the segment that its index in the whole run leaves when divided by the
+//! number of segments, so what is left over is spread, and segments together do what one process
+//! would have done.
+
+/// One of so many processes that make a run together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// From 0 on; people count from 1.
+    place: u64,
+    of: u64,
+}
+
+impl Segment {
+    /// A run in one process.
+    pub const WHOLE: Self = Self { place: 0, of: 1 };
+    /// The most that a run may have.
+    pub const OF_MAX: u64 = 10_000;
+
+    /// Reads `i/N`, where the first is `1/N`.
+    ///
+    /// # Errors
+    /// What is wrong, to be put behind the flag's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        const EXAMPLE: &str = "use i/N, such as 1/10 for the first of ten";
+        let (index, of) = text.split_once('/').ok_or(EXAMPLE)?;
+        let number = |text: &str| text.parse::<u64>().map_err(|_| EXAMPLE.to_owned());
+        let (index, of) = (number(index)?, number(of)?);
+        if of > Self::OF_MAX {
+            return Err(format!("at most {} segments; {EXAMPLE}", Self::OF_MAX));
+        }
+        Self::new(index, of).ok_or_else(|| {
+            format!("segments are counted from 1, and the last is {of}/{of}; {EXAMPLE}")
+        })
+    }
+
+    /// The `index`th of `of`, from 1 on; `None` if there is no such segment.
+    #[must_use]
+    pub const fn new(index: u64, of: u64) -> Option<Self> {
+        if index == 0 || index > of { None } else { Some(Self { place: index - 1, of }) }
+    }
+
+    /// Which it is, from 1 on.
+    #[must_use]
+    pub const fn index(self) -> u64 {
+        self.place + 1
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn of(self) -> u64 {
+        self.of
+    }
+
+    /// The place of one of this process' workers among those of all segments.
+    #[must_use]
+    pub const fn worker(self, worker: u64) -> u64 {
+        worker * self.of + self.place
+    }
+
+    /// Workers of all segments, if each has `workers`. Others may have more or fewer: what a worker
+    /// here does depends on this number, what the segment does does not.
+    #[must_use]
+    pub const fn workers(self, workers: u64) -> u64 {
+        workers * self.of
+    }
+
+    /// How many of the first `connections` of the run are its.
+    #[must_use]
+    pub const fn connections(self, connections: u64) -> u64 {
+        let extra = if self.place < connections % self.of { 1 } else { 0 };
+        connections / self.of + extra
+    }
+
+    /// How many of the first `messages` of the run are its: message `k` goes to connection `k %
+    /// connections`.
+    #[must_use]
+    pub const fn messages(self, messages: u64, connections: u64) -> u64 {
+        (messages / connections) * self.connections(connections)
+            + self.connections(messages % connections)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn from_one_on() {
+        let first = Segment::parse("1/10").unwrap();
+        assert_eq!((first.index(), first.of(), first.place), (1, 10, 0));
+        assert_eq!(Segment::parse("1/1"), Ok(Segment::WHOLE));
+        for (text, why) in [
+            ("0/10", "counted from 1"),
+            ("11/10", "the last is 10/10"),
+            ("1/0", "counted from 1"),
+            ("3", "use i/N"),
+            ("", "use i/N"),
+            ("a/b", "use i/N"),
+            ("-1/3", "use i/N"),
+            ("1/2/3", "use i/N"),
+            ("1/10001", "at most 10000"),
+            ("1/99999999999999999999", "use i/N"),
+        ] {
+            let said = Segment::parse(text).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn shares_add_up_and_are_what_the_indices_say() {
+        for (of, connections) in [(1, 1), (3, 10), (10, 10), (7, 100), (10, 12_345)] {
+            let segments = || (1..=of).map(|index| Segment::new(index, of).unwrap());
+            for n in [0, 1, connections - 1, connections, 3 * connections + 2] {
+                let shares = segments().map(|segment| segment.messages(n, connections));
+                assert_eq!(shares.sum::<u64>(), n, "{of} {connections} {n}");
+            }
+            let owner = |k: u64| (k % connections) % of;
+            for segment in segments() {
+                let n = 2 * connections + 1;
+                let counted = (0..n).filter(|&k| owner(k) == segment.place).count() as u64;
+                assert_eq!(segment.messages(n, connections), counted, "{segment:?}");
+            }
+        }
+    }
+}
