@@ -117,7 +117,12 @@ mod tests {
             let allowed = (1000..=1003).contains(&code)
                 || (1007..=1014).contains(&code)
                 || (3000..=4999).contains(&code);
-            assert_eq!(CloseCode::try_from(code).is_ok(), allowed, "code {code}");
+            let built = CloseCode::try_from(code);
+            assert_eq!(built.is_ok(), allowed, "code {code}");
+            match built {
+                Ok(built) => assert_eq!((built.as_u16(), u16::from(built)), (code, code)),
+                Err(error) => assert_eq!(error, InvalidCloseCode(code)),
+            }
         }
     }
 }
