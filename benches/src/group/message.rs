@@ -35,6 +35,14 @@ pub(super) fn plans(plans: &mut Vec<Plan>) {
             arriving(&wire, Reads { len_max: READ_LEN, buffer_len: READ_LEN })
         }));
     }
+    // The smallest fragments, 131,072 of them (as many as `Limits` allows), a half and a quarter:
+    // a byte costs the same in all three, for work is linear.
+    for (work, fragment_len) in [("in fragments of 1 byte", 1), ("in fragments of 128 bytes", 128)] {
+        for fragments in [32_768, 65_536, 131_072] {
+            let size = fragments * fragment_len;
+            plans.push(Plan::new("message", work, size, move || fragmented(size, fragment_len)));
+        }
+    }
     // The ways against each other, in the same rounds.
     plans.push(Plan::new("message", "wscodec, way by way", BIG_LEN, ways));
     for size in ECHO_SIZES {
@@ -48,6 +56,14 @@ fn one_frame(size: usize) -> Rc<Wire> {
 
 fn arriving(wire: &Rc<Wire>, reads: Reads) -> Contest {
     Contest { work: decode::work(wire), entries: decode::entries(wire, reads) }
+}
+
+/// By this codec alone: the question is what a byte costs as the fragments become more.
+fn fragmented(size: usize, fragment_len: usize) -> Contest {
+    let wire = Rc::new(Wire::fragmented(Content::Binary, size, fragment_len));
+    let reads = Reads { len_max: READ_LEN, buffer_len: READ_LEN };
+    let subject = decode::entry::<wscodec::Receiving>("wscodec", &wire, reads, Standing::Subject);
+    Contest { work: decode::work(&wire), entries: vec![subject] }
 }
 
 /// The names of the ways, which [`crate::record`] judges by.
