@@ -12,13 +12,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
-use wscodec::handshake::{ClientHandshake, Response};
+use wscodec::deflate::{DeflateAgreed, DeflateClient};
+use wscodec::handshake::{ClientHandshake, HandshakeKey, Response};
 use wscodec::{
     CloseCode, CloseFrame, Config as CodecConfig, Connection, Event, Message, ReadyState, Role,
 };
 
 use crate::cli::CheckArgs;
 use crate::clock::Clock;
+use crate::config::deflate::{self, Offer};
 use crate::config::{Request, Target};
 use crate::exit::{Exit, Failed};
 use crate::net::Stream;
@@ -52,12 +54,15 @@ pub fn run(args: CheckArgs) -> Result<Exit, Failed> {
         .map_err(|error| Failed::run(format!("no runtime: {error}")))?;
     runtime.block_on(async {
         let clock = Clock::start();
-        let opening = open(&mut list, clock, &addresses, &request);
+        let opening = open(&mut list, clock, &addresses, &request, settings.deflate);
         match timeout(settings.connect_timeout, opening).await {
             Err(_) => list.step("opening", Err("no answer within the connect timeout".into())),
             Ok(None) => {}
             Ok(Some(mut open)) => {
-                open.messages(&mut list).await;
+                let is_echo = open.messages(&mut list).await;
+                if open.is_deflated {
+                    open.deflated(&mut list, is_echo).await;
+                }
                 open.close(&mut list, settings.close_timeout).await;
             }
         }
@@ -117,6 +122,8 @@ fn timed(said: &str, ns: u64) -> String {
 struct Open {
     stream: Stream,
     codec: Connection,
+    /// permessage-deflate was agreed.
+    is_deflated: bool,
     clock: Clock,
     buffer: Vec<u8>,
     /// What has been read and not taken: `buffer[begin..end]`.
@@ -138,6 +145,7 @@ async fn open(
     clock: Clock,
     addresses: &[SocketAddr],
     request: &wscodec::handshake::ClientRequest,
+    offer: Option<Offer>,
 ) -> Option<Open> {
     let begin_ns = clock.now_ns();
     let mut stream = match TcpStream::connect(addresses).await {
@@ -153,17 +161,22 @@ async fn open(
     };
     let tcp_ns = clock.now_ns();
     list.step("tcp", Ok(units::duration(tcp_ns - begin_ns)));
-    match upgrade(&mut stream, request).await {
-        Ok((negotiated, rest)) => {
+    match upgrade(&mut stream, request, offer).await {
+        Ok(Upgraded { negotiated, agreed, rest }) => {
             list.step("upgrade", Ok(timed("101", clock.now_ns() - tcp_ns)));
             for (name, value) in negotiated {
                 list.step(name, Ok(value));
             }
+            if let Some(offer) = offer {
+                list.step("deflate", agreement(offer, agreed.as_ref()));
+            }
             let mut buffer = rest;
             let end = buffer.len();
             buffer.resize(end.max(READ_SIZE), 0);
-            let codec = Connection::new(Role::Client, CodecConfig::default());
-            Some(Open { stream, codec, clock, buffer, begin: 0, end })
+            let codec = Connection::new(Role::Client, CodecConfig::default())
+                .with_extension(agreed.as_ref());
+            let is_deflated = agreed.is_some();
+            Some(Open { stream, codec, is_deflated, clock, buffer, begin: 0, end })
         }
         Err(why) => {
             list.step("upgrade", Err(why));
@@ -174,14 +187,34 @@ async fn open(
 
 type Negotiated = Vec<(&'static str, String)>;
 
-/// The opening handshake; returns what was negotiated, and the bytes behind the response.
+/// What an opening handshake came to.
+struct Upgraded {
+    negotiated: Negotiated,
+    agreed: Option<DeflateAgreed>,
+    /// The bytes behind the response.
+    rest: Vec<u8>,
+}
+
+/// What was agreed of permessage-deflate, in words.
+fn agreement(offer: Offer, agreed: Option<&DeflateAgreed>) -> Result<String, String> {
+    match agreed {
+        Some(agreed) => Ok(deflate::agreed(agreed)),
+        None if offer.is_required => Err("declined by the server (--deflate-required)".into()),
+        None => Ok("declined by the server".into()),
+    }
+}
+
+/// The opening handshake.
 async fn upgrade(
     stream: &mut Stream,
     request: &wscodec::handshake::ClientRequest,
-) -> Result<(Negotiated, Vec<u8>), String> {
+    offer: Option<Offer>,
+) -> Result<Upgraded, String> {
     let mut out = Vec::new();
-    let mut handshake =
-        ClientHandshake::start(request, &mut out).map_err(|misuse| misuse.to_string())?;
+    let offers = offer.map_or_else(DeflateClient::default, |it| DeflateClient::new(it.deflate));
+    let key = HandshakeKey::random();
+    let mut handshake = ClientHandshake::start_with_extensions(request, key, offers, &mut out)
+        .map_err(|misuse| misuse.to_string())?;
     stream.write_all(&out).await.map_err(|error| error.to_string())?;
     let mut buffer = vec![0; READ_SIZE];
     loop {
@@ -194,7 +227,11 @@ async fn upgrade(
         };
         match outcome {
             Ok(None) => {}
-            Ok(Some(negotiated)) => return Ok((negotiated, input.to_vec())),
+            Ok(Some(negotiated)) => {
+                let rest = input.to_vec();
+                let agreed = handshake.extensions().agreed().copied();
+                return Ok(Upgraded { negotiated, agreed, rest });
+            }
             Err(error) => {
                 let why =
                     error.map_or_else(|| "the stream ended".into(), |error| error.to_string());
@@ -222,7 +259,8 @@ fn negotiated(response: Response<'_>) -> Negotiated {
 
 impl Open {
     /// Echoes and a Ping. A server that isn't an echo server fails the first, and is asked no more.
-    async fn messages(&mut self, list: &mut List) {
+    /// Returns whether it is one.
+    async fn messages(&mut self, list: &mut List) -> bool {
         const TEXT: &str = "loadgen check: gr\u{fc}\u{df}e \u{1f44b}";
         const BINARY: [u8; 6] = [0, 1, 0x7f, 0x80, 0xfe, 0xff];
         // A reply takes its time only once; what a server doesn't echo it never echoes.
@@ -249,6 +287,21 @@ impl Open {
             is_echo =
                 self.round(list, name, message, pieces, |received| *received == expected).await;
         }
+        is_echo
+    }
+
+    /// Echoes that compress well, twice: the second may refer to the first.
+    async fn deflated(&mut self, list: &mut List, is_echo: bool) {
+        let text = "loadgen check: a rose is a rose is a rose. ".repeat(24);
+        let mut is_echo = is_echo;
+        for name in ["deflated", "again"] {
+            if !is_echo || self.codec.ready_state() != ReadyState::Open {
+                list.step(name, Err("not tried".into()));
+                continue;
+            }
+            let is_same = |received: &Received| *received == Received::Text(text.clone().into());
+            is_echo = self.round(list, name, Message::Text(&text), None, is_same).await;
+        }
     }
 
     /// Sends a message, and waits for what answers it.
@@ -272,7 +325,12 @@ impl Open {
         };
         let is_ok = outcome.is_ok();
         let len = message.payload().len();
-        let said = outcome.map(|()| timed(&format!("{len} bytes"), self.clock.now_ns() - sent_ns));
+        let size = if self.is_deflated {
+            format!("{len} bytes, {} on the wire", out.len())
+        } else {
+            format!("{len} bytes")
+        };
+        let said = outcome.map(|()| timed(&size, self.clock.now_ns() - sent_ns));
         list.step(name, said);
         is_ok
     }

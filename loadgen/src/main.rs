@@ -46,6 +46,7 @@ fn serve(args: &ServeArgs) -> Result<Exit, Failed> {
         mode: args.mode,
         listen: args.listen,
         threads: run::serve_threads(args.threads)?,
+        deflate: args.deflate.wanted(),
         ..ServeConfig::default()
     };
     // A port in use, a port that needs root, an address that isn't here: what was typed can't be.

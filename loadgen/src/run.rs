@@ -12,6 +12,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use wscodec::deflate::Deflate;
 use wscodec::handshake::ClientRequest;
 
 use crate::clock::nanos;
@@ -145,6 +146,8 @@ fn embed(config: &Config) -> Result<ServerHandle, Failed> {
     serve.connections_max =
         usize::try_from(config.connections).unwrap_or(usize::MAX).saturating_mul(2).max(1_024);
     serve.limits = crate::worker::limits(config);
+    serve.deflate =
+        config.request.deflate.map(|offer| Deflate::server().with_level(offer.deflate.level));
     let started = Server::bind(&serve).and_then(Server::start);
     started.map_err(|error| Failed::run(format!("the embedded server could not start: {error}")))
 }

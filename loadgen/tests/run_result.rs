@@ -51,6 +51,7 @@ fn results_of_every_kind_follow_the_schema() {
         &["hold", &url, "-c", "5", "-d", "200ms", "--ping-interval", "50ms"],
         &["run", "ws://127.0.0.1:9/", "-c", "2"],
         &["run", "-c", "2", "-d", "200ms"],
+        &["run", "-c", "2", "-d", "200ms", "--deflate", "--deflate-level", "1"],
     ] {
         let ran = loadgen(&[args, &["-o", "json=-", "-q"]].concat());
         assert_follows_schema(&ran.stdout);

@@ -4,6 +4,7 @@
 //! Apart from the rest so that a table of argument lists can test it. Whatever is wrong is said in
 //! one line.
 
+mod deflate;
 mod gate;
 mod message;
 pub mod quantity;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Mask, Output, Rate};
 use crate::serve::Mode;
+pub use deflate::{AcceptArgs, OfferArgs};
 pub use gate::GateArgs;
 pub use message::MessageArgs;
 pub use scenario::HoldArgs;
@@ -148,6 +150,9 @@ pub struct RequestArgs {
     /// The Origin header
     #[arg(long, value_name = "ORIGIN")]
     pub origin: Option<String>,
+    /// What is offered to compress messages.
+    #[command(flatten)]
+    pub deflate: OfferArgs,
     /// Bound on TCP and opening handshake together
     #[arg(long, value_name = "T", default_value = "10s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub connect_timeout: Duration,
@@ -168,6 +173,9 @@ pub struct ServeArgs {
     /// Threads [default: one for each core]
     #[arg(short = 't', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub threads: Option<u64>,
+    /// What is taken of offers to compress messages.
+    #[command(flatten)]
+    pub deflate: AcceptArgs,
 }
 
 /// Arguments of `check`.

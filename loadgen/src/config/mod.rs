@@ -4,6 +4,7 @@
 //! one line, before anything is connected.
 
 mod content;
+pub mod deflate;
 mod lines;
 mod output;
 mod rate;
@@ -198,6 +199,8 @@ pub struct Request {
     pub subprotocols: Vec<String>,
     /// The |Origin| header.
     pub origin: Option<String>,
+    /// permessage-deflate; `None` offers nothing.
+    pub deflate: Option<deflate::Offer>,
     /// Bound on TCP and opening handshake together.
     pub connect_timeout: Duration,
     /// Bound on the closing handshake and the end of the stream together.
@@ -383,6 +386,10 @@ impl Request {
             headers: args.headers,
             subprotocols: args.subprotocols,
             origin: args.origin,
+            deflate: args.deflate.wanted().map(|deflate| deflate::Offer {
+                deflate,
+                is_required: args.deflate.deflate_required,
+            }),
             connect_timeout: bounded(
                 "--connect-timeout",
                 args.connect_timeout,

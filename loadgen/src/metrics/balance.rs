@@ -58,6 +58,14 @@ pub fn imbalances(metrics: &Metrics) -> Vec<String> {
         metrics.established,
         recorded(Metric::ConnectUpgrade),
     );
+    let offered = metrics.deflate.offered();
+    if offered > 0 {
+        check(
+            "connections established, and what came of the offer to compress",
+            metrics.established,
+            offered,
+        );
+    }
     found
 }
 
@@ -91,7 +99,7 @@ mod tests {
     #[test]
     fn each_wrong_sum_is_found() {
         type Spoil = fn(&mut Metrics);
-        let spoil: [(&str, Spoil); 8] = [
+        let spoil: [(&str, Spoil); 9] = [
             ("outcomes", |metrics| metrics.attempted += 1),
             ("how they were closed", |metrics| metrics.closings.clear()),
             ("held or dropped", |metrics| metrics.held = 0),
@@ -104,6 +112,7 @@ mod tests {
             ("service and response", |metrics| {
                 metrics.distributions.record(Metric::RttResponse, 1);
             }),
+            ("the offer to compress", |metrics| metrics.deflate.declined = 2),
         ];
         for (what, spoil) in spoil {
             let mut metrics = balanced();

@@ -4,6 +4,7 @@
 //! message that was sent was received, altered or lost.
 
 pub mod balance;
+mod deflate;
 mod distribution;
 mod drops;
 mod failure;
@@ -12,6 +13,7 @@ pub mod timeline;
 
 use std::collections::BTreeMap;
 
+pub use deflate::{DeflateCounts, Volume};
 pub use distribution::{Distribution, HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS};
 pub use drops::{DropTimes, Drops};
 pub use failure::{Failure, Failures, Occurrence, Phase};
@@ -45,6 +47,11 @@ pub enum Metric {
     WarmupService,
     /// From the actual write of a Ping to its Pong.
     PingRtt,
+    /// From a message to its frame, of one in some messages, where permessage-deflate was agreed.
+    ClientDeflate,
+    /// From a frame's last bytes to its message, of one in some messages, where permessage-deflate
+    /// was agreed.
+    ClientInflate,
     /// From sending Close to receiving it.
     CloseHandshake,
     /// From sending Close to the end of the stream.
@@ -53,7 +60,7 @@ pub enum Metric {
 
 impl Metric {
     /// All, in the order of a connection's life.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::ConnectLag,
         Self::ConnectTcp,
         Self::ConnectUpgrade,
@@ -66,6 +73,8 @@ impl Metric {
         Self::WarmupResponse,
         Self::WarmupService,
         Self::PingRtt,
+        Self::ClientDeflate,
+        Self::ClientInflate,
         Self::CloseHandshake,
         Self::CloseTcp,
     ];
@@ -86,6 +95,8 @@ impl Metric {
             Self::WarmupResponse => "rtt.response of the warm-up",
             Self::WarmupService => "rtt.service of the warm-up",
             Self::PingRtt => "from the actual write of a Ping to its Pong",
+            Self::ClientDeflate => "from a message to its compressed frame, of one in 13 messages",
+            Self::ClientInflate => "from a compressed frame to its message, of one in 13 messages",
             Self::CloseHandshake => "from sending Close to receiving it",
             Self::CloseTcp => "from sending Close to the end of the stream",
         }
@@ -107,6 +118,8 @@ impl Metric {
             Self::WarmupResponse => "warmup.rtt.response",
             Self::WarmupService => "warmup.rtt.service",
             Self::PingRtt => "ping.rtt",
+            Self::ClientDeflate => "client.deflate",
+            Self::ClientInflate => "client.inflate",
             Self::CloseHandshake => "close.handshake",
             Self::CloseTcp => "close.tcp",
         }
@@ -266,6 +279,8 @@ pub struct Metrics {
     pub bytes_sent: u64,
     /// Bytes read from sockets.
     pub bytes_received: u64,
+    /// What permessage-deflate came to, if it was offered.
+    pub deflate: DeflateCounts,
     /// Durations.
     pub distributions: Distributions,
 }
@@ -303,6 +318,7 @@ impl Metrics {
         self.drops.merge(other.drops);
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
+        self.deflate.merge(other.deflate);
         self.distributions.merge(other.distributions);
     }
 }

@@ -9,10 +9,10 @@ use wscodec::DataKind;
 
 use super::hold::HoldReport;
 use super::{
-    Bounds, Bytes, Client, ClosingReport, ConfigReport, Connections, ErrorReport, Generator,
-    HistogramReport, HostReport, Interval, Label, Messages, OutcomeReport, Phases, Report,
-    RowReport, SCHEMA_VERSION, SegmentReport, SpanReport, TargetReport, TimeSeries, VerdictReport,
-    WorkerShare,
+    Bounds, Bytes, Client, ClosingReport, ConfigReport, Connections, DeflateReport, ErrorReport,
+    Generator, HistogramReport, HostReport, Interval, Label, Messages, OutcomeReport, Phases,
+    Report, RowReport, SCHEMA_VERSION, SegmentReport, SpanReport, TargetReport, TimeSeries,
+    VerdictReport, WorkerShare,
 };
 use crate::clock::nanos;
 use crate::config::{Config, Content, Load, Rate, Scenario};
@@ -80,6 +80,7 @@ impl Report {
             messages: config.echo().is_some().then(|| messages(&metrics, &phases, config)),
             hold: config.hold().map(|hold| HoldReport::new(hold, &metrics)),
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
+            deflate: DeflateReport::new(config, &metrics.deflate),
             errors: errors(&metrics.failures).chain(errors(&metrics.wrong)).collect(),
             closings: closings(&metrics),
             histogram_bounds: Bounds {

@@ -5,6 +5,7 @@
 //! that the two never say different things.
 
 mod build;
+mod deflate;
 pub mod escape;
 mod histogram;
 pub mod hold;
@@ -20,6 +21,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use build::Subject;
+pub use deflate::{AgreedReport, DeflateReport, VolumeReport};
 use hold::HoldReport;
 #[cfg(test)]
 pub(crate) use sample::sample;
@@ -56,6 +58,8 @@ pub struct Report {
     pub hold: Option<HoldReport>,
     /// Bytes on sockets.
     pub bytes: Bytes,
+    /// permessage-deflate; `null` if it was not offered.
+    pub deflate: Option<DeflateReport>,
     /// What failed.
     pub errors: Vec<ErrorReport>,
     /// How established connections were closed.

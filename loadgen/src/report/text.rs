@@ -28,6 +28,11 @@ impl Display for Text<'_> {
             self::messages(report, messages, f)?;
         }
         hold::rows(report, f)?;
+        if let Some(deflate) = &report.deflate {
+            for said in deflate.lines(report) {
+                line(f, "deflate", &said)?;
+            }
+        }
         times(report, f)?;
         latencies(report, f)?;
         closings(report, f)?;
@@ -232,6 +237,8 @@ fn note(report: &Report, histogram: &HistogramReport) -> Option<&'static str> {
         Some("apart")
     } else if is(Metric::ConnectTotal) && report.config.connect_rate_per_s.is_some() {
         Some("from the planned start")
+    } else if is(Metric::ClientDeflate) || is(Metric::ClientInflate) {
+        Some("one message in 13")
     } else {
         None
     }

@@ -33,10 +33,11 @@ pub fn run(config: &ServeConfig, out: &mut impl Write) -> io::Result<()> {
 
     let handle = Server::bind(config)?.start()?;
     eprintln!(
-        "listening on ws://{}/ ({}, {} threads)",
+        "listening on ws://{}/ ({}, {} threads{})",
         handle.local_addr(),
         config.mode.name(),
-        config.threads
+        config.threads,
+        if config.deflate.is_some() { ", permessage-deflate" } else { "" }
     );
     runtime.block_on(async {
         let mut watch = AcceptWatch::default();
@@ -84,6 +85,9 @@ fn print_totals(totals: &Totals, out: &mut impl Write) -> io::Result<()> {
         "connections   accepted {}  established {}",
         totals.accepted, totals.established
     )?;
+    if totals.deflated > 0 {
+        writeln!(out, "deflate       agreed {}", totals.deflated)?;
+    }
     writeln!(
         out,
         "messages      received {}  sent {}",

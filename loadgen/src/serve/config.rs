@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use wscodec::Limits;
+use wscodec::deflate::Deflate;
 
 use super::origin::OriginPolicy;
 
@@ -55,6 +56,8 @@ pub struct ServeConfig {
     pub mode: Mode,
     /// What a client may send.
     pub limits: Limits,
+    /// What is taken of offers of permessage-deflate. Default `None`: they are declined.
+    pub deflate: Option<Deflate>,
     /// Which web pages may connect (stops cross-site WebSocket hijacking).
     pub origins: OriginPolicy,
     /// From accept to the end of the request's head. Default 10 s. Stops slow heads, however they
@@ -89,6 +92,7 @@ impl Default for ServeConfig {
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             mode: Mode::default(),
             limits: Limits::default(),
+            deflate: None,
             origins: OriginPolicy::default(),
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Some(Duration::from_secs(120)),

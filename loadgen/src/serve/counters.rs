@@ -58,6 +58,7 @@ impl<K: Ord + Copy> Tally<K> {
 pub(super) struct Counters {
     pub(super) accepted: Counter,
     pub(super) established: Counter,
+    pub(super) deflated: Counter,
     pub(super) ended: Counter,
     pub(super) messages_received: Counter,
     pub(super) messages_sent: Counter,
@@ -76,6 +77,8 @@ pub struct Totals {
     pub accepted: u64,
     /// Connections whose opening handshake succeeded.
     pub established: u64,
+    /// Of those, the connections that agreed on permessage-deflate.
+    pub deflated: u64,
     /// Connections that are open now, those in their handshakes too.
     pub open: u64,
     /// Whole data messages received.
@@ -109,6 +112,7 @@ impl Totals {
             totals.accepted += accepted;
             totals.open += accepted.saturating_sub(ended);
             totals.established += counters.established.load();
+            totals.deflated += counters.deflated.load();
             totals.messages_received += counters.messages_received.load();
             totals.messages_sent += counters.messages_sent.load();
             totals.bytes_received += counters.bytes_received.load();

@@ -17,6 +17,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use wscodec::deflate::DeflateAgreed;
 use wscodec::mask::FixedKey;
 use wscodec::{CloseCode, CloseFrame, Connection, Event, Message, ReadyState};
 
@@ -167,7 +168,10 @@ impl Session {
         if let Stage::Opening(upgrade) = &mut self.stage {
             match upgrade.receive(&mut input, self.worker.config(), out) {
                 Verdict::NeedMore => return,
-                Verdict::Accepted => self.establish(),
+                Verdict::Accepted => {
+                    let deflate = upgrade.deflate();
+                    self.establish(deflate);
+                }
                 Verdict::Rejected(reason) => {
                     self.rejection = Some(reason);
                     self.end();
@@ -206,11 +210,13 @@ impl Session {
         self.end();
     }
 
-    fn establish(&mut self) {
+    fn establish(&mut self, deflate: Option<DeflateAgreed>) {
         let config = wscodec::Config::default().with_limits(self.worker.config().limits);
-        self.stage = Stage::Open(Connection::server(config));
+        let connection = Connection::server(config).with_extension(deflate.as_ref());
+        self.stage = Stage::Open(connection);
         self.rejection = None;
         self.worker.counters.established.add(1);
+        self.worker.counters.deflated.add(u64::from(deflate.is_some()));
         self.worker.registry.wait(self.key, Wait::Messages);
     }
 

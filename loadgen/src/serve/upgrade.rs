@@ -1,5 +1,6 @@
 //! A client's request to its answer: 101, or the refusal and the name that it is counted under.
 
+use wscodec::deflate::{DeflateAgreed, DeflateServer};
 use wscodec::handshake::{
     Acceptance, HandshakeLimits, HandshakeMisuse, Rejection, Request, ServerHandshake,
 };
@@ -12,6 +13,7 @@ pub(super) struct Upgrade {
     handshake: ServerHandshake,
     is_spare: bool,
     has_begun: bool,
+    deflate: Option<DeflateAgreed>,
 }
 
 /// What came of a read.
@@ -29,12 +31,17 @@ impl Upgrade {
     /// A request that is awaited; one on a spare seat is refused whatever it says.
     pub(super) fn new(is_spare: bool) -> Self {
         let handshake = ServerHandshake::new(HandshakeLimits::default());
-        Self { handshake, is_spare, has_begun: false }
+        Self { handshake, is_spare, has_begun: false, deflate: None }
     }
 
     /// Whether any byte of the request has arrived.
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun
+    }
+
+    /// What was agreed of permessage-deflate.
+    pub(super) fn deflate(&self) -> Option<DeflateAgreed> {
+        self.deflate
     }
 
     /// Takes the bytes of the request from the front of `input`, and appends the answer to `out`.
@@ -60,10 +67,23 @@ impl Upgrade {
                 return Verdict::Rejected(error.name());
             }
         };
-        match acceptance.and_then(|acceptance| self.handshake.accept(&acceptance, out)) {
+        match acceptance.and_then(|acceptance| self.accept(&acceptance, config, out)) {
             Ok(()) => Verdict::Accepted,
             Err(_) => self.refuse(500, "internal", "", out),
         }
+    }
+
+    fn accept(
+        &mut self,
+        acceptance: &Acceptance,
+        config: &ServeConfig,
+        out: &mut Vec<u8>,
+    ) -> Result<(), HandshakeMisuse> {
+        let Some(deflate) = config.deflate else { return self.handshake.accept(acceptance, out) };
+        let mut server = DeflateServer::new(deflate);
+        self.handshake.accept_with_extensions(acceptance, &mut server, out)?;
+        self.deflate = server.agreed().copied();
+        Ok(())
     }
 
     /// The deadline has passed: says so.
@@ -97,6 +117,8 @@ fn acceptance_of(request: &Request<'_>) -> Result<Acceptance, HandshakeMisuse> {
 
 #[cfg(test)]
 mod tests {
+    use wscodec::deflate::Deflate;
+
     use super::*;
 
     fn answer(request: &str, is_spare: bool) -> (Verdict, String) {
@@ -117,6 +139,22 @@ mod tests {
             answer(&format!("{REQUEST}Sec-WebSocket-Protocol: b, a\n\n"), false);
         assert_eq!(verdict, Verdict::Accepted);
         assert!(response.contains("\r\nSec-WebSocket-Protocol: b\r\n"), "{response}");
+    }
+
+    #[test]
+    fn deflate_is_agreed_on_only_where_it_was_asked_for() {
+        let mut request = REQUEST.replace('\n', "\r\n").into_bytes();
+        request.extend(b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n");
+        for (deflate, expected) in [(None, None), (Some(Deflate::server()), Some(12))] {
+            let config = ServeConfig { deflate, ..ServeConfig::default() };
+            let (mut upgrade, mut out) = (Upgrade::new(false), Vec::new());
+            let mut input = request.clone();
+            assert_eq!(upgrade.receive(&mut &mut input[..], &config, &mut out), Verdict::Accepted);
+            let bits = upgrade.deflate().map(|agreed| agreed.server_max_window_bits().get());
+            assert_eq!(bits, expected);
+            let answer = String::from_utf8(out).unwrap();
+            assert_eq!(answer.contains("permessage-deflate"), expected.is_some(), "{answer}");
+        }
     }
 
     #[test]

@@ -14,12 +14,17 @@ use std::rc::Rc;
 use rustix::io::Errno;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout_at;
-use wscodec::handshake::{ClientHandshake, HandshakeError, ResponseError};
+use wscodec::deflate::{DeflateAgreed, DeflateClient};
+use wscodec::handshake::{
+    ClientHandshake, HandshakeError, HandshakeKey, HandshakeMisuse, ResponseError,
+};
 
 use super::shard::Shard;
 use crate::metrics::{Failure, Phase};
 use crate::net::Stream;
 use crate::report::escape;
+
+type Handshake = ClientHandshake<DeflateClient>;
 
 /// Bytes of a reason phrase that are shown.
 const REASON_LEN_MAX: usize = 100;
@@ -43,6 +48,8 @@ pub(crate) struct Waterfall {
 pub(crate) struct Established {
     pub(crate) stream: Stream,
     pub(crate) waterfall: Waterfall,
+    /// What was agreed of permessage-deflate.
+    pub(crate) deflate: Option<DeflateAgreed>,
     /// What came behind the response: the first frames.
     pub(crate) rest: Vec<u8>,
 }
@@ -94,14 +101,14 @@ async fn attempt(
     let mut stream = connect_tcp(shard).await?;
     let tcp_ns = clock.now_ns();
     phase.set(Phase::Handshake);
-    let rest = upgrade(shard, &mut stream).await?;
+    let (deflate, rest) = upgrade(shard, &mut stream).await?;
     let waterfall = Waterfall {
         planned_ns: planned_ns.unwrap_or(begun_ns),
         begun_ns,
         tcp_ns,
         upgraded_ns: clock.now_ns(),
     };
-    Ok(Established { stream, waterfall, rest })
+    Ok(Established { stream, waterfall, deflate, rest })
 }
 
 /// Tries the addresses one after the other, that which worked last time first.
@@ -154,10 +161,13 @@ fn tcp_code(error: &io::Error) -> &'static str {
     }
 }
 
-/// Sends the request, and takes the response; returns what came behind it.
-async fn upgrade(shard: &Rc<RefCell<Shard>>, stream: &mut Stream) -> Result<Vec<u8>, Refusal> {
+/// Sends the request, and takes the response; returns what was agreed, and what came behind it.
+async fn upgrade(
+    shard: &Rc<RefCell<Shard>>,
+    stream: &mut Stream,
+) -> Result<(Option<DeflateAgreed>, Vec<u8>), Refusal> {
     let mut request = Vec::new();
-    let mut handshake = ClientHandshake::start(&shard.borrow().request, &mut request)
+    let mut handshake = start(&shard.borrow(), &mut request)
         .map_err(|misuse| Refusal::new(Phase::Handshake, "request", misuse.to_string()))?;
     let mut sent = 0;
     while let Some(rest) = request.get(sent..).filter(|rest| !rest.is_empty()) {
@@ -173,14 +183,27 @@ async fn upgrade(shard: &Rc<RefCell<Shard>>, stream: &mut Stream) -> Result<Vec<
     }
     shard.borrow_mut().metrics.bytes_sent += sent as u64;
     drop(request);
-    poll_fn(|cx| shard.borrow_mut().poll_response(stream, cx, |input| step(&mut handshake, input)))
-        .await
+    let rest = poll_fn(|cx| {
+        shard.borrow_mut().poll_response(stream, cx, |input| step(&mut handshake, input))
+    })
+    .await?;
+    let deflate = handshake.extensions().agreed().copied();
+    if deflate.is_none() && shard.borrow().deflating.is_required {
+        let sample = "the server declined permessage-deflate (--deflate-required)";
+        return Err(Refusal::new(Phase::Handshake, "deflate_declined", sample));
+    }
+    Ok((deflate, rest))
+}
+
+fn start(shard: &Shard, request: &mut Vec<u8>) -> Result<Handshake, HandshakeMisuse> {
+    let (key, offers) = (HandshakeKey::random(), shard.deflating.offers.clone());
+    ClientHandshake::start_with_extensions(&shard.request, key, offers, request)
 }
 
 /// What a piece of the response brings: `Ok(None)` if it isn't complete, else what came behind it.
 /// `None` is the end of the stream.
 fn step(
-    handshake: &mut ClientHandshake,
+    handshake: &mut Handshake,
     input: io::Result<Option<&mut [u8]>>,
 ) -> Result<Option<Vec<u8>>, Refusal> {
     let outcome = match input {
@@ -208,7 +231,7 @@ fn io_refusal(error: &io::Error) -> Refusal {
     Refusal::new(Phase::Handshake, code, error.to_string())
 }
 
-fn handshake_refusal(handshake: &ClientHandshake, error: HandshakeError) -> Refusal {
+fn handshake_refusal(handshake: &Handshake, error: HandshakeError) -> Refusal {
     let status = handshake.response().map(|response| {
         let reason = escape::bytes(response.reason(), REASON_LEN_MAX);
         format!("{} {reason}", response.status())

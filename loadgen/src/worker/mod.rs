@@ -12,6 +12,7 @@
 
 mod connect;
 mod connector;
+mod deflate;
 mod echo;
 mod frames;
 mod hold;
@@ -45,6 +46,7 @@ use crate::metrics::live::Live;
 use crate::payload::Payload;
 use crate::plan::{Plan, Script};
 use connector::connector;
+use deflate::Deflating;
 pub(crate) use pace::{BACKLOG_MAX, UNANSWERED_MAX};
 
 use session::End;
@@ -175,6 +177,7 @@ impl Worker {
             settings,
             addresses: brief.addresses.iter().copied().collect(),
             request: brief.request.clone(),
+            deflating: Deflating::new(&config.request),
             payload: match &config.scenario {
                 Scenario::Echo(echo) => Payload::new(echo, config.seed, brief.clock),
                 Scenario::Hold(_) => Payload::of_pings(brief.clock),

@@ -4,6 +4,7 @@
 use std::io::ErrorKind;
 use std::task::{Context, Poll};
 
+use super::deflate;
 use super::frames;
 use super::shard::Shard;
 use crate::config::Load;
@@ -95,13 +96,30 @@ impl Shard {
         if session.unsent.capacity() == 0 {
             session.unsent = self.spare.pop().unwrap_or_default();
         }
-        let opcode = self.payload.opcode();
-        let sequence = session.outstanding.next_sequence();
-        let message = Expected { connection: session.index, sequence, planned_ns };
-        let payload = self.payload.message(message);
-        let before = session.unsent.len();
+        let message = Expected {
+            connection: session.index,
+            sequence: session.outstanding.next_sequence(),
+            planned_ns,
+        };
         let fragment = self.settings.fragment;
-        frames::append(opcode, payload, fragment, &mut self.keys, &mut session.unsent);
+        let before = session.unsent.len();
+        let stopwatch = &mut self.deflating.deflate;
+        stopwatch.begin(session.is_deflated, self.clock);
+        let deflated = if session.is_deflated {
+            deflate::send(session, &mut self.payload, message, fragment)
+        } else {
+            None
+        };
+        if let Some(payload_len) = deflated {
+            stopwatch.end(self.clock, &mut self.metrics.distributions, Metric::ClientDeflate);
+            let sent = &mut self.metrics.deflate.sent;
+            sent.payload += payload_len as u64;
+            sent.wire += (session.unsent.len() - before) as u64;
+        } else {
+            let opcode = self.payload.opcode();
+            let payload = self.payload.message(message);
+            frames::append(opcode, payload, fragment, &mut self.keys, &mut session.unsent);
+        }
         self.backlog_len += session.unsent.len() - before;
         session.outstanding.push(planned_ns);
         self.unanswered += 1;

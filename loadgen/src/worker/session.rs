@@ -63,6 +63,8 @@ pub(crate) struct Session {
     /// Wakes its task.
     pub(crate) waker: Option<Waker>,
     pub(crate) is_dirty: bool,
+    /// permessage-deflate was agreed.
+    pub(crate) is_deflated: bool,
     /// Replies of the codec wait for room in `unsent`.
     pub(crate) is_held: bool,
     pub(crate) close: CloseState,

@@ -27,6 +27,7 @@ use wscodec::{CloseCode, CloseFrame, Connection, DataKind, Event, Limits, ReadyS
 
 use super::Command;
 use super::connect::{Established, Refusal};
+use super::deflate::Deflating;
 use super::echo::{Judge, Received};
 use super::outstanding::Outstanding;
 use super::session::{CloseState, End, Keys, Session};
@@ -69,6 +70,7 @@ pub(crate) struct Shard {
     pub(crate) addresses: Rc<[SocketAddr]>,
     pub(crate) preferred_address: usize,
     pub(crate) request: ClientRequest,
+    pub(crate) deflating: Deflating,
     pub(crate) payload: Payload,
     /// Messages depend on when they were planned.
     pub(crate) has_time: bool,
@@ -112,6 +114,7 @@ pub(crate) struct Parts {
     pub(crate) settings: Settings,
     pub(crate) addresses: Rc<[SocketAddr]>,
     pub(crate) request: ClientRequest,
+    pub(crate) deflating: Deflating,
     pub(crate) payload: Payload,
     pub(crate) keys: Option<ChaChaKeys>,
     pub(crate) live: Arc<Live>,
@@ -121,8 +124,8 @@ pub(crate) struct Parts {
 
 impl Shard {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { clock, settings, addresses, request, payload, keys, live, mut sends, slots } =
-            parts;
+        let Parts { clock, settings, addresses, request, deflating, payload, .. } = parts;
+        let Parts { keys, live, mut sends, slots, .. } = parts;
         let next_send = sends.as_mut().and_then(Iterator::next);
         Self {
             clock,
@@ -130,6 +133,7 @@ impl Shard {
             addresses,
             preferred_address: 0,
             request,
+            deflating,
             has_time: payload.has_time(),
             payload,
             keys,
@@ -246,11 +250,15 @@ impl Shard {
             let lag_ns = times.begun_ns.saturating_sub(times.planned_ns);
             durations.record(Metric::ConnectLag, lag_ns);
         }
+        if self.deflating.is_offered {
+            self.metrics.deflate.handshake(opened.deflate);
+        }
         let config = wscodec::Config::default().with_limits(self.settings.limits);
         let keys = Keys::new(self.settings.mask);
         let key = self.sessions.insert(Session {
             stream: opened.stream,
-            codec: Connection::with_mask_keys(Role::Client, config, keys),
+            codec: Connection::with_mask_keys(Role::Client, config, keys)
+                .with_extension(opened.deflate.as_ref()),
             index: plan.index,
             quota: plan.messages,
             outstanding: Outstanding::default(),
@@ -258,6 +266,7 @@ impl Shard {
             unsent_begin: 0,
             waker: None,
             is_dirty: false,
+            is_deflated: opened.deflate.is_some(),
             is_held: false,
             close: CloseState::default(),
             _permit: permit,
@@ -409,19 +418,26 @@ impl Shard {
     /// written. Returns the time.
     fn receive(&mut self, key: usize, mut input: &mut [u8]) -> u64 {
         let now_ns = self.clock.now_ns();
-        let Self { sessions, payload, metrics, live, times, settings, .. } = self;
+        let Self { sessions, payload, metrics, live, times, settings, clock, deflating, .. } = self;
         let session = &mut sessions[key];
         let is_open_loop = settings.load.is_some_and(Load::is_scheduled);
+        let (clock, stopwatch) = (*clock, &mut deflating.inflate);
+        if session.is_deflated {
+            metrics.deflate.received.wire += input.len() as u64;
+        }
         let (unsent_len, outstanding) = (session.unsent.len(), session.outstanding.len());
         let received = metrics.warmup.received + metrics.measured.received;
         // A protocol error stays in the codec, and ends the session when it is polled next.
         let may_send = self.is_sending && now_ns < times.window_end_ns;
         session.is_held |= session.unsent_len() > UNSENT_MAX;
         let mut no_room: &mut [u8] = &mut [];
-        while let Ok(Some(event)) = if session.is_held {
-            session.codec.receive(&mut input, &mut no_room)
-        } else {
-            session.codec.receive(&mut input, &mut session.unsent)
+        while let Ok(Some(event)) = {
+            stopwatch.begin(session.is_deflated, clock);
+            if session.is_held {
+                session.codec.receive(&mut input, &mut no_room)
+            } else {
+                session.codec.receive(&mut input, &mut session.unsent)
+            }
         } {
             let (kind, bytes) = match event {
                 Event::Text(text) => (DataKind::Text, text.as_bytes()),
@@ -448,6 +464,10 @@ impl Shard {
                 }
                 _ => continue,
             };
+            if session.is_deflated {
+                stopwatch.end(clock, &mut metrics.distributions, Metric::ClientInflate);
+                metrics.deflate.received.payload += bytes.len() as u64;
+            }
             let mut judge = Judge { payload, metrics, live, times, is_open_loop };
             let message = Received { kind, payload: bytes, connection: session.index, now_ns };
             judge.message(&mut session.outstanding, message);

@@ -1,0 +1,93 @@
+//! Messages through permessage-deflate where a server has agreed on it, and what that takes of this
+//! program.
+//!
+//! Apart from the way without it, which pays one look for it: a message goes to the codec's sender,
+//! which compresses, instead of to the encoder. One message in some is timed each way: two looks at
+//! the clock would be much beside a short message.
+
+use std::num::NonZeroUsize;
+
+use wscodec::Message;
+use wscodec::deflate::DeflateClient;
+use wscodec::header::Opcode;
+
+use super::session::Session;
+use crate::clock::Clock;
+use crate::config::Request;
+use crate::metrics::{Distributions, Metric};
+use crate::payload::{Expected, Payload};
+
+/// One message in so many is timed. A prime, so that what repeats itself doesn't fall in step.
+const TIMED_EVERY: u32 = 13;
+
+/// What the connections of a shard offer, and the times of what they send and receive.
+#[derive(Debug, Default)]
+pub(crate) struct Deflating {
+    /// Without offers if permessage-deflate isn't asked for.
+    pub(crate) offers: DeflateClient,
+    pub(crate) is_offered: bool,
+    pub(crate) is_required: bool,
+    pub(crate) deflate: Stopwatch,
+    pub(crate) inflate: Stopwatch,
+}
+
+impl Deflating {
+    pub(crate) fn new(request: &Request) -> Self {
+        let Some(offer) = &request.deflate else { return Self::default() };
+        Self {
+            offers: DeflateClient::new(offer.deflate),
+            is_offered: true,
+            is_required: offer.is_required,
+            ..Self::default()
+        }
+    }
+}
+
+/// Times one message in [`TIMED_EVERY`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Stopwatch {
+    turn: u32,
+    begun_ns: Option<u64>,
+}
+
+impl Stopwatch {
+    /// What may become a message begins, if `is_on`.
+    #[inline]
+    pub(crate) fn begin(&mut self, is_on: bool, clock: Clock) {
+        self.begun_ns = None;
+        if is_on && self.turn == 0 {
+            self.begun_ns = Some(clock.now_ns());
+        }
+    }
+
+    /// It has become one.
+    pub(crate) fn end(&mut self, clock: Clock, durations: &mut Distributions, metric: Metric) {
+        self.turn = (self.turn + 1) % TIMED_EVERY;
+        if let Some(begun_ns) = self.begun_ns.take() {
+            durations.record(metric, clock.now_ns().saturating_sub(begun_ns));
+        }
+    }
+}
+
+/// Appends a message to what a session has to write, compressed if it gets shorter by it, with
+/// `fragment` bytes in a frame at most. Returns the length of its payload; `None` if it isn't
+/// anything to compress: a Ping, or no text where it should be.
+pub(crate) fn send(
+    session: &mut Session,
+    payload: &mut Payload,
+    message: Expected,
+    fragment: Option<NonZeroUsize>,
+) -> Option<usize> {
+    let opcode = payload.opcode();
+    let payload = payload.message(message);
+    let message = match opcode {
+        Opcode::Text => Message::Text(str::from_utf8(payload).ok()?),
+        Opcode::Binary => Message::Binary(payload),
+        _ => return None,
+    };
+    let sent = match fragment {
+        Some(fragment) => session.codec.send_fragmented(message, fragment, &mut session.unsent),
+        None => session.codec.send(message, &mut session.unsent),
+    };
+    sent.ok().map(|()| payload.len())
+}
