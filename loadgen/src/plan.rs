@@ -9,20 +9,29 @@
 //!   connection i   starts at i / connect rate
 //!   message j of connection i   is due at (j * connections + i) / rate   after load begins
 //! ```
+//!
+//! That is so for even arrivals at one rate. A rate that changes makes times of the same numbers by a
+//! [`Course`]. Poisson arrivals have gaps of their own for each connection.
 
-use crate::clock::nanos;
-use crate::config::{Config, Load, Rate, Scenario};
+mod poisson;
+
+use crate::config::{Arrivals, Config, Course, Load, Scenario};
+use crate::random::{self, Use};
+use poisson::Independent;
 
 /// What a run does, connection by connection.
 #[derive(Clone, Debug)]
 pub struct Plan {
     connections: u64,
     workers: u64,
-    connect_rate: Option<Rate>,
+    connects: Option<Course>,
     script: Script,
     load: Option<Load>,
+    messages: Option<Course>,
+    arrivals: Arrivals,
     /// Messages of the run, or connections if none are sent.
     number: Option<u64>,
+    seed: u64,
 }
 
 /// What a connection does between its handshakes.
@@ -59,13 +68,27 @@ impl Plan {
             Scenario::OpenClose { number } => (Script::OpenClose, None, *number),
             Scenario::Hold(_) => (Script::Hold, config.load(), None),
         };
+        let pacing = &config.pacing;
+        let staged = pacing.stages.as_ref().map(|stages| Course::staged(stages, config.warmup));
+        // Stages are those of the messages, if any are sent.
+        let (messages, connects) = match (script, load) {
+            (Script::OpenClose, _) => (None, staged),
+            (_, None | Some(Load::Closed { .. })) => (None, None),
+            (_, Some(Load::Open { rate })) => (staged.or(Some(Course::Constant(rate))), None),
+            (_, Some(Load::Every { interval })) => {
+                (Some(Course::every(interval, config.connections)), None)
+            }
+        };
         Self {
             connections: config.connections,
             workers: config.part().workers(config.threads.get() as u64),
-            connect_rate: config.connect_rate,
+            connects: connects.or(config.connect_rate.map(Course::Constant)),
             script,
             load,
+            messages,
+            arrivals: pacing.arrivals,
             number,
+            seed: config.seed,
         }
     }
 
@@ -84,7 +107,7 @@ impl Plan {
     /// Whether connections begin on a schedule.
     #[must_use]
     pub const fn is_paced(&self) -> bool {
-        self.connect_rate.is_some()
+        self.connects.is_some()
     }
 
     /// Connections of `worker` that may be open at once, at least 1.
@@ -95,48 +118,103 @@ impl Plan {
         if slots == 0 { 1 } else { slots }
     }
 
-    /// The `n`th connection of `worker`; `None` if it has no more.
+    /// The connections of `worker` in their order.
     #[must_use]
-    pub fn connection(&self, worker: u64, n: u64) -> Option<ConnectionPlan> {
-        let index = n.checked_mul(self.workers)?.checked_add(worker)?;
-        let (end, messages) = match self.script {
-            Script::Echo => (self.connections, self.messages_of(index)),
-            Script::OpenClose => (self.number.unwrap_or(u64::MAX), 0),
-            Script::Hold => (self.connections, u64::MAX),
-        };
-        let start_ns = self.connect_rate.map(|rate| rate.due_ns(index));
-        let plan = ConnectionPlan { index, start_ns, messages, script: self.script };
-        (index < end).then_some(plan)
+    pub const fn connections(&self, worker: u64) -> Connections<'_> {
+        Connections { plan: self, next: worker, drawn: 0, events: 0.0 }
     }
 
     /// The messages of `worker` in the order in which they are due, under open loop.
     #[must_use]
     pub fn sends(&self, worker: u64) -> Option<Sends> {
-        let schedule = match self.load? {
-            Load::Closed { .. } => return None,
-            Load::Open { rate } => Schedule::Rate(rate),
-            Load::Every { interval } => Schedule::Interval(nanos(interval)),
-        };
-        Some(Sends {
-            schedule,
-            connections: self.connections,
-            workers: self.workers,
-            worker,
-            end: self.number.unwrap_or(u64::MAX),
-            connection: worker,
-            sequence: 0,
-        })
+        let course = self.messages.clone()?;
+        Some(Sends(match self.arrivals {
+            Arrivals::Constant => Order::Turns(Turns {
+                course,
+                connections: self.connections,
+                workers: self.workers,
+                worker,
+                end: self.number.unwrap_or(u64::MAX),
+                connection: worker,
+                sequence: 0,
+            }),
+            Arrivals::Poisson => {
+                let own = (worker..self.connections).step_by(usize::try_from(self.workers).ok()?);
+                let course =
+                    Independent::new(course, self.connections, self.number, self.seed, own);
+                Order::Independent(course)
+            }
+        }))
     }
 
-    /// The share of a connection: message `k` of the run goes to connection `k % connections`.
-    const fn messages_of(&self, index: u64) -> u64 {
-        match self.number {
-            None => u64::MAX,
-            Some(number) => {
-                let extra = if index < number % self.connections { 1 } else { 0 };
-                number / self.connections + extra
-            }
+    /// Messages that are planned between two times after load begins, a second.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a rate to more digits than it has")]
+    pub fn offered_per_s(&self, begin_ns: u64, end_ns: u64) -> Option<f64> {
+        let course = self.messages.as_ref()?;
+        if let Course::Constant(rate) = course {
+            return Some(rate.per_s());
         }
+        let events = course.events_before(end_ns) - course.events_before(begin_ns);
+        Some(events * 1e9 / end_ns.saturating_sub(begin_ns).max(1) as f64)
+    }
+}
+
+/// What a connection has of a number of messages: message `k` of the run goes to connection
+/// `k % connections`.
+const fn share(number: Option<u64>, connections: u64, index: u64) -> u64 {
+    match number {
+        None => u64::MAX,
+        Some(number) => {
+            let extra = if index < number % connections { 1 } else { 0 };
+            number / connections + extra
+        }
+    }
+}
+
+/// The connections of one worker in their order.
+#[derive(Clone, Debug)]
+pub struct Connections<'p> {
+    plan: &'p Plan,
+    next: u64,
+    /// Independent arrivals that have been drawn, of all workers' connections: they are few, and
+    /// their sum has no shorter way.
+    drawn: u64,
+    events: f64,
+}
+
+impl Connections<'_> {
+    /// When the next is to begin.
+    fn start_ns(&mut self) -> Option<u64> {
+        let course = self.plan.connects.as_ref()?;
+        if self.plan.arrivals == Arrivals::Constant {
+            return Some(course.due_nth_ns(self.next));
+        }
+        while self.drawn <= self.next {
+            let number = random::number(self.plan.seed, Use::ConnectionArrival, self.drawn, 0);
+            self.events += random::exponential(number);
+            self.drawn += 1;
+        }
+        Some(course.due_ns(self.events))
+    }
+}
+
+impl Iterator for Connections<'_> {
+    type Item = ConnectionPlan;
+
+    fn next(&mut self) -> Option<ConnectionPlan> {
+        let (plan, index) = (self.plan, self.next);
+        let (end, messages) = match plan.script {
+            Script::Echo => (plan.connections, share(plan.number, plan.connections, index)),
+            Script::OpenClose => (plan.number.unwrap_or(u64::MAX), 0),
+            Script::Hold => (plan.connections, u64::MAX),
+        };
+        if index >= end {
+            return None;
+        }
+        let start_ns = self.start_ns();
+        self.next = index.checked_add(plan.workers)?;
+        Some(ConnectionPlan { index, start_ns, messages, script: plan.script })
     }
 }
 
@@ -151,33 +229,45 @@ pub struct Send {
     pub sequence: u64,
 }
 
-/// When the messages of a run are due.
-#[derive(Clone, Copy, Debug)]
-enum Schedule {
-    /// So many a second, connection after connection.
-    Rate(Rate),
-    /// One on each connection in so many nanoseconds, evenly spread over them.
-    Interval(u64),
+/// The messages of one worker in the order in which they are due. Takes no memory for those to
+/// come.
+#[derive(Clone, Debug)]
+pub struct Sends(Order);
+
+#[derive(Clone, Debug)]
+enum Order {
+    Turns(Turns),
+    Independent(Independent),
 }
 
-impl Schedule {
-    /// When message `place` of the run is due, in nanoseconds after load begins.
-    fn due_ns(self, place: u64, connections: u64) -> u64 {
-        match self {
-            Self::Rate(rate) => rate.due_ns(place),
-            Self::Interval(ns) => {
-                let due_ns = u128::from(place) * u128::from(ns) / u128::from(connections);
-                u64::try_from(due_ns).unwrap_or(u64::MAX)
-            }
+impl Sends {
+    /// How many messages are still to come that are due before `ns`; of very many independent ones,
+    /// how many are to be expected.
+    #[must_use]
+    pub fn left_before(&self, ns: u64) -> u64 {
+        match &self.0 {
+            Order::Turns(turns) => turns.left_before(ns),
+            Order::Independent(independent) => independent.left_before(ns),
         }
     }
 }
 
-/// The messages of one worker in the order in which they are due. Takes no memory for those to
-/// come.
+impl Iterator for Sends {
+    type Item = Send;
+
+    #[inline]
+    fn next(&mut self) -> Option<Send> {
+        match &mut self.0 {
+            Order::Turns(turns) => turns.next(),
+            Order::Independent(independent) => independent.next(),
+        }
+    }
+}
+
+/// Even arrivals: one connection after the other, and again.
 #[derive(Clone, Debug)]
-pub struct Sends {
-    schedule: Schedule,
+struct Turns {
+    course: Course,
     connections: u64,
     workers: u64,
     worker: u64,
@@ -186,7 +276,23 @@ pub struct Sends {
     sequence: u64,
 }
 
-impl Iterator for Sends {
+impl Turns {
+    fn left_before(&self, ns: u64) -> u64 {
+        let place = self.sequence.saturating_mul(self.connections).saturating_add(self.connection);
+        let end = self.course.due_before(ns).min(self.end);
+        self.own_before(end).saturating_sub(self.own_before(place))
+    }
+
+    /// How many of the first `places` messages of the run are this worker's.
+    fn own_before(&self, places: u64) -> u64 {
+        let own_of =
+            |connections: u64| connections.saturating_sub(self.worker).div_ceil(self.workers);
+        let (rounds, rest) = (places / self.connections, places % self.connections);
+        rounds * own_of(self.connections) + own_of(rest)
+    }
+}
+
+impl Iterator for Turns {
     type Item = Send;
 
     fn next(&mut self) -> Option<Send> {
@@ -195,7 +301,7 @@ impl Iterator for Sends {
             return None;
         }
         let send = Send {
-            due_ns: self.schedule.due_ns(place, self.connections),
+            due_ns: self.course.due_nth_ns(place),
             connection: self.connection,
             sequence: self.sequence,
         };
@@ -211,34 +317,46 @@ impl Iterator for Sends {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Rate;
 
     fn plan(connections: u64, workers: u64, rate: u64, number: Option<u64>) -> Plan {
+        let course = |per_s: u64| Some(Course::Constant(Rate::new(per_s * 1_000).unwrap()));
         Plan {
             connections,
             workers,
-            connect_rate: Rate::new(100_000),
+            connects: course(100),
             script: Script::Echo,
             load: Some(Load::Open { rate: Rate::new(rate * 1_000).unwrap() }),
+            messages: course(rate),
+            arrivals: Arrivals::Constant,
             number,
+            seed: 42,
         }
+    }
+
+    fn poisson(connections: u64, workers: u64, rate: u64, number: Option<u64>) -> Plan {
+        Plan { arrivals: Arrivals::Poisson, ..plan(connections, workers, rate, number) }
     }
 
     #[test]
     fn any_split_has_the_same_connections() {
-        let whole: Vec<_> =
-            (0..10).map_while(|n| plan(10, 1, 7, Some(33)).connection(0, n)).collect();
+        let whole: Vec<_> = plan(10, 1, 7, Some(33)).connections(0).collect();
         assert_eq!(whole.len(), 10);
         assert_eq!(whole[3].start_ns, Some(30_000_000));
         assert_eq!(whole.iter().map(|c| c.messages).sum::<u64>(), 33);
+        let independent: Vec<_> = poisson(10, 1, 7, Some(33)).connections(0).collect();
+        assert!(independent.is_sorted_by_key(|connection| connection.start_ns));
+        assert_ne!(independent, whole);
         for workers in 1..=10 {
-            let plan = plan(10, workers, 7, Some(33));
-            let mut parts: Vec<_> = (0..workers)
-                .flat_map(|w| (0..).map_while(move |n| Some((w, n))).take(10))
-                .filter_map(|(w, n)| plan.connection(w, n))
-                .collect();
-            parts.sort_by_key(|connection| connection.index);
-            assert_eq!(parts, whole, "{workers} workers");
-            assert_eq!((0..workers).map(|w| plan.slots(w)).sum::<u64>(), 10);
+            for (plan, whole) in [
+                (plan(10, workers, 7, Some(33)), &whole),
+                (poisson(10, workers, 7, Some(33)), &independent),
+            ] {
+                let mut parts: Vec<_> = (0..workers).flat_map(|w| plan.connections(w)).collect();
+                parts.sort_by_key(|connection| connection.index);
+                assert_eq!(&parts, whole, "{workers} workers");
+                assert_eq!((0..workers).map(|w| plan.slots(w)).sum::<u64>(), 10);
+            }
         }
     }
 
@@ -247,16 +365,40 @@ mod tests {
         let whole: Vec<_> = plan(10, 1, 1_000, Some(57)).sends(0).unwrap().collect();
         assert_eq!(whole.len(), 57);
         assert_eq!(whole[12], Send { due_ns: 12_000_000, connection: 2, sequence: 1 });
+        let independent: Vec<_> = poisson(10, 1, 1_000, Some(57)).sends(0).unwrap().collect();
+        assert_eq!(independent.len(), 57);
         for workers in 1..=10 {
-            let plan = plan(10, workers, 1_000, Some(57));
-            let mut parts = Vec::new();
-            for worker in 0..workers {
-                let sends: Vec<_> = plan.sends(worker).unwrap().collect();
-                assert!(sends.is_sorted_by_key(|send| send.due_ns), "{workers} workers");
-                parts.extend(sends);
+            for (plan, whole) in [
+                (plan(10, workers, 1_000, Some(57)), &whole),
+                (poisson(10, workers, 1_000, Some(57)), &independent),
+            ] {
+                let mut parts = Vec::new();
+                for worker in 0..workers {
+                    let sends: Vec<_> = plan.sends(worker).unwrap().collect();
+                    assert!(sends.is_sorted_by_key(|send| send.due_ns), "{workers} workers");
+                    parts.extend(sends);
+                }
+                parts.sort_by_key(|send| send.due_ns);
+                assert_eq!(&parts, whole, "{workers} workers");
             }
-            parts.sort_by_key(|send| send.due_ns);
-            assert_eq!(parts, whole, "{workers} workers");
+        }
+    }
+
+    #[test]
+    fn what_is_left_is_what_would_still_come() {
+        for workers in [1, 3, 7] {
+            for plan in [plan(7, workers, 100, Some(240)), plan(7, workers, 100, None)] {
+                for worker in 0..workers {
+                    let mut sends = plan.sends(worker).unwrap();
+                    for _ in 0..40 {
+                        for ns in [0, 1, 500_000_000, 1_230_000_000, 9_000_000_000] {
+                            let come = sends.clone().take_while(|send| send.due_ns < ns).count();
+                            assert_eq!(sends.left_before(ns), come as u64, "{worker}/{workers}");
+                        }
+                        sends.next();
+                    }
+                }
+            }
         }
     }
 
@@ -271,7 +413,7 @@ mod tests {
         let (mut connections, mut sends) = (Vec::new(), Vec::new());
         for worker in 0..config.threads.get() as u64 {
             let worker = config.part().worker(worker);
-            connections.extend((0..).map_while(|n| plan.connection(worker, n)));
+            connections.extend(plan.connections(worker));
             sends.extend(plan.sends(worker).into_iter().flatten());
         }
         assert_eq!(connections.len() as u64, config.connections_here());
@@ -280,7 +422,14 @@ mod tests {
 
     #[test]
     fn segments_together_are_one_run_whatever_their_threads() {
-        let line = "run ws://h/ -c 47 -n 1234 -R 333 -C 70 --seed 1";
+        for arrivals in ["", " --arrivals poisson", " --stage 2s:900"] {
+            segments_are_one_run(&format!(
+                "run ws://h/ -c 47 -n 1234 -R 333 -C 70 --seed 1{arrivals}"
+            ));
+        }
+    }
+
+    fn segments_are_one_run(line: &str) {
         let (mut connections, mut sends) = planned(&format!("{line} -t 1"));
         connections.sort_by_key(|connection| connection.index);
         sends.sort_by_key(|send| send.due_ns);
@@ -308,7 +457,7 @@ mod tests {
             assert_eq!(sent[usize::try_from(send.connection).unwrap()], send.sequence);
             sent[usize::try_from(send.connection).unwrap()] += 1;
         }
-        let shares: Vec<_> = (0..7).map(|index| plan.messages_of(index)).collect();
+        let shares: Vec<_> = (0..7).map(|index| share(Some(24), 7, index)).collect();
         assert_eq!(shares, sent);
     }
 
@@ -316,24 +465,44 @@ mod tests {
     fn pings_of_a_held_connection_are_an_interval_apart_and_spread_over_connections() {
         let mut plan = plan(3, 2, 1, None);
         plan.script = Script::Hold;
-        plan.load = Some(Load::Every { interval: std::time::Duration::from_secs(30) });
+        let interval = std::time::Duration::from_secs(30);
+        plan.load = Some(Load::Every { interval });
+        plan.messages = Some(Course::every(interval, plan.connections));
         let due = |worker| -> Vec<_> {
             let sends = plan.sends(worker).unwrap().take(4);
             sends.map(|send| (send.connection, send.due_ns / 1_000_000_000)).collect()
         };
         assert_eq!(due(0), [(0, 0), (2, 20), (0, 30), (2, 50)]);
         assert_eq!(due(1), [(1, 10), (1, 40), (1, 70), (1, 100)]);
-        assert_eq!(plan.connection(1, 0).unwrap().messages, u64::MAX);
-        assert_eq!(plan.connection(1, 1), None);
+        let connections: Vec<_> = plan.connections(1).collect();
+        assert_eq!((connections.len(), connections[0].messages), (1, u64::MAX));
     }
 
     #[test]
     fn connections_without_end_when_each_is_closed_at_once() {
         let mut plan = plan(4, 2, 1, None);
         plan.script = Script::OpenClose;
-        assert_eq!(plan.connection(1, 1_000_000).unwrap().index, 2_000_001);
+        assert_eq!(plan.connections(1).nth(100_000).unwrap().index, 200_001);
         plan.number = Some(5);
-        let count = |worker| (0..10).filter_map(|n| plan.connection(worker, n)).count();
+        let count = |worker| plan.connections(worker).count();
         assert_eq!((count(0), count(1)), (3, 2));
+    }
+
+    #[test]
+    fn connections_begin_faster_and_faster_in_a_stage() {
+        let stages = crate::config::Stages {
+            start_per_1000_s: 0,
+            stages: [crate::config::Stage {
+                length: std::time::Duration::from_secs(10),
+                per_1000_s: 100_000,
+            }]
+            .into(),
+        };
+        let mut plan = plan(4, 2, 1, None);
+        plan.script = Script::OpenClose;
+        plan.connects = Some(Course::staged(&stages, std::time::Duration::ZERO));
+        let starts: Vec<_> = plan.connections(1).map_while(|c| c.start_ns).take(250).collect();
+        let early = starts.iter().filter(|&&ns| ns < 5_000_000_000).count();
+        assert!(early.abs_diff(62) <= 1, "a quarter of them in half of the time: {early}");
     }
 }

@@ -154,6 +154,15 @@ impl Verdict {
                     overdue * 100.0
                 ),
             );
+        } else if evidence.overdue > 0 {
+            self.because(
+                State::Degraded,
+                format!(
+                    "the client was held up: {} messages were more than --catch-up late, or had no \
+                     time left, and were not sent",
+                    units::count(evidence.overdue)
+                ),
+            );
         }
         if let Some(lag_ns) =
             evidence.connect_lag_p99_ns.filter(|&lag_ns| lag_ns > CONNECT_LAG_DEGRADED_NS)
@@ -275,7 +284,7 @@ mod tests {
     #[test]
     fn each_piece_of_evidence_has_its_state_and_reason() {
         type Change = fn(&mut Evidence);
-        let rows: [(&str, State, &str, Change); 13] = [
+        let rows: [(&str, State, &str, Change); 14] = [
             ("lag", State::Degraded, "sent late (send.lag p99 2.00 ms)", |evidence| {
                 evidence.send_lag_p99_ns = Some(2_000_000);
             }),
@@ -286,6 +295,7 @@ mod tests {
             ("long lag", State::Saturated, "sent late", |evidence| {
                 evidence.send_lag_p99_ns = Some(11_000_000);
             }),
+            ("held up", State::Degraded, "held up: 5 messages", |evidence| evidence.overdue = 5),
             ("overdue", State::Saturated, "not sent 5.0 %", |evidence| evidence.overdue = 50),
             ("connects", State::Degraded, "connections began late", |evidence| {
                 evidence.connect_lag_p99_ns = Some(20_000_000);

@@ -37,7 +37,8 @@ pub(super) fn plans(plans: &mut Vec<Plan>) {
     }
     // The smallest fragments, 131,072 of them (as many as `Limits` allows), a half and a quarter:
     // a byte costs the same in all three, for work is linear.
-    for (work, fragment_len) in [("in fragments of 1 byte", 1), ("in fragments of 128 bytes", 128)] {
+    for (work, fragment_len) in [("in fragments of 1 byte", 1), ("in fragments of 128 bytes", 128)]
+    {
         for fragments in [32_768, 65_536, 131_072] {
             let size = fragments * fragment_len;
             plans.push(Plan::new("message", work, size, move || fragmented(size, fragment_len)));

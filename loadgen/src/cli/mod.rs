@@ -7,6 +7,7 @@
 mod deflate;
 mod gate;
 mod message;
+mod pace;
 pub mod quantity;
 mod scenario;
 mod shard;
@@ -17,11 +18,12 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Mask, Output, Rate};
+use crate::config::{Mask, Output, Rate, RateAsked};
 use crate::serve::Mode;
 pub use deflate::{AcceptArgs, OfferArgs};
 pub use gate::GateArgs;
 pub use message::MessageArgs;
+pub use pace::PaceArgs;
 pub use scenario::HoldArgs;
 pub use shard::ShardArgs;
 
@@ -62,9 +64,17 @@ pub struct RunArgs {
     /// Messages in all, then the run ends [default: no limit]
     #[arg(short = 'n', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub messages: Option<u64>,
-    /// Messages a second in all, sent on schedule whether replies come or not (open loop)
-    #[arg(short = 'R', long, value_name = "N", value_parser = quantity::rate, allow_hyphen_values = true)]
-    pub rate: Option<Rate>,
+    /// Messages a second in all, or of each connection as in 10/conn, sent on schedule whether
+    /// replies come or not (open loop)
+    #[arg(short = 'R', long, value_name = "N", value_parser = RateAsked::parse, allow_hyphen_values = true)]
+    pub rate: Option<RateAsked>,
+    /// How late a message may be sent after this program was held up (open loop); what is later is
+    /// left out, and counted
+    #[arg(long, value_name = "T", default_value = "1s", value_parser = quantity::duration, allow_hyphen_values = true)]
+    pub catch_up: Duration,
+    /// How the rate changes, and how messages are spread.
+    #[command(flatten)]
+    pub pace: PaceArgs,
     /// Messages outstanding on each connection (closed loop) [default: 1]
     #[arg(short = 'p', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub pipeline: Option<u64>,
@@ -91,6 +101,9 @@ pub struct ConnectArgs {
     /// Connections to open in all, then the run ends [default: no limit]
     #[arg(short = 'n', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub number: Option<u64>,
+    /// How the rate changes, and how connections are spread.
+    #[command(flatten)]
+    pub pace: PaceArgs,
 }
 
 /// What every command that makes load has.
@@ -288,7 +301,7 @@ mod tests {
         let Command::Run(args) = *command else { panic!() };
         assert_eq!(args.load.url.as_deref(), Some("ws://h/"));
         assert_eq!((args.load.connections, args.messages), (10_000, Some(1_000_000)));
-        assert_eq!(args.rate, Rate::new(50_000_000));
+        assert_eq!(args.rate, Rate::new(50_000_000).map(RateAsked::of));
         assert_eq!(args.message.size, Some(SizesAsked::One(4_096)));
         assert_eq!((args.message.binary, args.load.seed), (true, Some(7)));
         assert_eq!(args.load.request.headers, [("X-A".to_owned(), "b".to_owned())]);

@@ -1,5 +1,6 @@
 //! What messages are asked for to what is in them.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use wscodec::DataKind;
 
 use super::sizes::{Sizes, SizesAsked, too_large};
 use super::template::Template;
-use super::{PAYLOAD_SIZE_MAX, lines};
+use super::{PAYLOAD_SIZE_MAX, lines, within};
 use crate::cli::MessageArgs;
 
 const PAYLOAD_SIZE_DEFAULT: u64 = 64;
@@ -96,6 +97,12 @@ impl Content {
             Self::Templates(all) => all.iter().map(Template::size_most).max().unwrap_or(0),
         }
     }
+}
+
+/// Bytes of a frame, as many as a payload may have.
+pub(super) fn fragment(size: u64) -> Result<NonZeroUsize, String> {
+    let size = within("--fragment", size, 1, PAYLOAD_SIZE_MAX)?;
+    Ok(usize::try_from(size).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN))
 }
 
 /// The messages of a file.

@@ -4,9 +4,11 @@
 //! one line, before anything is connected.
 
 mod content;
+mod course;
 pub mod deflate;
 mod lines;
 mod output;
+mod pacing;
 mod rate;
 mod scenario;
 mod segment;
@@ -26,7 +28,9 @@ use wscodec::DataKind;
 use crate::cli::{ConnectArgs, LoadArgs, RequestArgs, RunArgs};
 use crate::threshold::Threshold;
 pub use content::Content;
+pub use course::{Arrivals, Course, Stage, Stages};
 pub use output::Output;
+pub use pacing::{Pacing, RateAsked, StageAsked};
 pub use rate::Rate;
 pub use scenario::Hold;
 pub use segment::Segment;
@@ -69,8 +73,11 @@ pub struct Config {
     pub start_at: Option<SystemTime>,
     /// How long after the run's begin load begins; `None` is as soon as all connections are open.
     pub ramp: Option<Duration>,
-    /// Connections begun a second; `None` is as fast as the server takes them.
+    /// Connections begun a second, the most if that changes; `None` is as fast as the server takes
+    /// them.
     pub connect_rate: Option<Rate>,
+    /// How messages, and connections that have a rate, keep to it.
+    pub pacing: Pacing,
     /// Worker threads, at most one for each connection.
     pub threads: NonZeroUsize,
     /// The time that is measured.
@@ -152,7 +159,7 @@ pub enum Load {
     },
     /// On schedule, whether replies come or not.
     Open {
-        /// Of all connections together.
+        /// Of all connections together; the highest if it changes.
         rate: Rate,
     },
     /// On schedule: on each connection once an interval.
@@ -224,25 +231,23 @@ impl Config {
     /// # Errors
     /// One line: what is wrong, and what to do.
     pub fn of_run(args: RunArgs) -> Result<Self, String> {
-        let load = match (args.rate, args.pipeline) {
-            (Some(_), Some(_)) => {
-                return Err("-R (open loop) and -p (closed loop) exclude each other; \
-                            use one of them"
-                    .into());
-            }
-            (Some(rate), None) => Load::Open { rate },
-            (None, pipeline) => {
-                let pipeline = within("-p", pipeline.unwrap_or(1), 1, PIPELINE_MAX)?;
-                Load::Closed { pipeline: u32::try_from(pipeline).unwrap_or(u32::MAX) }
-            }
-        };
+        let connections = args.load.connections;
+        let (mut pacing, rate) = Pacing::new(&args.pace, "-R", args.rate, connections)?;
+        let load = pacing::loop_of(&args, &pacing, rate)?;
         let content = Content::new(&args.message)?;
         let kind = args.message.kind();
-        let fragment = args.message.fragment.map(fragment).transpose()?;
+        let fragment = args.message.fragment.map(content::fragment).transpose()?;
         let messages =
             args.messages.map(|messages| within("-n", messages, 1, u64::MAX)).transpose()?;
         let scenario = Scenario::Echo(Echo { load, messages, kind, content, fragment });
-        let mut config = Self::of_load(scenario, args.load)?;
+        if pacing.arrivals == Arrivals::Poisson && rate.or(args.load.connect_rate).is_none() {
+            return Err(
+                "--arrivals says how a rate is spread; use it with -R, -C or --stage".into()
+            );
+        }
+        pacing.catch_up = bounded("--catch-up", args.catch_up, Duration::ZERO, TIMEOUT_MAX)?;
+        let mut config = Self::of_load(scenario, pacing::staged(args.load, &pacing)?)?;
+        config.pacing = pacing;
         config.warmup = bounded("-w", args.warmup, Duration::ZERO, DURATION_MAX)?;
         config.drain_timeout =
             bounded("--drain-timeout", args.drain_timeout, Duration::ZERO, TIMEOUT_MAX)?;
@@ -257,7 +262,15 @@ impl Config {
     /// One line: what is wrong, and what to do.
     pub fn of_connect(args: ConnectArgs) -> Result<Self, String> {
         let number = args.number.map(|number| within("-n", number, 1, u64::MAX)).transpose()?;
-        Self::of_load(Scenario::OpenClose { number }, args.load)
+        let rate = args.load.connect_rate.map(RateAsked::of);
+        let (pacing, rate) = Pacing::new(&args.pace, "-C", rate, args.load.connections)?;
+        if pacing.arrivals == Arrivals::Poisson && rate.is_none() {
+            return Err("--arrivals says how a rate is spread; use it with -C or --stage".into());
+        }
+        let load = pacing::staged(args.load, &pacing)?;
+        let mut config = Self::of_load(Scenario::OpenClose { number }, load)?;
+        (config.pacing, config.connect_rate) = (pacing, rate);
+        Ok(config)
     }
 
     /// The messages, if any are sent.
@@ -329,6 +342,7 @@ impl Config {
                 .map(|ramp| bounded("--ramp", ramp, Duration::ZERO, DURATION_MAX))
                 .transpose()?,
             connect_rate: args.connect_rate,
+            pacing: Pacing::default(),
             threads: NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN),
             duration: bounded("-d", duration, Duration::from_millis(1), DURATION_MAX)?,
             warmup: Duration::ZERO,
@@ -339,7 +353,7 @@ impl Config {
             seed: args.seed.unwrap_or_else(|| RandomState::new().hash_one(0) & 0xffff_ffff),
             labels: args.labels,
             thresholds: args.gate.thresholds,
-            outputs: outputs(args.outputs)?,
+            outputs: output::outputs(args.outputs)?,
             talk: match (args.quiet, args.no_progress) {
                 (true, _) => Talk::Quiet,
                 (false, true) => Talk::Notes,
@@ -401,12 +415,6 @@ impl Request {
     }
 }
 
-/// Bytes of a frame, as many as a payload may have.
-fn fragment(size: u64) -> Result<NonZeroUsize, String> {
-    let size = within("--fragment", size, 1, PAYLOAD_SIZE_MAX)?;
-    Ok(usize::try_from(size).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN))
-}
-
 /// Refuses what segments could not agree on.
 fn check_segment(args: &LoadArgs, scenario: &Scenario) -> Result<(), String> {
     if args.shard.ramp.is_some() && matches!(scenario, Scenario::OpenClose { .. }) {
@@ -435,20 +443,6 @@ fn check_segment(args: &LoadArgs, scenario: &Scenario) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-/// Text goes to stdout unless something else does.
-fn outputs(asked: Vec<Output>) -> Result<Vec<Output>, String> {
-    let on_stdout =
-        asked.iter().filter(|output| matches!(output, Output::Text | Output::Json(None))).count();
-    if on_stdout > 1 {
-        return Err("two outputs on stdout; give a file to all but one, as in -o json=FILE".into());
-    }
-    let mut outputs = asked;
-    if on_stdout == 0 {
-        outputs.insert(0, Output::Text);
-    }
-    Ok(outputs)
 }
 
 fn within(flag: &str, value: u64, least: u64, most: u64) -> Result<u64, String> {
@@ -507,6 +501,21 @@ mod tests {
     }
 
     #[test]
+    fn rates_of_each_connection_and_stages() {
+        let open = |line: &str| config(line).unwrap().echo().unwrap().load;
+        let rate = |per_s: u64| Load::Open { rate: Rate::new(per_s * 1_000).unwrap() };
+        assert_eq!(open("run -R 10/conn -c 50"), rate(500));
+        assert_eq!(open("run --stage 30s:10k --stage 1m:0"), rate(10_000));
+        let staged = config("run -R 5 -w 1s --stage 30s:10k --stage 1m:0").unwrap();
+        assert_eq!(staged.duration, Duration::from_secs(90));
+        assert_eq!(staged.pacing.stages.unwrap().start_per_1000_s, 5_000);
+        let staged = config("connect -C 5 --stage 30s:10k -n 9").unwrap();
+        assert_eq!(staged.duration, Duration::from_secs(30));
+        assert_eq!(staged.connect_rate, Rate::new(10_000_000));
+        assert_eq!(config("run").unwrap().pacing.catch_up, Duration::from_secs(1));
+    }
+
+    #[test]
     fn threads_are_at_most_one_a_connection() {
         assert_eq!(config("run -c 3 -t 8").unwrap().threads.get(), 3);
     }
@@ -535,7 +544,18 @@ mod tests {
             ("run --fragment 0", "--fragment 0 is out of range; use 1 to 67108864"),
             ("run -c 1M -p 100", "messages outstanding"),
             ("run -c 10k -s 1M", "GiB outstanding"),
-            ("run -R 5 -p 2", "exclude each other"),
+            ("run -R 5 -p 2", "-R (open loop) and -p (closed loop) exclude each other"),
+            ("run --stage 1s:5 -p 2", "--stage (open loop) and -p"),
+            ("run --stage 1s:5 -d 5s", "-d and --stage exclude each other"),
+            ("run --stage 1s:5 -w 1s", "needs -R, the rate of the warm-up"),
+            ("run --stage 1s:0 --stage 5s:0", "all rates are 0"),
+            ("run --stage 0s:5", "--stage, all together, 0ns is out of range"),
+            ("run -R 1M/conn -c 1k", "-R times -c 1000 is too much"),
+            ("run --stage 1s:1M/conn -c 1k", "--stage times -c 1000 is too much"),
+            ("run --arrivals poisson", "use it with -R, -C or --stage"),
+            ("run -R 5 --catch-up 2h", "--catch-up"),
+            ("connect --arrivals poisson", "use it with -C or --stage"),
+            ("connect --stage 1s:5 -d 5s", "-d and --stage exclude each other"),
             ("run -m x -s 5", "exclude each other"),
             ("run --connect-timeout 0s", "--connect-timeout"),
             ("run --close-timeout 2h", "--close-timeout"),

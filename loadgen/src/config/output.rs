@@ -25,3 +25,17 @@ impl Output {
         }
     }
 }
+
+/// Text goes to stdout unless something else does.
+pub(super) fn outputs(asked: Vec<Output>) -> Result<Vec<Output>, String> {
+    let on_stdout =
+        asked.iter().filter(|output| matches!(output, Output::Text | Output::Json(None))).count();
+    if on_stdout > 1 {
+        return Err("two outputs on stdout; give a file to all but one, as in -o json=FILE".into());
+    }
+    let mut outputs = asked;
+    if on_stdout == 0 {
+        outputs.insert(0, Output::Text);
+    }
+    Ok(outputs)
+}

@@ -183,6 +183,9 @@ pub struct MessageCounts {
     pub unsent_closed: u64,
     /// Planned, and not sent because too much was queued for a server that doesn't read.
     pub unsent_backlog: u64,
+    /// Planned, and not sent because this program was too late: beyond what it may catch up with, or
+    /// at the end.
+    pub unsent_late: u64,
 }
 
 impl MessageCounts {
@@ -195,6 +198,7 @@ impl MessageCounts {
         self.reordered += other.reordered;
         self.unsent_closed += other.unsent_closed;
         self.unsent_backlog += other.unsent_backlog;
+        self.unsent_late += other.unsent_late;
     }
 }
 

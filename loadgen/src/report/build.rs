@@ -11,17 +11,18 @@ use super::hold::HoldReport;
 use super::{
     Bounds, Bytes, Client, ClosingReport, ConfigReport, Connections, DeflateReport, ErrorReport,
     Generator, HistogramReport, HostReport, Interval, Label, Messages, OutcomeReport, Phases,
-    Report, RowReport, SCHEMA_VERSION, SegmentReport, SpanReport, TargetReport, TimeSeries,
-    VerdictReport, WorkerShare,
+    Report, RowReport, SCHEMA_VERSION, SegmentReport, SpanReport, StageReport, StagesReport,
+    TargetReport, TimeSeries, VerdictReport, WorkerShare,
 };
 use crate::clock::nanos;
-use crate::config::{Config, Content, Load, Rate, Scenario};
+use crate::config::{Config, Content, Load, Rate, Scenario, Stage, Stages};
 use crate::coordinator::Observed;
 use crate::host::Host;
 use crate::metrics::balance::imbalances;
 use crate::metrics::{
     Failures, HIGHEST_NS, LOWEST_NS, MessageCounts, Metric, Metrics, SIGNIFICANT_DIGITS,
 };
+use crate::plan::Plan;
 use crate::verdict::{Evidence, Verdict};
 use crate::worker::{BACKLOG_MAX, UNANSWERED_MAX, WorkerReport};
 
@@ -77,7 +78,10 @@ impl Report {
             },
             host: host(subject.host),
             connections: connections(&metrics, &phases, config),
-            messages: config.echo().is_some().then(|| messages(&metrics, &phases, config)),
+            messages: config.echo().is_some().then(|| Messages {
+                offered_per_s: offered_per_s(config, observed, &phases),
+                ..messages(&metrics, &phases)
+            }),
             hold: config.hold().map(|hold| HoldReport::new(hold, &metrics)),
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
             deflate: DeflateReport::new(config, &metrics.deflate),
@@ -125,6 +129,8 @@ impl Report {
 fn resolved(config: &Config) -> ConfigReport {
     let echo = config.echo();
     let load = echo.map(|echo| echo.load);
+    let is_staged = config.pacing.stages.is_some();
+    let is_open_loop = config.load().is_some_and(Load::is_scheduled);
     ConfigReport {
         segment: config
             .segment
@@ -132,7 +138,10 @@ fn resolved(config: &Config) -> ConfigReport {
         start_at_unix_ms: config.start_at.map(unix_ms),
         ramp_ns: config.ramp.map(nanos),
         connections: config.connections,
-        connect_rate_per_s: config.connect_rate.map(Rate::per_s),
+        connect_rate_per_s: config
+            .connect_rate
+            .filter(|_| echo.is_some() || !is_staged)
+            .map(Rate::per_s),
         threads: config.threads.get() as u64,
         load: load.map(|load| match load {
             Load::Closed { .. } => "closed".into(),
@@ -142,7 +151,10 @@ fn resolved(config: &Config) -> ConfigReport {
             Load::Closed { pipeline } => Some(pipeline),
             Load::Open { .. } | Load::Every { .. } => None,
         }),
-        rate_per_s: load.and_then(offered),
+        rate_per_s: load.and_then(constant_rate).filter(|_| !is_staged),
+        arrivals: config.pacing.arrivals.name().into(),
+        stages: config.pacing.stages.as_ref().map(stages),
+        catch_up_ns: is_open_loop.then(|| nanos(config.pacing.catch_up)),
         number: match &config.scenario {
             Scenario::Echo(echo) => echo.messages,
             Scenario::OpenClose { number } => *number,
@@ -182,10 +194,23 @@ fn unix_ms(time: SystemTime) -> u64 {
     nanos(since_1970.unwrap_or_default()) / 1_000_000
 }
 
-fn offered(load: Load) -> Option<f64> {
+fn constant_rate(load: Load) -> Option<f64> {
     match load {
         Load::Closed { .. } | Load::Every { .. } => None,
         Load::Open { rate } => Some(rate.per_s()),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most 10^11, which an f64 holds exactly")]
+fn stages(stages: &Stages) -> StagesReport {
+    let per_s = |per_1000_s: u64| per_1000_s as f64 / 1_000.0;
+    let stage = |stage: &Stage| StageReport {
+        length_ns: nanos(stage.length),
+        target_per_s: per_s(stage.per_1000_s),
+    };
+    StagesReport {
+        start_per_s: per_s(stages.start_per_1000_s),
+        stages: stages.stages.iter().map(stage).collect(),
     }
 }
 
@@ -237,11 +262,20 @@ fn connections(metrics: &Metrics, phases: &Phases, config: &Config) -> Connectio
     }
 }
 
+/// What was planned for the measured time.
 #[expect(clippy::cast_precision_loss, reason = "a share of 10^10 connections at most")]
-fn messages(metrics: &Metrics, phases: &Phases, config: &Config) -> Messages {
+fn offered_per_s(config: &Config, observed: &Observed, phases: &Phases) -> Option<f64> {
+    let begin_ns = observed.times?.load_begin_ns;
+    let [begin_ns, end_ns] = phases.measured.map(|measured| {
+        [measured.begin_ns, measured.end_ns].map(|ns| ns.saturating_sub(begin_ns))
+    })?;
     let share = config.connections_here() as f64 / config.connections as f64;
+    Plan::new(config).offered_per_s(begin_ns, end_ns).map(|rate| rate * share)
+}
+
+fn messages(metrics: &Metrics, phases: &Phases) -> Messages {
     Messages {
-        offered_per_s: config.echo().and_then(|echo| offered(echo.load)).map(|rate| rate * share),
+        offered_per_s: None,
         achieved_per_s: per_s(metrics.arrived, phases),
         arrived: metrics.arrived,
         measured: span(&metrics.measured),
@@ -261,6 +295,7 @@ fn span(counts: &MessageCounts) -> SpanReport {
         reordered: counts.reordered,
         unsent_closed: counts.unsent_closed,
         unsent_backlog: counts.unsent_backlog,
+        unsent_late: counts.unsent_late,
     }
 }
 
@@ -354,22 +389,7 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
     let out_of_range =
         |metric| metrics.distributions.of(metric).map_or(0, |found| found.below() + found.above());
     let counts = &metrics.measured;
-    let accounted = counts.sent + counts.unsent_closed + counts.unsent_backlog;
-    let due = match (config.echo().map(|echo| (echo.load, echo.messages)), observed.times) {
-        (Some((Load::Open { rate }, messages)), Some(times)) if !observed.is_interrupted => {
-            let before = |ns: u64| {
-                let of_all = rate.due_before(ns - times.load_begin_ns);
-                let of_all = of_all.min(messages.unwrap_or(u64::MAX));
-                config.part().messages(of_all, config.connections)
-            };
-            before(times.window_end_ns) - before(times.window_begin_ns)
-        }
-        _ => accounted,
-    };
-    // Connections that are all gone leave the rest of the schedule unsent, which is the server's
-    // doing.
-    let is_alone =
-        metrics.closings.keys().all(|closing| closing.by == crate::metrics::Side::Server);
+    let unsent = counts.unsent_closed + counts.unsent_backlog + counts.unsent_late;
     Evidence {
         is_open_loop: config.load().is_some_and(Load::is_scheduled),
         is_embedded: config.target.is_none(),
@@ -380,8 +400,8 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
         },
         send_lag_p99_ns: p99(Metric::SendLag),
         connect_lag_p99_ns: p99(Metric::ConnectLag),
-        due,
-        overdue: if is_alone { 0 } else { due.saturating_sub(accounted) },
+        due: counts.sent + unsent,
+        overdue: counts.unsent_late,
         unsent_backlog: counts.unsent_backlog + metrics.warmup.unsent_backlog,
         cpu_share: observed
             .workers

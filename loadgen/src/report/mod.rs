@@ -102,7 +102,7 @@ pub struct ConfigReport {
     pub ramp_ns: Option<u64>,
     /// Connections open at once; of the whole run, as rates and numbers are.
     pub connections: u64,
-    /// Connections begun a second; `null` is as fast as the server takes them.
+    /// Connections begun a second, if that is constant; `null` is as fast as the server takes them.
     pub connect_rate_per_s: Option<f64>,
     /// Worker threads.
     pub threads: u64,
@@ -110,8 +110,14 @@ pub struct ConfigReport {
     pub load: Option<String>,
     /// Messages outstanding on each connection (closed loop).
     pub pipeline: Option<u32>,
-    /// Messages a second in all (open loop).
+    /// Messages a second in all, if that is constant (open loop).
     pub rate_per_s: Option<f64>,
+    /// How a rate is spread: `constant` or `poisson`.
+    pub arrivals: String,
+    /// How the rate changes: of messages, or of connections if none are sent.
+    pub stages: Option<StagesReport>,
+    /// How late a message may be sent (open loop).
+    pub catch_up_ns: Option<u64>,
     /// How many messages, or connections if none are sent, in all.
     pub number: Option<u64>,
     /// Bytes that no payload has more than.
@@ -162,6 +168,24 @@ pub struct SegmentReport {
     pub index: u64,
     /// How many there are.
     pub of: u64,
+}
+
+/// How a rate changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StagesReport {
+    /// The rate before the first stage.
+    pub start_per_s: f64,
+    /// In their order.
+    pub stages: Vec<StageReport>,
+}
+
+/// A part of a run in which the rate goes in a line to another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageReport {
+    /// How long it takes.
+    pub length_ns: u64,
+    /// The rate at its end.
+    pub target_per_s: f64,
 }
 
 /// A label.
@@ -286,6 +310,8 @@ pub struct SpanReport {
     pub unsent_closed: u64,
     /// Due, and not sent because the server didn't read.
     pub unsent_backlog: u64,
+    /// Due, and not sent because the client was too late.
+    pub unsent_late: u64,
 }
 
 /// Bytes on sockets.

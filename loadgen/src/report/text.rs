@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::{HistogramReport, Interval, Messages, Report, escape, hold, units};
+use super::{ConfigReport, HistogramReport, Interval, Messages, Report, escape, hold, units};
 use crate::metrics::Metric;
 
 /// Percentiles that are columns.
@@ -45,11 +45,7 @@ impl Display for Text<'_> {
 
 fn head(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let config = &report.config;
-    let load = match (config.rate_per_s, config.pipeline) {
-        (Some(rate), _) => format!("   open loop {} msg/s", units::per_s(rate)),
-        (None, Some(pipeline)) => format!("   closed loop, {pipeline} outstanding each"),
-        (None, None) => String::new(),
-    };
+    let load = load(config);
     let server = if report.target.is_embedded { "embedded server " } else { "" };
     writeln!(
         f,
@@ -77,6 +73,26 @@ fn head(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         line(f, "note", "frames were masked with zeros, which no real client does (--mask zero)")?;
     }
     Ok(())
+}
+
+/// What makes the load, in words.
+fn load(config: &ConfigReport) -> String {
+    let arrivals = if config.arrivals == "poisson" { ", Poisson" } else { "" };
+    let what = if config.load.is_some() { "msg/s" } else { "connections/s" };
+    if let Some(stages) = &config.stages {
+        let rates = stages.stages.iter().map(|stage| stage.target_per_s);
+        let highest = rates.fold(stages.start_per_s, f64::max);
+        let number = stages.stages.len();
+        let plural = if number == 1 { "" } else { "s" };
+        let highest = units::per_s(highest);
+        return format!("   {number} stage{plural}, up to {highest} {what}{arrivals}");
+    }
+    match (config.rate_per_s, config.pipeline, config.connect_rate_per_s) {
+        (Some(rate), _, _) => format!("   open loop {} {what}{arrivals}", units::per_s(rate)),
+        (None, Some(pipeline), _) => format!("   closed loop, {pipeline} outstanding each"),
+        (None, None, Some(rate)) => format!("   {} {what}{arrivals}", units::per_s(rate)),
+        (None, None, None) => String::new(),
+    }
 }
 
 fn connections(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,6 +141,7 @@ fn messages(report: &Report, messages: &Messages, f: &mut fmt::Formatter<'_>) ->
         (messages.unexpected, "unexpected"),
         (counts.unsent_closed, "unsent (closed)"),
         (counts.unsent_backlog, "unsent (backlog)"),
+        (counts.unsent_late, "unsent (late)"),
     ] {
         if count > 0 {
             parts.push(format!("{what} {}", units::count(count)));
@@ -235,7 +252,7 @@ fn note(report: &Report, histogram: &HistogramReport) -> Option<&'static str> {
         Some("part of the above")
     } else if is(Metric::WarmupResponse) || is(Metric::WarmupService) {
         Some("apart")
-    } else if is(Metric::ConnectTotal) && report.config.connect_rate_per_s.is_some() {
+    } else if is(Metric::ConnectTotal) && report.histogram(Metric::ConnectLag).is_some() {
         Some("from the planned start")
     } else if is(Metric::ClientDeflate) || is(Metric::ClientInflate) {
         Some("one message in 13")

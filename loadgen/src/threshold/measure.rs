@@ -132,7 +132,7 @@ impl Counter {
             return (all > 0).then_some((errors, all));
         }
         let messages = messages?;
-        let unsent = sum(|span| span.unsent_closed + span.unsent_backlog);
+        let unsent = sum(|span| span.unsent_closed + span.unsent_backlog + span.unsent_late);
         let all = if self == Self::Unsent { sent + unsent } else { sent };
         let count = match self {
             Self::Received => sum(|span| span.received),

@@ -20,7 +20,7 @@ use wscodec::handshake::{
 };
 
 use super::shard::Shard;
-use crate::metrics::{Failure, Phase};
+use crate::metrics::{Failure, Metric, Phase};
 use crate::net::Stream;
 use crate::report::escape;
 
@@ -98,6 +98,10 @@ async fn attempt(
 ) -> Result<Established, Refusal> {
     let clock = shard.borrow().clock;
     let begun_ns = clock.now_ns();
+    if let Some(planned_ns) = planned_ns {
+        let lag_ns = begun_ns.saturating_sub(planned_ns);
+        shard.borrow_mut().metrics.distributions.record(Metric::ConnectLag, lag_ns);
+    }
     let mut stream = connect_tcp(shard).await?;
     let tcp_ns = clock.now_ns();
     phase.set(Phase::Handshake);

@@ -44,7 +44,7 @@ pub(crate) async fn connector(
         _ => slots.min(OPENING_MAX),
     };
     let permits = Arc::new(Semaphore::new(permits));
-    for connection in (0..).map_while(|n| plan.connection(worker, n)) {
+    for connection in plan.connections(worker) {
         if let Some(start_ns) = connection.start_ns {
             if start_ns >= shard.borrow().times.window_end_ns {
                 break;

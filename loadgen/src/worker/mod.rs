@@ -157,6 +157,7 @@ impl Worker {
             connect_timeout_ns: nanos(config.request.connect_timeout),
             close_timeout_ns: nanos(config.request.close_timeout),
             script: plan.script(),
+            catch_up_ns: nanos(config.pacing.catch_up),
             load: plan.load(),
             mask: config.mask,
             fragment: config.echo().and_then(|echo| echo.fragment),
@@ -312,6 +313,7 @@ impl Worker {
         // short.
         shard.times.window_end_ns = shard.times.window_end_ns.min(now_ns);
         shard.times.window_begin_ns = shard.times.window_begin_ns.min(now_ns);
+        shard.count_unsent();
         now_ns
     }
 

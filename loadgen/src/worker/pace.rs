@@ -49,6 +49,9 @@ impl Shard {
             match key.filter(|&key| self.sessions[key].is_open()) {
                 None => self.metrics.span(span).unsent_closed += 1,
                 Some(_) if self.is_full() => self.metrics.span(span).unsent_backlog += 1,
+                Some(_) if now_ns - due_ns > self.settings.catch_up_ns => {
+                    self.metrics.span(span).unsent_late += 1;
+                }
                 Some(key) => {
                     self.encode(key, due_ns);
                     let session = &mut self.sessions[key];
@@ -67,6 +70,21 @@ impl Shard {
                 waker.wake_by_ref(); // its task waits for the socket to take more
             }
         }
+    }
+
+    /// Counts what was due before load ended and has not been sent: there was no time left for it.
+    pub(crate) fn count_unsent(&mut self) {
+        let Some(next) = self.next_send.take() else { return };
+        let begin_ns = self.times.load_begin_ns;
+        let left_before = |ns: u64| {
+            let ns = ns.saturating_sub(begin_ns);
+            let left = self.sends.as_ref().map_or(0, |sends| sends.left_before(ns));
+            left + u64::from(next.due_ns < ns)
+        };
+        let warmup = left_before(self.times.window_begin_ns);
+        let all = left_before(self.times.window_end_ns);
+        self.metrics.warmup.unsent_late += warmup;
+        self.metrics.measured.unsent_late += all - warmup;
     }
 
     /// Sends what is due now, as far as one turn goes; returns whether load is over.

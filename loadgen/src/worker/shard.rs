@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) connect_timeout_ns: u64,
     pub(crate) close_timeout_ns: u64,
     pub(crate) script: Script,
+    /// How late a message may be sent.
+    pub(crate) catch_up_ns: u64,
     pub(crate) load: Option<Load>,
     pub(crate) mask: Mask,
     /// Bytes of payload of a frame, if messages are sent in several.
@@ -246,10 +248,6 @@ impl Shard {
         durations.record(Metric::ConnectTcp, times.tcp_ns - times.begun_ns);
         durations.record(Metric::ConnectUpgrade, times.upgraded_ns - times.tcp_ns);
         durations.record(Metric::ConnectTotal, times.upgraded_ns.saturating_sub(times.planned_ns));
-        if plan.start_ns.is_some() {
-            let lag_ns = times.begun_ns.saturating_sub(times.planned_ns);
-            durations.record(Metric::ConnectLag, lag_ns);
-        }
         if self.deflating.is_offered {
             self.metrics.deflate.handshake(opened.deflate);
         }

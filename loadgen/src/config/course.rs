@@ -1,0 +1,305 @@
+//! A rate that may change over time to when each event is due.
+//!
+//! ```text
+//!   rate                 events are numbered by the area under the line: event n is due
+//!    |      ______       where the area from the begin comes to n
+//!    |     /      \
+//!    |____/        \___
+//!    0  warm-up, then stages        time
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Rate;
+use crate::clock::nanos;
+
+/// Events of 1,000 seconds in one nanosecond.
+const PER_NS: f64 = 1e-12;
+/// When what never is due would be.
+const NEVER_NS: u64 = u64::MAX;
+
+/// How gaps between events are distributed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrivals {
+    /// All as long as the rate says.
+    #[default]
+    Constant,
+    /// Exponentially, so that events come independently of each other.
+    Poisson,
+}
+
+impl Arrivals {
+    /// As it stands on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Poisson => "poisson",
+        }
+    }
+}
+
+/// A part of a run in which the rate goes in a line to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// How long it takes; none is a jump.
+    pub length: Duration,
+    /// The rate at its end, in events of 1,000 seconds. May be 0.
+    pub per_1000_s: u64,
+}
+
+/// Stages, and the rate before the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stages {
+    /// In events of 1,000 seconds. May be 0.
+    pub start_per_1000_s: u64,
+    /// At least one.
+    pub stages: Arc<[Stage]>,
+}
+
+impl Stages {
+    /// How long they take together.
+    #[must_use]
+    pub fn length(&self) -> Duration {
+        self.stages.iter().fold(Duration::ZERO, |sum, stage| sum.saturating_add(stage.length))
+    }
+
+    /// The highest rate; `None` if there is none but 0.
+    #[must_use]
+    pub fn highest(&self) -> Option<Rate> {
+        let ends = self.stages.iter().map(|stage| stage.per_1000_s);
+        Rate::new(ends.fold(self.start_per_1000_s, u64::max))
+    }
+}
+
+/// When events are due.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Course {
+    /// At one rate, without end.
+    Constant(Rate),
+    /// So many in an interval, evenly spread, without end.
+    Every {
+        /// In nanoseconds.
+        interval_ns: u64,
+        /// At least one.
+        events: u64,
+    },
+    /// At rates that change in lines; at the last without end.
+    Staged(Arc<[Piece]>),
+}
+
+/// A line from one rate to another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Piece {
+    begin_ns: f64,
+    length_ns: f64,
+    /// Events of a nanosecond at its begin and its end.
+    from: f64,
+    to: f64,
+    /// Events before its begin.
+    before: f64,
+}
+
+impl Piece {
+    fn events(&self, ns: f64) -> f64 {
+        let slope = (self.to - self.from) / self.length_ns;
+        self.before + ns * (self.from + slope * ns / 2.0)
+    }
+}
+
+impl Course {
+    /// One event of each of so many in an interval.
+    #[must_use]
+    pub fn every(interval: Duration, events: u64) -> Self {
+        Self::Every { interval_ns: nanos(interval).max(1), events: events.max(1) }
+    }
+
+    /// The first rate for the time of `warmup`, then the stages, then the last rate without end.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "2^53 nanoseconds are 104 days")]
+    pub fn staged(stages: &Stages, warmup: Duration) -> Self {
+        let lines = [Stage { length: warmup, per_1000_s: stages.start_per_1000_s }];
+        let mut pieces: Vec<Piece> = Vec::new();
+        let mut from = stages.start_per_1000_s as f64 * PER_NS;
+        let (mut begin_ns, mut before) = (0.0, 0.0);
+        for stage in lines.iter().chain(stages.stages.iter()) {
+            let (length_ns, to) = (nanos(stage.length) as f64, stage.per_1000_s as f64 * PER_NS);
+            if length_ns > 0.0 {
+                let piece = Piece { begin_ns, length_ns, from, to, before };
+                begin_ns += length_ns;
+                before = piece.events(length_ns);
+                pieces.push(piece);
+            }
+            from = to;
+        }
+        pieces.push(Piece { begin_ns, length_ns: f64::INFINITY, from, to: from, before });
+        Self::Staged(pieces.into())
+    }
+
+    /// When the `n`th event is due, in nanoseconds after the first could be; `u64::MAX` is never.
+    #[must_use]
+    #[inline]
+    #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 events")]
+    pub fn due_nth_ns(&self, n: u64) -> u64 {
+        match self {
+            Self::Constant(rate) => rate.due_ns(n),
+            Self::Every { interval_ns, events } => {
+                let due_ns = u128::from(n) * u128::from(*interval_ns) / u128::from(*events);
+                u64::try_from(due_ns).unwrap_or(NEVER_NS)
+            }
+            Self::Staged(_) => self.due_ns(n as f64),
+        }
+    }
+
+    /// When so many events, and parts of one, have been due.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "not negative, and what is too large saturates to never"
+    )]
+    pub fn due_ns(&self, events: f64) -> u64 {
+        let pieces = match self {
+            Self::Constant(rate) => return (events * 1e9 / rate.per_s()) as u64,
+            Self::Every { interval_ns, events: of } => {
+                return (events * *interval_ns as f64 / *of as f64) as u64;
+            }
+            Self::Staged(pieces) => pieces,
+        };
+        let place = pieces.partition_point(|piece| piece.before <= events).saturating_sub(1);
+        let piece = &pieces[place];
+        let area = events - piece.before;
+        let slope = (piece.to - piece.from) / piece.length_ns;
+        let root = 2.0f64.mul_add(slope * area, piece.from * piece.from).max(0.0).sqrt();
+        let ns = if area <= 0.0 && piece.from + piece.to > 0.0 {
+            0.0
+        } else {
+            // The solution of `from * t + slope * t * t / 2 = area` that doesn't cancel.
+            2.0 * area / (piece.from + root)
+        };
+        if ns.is_nan() { NEVER_NS } else { (piece.begin_ns + ns.min(piece.length_ns)) as u64 }
+    }
+
+    /// Events, and the part of one, that are due before `ns`.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "2^53 nanoseconds are 104 days")]
+    pub fn events_before(&self, ns: u64) -> f64 {
+        let ns = ns as f64;
+        match self {
+            Self::Constant(rate) => ns * rate.per_s() / 1e9,
+            Self::Every { interval_ns, events } => ns * *events as f64 / *interval_ns as f64,
+            Self::Staged(pieces) => {
+                let place = pieces.partition_point(|piece| piece.begin_ns <= ns).saturating_sub(1);
+                let piece = &pieces[place];
+                piece.events(ns - piece.begin_ns)
+            }
+        }
+    }
+
+    /// How many of the events that are numbered from 0 are due before `ns`.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and far below 2^64"
+    )]
+    pub fn due_before(&self, ns: u64) -> u64 {
+        if let Self::Constant(rate) = self {
+            return rate.due_before(ns);
+        }
+        // Rounding may put it one off.
+        let mut n = self.events_before(ns).ceil() as u64;
+        while n > 0 && self.due_nth_ns(n - 1) >= ns {
+            n -= 1;
+        }
+        while self.due_nth_ns(n) < ns {
+            n += 1;
+        }
+        n
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+
+    fn stages(start_per_s: u64, stages: &[(u64, u64)]) -> Stages {
+        let stage = |&(s, per_s): &(u64, u64)| Stage {
+            length: Duration::from_secs(s),
+            per_1000_s: per_s * 1_000,
+        };
+        Stages { start_per_1000_s: start_per_s * 1_000, stages: stages.iter().map(stage).collect() }
+    }
+
+    fn staged(start_per_s: u64, of: &[(u64, u64)], warmup_s: u64) -> Course {
+        Course::staged(&stages(start_per_s, of), Duration::from_secs(warmup_s))
+    }
+
+    #[test]
+    fn a_line_from_nothing_has_half_of_its_end_as_its_mean() {
+        let course = staged(0, &[(10, 100)], 0);
+        assert_eq!(course.due_before(10 * S), 500);
+        // Half of the time has a quarter of the area.
+        assert_eq!(course.due_nth_ns(125), 5 * S);
+        assert_eq!(course.due_nth_ns(0), 0);
+        // On goes the last rate.
+        assert_eq!(course.due_nth_ns(600), 11 * S);
+    }
+
+    #[test]
+    fn ramps_up_and_down_and_jumps() {
+        let course = staged(100, &[(10, 200), (10, 200), (0, 50), (10, 50), (10, 0)], 5);
+        // Warm-up 500, ramp 1,500, hold 2,000, jump, hold 500, ramp 250.
+        for (s, events) in [(5, 500_u32), (15, 2_000), (25, 4_000), (35, 4_500), (45, 4_750)] {
+            assert!(course.due_before(s * S).abs_diff(events.into()) <= 1, "{s}");
+            assert!((course.events_before(s * S) - f64::from(events)).abs() < 1e-6, "{s}");
+        }
+        assert!(course.due_nth_ns(4_749) < 45 * S);
+        assert_eq!(course.due_nth_ns(4_751), NEVER_NS);
+        assert_eq!(
+            course.due_before(1_000 * S),
+            4_750 + u64::from(course.due_nth_ns(4_750) < 1_000 * S)
+        );
+    }
+
+    #[test]
+    fn a_pause_holds_no_event() {
+        let course = staged(0, &[(0, 10), (1, 10), (0, 0), (100, 0), (0, 10), (1, 10)], 0);
+        let due: Vec<_> = (0..20).map(|n| course.due_nth_ns(n)).collect();
+        assert!(due.is_sorted(), "{due:?}");
+        assert!(due.iter().all(|&ns| !(S..101 * S).contains(&ns)), "{due:?}");
+        assert_eq!(due.iter().filter(|&&ns| ns < S).count(), 10);
+    }
+
+    #[test]
+    fn times_and_numbers_are_each_others_inverse() {
+        for course in [
+            staged(0, &[(3, 1_000), (2, 10), (4, 70_000)], 0),
+            staged(7, &[(30, 0), (10, 3)], 1),
+            Course::Constant(Rate::new(3_333).unwrap()),
+            Course::every(Duration::from_millis(777), 13),
+        ] {
+            let mut last_ns = 0;
+            for n in 0..5_000 {
+                let ns = course.due_nth_ns(n);
+                assert!(ns >= last_ns, "{course:?} {n}");
+                last_ns = ns;
+                if ns < NEVER_NS {
+                    let before = course.due_before(ns);
+                    assert!(before <= n && course.due_before(ns + 1) > n, "{course:?} {n} {ns}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn stages_say_how_long_and_how_high() {
+        let of = stages(5, &[(10, 20), (0, 7), (3, 0)]);
+        assert_eq!((of.length(), of.highest()), (Duration::from_secs(13), Rate::new(20_000)));
+        assert_eq!(stages(0, &[(10, 0)]).highest(), None);
+    }
+}
