@@ -4,12 +4,10 @@
 //! what came of each, and stops only where nothing can follow.
 
 use std::io::{self, Write, stdout};
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 use wscodec::deflate::{DeflateAgreed, DeflateClient};
@@ -21,11 +19,11 @@ use wscodec::{
 use crate::cli::CheckArgs;
 use crate::clock::Clock;
 use crate::config::deflate::{self, Offer};
-use crate::config::{Request, Target};
+use crate::config::{Network, Request, Target};
 use crate::exit::{Exit, Failed};
-use crate::net::Stream;
+use crate::net::{Fault, Route, Routes, Stream};
 use crate::report::{escape, units};
-use crate::run::{request, resolve};
+use crate::run::request;
 
 /// Bound on the reply to one message.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,11 +40,12 @@ const SHOWN_LEN_MAX: usize = 100;
 pub fn run(args: CheckArgs) -> Result<Exit, Failed> {
     let target = Target::parse(&args.url).map_err(Failed::usage)?;
     let settings = Request::new(args.request).map_err(Failed::usage)?;
-    let request = request(Some(&target), &settings)?;
-    let (addresses, dns_ns) = resolve(&target, settings.connect_timeout)?;
-    let mut list = List::new(&target);
-    let shown = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    list.step("resolve", Ok(dns_ns.map_or_else(|| shown.clone(), |ns| timed(&shown, ns))));
+    let targets = [target];
+    let network = Network::new(args.network, &targets).map_err(Failed::usage)?;
+    let [target] = &targets;
+    let requests = vec![request(Some(target), &settings)?];
+    let routes = Routes::new(&targets, requests, &network, settings.connect_timeout)?;
+    let mut list = List::new(target);
     let runtime = Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -54,7 +53,7 @@ pub fn run(args: CheckArgs) -> Result<Exit, Failed> {
         .map_err(|error| Failed::run(format!("no runtime: {error}")))?;
     runtime.block_on(async {
         let clock = Clock::start();
-        let opening = open(&mut list, clock, &addresses, &request, settings.deflate);
+        let opening = open(&mut list, clock, &routes, settings.deflate);
         match timeout(settings.connect_timeout, opening).await {
             Err(_) => list.step("opening", Err("no answer within the connect timeout".into())),
             Ok(None) => {}
@@ -92,6 +91,17 @@ impl List {
             }
         };
         self.print(&format!(" {mark:<8}{name:<14}{}", escape::control(&said, 300)));
+    }
+
+    /// What a step came to, or its failure in the list.
+    fn taken<T>(&mut self, name: &str, outcome: Result<T, Fault>) -> Option<T> {
+        match outcome {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                self.step(name, Err(fault.said));
+                None
+            }
+        }
     }
 
     fn print(&mut self, line: &str) {
@@ -143,27 +153,22 @@ enum Received {
 async fn open(
     list: &mut List,
     clock: Clock,
-    addresses: &[SocketAddr],
-    request: &wscodec::handshake::ClientRequest,
+    routes: &Routes,
     offer: Option<Offer>,
 ) -> Option<Open> {
+    let route = routes.all().first()?;
+    if !route.addresses.is_empty() {
+        let shown = route.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        list.step(
+            "resolve",
+            Ok(route.dns_ns.map_or_else(|| shown.clone(), |ns| timed(&shown, ns))),
+        );
+    }
+    let mut stream = way(list, clock, routes, route).await?;
     let begin_ns = clock.now_ns();
-    let mut stream = match TcpStream::connect(addresses).await {
-        Ok(stream) => {
-            // Refused only by a socket that is gone, which the next step says.
-            stream.set_nodelay(true).ok();
-            Stream::Tcp(stream)
-        }
-        Err(error) => {
-            list.step("tcp", Err(error.to_string()));
-            return None;
-        }
-    };
-    let tcp_ns = clock.now_ns();
-    list.step("tcp", Ok(units::duration(tcp_ns - begin_ns)));
-    match upgrade(&mut stream, request, offer).await {
+    match upgrade(&mut stream, &route.request, offer).await {
         Ok(Upgraded { negotiated, agreed, rest }) => {
-            list.step("upgrade", Ok(timed("101", clock.now_ns() - tcp_ns)));
+            list.step("upgrade", Ok(timed("101", clock.now_ns() - begin_ns)));
             for (name, value) in negotiated {
                 list.step(name, Ok(value));
             }
@@ -183,6 +188,32 @@ async fn open(
             None
         }
     }
+}
+
+/// The way to the server, a step each: socket, proxy, TLS.
+async fn way(list: &mut List, clock: Clock, routes: &Routes, route: &Route) -> Option<Stream> {
+    let mut begin_ns = clock.now_ns();
+    let mut lap_ns = || {
+        let now_ns = clock.now_ns();
+        now_ns - std::mem::replace(&mut begin_ns, now_ns)
+    };
+    let name = if route.addresses.is_empty() { "unix" } else { "tcp" };
+    let connected = routes.connect(route, 0, &mut 0).await;
+    let mut stream = list.taken(name, connected)?;
+    list.step(name, Ok(units::duration(lap_ns())));
+    if routes.has_proxy() {
+        let tunnel = routes.tunnel(route, &mut stream).await;
+        list.taken("proxy", tunnel)?;
+        list.step("proxy", Ok(timed("tunnel", lap_ns())));
+    }
+    let secured = routes.secure(route, stream).await;
+    let (stream, agreed) = list.taken("tls", secured)?;
+    if let Some(agreed) = agreed {
+        let alpn = agreed.alpn.as_deref().unwrap_or("none");
+        let said = format!("{} {} alpn {alpn}", agreed.version, agreed.cipher);
+        list.step("tls", Ok(timed(&said, lap_ns())));
+    }
+    Some(stream)
 }
 
 type Negotiated = Vec<(&'static str, String)>;

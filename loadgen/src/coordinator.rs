@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::process;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -12,12 +11,12 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
-use wscodec::handshake::ClientRequest;
 
 use crate::clock::{Clock, nanos};
 use crate::config::Config;
 use crate::metrics::live::{Live, Snapshot};
 use crate::metrics::timeline::{Row, Timeline};
+use crate::net::Routes;
 use crate::progress::Progress;
 use crate::worker::usage::{memory, process_cpu_ns};
 use crate::worker::{Brief, Command, Times, WorkerReport, spawn};
@@ -59,15 +58,11 @@ pub struct Observed {
     pub faults: Vec<String>,
 }
 
-/// Runs a configuration against `addresses`.
+/// Runs a configuration against what `routes` lead to.
 ///
 /// # Errors
 /// What the system says when it refuses a thread, a runtime or signals.
-pub fn run(
-    config: &Arc<Config>,
-    addresses: &[SocketAddr],
-    request: &ClientRequest,
-) -> io::Result<Observed> {
+pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let _entered = runtime.enter();
     let signals = Signals::new()?;
@@ -81,8 +76,7 @@ pub fn run(
         let brief = Brief {
             clock,
             config: Arc::clone(config),
-            addresses: addresses.into(),
-            request: request.clone(),
+            routes: Arc::clone(routes),
             commands: commands.clone(),
             settled: settled.clone(),
         };

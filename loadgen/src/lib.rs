@@ -26,5 +26,5 @@ pub mod exit;
 pub mod run;
 
 pub mod host;
-mod net;
+pub mod net;
 pub mod serve;

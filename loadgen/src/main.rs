@@ -4,9 +4,9 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use loadgen::cli::{self, Command, Parsed, ServeArgs};
-use loadgen::config::Config;
+use loadgen::config::{Config, serve_config};
 use loadgen::exit::{Exit, Failed};
-use loadgen::serve::{self, ServeConfig};
+use loadgen::serve;
 use loadgen::{check, run};
 
 #[global_allocator]
@@ -42,13 +42,7 @@ fn execute(command: Command) -> Result<Exit, Failed> {
 }
 
 fn serve(args: &ServeArgs) -> Result<Exit, Failed> {
-    let config = ServeConfig {
-        mode: args.mode,
-        listen: args.listen,
-        threads: run::serve_threads(args.threads)?,
-        deflate: args.deflate.wanted(),
-        ..ServeConfig::default()
-    };
+    let config = serve_config(args).map_err(Failed::usage)?;
     // A port in use, a port that needs root, an address that isn't here: what was typed can't be.
     serve::run(&config, &mut stdout().lock())
         .map(|()| Exit::Ok)

@@ -6,20 +6,18 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write, stdout};
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::num::NonZeroUsize;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use wscodec::deflate::Deflate;
 use wscodec::handshake::ClientRequest;
 
-use crate::clock::nanos;
-use crate::config::{Config, Output, Request, Talk, Target, start};
+use crate::config::{Config, Family, Output, Request, Talk, Target, start};
 use crate::coordinator;
 use crate::exit::{Exit, Failed};
 use crate::host::{Demand, DescriptorLimit, Host};
+use crate::net::Routes;
 use crate::report::text::Text;
 use crate::report::{Report, Subject, json};
 use crate::serve::{ServeConfig, Server, ServerHandle};
@@ -30,35 +28,42 @@ use crate::verdict::State;
 /// # Errors
 /// [`Failed`] when there is no result: one line, and the exit code.
 pub fn run(config: Config) -> Result<Exit, Failed> {
-    let request = request(config.target.as_ref(), &config.request)?;
+    let requests = requests(&config)?;
     let outputs = open_outputs(&config.outputs)?;
-    let host = raise_limits(&config)?;
-    let embedded = config.target.is_none().then(|| embed(&config)).transpose()?;
-    let (addresses, dns_ns, url) = match (&config.target, &embedded) {
-        (Some(target), _) => {
-            let (addresses, dns_ns) = resolve(target, config.request.connect_timeout)?;
-            (addresses, dns_ns, target.to_string())
-        }
-        (None, server) => {
-            let address = server.as_ref().map(ServerHandle::local_addr);
-            let url = address.map(|address| format!("ws://{address}/")).unwrap_or_default();
-            (address.into_iter().collect(), None, url)
-        }
+    let bound = config.request.connect_timeout;
+    let network = &config.network;
+    let (routes, host, embedded) = if config.is_embedded() {
+        let host = raise_limits(&config, network.sources.addresses_of(Family::V4).max(1))?;
+        let server = embed(&config)?;
+        let request = requests.into_iter().next().ok_or_else(|| Failed::run("no URL".into()))?;
+        (Routes::direct(server.local_addr(), request, network), host, Some(server))
+    } else {
+        let routes = Routes::new(&config.targets, requests, network, bound)?;
+        let host = raise_limits(&config, routes.pairs())?;
+        (routes, host, None)
     };
     let config = Arc::new(config);
     let started_at = match config.start_at {
         Some(at) => wait_until(at, config.talk)?,
         None => SystemTime::now(),
     };
-    let observed = coordinator::run(&config, &addresses, &request)
+    let routes = Arc::new(routes);
+    let observed = coordinator::run(&config, &routes)
         .map_err(|error| Failed::run(format!("the run could not be started: {error}")))?;
     drop(embedded);
-    let subject =
-        Subject { config: &config, url, addresses: &addresses, dns_ns, started_at, host: &host };
+    let subject = Subject { config: &config, routes: &routes, started_at, host: &host };
     let report = Report::new(&subject, &observed);
     write_outputs(&report, outputs)?;
     say_outcome(&report, config.talk);
     Ok(report.exit())
+}
+
+/// The requests to all URLs, or to the embedded server.
+fn requests(config: &Config) -> Result<Vec<ClientRequest>, Failed> {
+    if config.is_embedded() {
+        return Ok(vec![request(None, &config.request)?]);
+    }
+    config.targets.iter().map(|target| request(Some(target), &config.request)).collect()
 }
 
 /// The request, as every connection sends it; what may not be sent is refused here.
@@ -92,45 +97,18 @@ pub fn request(target: Option<&Target>, request: &Request) -> Result<ClientReque
     Ok(built)
 }
 
-/// Resolves a name once for the whole run, within a bound; returns how long it took if there was
-/// anything to resolve.
-///
-/// # Errors
-/// [`Failed`] with the name and what the resolver says.
-pub fn resolve(target: &Target, bound: Duration) -> Result<(Vec<SocketAddr>, Option<u64>), Failed> {
-    if let Ok(address) = target.host().parse() {
-        return Ok((vec![SocketAddr::new(address, target.port())], None));
-    }
-    let (host, port) = (target.host().to_owned(), target.port());
-    let begin = Instant::now();
-    // The system's resolver can't be told to hurry; a thread that it holds on to ends with the
-    // process.
-    let (sender, receiver) = mpsc::channel();
-    let lookup = host.clone();
-    thread::spawn(move || {
-        sender.send((lookup.as_str(), port).to_socket_addrs().map(Vec::from_iter))
-    });
-    let failed = |why: String| Failed::run(format!("host {host:?} can't be resolved: {why}"));
-    match receiver.recv_timeout(bound) {
-        Ok(Ok(addresses)) if addresses.is_empty() => Err(failed("it has no address".into())),
-        Ok(Ok(addresses)) => Ok((addresses, Some(nanos(begin.elapsed())))),
-        Ok(Err(error)) => Err(failed(error.to_string())),
-        Err(_) => Err(failed(format!("no answer within {bound:?} (--connect-timeout)"))),
-    }
-}
-
 /// Raises the soft limit of descriptors, and says what is still missing.
-fn raise_limits(config: &Config) -> Result<Host, Failed> {
+fn raise_limits(config: &Config, routes: u64) -> Result<Host, Failed> {
     // What can't be raised shows as a shortage, if it is one.
     DescriptorLimit::raise().ok();
     let host = Host::read();
     let threads = config.threads.get() as u64;
-    let is_embedded = config.target.is_none();
+    let is_embedded = config.is_embedded();
     let demand = Demand {
         connections: config.connections_here(),
         accepted: if is_embedded { config.connections_here() } else { 0 },
         threads: if is_embedded { 2 * threads } else { threads },
-        routes: 1,
+        routes,
     };
     let shortages = host.shortages(&demand);
     if shortages.is_empty() {
@@ -246,16 +224,4 @@ pub fn say_outcome(report: &Report, talk: Talk) {
     if !failed.is_empty() && !is_saturated {
         eprintln!("error: threshold failed: {}", failed.join("; "));
     }
-}
-
-/// Threads of an embedded server or of `serve`: as asked, or one for each core.
-///
-/// # Errors
-/// [`Failed`] if the number is out of range.
-pub fn serve_threads(asked: Option<u64>) -> Result<NonZeroUsize, Failed> {
-    let Some(asked) = asked else { return Ok(ServeConfig::default().threads) };
-    let threads = usize::try_from(asked).ok().filter(|&threads| threads <= 1_024);
-    threads
-        .and_then(NonZeroUsize::new)
-        .ok_or_else(|| Failed::usage(format!("-t {asked} is out of range; use 1 to 1024")))
 }

@@ -9,7 +9,9 @@ use scripted::loadgen;
 fn wrong_usage_is_one_line_and_exit_code_2() {
     for (args, why) in [
         (&["run", "http://127.0.0.1:9/"][..], "its scheme is http; use ws://127.0.0.1:9/"),
-        (&["run", "wss://127.0.0.1:9/"], "TLS (wss://) is not supported yet"),
+        (&["run", "https://127.0.0.1:9/"], "use wss://127.0.0.1:9/"),
+        (&["run", "ws://h/", "-k"], "need a wss:// URL"),
+        (&["run", "wss://h/", "--cacert", "/nonexistent"], "--cacert /nonexistent: No such file"),
         (&["run", "127.0.0.1:9"], "no scheme; use ws://127.0.0.1:9"),
         (&["run", "ws://[::1"], "bad URL"),
         (&["run", "ws://h:99999/"], "invalid port"),

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use dhat::{HeapStats, Profiler};
 use loadgen::cli::{Command, Parsed, parse};
 use loadgen::config::Config;
+use loadgen::net::Routes;
 use loadgen::{coordinator, run};
 
 #[global_allocator]
@@ -31,9 +32,10 @@ fn cost(address: SocketAddr, args: &str) -> (u64, usize, u64) {
     let Parsed::Command(command) = parse(line.split(' ').map(Into::into)) else { panic!("{line}") };
     let Command::Run(args) = *command else { panic!("{line}") };
     let config = Arc::new(Config::of_run(args).unwrap());
-    let request = run::request(config.target.as_ref(), &config.request).unwrap();
+    let request = run::request(config.targets.first(), &config.request).unwrap();
+    let routes = Arc::new(Routes::direct(address, request, &config.network));
     let profiler = Profiler::builder().testing().build();
-    let observed = coordinator::run(&config, &[address], &request).unwrap();
+    let observed = coordinator::run(&config, &routes).unwrap();
     let stats = HeapStats::get();
     drop(profiler);
     let received = observed.workers.iter().map(|worker| worker.metrics.measured.received).sum();

@@ -81,7 +81,7 @@ mod tests {
     fn a_bare_flag_is_the_default_and_leaves_the_url_alone() {
         let Parsed::Command(command) = parsed(&["run", "--deflate", "ws://h/"]) else { panic!() };
         let Command::Run(args) = *command else { panic!() };
-        assert_eq!(args.load.url.as_deref(), Some("ws://h/"));
+        assert_eq!(args.load.urls, ["ws://h/"]);
         assert_eq!(args.load.request.deflate.wanted(), Some(Deflate::client()));
         let Parsed::Command(command) = parsed(&["serve", "--deflate", "sink"]) else { panic!() };
         let Command::Serve(args) = *command else { panic!() };

@@ -7,12 +7,13 @@
 mod deflate;
 mod gate;
 mod message;
+mod network;
 mod pace;
 pub mod quantity;
 mod scenario;
+mod serving;
 mod shard;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -23,8 +24,10 @@ use crate::serve::Mode;
 pub use deflate::{AcceptArgs, OfferArgs};
 pub use gate::GateArgs;
 pub use message::MessageArgs;
+pub use network::{NetworkArgs, TlsArgs};
 pub use pace::PaceArgs;
 pub use scenario::HoldArgs;
+pub use serving::{Place, ServeBoundArgs, ServeTlsArgs};
 pub use shard::ShardArgs;
 
 /// WebSocket load generator: measures handshakes, round trips, throughput and closing, and judges
@@ -109,9 +112,10 @@ pub struct ConnectArgs {
 /// What every command that makes load has.
 #[derive(Clone, Debug, Args)]
 pub struct LoadArgs {
-    /// What to connect to, such as `ws://127.0.0.1:9001/` [default: an embedded echo server]
+    /// What to connect to, such as `ws://127.0.0.1:9001/`; connections take several in turn
+    /// [default: an embedded echo server]
     #[arg(value_name = "URL")]
-    pub url: Option<String>,
+    pub urls: Vec<String>,
     /// Connections open at once, such as 100 or 10k
     #[arg(short = 'c', long, value_name = "N", default_value = "100", value_parser = quantity::count, allow_hyphen_values = true)]
     pub connections: u64,
@@ -130,6 +134,9 @@ pub struct LoadArgs {
     /// What the request says.
     #[command(flatten)]
     pub request: RequestArgs,
+    /// How servers are reached.
+    #[command(flatten)]
+    pub network: NetworkArgs,
     /// Where results go: text, json=FILE, json=- (repeatable). Text goes to stdout unless another
     /// does
     #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
@@ -181,14 +188,20 @@ pub struct ServeArgs {
     #[arg(value_name = "MODE", default_value = "echo")]
     pub mode: Mode,
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9001", value_parser = address)]
-    pub listen: SocketAddr,
+    #[arg(long, value_name = "HOST:PORT|unix:PATH", default_value = "127.0.0.1:9001", value_parser = Place::parse)]
+    pub listen: Place,
     /// Threads [default: one for each core]
     #[arg(short = 't', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub threads: Option<u64>,
     /// What is taken of offers to compress messages.
     #[command(flatten)]
     pub deflate: AcceptArgs,
+    /// Its side of TLS.
+    #[command(flatten)]
+    pub tls: ServeTlsArgs,
+    /// What a client may ask of it.
+    #[command(flatten)]
+    pub bounds: ServeBoundArgs,
 }
 
 /// Arguments of `check`.
@@ -200,6 +213,9 @@ pub struct CheckArgs {
     /// What the request says.
     #[command(flatten)]
     pub request: RequestArgs,
+    /// How the server is reached.
+    #[command(flatten)]
+    pub network: NetworkArgs,
 }
 
 /// What the arguments come to.
@@ -256,10 +272,6 @@ fn label(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
-    crate::serve::parse_address(text).map_err(|error| error.to_string())
-}
-
 impl ValueEnum for Mask {
     fn value_variants<'a>() -> &'a [Self] {
         &[Self::Random, Self::Zero]
@@ -289,7 +301,7 @@ mod tests {
     fn a_bare_run_has_the_defaults() {
         let Parsed::Command(command) = parse_words("run") else { panic!() };
         let Command::Run(args) = *command else { panic!() };
-        assert_eq!((args.load.connections, args.load.url, args.rate), (100, None, None));
+        assert_eq!((args.load.connections, args.load.urls.len(), args.rate), (100, 0, None));
         assert_eq!(args.load.request.close_timeout, Duration::from_secs(5));
     }
 
@@ -299,7 +311,7 @@ mod tests {
                     -H X-A:b --subprotocol chat --origin http://o -o json=f -q --label a=b=c";
         let Parsed::Command(command) = parse_words(line) else { panic!() };
         let Command::Run(args) = *command else { panic!() };
-        assert_eq!(args.load.url.as_deref(), Some("ws://h/"));
+        assert_eq!(args.load.urls, ["ws://h/"]);
         assert_eq!((args.load.connections, args.messages), (10_000, Some(1_000_000)));
         assert_eq!(args.rate, Rate::new(50_000_000).map(RateAsked::of));
         assert_eq!(args.message.size, Some(SizesAsked::One(4_096)));
@@ -327,7 +339,7 @@ mod tests {
             ("run -o yaml", "use text, json=FILE or json=-"),
             ("run --mask ones", "invalid value 'ones' for '--mask <KIND>'"),
             ("run --label x", "use a label like key=value"),
-            ("run ws://a ws://b", "unexpected argument 'ws://b'"),
+            ("check ws://a ws://b", "unexpected argument 'ws://b'"),
             ("serve fanout", "unknown mode"),
             ("serve --listen nowhere", "no port"),
             ("check", "required"),

@@ -7,11 +7,13 @@ mod content;
 mod course;
 pub mod deflate;
 mod lines;
+mod network;
 mod output;
 mod pacing;
 mod rate;
 mod scenario;
 mod segment;
+mod serving;
 mod sizes;
 pub mod start;
 mod target;
@@ -29,11 +31,13 @@ use crate::cli::{ConnectArgs, LoadArgs, RequestArgs, RunArgs};
 use crate::threshold::Threshold;
 pub use content::Content;
 pub use course::{Arrivals, Course, Stage, Stages};
+pub use network::{Family, Network, Override, Proxy, Redirect, TlsSettings};
 pub use output::Output;
 pub use pacing::{Pacing, RateAsked, StageAsked};
 pub use rate::Rate;
 pub use scenario::Hold;
 pub use segment::Segment;
+pub use serving::serve_config;
 pub(crate) use sizes::turn;
 pub use sizes::{Sizes, SizesAsked};
 pub use target::Target;
@@ -63,8 +67,10 @@ const DURATION_WITH_NUMBER: Duration = Duration::from_secs(600);
 pub struct Config {
     /// What the connections do.
     pub scenario: Scenario,
-    /// The server; `None` is an embedded one.
-    pub target: Option<Target>,
+    /// The servers, which connections take in turn; none is an embedded one.
+    pub targets: Vec<Target>,
+    /// How they are reached.
+    pub network: Network,
     /// Connections open at once, at least 1; those of the whole run, as are rates and numbers.
     pub connections: u64,
     /// Which part of the run this process is, if it is one.
@@ -273,6 +279,12 @@ impl Config {
         Ok(config)
     }
 
+    /// Whether the server runs in this process.
+    #[must_use]
+    pub const fn is_embedded(&self) -> bool {
+        self.targets.is_empty()
+    }
+
     /// The messages, if any are sent.
     #[must_use]
     pub const fn echo(&self) -> Option<&Echo> {
@@ -330,9 +342,12 @@ impl Config {
         } else {
             DURATION_DEFAULT
         });
+        let targets =
+            args.urls.iter().map(|url| Target::parse(url)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             scenario,
-            target: args.url.as_deref().map(Target::parse).transpose()?,
+            network: Network::new(args.network, &targets)?,
+            targets,
             connections,
             segment: args.shard.segment,
             start_at: args.shard.start_at,
@@ -427,7 +442,7 @@ fn check_segment(args: &LoadArgs, scenario: &Scenario) -> Result<(), String> {
     if args.seed.is_none() {
         return Err("--segment needs --seed N, the same for all segments".into());
     }
-    if args.url.is_none() {
+    if args.urls.is_empty() {
         return Err("--segment needs a URL: each segment would have a server of its own".into());
     }
     if of > args.connections {

@@ -13,7 +13,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads a `ws://` URL.
+    /// Reads a `ws://` or `wss://` URL.
     ///
     /// # Errors
     /// One line: what is wrong with the URL, and what to do.
@@ -29,8 +29,8 @@ impl Target {
             return bad(&format!("it has no scheme; use ws://{}", text.trim_start_matches('/')));
         };
         match scheme.to_ascii_lowercase().as_str() {
-            "ws" => {}
-            "wss" => return bad("TLS (wss://) is not supported yet; use ws://"),
+            "ws" | "wss" => {}
+            "https" => return bad(&format!("its scheme is https; use wss://{rest}")),
             "http" => return bad(&format!("its scheme is http; use ws://{rest}")),
             other => return bad(&format!("its scheme is {other}; use ws://")),
         }
@@ -62,7 +62,13 @@ impl Target {
         &self.host
     }
 
-    /// The port, 80 if the URL names none.
+    /// Whether it asks for TLS.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.url.scheme() == "wss"
+    }
+
+    /// The port; 80 if the URL names none, 443 under TLS.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
@@ -104,6 +110,9 @@ mod tests {
             ("ws://127.0.0.1:9001", "127.0.0.1", 9001, "127.0.0.1:9001", "/"),
             ("ws://example.com", "example.com", 80, "example.com", "/"),
             ("WS://Example.COM:80/Chat?a=b", "example.com", 80, "example.com", "/Chat?a=b"),
+            ("wss://example.com/x", "example.com", 443, "example.com", "/x"),
+            ("wss://h:443/", "h", 443, "h", "/"),
+            ("wss://h:80/", "h", 80, "h:80", "/"),
             ("ws://[::1]:9001/x", "::1", 9001, "[::1]:9001", "/x"),
             (
                 "ws://b\u{fc}cher.example/",
@@ -132,8 +141,7 @@ mod tests {
             ("ws://", "use ws://host:port/path"),
             ("ws://:80/", "use ws://host:port/path"),
             ("http://h/", "use ws://h/"),
-            ("https://h/", "scheme is https"),
-            ("wss://h/", "not supported yet"),
+            ("https://h/", "use wss://h/"),
             ("ftp://h/", "scheme is ftp"),
             ("ws://h:0/", "port 0"),
             ("ws://h:65536/", "invalid port"),

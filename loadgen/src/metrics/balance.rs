@@ -1,7 +1,7 @@
 //! Counters to what doesn't add up among them. There must be nothing, ever: it would be this
 //! program's own fault.
 
-use super::{Metric, Metrics};
+use super::{Metric, Metrics, UrlCounts};
 
 /// Every sum that is wrong, in words; empty when the books are right.
 #[must_use]
@@ -27,6 +27,12 @@ pub fn imbalances(metrics: &Metrics) -> Vec<String> {
         metrics.established,
         metrics.held + metrics.drops.total(),
     );
+    if !metrics.urls.is_empty() {
+        let sum = |of: fn(&UrlCounts) -> u64| metrics.urls.iter().map(of).sum::<u64>();
+        check("connections begun, by URL", metrics.attempted, sum(|url| url.attempted));
+        check("connections established, by URL", metrics.established, sum(|url| url.established));
+        check("connections completed, by URL", metrics.completed, sum(|url| url.completed));
+    }
     for (span, counts) in [("warm-up", &metrics.warmup), ("measured", &metrics.measured)] {
         // Pings are sent in the measured time only.
         let superseded = if span == "measured" { metrics.pings.superseded } else { 0 };
@@ -53,6 +59,11 @@ pub fn imbalances(metrics: &Metrics) -> Vec<String> {
             recorded(Metric::RttResponse),
         );
     }
+    check(
+        "connections with TLS, and the latencies of its handshakes",
+        metrics.tls.values().sum(),
+        recorded(Metric::ConnectTls) + recorded(Metric::ConnectTlsResumed),
+    );
     check(
         "connections established, and their handshake latencies",
         metrics.established,
@@ -99,8 +110,12 @@ mod tests {
     #[test]
     fn each_wrong_sum_is_found() {
         type Spoil = fn(&mut Metrics);
-        let spoil: [(&str, Spoil); 9] = [
+        let spoil: [(&str, Spoil); 11] = [
             ("outcomes", |metrics| metrics.attempted += 1),
+            ("completed, by URL", |metrics| metrics.urls.push(UrlCounts::default())),
+            ("connections with TLS", |metrics| {
+                metrics.distributions.record(Metric::ConnectTlsResumed, 1);
+            }),
             ("how they were closed", |metrics| metrics.closings.clear()),
             ("held or dropped", |metrics| metrics.held = 0),
             ("received, altered or lost", |metrics| metrics.pings.superseded += 1),

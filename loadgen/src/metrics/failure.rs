@@ -15,9 +15,13 @@ const KINDS_MAX: usize = 1_024;
 /// Where in the life of a connection something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Connecting TCP.
+    /// Connecting the socket.
     Tcp,
-    /// Between TCP and a response.
+    /// Asking a proxy for a tunnel: the code is its status, or what else went wrong.
+    Proxy,
+    /// The handshake of TLS.
+    Tls,
+    /// Between that and a response.
     Handshake,
     /// A response with another status than 101: the code is the status.
     Http,
@@ -41,6 +45,8 @@ impl Phase {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
+            Self::Proxy => "proxy",
+            Self::Tls => "tls",
             Self::Handshake => "handshake",
             Self::Http => "http",
             Self::Open => "open",

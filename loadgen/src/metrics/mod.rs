@@ -9,6 +9,7 @@ mod distribution;
 mod drops;
 mod failure;
 pub mod live;
+mod reach;
 pub mod timeline;
 
 use std::collections::BTreeMap;
@@ -17,14 +18,21 @@ pub use deflate::{DeflateCounts, Volume};
 pub use distribution::{Distribution, HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS};
 pub use drops::{DropTimes, Drops};
 pub use failure::{Failure, Failures, Occurrence, Phase};
+pub use reach::{TlsKind, UrlCounts};
 
 /// What is measured in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
     /// From the planned start of a connection to the actual one.
     ConnectLag,
-    /// From the start to an open TCP connection.
+    /// From the start to a connected socket.
     ConnectTcp,
+    /// From that to the proxy's tunnel.
+    ConnectProxy,
+    /// From that to the end of a full handshake of TLS.
+    ConnectTls,
+    /// From that to the end of a handshake of TLS that takes up an earlier session.
+    ConnectTlsResumed,
     /// From sending the request to its validated response.
     ConnectUpgrade,
     /// From the planned start to the validated response.
@@ -60,9 +68,12 @@ pub enum Metric {
 
 impl Metric {
     /// All, in the order of a connection's life.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::ConnectLag,
         Self::ConnectTcp,
+        Self::ConnectProxy,
+        Self::ConnectTls,
+        Self::ConnectTlsResumed,
         Self::ConnectUpgrade,
         Self::ConnectTotal,
         Self::RttResponse,
@@ -84,8 +95,11 @@ impl Metric {
     pub const fn description(self) -> &'static str {
         match self {
             Self::ConnectLag => "from the planned start to the actual one",
-            Self::ConnectTcp => "from the start to an open TCP connection",
-            Self::ConnectUpgrade => "from TCP to a validated response",
+            Self::ConnectTcp => "from the start to a connected socket",
+            Self::ConnectProxy => "from the socket to the proxy's tunnel",
+            Self::ConnectTls => "a full handshake of TLS",
+            Self::ConnectTlsResumed => "a handshake of TLS that takes up an earlier session",
+            Self::ConnectUpgrade => "from the step before to a validated response",
             Self::ConnectTotal => "from the planned start to a validated response",
             Self::RttResponse => "from the planned send to the echo",
             Self::RttService => "from the actual write to the echo",
@@ -108,6 +122,9 @@ impl Metric {
         match self {
             Self::ConnectLag => "connect.lag",
             Self::ConnectTcp => "connect.tcp",
+            Self::ConnectProxy => "connect.proxy",
+            Self::ConnectTls => "connect.tls",
+            Self::ConnectTlsResumed => "connect.tls_resumed",
             Self::ConnectUpgrade => "connect.upgrade",
             Self::ConnectTotal => "connect.total",
             Self::RttResponse => "rtt.response",
@@ -252,6 +269,10 @@ pub struct Metrics {
     pub established: u64,
     /// Connections that did all they should and were closed cleanly.
     pub completed: u64,
+    /// The same by URL: connections take the URLs in turn.
+    pub urls: Vec<UrlCounts>,
+    /// Established connections with TLS, by what was agreed on.
+    pub tls: BTreeMap<TlsKind, u64>,
     /// Connections that didn't, by what stopped them.
     pub failures: Failures,
     /// Established connections, by how they were closed.
@@ -290,6 +311,12 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Nothing counted yet, for so many URLs.
+    #[must_use]
+    pub fn with_urls(len: usize) -> Self {
+        Self { urls: vec![UrlCounts::default(); len], ..Self::default() }
+    }
+
     /// The counts of a span.
     #[inline]
     pub const fn span(&mut self, span: Span) -> &mut MessageCounts {
@@ -304,6 +331,7 @@ impl Metrics {
         self.attempted += other.attempted;
         self.established += other.established;
         self.completed += other.completed;
+        self.merge_reach(other.urls, other.tls);
         self.failures.merge(other.failures);
         for (closing, count) in other.closings {
             *self.closings.entry(closing).or_default() += count;

@@ -3,6 +3,18 @@
 //! Apart from the workers because the reference server and `loadgen check` stand on the same
 //! streams. Nothing here knows of WebSocket, of histograms or of a plan.
 
+mod fault;
+mod proxy;
+mod resolve;
+mod route;
+mod socket;
+mod source;
 mod stream;
+mod tls;
 
-pub(crate) use stream::Stream;
+pub(crate) use fault::Fault;
+pub use route::{Route, Routes};
+pub use source::{SourceRange, Sources};
+pub(crate) use stream::{Detached, Stream};
+pub use tls::ServerTls;
+pub(crate) use tls::{Agreed, TlsStream, server_code};

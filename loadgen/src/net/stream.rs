@@ -1,24 +1,48 @@
 //! A connected socket of any kind to a stream of bytes.
 //!
-//! An enum and no trait object: the plain socket is what nearly every connection is, and a match
-//! that always goes the same way costs it nothing.
+//! The plain TCP socket is what nearly every connection is. So it stands in the enum itself and all
+//! others behind a pointer: the enum is no larger than the socket, and a match that always goes the
+//! same way costs nothing.
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use rustix::net::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
+
+use super::tls::TlsStream;
 
 /// A connected stream.
 #[derive(Debug)]
 pub(crate) enum Stream {
     /// TCP, plain.
     Tcp(TcpStream),
+    /// Anything else.
+    Other(Box<Other>),
+}
+
+/// What is no plain TCP.
+#[derive(Debug)]
+pub(crate) enum Other {
+    /// A socket in the file system.
+    Unix(UnixStream),
+    /// TLS, on a stream of any kind.
+    Tls(Box<TlsStream>),
 }
 
 impl Stream {
+    /// A socket in the file system.
+    pub(crate) fn unix(stream: UnixStream) -> Self {
+        Self::Other(Box::new(Other::Unix(stream)))
+    }
+
+    /// TLS.
+    pub(crate) fn tls(stream: TlsStream) -> Self {
+        Self::Other(Box::new(Other::Tls(Box::new(stream))))
+    }
+
     /// Hands the front of `bytes` to the socket; how many of them it took.
     ///
     /// # Errors
@@ -28,6 +52,10 @@ impl Stream {
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Other(other) => match &mut **other {
+                Other::Unix(stream) => stream.try_write(bytes),
+                Other::Tls(stream) => stream.try_write(bytes),
+            },
         }
     }
 
@@ -36,6 +64,10 @@ impl Stream {
     pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_write_ready(cx),
+            Self::Other(other) => match &**other {
+                Other::Unix(stream) => stream.poll_write_ready(cx),
+                Other::Tls(stream) => stream.poll_write_ready(cx),
+            },
         }
     }
 
@@ -46,8 +78,56 @@ impl Stream {
     pub(crate) fn end_write(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => shutdown(stream, Shutdown::Write)?,
+            Self::Other(other) => match &mut **other {
+                Other::Unix(stream) => shutdown(stream, Shutdown::Write)?,
+                Other::Tls(stream) => stream.end_write()?,
+            },
         }
         Ok(())
+    }
+
+    /// Leaves the runtime of this thread.
+    ///
+    /// # Errors
+    /// What the system says; and if it is no plain socket.
+    pub(crate) fn detach(self) -> io::Result<Detached> {
+        match self {
+            Self::Tcp(stream) => stream.into_std().map(Detached::Tcp),
+            Self::Other(other) => match *other {
+                Other::Unix(stream) => stream.into_std().map(Detached::Unix),
+                Other::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+            },
+        }
+    }
+
+    /// The TCP socket at the bottom, if there is one.
+    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(stream) => Some(stream),
+            Self::Other(other) => match &**other {
+                Other::Unix(_) => None,
+                Other::Tls(stream) => stream.tcp(),
+            },
+        }
+    }
+}
+
+/// A plain socket that belongs to no runtime: on its way from one to another.
+#[derive(Debug)]
+pub(crate) enum Detached {
+    /// TCP.
+    Tcp(std::net::TcpStream),
+    /// A socket in the file system.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Detached {
+    /// Enters the runtime of this thread.
+    pub(crate) fn attach(self) -> io::Result<Stream> {
+        Ok(match self {
+            Self::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => Stream::unix(UnixStream::from_std(stream)?),
+        })
     }
 }
 
@@ -60,6 +140,10 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Other(other) => match &mut **other {
+                Other::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+                Other::Tls(stream) => stream.poll_read(cx, buffer),
+            },
         }
     }
 }
@@ -73,6 +157,17 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Other(other) => match &mut **other {
+                Other::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+                Other::Tls(stream) => loop {
+                    match stream.try_write(bytes) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                            ready!(stream.poll_write_ready(cx))?;
+                        }
+                        taken => return Poll::Ready(taken),
+                    }
+                },
+            },
         }
     }
 
@@ -83,5 +178,15 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.get_mut().end_write())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_no_larger_than_a_socket() {
+        assert_eq!(size_of::<Stream>(), size_of::<TcpStream>());
     }
 }

@@ -1,6 +1,5 @@
 //! Counters, histograms and configuration to a [`Report`].
 
-use std::net::SocketAddr;
 use std::thread;
 use std::time::SystemTime;
 
@@ -10,9 +9,9 @@ use wscodec::DataKind;
 use super::hold::HoldReport;
 use super::{
     Bounds, Bytes, Client, ClosingReport, ConfigReport, Connections, DeflateReport, ErrorReport,
-    Generator, HistogramReport, HostReport, Interval, Label, Messages, OutcomeReport, Phases,
-    Report, RowReport, SCHEMA_VERSION, SegmentReport, SpanReport, StageReport, StagesReport,
-    TargetReport, TimeSeries, VerdictReport, WorkerShare,
+    Generator, HistogramReport, HostReport, Interval, Label, Messages, NetworkReport,
+    OutcomeReport, Phases, Report, RowReport, SCHEMA_VERSION, SegmentReport, SpanReport,
+    StageReport, StagesReport, TargetReport, TimeSeries, VerdictReport, WorkerShare,
 };
 use crate::clock::nanos;
 use crate::config::{Config, Content, Load, Rate, Scenario, Stage, Stages};
@@ -22,6 +21,7 @@ use crate::metrics::balance::imbalances;
 use crate::metrics::{
     Failures, HIGHEST_NS, LOWEST_NS, MessageCounts, Metric, Metrics, SIGNIFICANT_DIGITS,
 };
+use crate::net::Routes;
 use crate::plan::Plan;
 use crate::verdict::{Evidence, Verdict};
 use crate::worker::{BACKLOG_MAX, UNANSWERED_MAX, WorkerReport};
@@ -34,12 +34,8 @@ const RSS_CONNECTIONS_MIN: u64 = 1_000;
 pub struct Subject<'s> {
     /// What was asked for.
     pub config: &'s Config,
-    /// The server's URL.
-    pub url: String,
-    /// What its name resolved to.
-    pub addresses: &'s [SocketAddr],
-    /// How long that took, in nanoseconds.
-    pub dns_ns: Option<u64>,
+    /// The ways to the servers.
+    pub routes: &'s Routes,
     /// When the run began.
     pub started_at: SystemTime,
     /// The machine, as it was during the run.
@@ -70,12 +66,7 @@ impl Report {
             started_at_unix_ms: unix_ms(subject.started_at),
             is_interrupted: observed.is_interrupted,
             config: resolved(config),
-            target: TargetReport {
-                url: subject.url.clone(),
-                is_embedded: config.target.is_none(),
-                addresses: subject.addresses.iter().map(ToString::to_string).collect(),
-                dns_ns: subject.dns_ns,
-            },
+            target: TargetReport::new(config, subject.routes, &metrics),
             host: host(subject.host),
             connections: connections(&metrics, &phases, config),
             messages: config.echo().is_some().then(|| Messages {
@@ -177,6 +168,7 @@ fn resolved(config: &Config) -> ConfigReport {
         header_names: config.request.headers.iter().map(|(name, _)| name.clone()).collect(),
         subprotocols: config.request.subprotocols.clone(),
         origin: config.request.origin.clone(),
+        network: NetworkReport::new(&config.network),
         mask: config.mask.name().into(),
         seed: config.seed,
         unanswered_max_per_worker: UNANSWERED_MAX as u64,
@@ -392,7 +384,7 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
     let unsent = counts.unsent_closed + counts.unsent_backlog + counts.unsent_late;
     Evidence {
         is_open_loop: config.load().is_some_and(Load::is_scheduled),
-        is_embedded: config.target.is_none(),
+        is_embedded: config.is_embedded(),
         is_interrupted: observed.is_interrupted,
         ramp_late_ns: match (config.ramp, observed.times) {
             (Some(ramp), Some(times)) => times.load_begin_ns.saturating_sub(nanos(ramp)),

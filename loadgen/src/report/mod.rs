@@ -11,6 +11,7 @@ mod histogram;
 pub mod hold;
 pub mod json;
 mod outcome;
+mod reach;
 #[cfg(test)]
 mod sample;
 pub mod text;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use build::Subject;
 pub use deflate::{AgreedReport, DeflateReport, VolumeReport};
 use hold::HoldReport;
+pub use reach::{NetworkReport, TargetReport, TlsReport, UrlReport};
 #[cfg(test)]
 pub(crate) use sample::sample;
 
@@ -149,6 +151,8 @@ pub struct ConfigReport {
     pub subprotocols: Vec<String>,
     /// The Origin header.
     pub origin: Option<String>,
+    /// The way to the server.
+    pub network: NetworkReport,
     /// `random` or `zero`.
     pub mask: String,
     /// Where payloads come from.
@@ -195,19 +199,6 @@ pub struct Label {
     pub key: String,
     /// After it.
     pub value: String,
-}
-
-/// The server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TargetReport {
-    /// Its URL.
-    pub url: String,
-    /// Whether it ran in the same process.
-    pub is_embedded: bool,
-    /// What its name resolved to.
-    pub addresses: Vec<String>,
-    /// How long that took, once, before the run; `null` if there was nothing to resolve.
-    pub dns_ns: Option<u64>,
 }
 
 /// The machine that made the load.
@@ -326,7 +317,7 @@ pub struct Bytes {
 /// A kind of failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReport {
-    /// Where: `tcp`, `handshake`, `http`, `open`, `protocol`, `server_close`, `close`, `run` or
+    /// Where: `tcp`, `proxy`, `tls`, `handshake`, `http`, `open`, `protocol`, `server_close`, `close`, `run` or
     /// `message`.
     pub phase: String,
     /// What.

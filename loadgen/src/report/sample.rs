@@ -3,12 +3,15 @@
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
+use wscodec::handshake::ClientRequest;
+
 use super::{Report, Subject};
 use crate::cli::{Command, Parsed, parse};
 use crate::config::Config;
 use crate::coordinator::Observed;
 use crate::host::Host;
 use crate::metrics::{Closing, Metric, Metrics, Side};
+use crate::net::Routes;
 use crate::worker::{Times, WorkerReport};
 
 /// What `loadgen run ws://127.0.0.1:9001/ -c 2 -t 1 -d 1s --seed 7` might have measured.
@@ -67,13 +70,12 @@ pub(crate) fn sample_of(line: &str) -> Report {
         rss_max: Some(10_000_000),
         faults: Vec::new(),
     };
-    let addresses = [SocketAddr::from(([127, 0, 0, 1], 9001))];
+    let address = SocketAddr::from(([127, 0, 0, 1], 9001));
+    let request = ClientRequest::new("127.0.0.1:9001", "/").unwrap();
     Report::new(
         &Subject {
             config: &config,
-            url: "ws://127.0.0.1:9001/".into(),
-            addresses: &addresses,
-            dns_ns: None,
+            routes: &Routes::direct(address, request, &config.network),
             started_at: SystemTime::UNIX_EPOCH,
             host: &Host::read(),
         },

@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::{ConfigReport, HistogramReport, Interval, Messages, Report, escape, hold, units};
+use super::{
+    ConfigReport, HistogramReport, Interval, Messages, Report, escape, hold, reach, units,
+};
 use crate::metrics::Metric;
 
 /// Percentiles that are columns.
@@ -24,6 +26,7 @@ impl Display for Text<'_> {
         let report = self.0;
         head(report, f)?;
         connections(report, f)?;
+        reach::write(report, |label, text| line(f, label, text))?;
         if let Some(messages) = &report.messages {
             self::messages(report, messages, f)?;
         }
@@ -53,7 +56,7 @@ fn head(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         report.generator.name,
         report.generator.version,
         report.command,
-        report.target.url,
+        report.target.shown(),
         config.seed,
         config.threads,
         if config.threads == 1 { "" } else { "s" }
@@ -173,7 +176,8 @@ fn messages(report: &Report, messages: &Messages, f: &mut fmt::Formatter<'_>) ->
     let fragments = report.config.fragment_size;
     let frames = fragments.map_or_else(String::new, |size| format!(" in frames of {size} B"));
     let said = format!(
-        "{kind}, {size}{frames}   on the wire {} out, {} in",
+        "{kind}, {size}{frames}   {} {} out, {} in",
+        if report.target.tls.is_empty() { "on the wire" } else { "before TLS" },
         units::bytes(report.bytes.sent),
         units::bytes(report.bytes.received)
     );

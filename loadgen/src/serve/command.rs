@@ -33,12 +33,15 @@ pub fn run(config: &ServeConfig, out: &mut impl Write) -> io::Result<()> {
 
     let handle = Server::bind(config)?.start()?;
     eprintln!(
-        "listening on ws://{}/ ({}, {} threads{})",
-        handle.local_addr(),
+        "listening on {} ({}, {} threads{})",
+        handle.place(),
         config.mode.name(),
         config.threads,
         if config.deflate.is_some() { ", permessage-deflate" } else { "" }
     );
+    if let Some(tls) = &config.tls {
+        eprintln!("certificate SHA-256 {}", tls.fingerprint());
+    }
     runtime.block_on(async {
         let mut watch = AcceptWatch::default();
         loop {

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use wscodec::Limits;
 use wscodec::deflate::Deflate;
 
 use super::origin::OriginPolicy;
+use crate::net::ServerTls;
 
 /// What the server does with a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +52,10 @@ pub struct ServeConfig {
     /// Where to listen. Default 127.0.0.1:9001: the loopback, so that nobody else reaches it unless
     /// asked to. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Listens at a path in the file system instead. It is removed when the server ends.
+    pub socket_path: Option<PathBuf>,
+    /// Speaks TLS. Default: plain.
+    pub tls: Option<ServerTls>,
     /// Threads, each with a runtime and connections of its own. Default: one for each core.
     pub threads: NonZeroUsize,
     /// What is done with a message.
@@ -60,6 +66,9 @@ pub struct ServeConfig {
     pub deflate: Option<Deflate>,
     /// Which web pages may connect (stops cross-site WebSocket hijacking).
     pub origins: OriginPolicy,
+    /// Subprotocols that are spoken, the preferred first. Default: none, and then whichever a
+    /// client names first is selected, so that clients that insist on one can be tried.
+    pub subprotocols: Vec<String>,
     /// From accept to the end of the request's head. Default 10 s. Stops slow heads, however they
     /// are dripped.
     pub handshake_timeout: Duration,
@@ -89,11 +98,14 @@ impl Default for ServeConfig {
     fn default() -> Self {
         Self {
             listen: Self::LISTEN,
+            socket_path: None,
+            tls: None,
             threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             mode: Mode::default(),
             limits: Limits::default(),
             deflate: None,
             origins: OriginPolicy::default(),
+            subprotocols: Vec::new(),
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Some(Duration::from_secs(120)),
             close_timeout: Duration::from_secs(5),

@@ -1,26 +1,27 @@
-//! An address to a listening socket, and a listening socket to sessions on the least busy worker.
+//! A listening socket to sessions on the least busy worker.
 //!
 //! One socket and one accept loop rather than a socket a thread (`SO_REUSEPORT`): connections are
 //! spread evenly instead of by the hash of their ports, and a port that someone else uses is an
 //! error instead of a share of his connections.
 
 use std::io;
-use std::net::{self, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
+use super::place::Listener;
 use super::worker::{Command, Seat, Shared, Worker};
+use crate::net::Stream;
 
 /// Handshakes that the kernel completes before accept takes them; it cuts this to
 /// `net.core.somaxconn`.
-const BACKLOG: i32 = 65_535;
+pub(super) const BACKLOG: i32 = 65_535;
 /// Accepts in a row before the sessions of the same thread have their turn.
 const ACCEPTS_PER_TURN: usize = 64;
 /// Pauses after accept has failed for want of descriptors or memory: the first, and the longest.
@@ -54,33 +55,10 @@ pub fn parse_address(text: &str) -> io::Result<SocketAddr> {
     addresses.next().ok_or_else(|| bad("the name has no address"))
 }
 
-/// Listens on `address`.
-///
-/// # Errors
-/// What the system says, with the address and what to do about it.
-pub(super) fn bind(address: SocketAddr) -> io::Result<net::TcpListener> {
-    let named = |error: io::Error| {
-        let why = match error.kind() {
-            io::ErrorKind::AddrInUse => "the port is in use; stop who has it, or listen on another",
-            io::ErrorKind::PermissionDenied => "ports below 1024 need root; use a higher one",
-            io::ErrorKind::AddrNotAvailable => "the address is not one of this machine",
-            _ => {
-                return io::Error::new(error.kind(), format!("can't listen on {address}: {error}"));
-            }
-        };
-        io::Error::new(error.kind(), format!("can't listen on {address}: {why}"))
-    };
-    let listener = net::TcpListener::bind(address).map_err(named)?;
-    listener.set_nonblocking(true)?;
-    // Listening again only changes the backlog, which the standard library sets to 128.
-    rustix::net::listen(&listener, BACKLOG)?;
-    Ok(listener)
-}
-
 /// Gives each connection to the worker that has the fewest, for ever. `own` is the worker of this
 /// thread.
 pub(super) async fn accept(
-    listener: TcpListener,
+    listener: Listener,
     own: Rc<Worker>,
     shared: Arc<Shared>,
     workers: Vec<UnboundedSender<Command>>,
@@ -89,7 +67,7 @@ pub(super) async fn accept(
     let mut accepts_left = ACCEPTS_PER_TURN;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok(stream) => {
                 backoff = BACKOFF_MIN;
                 if let Some(seat) = take_seat(&shared) {
                     hand_over(stream, seat, &own, &workers);
@@ -123,17 +101,12 @@ fn take_seat(shared: &Arc<Shared>) -> Option<Seat> {
     Some(Seat::take(shared, open >= connections_max))
 }
 
-fn hand_over(
-    stream: TcpStream,
-    seat: Seat,
-    own: &Rc<Worker>,
-    workers: &[UnboundedSender<Command>],
-) {
+fn hand_over(stream: Stream, seat: Seat, own: &Rc<Worker>, workers: &[UnboundedSender<Command>]) {
     match workers.get(seat.worker()) {
         Some(other) if seat.worker() != own.index => {
             // A socket belongs to one runtime: it leaves this one and enters the other. Refused
             // only by a worker that has ended: the connection ends with it.
-            if let Ok(stream) = stream.into_std() {
+            if let Ok(stream) = stream.detach() {
                 other.send(Command::Admit(stream, seat)).ok();
             }
         }
@@ -193,21 +166,6 @@ mod tests {
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
             assert!(error.to_string().contains(why), "{text:?}: {error}");
         }
-    }
-
-    #[test]
-    fn e19_a_port_in_use_is_named() {
-        let first = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
-        let error = bind(first.local_addr().unwrap()).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-        assert!(error.to_string().contains("the port is in use"), "{error}");
-    }
-
-    #[test]
-    fn e19_an_address_of_another_machine_is_named() {
-        // TEST-NET-1 (RFC 5737): nobody's.
-        let error = bind(SocketAddr::from(([192, 0, 2, 1], 0))).unwrap_err();
-        assert!(error.to_string().contains("not one of this machine"), "{error}");
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod config;
 mod counters;
 mod listener;
 mod origin;
+mod place;
 mod registry;
 mod session;
 mod unsent;
@@ -29,7 +30,7 @@ mod upgrade;
 mod worker;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
@@ -41,12 +42,14 @@ pub use counters::Totals;
 pub use listener::parse_address;
 pub use origin::OriginPolicy;
 
+use place::{Bound, SocketPath};
 use worker::{Command, Shared};
 
 /// A server that listens and doesn't accept yet.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
+    listener: Bound,
+    socket_path: Option<SocketPath>,
     address: SocketAddr,
     config: ServeConfig,
 }
@@ -58,12 +61,19 @@ impl Server {
     /// One line with the address and what to do: a port in use, a port that needs root, an address
     /// that isn't here.
     pub fn bind(config: &ServeConfig) -> io::Result<Self> {
-        let listener = listener::bind(config.listen)?;
-        let address = listener.local_addr()?;
-        Ok(Self { listener, address, config: config.clone() })
+        let (listener, socket_path, address) = if let Some(path) = &config.socket_path {
+            let (listener, removed_with) = place::bind_path(path)?;
+            (Bound::Unix(listener), Some(removed_with), config.listen)
+        } else {
+            let listener = place::bind(config.listen)?;
+            let address = listener.local_addr()?;
+            (Bound::Tcp(listener), None, address)
+        };
+        Ok(Self { listener, socket_path, address, config: config.clone() })
     }
 
-    /// Where it listens: with the real port if the configuration had port 0.
+    /// Where it listens: with the real port if the configuration had port 0. Of no use if it
+    /// listens at a path.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
@@ -79,6 +89,7 @@ impl Server {
             shared.counters.iter().map(|_| unbounded_channel()).unzip();
         let mut handle = ServerHandle {
             address: self.address,
+            socket_path: self.socket_path,
             shared,
             commands: senders.clone(),
             threads: Vec::new(),
@@ -96,6 +107,7 @@ impl Server {
 #[derive(Debug)]
 pub struct ServerHandle {
     address: SocketAddr,
+    socket_path: Option<SocketPath>,
     shared: Arc<Shared>,
     commands: Vec<UnboundedSender<Command>>,
     threads: Vec<JoinHandle<()>>,
@@ -106,6 +118,16 @@ impl ServerHandle {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens, as a client is told: a URL, or a path behind `unix:`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let scheme = if self.shared.config.tls.is_some() { "wss" } else { "ws" };
+        match &self.socket_path {
+            Some(path) => format!("unix:{path} ({scheme}://)"),
+            None => format!("{scheme}://{}/", self.address),
+        }
     }
 
     /// What has happened so far. Costs the server nothing.

@@ -19,6 +19,12 @@ pub enum OriginPolicy {
 }
 
 impl OriginPolicy {
+    /// Whether `text` is an origin as a browser sends it: `scheme://host[:port]`, or `null`.
+    #[must_use]
+    pub fn is_origin(text: &str) -> bool {
+        text == "null" || authority_of(text).is_some()
+    }
+
     /// Whether a request with these headers may go on.
     #[must_use]
     pub fn allows(&self, origin: Option<&str>, host: Option<&str>) -> bool {

@@ -26,7 +26,7 @@ use super::registry::{Call, Key, Wait};
 use super::unsent::Unsent;
 use super::upgrade::{Upgrade, Verdict};
 use super::worker::{Buffers, Seat, Worker};
-use crate::net::Stream;
+use crate::net::{Stream, server_code};
 
 /// Reads of one session before the others of its thread have their turn.
 const READS_PER_TURN: usize = 4;
@@ -288,8 +288,15 @@ impl Future for Session {
         let session = self.get_mut();
         let over = session.drive(cx);
         session.worker.buffers.borrow_mut().trim();
-        // An error of the socket is an end without Close; it is counted as that.
-        over.map(drop)
+        over.map(|outcome| {
+            // An error of the socket is an end without Close; it is counted as that.
+            if let Err(error) = outcome
+                && session.rejection.is_some()
+                && let Some(code) = server_code(&error)
+            {
+                session.rejection = Some(code);
+            }
+        })
     }
 }
 

@@ -60,7 +60,7 @@ impl Upgrade {
             Ok(Some(request)) if !config.origins.allows(request.origin(), Some(request.host())) => {
                 return self.refuse(403, "origin_policy", "this origin may not connect\n", out);
             }
-            Ok(Some(request)) => acceptance_of(&request),
+            Ok(Some(request)) => acceptance_of(&request, &config.subprotocols),
             Err(error) => {
                 // Refused only if an answer had been given, and this is the first.
                 self.handshake.reject(error, out).ok();
@@ -106,11 +106,18 @@ impl Upgrade {
     }
 }
 
-/// What the reference server selects: the first subprotocol of those offered, so that clients that
-/// insist on one can be tried against it.
-fn acceptance_of(request: &Request<'_>) -> Result<Acceptance, HandshakeMisuse> {
-    match request.subprotocols().next() {
-        Some(first) => Acceptance::new().subprotocol(first),
+/// What the reference server selects: the first of its subprotocols that is offered, or if it has
+/// none the first that is offered at all, so that clients that insist on one can be tried against
+/// it.
+fn acceptance_of(request: &Request<'_>, spoken: &[String]) -> Result<Acceptance, HandshakeMisuse> {
+    let selected = if spoken.is_empty() {
+        request.subprotocols().next()
+    } else {
+        let is_offered = |name: &&str| request.subprotocols().any(|offered| offered == *name);
+        spoken.iter().map(String::as_str).find(is_offered)
+    };
+    match selected {
+        Some(name) => Acceptance::new().subprotocol(name),
         None => Ok(Acceptance::new()),
     }
 }
@@ -122,10 +129,14 @@ mod tests {
     use super::*;
 
     fn answer(request: &str, is_spare: bool) -> (Verdict, String) {
+        answer_of(request, is_spare, &ServeConfig::default())
+    }
+
+    fn answer_of(request: &str, is_spare: bool, config: &ServeConfig) -> (Verdict, String) {
         let mut request = request.replace('\n', "\r\n").into_bytes();
         let mut out = Vec::new();
         let mut upgrade = Upgrade::new(is_spare);
-        let verdict = upgrade.receive(&mut &mut request[..], &ServeConfig::default(), &mut out);
+        let verdict = upgrade.receive(&mut &mut request[..], config, &mut out);
         (verdict, String::from_utf8(out).unwrap())
     }
 
@@ -154,6 +165,24 @@ mod tests {
             assert_eq!(bits, expected);
             let answer = String::from_utf8(out).unwrap();
             assert_eq!(answer.contains("permessage-deflate"), expected.is_some(), "{answer}");
+        }
+    }
+
+    #[test]
+    fn of_those_that_are_spoken_the_preferred_is_selected() {
+        let config =
+            ServeConfig { subprotocols: vec!["a".into(), "b".into()], ..ServeConfig::default() };
+        for (offered, selected) in [("b, a", Some("a")), ("c, b", Some("b")), ("c", None)] {
+            let request = format!("{REQUEST}Sec-WebSocket-Protocol: {offered}\n\n");
+            let (verdict, response) = answer_of(&request, false, &config);
+            assert_eq!(verdict, Verdict::Accepted);
+            let line = selected.map(|name| format!("\r\nSec-WebSocket-Protocol: {name}\r\n"));
+            assert_eq!(
+                line.is_some_and(|line| response.contains(&line)),
+                selected.is_some(),
+                "{response}"
+            );
+            assert_eq!(response.contains("Sec-WebSocket-Protocol"), selected.is_some());
         }
     }
 

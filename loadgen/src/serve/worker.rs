@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -21,9 +20,10 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::config::ServeConfig;
 use super::counters::Counters;
 use super::listener;
+use super::place::{Bound, Listener};
 use super::registry::{Call, Registry};
 use super::session::Session;
-use crate::net::Stream;
+use crate::net::{Detached, Stream, TlsStream};
 
 /// The buffer that all sessions of a thread read into, in bytes.
 const INPUT_SIZE: usize = 64 << 10;
@@ -99,7 +99,7 @@ impl Drop for Seat {
 #[derive(Debug)]
 pub(super) enum Command {
     /// Take this connection.
-    Admit(std::net::TcpStream, Seat),
+    Admit(Detached, Seat),
     /// Close all connections and end.
     Shutdown,
 }
@@ -151,12 +151,17 @@ impl Worker {
     }
 
     /// Starts a session for a socket that has just been accepted.
-    pub(super) fn admit(self: &Rc<Self>, stream: io::Result<TcpStream>, seat: Seat) {
+    pub(super) fn admit(self: &Rc<Self>, stream: io::Result<Stream>, seat: Seat) {
         let accepted_at = Instant::now();
         self.counters.accepted.add(1);
         let stream = stream.and_then(|stream| {
-            stream.set_nodelay(true)?;
-            Ok(stream)
+            if let Some(tcp) = stream.tcp() {
+                tcp.set_nodelay(true)?;
+            }
+            match &self.config().tls {
+                None => Ok(stream),
+                Some(tls) => TlsStream::accept(stream, tls).map(Stream::tls),
+            }
         });
         let Ok(stream) = stream else {
             self.counters.rejected.add("reset");
@@ -164,7 +169,7 @@ impl Worker {
             return;
         };
         let key = self.registry.add(accepted_at);
-        spawn_local(Session::new(Stream::Tcp(stream), Rc::clone(self), key, seat));
+        spawn_local(Session::new(stream, Rc::clone(self), key, seat));
     }
 
     /// A session is over.
@@ -198,7 +203,7 @@ impl Worker {
 }
 
 /// The listening socket and the way to the workers, for the one that accepts.
-pub(super) type Intake = (std::net::TcpListener, Vec<UnboundedSender<Command>>);
+pub(super) type Intake = (Bound, Vec<UnboundedSender<Command>>);
 
 /// Runs a worker on this thread until it is told to shut down. `started` is told once it runs, or
 /// why it doesn't.
@@ -218,7 +223,7 @@ pub(super) fn run(
     runtime.block_on(serve(worker, listener, workers, commands));
 }
 
-type Parts = (LocalRuntime, Option<TcpListener>, Vec<UnboundedSender<Command>>);
+type Parts = (LocalRuntime, Option<Listener>, Vec<UnboundedSender<Command>>);
 
 fn set_up(intake: Option<Intake>) -> io::Result<Parts> {
     let runtime = Builder::new_current_thread()
@@ -228,14 +233,14 @@ fn set_up(intake: Option<Intake>) -> io::Result<Parts> {
     let Some((listener, workers)) = intake else { return Ok((runtime, None, Vec::new())) };
     let listener = {
         let _entered = runtime.enter();
-        TcpListener::from_std(listener)?
+        listener.attach()?
     };
     Ok((runtime, Some(listener), workers))
 }
 
 async fn serve(
     worker: Rc<Worker>,
-    listener: Option<TcpListener>,
+    listener: Option<Listener>,
     workers: Vec<UnboundedSender<Command>>,
     mut commands: UnboundedReceiver<Command>,
 ) {
@@ -245,7 +250,7 @@ async fn serve(
         spawn_local(listener::accept(listener, Rc::clone(&worker), shared, workers))
     });
     while let Some(Command::Admit(stream, seat)) = commands.recv().await {
-        worker.admit(TcpStream::from_std(stream), seat);
+        worker.admit(stream.attach(), seat);
     }
     if let Some(accepting) = accepting {
         accepting.abort();

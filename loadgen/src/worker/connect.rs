@@ -1,46 +1,71 @@
 //! A planned connection to an open one, with the time that each step took, or to the reason why
 //! not.
 //!
-//! A handshake counts only when the codec has validated it. One deadline stands over TCP and
-//! handshake together, so that a server which answers a byte a second is not waited for any longer
-//! than one that says nothing.
+//! A handshake counts only when the codec has validated it. One deadline stands over all steps
+//! together, so that a server which answers a byte a second is not waited for any longer than one
+//! that says nothing.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::rc::Rc;
 
-use rustix::io::Errno;
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout_at;
 use wscodec::deflate::{DeflateAgreed, DeflateClient};
 use wscodec::handshake::{
-    ClientHandshake, HandshakeError, HandshakeKey, HandshakeMisuse, ResponseError,
+    ClientHandshake, ClientRequest, HandshakeError, HandshakeKey, HandshakeMisuse, ResponseError,
 };
 
 use super::shard::Shard;
-use crate::metrics::{Failure, Metric, Phase};
-use crate::net::Stream;
+use crate::metrics::{Distributions, Failure, Metric, Phase};
+use crate::net::{Agreed, Fault, Stream};
+use crate::plan::ConnectionPlan;
 use crate::report::escape;
 
 type Handshake = ClientHandshake<DeflateClient>;
 
+/// How a record of TLS begins that is an alert, or part of a handshake (RFC 8446, 5.1).
+const TLS_ALERT: [u8; 2] = [21, 3];
+const TLS_HANDSHAKE: [u8; 2] = [22, 3];
 /// Bytes of a reason phrase that are shown.
 const REASON_LEN_MAX: usize = 100;
 
 /// When each step of a connection's opening ended, in nanoseconds after the run's begin.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_field_names, reason = "units come last in names")]
 pub(crate) struct Waterfall {
     /// When it was to begin.
     pub(crate) planned_ns: u64,
     /// When it began.
     pub(crate) begun_ns: u64,
-    /// When TCP was connected.
+    /// When the socket was connected.
     pub(crate) tcp_ns: u64,
+    /// When the proxy had made its tunnel.
+    pub(crate) proxy_ns: Option<u64>,
+    /// When TLS was established, and whether a session was taken up again.
+    pub(crate) tls: Option<(u64, bool)>,
     /// When the response was validated.
     pub(crate) upgraded_ns: u64,
+}
+
+impl Waterfall {
+    /// Counts what each step took.
+    pub(crate) fn record(&self, durations: &mut Distributions) {
+        let mut last_ns = self.begun_ns;
+        let mut step = |metric, ns| {
+            durations.record(metric, ns - last_ns);
+            last_ns = ns;
+        };
+        step(Metric::ConnectTcp, self.tcp_ns);
+        if let Some(proxy_ns) = self.proxy_ns {
+            step(Metric::ConnectProxy, proxy_ns);
+        }
+        if let Some((tls_ns, is_resumed)) = self.tls {
+            let kind = if is_resumed { Metric::ConnectTlsResumed } else { Metric::ConnectTls };
+            step(kind, tls_ns);
+        }
+        step(Metric::ConnectUpgrade, self.upgraded_ns);
+        durations.record(Metric::ConnectTotal, self.upgraded_ns.saturating_sub(self.planned_ns));
+    }
 }
 
 /// An open connection.
@@ -50,6 +75,8 @@ pub(crate) struct Established {
     pub(crate) waterfall: Waterfall,
     /// What was agreed of permessage-deflate.
     pub(crate) deflate: Option<DeflateAgreed>,
+    /// What TLS has agreed on.
+    pub(crate) tls: Option<Agreed>,
     /// What came behind the response: the first frames.
     pub(crate) rest: Vec<u8>,
 }
@@ -67,17 +94,17 @@ impl Refusal {
     }
 }
 
-/// Opens a connection that was to begin at `planned_ns`.
+/// Opens a connection.
 pub(crate) async fn connect(
     shard: &Rc<RefCell<Shard>>,
-    planned_ns: Option<u64>,
+    plan: &ConnectionPlan,
 ) -> Result<Established, Refusal> {
     let (clock, deadline_ns) = {
         let shard = shard.borrow();
         (shard.clock, shard.clock.now_ns().saturating_add(shard.settings.connect_timeout_ns))
     };
     let phase = Cell::new(Phase::Tcp);
-    let attempt = attempt(shard, planned_ns, &phase);
+    let attempt = attempt(shard, plan, &phase);
     match timeout_at(clock.instant(deadline_ns), attempt).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Refusal::new(
@@ -85,6 +112,8 @@ pub(crate) async fn connect(
             "timeout",
             match phase.get() {
                 Phase::Tcp => "no TCP connection within the connect timeout",
+                Phase::Proxy => "no answer of the proxy within the connect timeout",
+                Phase::Tls => "no TLS within the connect timeout",
                 _ => "no complete response within the connect timeout",
             },
         )),
@@ -93,88 +122,58 @@ pub(crate) async fn connect(
 
 async fn attempt(
     shard: &Rc<RefCell<Shard>>,
-    planned_ns: Option<u64>,
+    plan: &ConnectionPlan,
     phase: &Cell<Phase>,
 ) -> Result<Established, Refusal> {
-    let clock = shard.borrow().clock;
+    let (clock, routes) = {
+        let shard = shard.borrow();
+        (shard.clock, Rc::clone(&shard.routes))
+    };
+    let refused = |fault: Fault| Refusal::new(phase.get(), fault.code, fault.said);
+    let place = routes.place(plan.index);
+    let route = &routes.all()[place];
     let begun_ns = clock.now_ns();
-    if let Some(planned_ns) = planned_ns {
+    if let Some(planned_ns) = plan.start_ns {
         let lag_ns = begun_ns.saturating_sub(planned_ns);
         shard.borrow_mut().metrics.distributions.record(Metric::ConnectLag, lag_ns);
     }
-    let mut stream = connect_tcp(shard).await?;
+    let mut preferred = shard.borrow().preferred[place];
+    let mut stream = routes.connect(route, plan.index, &mut preferred).await.map_err(refused)?;
+    shard.borrow_mut().preferred[place] = preferred;
     let tcp_ns = clock.now_ns();
+    let mut proxy_ns = None;
+    if routes.has_proxy() {
+        phase.set(Phase::Proxy);
+        routes.tunnel(route, &mut stream).await.map_err(refused)?;
+        proxy_ns = Some(clock.now_ns());
+    }
+    phase.set(Phase::Tls);
+    let (mut stream, agreed) = routes.secure(route, stream).await.map_err(refused)?;
+    let tls = agreed.as_ref().map(|agreed| (clock.now_ns(), agreed.is_resumed));
     phase.set(Phase::Handshake);
-    let (deflate, rest) = upgrade(shard, &mut stream).await?;
+    let (deflate, rest) = upgrade(shard, &route.request, &mut stream).await?;
     let waterfall = Waterfall {
-        planned_ns: planned_ns.unwrap_or(begun_ns),
+        planned_ns: plan.start_ns.unwrap_or(begun_ns),
         begun_ns,
         tcp_ns,
+        proxy_ns,
+        tls,
         upgraded_ns: clock.now_ns(),
     };
-    Ok(Established { stream, waterfall, deflate, rest })
-}
-
-/// Tries the addresses one after the other, that which worked last time first.
-async fn connect_tcp(shard: &Rc<RefCell<Shard>>) -> Result<Stream, Refusal> {
-    let (addresses, preferred) = {
-        let shard = shard.borrow();
-        (Rc::clone(&shard.addresses), shard.preferred_address)
-    };
-    let mut refusal = Refusal::new(Phase::Tcp, "other", "no address");
-    for turn in 0..addresses.len() {
-        let place = (preferred + turn) % addresses.len();
-        match connect_to(addresses[place]).await {
-            Ok(stream) => {
-                shard.borrow_mut().preferred_address = place;
-                return Ok(Stream::Tcp(stream));
-            }
-            Err(error) => {
-                let sample = format!("{}: {error}", addresses[place]);
-                refusal = Refusal::new(Phase::Tcp, tcp_code(&error), sample);
-            }
-        }
-    }
-    Err(refusal)
-}
-
-async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4(),
-        SocketAddr::V6(_) => TcpSocket::new_v6(),
-    }?;
-    socket.set_nodelay(true)?;
-    socket.connect(address).await
-}
-
-fn tcp_code(error: &io::Error) -> &'static str {
-    match error.kind() {
-        ErrorKind::ConnectionRefused => "refused",
-        ErrorKind::TimedOut => "timeout",
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted => "reset",
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => {
-            "unreachable"
-        }
-        ErrorKind::AddrNotAvailable => "no_ports",
-        ErrorKind::PermissionDenied => "not_permitted",
-        _ => match Errno::from_io_error(error) {
-            Some(Errno::MFILE | Errno::NFILE) => "no_descriptors",
-            Some(Errno::NOBUFS | Errno::NOMEM) => "no_memory",
-            _ => "other",
-        },
-    }
+    Ok(Established { stream, waterfall, tls: agreed, deflate, rest })
 }
 
 /// Sends the request, and takes the response; returns what was agreed, and what came behind it.
 async fn upgrade(
     shard: &Rc<RefCell<Shard>>,
+    request: &ClientRequest,
     stream: &mut Stream,
 ) -> Result<(Option<DeflateAgreed>, Vec<u8>), Refusal> {
-    let mut request = Vec::new();
-    let mut handshake = start(&shard.borrow(), &mut request)
+    let mut head = Vec::new();
+    let mut handshake = start(&shard.borrow(), request, &mut head)
         .map_err(|misuse| Refusal::new(Phase::Handshake, "request", misuse.to_string()))?;
     let mut sent = 0;
-    while let Some(rest) = request.get(sent..).filter(|rest| !rest.is_empty()) {
+    while let Some(rest) = head.get(sent..).filter(|rest| !rest.is_empty()) {
         match stream.try_write(rest) {
             Ok(len) => sent += len,
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -186,7 +185,7 @@ async fn upgrade(
         }
     }
     shard.borrow_mut().metrics.bytes_sent += sent as u64;
-    drop(request);
+    drop(head);
     let rest = poll_fn(|cx| {
         shard.borrow_mut().poll_response(stream, cx, |input| step(&mut handshake, input))
     })
@@ -199,9 +198,13 @@ async fn upgrade(
     Ok((deflate, rest))
 }
 
-fn start(shard: &Shard, request: &mut Vec<u8>) -> Result<Handshake, HandshakeMisuse> {
+fn start(
+    shard: &Shard,
+    request: &ClientRequest,
+    head: &mut Vec<u8>,
+) -> Result<Handshake, HandshakeMisuse> {
     let (key, offers) = (HandshakeKey::random(), shard.deflating.offers.clone());
-    ClientHandshake::start_with_extensions(&shard.request, key, offers, request)
+    ClientHandshake::start_with_extensions(request, key, offers, head)
 }
 
 /// What a piece of the response brings: `Ok(None)` if it isn't complete, else what came behind it.
@@ -212,11 +215,18 @@ fn step(
 ) -> Result<Option<Vec<u8>>, Refusal> {
     let outcome = match input {
         Err(error) => return Err(io_refusal(&error)),
-        Ok(Some(mut input)) => match handshake.receive(&mut input) {
-            Ok(Some(_)) => return Ok(Some(input.to_vec())),
-            Ok(None) => return Ok(None),
-            Err(error) => error,
-        },
+        Ok(Some(mut input)) => {
+            let is_tls = input.starts_with(&TLS_ALERT) || input.starts_with(&TLS_HANDSHAKE);
+            match handshake.receive(&mut input) {
+                Ok(Some(_)) => return Ok(Some(input.to_vec())),
+                Ok(None) => return Ok(None),
+                Err(error) if is_tls && error.name() == "not_http" => {
+                    let said = "the server speaks TLS; use wss://";
+                    return Err(Refusal::new(Phase::Handshake, "not_http", said));
+                }
+                Err(error) => error,
+            }
+        }
         Ok(None) => match handshake.receive_eof() {
             Ok(()) => HandshakeError::UnexpectedEof,
             Err(error) => error,
@@ -249,29 +259,5 @@ fn handshake_refusal(handshake: &Handshake, error: HandshakeError) -> Refusal {
             Refusal::new(Phase::Handshake, "eof", "the stream ended before a response")
         }
         error => Refusal::new(Phase::Handshake, error.name(), error.to_string()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn d23_system_errors_have_names() {
-        for (errno, code) in [
-            (Errno::CONNREFUSED, "refused"),
-            (Errno::TIMEDOUT, "timeout"),
-            (Errno::CONNRESET, "reset"),
-            (Errno::HOSTUNREACH, "unreachable"),
-            (Errno::NETUNREACH, "unreachable"),
-            (Errno::ADDRNOTAVAIL, "no_ports"),
-            (Errno::MFILE, "no_descriptors"),
-            (Errno::NFILE, "no_descriptors"),
-            (Errno::NOBUFS, "no_memory"),
-            (Errno::ACCESS, "not_permitted"),
-            (Errno::INVAL, "other"),
-        ] {
-            assert_eq!(tcp_code(&errno.into()), code, "{errno:?}");
-        }
     }
 }

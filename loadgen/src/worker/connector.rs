@@ -55,7 +55,7 @@ pub(crate) async fn connector(
         if is_hopeless(&shard.borrow(), slots) || is_ramp_over(&shard.borrow(), &connection) {
             break;
         }
-        shard.borrow_mut().attempt_begun();
+        shard.borrow_mut().attempt_begun(connection.index);
         spawn_local(Life::new(Rc::clone(&shard), connection, permit, plan.is_paced()));
     }
     let mut shard = shard.borrow_mut();
@@ -141,7 +141,7 @@ async fn opening(
     permit: OwnedSemaphorePermit,
     is_paced: bool,
 ) -> Option<usize> {
-    match connect(&shard, plan.start_ns).await {
+    match connect(&shard, &plan).await {
         // With messages to send it stays open for long, and makes room at once for the next that is
         // to be opened.
         Ok(opened) => {

@@ -26,7 +26,6 @@ pub(crate) mod usage;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -36,13 +35,13 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{spawn_local, yield_now};
 use wscodec::Limits;
-use wscodec::handshake::ClientRequest;
 use wscodec::mask::ChaChaKeys;
 
 use crate::clock::{Alarm, Clock, nanos};
 use crate::config::{Config, Content, Echo, Load, Mask, Scenario};
 use crate::metrics::Metrics;
 use crate::metrics::live::Live;
+use crate::net::Routes;
 use crate::payload::Payload;
 use crate::plan::{Plan, Script};
 use connector::connector;
@@ -80,10 +79,8 @@ pub struct Brief {
     pub clock: Clock,
     /// What is to be done.
     pub config: Arc<Config>,
-    /// To whom.
-    pub addresses: Arc<[SocketAddr]>,
-    /// With these words.
-    pub request: ClientRequest,
+    /// The ways to whom.
+    pub routes: Arc<Routes>,
     /// What the coordinator wants.
     pub commands: watch::Receiver<Command>,
     /// Told the number of open connections once all that were planned are open or have failed.
@@ -176,8 +173,7 @@ impl Worker {
         let shard = Shard::new(Parts {
             clock: brief.clock,
             settings,
-            addresses: brief.addresses.iter().copied().collect(),
-            request: brief.request.clone(),
+            routes: Rc::new(brief.routes.for_worker()),
             deflating: Deflating::new(&config.request),
             payload: match &config.scenario {
                 Scenario::Echo(echo) => Payload::new(echo, config.seed, brief.clock),

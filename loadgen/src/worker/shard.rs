@@ -11,7 +11,6 @@
 //! ```
 
 use std::io;
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -21,7 +20,6 @@ use std::task::{Context, Poll, Waker};
 use slab::Slab;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
-use wscodec::handshake::ClientRequest;
 use wscodec::mask::ChaChaKeys;
 use wscodec::{CloseCode, CloseFrame, Connection, DataKind, Event, Limits, ReadyState, Role};
 
@@ -35,8 +33,8 @@ use super::times::Times;
 use crate::clock::Clock;
 use crate::config::{Load, Mask};
 use crate::metrics::live::Live;
-use crate::metrics::{Failure, Metric, Metrics, Phase, Side};
-use crate::net::Stream;
+use crate::metrics::{Failure, Metric, Metrics, Phase, Side, UrlCounts};
+use crate::net::{Routes, Stream};
 use crate::payload::Payload;
 use crate::plan::{ConnectionPlan, Script, Send, Sends};
 
@@ -69,9 +67,9 @@ pub(crate) struct Settings {
 pub(crate) struct Shard {
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
-    pub(crate) addresses: Rc<[SocketAddr]>,
-    pub(crate) preferred_address: usize,
-    pub(crate) request: ClientRequest,
+    pub(crate) routes: Rc<Routes>,
+    /// Of each route, the address that worked last time.
+    pub(crate) preferred: Vec<usize>,
     pub(crate) deflating: Deflating,
     pub(crate) payload: Payload,
     /// Messages depend on when they were planned.
@@ -114,8 +112,7 @@ pub(crate) struct Shard {
 pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
-    pub(crate) addresses: Rc<[SocketAddr]>,
-    pub(crate) request: ClientRequest,
+    pub(crate) routes: Rc<Routes>,
     pub(crate) deflating: Deflating,
     pub(crate) payload: Payload,
     pub(crate) keys: Option<ChaChaKeys>,
@@ -126,20 +123,19 @@ pub(crate) struct Parts {
 
 impl Shard {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { clock, settings, addresses, request, deflating, payload, .. } = parts;
+        let Parts { clock, settings, routes, deflating, payload, .. } = parts;
         let Parts { keys, live, mut sends, slots, .. } = parts;
         let next_send = sends.as_mut().and_then(Iterator::next);
         Self {
             clock,
             settings,
-            addresses,
-            preferred_address: 0,
-            request,
+            preferred: vec![0; routes.all().len()],
+            metrics: Metrics::with_urls(routes.all().len()),
+            routes,
             deflating,
             has_time: payload.has_time(),
             payload,
             keys,
-            metrics: Metrics::default(),
             live,
             times: Times::NEVER,
             sessions: Slab::with_capacity(slots),
@@ -197,10 +193,17 @@ impl Shard {
     }
 
     /// Counts the begin of a connection.
-    pub(crate) fn attempt_begun(&mut self) {
+    pub(crate) fn attempt_begun(&mut self, connection: u64) {
         self.metrics.attempted += 1;
+        self.url_counts(connection).attempted += 1;
         self.live.attempted.add(1);
         self.pending += 1;
+    }
+
+    /// The counts of the URL that a connection goes to.
+    fn url_counts(&mut self, connection: u64) -> &mut UrlCounts {
+        let place = self.routes.place(connection);
+        &mut self.metrics.urls[place]
     }
 
     /// Counts a connection that didn't open; returns how many in a row have not.
@@ -244,10 +247,11 @@ impl Shard {
         if self.times.is_measured(times.upgraded_ns) {
             self.metrics.opened += 1;
         }
-        let durations = &mut self.metrics.distributions;
-        durations.record(Metric::ConnectTcp, times.tcp_ns - times.begun_ns);
-        durations.record(Metric::ConnectUpgrade, times.upgraded_ns - times.tcp_ns);
-        durations.record(Metric::ConnectTotal, times.upgraded_ns.saturating_sub(times.planned_ns));
+        times.record(&mut self.metrics.distributions);
+        self.url_counts(plan.index).established += 1;
+        if let Some(agreed) = opened.tls {
+            self.metrics.tls_agreed(&agreed);
+        }
         if self.deflating.is_offered {
             self.metrics.deflate.handshake(opened.deflate);
         }
@@ -302,8 +306,10 @@ impl Shard {
             *entry = None;
         }
         self.unanswered -= session.outstanding.len();
+        let messages = session.outstanding.next_sequence();
         let lost = session.outstanding.give_up_all();
         self.judge().lost(lost);
+        self.url_counts(session.index).messages += messages;
         if session.close.is_received
             && let Some(sent_ns) = session.close.sent_ns
             && !matches!(end, End::Timeout | End::Protocol(_))
@@ -320,7 +326,10 @@ impl Shard {
         }
         *self.metrics.closings.entry(outcome.closing).or_default() += 1;
         match outcome.failure {
-            None => self.metrics.completed += 1,
+            None => {
+                self.metrics.completed += 1;
+                self.url_counts(session.index).completed += 1;
+            }
             Some((failure, sample)) => {
                 self.live.failed.add(1);
                 self.metrics.failures.add(failure, || sample);

@@ -1,0 +1,92 @@
+//! The bounds and policies of `loadgen serve`: what a client may ask of the reference server.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::quantity;
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At an address.
+    Address(SocketAddr),
+    /// At a path in the file system.
+    Path(PathBuf),
+}
+
+impl Place {
+    /// Reads `host:port`, a port alone, or `unix:PATH`.
+    ///
+    /// # Errors
+    /// What is wrong, to be put behind the flag's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("unix:") {
+            Some("") => Err("no path; use unix:PATH".into()),
+            Some(path) => Ok(Self::Path(path.into())),
+            None => crate::serve::parse_address(text)
+                .map(Self::Address)
+                .map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// TLS of the server.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServeTlsArgs {
+    /// Speaks TLS with this certificate and those behind it, PEM; with --key
+    #[arg(long, value_name = "FILE")]
+    pub cert: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Speaks TLS with a certificate made on the spot, for localhost and the address that is
+    /// listened on; its fingerprint is printed
+    #[arg(long)]
+    pub tls_self_signed: bool,
+    /// Clients must have a certificate of one of these CAs, PEM
+    #[arg(long, value_name = "FILE")]
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Arguments of `serve` beside where it listens and what it does.
+#[derive(Clone, Debug, Args)]
+pub struct ServeBoundArgs {
+    /// Connections open at once; a request beyond them is answered 503
+    #[arg(long, value_name = "N", default_value = "100k", value_parser = quantity::count, allow_hyphen_values = true)]
+    pub max_connections: u64,
+    /// Bytes of a message, fragments together; a larger one is closed with 1009
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = quantity::size, allow_hyphen_values = true)]
+    pub max_message: u64,
+    /// Bytes of a frame; a larger one is closed with 1009
+    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = quantity::size, allow_hyphen_values = true)]
+    pub max_frame: u64,
+    /// Fragments of a message; more are closed with 1008
+    #[arg(long, value_name = "N", default_value = "131072", value_parser = quantity::count, allow_hyphen_values = true)]
+    pub max_fragments: u64,
+    /// Replies that a client hasn't taken before nothing more is read from it
+    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = quantity::size, allow_hyphen_values = true)]
+    pub write_buffer: u64,
+    /// From accept to the end of the request, TLS included
+    #[arg(long, value_name = "T", default_value = "10s", value_parser = quantity::duration, allow_hyphen_values = true)]
+    pub handshake_timeout: Duration,
+    /// A client silent for half of it is pinged, and closed after all of it; 0 waits for ever
+    #[arg(long, value_name = "T", default_value = "2m", value_parser = quantity::duration, allow_hyphen_values = true)]
+    pub idle_timeout: Duration,
+    /// From Close to the end of the client's stream
+    #[arg(long, value_name = "T", default_value = "5s", value_parser = quantity::duration, allow_hyphen_values = true)]
+    pub close_timeout: Duration,
+    /// How long clients are waited for when the server is interrupted
+    #[arg(long, value_name = "T", default_value = "5s", value_parser = quantity::duration, allow_hyphen_values = true)]
+    pub shutdown_timeout: Duration,
+    /// Web pages that may connect, as `https://example.com`, or any (repeatable) [default: those of
+    /// this machine and of the same host]
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    pub origins: Vec<String>,
+    /// A subprotocol that is spoken, the preferred first (repeatable) [default: whichever a client
+    /// names first]
+    #[arg(long = "subprotocol", value_name = "NAME")]
+    pub subprotocols: Vec<String>,
+}

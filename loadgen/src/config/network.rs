@@ -1,0 +1,478 @@
+//! Flags to the way to a server: which addresses, from where, through what.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use url::{Host, Url};
+
+use super::target::Target;
+use crate::cli::{NetworkArgs, TlsArgs};
+use crate::net::{SourceRange, Sources};
+
+/// How servers are reached, beside what their URLs say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    /// Addresses of this family only.
+    pub family: Option<Family>,
+    /// Addresses of names that aren't looked up.
+    pub overrides: Vec<Override>,
+    /// Hosts and ports that stand for others.
+    pub redirects: Vec<Redirect>,
+    /// A socket in the file system instead of an address.
+    pub unix_socket: Option<PathBuf>,
+    /// Addresses to connect from.
+    pub sources: Sources,
+    /// The proxy that is asked for a tunnel.
+    pub proxy: Option<Proxy>,
+    /// TLS of `wss://`.
+    pub tls: TlsSettings,
+}
+
+/// A family of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// As people call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        }
+    }
+
+    /// Whether an address is of it.
+    #[must_use]
+    pub const fn has(self, ip: IpAddr) -> bool {
+        matches!((self, ip), (Self::V4, IpAddr::V4(_)) | (Self::V6, IpAddr::V6(_)))
+    }
+}
+
+/// The addresses of a name (`--resolve`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// In lower case; `*` is any.
+    pub host: String,
+    /// The port for which it holds.
+    pub port: u16,
+    /// At least one.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// A host and port that stand for others (`--connect-to`). `None` matches any, or leaves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// Of the URL.
+    pub from: (Option<String>, Option<u16>),
+    /// What is connected to instead.
+    pub to: (Option<String>, Option<u16>),
+}
+
+/// A proxy that speaks HTTP.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// Its host, without brackets.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// What |Proxy-Authorization| says: a secret.
+    pub authorization: Option<String>,
+}
+
+impl fmt::Display for Proxy {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "http://[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "http://{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What is trusted and shown under TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// Trust anyone.
+    pub is_insecure: bool,
+    /// The CAs to trust; `None` is those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// A chain and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The name to ask for instead of the URL's host.
+    pub server_name: Option<String>,
+    /// Whether sessions are taken up again.
+    pub is_resuming: bool,
+}
+
+impl Default for TlsSettings {
+    fn default() -> Self {
+        Self {
+            is_insecure: false,
+            ca_file: None,
+            identity: None,
+            server_name: None,
+            is_resuming: true,
+        }
+    }
+}
+
+impl Network {
+    /// Reads the flags, given what is to be connected to.
+    ///
+    /// # Errors
+    /// One line: what is wrong, and what to do.
+    pub fn new(args: NetworkArgs, targets: &[Target]) -> Result<Self, String> {
+        let family = match (args.ipv4, args.ipv6) {
+            (true, true) => return Err("-4 and -6 exclude each other; use one of them".into()),
+            (true, false) => Some(Family::V4),
+            (false, true) => Some(Family::V6),
+            (false, false) => None,
+        };
+        let network = Self {
+            family,
+            overrides: args.resolve.iter().map(|text| resolve(text)).collect::<Result<_, _>>()?,
+            redirects: args
+                .connect_to
+                .iter()
+                .map(|text| redirect(text))
+                .collect::<Result<_, _>>()?,
+            unix_socket: args.unix_socket,
+            sources: sources(&args.source_ips)?,
+            proxy: args.proxy.as_deref().map(proxy).transpose()?,
+            tls: TlsSettings::new(args.tls)?,
+        };
+        network.check(targets)?;
+        Ok(network)
+    }
+
+    /// The host and port to connect to for those of a URL.
+    #[must_use]
+    pub fn redirected<'s>(&'s self, host: &'s str, port: u16) -> (&'s str, u16) {
+        let matches = |redirect: &&Redirect| {
+            let (from_host, from_port) = &redirect.from;
+            from_host.as_ref().is_none_or(|from| from.eq_ignore_ascii_case(host))
+                && from_port.is_none_or(|from| from == port)
+        };
+        match self.redirects.iter().find(matches) {
+            None => (host, port),
+            Some(Redirect { to: (to_host, to_port), .. }) => {
+                (to_host.as_deref().unwrap_or(host), to_port.unwrap_or(port))
+            }
+        }
+    }
+
+    /// The addresses that were given for a name, if any were.
+    #[must_use]
+    pub fn overridden(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+        let matches = |known: &&Override| {
+            known.port == port && (known.host == "*" || known.host.eq_ignore_ascii_case(host))
+        };
+        let known = self.overrides.iter().find(matches)?;
+        Some(known.addresses.iter().map(|&ip| SocketAddr::new(ip, port)).collect())
+    }
+
+    /// Refuses what excludes each other, and what would have no effect.
+    fn check(&self, targets: &[Target]) -> Result<(), String> {
+        let exclusive = |a: &str, b: &str| Err(format!("{a} and {b} exclude each other"));
+        if self.unix_socket.is_some() {
+            for (is_set, flag) in [
+                (self.proxy.is_some(), "--proxy"),
+                (!self.sources.is_empty(), "--source-ip"),
+                (!self.redirects.is_empty(), "--connect-to"),
+                (!self.overrides.is_empty(), "--resolve"),
+                (self.family.is_some(), "-4/-6"),
+            ] {
+                if is_set {
+                    return exclusive("--unix-socket", flag);
+                }
+            }
+        }
+        if let Some(family) = self.family
+            && !self.sources.is_empty()
+            && self.sources.addresses_of(family) == 0
+        {
+            return Err(format!("--source-ip has no {} address", family.name()));
+        }
+        let is_secure = targets.iter().any(Target::is_secure);
+        if targets.is_empty() {
+            let is_bare = self.family.is_none()
+                && self.overrides.is_empty()
+                && self.redirects.is_empty()
+                && self.unix_socket.is_none()
+                && self.proxy.is_none();
+            if !is_bare {
+                return Err("the embedded server needs no way to it; give a URL as well".into());
+            }
+        }
+        if !is_secure && self.tls != TlsSettings::default() {
+            return Err("the flags of TLS need a wss:// URL".into());
+        }
+        Ok(())
+    }
+}
+
+impl TlsSettings {
+    fn new(args: TlsArgs) -> Result<Self, String> {
+        if args.insecure && args.cacert.is_some() {
+            return Err("-k trusts anyone, so --cacert says nothing; use one of them".into());
+        }
+        if let Some(name) = &args.sni
+            && rustls::pki_types::ServerName::try_from(name.as_str()).is_err()
+        {
+            return Err(format!("bad --sni {name:?}: use a host name"));
+        }
+        let identity = match (args.cert, args.key) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            (Some(_), None) => return Err("--cert needs its --key FILE as well".into()),
+            (None, Some(_)) => return Err("--key needs its --cert FILE as well".into()),
+        };
+        Ok(Self {
+            is_insecure: args.insecure,
+            ca_file: args.cacert,
+            identity,
+            server_name: args.sni,
+            is_resuming: !args.no_tls_resume,
+        })
+    }
+}
+
+/// `HOST:PORT:ADDR[,ADDR]`; an IPv6 address may stand in brackets.
+fn resolve(text: &str) -> Result<Override, String> {
+    let bad = |why: &str| {
+        Err(format!(
+            "bad --resolve {text:?}: {why}; use HOST:PORT:ADDR, like example.com:80:127.0.0.1"
+        ))
+    };
+    let Some((host, rest)) = split_host(text) else { return bad("no port") };
+    let Some((port, addresses)) = rest.split_once(':') else { return bad("no address") };
+    if host.is_empty() {
+        return bad("no host");
+    }
+    let Some(port) = parse_port(port) else { return bad("the port is not 1 to 65535") };
+    let addresses: Option<Vec<IpAddr>> =
+        addresses.split(',').map(|ip| unbracketed(ip).parse().ok()).collect();
+    match addresses {
+        Some(addresses) => Ok(Override { host: host.to_ascii_lowercase(), port, addresses }),
+        None => bad("not an address"),
+    }
+}
+
+/// `HOST1:PORT1:HOST2:PORT2`, each of which may be empty.
+fn redirect(text: &str) -> Result<Redirect, String> {
+    let bad = |why: &str| {
+        Err(format!(
+            "bad --connect-to {text:?}: {why}; use HOST1:PORT1:HOST2:PORT2, like \
+             example.com:80:127.0.0.1:9001"
+        ))
+    };
+    let Some((from_host, rest)) = split_host(text) else { return bad("too few colons") };
+    let Some((from_port, rest)) = rest.split_once(':') else { return bad("too few colons") };
+    let Some((to_host, to_port)) = split_host(rest) else { return bad("too few colons") };
+    let host = |text: &str| (!text.is_empty()).then(|| text.to_ascii_lowercase());
+    let port = |text: &str| match text {
+        "" => Some(None),
+        text => parse_port(text).map(Some),
+    };
+    let (Some(from_port), Some(to_port)) = (port(from_port), port(to_port)) else {
+        return bad("a port is not 1 to 65535");
+    };
+    Ok(Redirect { from: (host(from_host), from_port), to: (host(to_host), to_port) })
+}
+
+/// A host in front of a colon, without its brackets, and what is behind the colon.
+fn split_host(text: &str) -> Option<(&str, &str)> {
+    match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, rest) = rest.split_once(']')?;
+            Some((host, rest.strip_prefix(':')?))
+        }
+        None => text.split_once(':'),
+    }
+}
+
+fn unbracketed(text: &str) -> &str {
+    text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text)
+}
+
+fn parse_port(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|&port| port != 0 && text.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn sources(texts: &[String]) -> Result<Sources, String> {
+    let ranges: Result<Vec<_>, _> = texts
+        .iter()
+        .map(|text| {
+            SourceRange::parse(text).map_err(|why| format!("bad --source-ip {text:?}: {why}"))
+        })
+        .collect();
+    Ok(Sources::new(ranges?))
+}
+
+fn proxy(text: &str) -> Result<Proxy, String> {
+    // What was typed isn't shown: there may be a password in it.
+    let bad = |why: String| Err(format!("bad --proxy: {why}; use http://[USER:PASS@]HOST:PORT"));
+    let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let url = match Url::parse(&text) {
+        Ok(url) => url,
+        Err(error) => return bad(error.to_string()),
+    };
+    if url.scheme() != "http" {
+        return bad(format!("its scheme is {}", url.scheme()));
+    }
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        return bad("it has a path".into());
+    }
+    let host = match url.host() {
+        Some(Host::Domain(name)) => name.to_owned(),
+        Some(Host::Ipv4(ip)) => ip.to_string(),
+        Some(Host::Ipv6(ip)) => ip.to_string(),
+        None => return bad("it has no host".into()),
+    };
+    // curl's default for proxies.
+    let port = if has_port(&text) { url.port_or_known_default().unwrap_or(80) } else { 1080 };
+    let decoded = |text: &str| percent_decoded(text);
+    let password = url.password().unwrap_or_default();
+    let authorization = (!url.username().is_empty() || !password.is_empty()).then(|| {
+        let pair = [decoded(url.username()), vec![b':'], decoded(password)].concat();
+        format!("Basic {}", STANDARD.encode(pair))
+    });
+    if port == 0 {
+        return bad("port 0 can't be connected to".into());
+    }
+    Ok(Proxy { host, port, authorization })
+}
+
+/// Whether a URL names a port: the parser drops one that is the scheme's default.
+fn has_port(url: &str) -> bool {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = authority.split('/').next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let behind = host.rsplit(']').next().unwrap_or_default();
+    behind.contains(':')
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let code = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        let byte = code.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        if let Some(byte) = byte.filter(|_| first == b'%') {
+            bytes.push(byte);
+            rest = tail.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(first);
+            rest = tail;
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Command, Parsed, parse};
+    use crate::config::Config;
+
+    fn network(line: &str) -> Result<Network, String> {
+        let words = std::iter::once("loadgen").chain(line.split_whitespace()).map(Into::into);
+        match parse(words) {
+            Parsed::Command(command) => match *command {
+                Command::Run(args) => Config::of_run(args).map(|config| config.network),
+                _ => panic!("{line}"),
+            },
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn hosts_and_ports_are_replaced_as_curl_does_it() {
+        let network = network(
+            "run ws://a:80/ --connect-to a:80:b:81 --connect-to c::d: --connect-to :90:[::1]: \
+             --resolve a:80:127.0.0.1,[::1] --resolve *:7:10.0.0.1",
+        )
+        .unwrap();
+        for (from, to) in [
+            (("a", 80), ("b", 81)),
+            (("A", 80), ("b", 81)),
+            (("a", 82), ("a", 82)),
+            (("c", 5), ("d", 5)),
+            (("x", 90), ("::1", 90)),
+        ] {
+            assert_eq!(network.redirected(from.0, from.1), to);
+        }
+        let known = |host, port| network.overridden(host, port);
+        let addresses = ["127.0.0.1:80", "[::1]:80"].map(|text| text.parse().unwrap());
+        assert_eq!(known("a", 80), Some(addresses.to_vec()));
+        assert_eq!(known("A", 80), Some(addresses.to_vec()));
+        assert_eq!((known("a", 81), known("b", 80)), (None, None));
+        assert_eq!(known("whoever", 7), Some(vec!["10.0.0.1:7".parse().unwrap()]));
+    }
+
+    #[test]
+    fn a_proxy_has_a_password_that_is_never_shown() {
+        let proxy = |text| network(&format!("run ws://h/ --proxy {text}")).unwrap().proxy.unwrap();
+        let full = proxy("http://me:p%40ss@[::1]:3128/");
+        assert_eq!((full.host.as_str(), full.port), ("::1", 3128));
+        assert_eq!(full.authorization.as_deref(), Some("Basic bWU6cEBzcw=="));
+        assert_eq!(format!("{full} {full:?}"), "http://[::1]:3128 http://[::1]:3128");
+        assert_eq!((proxy("h").port, proxy("http://h").port), (1080, 1080));
+        assert_eq!((proxy("h:80").port, proxy("http://u@h:8080").port), (80, 8080));
+    }
+
+    #[test]
+    fn bad_flags_and_pairs_that_make_no_sense_are_one_line() {
+        for (line, why) in [
+            ("run ws://h/ -4 -6", "-4 and -6 exclude each other"),
+            ("run ws://h/ --resolve h", "no port"),
+            ("run ws://h/ --resolve h:80", "no address"),
+            ("run ws://h/ --resolve h:0:127.0.0.1", "the port is not 1 to 65535"),
+            ("run ws://h/ --resolve h:+80:127.0.0.1", "the port is not 1 to 65535"),
+            ("run ws://h/ --resolve h:80:example.com", "not an address"),
+            ("run ws://h/ --resolve :80:127.0.0.1", "no host"),
+            ("run ws://h/ --connect-to a:1:b", "too few colons"),
+            ("run ws://h/ --connect-to a:1:b:99999", "a port is not 1 to 65535"),
+            ("run ws://h/ --source-ip nowhere", "bad --source-ip \"nowhere\""),
+            ("run ws://h/ --source-ip 127.0.0.0/40", "the prefix is not 0 to 32"),
+            ("run ws://h/ --source-ip 127.0.0.1 -6", "--source-ip has no IPv6 address"),
+            ("run ws://h/ --proxy socks5://h:1", "its scheme is socks5"),
+            ("run ws://h/ --proxy http://h:1/path", "it has a path"),
+            ("run ws://h/ --proxy http://u:secret@:1", "bad --proxy"),
+            ("run ws://h/ --unix-socket /s --proxy h:1", "--unix-socket and --proxy exclude"),
+            ("run ws://h/ --unix-socket /s --source-ip 127.0.0.1", "--source-ip exclude"),
+            ("run ws://h/ --unix-socket /s --connect-to a:1:b:2", "--connect-to exclude"),
+            ("run ws://h/ --unix-socket /s --resolve a:1:127.0.0.1", "--resolve exclude"),
+            ("run ws://h/ --unix-socket /s -4", "-4/-6 exclude"),
+            ("run --proxy h:1", "give a URL as well"),
+            ("run -k", "need a wss:// URL"),
+            ("run ws://h/ -k", "need a wss:// URL"),
+            ("run ws://h/ --no-tls-resume", "need a wss:// URL"),
+            ("run wss://h/ -k --cacert f", "use one of them"),
+            ("run wss://h/ --cert f", "--cert needs its --key"),
+            ("run wss://h/ --key f", "--key needs its --cert"),
+            ("run wss://h/ --sni a_b..c", "bad --sni"),
+        ] {
+            let said = network(line).unwrap_err();
+            assert!(said.contains(why), "{line}: {said}");
+            assert!(!said.contains(char::is_control), "{line}: {said}");
+            assert!(!said.contains("secret"), "{said}");
+        }
+    }
+}

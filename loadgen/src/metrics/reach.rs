@@ -1,0 +1,70 @@
+//! By which way connections reached a server: which URL, and what TLS agreed on.
+
+use std::collections::BTreeMap;
+
+use super::Metrics;
+use crate::net::Agreed;
+
+/// What became of the connections to one URL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UrlCounts {
+    /// Begun.
+    pub attempted: u64,
+    /// Opened by a valid handshake.
+    pub established: u64,
+    /// Did all they should and were closed cleanly.
+    pub completed: u64,
+    /// Messages sent, or queued for a server that doesn't read.
+    pub messages: u64,
+}
+
+/// What was agreed on under TLS.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TlsKind {
+    /// As `TLS 1.3`.
+    pub version: String,
+    /// As `TLS13_AES_128_GCM_SHA256`.
+    pub cipher: String,
+}
+
+impl Metrics {
+    /// Counts an established connection with TLS.
+    pub(crate) fn tls_agreed(&mut self, agreed: &Agreed) {
+        let kind = TlsKind { version: agreed.version.clone(), cipher: agreed.cipher.clone() };
+        *self.tls.entry(kind).or_default() += 1;
+    }
+
+    pub(super) fn merge_reach(&mut self, urls: Vec<UrlCounts>, tls: BTreeMap<TlsKind, u64>) {
+        if self.urls.len() < urls.len() {
+            self.urls.resize(urls.len(), UrlCounts::default());
+        }
+        for (own, other) in self.urls.iter_mut().zip(urls) {
+            own.attempted += other.attempted;
+            own.established += other.established;
+            own.completed += other.completed;
+            own.messages += other.messages;
+        }
+        for (kind, count) in tls {
+            *self.tls.entry(kind).or_default() += count;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_added_url_by_url() {
+        let counts = |n| UrlCounts { attempted: n, established: n, completed: n, messages: 10 * n };
+        let kind = |cipher: &str| TlsKind { version: "TLS 1.3".into(), cipher: cipher.into() };
+        let mut sum = Metrics::default();
+        sum.merge_reach(vec![counts(1), counts(2)], BTreeMap::from([(kind("a"), 3)]));
+        sum.merge_reach(
+            vec![counts(1), counts(5)],
+            BTreeMap::from([(kind("a"), 1), (kind("b"), 1)]),
+        );
+        assert_eq!(sum.urls, [counts(2), counts(7)]);
+        assert_eq!(sum.tls, BTreeMap::from([(kind("a"), 4), (kind("b"), 1)]));
+    }
+}

@@ -1,0 +1,130 @@
+//! A stream to a proxy to a tunnel through it (RFC 9110, 9.3.6).
+
+use std::io::ErrorKind;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::fault::Fault;
+use super::stream::Stream;
+use crate::config::Proxy;
+use crate::report::escape;
+
+/// Bytes of a proxy's answer before it is given up.
+const HEAD_SIZE_MAX: usize = 16 << 10;
+/// Bytes of its status line that are shown.
+const SHOWN_LEN_MAX: usize = 100;
+
+/// Asks for a tunnel to `authority`; the stream is that tunnel afterwards.
+pub(super) async fn tunnel(
+    stream: &mut Stream,
+    proxy: &Proxy,
+    authority: &str,
+) -> Result<(), Fault> {
+    let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
+    if let Some(authorization) = &proxy.authorization {
+        request.extend(["Proxy-Authorization: ", authorization, "\r\n"]);
+    }
+    request.push_str("\r\n");
+    stream.write_all(request.as_bytes()).await.map_err(|error| io_fault(&error))?;
+    let mut head = Vec::new();
+    let mut piece = [0; 2048];
+    loop {
+        let len = stream.read(&mut piece).await.map_err(|error| io_fault(&error))?;
+        if len == 0 {
+            return Err(Fault::new("eof", "the proxy ended the stream before an answer"));
+        }
+        // Only the end of what was there can be the begin of the blank line.
+        let seen_len = head.len().saturating_sub(3);
+        head.extend_from_slice(piece.get(..len).unwrap_or_default());
+        check_begin(&head)?;
+        let unseen = head.get(seen_len..).unwrap_or_default();
+        if let Some(place) = unseen.windows(4).position(|four| four == b"\r\n\r\n") {
+            return check(&head, seen_len + place + 4);
+        }
+        if head.len() > HEAD_SIZE_MAX {
+            return Err(Fault::new("head_too_large", "the proxy's answer doesn't end"));
+        }
+    }
+}
+
+/// Refuses what isn't HTTP at the first byte that shows it.
+fn check_begin(head: &[u8]) -> Result<(), Fault> {
+    const BEGIN: &[u8] = b"HTTP/1.";
+    let len = BEGIN.len().min(head.len());
+    if head.get(..len) == BEGIN.get(..len) {
+        return Ok(());
+    }
+    let shown = escape::bytes(head, SHOWN_LEN_MAX);
+    Err(Fault::new("not_http", format!("the proxy answered {shown:?}")))
+}
+
+/// Judges an answer, whose head is so many bytes long.
+fn check(answer: &[u8], head_len: usize) -> Result<(), Fault> {
+    let line = answer.split(|&byte| byte == b'\r').next().unwrap_or_default();
+    let shown = escape::bytes(line, SHOWN_LEN_MAX);
+    let status = line.get(9..12).filter(|_| line.get(8) == Some(&b' '));
+    let status = status.and_then(|digits| std::str::from_utf8(digits).ok());
+    match status.and_then(|digits| digits.parse::<u16>().ok()) {
+        Some(200..=299) if answer.len() > head_len => {
+            Err(Fault::new("early_bytes", "bytes came out of the tunnel before any went in"))
+        }
+        Some(200..=299) => Ok(()),
+        Some(407) => Err(Fault::new("407", format!("{shown}; give USER:PASS@ in --proxy"))),
+        Some(status) => Err(Fault::new(status_code(status), shown)),
+        None => Err(Fault::new("not_http", format!("the proxy answered {shown:?}"))),
+    }
+}
+
+/// Codes are counted by what a proxy is known to say; the sample has the whole line.
+const fn status_code(status: u16) -> &'static str {
+    match status {
+        400 => "400",
+        403 => "403",
+        404 => "404",
+        405 => "405",
+        500 => "500",
+        502 => "502",
+        503 => "503",
+        504 => "504",
+        _ => "refused",
+    }
+}
+
+fn io_fault(error: &std::io::Error) -> Fault {
+    let code = match error.kind() {
+        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
+            "reset"
+        }
+        _ => "io",
+    };
+    Fault::new(code, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(answer: &str) -> Result<(), &'static str> {
+        let answer = answer.as_bytes();
+        let place = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        check_begin(answer).and_then(|()| check(answer, place + 4)).map_err(|fault| fault.code)
+    }
+
+    #[test]
+    fn answers_are_judged_by_their_status() {
+        for (answer, verdict) in [
+            ("HTTP/1.1 200 OK\r\n\r\n", Ok(())),
+            ("HTTP/1.0 200 Connection established\r\nVia: x\r\n\r\n", Ok(())),
+            ("HTTP/1.1 204\r\n\r\n", Ok(())),
+            ("HTTP/1.1 407 Who\r\n\r\n", Err("407")),
+            ("HTTP/1.1 502 Bad\r\n\r\n", Err("502")),
+            ("HTTP/1.1 418 Tea\r\n\r\n", Err("refused")),
+            ("HTTP/1.1 200 OK\r\n\r\n+", Err("early_bytes")),
+            ("HTTP/1.1 2x0 OK\r\n\r\n", Err("not_http")),
+            ("HTTP/1.1200 OK\r\n\r\n", Err("not_http")),
+            ("SSH-2.0-x\r\n\r\n", Err("not_http")),
+        ] {
+            assert_eq!(judged(answer), verdict, "{answer:?}");
+        }
+    }
+}

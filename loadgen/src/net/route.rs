@@ -1,0 +1,256 @@
+//! URLs and settings to routes: all that is known about the way to each server before the first
+//! connection; and a route to a connected stream, step by step.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use tokio::net::UnixStream;
+use wscodec::handshake::ClientRequest;
+
+use super::fault::Fault;
+use super::stream::Stream;
+use super::tls::{Agreed, TlsClient, TlsStream};
+use super::{proxy, resolve, socket};
+use crate::config::{Family, Network, Target};
+use crate::exit::Failed;
+
+/// Addresses to connect from that are tried before a run.
+const SOURCES_TRIED: u64 = 512;
+
+/// The way to one URL.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The URL.
+    pub url: String,
+    /// What the host resolved to, or that of the proxy if there is one; none for a socket in the
+    /// file system.
+    pub addresses: Vec<SocketAddr>,
+    /// How long that took, in nanoseconds, if anything was looked up.
+    pub dns_ns: Option<u64>,
+    pub(crate) request: ClientRequest,
+    /// What a proxy is asked for.
+    authority: String,
+    /// Whom the certificate must name; `None` is without TLS.
+    server_name: Option<ServerName<'static>>,
+}
+
+impl Route {
+    /// To a plain server at an address.
+    #[must_use]
+    pub fn direct(address: SocketAddr, request: ClientRequest) -> Self {
+        Self {
+            url: format!("ws://{address}/"),
+            addresses: vec![address],
+            dns_ns: None,
+            request,
+            authority: address.to_string(),
+            server_name: None,
+        }
+    }
+
+    fn new(
+        target: &Target,
+        request: ClientRequest,
+        network: &Network,
+        bound: Duration,
+    ) -> Result<Self, Failed> {
+        let (host, port) = network.redirected(target.host(), target.port());
+        let authority =
+            if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let resolved = match (&network.unix_socket, &network.proxy) {
+            (Some(_), _) => resolve::Resolved::default(),
+            (None, Some(proxy)) => {
+                resolve::resolve(&proxy.host, proxy.port, network, bound).map_err(Failed::run)?
+            }
+            (None, None) => resolve::resolve(host, port, network, bound).map_err(Failed::run)?,
+        };
+        let named = network.tls.server_name.as_deref().unwrap_or(target.host());
+        let named = named.strip_suffix('.').unwrap_or(named).to_owned();
+        let server_name = target.is_secure().then(|| {
+            ServerName::try_from(named.clone()).map_err(|_| {
+                Failed::usage(format!("{named:?} can't be in a certificate; name one with --sni"))
+            })
+        });
+        Ok(Self {
+            url: target.to_string(),
+            addresses: resolved.addresses,
+            dns_ns: resolved.dns_ns,
+            request,
+            authority,
+            server_name: server_name.transpose()?,
+        })
+    }
+
+    /// Whether it goes through TLS.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.server_name.is_some()
+    }
+}
+
+/// The ways to all URLs of a run: connections take them in turn.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    all: Vec<Route>,
+    network: Network,
+    tls: Option<TlsClient>,
+}
+
+impl Routes {
+    /// Reads the files of TLS, and looks up what the URLs name, each within `bound`.
+    ///
+    /// # Errors
+    /// [`Failed`] with what can't be read, connected from or resolved.
+    pub fn new(
+        targets: &[Target],
+        requests: Vec<ClientRequest>,
+        network: &Network,
+        bound: Duration,
+    ) -> Result<Self, Failed> {
+        let is_secure = targets.iter().any(Target::is_secure);
+        let tls = is_secure.then(|| TlsClient::new(&network.tls));
+        let tls = tls.transpose().map_err(Failed::usage)?;
+        try_sources(network).map_err(Failed::usage)?;
+        let all = targets
+            .iter()
+            .zip(requests)
+            .map(|(target, request)| Route::new(target, request, network, bound))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { all, network: network.clone(), tls })
+    }
+
+    /// To one server that is known by its address.
+    #[must_use]
+    pub fn direct(address: SocketAddr, request: ClientRequest, network: &Network) -> Self {
+        let all = vec![Route::direct(address, request)];
+        Self { all, network: network.clone(), tls: None }
+    }
+
+    /// As many as there are URLs.
+    #[must_use]
+    pub fn all(&self) -> &[Route] {
+        &self.all
+    }
+
+    /// The place of the way that connection `index` takes.
+    #[must_use]
+    pub fn place(&self, index: u64) -> usize {
+        let place = index.checked_rem(self.all.len() as u64).unwrap_or(0);
+        usize::try_from(place).unwrap_or(0)
+    }
+
+    /// Different pairs of an address to connect from and one to connect to, each of which has its
+    /// own ports; `u64::MAX` where no ports are needed.
+    #[must_use]
+    pub fn pairs(&self) -> u64 {
+        let mut firsts: Vec<SocketAddr> =
+            self.all.iter().filter_map(|route| route.addresses.first().copied()).collect();
+        if firsts.is_empty() {
+            return u64::MAX;
+        }
+        firsts.sort_unstable();
+        firsts.dedup();
+        let sources = |ip: IpAddr| {
+            let family = if ip.is_ipv4() { Family::V4 } else { Family::V6 };
+            self.network.sources.addresses_of(family).max(1)
+        };
+        firsts.iter().fold(0, |sum, address| sum.saturating_add(sources(address.ip())))
+    }
+
+    /// The same for a worker, which remembers sessions of TLS for itself: no lock is shared.
+    #[must_use]
+    pub fn for_worker(&self) -> Self {
+        let is_resuming = self.network.tls.is_resuming;
+        Self { tls: self.tls.as_ref().map(|tls| tls.for_worker(is_resuming)), ..self.clone() }
+    }
+
+    /// Whether a proxy stands between.
+    pub(crate) const fn has_proxy(&self) -> bool {
+        self.network.proxy.is_some()
+    }
+
+    /// A socket for connection `index`: tries the addresses one after the other, that which worked
+    /// last time first, and keeps in `preferred` which did.
+    pub(crate) async fn connect(
+        &self,
+        route: &Route,
+        index: u64,
+        preferred: &mut usize,
+    ) -> Result<Stream, Fault> {
+        if let Some(path) = &self.network.unix_socket {
+            return match UnixStream::connect(path).await {
+                Ok(stream) => Ok(Stream::unix(stream)),
+                Err(error) => Err(Fault::of_connect(&path.display(), &error)),
+            };
+        }
+        let mut fault = Fault::new("other", "no address");
+        // All of a network's addresses are used by each of the URLs, also if the numbers of both
+        // have a factor in common.
+        let turn = index / (self.all.len() as u64).max(1);
+        for n in 0..route.addresses.len() {
+            let place = (*preferred + n) % route.addresses.len();
+            let address = route.addresses[place];
+            let source = self.network.sources.of(turn, address.ip());
+            match socket::connect(address, source).await {
+                Ok(stream) => {
+                    *preferred = place;
+                    return Ok(Stream::Tcp(stream));
+                }
+                Err(error) => fault = self.connect_fault(address, source, &error),
+            }
+        }
+        Err(fault)
+    }
+
+    fn connect_fault(
+        &self,
+        address: SocketAddr,
+        source: Option<IpAddr>,
+        error: &std::io::Error,
+    ) -> Fault {
+        let proxy = if self.has_proxy() { "proxy " } else { "" };
+        match source {
+            Some(source) => Fault::of_connect(&format!("{proxy}{address} from {source}"), error),
+            None => Fault::of_connect(&format!("{proxy}{address}"), error),
+        }
+    }
+
+    /// A tunnel through the proxy, if there is one.
+    pub(crate) async fn tunnel(&self, route: &Route, stream: &mut Stream) -> Result<(), Fault> {
+        match &self.network.proxy {
+            Some(proxy) => proxy::tunnel(stream, proxy, &route.authority).await,
+            None => Ok(()),
+        }
+    }
+
+    /// TLS, if the URL asks for it.
+    pub(crate) async fn secure(
+        &self,
+        route: &Route,
+        stream: Stream,
+    ) -> Result<(Stream, Option<Agreed>), Fault> {
+        let (Some(tls), Some(name)) = (&self.tls, &route.server_name) else {
+            return Ok((stream, None));
+        };
+        let connection =
+            tls.connection(name).map_err(|error| Fault::new("protocol", error.to_string()))?;
+        let (stream, agreed) = TlsStream::connect(stream, connection).await?;
+        Ok((Stream::tls(stream), Some(agreed)))
+    }
+}
+
+/// Refuses an address that no connection can come from, before a run.
+fn try_sources(network: &Network) -> Result<(), String> {
+    for source in network.sources.first(SOURCES_TRIED) {
+        if let Err(error) = socket::try_source(source) {
+            let help = if error.kind() == std::io::ErrorKind::AddrNotAvailable {
+                format!("it is not one of this machine; sudo ip addr add {source} dev lo")
+            } else {
+                error.to_string()
+            };
+            return Err(format!("--source-ip: nothing can be sent from {source}: {help}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! A TLS error to the code that it is counted under, and a line that says what to do.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+
+use rustls::{CertificateError, Error as TlsError};
+
+use crate::net::fault::Fault;
+
+/// What an error of the stream means for a client's handshake.
+pub(super) fn client_fault(error: &io::Error) -> Fault {
+    let code = code(error);
+    let help = match code {
+        "unknown_issuer" => "; trust its CA with --cacert FILE, or anyone with -k",
+        "not_tls" => "; does it speak plain ws://?",
+        "wrong_name" => "; name the right one with --sni NAME",
+        _ => "",
+    };
+    let said = match (tls_error(error), error.kind()) {
+        (Some(TlsError::AlertReceived(alert)), _) => format!("the server sent {alert:?}"),
+        (Some(tls), _) => tls.to_string(),
+        (None, ErrorKind::UnexpectedEof) => "the stream ended in the handshake".into(),
+        (None, _) => error.to_string(),
+    };
+    Fault::new(code, said + help)
+}
+
+fn tls_error(error: &io::Error) -> Option<&TlsError> {
+    let inner: &(dyn Error + 'static) = error.get_ref()?;
+    inner.downcast_ref()
+}
+
+fn code(error: &io::Error) -> &'static str {
+    match (tls_error(error), error.kind()) {
+        (Some(TlsError::InvalidCertificate(wrong)), _) => certificate_code(wrong),
+        (Some(TlsError::AlertReceived(_)), _) => "alert",
+        (Some(TlsError::InvalidMessage(_)), _) => "not_tls",
+        (Some(TlsError::PeerIncompatible(_)), _) => "incompatible",
+        (Some(TlsError::NoApplicationProtocol), _) => "no_alpn",
+        (Some(_), _) => "protocol",
+        (None, ErrorKind::UnexpectedEof) => "eof",
+        (
+            None,
+            ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe,
+        ) => "reset",
+        (None, ErrorKind::TimedOut) => "timeout",
+        (None, _) => "io",
+    }
+}
+
+fn certificate_code(wrong: &CertificateError) -> &'static str {
+    match wrong {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "certificate_expired"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "certificate_not_yet_valid"
+        }
+        CertificateError::UnknownIssuer => "unknown_issuer",
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "wrong_name"
+        }
+        CertificateError::Revoked => "certificate_revoked",
+        _ => "certificate",
+    }
+}
+
+/// Under what the server counts a client whose stream failed with this; `None` if TLS has nothing
+/// to do with it.
+pub(crate) fn server_code(error: &io::Error) -> Option<&'static str> {
+    Some(match tls_error(error)? {
+        TlsError::AlertReceived(_) => "tls_alert",
+        TlsError::InvalidMessage(_) => "tls_not_tls",
+        TlsError::NoCertificatesPresented | TlsError::InvalidCertificate(_) => {
+            "tls_client_certificate"
+        }
+        TlsError::PeerIncompatible(_) | TlsError::NoApplicationProtocol => "tls_incompatible",
+        _ => "tls_protocol",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::{AlertDescription, InvalidMessage};
+
+    #[test]
+    fn errors_have_codes_and_say_what_helps() {
+        let tls = |error| io::Error::new(ErrorKind::InvalidData, error);
+        let certificate = |wrong| tls(TlsError::InvalidCertificate(wrong));
+        for (error, code, said) in [
+            (certificate(CertificateError::Expired), "certificate_expired", "xpired"),
+            (certificate(CertificateError::NotValidYet), "certificate_not_yet_valid", ""),
+            (certificate(CertificateError::UnknownIssuer), "unknown_issuer", "--cacert"),
+            (certificate(CertificateError::NotValidForName), "wrong_name", "--sni"),
+            (certificate(CertificateError::Revoked), "certificate_revoked", ""),
+            (certificate(CertificateError::BadEncoding), "certificate", ""),
+            (
+                tls(TlsError::AlertReceived(AlertDescription::HandshakeFailure)),
+                "alert",
+                "HandshakeFailure",
+            ),
+            (tls(TlsError::InvalidMessage(InvalidMessage::InvalidContentType)), "not_tls", "ws://"),
+            (tls(TlsError::NoApplicationProtocol), "no_alpn", ""),
+            (ErrorKind::UnexpectedEof.into(), "eof", "ended in the handshake"),
+            (ErrorKind::ConnectionReset.into(), "reset", ""),
+            (ErrorKind::Other.into(), "io", ""),
+        ] {
+            let fault = client_fault(&error);
+            assert_eq!(fault.code, code, "{error}");
+            assert!(fault.said.contains(said), "{fault}");
+        }
+    }
+
+    #[test]
+    fn only_tls_is_counted_as_tls() {
+        assert_eq!(server_code(&ErrorKind::ConnectionReset.into()), None);
+        let alert = TlsError::AlertReceived(AlertDescription::UnknownCA);
+        assert_eq!(server_code(&io::Error::other(alert)), Some("tls_alert"));
+    }
+}

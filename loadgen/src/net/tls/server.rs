@@ -1,0 +1,109 @@
+//! A certificate and its key, from files or made on the spot, to a server's side of TLS.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, KeyPair, SanType};
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{ServerConnection, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+
+use super::ALPN;
+use super::client::{certificates, private_key};
+
+/// What the reference server shows to its clients.
+#[derive(Clone)]
+pub struct ServerTls {
+    config: Arc<ServerConfig>,
+    fingerprint: String,
+}
+
+impl ServerTls {
+    /// Of a chain and its key in PEM files. `client_ca` names a file with the CAs of which clients
+    /// must have a certificate.
+    ///
+    /// # Errors
+    /// One line: which file or flag is wrong, and what to do.
+    pub fn from_files(chain: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Self, String> {
+        Self::new(certificates("--cert", chain)?, private_key("--key", key)?, client_ca)
+    }
+
+    /// Of a key that nobody else has, for the names of this machine's loopback and `host`.
+    ///
+    /// # Errors
+    /// What went wrong, in words.
+    pub fn self_signed(host: Option<IpAddr>, client_ca: Option<&Path>) -> Result<Self, String> {
+        let bad = |error: rcgen::Error| format!("no certificate could be made: {error}");
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).map_err(bad)?;
+        let loopback = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
+        let addresses = loopback.into_iter().chain(host.filter(|ip| !loopback.contains(ip)));
+        params.subject_alt_names.extend(addresses.map(SanType::IpAddress));
+        let key = KeyPair::generate().map_err(bad)?;
+        let certificate = params.self_signed(&key).map_err(bad)?;
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        Self::new(vec![certificate.der().clone()], key, client_ca)
+    }
+
+    fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        client_ca: Option<&Path>,
+    ) -> Result<Self, String> {
+        let fingerprint = chain.first().map(|first| fingerprint(first)).unwrap_or_default();
+        let provider = Arc::new(ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| format!("no TLS: {error}"))?;
+        let builder = match client_ca {
+            None => builder.with_no_client_auth(),
+            Some(path) => {
+                let mut roots = RootCertStore::empty();
+                for certificate in certificates("--client-ca", path)? {
+                    roots.add(certificate).map_err(|error| {
+                        format!("--client-ca {}: not a CA's: {error}", path.display())
+                    })?;
+                }
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                        .build()
+                        .map_err(|error| format!("--client-ca {}: {error}", path.display()))?;
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        let mut config = builder
+            .with_single_cert(chain, key)
+            .map_err(|error| format!("--cert and --key don't fit: {error}"))?;
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        // Tickets that the clients keep: no number of them makes the server forget a session.
+        config.ticketer =
+            ring::Ticketer::new().map_err(|error| format!("no session tickets: {error}"))?;
+        Ok(Self { config: Arc::new(config), fingerprint })
+    }
+
+    /// SHA-256 of the certificate, as browsers show it.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    pub(super) fn connection(&self) -> Result<ServerConnection, rustls::Error> {
+        ServerConnection::new(Arc::clone(&self.config))
+    }
+}
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerTls").field("fingerprint", &self.fingerprint).finish_non_exhaustive()
+    }
+}
+
+fn fingerprint(certificate: &[u8]) -> String {
+    let hash = ring::cipher_suite::TLS13_AES_128_GCM_SHA256
+        .tls13()
+        .map(|suite| suite.common.hash_provider.hash(certificate));
+    let bytes = hash.as_ref().map(AsRef::as_ref).unwrap_or_default();
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+}

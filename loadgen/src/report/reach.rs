@@ -1,0 +1,172 @@
+//! By which way servers were reached, to its part of a report: URLs, addresses, TLS, and the flags
+//! that led there.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Report, units};
+use crate::config::{Config, Network, Proxy};
+use crate::metrics::Metrics;
+use crate::net::{Route, Routes};
+
+/// What was asked for about the way to a server. Files are named, what is in them isn't kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkReport {
+    /// `IPv4` or `IPv6`, if only that.
+    pub family: Option<String>,
+    /// Addresses to connect from: the first of each network.
+    pub source_ips: Vec<String>,
+    /// The proxy, without its password.
+    pub proxy: Option<String>,
+    /// The socket in the file system.
+    pub unix_socket: Option<String>,
+    /// Whether any certificate was trusted.
+    pub tls_is_insecure: bool,
+    /// Whether a client certificate was shown.
+    pub tls_has_client_certificate: bool,
+    /// The name that was asked for instead of the URL's host.
+    pub tls_server_name: Option<String>,
+    /// Whether sessions were taken up again.
+    pub tls_is_resuming: bool,
+}
+
+/// What became of the connections to one URL. Connections take the URLs in turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UrlReport {
+    /// It.
+    pub url: String,
+    /// What its host, or that of the proxy, resolved to.
+    pub addresses: Vec<String>,
+    /// How long that took, once, before the run; `null` if there was nothing to resolve.
+    pub dns_ns: Option<u64>,
+    /// Connections begun.
+    pub attempted: u64,
+    /// Opened by a valid handshake.
+    pub established: u64,
+    /// Did all they should and were closed cleanly.
+    pub completed: u64,
+    /// Messages sent.
+    pub messages: u64,
+}
+
+/// What was agreed on under TLS, and by how many connections.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsReport {
+    /// As `TLS 1.3`.
+    pub version: String,
+    /// As `TLS13_AES_128_GCM_SHA256`.
+    pub cipher: String,
+    /// Connections established.
+    pub count: u64,
+}
+
+/// The server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetReport {
+    /// The URL, or the first of several.
+    pub url: String,
+    /// Whether it ran in the same process.
+    pub is_embedded: bool,
+    /// What the first URL's host resolved to.
+    pub addresses: Vec<String>,
+    /// How long that took, once, before the run; `null` if there was nothing to resolve.
+    pub dns_ns: Option<u64>,
+    /// Each URL.
+    pub urls: Vec<UrlReport>,
+    /// What was agreed on under TLS.
+    pub tls: Vec<TlsReport>,
+}
+
+impl NetworkReport {
+    pub(super) fn new(network: &Network) -> Self {
+        let shown = |path: &std::path::PathBuf| path.display().to_string();
+        Self {
+            family: network.family.map(|family| family.name().into()),
+            source_ips: network.sources.ranges().map(ToString::to_string).collect(),
+            proxy: network.proxy.as_ref().map(Proxy::to_string),
+            unix_socket: network.unix_socket.as_ref().map(shown),
+            tls_is_insecure: network.tls.is_insecure,
+            tls_has_client_certificate: network.tls.identity.is_some(),
+            tls_server_name: network.tls.server_name.clone(),
+            tls_is_resuming: network.tls.is_resuming,
+        }
+    }
+}
+
+impl TargetReport {
+    pub(super) fn new(config: &Config, routes: &Routes, metrics: &Metrics) -> Self {
+        let addresses =
+            |route: &Route| route.addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let url = |(route, counts): (&Route, &crate::metrics::UrlCounts)| UrlReport {
+            url: route.url.clone(),
+            addresses: addresses(route),
+            dns_ns: route.dns_ns,
+            attempted: counts.attempted,
+            established: counts.established,
+            completed: counts.completed,
+            messages: counts.messages,
+        };
+        let first = routes.all().first();
+        Self {
+            url: first.map(|route| route.url.clone()).unwrap_or_default(),
+            is_embedded: config.is_embedded(),
+            addresses: first.map(addresses).unwrap_or_default(),
+            dns_ns: first.and_then(|route| route.dns_ns),
+            urls: routes.all().iter().zip(&metrics.urls).map(url).collect(),
+            tls: metrics
+                .tls
+                .iter()
+                .map(|(kind, &count)| TlsReport {
+                    version: kind.version.clone(),
+                    cipher: kind.cipher.clone(),
+                    count,
+                })
+                .collect(),
+        }
+    }
+
+    /// The server in one word, or how many there are.
+    pub(super) fn shown(&self) -> String {
+        match self.urls.len() {
+            0 | 1 => self.url.clone(),
+            len => format!("{} and {} more", self.url, len - 1),
+        }
+    }
+}
+
+/// The lines about the way: what of it is not what everyone has.
+pub(super) fn write(
+    report: &Report,
+    mut line: impl FnMut(&str, &str) -> fmt::Result,
+) -> fmt::Result {
+    let target = &report.target;
+    if target.urls.len() > 1 {
+        for url in &target.urls {
+            let said = format!(
+                "{}   {} / {} open   completed {}   messages {}",
+                url.url,
+                units::count(url.established),
+                units::count(url.attempted),
+                units::count(url.completed),
+                units::count(url.messages)
+            );
+            line("url", &said)?;
+        }
+    }
+    for tls in &target.tls {
+        let said = format!("{} {}: {}", tls.version, tls.cipher, units::count(tls.count));
+        line("tls", &said)?;
+    }
+    let network = &report.config.network;
+    if network.tls_is_insecure {
+        line("note", "no certificate was checked (-k)")?;
+    }
+    if let Some(proxy) = &network.proxy {
+        line("note", &format!("through the proxy {proxy}"))?;
+    }
+    if let Some(path) = &network.unix_socket {
+        line("note", &format!("over the socket {path}, not over TCP"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Where a server listens to a listening socket: an address, or a path in the file system.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::{self, SocketAddr};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net as unix;
+use std::path::{Path, PathBuf};
+
+use tokio::net::{TcpListener, UnixListener};
+
+use super::listener::BACKLOG;
+use crate::net::Stream;
+
+/// A listening socket that belongs to no runtime yet.
+#[derive(Debug)]
+pub(super) enum Bound {
+    Tcp(net::TcpListener),
+    Unix(unix::UnixListener),
+}
+
+/// A listening socket of a runtime.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A path that a server listens at; it is removed with this.
+#[derive(Debug)]
+pub(super) struct SocketPath(PathBuf);
+
+impl Bound {
+    /// Enters the runtime of this thread.
+    pub(super) fn attach(self) -> io::Result<Listener> {
+        Ok(match self {
+            Self::Tcp(listener) => Listener::Tcp(TcpListener::from_std(listener)?),
+            Self::Unix(listener) => Listener::Unix(UnixListener::from_std(listener)?),
+        })
+    }
+}
+
+impl Listener {
+    pub(super) async fn accept(&self) -> io::Result<Stream> {
+        Ok(match self {
+            Self::Tcp(listener) => Stream::Tcp(listener.accept().await?.0),
+            Self::Unix(listener) => Stream::unix(listener.accept().await?.0),
+        })
+    }
+}
+
+impl Drop for SocketPath {
+    fn drop(&mut self) {
+        fs::remove_file(&self.0).ok();
+    }
+}
+
+impl fmt::Display for SocketPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+/// Listens on an address.
+///
+/// # Errors
+/// What the system says, with the address and what to do about it.
+pub(super) fn bind(address: SocketAddr) -> io::Result<net::TcpListener> {
+    let named = |error: io::Error| {
+        let why = match error.kind() {
+            io::ErrorKind::AddrInUse => "the port is in use; stop who has it, or listen on another",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need root; use a higher one",
+            io::ErrorKind::AddrNotAvailable => "the address is not one of this machine",
+            _ => {
+                return io::Error::new(error.kind(), format!("can't listen on {address}: {error}"));
+            }
+        };
+        io::Error::new(error.kind(), format!("can't listen on {address}: {why}"))
+    };
+    let listener = net::TcpListener::bind(address).map_err(named)?;
+    listener.set_nonblocking(true)?;
+    // Listening again only changes the backlog, which the standard library sets to 128.
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(listener)
+}
+
+/// Listens at a path. A socket that nobody listens at any more is replaced.
+///
+/// # Errors
+/// What the system says, with the path and what to do about it.
+pub(super) fn bind_path(path: &Path) -> io::Result<(unix::UnixListener, SocketPath)> {
+    let named = |error: io::Error| {
+        let shown = path.display().to_string();
+        let why = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "something is there; remove it, or listen at another".into()
+            }
+            _ => error.to_string(),
+        };
+        let line = format!("can't listen at unix:{}: {why}", shown.escape_debug());
+        io::Error::new(error.kind(), line)
+    };
+    // Connecting to a plain file is refused as well, and that is not ours to remove.
+    let is_left_behind = || {
+        let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+        let refused = unix::UnixStream::connect(path).map_err(|error| error.kind());
+        is_socket && matches!(refused, Err(io::ErrorKind::ConnectionRefused))
+    };
+    let bound = match unix::UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_behind() => {
+            fs::remove_file(path).map_err(named)?;
+            unix::UnixListener::bind(path)
+        }
+        bound => bound,
+    };
+    let listener = bound.map_err(named)?;
+    let removed_with = SocketPath(path.to_owned());
+    listener.set_nonblocking(true)?;
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok((listener, removed_with))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e19_a_port_in_use_is_named() {
+        let first = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let error = bind(first.local_addr().unwrap()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains("the port is in use"), "{error}");
+    }
+
+    #[test]
+    fn e19_an_address_of_another_machine_is_named() {
+        // TEST-NET-1 (RFC 5737): nobody's.
+        let error = bind(SocketAddr::from(([192, 0, 2, 1], 0))).unwrap_err();
+        assert!(error.to_string().contains("not one of this machine"), "{error}");
+    }
+
+    #[test]
+    fn e19_a_path_is_taken_over_from_the_dead_only_and_removed_at_the_end() {
+        let path = std::env::temp_dir().join(format!("loadgen-place-{}", std::process::id()));
+        fs::remove_file(&path).ok();
+        drop(unix::UnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "left behind");
+        let (listener, removed_with) = bind_path(&path).unwrap();
+        let error = bind_path(&path).unwrap_err();
+        assert!(error.to_string().contains("something is there"), "{error}");
+        drop((listener, removed_with));
+        assert!(!path.exists());
+        fs::write(&path, "a file").unwrap();
+        let error = bind_path(&path).unwrap_err();
+        assert!(error.to_string().contains("something is there"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), b"a file");
+        fs::remove_file(&path).unwrap();
+    }
+}
