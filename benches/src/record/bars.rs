@@ -9,8 +9,15 @@ use crate::record::table::{grouped, short, times};
 /// One line of the table.
 #[derive(Clone, Debug)]
 struct Verdict {
-    what: String,
+    /// Without its size.
+    work: String,
+    size: usize,
+    /// What the bar is a multiple of, or a distance to.
+    against: String,
     bar: String,
+    /// The median alone, in the bar's unit.
+    median: String,
+    /// With its spread, and with whom.
     reached: String,
     passes: bool,
 }
@@ -26,9 +33,32 @@ pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
     text.push_str(
         "| work | bar | reached: median (min–max of the rounds) | |\n|---|---|---|---|\n",
     );
-    for Verdict { what, bar, reached, passes } in verdicts {
+    for Verdict { work, size, against, bar, reached, passes, .. } in verdicts {
         let mark = if passes { "pass" } else { "**fail**" };
-        let _ = writeln!(text, "| {what} | {bar} | {reached} | {mark} |");
+        let size = grouped(size);
+        let _ = writeln!(text, "| {work}, {size} bytes | {bar} {against} | {reached} | {mark} |");
+    }
+    text
+}
+
+/// The same in a line for each kind of work: the medians alone, each with its bar, and those that
+/// don't reach it in bold.
+pub(crate) fn brief(outcomes: &[Outcome]) -> String {
+    let verdicts: Vec<Verdict> = outcomes.iter().flat_map(verdicts).collect();
+    let passed = verdicts.iter().filter(|verdict| verdict.passes).count();
+    let mut text = format!("{passed} of {} bars reached.\n\n", verdicts.len());
+    text.push_str("| work | | bytes: median, and its bar |\n|---|---|---|\n");
+    let mut rows: Vec<(&str, &str, Vec<String>)> = Vec::new();
+    for Verdict { work, size, against, bar, median, passes, .. } in &verdicts {
+        let mark = if *passes { "" } else { "**" };
+        let cell = format!("{mark}{}: {median} ({bar}){mark}", grouped(*size));
+        match rows.iter_mut().find(|row| (row.0, row.1) == (work, against)) {
+            Some(row) => row.2.push(cell),
+            None => rows.push((work, against, vec![cell])),
+        }
+    }
+    for (work, against, cells) in rows {
+        let _ = writeln!(text, "| {work} | {against} | {} |", cells.join(" · "));
     }
     text
 }
@@ -74,8 +104,11 @@ fn beside_peers(outcome: &Outcome, what: &str, bar: f64) -> Option<Verdict> {
     let peer = outcome.fastest_peer()?;
     let ratio = outcome.times_as_fast_as(peer)?;
     Some(Verdict {
-        what: format!("{what}, {} bytes", grouped(outcome.id.size)),
-        bar: format!("{bar} × the fastest peer"),
+        work: what.to_owned(),
+        size: outcome.id.size,
+        against: "× the fastest peer".to_owned(),
+        bar: bar.to_string(),
+        median: format!("{:.2}", ratio.median),
         reached: format!("{} {}", times(ratio), peer.name),
         passes: ratio.median >= bar,
     })
@@ -84,8 +117,11 @@ fn beside_peers(outcome: &Outcome, what: &str, bar: f64) -> Option<Verdict> {
 fn beside(outcome: &Outcome, what: &str, other: &str, bar: f64) -> Option<Verdict> {
     let ratio = outcome.times_as_fast_as(outcome.named(other)?)?;
     Some(Verdict {
-        what: format!("{what}, {} bytes", grouped(outcome.id.size)),
-        bar: format!("{bar} × {other}"),
+        work: what.to_owned(),
+        size: outcome.id.size,
+        against: format!("× {other}"),
+        bar: bar.to_string(),
+        median: format!("{:.2}", ratio.median),
         reached: times(ratio),
         passes: ratio.median >= bar,
     })
@@ -95,8 +131,11 @@ fn near_memcpy(outcome: &Outcome) -> Option<Verdict> {
     const MORE_NS_MAX: f64 = 3.0;
     let more: Spread = outcome.item_ns_more_than(outcome.named("memcpy")?)?;
     Some(Verdict {
-        what: format!("{}, {} bytes", outcome.id.work, grouped(outcome.id.size)),
-        bar: format!("memcpy + {MORE_NS_MAX} ns"),
+        work: outcome.id.work.to_owned(),
+        size: outcome.id.size,
+        against: "ns more than memcpy".to_owned(),
+        bar: MORE_NS_MAX.to_string(),
+        median: format!("{:+.2}", more.median),
         reached: format!("{:+.2} ns ({:+.2} to {:+.2})", more.median, more.min, more.max),
         passes: more.median <= MORE_NS_MAX,
     })
@@ -109,8 +148,11 @@ fn split(outcome: &Outcome, way: &str) -> Option<Verdict> {
     let rounds = split.run_ns.iter().zip(&whole.run_ns);
     let cost = Spread::of(rounds.map(|(split, whole)| split / whole).collect());
     Some(Verdict {
-        what: format!("a message of {} bytes in {way}", grouped(outcome.id.size)),
-        bar: format!("at most {COST_MAX} × the time of the whole"),
+        work: format!("a message in {way}"),
+        size: outcome.id.size,
+        against: "× the time of the whole, at most".to_owned(),
+        bar: COST_MAX.to_string(),
+        median: format!("{:.2}", cost.median),
         reached: format!("{} of {} µs", times(cost), short(whole.median_ns() / 1e3)),
         passes: cost.median <= COST_MAX,
     })

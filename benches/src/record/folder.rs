@@ -117,6 +117,7 @@ fn splice_into(page: &Path, run: &str, to_results: &str, outcomes: &[Outcome]) -
     let is_whole = blocks.iter().all(|(_, block)| !block.is_empty());
     if is_whole {
         blocks.push(("bars", bars::markdown(outcomes)));
+        blocks.push(("brief", bars::brief(outcomes)));
         blocks.push(("lost", readme::lost(outcomes)));
     }
     let from = format!("From [{run}]({to_results}{run}/README.md).\n\n");
