@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::deflate::{self, Offer};
 use crate::config::{Network, Request, Target};
 use crate::exit::{Exit, Failed};
-use crate::net::{Fault, Route, Routes, Stream};
+use crate::net::{Fault, Route, Routes, Stream, is_record};
 use crate::report::{escape, units};
 use crate::run::request;
 
@@ -251,6 +251,7 @@ async fn upgrade(
     loop {
         let len = stream.read(&mut buffer).await.map_err(|error| error.to_string())?;
         let mut input = buffer.get_mut(..len).unwrap_or_default();
+        let is_tls = is_record(input);
         let outcome = if len == 0 {
             Err(handshake.receive_eof().err())
         } else {
@@ -264,8 +265,13 @@ async fn upgrade(
                 return Ok(Upgraded { negotiated, agreed, rest });
             }
             Err(error) => {
-                let why =
-                    error.map_or_else(|| "the stream ended".into(), |error| error.to_string());
+                let why = match error {
+                    Some(error) if is_tls && error.name() == "not_http" => {
+                        "the server speaks TLS; use wss://".into()
+                    }
+                    Some(error) => error.to_string(),
+                    None => "the stream ended".into(),
+                };
                 let status = handshake.response().map(|response| {
                     let reason = escape::bytes(response.reason(), SHOWN_LEN_MAX);
                     format!(" ({} {reason})", response.status())

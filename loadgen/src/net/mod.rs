@@ -17,4 +17,4 @@ pub use route::{Route, Routes};
 pub use source::{SourceRange, Sources};
 pub(crate) use stream::{Detached, Stream};
 pub use tls::ServerTls;
-pub(crate) use tls::{Agreed, TlsStream, server_code};
+pub(crate) use tls::{Agreed, TlsStream, is_record, open_fault, server_code};

@@ -35,3 +35,33 @@ fn bind(socket: &TcpSocket, source: IpAddr) -> io::Result<()> {
     setsockopt(socket, IpBindAddressNoPort, &true).ok();
     socket.bind(SocketAddr::new(source, 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d21_a_source_takes_no_port_before_it_knows_the_other_end() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        runtime.block_on(async {
+            let source = "127.0.0.9".parse().unwrap();
+            let socket = new_socket(source).unwrap();
+            bind(&socket, source).unwrap();
+            assert_eq!(socket.local_addr().unwrap(), SocketAddr::new(source, 0));
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let stream = connect(listener.local_addr().unwrap(), Some(source)).await.unwrap();
+            let from = stream.local_addr().unwrap();
+            assert_eq!(from.ip(), source);
+            assert_ne!(from.port(), 0);
+        });
+    }
+
+    #[test]
+    fn a_source_of_another_machine_is_refused() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let _entered = runtime.enter();
+        // TEST-NET-1 (RFC 5737): nobody's.
+        let error = try_source("192.0.2.1".parse().unwrap()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+    }
+}

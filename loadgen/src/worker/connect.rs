@@ -18,15 +18,12 @@ use wscodec::handshake::{
 
 use super::shard::Shard;
 use crate::metrics::{Distributions, Failure, Metric, Phase};
-use crate::net::{Agreed, Fault, Stream};
+use crate::net::{Agreed, Fault, Stream, is_record, open_fault};
 use crate::plan::ConnectionPlan;
 use crate::report::escape;
 
 type Handshake = ClientHandshake<DeflateClient>;
 
-/// How a record of TLS begins that is an alert, or part of a handshake (RFC 8446, 5.1).
-const TLS_ALERT: [u8; 2] = [21, 3];
-const TLS_HANDSHAKE: [u8; 2] = [22, 3];
 /// Bytes of a reason phrase that are shown.
 const REASON_LEN_MAX: usize = 100;
 
@@ -216,7 +213,7 @@ fn step(
     let outcome = match input {
         Err(error) => return Err(io_refusal(&error)),
         Ok(Some(mut input)) => {
-            let is_tls = input.starts_with(&TLS_ALERT) || input.starts_with(&TLS_HANDSHAKE);
+            let is_tls = is_record(input);
             match handshake.receive(&mut input) {
                 Ok(Some(_)) => return Ok(Some(input.to_vec())),
                 Ok(None) => return Ok(None),
@@ -236,6 +233,9 @@ fn step(
 }
 
 fn io_refusal(error: &io::Error) -> Refusal {
+    if let Some(Fault { code, said }) = open_fault(error) {
+        return Refusal::new(Phase::Tls, code, said);
+    }
     let code = match error.kind() {
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
             "reset"

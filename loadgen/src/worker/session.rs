@@ -14,7 +14,7 @@ use wscodec::{CloseCode, Connection, ProtocolError, ReadyState};
 use super::outstanding::Outstanding;
 use crate::config::Mask;
 use crate::metrics::{Closing, Failure, Phase, Side};
-use crate::net::Stream;
+use crate::net::{Stream, open_fault};
 
 /// Codes that stand for the absence of one (RFC 6455, 7.1.5).
 const NO_CODE: u16 = 1005;
@@ -186,6 +186,7 @@ fn io_code(error: &io::Error) -> &'static str {
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::BrokenPipe => "reset",
         io::ErrorKind::TimedOut => "timeout",
+        _ if open_fault(error).is_some() => "tls",
         _ => "io",
     }
 }

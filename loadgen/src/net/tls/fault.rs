@@ -25,6 +25,18 @@ pub(super) fn client_fault(error: &io::Error) -> Fault {
     Fault::new(code, said + help)
 }
 
+/// What an error of a client's open stream means, if TLS has to do with it: an alert may come after
+/// the client has done its part of the handshake, as for a certificate that it doesn't have.
+pub(crate) fn open_fault(error: &io::Error) -> Option<Fault> {
+    tls_error(error).map(|_| client_fault(error))
+}
+
+/// How a record of TLS begins that is an alert, or part of a handshake (RFC 8446, 5.1): a server
+/// that is spoken to without it answers so.
+pub(crate) fn is_record(bytes: &[u8]) -> bool {
+    matches!(bytes, [21 | 22, 3, ..])
+}
+
 fn tls_error(error: &io::Error) -> Option<&TlsError> {
     let inner: &(dyn Error + 'static) = error.get_ref()?;
     inner.downcast_ref()

@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use super::fault::Fault;
 use super::stream::Stream;
 pub(crate) use client::TlsClient;
-pub(crate) use fault::server_code;
+pub(crate) use fault::{is_record, open_fault, server_code};
 pub use server::ServerTls;
 
 /// The only protocol that is spoken over TLS here (RFC 7301).
