@@ -128,3 +128,129 @@ fn hostile_streams_fail_with_1007_and_bombs_with_1009() {
         outcome.assert_fails(&[], truncated, 1007);
     }
 }
+
+/// What a server makes of these offers, and a client that has offered brotli of these answers.
+#[test]
+fn s9_1_only_the_bare_name_is_agreed_on() {
+    let request = |offers: &str| {
+        format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: BwcHBwcHBwcHBwcHBwcHBw==\r\n\
+             Sec-WebSocket-Extensions: {offers}\r\n\r\n"
+        )
+    };
+    for (offers, is_agreed) in [
+        ("permessage-brotli", true),
+        ("x, permessage-brotli; a=1, permessage-brotli", true),
+        ("permessage-brotli; a", false),
+        ("permessage-brotli; quality=4", false),
+        ("permessage-deflate", false),
+    ] {
+        let mut memory = request(offers).into_bytes();
+        let mut server = ServerHandshake::new(HandshakeLimits::default());
+        assert!(server.receive(&mut &mut memory[..]).unwrap().is_some());
+        let (mut brotli, mut answer) = (Brotli::default(), Vec::new());
+        server.accept_with_extensions(&Acceptance::new(), &mut brotli, &mut answer).unwrap();
+        assert_eq!(brotli.agreed().is_some(), is_agreed, "{offers}");
+        let answer = String::from_utf8(answer).unwrap();
+        assert_eq!(answer.contains("permessage-brotli"), is_agreed, "{answer}");
+
+        let mut start = Vec::new();
+        let mut client = ClientHandshake::start_with_extensions(
+            &ClientRequest::new("a", "/").unwrap(),
+            HandshakeKey::from([7; 16]),
+            Brotli::default(),
+            &mut start,
+        )
+        .unwrap();
+        let mut bytes = answer.clone().into_bytes();
+        assert!(client.receive(&mut &mut bytes[..]).unwrap().is_some());
+        assert_eq!(client.extensions().agreed().is_some(), is_agreed, "{answer}");
+        if !is_agreed {
+            continue;
+        }
+        let mut client = ClientHandshake::start_with_extensions(
+            &ClientRequest::new("a", "/").unwrap(),
+            HandshakeKey::from([7; 16]),
+            Brotli::default(),
+            &mut start,
+        )
+        .unwrap();
+        let mut bytes = answer.replace("-brotli", "-brotli; a").into_bytes();
+        assert!(client.receive(&mut &mut bytes[..]).is_err(), "what was not offered");
+        assert_eq!(client.extensions().agreed(), None);
+    }
+}
+
+#[test]
+fn short_messages_and_what_does_not_shrink_go_as_they_are() {
+    let mut sender = side(Role::Server, Config::default());
+    let mut receiver = side(Role::Client, Config::default());
+    let mut state = 1_u32;
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let awkward: Vec<u8> = (0..300).map(|_| random()).collect();
+    for payload in [&b""[..], b"a", &[b'a'; 63], &awkward] {
+        let prepared = PreparedMessage::new(Message::Binary(payload)).unwrap();
+        for is_prepared in [false, true] {
+            let mut wire = Vec::new();
+            if is_prepared {
+                sender.send_prepared(&prepared, &mut wire).unwrap();
+            } else {
+                sender.send(Message::Binary(payload), &mut wire).unwrap();
+            }
+            assert_eq!(wire[0], 0x82, "{} bytes", payload.len());
+            feed(&mut receiver, &wire).assert_ok(&[binary(payload)]);
+        }
+    }
+    for payload in [[b'a'; 64], [0; 64]] {
+        let prepared = PreparedMessage::new(Message::Binary(&payload)).unwrap();
+        let mut wire = Vec::new();
+        sender.send(Message::Binary(&payload), &mut wire).unwrap();
+        let sent = wire.len();
+        sender.send_prepared(&prepared, &mut wire).unwrap();
+        assert_eq!((wire[0], wire[sent]), (0xc2, 0xc2), "from 64 bytes on it is worth it");
+        feed(&mut receiver, &wire).assert_ok(&[binary(&payload), binary(&payload)]);
+    }
+    let ping = PreparedMessage::new(Message::Ping(&[b'p'; 125])).unwrap();
+    let mut wire = Vec::new();
+    sender.send_prepared(&ping, &mut wire).unwrap();
+    assert_eq!(wire[..2], [0x89, 125], "control frames are never compressed");
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn a_prepared_message_that_another_extension_has_compressed_is_compressed_anew() {
+    use wscodec::deflate::{Deflate, DeflateClient, DeflateServer};
+    let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+    let request = ClientRequest::new("a", "/").unwrap();
+    let offers = DeflateClient::new(Deflate::client());
+    let key = HandshakeKey::from([7; 16]);
+    ClientHandshake::start_with_extensions(&request, key, offers, &mut to_server).unwrap();
+    let mut handshake = ServerHandshake::new(HandshakeLimits::default());
+    assert!(handshake.receive(&mut &mut to_server[..]).unwrap().is_some());
+    let mut deflate = DeflateServer::new(Deflate::server());
+    handshake.accept_with_extensions(&Acceptance::new(), &mut deflate, &mut to_client).unwrap();
+    let plain =
+        Connection::with_mask_keys(Role::Server, Config::default(), FixedKey(MaskKey::new(KEY)));
+    let mut deflating = plain.with_extension(deflate.agreed());
+    for brotli_is_first in [true, false] {
+        let long = long();
+        let prepared = PreparedMessage::new(Message::Text(&long)).unwrap();
+        let mut brotli = side(Role::Server, Config::default());
+        let mut wire = Vec::new();
+        if !brotli_is_first {
+            deflating.send_prepared(&prepared, &mut Vec::new()).unwrap();
+        }
+        brotli.send_prepared(&prepared, &mut wire).unwrap();
+        assert_eq!(wire[0], 0xc1);
+        feed(&mut side(Role::Client, Config::default()), &wire).assert_ok(&[text(&long)]);
+        if brotli_is_first {
+            let mut by_deflate = Vec::new();
+            deflating.send_prepared(&prepared, &mut by_deflate).unwrap();
+            assert!(by_deflate[0] == 0xc1 && by_deflate != wire);
+        }
+    }
+}

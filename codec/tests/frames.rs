@@ -22,7 +22,9 @@ use wscodec::encoder;
 use wscodec::header::{FrameHeader, HeaderRules, Masking, Opcode, Rsv};
 use wscodec::mask::{FixedKey, MaskKey, MaskKeySource};
 use wscodec::utf8::Utf8Validator;
-use wscodec::{CloseCode, FrameError, Limits, ProtocolError, Role, SendError, Utf8Error};
+use wscodec::{
+    CloseCode, FrameError, InflateError, Limits, ProtocolError, Role, SendError, Utf8Error,
+};
 
 #[test]
 fn a_decoder_says_where_in_a_frame_it_stands() {
@@ -175,6 +177,21 @@ fn the_default_limits_are_the_documented_ones() {
         (Limits::FRAME_SIZE_MAX, Limits::MESSAGE_SIZE_MAX, Limits::FRAGMENTS_MAX),
         (limits.frame_size_max, limits.message_size_max, limits.fragments_max)
     );
+}
+
+#[test]
+fn every_error_of_a_compressed_message_has_its_close_code_name_and_words() {
+    let too_big = ProtocolError::CompressedTooBig { compressed_size: 6, compressed_size_max: 5 };
+    let rows = [
+        (too_big, 1009, "compressed_too_big", "compressed message of at least 6 bytes, limit 5"),
+        (InflateError::Corrupt.into(), 1007, "inflate", "compressed message is corrupt"),
+        (InflateError::Truncated.into(), 1007, "inflate", "compressed message ends too early"),
+    ];
+    for (error, code, name, words) in rows {
+        assert_eq!((error.close_code().as_u16(), error.name()), (code, name));
+        assert_eq!(error.to_string(), words);
+        assert!(error.source().is_none());
+    }
 }
 
 /// Every error: its close code, its name for counters, and its words, which name the offending
