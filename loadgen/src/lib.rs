@@ -13,6 +13,7 @@ pub mod random;
 pub mod clock;
 pub mod coordinator;
 pub mod payload;
+pub mod stamp;
 pub mod worker;
 
 pub mod metrics;

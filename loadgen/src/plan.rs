@@ -43,6 +43,8 @@ pub enum Script {
     OpenClose,
     /// Nothing but Pings, if any: it is there.
     Hold,
+    /// Takes what the server pushes.
+    Listen,
 }
 
 /// What one connection does.
@@ -67,6 +69,7 @@ impl Plan {
             Scenario::Echo(echo) => (Script::Echo, Some(echo.load), echo.messages),
             Scenario::OpenClose { number } => (Script::OpenClose, None, *number),
             Scenario::Hold(_) => (Script::Hold, config.load(), None),
+            Scenario::Listen(_) => (Script::Listen, None, None),
         };
         let pacing = &config.pacing;
         let staged = pacing.stages.as_ref().map(|stages| Course::staged(stages, config.warmup));
@@ -207,7 +210,7 @@ impl Iterator for Connections<'_> {
         let (end, messages) = match plan.script {
             Script::Echo => (plan.connections, share(plan.number, plan.connections, index)),
             Script::OpenClose => (plan.number.unwrap_or(u64::MAX), 0),
-            Script::Hold => (plan.connections, u64::MAX),
+            Script::Hold | Script::Listen => (plan.connections, u64::MAX),
         };
         if index >= end {
             return None;

@@ -13,14 +13,14 @@ use std::time::{Duration, SystemTime};
 use wscodec::deflate::Deflate;
 use wscodec::handshake::ClientRequest;
 
-use crate::config::{Config, Family, Output, Request, Talk, Target, start};
+use crate::config::{Config, Family, Output, Request, Scenario, Talk, Target, start};
 use crate::coordinator;
 use crate::exit::{Exit, Failed};
 use crate::host::{Demand, DescriptorLimit, Host};
 use crate::net::Routes;
 use crate::report::text::Text;
 use crate::report::{Report, Subject, json};
-use crate::serve::{ServeConfig, Server, ServerHandle};
+use crate::serve::{Mode, ServeConfig, Server, ServerHandle};
 use crate::verdict::State;
 
 /// Runs a configuration to its end.
@@ -120,6 +120,10 @@ fn raise_limits(config: &Config, routes: u64) -> Result<Host, Failed> {
 
 fn embed(config: &Config) -> Result<ServerHandle, Failed> {
     let mut serve = ServeConfig { threads: config.threads, ..ServeConfig::default() };
+    serve.mode = match config.scenario {
+        Scenario::Listen(_) => Mode::Push,
+        _ => Mode::Echo,
+    };
     serve.listen.set_port(0);
     serve.connections_max =
         usize::try_from(config.connections).unwrap_or(usize::MAX).saturating_mul(2).max(1_024);

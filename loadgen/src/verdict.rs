@@ -16,6 +16,9 @@
 //! the server could do. The numbers stay true for what they are, a lower bound of the rate and an
 //! upper bound of the latency: `degraded`, never `saturated`.
 //!
+//! **Pushed.** The server sets the pace. A listener that is nearly always busy comes late to what has
+//! arrived, and that wait is in the latencies: `degraded`.
+//!
 //! Busy is the time that a thread was on a processor *or waited for one*, where the kernel tells:
 //! on a machine that is shared with the server a thread can be starved at 50 % processor time.
 
@@ -63,9 +66,12 @@ impl State {
 
 /// What is known about the client.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a run")]
 pub struct Evidence {
     /// Whether messages had a schedule.
     pub is_open_loop: bool,
+    /// Whether messages come when the server wants, and latencies are of them.
+    pub is_pushed: bool,
     /// Whether the server runs in the same process.
     pub is_embedded: bool,
     /// Whether a signal ended the run.
@@ -178,7 +184,8 @@ impl Verdict {
     }
 
     fn busy(&mut self, evidence: &Evidence) {
-        let bound = if evidence.is_open_loop { BUSY_OPEN } else { BUSY_CLOSED };
+        let is_paced = evidence.is_open_loop || evidence.is_pushed;
+        let bound = if is_paced { BUSY_OPEN } else { BUSY_CLOSED };
         if evidence.busy_share < bound {
             return;
         }
@@ -186,7 +193,9 @@ impl Verdict {
         let waiting = evidence
             .waiting()
             .map_or_else(String::new, |share| format!(", {share:.0} % waiting for a processor"));
-        let so = if evidence.is_open_loop {
+        let so = if evidence.is_pushed {
+            "latencies have its queueing in them; use more threads, or fewer messages"
+        } else if evidence.is_open_loop {
             "latencies have its queueing in them; use a lower -R or more threads"
         } else if evidence.is_embedded {
             "client and embedded server share this machine, so the rate is the machine's limit, \
@@ -284,7 +293,7 @@ mod tests {
     #[test]
     fn each_piece_of_evidence_has_its_state_and_reason() {
         type Change = fn(&mut Evidence);
-        let rows: [(&str, State, &str, Change); 14] = [
+        let rows: [(&str, State, &str, Change); 15] = [
             ("lag", State::Degraded, "sent late (send.lag p99 2.00 ms)", |evidence| {
                 evidence.send_lag_p99_ns = Some(2_000_000);
             }),
@@ -302,6 +311,10 @@ mod tests {
             }),
             ("busy open", State::Degraded, "busy 91 % of the time: lat", |evidence| {
                 evidence.is_open_loop = true;
+                (evidence.busy_share, evidence.cpu_share) = (0.91, 0.91);
+            }),
+            ("busy listener", State::Degraded, "or fewer messages", |evidence| {
+                evidence.is_pushed = true;
                 (evidence.busy_share, evidence.cpu_share) = (0.91, 0.91);
             }),
             ("busy closed", State::Degraded, "the rate may be the client's", |evidence| {

@@ -32,6 +32,11 @@ fn wrong_usage_is_one_line_and_exit_code_2() {
         (&["run", "-o", "json=/nonexistent/f.json"], "can't be written"),
         (&["run", "-o", "json=/"], "can't be written"),
         (&["serve", "--listen", "192.0.2.1:9001"], "192.0.2.1"),
+        (&["serve", "echo", "--rate", "5"], "--rate says nothing to serve echo"),
+        (&["serve", "push", "--size", "10"], "--size 10 is out of range; use 38 to"),
+        (&["serve", "push", "--rate", "5", "--rate-total", "5"], "cannot be used with"),
+        (&["serve", "push", "--slow", "never"], "invalid value 'never' for"),
+        (&["serve", "push", "--queue-max", "1"], "--queue-max 1 is out of range"),
     ] {
         let ran = loadgen(args);
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
@@ -46,7 +51,7 @@ fn wrong_usage_is_one_line_and_exit_code_2() {
 fn help_is_on_stdout_and_names_every_command() {
     let ran = loadgen(&["--help"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
-    for command in ["run", "connect", "hold", "serve", "check"] {
+    for command in ["run", "connect", "hold", "listen", "serve", "check"] {
         assert!(ran.stdout.contains(&format!("\n  {command} ")), "{}", ran.stdout);
     }
 }

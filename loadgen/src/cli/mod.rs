@@ -9,6 +9,7 @@ mod gate;
 mod message;
 mod network;
 mod pace;
+mod post;
 pub mod quantity;
 mod scenario;
 mod serving;
@@ -26,7 +27,8 @@ pub use gate::GateArgs;
 pub use message::MessageArgs;
 pub use network::{NetworkArgs, TlsArgs};
 pub use pace::PaceArgs;
-pub use scenario::HoldArgs;
+pub use post::PostArgs;
+pub use scenario::{HoldArgs, ListenArgs};
 pub use serving::{Place, ServeBoundArgs, ServeTlsArgs};
 pub use shard::ShardArgs;
 
@@ -52,6 +54,9 @@ pub enum Command {
     /// Many connections that are held open, with or without Pings: which of them are dropped, when
     /// and why. Without a URL, against an embedded server
     Hold(HoldArgs),
+    /// Messages that the server pushes: latency by the time in them, loss by their sequence.
+    /// Without a URL, against an embedded server
+    Listen(ListenArgs),
     /// The reference server
     Serve(ServeArgs),
     /// One connection: times, what was negotiated, a short sanity check of the protocol
@@ -184,7 +189,7 @@ pub struct RequestArgs {
 /// Arguments of `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
-    /// What is done with a message: echo or sink
+    /// What is done with a message: echo, sink, or push, which sends messages of its own
     #[arg(value_name = "MODE", default_value = "echo")]
     pub mode: Mode,
     /// Where to listen; port 0 takes a free one
@@ -202,6 +207,9 @@ pub struct ServeArgs {
     /// What a client may ask of it.
     #[command(flatten)]
     pub bounds: ServeBoundArgs,
+    /// What is sent to clients that haven't asked for it.
+    #[command(flatten)]
+    pub post: PostArgs,
 }
 
 /// Arguments of `check`.
@@ -240,7 +248,8 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed 
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(text),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Parsed::Wrong(
-                "no command; use run, connect, hold, serve or check (see loadgen --help)".into(),
+                "no command; use run, connect, hold, listen, serve or check (see loadgen --help)"
+                    .into(),
             )
         }
         _ => Parsed::Wrong(one_line(&text)),

@@ -6,6 +6,17 @@ use clap::Args;
 
 use super::{LoadArgs, quantity};
 
+/// Arguments of `listen`.
+#[derive(Clone, Debug, Args)]
+pub struct ListenArgs {
+    /// Where connections and time are said.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// A text message that each connection sends once it is open
+    #[arg(long, value_name = "TEXT")]
+    pub subscribe: Option<String>,
+}
+
 /// Arguments of `hold`.
 #[derive(Clone, Debug, Args)]
 pub struct HoldArgs {

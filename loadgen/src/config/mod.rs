@@ -10,6 +10,7 @@ mod lines;
 mod network;
 mod output;
 mod pacing;
+mod post;
 mod rate;
 mod scenario;
 mod segment;
@@ -35,7 +36,7 @@ pub use network::{Family, Network, Override, Proxy, Redirect, TlsSettings};
 pub use output::Output;
 pub use pacing::{Pacing, RateAsked, StageAsked};
 pub use rate::Rate;
-pub use scenario::Hold;
+pub use scenario::{Hold, Listen};
 pub use segment::Segment;
 pub use serving::serve_config;
 pub(crate) use sizes::turn;
@@ -120,6 +121,8 @@ pub enum Scenario {
     },
     /// All are opened, held, then closed.
     Hold(Hold),
+    /// All are opened, take what the server pushes, then are closed.
+    Listen(Listen),
 }
 
 impl Scenario {
@@ -130,6 +133,7 @@ impl Scenario {
             Self::Echo(_) => "run",
             Self::OpenClose { .. } => "connect",
             Self::Hold(_) => "hold",
+            Self::Listen(_) => "listen",
         }
     }
 
@@ -290,7 +294,7 @@ impl Config {
     pub const fn echo(&self) -> Option<&Echo> {
         match &self.scenario {
             Scenario::Echo(echo) => Some(echo),
-            Scenario::OpenClose { .. } | Scenario::Hold(_) => None,
+            _ => None,
         }
     }
 
@@ -299,7 +303,7 @@ impl Config {
     pub const fn hold(&self) -> Option<&Hold> {
         match &self.scenario {
             Scenario::Hold(hold) => Some(hold),
-            Scenario::Echo(_) | Scenario::OpenClose { .. } => None,
+            _ => None,
         }
     }
 
@@ -309,7 +313,16 @@ impl Config {
         match &self.scenario {
             Scenario::Echo(echo) => Some(echo.load),
             Scenario::Hold(hold) => hold.ping_interval.map(|interval| Load::Every { interval }),
-            Scenario::OpenClose { .. } => None,
+            Scenario::OpenClose { .. } | Scenario::Listen(_) => None,
+        }
+    }
+
+    /// What a connection says once it is open, before load begins.
+    #[must_use]
+    pub fn greeting(&self) -> Option<&str> {
+        match &self.scenario {
+            Scenario::Listen(listen) => listen.subscribe.as_deref(),
+            _ => None,
         }
     }
 
@@ -335,7 +348,7 @@ impl Config {
         let is_numbered = match &scenario {
             Scenario::Echo(echo) => echo.messages.is_some(),
             Scenario::OpenClose { number } => number.is_some(),
-            Scenario::Hold(_) => false,
+            Scenario::Hold(_) | Scenario::Listen(_) => false,
         };
         let duration = args.duration.unwrap_or(if is_numbered {
             DURATION_WITH_NUMBER
@@ -491,6 +504,7 @@ mod tests {
                 Command::Run(args) => Config::of_run(args),
                 Command::Connect(args) => Config::of_connect(args),
                 Command::Hold(args) => Config::of_hold(args),
+                Command::Listen(args) => Config::of_listen(args),
                 _ => panic!("{line}"),
             },
             other => panic!("{line}: {other:?}"),

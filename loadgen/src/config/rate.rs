@@ -11,6 +11,9 @@ impl Rate {
     /// The most that can be asked for, a second.
     pub const PER_S_MAX: u64 = 100_000_000;
 
+    /// Ten a second.
+    pub const TEN: Self = Self(10_000);
+
     /// A rate from events in 1,000 seconds; `None` if it is out of range.
     #[must_use]
     pub const fn new(per_1000_s: u64) -> Option<Self> {

@@ -1,9 +1,9 @@
-//! The arguments of `hold` to what its connections do.
+//! The arguments of `hold` and `listen` to what its connections do.
 
 use std::time::Duration;
 
 use super::{Config, Scenario, bounded};
-use crate::cli::HoldArgs;
+use crate::cli::{HoldArgs, ListenArgs};
 
 const PING_INTERVAL_MIN: Duration = Duration::from_millis(1);
 const PING_INTERVAL_MAX: Duration = Duration::from_secs(24 * 3_600);
@@ -17,7 +17,22 @@ pub struct Hold {
     pub ping_interval: Option<Duration>,
 }
 
+/// What listening connections do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// A text message that each sends once it is open.
+    pub subscribe: Option<String>,
+}
+
 impl Config {
+    /// The configuration of `loadgen listen`.
+    ///
+    /// # Errors
+    /// One line: what is wrong, and what to do.
+    pub fn of_listen(args: ListenArgs) -> Result<Self, String> {
+        Self::of_load(Scenario::Listen(Listen { subscribe: args.subscribe }), args.load)
+    }
+
     /// The configuration of `loadgen hold`.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wscodec::Limits;
 use wscodec::handshake::Acceptance;
 
+use super::post::post;
 use super::{PAYLOAD_SIZE_MAX, TIMEOUT_MAX, bounded, within};
 use crate::cli::{Place, ServeArgs, ServeBoundArgs, ServeTlsArgs};
 use crate::net::ServerTls;
@@ -33,7 +34,7 @@ pub fn serve_config(args: &ServeArgs) -> Result<ServeConfig, String> {
     };
     let least = Duration::from_millis(1);
     let timeout = |flag, span| bounded(flag, span, least, TIMEOUT_MAX);
-    Ok(ServeConfig {
+    let mut config = ServeConfig {
         mode: args.mode,
         listen,
         socket_path,
@@ -62,7 +63,10 @@ pub fn serve_config(args: &ServeArgs) -> Result<ServeConfig, String> {
             1,
             CONNECTIONS_MAX,
         )?),
-    })
+        ..defaults
+    };
+    post(&args.post, &mut config)?;
+    Ok(config)
 }
 
 fn tls(args: &ServeTlsArgs, host: IpAddr) -> Result<Option<ServerTls>, String> {

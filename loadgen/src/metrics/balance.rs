@@ -59,6 +59,17 @@ pub fn imbalances(metrics: &Metrics) -> Vec<String> {
             recorded(Metric::RttResponse),
         );
     }
+    let push = &metrics.push;
+    check(
+        "messages pushed, and what they were",
+        push.inside + push.outside,
+        push.in_order + push.reordered + push.duplicated + push.stale + push.foreign,
+    );
+    check(
+        "messages pushed, and their latencies",
+        push.timed,
+        push.early + recorded(Metric::PushLatency),
+    );
     check(
         "connections with TLS, and the latencies of its handshakes",
         metrics.tls.values().sum(),
@@ -110,7 +121,7 @@ mod tests {
     #[test]
     fn each_wrong_sum_is_found() {
         type Spoil = fn(&mut Metrics);
-        let spoil: [(&str, Spoil); 11] = [
+        let spoil: [(&str, Spoil); 13] = [
             ("outcomes", |metrics| metrics.attempted += 1),
             ("completed, by URL", |metrics| metrics.urls.push(UrlCounts::default())),
             ("connections with TLS", |metrics| {
@@ -119,6 +130,8 @@ mod tests {
             ("how they were closed", |metrics| metrics.closings.clear()),
             ("held or dropped", |metrics| metrics.held = 0),
             ("received, altered or lost", |metrics| metrics.pings.superseded += 1),
+            ("and what they were", |metrics| metrics.push.foreign += 1),
+            ("and their latencies", |metrics| metrics.push.early += 1),
             ("(measured)", |metrics| metrics.measured.lost += 1),
             ("(warm-up)", |metrics| metrics.warmup.sent += 1),
             ("service latencies", |metrics| {

@@ -9,6 +9,7 @@ mod distribution;
 mod drops;
 mod failure;
 pub mod live;
+mod push;
 mod reach;
 pub mod timeline;
 
@@ -18,6 +19,7 @@ pub use deflate::{DeflateCounts, Volume};
 pub use distribution::{Distribution, HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS};
 pub use drops::{DropTimes, Drops};
 pub use failure::{Failure, Failures, Occurrence, Phase};
+pub use push::PushCounts;
 pub use reach::{TlsKind, UrlCounts};
 
 /// What is measured in time.
@@ -60,6 +62,10 @@ pub enum Metric {
     /// From a frame's last bytes to its message, of one in some messages, where permessage-deflate
     /// was agreed.
     ClientInflate,
+    /// From the time in a pushed message to its arrival, by wall clocks.
+    PushLatency,
+    /// From one pushed message of a connection to its next.
+    PushGap,
     /// From sending Close to receiving it.
     CloseHandshake,
     /// From sending Close to the end of the stream.
@@ -68,7 +74,7 @@ pub enum Metric {
 
 impl Metric {
     /// All, in the order of a connection's life.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::ConnectLag,
         Self::ConnectTcp,
         Self::ConnectProxy,
@@ -86,6 +92,8 @@ impl Metric {
         Self::PingRtt,
         Self::ClientDeflate,
         Self::ClientInflate,
+        Self::PushLatency,
+        Self::PushGap,
         Self::CloseHandshake,
         Self::CloseTcp,
     ];
@@ -111,6 +119,8 @@ impl Metric {
             Self::PingRtt => "from the actual write of a Ping to its Pong",
             Self::ClientDeflate => "from a message to its compressed frame, of one in 13 messages",
             Self::ClientInflate => "from a compressed frame to its message, of one in 13 messages",
+            Self::PushLatency => "from the time in a message to its arrival, by wall clocks",
+            Self::PushGap => "from a message of a connection to its next",
             Self::CloseHandshake => "from sending Close to receiving it",
             Self::CloseTcp => "from sending Close to the end of the stream",
         }
@@ -137,6 +147,8 @@ impl Metric {
             Self::PingRtt => "ping.rtt",
             Self::ClientDeflate => "client.deflate",
             Self::ClientInflate => "client.inflate",
+            Self::PushLatency => "push.latency",
+            Self::PushGap => "push.gap",
             Self::CloseHandshake => "close.handshake",
             Self::CloseTcp => "close.tcp",
         }
@@ -296,6 +308,8 @@ pub struct Metrics {
     pub pings_received: u64,
     /// Of the Pings sent (`hold`), what the spans don't say.
     pub pings: PingCounts,
+    /// Messages that the server pushed (`listen`).
+    pub push: PushCounts,
     /// Connections that were open when this side began to close them.
     pub held: u64,
     /// Established connections that ended before.
@@ -346,6 +360,7 @@ impl Metrics {
         self.pings_received += other.pings_received;
         self.pings.superseded += other.pings.superseded;
         self.pings.unsolicited += other.pings.unsolicited;
+        self.push.add(&other.push);
         self.held += other.held;
         self.drops.merge(other.drops);
         self.bytes_sent += other.bytes_sent;

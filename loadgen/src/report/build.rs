@@ -7,6 +7,7 @@ use rustix::system::uname;
 use wscodec::DataKind;
 
 use super::hold::HoldReport;
+use super::push::PushReport;
 use super::{
     Bounds, Bytes, Client, ClosingReport, ConfigReport, Connections, DeflateReport, ErrorReport,
     Generator, HistogramReport, HostReport, Interval, Label, Messages, NetworkReport,
@@ -74,6 +75,8 @@ impl Report {
                 ..messages(&metrics, &phases)
             }),
             hold: config.hold().map(|hold| HoldReport::new(hold, &metrics)),
+            push: matches!(config.scenario, Scenario::Listen(_))
+                .then(|| PushReport::new(&metrics, per_s(metrics.push.inside, &phases))),
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
             deflate: DeflateReport::new(config, &metrics.deflate),
             errors: errors(&metrics.failures).chain(errors(&metrics.wrong)).collect(),
@@ -149,7 +152,7 @@ fn resolved(config: &Config) -> ConfigReport {
         number: match &config.scenario {
             Scenario::Echo(echo) => echo.messages,
             Scenario::OpenClose { number } => *number,
-            Scenario::Hold(_) => None,
+            Scenario::Hold(_) | Scenario::Listen(_) => None,
         },
         payload_size: echo.map(|echo| echo.content.size_most() as u64),
         payload_size_min: echo.map(|echo| echo.content.size_least() as u64),
@@ -384,6 +387,7 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
     let unsent = counts.unsent_closed + counts.unsent_backlog + counts.unsent_late;
     Evidence {
         is_open_loop: config.load().is_some_and(Load::is_scheduled),
+        is_pushed: matches!(config.scenario, Scenario::Listen(_)),
         is_embedded: config.is_embedded(),
         is_interrupted: observed.is_interrupted,
         ramp_late_ns: match (config.ramp, observed.times) {
@@ -403,10 +407,15 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
             .fold(0.0, f64::max),
         busy_share: client.busiest_share,
         pause_max_ns: observed.pause_max_ns,
-        out_of_range: [Metric::RttService, Metric::RttResponse, Metric::PingRtt]
-            .into_iter()
-            .map(out_of_range)
-            .sum(),
+        out_of_range: [
+            Metric::RttService,
+            Metric::RttResponse,
+            Metric::PingRtt,
+            Metric::PushLatency,
+        ]
+        .into_iter()
+        .map(out_of_range)
+        .sum(),
         by_worker: if config.echo().is_some() {
             client.workers.iter().map(|worker| worker.received).collect()
         } else {

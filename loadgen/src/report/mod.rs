@@ -6,11 +6,13 @@
 
 mod build;
 mod deflate;
+mod deliveries;
 pub mod escape;
 mod histogram;
 pub mod hold;
 pub mod json;
 mod outcome;
+pub mod push;
 mod reach;
 #[cfg(test)]
 mod sample;
@@ -24,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use build::Subject;
 pub use deflate::{AgreedReport, DeflateReport, VolumeReport};
 use hold::HoldReport;
+use push::PushReport;
 pub use reach::{NetworkReport, TargetReport, TlsReport, UrlReport};
 #[cfg(test)]
 pub(crate) use sample::sample;
@@ -38,7 +41,7 @@ pub struct Report {
     pub schema_version: u32,
     /// Name and version of the program.
     pub generator: Generator,
-    /// `run`, `connect` or `hold`.
+    /// `run`, `connect`, `hold` or `listen`.
     pub command: String,
     /// Wall-clock time of the begin, in milliseconds since 1970.
     pub started_at_unix_ms: u64,
@@ -58,6 +61,8 @@ pub struct Report {
     pub messages: Option<Messages>,
     /// Held connections; `null` if they aren't what was asked for.
     pub hold: Option<HoldReport>,
+    /// Pushed messages; `null` if they aren't what was asked for.
+    pub push: Option<PushReport>,
     /// Bytes on sockets.
     pub bytes: Bytes,
     /// permessage-deflate; `null` if it was not offered.

@@ -94,6 +94,10 @@ impl Report {
                 reasons.push("no echo was received in the measured time".into());
             }
         }
+        if let Some(deliveries) = self.deliveries().filter(|_| connections.established > 0) {
+            let is_judged = |counter| is_left_to_one(&[counter]);
+            reasons.extend(deliveries.faults("messages", is_judged));
+        }
         reasons.extend(self.hold.as_ref().and_then(HoldReport::faults));
         if !self.imbalances.is_empty() {
             reasons.push(format!("fault of this program: {}", self.imbalances.join("; ")));

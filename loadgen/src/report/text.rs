@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Write};
 
 use super::{
-    ConfigReport, HistogramReport, Interval, Messages, Report, escape, hold, reach, units,
+    ConfigReport, HistogramReport, Interval, Messages, Report, escape, hold, push, reach, units,
 };
 use crate::metrics::Metric;
 
@@ -36,6 +36,7 @@ impl Display for Text<'_> {
                 line(f, "deflate", &said)?;
             }
         }
+        push::rows(report, f)?;
         times(report, f)?;
         latencies(report, f)?;
         closings(report, f)?;

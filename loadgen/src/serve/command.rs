@@ -96,6 +96,9 @@ fn print_totals(totals: &Totals, out: &mut impl Write) -> io::Result<()> {
         "messages      received {}  sent {}",
         totals.messages_received, totals.messages_sent
     )?;
+    if totals.messages_skipped > 0 {
+        writeln!(out, "skipped       {} messages", totals.messages_skipped)?;
+    }
     writeln!(out, "bytes         received {}  sent {}", totals.bytes_received, totals.bytes_sent)?;
     print_counts("closes", totals.closes.iter(), out)?;
     print_counts("rejected", totals.rejected.iter(), out)?;

@@ -11,6 +11,7 @@ use wscodec::Limits;
 use wscodec::deflate::Deflate;
 
 use super::origin::OriginPolicy;
+use crate::config::Rate;
 use crate::net::ServerTls;
 
 /// What the server does with a message.
@@ -22,6 +23,8 @@ pub enum Mode {
     Echo,
     /// Counts it, and answers nothing.
     Sink,
+    /// As [`Sink`](Self::Sink), and sends messages of its own, see [`Push`].
+    Push,
 }
 
 impl Mode {
@@ -31,6 +34,7 @@ impl Mode {
         match self {
             Self::Echo => "echo",
             Self::Sink => "sink",
+            Self::Push => "push",
         }
     }
 }
@@ -39,10 +43,50 @@ impl FromStr for Mode {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        [Self::Echo, Self::Sink]
+        [Self::Echo, Self::Sink, Self::Push]
             .into_iter()
             .find(|mode| mode.name() == name)
-            .ok_or_else(|| format!("unknown mode {name:?}: use echo or sink"))
+            .ok_or_else(|| format!("unknown mode {name:?}: use echo, sink or push"))
+    }
+}
+
+/// What [`Mode::Push`] sends: text that says which message it is and when it was sent, see
+/// [`stamp`](crate::stamp).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// How often.
+    pub rate: PushRate,
+    /// Bytes of a payload; what the stamp takes at least.
+    pub size: usize,
+}
+
+/// How often messages are pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushRate {
+    /// To each connection.
+    Each(Rate),
+    /// To all connections together, one after the other.
+    Total(Rate),
+}
+
+/// What is done with a client for which [`ServeConfig::queue_max`] bytes are waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlowReader {
+    /// It is closed with 1008.
+    #[default]
+    Close,
+    /// It misses the messages that have no room.
+    Skip,
+}
+
+impl SlowReader {
+    /// As it stands on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Close => "close",
+            Self::Skip => "skip",
+        }
     }
 }
 
@@ -85,6 +129,13 @@ pub struct ServeConfig {
     /// Default 1 MiB. A connection holds at most this and the replies to one read. Stops clients
     /// that send and never read.
     pub write_buffer_max: usize,
+    /// What [`Mode::Push`] sends. Default: 10 messages a second of 64 bytes to each connection.
+    pub push: Push,
+    /// Messages that wait for a client which didn't ask for them, in bytes. Default 1 MiB. Stops
+    /// slow readers from filling the server's memory.
+    pub queue_max: usize,
+    /// What becomes of such a client. Default: it is closed.
+    pub slow_reader: SlowReader,
     /// Connections open at once; a request beyond them is answered 503. Default 100,000.
     pub connections_max: usize,
 }
@@ -111,6 +162,9 @@ impl Default for ServeConfig {
             close_timeout: Duration::from_secs(5),
             shutdown_timeout: Duration::from_secs(5),
             write_buffer_max: 1 << 20,
+            push: Push { rate: PushRate::Each(Rate::TEN), size: 64 },
+            queue_max: 1 << 20,
+            slow_reader: SlowReader::default(),
             connections_max: 100_000,
         }
     }

@@ -62,6 +62,7 @@ pub(super) struct Counters {
     pub(super) ended: Counter,
     pub(super) messages_received: Counter,
     pub(super) messages_sent: Counter,
+    pub(super) messages_skipped: Counter,
     pub(super) bytes_received: Counter,
     pub(super) bytes_sent: Counter,
     pub(super) rejected: Tally<&'static str>,
@@ -85,6 +86,9 @@ pub struct Totals {
     pub messages_received: u64,
     /// Data messages sent.
     pub messages_sent: u64,
+    /// Messages that were not sent: because a client didn't read (`--slow skip`), or because the
+    /// server was more than a second behind its schedule (`push`).
+    pub messages_skipped: u64,
     /// Bytes read from sockets.
     pub bytes_received: u64,
     /// Bytes that sockets took.
@@ -115,6 +119,7 @@ impl Totals {
             totals.deflated += counters.deflated.load();
             totals.messages_received += counters.messages_received.load();
             totals.messages_sent += counters.messages_sent.load();
+            totals.messages_skipped += counters.messages_skipped.load();
             totals.bytes_received += counters.bytes_received.load();
             totals.bytes_sent += counters.bytes_sent.load();
             counters.rejected.add_to(&mut totals.rejected);

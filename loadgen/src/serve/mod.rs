@@ -20,9 +20,11 @@
 mod command;
 mod config;
 mod counters;
+mod hub;
 mod listener;
 mod origin;
 mod place;
+mod push;
 mod registry;
 mod session;
 mod unsent;
@@ -37,7 +39,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 pub use command::run;
-pub use config::{Mode, ServeConfig};
+pub use config::{Mode, Push, PushRate, ServeConfig, SlowReader};
 pub use counters::Totals;
 pub use listener::parse_address;
 pub use origin::OriginPolicy;

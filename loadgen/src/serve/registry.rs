@@ -50,7 +50,8 @@ struct Slot {
 pub(super) struct Key(u32);
 
 impl Key {
-    const fn place(self) -> usize {
+    /// Its number: a session that has ended leaves it to another.
+    pub(super) const fn place(self) -> usize {
         self.0 as usize
     }
 }
@@ -110,6 +111,13 @@ impl Registry {
     /// What the session waits for.
     pub(super) fn waits_for(&self, key: Key) -> Option<Wait> {
         self.0.borrow().get(key.place()).map(|slot| slot.wait)
+    }
+
+    /// Wakes the session at a place.
+    pub(super) fn wake(&self, place: usize) {
+        if let Some(waker) = self.0.borrow().get(place).and_then(|slot| slot.waker.as_ref()) {
+            waker.wake_by_ref();
+        }
     }
 
     /// Tells every session `call`.

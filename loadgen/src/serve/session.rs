@@ -22,6 +22,8 @@ use wscodec::mask::FixedKey;
 use wscodec::{CloseCode, CloseFrame, Connection, Event, Message, ReadyState};
 
 use super::config::Mode;
+use super::hub::Hub;
+use super::push;
 use super::registry::{Call, Key, Wait};
 use super::unsent::Unsent;
 use super::upgrade::{Upgrade, Verdict};
@@ -30,6 +32,8 @@ use crate::net::{Stream, server_code};
 
 /// Reads of one session before the others of its thread have their turn.
 const READS_PER_TURN: usize = 4;
+/// Bytes of posted messages that go out in one write.
+const POSTS_LEN: usize = 64 << 10;
 
 /// What a Close without a code is counted as (RFC 6455, 7.1.5).
 const NO_STATUS: u16 = 1005;
@@ -99,6 +103,9 @@ impl Session {
             if self.is_over(is_flushed)? {
                 return Poll::Ready(Ok(()));
             }
+            if let Some(hub) = &worker.hub {
+                self.send_posts(hub, cx, out)?;
+            }
             if self.eof || self.unsent.rest().len() > worker.config().write_buffer_max {
                 return Poll::Pending; // `flush` has left its waker
             }
@@ -130,7 +137,7 @@ impl Session {
             }
             (Call::TimedOut, Stage::Open(_)) => {
                 let is_closing = self.worker.registry.waits_for(self.key) == Some(Wait::End);
-                self.close("no answer to a ping", out);
+                self.close(CloseCode::GOING_AWAY, "no answer to a ping", out);
                 self.end();
                 is_closing
             }
@@ -141,7 +148,7 @@ impl Session {
                 false
             }
             (Call::Shutdown, Stage::Open(_)) => {
-                self.close("the server shuts down", out);
+                self.close(CloseCode::GOING_AWAY, "the server shuts down", out);
                 self.worker.registry.wait(self.key, Wait::End);
                 false
             }
@@ -154,13 +161,41 @@ impl Session {
     }
 
     /// Starts the closing handshake, unless it has been started.
-    fn close(&mut self, reason: &'static str, out: &mut Vec<u8>) {
-        let code = CloseCode::GOING_AWAY;
+    fn close(&mut self, code: CloseCode, reason: &'static str, out: &mut Vec<u8>) {
         if let Stage::Open(connection) = &mut self.stage
             && connection.close(Some(CloseFrame { code, reason }), out).is_ok()
         {
             self.close_code.get_or_insert(code.as_u16());
         }
+    }
+
+    /// Sends what was posted for this client, as far as its socket takes it; closes one that was
+    /// found to be too slow.
+    fn send_posts(&mut self, hub: &Hub, cx: &mut Context<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+        let place = self.key.place();
+        if hub.is_slow(place) {
+            self.close(CloseCode::POLICY_VIOLATION, "too slow a reader", out);
+            self.worker.leave(place);
+            self.worker.registry.wait(self.key, Wait::End);
+            return self.send(cx, out);
+        }
+        while self.unsent.rest().is_empty()
+            && let Stage::Open(connection) = &mut self.stage
+        {
+            let mut messages = 0;
+            while out.len() < POSTS_LEN
+                && let Some(message) = hub.take(place)
+            {
+                // Refused after this side's Close only: nothing may follow it.
+                messages += u64::from(connection.send_prepared(&message, out).is_ok());
+            }
+            if out.is_empty() {
+                break;
+            }
+            self.worker.counters.messages_sent.add(messages);
+            self.send(cx, out)?;
+        }
+        Ok(())
     }
 
     /// Takes what was read and appends the replies to `out`.
@@ -218,11 +253,13 @@ impl Session {
         self.worker.counters.established.add(1);
         self.worker.counters.deflated.add(u64::from(deflate.is_some()));
         self.worker.registry.wait(self.key, Wait::Messages);
+        self.worker.join(self.key.place(), push::TOPIC);
     }
 
     /// Nothing more is to be said than what is in the buffers.
     fn end(&mut self) {
         self.stage = Stage::Ending;
+        self.worker.leave(self.key.place());
         self.worker.registry.wait(self.key, Wait::End);
     }
 
@@ -307,6 +344,7 @@ impl Drop for Session {
             Some(reason) => counters.rejected.add(reason),
             None => counters.closes.add(self.close_code.unwrap_or(ABNORMAL)),
         }
+        self.worker.leave(self.key.place());
         self.worker.registry.remove(self.key);
         self.worker.ended();
     }

@@ -17,12 +17,15 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::config::ServeConfig;
+use super::config::{Mode, ServeConfig};
 use super::counters::Counters;
+use super::hub::{Hub, Posted};
 use super::listener;
 use super::place::{Bound, Listener};
+use super::push;
 use super::registry::{Call, Registry};
 use super::session::Session;
+use crate::clock::{Alarm, Clock};
 use crate::net::{Detached, Stream, TlsStream};
 
 /// The buffer that all sessions of a thread read into, in bytes.
@@ -37,6 +40,8 @@ pub(super) struct Shared {
     pub(super) counters: Vec<Arc<Counters>>,
     /// Connections by worker, those on their way to it too. Changed once a connection.
     open: Vec<AtomicUsize>,
+    /// Connections of all hubs.
+    pub(super) members: AtomicUsize,
 }
 
 impl Shared {
@@ -46,6 +51,7 @@ impl Shared {
             config,
             counters: (0..threads).map(|_| Arc::default()).collect(),
             open: (0..threads).map(|_| AtomicUsize::default()).collect(),
+            members: AtomicUsize::default(),
         }
     }
 
@@ -111,6 +117,8 @@ pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Registry,
+    /// Where clients are sent what they haven't asked for, in the modes that do.
+    pub(super) hub: Option<Rc<Hub>>,
     pub(super) buffers: RefCell<Buffers>,
     emptied: Notify,
 }
@@ -138,6 +146,13 @@ impl Worker {
             shared: Arc::clone(shared),
             counters: Arc::clone(shared.counters.get(index)?),
             registry: Registry::default(),
+            hub: match shared.config.mode {
+                Mode::Echo | Mode::Sink => None,
+                Mode::Push => {
+                    let config = &shared.config;
+                    Some(Rc::new(Hub::new(config.queue_max, config.slow_reader)))
+                }
+            },
             buffers: RefCell::new(Buffers {
                 input: vec![0; INPUT_SIZE].into_boxed_slice(),
                 out: Vec::new(),
@@ -170,6 +185,30 @@ impl Worker {
         };
         let key = self.registry.add(accepted_at);
         spawn_local(Session::new(stream, Rc::clone(self), key, seat));
+    }
+
+    /// A session is established.
+    pub(super) fn join(&self, place: usize, topic: &str) {
+        if let Some(hub) = &self.hub {
+            hub.join(place, topic);
+            self.shared.members.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// A session that may have been established is over.
+    pub(super) fn leave(&self, place: usize) {
+        if self.hub.as_ref().is_some_and(|hub| hub.leave(place)) {
+            self.shared.members.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// A message was posted to a session.
+    pub(super) fn posted(&self, place: usize, posted: Posted) {
+        match posted {
+            Posted::First | Posted::TooSlow => self.registry.wake(place),
+            Posted::Skipped => self.counters.messages_skipped.add(1),
+            Posted::Queued | Posted::Gone => {}
+        }
     }
 
     /// A session is over.
@@ -219,8 +258,21 @@ pub(super) fn run(
         Ok(parts) => parts,
         Err(error) => return started(Err(error)),
     };
+    if let Err(error) = start_pushing(&runtime, &worker) {
+        return started(Err(error));
+    }
     started(Ok(()));
     runtime.block_on(serve(worker, listener, workers, commands));
+}
+
+/// Begins to push, in the mode that does.
+fn start_pushing(runtime: &LocalRuntime, worker: &Rc<Worker>) -> io::Result<()> {
+    if let Some(hub) = worker.hub.clone().filter(|_| worker.config().mode == Mode::Push) {
+        let _entered = runtime.enter();
+        let clock = Clock::start();
+        runtime.spawn_local(push::push(Rc::clone(worker), hub, Alarm::new(clock)?, clock));
+    }
+    Ok(())
 }
 
 type Parts = (LocalRuntime, Option<Listener>, Vec<UnboundedSender<Command>>);

@@ -127,9 +127,15 @@ impl Counter {
         };
         let sent = sum(|span| span.sent);
         if self == Self::Errors {
+            let sent = sent + report.deliveries().map_or(0, |deliveries| deliveries.expected);
             let errors = report.errors.iter().map(|error| error.count).sum();
             let all = connections.attempted + sent;
             return (all > 0).then_some((errors, all));
+        }
+        if let Some(deliveries) = report.deliveries() {
+            let expected = deliveries.expected;
+            let count = deliveries.count(self)?;
+            return (expected > 0).then_some((count, expected));
         }
         let messages = messages?;
         let unsent = sum(|span| span.unsent_closed + span.unsent_backlog + span.unsent_late);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   ramp ──▶ warm-up ──▶ measured ──▶ drain ──▶ close        connections all open before load begins (run)
-//!   ramp ──────────────▶ measured ──▶ drain ──▶ close        the same without messages (hold)
+//!   ramp ──────────────▶ measured ──▶ drain ──▶ close        the same without messages (hold, listen)
 //!            measured ───────────────────────▶ close         connections come and go (connect)
 //! ```
 //!
@@ -16,8 +16,10 @@ mod deflate;
 mod echo;
 mod frames;
 mod hold;
+mod listen;
 mod outstanding;
 mod pace;
+mod sequences;
 mod session;
 mod shard;
 mod times;
@@ -178,13 +180,16 @@ impl Worker {
             payload: match &config.scenario {
                 Scenario::Echo(echo) => Payload::new(echo, config.seed, brief.clock),
                 Scenario::Hold(_) => Payload::of_pings(brief.clock),
-                Scenario::OpenClose { .. } => Payload::new(&none, config.seed, brief.clock),
+                Scenario::OpenClose { .. } | Scenario::Listen(_) => {
+                    Payload::new(&none, config.seed, brief.clock)
+                }
             },
             keys: match config.mask {
                 Mask::Random => Some(ChaChaKeys::from_os().map_err(io::Error::other)?),
                 Mask::Zero => None,
             },
             live,
+            greeting: config.greeting().map(Into::into),
             sends: plan.sends(number),
             slots: usize::try_from(plan.slots(number)).unwrap_or(0),
         });

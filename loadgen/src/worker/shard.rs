@@ -21,12 +21,15 @@ use slab::Slab;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use wscodec::mask::ChaChaKeys;
-use wscodec::{CloseCode, CloseFrame, Connection, DataKind, Event, Limits, ReadyState, Role};
+use wscodec::{
+    CloseCode, CloseFrame, Connection, DataKind, Event, Limits, Message, ReadyState, Role,
+};
 
 use super::Command;
 use super::connect::{Established, Refusal};
 use super::deflate::Deflating;
 use super::echo::{Judge, Received};
+use super::listen::{Feed, Listener};
 use super::outstanding::Outstanding;
 use super::session::{CloseState, End, Keys, Session};
 use super::times::Times;
@@ -62,6 +65,13 @@ pub(crate) struct Settings {
     pub(crate) workers: u64,
 }
 
+impl Settings {
+    /// The place of a connection among those of the worker.
+    fn place(&self, connection: u64) -> usize {
+        usize::try_from((connection - self.worker) / self.workers).unwrap_or(usize::MAX)
+    }
+}
+
 /// The connections of one thread, and what they share.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about a run")]
 pub(crate) struct Shard {
@@ -84,6 +94,11 @@ pub(crate) struct Shard {
     pub(crate) keys_by_place: Vec<Option<usize>>,
     pub(crate) sends: Option<Sends>,
     pub(crate) next_send: Option<Send>,
+    /// What each connection was pushed, by its place among the worker's, where that is what is
+    /// measured.
+    pub(crate) feeds: Vec<Feed>,
+    /// What a connection says once it is open.
+    greeting: Option<Box<str>>,
     /// Buffers without content, for the next that writes.
     pub(crate) spare: Vec<Vec<u8>>,
     /// Sessions with something new to write.
@@ -117,6 +132,7 @@ pub(crate) struct Parts {
     pub(crate) payload: Payload,
     pub(crate) keys: Option<ChaChaKeys>,
     pub(crate) live: Arc<Live>,
+    pub(crate) greeting: Option<Box<str>>,
     pub(crate) sends: Option<Sends>,
     pub(crate) slots: usize,
 }
@@ -124,7 +140,7 @@ pub(crate) struct Parts {
 impl Shard {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { clock, settings, routes, deflating, payload, .. } = parts;
-        let Parts { keys, live, mut sends, slots, .. } = parts;
+        let Parts { keys, live, greeting, mut sends, slots, .. } = parts;
         let next_send = sends.as_mut().and_then(Iterator::next);
         Self {
             clock,
@@ -142,6 +158,11 @@ impl Shard {
             keys_by_place: if sends.is_some() { vec![None; slots] } else { Vec::new() },
             sends,
             next_send,
+            feeds: match settings.script {
+                Script::Listen => vec![Feed::default(); slots],
+                _ => Vec::new(),
+            },
+            greeting,
             spare: Vec::new(),
             dirty: Vec::new(),
             backlog_len: 0,
@@ -188,8 +209,7 @@ impl Shard {
 
     /// The place of a connection among those of this worker.
     pub(crate) fn place(&self, connection: u64) -> usize {
-        let place = (connection - self.settings.worker) / self.settings.workers;
-        usize::try_from(place).unwrap_or(usize::MAX)
+        self.settings.place(connection)
     }
 
     /// Counts the begin of a connection.
@@ -283,11 +303,22 @@ impl Shard {
         // Its task, which is about to call `poll_open`, sees what this leads to.
         let mut rest = opened.rest;
         self.receive(key, &mut rest);
-        if plan.script == Script::OpenClose {
-            self.close(key);
+        match plan.script {
+            Script::OpenClose => self.close(key),
+            _ => self.greet(key),
         }
         self.wake_main();
         Some(key)
+    }
+
+    /// Says what a connection is to say once it is open; its task writes it.
+    fn greet(&mut self, key: usize) {
+        let Some(greeting) = &self.greeting else { return };
+        let session = &mut self.sessions[key];
+        let before = session.unsent.len();
+        // Refused only if the server has closed already, which its task sees.
+        session.codec.send(Message::Text(greeting), &mut session.unsent).ok();
+        self.backlog_len += session.unsent.len() - before;
     }
 
     /// Ends a session, and counts what it came to.
@@ -305,6 +336,7 @@ impl Shard {
         if let Some(entry) = self.keys_by_place.get_mut(place) {
             *entry = None;
         }
+        self.forget_feed(place);
         self.unanswered -= session.outstanding.len();
         let messages = session.outstanding.next_sequence();
         let lost = session.outstanding.give_up_all();
@@ -425,7 +457,8 @@ impl Shard {
     /// written. Returns the time.
     fn receive(&mut self, key: usize, mut input: &mut [u8]) -> u64 {
         let now_ns = self.clock.now_ns();
-        let Self { sessions, payload, metrics, live, times, settings, clock, deflating, .. } = self;
+        let Self { sessions, payload, metrics, live, times, settings, .. } = self;
+        let Self { clock, deflating, feeds, .. } = self;
         let session = &mut sessions[key];
         let is_open_loop = settings.load.is_some_and(Load::is_scheduled);
         let (clock, stopwatch) = (*clock, &mut deflating.inflate);
@@ -474,6 +507,12 @@ impl Shard {
             if session.is_deflated {
                 stopwatch.end(clock, &mut metrics.distributions, Metric::ClientInflate);
                 metrics.deflate.received.payload += bytes.len() as u64;
+            }
+            if settings.script == Script::Listen {
+                let mut listener = Listener { metrics, live, times };
+                let feed = feeds.get_mut(settings.place(session.index));
+                listener.message(feed, bytes, session.index, now_ns);
+                continue;
             }
             let mut judge = Judge { payload, metrics, live, times, is_open_loop };
             let message = Received { kind, payload: bytes, connection: session.index, now_ns };

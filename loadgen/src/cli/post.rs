@@ -1,0 +1,38 @@
+//! The arguments of `serve` about messages that clients haven't asked for.
+
+use clap::{Args, ValueEnum};
+
+use super::quantity;
+use crate::config::Rate;
+use crate::serve::SlowReader;
+
+/// What `serve push` sends, and what is done with those who don't read.
+#[derive(Clone, Debug, Args)]
+pub struct PostArgs {
+    /// push: bytes of a message's payload, such as 64 or 4k [default: 64]
+    #[arg(short = 's', long, value_name = "SIZE", value_parser = quantity::size, allow_hyphen_values = true)]
+    pub size: Option<u64>,
+    /// push: messages a second to each connection [default: 10]
+    #[arg(short = 'R', long, value_name = "N", value_parser = quantity::rate, allow_hyphen_values = true, conflicts_with = "rate_total")]
+    pub rate: Option<Rate>,
+    /// push: messages a second to all connections together
+    #[arg(long, value_name = "N", value_parser = quantity::rate, allow_hyphen_values = true)]
+    pub rate_total: Option<Rate>,
+    /// push: bytes that may wait for a client that doesn't read [default: 1M]
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size, allow_hyphen_values = true)]
+    pub queue_max: Option<u64>,
+    /// push: what becomes of a client for which more are waiting: it is closed with 1008, or skips
+    /// the messages [default: close]
+    #[arg(long, value_name = "POLICY")]
+    pub slow: Option<SlowReader>,
+}
+
+impl ValueEnum for SlowReader {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Close, Self::Skip]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.name()))
+    }
+}

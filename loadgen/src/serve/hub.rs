@@ -1,0 +1,241 @@
+//! Messages that clients are sent without having asked, to the sessions of a thread: a bounded
+//! queue for each.
+//!
+//! ```text
+//!   post ──▶ queue of a member ──▶ its session, when its socket takes it ──▶ codec ──▶ socket
+//! ```
+//!
+//! A session takes from its queue only while its socket takes what it is given, so what a slow
+//! reader leaves behind stands here, as references to messages that others share. Past a bound the
+//! client is either closed or misses messages, as the configuration says; others notice nothing of
+//! it.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use wscodec::PreparedMessage;
+
+use super::config::SlowReader;
+
+/// Messages for which an empty queue keeps memory.
+const QUEUE_CAPACITY_KEPT: usize = 64;
+
+/// The established connections of one thread, by their place in its registry.
+#[derive(Debug)]
+pub(super) struct Hub {
+    members: RefCell<Members>,
+    queue_max: usize,
+    slow: SlowReader,
+    /// Told when a member joins.
+    pub(super) joined: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    by_place: Vec<Option<Member>>,
+    /// Places by topic. A topic without members is forgotten.
+    topics: HashMap<Rc<str>, Vec<usize>>,
+}
+
+#[derive(Debug)]
+struct Member {
+    queue: VecDeque<Arc<PreparedMessage>>,
+    /// Bytes of the frames in `queue`.
+    queued_len: usize,
+    is_slow: bool,
+    /// Messages that were pushed to it.
+    pushed: u64,
+    topic: Rc<str>,
+    /// Where it stands among the members of its topic.
+    position: usize,
+}
+
+/// What becomes of a posted message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Posted {
+    /// It is the first in the queue: the session is to be woken.
+    First,
+    /// It is queued behind others.
+    Queued,
+    /// There was no room: the session is to be woken and closed.
+    TooSlow,
+    /// There was no room: it is left out.
+    Skipped,
+    /// Nobody is there any more.
+    Gone,
+}
+
+impl Hub {
+    /// A hub whose queues have at most `queue_max` bytes.
+    pub(super) fn new(queue_max: usize, slow: SlowReader) -> Self {
+        let members = RefCell::default();
+        Self { members, queue_max, slow, joined: Notify::new() }
+    }
+
+    /// The session at `place` is established, and wants what is posted to `topic`.
+    pub(super) fn join(&self, place: usize, topic: &str) {
+        let Members { by_place, topics } = &mut *self.members.borrow_mut();
+        let topic =
+            topics.get_key_value(topic).map_or_else(|| topic.into(), |(it, _)| Rc::clone(it));
+        let places = topics.entry(Rc::clone(&topic)).or_default();
+        let member = Member {
+            queue: VecDeque::new(),
+            queued_len: 0,
+            is_slow: false,
+            pushed: 0,
+            topic,
+            position: places.len(),
+        };
+        places.push(place);
+        if by_place.len() <= place {
+            by_place.resize_with(place + 1, || None);
+        }
+        if let Some(entry) = by_place.get_mut(place) {
+            *entry = Some(member);
+        }
+        self.joined.notify_one();
+    }
+
+    /// The session has ended; whether it was a member.
+    pub(super) fn leave(&self, place: usize) -> bool {
+        let Members { by_place, topics } = &mut *self.members.borrow_mut();
+        let Some(member) = by_place.get_mut(place).and_then(Option::take) else { return false };
+        let Some(places) = topics.get_mut(&member.topic) else { return true };
+        places.swap_remove(member.position);
+        if places.is_empty() {
+            topics.remove(&member.topic);
+        } else if let Some(&moved) = places.get(member.position)
+            && let Some(Some(moved)) = by_place.get_mut(moved)
+        {
+            moved.position = member.position;
+        }
+        true
+    }
+
+    /// Members of a topic.
+    pub(super) fn len(&self, topic: &str) -> usize {
+        self.members.borrow().topics.get(topic).map_or(0, Vec::len)
+    }
+
+    /// The member of a topic whose turn it is, and the sequence of the next message that is pushed
+    /// to it.
+    pub(super) fn next_turn(&self, topic: &str, cursor: &mut usize) -> Option<(usize, u64)> {
+        let Members { by_place, topics } = &mut *self.members.borrow_mut();
+        let places = topics.get(topic)?;
+        let place = *places.get(*cursor % places.len())?;
+        *cursor = (*cursor + 1) % places.len();
+        let member = by_place.get_mut(place)?.as_mut()?;
+        member.pushed += 1;
+        Some((place, member.pushed - 1))
+    }
+
+    /// Queues a message for one member, or does what is done with slow readers.
+    pub(super) fn post(&self, place: usize, message: &Arc<PreparedMessage>) -> Posted {
+        let mut members = self.members.borrow_mut();
+        let Some(Some(member)) = members.by_place.get_mut(place) else { return Posted::Gone };
+        member.post(message, self.queue_max, self.slow)
+    }
+
+    /// The next message for a member.
+    pub(super) fn take(&self, place: usize) -> Option<Arc<PreparedMessage>> {
+        let mut members = self.members.borrow_mut();
+        let member = members.by_place.get_mut(place)?.as_mut()?;
+        let message = member.queue.pop_front()?;
+        member.queued_len -= message.server_frame().len();
+        if member.queue.is_empty() && member.queue.capacity() > QUEUE_CAPACITY_KEPT {
+            member.queue = VecDeque::new();
+        }
+        Some(message)
+    }
+
+    /// Whether a member was found to be too slow.
+    pub(super) fn is_slow(&self, place: usize) -> bool {
+        let members = self.members.borrow();
+        members.by_place.get(place).and_then(Option::as_ref).is_some_and(|member| member.is_slow)
+    }
+}
+
+impl Member {
+    fn post(
+        &mut self,
+        message: &Arc<PreparedMessage>,
+        queue_max: usize,
+        slow: SlowReader,
+    ) -> Posted {
+        if self.is_slow {
+            return Posted::Gone;
+        }
+        let len = message.server_frame().len();
+        // A message alone has room however large it is.
+        if !self.queue.is_empty() && self.queued_len + len > queue_max {
+            if slow == SlowReader::Skip {
+                return Posted::Skipped;
+            }
+            // What it hasn't read it never will.
+            (self.queue, self.queued_len, self.is_slow) = (VecDeque::new(), 0, true);
+            return Posted::TooSlow;
+        }
+        self.queue.push_back(Arc::clone(message));
+        self.queued_len += len;
+        if self.queue.len() == 1 { Posted::First } else { Posted::Queued }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wscodec::Message;
+
+    use super::*;
+
+    fn message(len: usize) -> Arc<PreparedMessage> {
+        Arc::new(PreparedMessage::new(Message::Binary(&vec![7; len])).unwrap())
+    }
+
+    #[test]
+    fn a_queue_has_its_bound_and_its_order() {
+        let hub = Hub::new(100, SlowReader::Skip);
+        hub.join(3, "t");
+        let post = |len| hub.post(3, &message(len));
+        assert_eq!(post(500), Posted::First, "alone it has room");
+        assert_eq!(post(1), Posted::Skipped);
+        assert_eq!(hub.take(3).unwrap().payload().len(), 500);
+        assert!(hub.take(3).is_none());
+        assert_eq!((post(47), post(48)), (Posted::First, Posted::Queued));
+        assert_eq!(post(48), Posted::Skipped);
+        assert_eq!(hub.take(3).unwrap().payload().len(), 47);
+        assert_eq!(hub.post(2, &message(1)), Posted::Gone);
+        assert!(hub.leave(3) && !hub.leave(3));
+        assert_eq!(post(1), Posted::Gone);
+    }
+
+    #[test]
+    fn e03_a_slow_reader_is_found_once_and_its_queue_is_freed() {
+        let hub = Hub::new(100, SlowReader::Close);
+        hub.join(0, "t");
+        let message = message(60);
+        let post = || hub.post(0, &message);
+        assert_eq!([post(), post(), post()], [Posted::First, Posted::TooSlow, Posted::Gone]);
+        assert!(hub.is_slow(0) && hub.take(0).is_none());
+        assert_eq!(Arc::strong_count(&message), 1);
+    }
+
+    #[test]
+    fn turns_go_round_whoever_leaves() {
+        let hub = Hub::new(100, SlowReader::Close);
+        (0..4).for_each(|place| hub.join(place, "t"));
+        hub.join(9, "other");
+        let mut cursor = 0;
+        let mut turn = || hub.next_turn("t", &mut cursor).unwrap();
+        assert_eq!([turn(), turn(), turn()], [(0, 0), (1, 0), (2, 0)]);
+        assert!(hub.leave(1) && hub.leave(2));
+        let mut seen: Vec<_> = (0..4).map(|_| turn()).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, [(0, 1), (0, 2), (3, 0), (3, 1)]);
+        assert!(hub.leave(0) && hub.leave(3));
+        assert_eq!((hub.len("t"), hub.len("other")), (0, 1));
+        assert_eq!(hub.next_turn("t", &mut 0), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! Which message it is and when it was sent, to text in its payload, and back.
+//!
+//! ```text
+//!   push <sequence> <unix ns>                                    what a server pushes to a connection
+//! ```
+//!
+//! Decimal numbers with one space between; whatever follows is padding. Written with a fixed width,
+//! read with any, and found where it is: also inside of what another server wraps around it, such
+//! as `{"data":"push 42 1732198000123456789 ..."}`. Sequences count up by one.
+
+use std::time::SystemTime;
+
+use crate::clock::nanos;
+
+/// Digits of a sequence and of a time as they are written.
+const SEQUENCE_DIGITS: usize = 12;
+const TIME_DIGITS: usize = 19;
+/// A stamp is looked for in this many bytes.
+const SEARCH_LEN_MAX: usize = 512;
+
+/// Nanoseconds since 1970 by the wall clock, which is the one that other processes and machines
+/// share, as far as somebody keeps them in step.
+#[must_use]
+pub fn unix_ns() -> u64 {
+    nanos(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+}
+
+/// The stamp of a message that a server pushes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// Which message of the connection.
+    pub sequence: u64,
+    /// When it was sent.
+    pub unix_ns: u64,
+}
+
+impl Push {
+    const WORD: &[u8] = b"push ";
+    /// Bytes of it as it is written.
+    pub const LEN: usize = Self::WORD.len() + SEQUENCE_DIGITS + 1 + TIME_DIGITS + 1;
+
+    /// Writes it to the begin of `payload`, which has at least [`LEN`](Self::LEN) bytes; more are
+    /// left as they are.
+    pub fn write(self, payload: &mut [u8]) {
+        let mut rest = payload;
+        put(&mut rest, Self::WORD);
+        put_number(&mut rest, self.sequence, SEQUENCE_DIGITS);
+        put_number(&mut rest, self.unix_ns, TIME_DIGITS);
+    }
+
+    /// Finds it in a payload.
+    #[must_use]
+    pub fn find(payload: &[u8]) -> Option<Self> {
+        let mut rest = after(payload, Self::WORD)?;
+        Some(Self { sequence: number(&mut rest)?, unix_ns: number(&mut rest)? })
+    }
+}
+
+/// What follows `word` in `payload`.
+fn after<'p>(payload: &'p [u8], word: &[u8]) -> Option<&'p [u8]> {
+    if let Some(rest) = payload.strip_prefix(word) {
+        return Some(rest);
+    }
+    let searched = payload.get(..SEARCH_LEN_MAX).unwrap_or(payload);
+    let place = searched.windows(word.len()).position(|window| window == word)?;
+    payload.get(place + word.len()..)
+}
+
+/// Takes a number of up to 64 bits, and the space behind it.
+fn number(rest: &mut &[u8]) -> Option<u64> {
+    let len = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if len == 0 {
+        return None;
+    }
+    let (digits, left) = rest.split_at(len);
+    *rest = left.strip_prefix(b" ").unwrap_or(left);
+    digits.iter().try_fold(0_u64, |value, &digit| {
+        value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
+    })
+}
+
+fn put(rest: &mut &mut [u8], bytes: &[u8]) {
+    let (head, left) = std::mem::take(rest).split_at_mut(bytes.len());
+    head.copy_from_slice(bytes);
+    *rest = left;
+}
+
+/// Puts the last `digits` digits of a number, and a space.
+fn put_number(rest: &mut &mut [u8], mut value: u64, digits: usize) {
+    let (head, left) = std::mem::take(rest).split_at_mut(digits);
+    for digit in head.iter_mut().rev() {
+        *digit = b'0' + (value % 10).to_le_bytes()[0];
+        value /= 10;
+    }
+    *rest = left;
+    put(rest, b" ");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_push_is_found_again() {
+        let push = Push { sequence: 42, unix_ns: 1_732_198_000_123_456_789 };
+        let mut payload = [b'.'; 64];
+        push.write(&mut payload);
+        assert_eq!(&payload[..Push::LEN], b"push 000000000042 1732198000123456789 ");
+        assert_eq!(Push::find(&payload), Some(push));
+        let mut exact = [0; Push::LEN];
+        push.write(&mut exact);
+        assert_eq!(Push::find(&exact), Some(push));
+    }
+
+    #[test]
+    fn it_is_found_in_what_another_server_makes_of_it() {
+        let found = Some(Push { sequence: 7, unix_ns: 123 });
+        for text in ["push 7 123", "push 7 123 more", r#"{"a":1,"data":"push 7 123"}"#] {
+            assert_eq!(Push::find(text.as_bytes()), found, "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_has_none() {
+        for text in [
+            "",
+            "push",
+            "push ",
+            "push 1",
+            "push 1 ",
+            "push x 1",
+            "push -1 5",
+            "push 1  2",
+            "push 99999999999999999999 1",
+            "hello",
+        ] {
+            assert_eq!(Push::find(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(Push::find(format!("{:600}push 1 2", "").as_bytes()), None, "too far behind");
+    }
+}
