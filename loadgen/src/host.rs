@@ -201,7 +201,9 @@ fn write_ports(
     if needed <= (u64::from(WIDEST.end() - WIDEST.start()) + 1).saturating_mul(routes) {
         write!(f, "sudo sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"")
     } else {
-        f.write_str("spread them over more target addresses, or over more source addresses")
+        f.write_str(
+            "spread them over more source addresses (--source-ip), or more target addresses",
+        )
     }
 }
 
@@ -288,7 +290,7 @@ mod tests {
     #[test]
     fn more_connections_than_a_route_has_ports_need_more_addresses() {
         let said = host(100_000, 100_000).shortages(&demand(70_000))[0].to_string();
-        assert!(said.ends_with("over more source addresses"), "{said}");
+        assert!(said.contains("(--source-ip)"), "{said}");
     }
 
     #[test]

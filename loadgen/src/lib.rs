@@ -23,6 +23,7 @@ pub mod threshold;
 pub mod verdict;
 
 pub mod check;
+pub mod doctor;
 pub mod exit;
 pub mod run;
 

@@ -7,7 +7,7 @@ use loadgen::cli::{self, Command, Parsed, ServeArgs};
 use loadgen::config::{Config, serve_config};
 use loadgen::exit::{Exit, Failed};
 use loadgen::serve;
-use loadgen::{check, run};
+use loadgen::{check, doctor, run};
 
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -39,6 +39,7 @@ fn execute(command: Command) -> Result<Exit, Failed> {
         Command::Listen(args) => run::run(Config::of_listen(args).map_err(Failed::usage)?),
         Command::Serve(args) => serve(&args),
         Command::Check(args) => check::run(args),
+        Command::Doctor(args) => doctor::run(args),
     }
 }
 

@@ -5,6 +5,7 @@
 //! one line.
 
 mod deflate;
+mod doctor;
 mod gate;
 mod message;
 mod network;
@@ -23,6 +24,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::{Mask, Output, Rate, RateAsked};
 use crate::serve::Mode;
 pub use deflate::{AcceptArgs, OfferArgs};
+pub use doctor::DoctorArgs;
 pub use gate::GateArgs;
 pub use message::MessageArgs;
 pub use network::{NetworkArgs, TlsArgs};
@@ -61,6 +63,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// One connection: times, what was negotiated, a short sanity check of the protocol
     Check(CheckArgs),
+    /// Whether this machine is set up for so many connections, and the commands that help
+    Doctor(DoctorArgs),
 }
 
 /// Arguments of `run`.
@@ -248,7 +252,7 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed 
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(text),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Parsed::Wrong(
-                "no command; use run, connect, hold, listen, serve or check (see loadgen --help)"
+                "no command; use run, connect, hold, listen, serve, check or doctor (see loadgen --help)"
                     .into(),
             )
         }

@@ -32,8 +32,10 @@ use crate::cli::{ConnectArgs, LoadArgs, RequestArgs, RunArgs};
 use crate::threshold::Threshold;
 pub use content::Content;
 pub use course::{Arrivals, Course, Stage, Stages};
+pub(crate) use network::sources;
 pub use network::{Family, Network, Override, Proxy, Redirect, TlsSettings};
 pub use output::Output;
+pub(crate) use output::outputs;
 pub use pacing::{Pacing, RateAsked, StageAsked};
 pub use rate::Rate;
 pub use scenario::{Hold, Listen};
@@ -381,7 +383,7 @@ impl Config {
             seed: args.seed.unwrap_or_else(|| RandomState::new().hash_one(0) & 0xffff_ffff),
             labels: args.labels,
             thresholds: args.gate.thresholds,
-            outputs: output::outputs(args.outputs)?,
+            outputs: outputs(args.outputs)?,
             talk: match (args.quiet, args.no_progress) {
                 (true, _) => Talk::Quiet,
                 (false, true) => Talk::Notes,

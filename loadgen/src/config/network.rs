@@ -315,7 +315,8 @@ fn parse_port(text: &str) -> Option<u16> {
     text.parse().ok().filter(|&port| port != 0 && text.bytes().all(|b| b.is_ascii_digit()))
 }
 
-fn sources(texts: &[String]) -> Result<Sources, String> {
+/// Reads `--source-ip`.
+pub(crate) fn sources(texts: &[String]) -> Result<Sources, String> {
     let ranges: Result<Vec<_>, _> = texts
         .iter()
         .map(|text| {

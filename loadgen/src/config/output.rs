@@ -27,7 +27,7 @@ impl Output {
 }
 
 /// Text goes to stdout unless something else does.
-pub(super) fn outputs(asked: Vec<Output>) -> Result<Vec<Output>, String> {
+pub(crate) fn outputs(asked: Vec<Output>) -> Result<Vec<Output>, String> {
     let on_stdout =
         asked.iter().filter(|output| matches!(output, Output::Text | Output::Json(None))).count();
     if on_stdout > 1 {

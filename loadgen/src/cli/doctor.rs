@@ -1,0 +1,23 @@
+//! The arguments of `loadgen doctor`.
+
+use clap::Args;
+
+use super::quantity;
+use crate::config::Output;
+
+/// Arguments of `doctor`.
+#[derive(Clone, Debug, Args)]
+pub struct DoctorArgs {
+    /// Connections that a run is to have open at once
+    #[arg(short = 'c', long, value_name = "N", default_value = "10k", value_parser = quantity::count, allow_hyphen_values = true)]
+    pub connections: u64,
+    /// Address or network that it connects from (repeatable)
+    #[arg(long = "source-ip", value_name = "IP|CIDR")]
+    pub source_ips: Vec<String>,
+    /// Different addresses that it connects to
+    #[arg(long, value_name = "N", default_value = "1", value_parser = quantity::count, allow_hyphen_values = true)]
+    pub targets: u64,
+    /// Where the list goes: text, json=FILE, json=- (repeatable)
+    #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
+    pub outputs: Vec<Output>,
+}

@@ -1,0 +1,347 @@
+//! Facts about a machine and what a run asks of it, to a list: what is enough, what is not, and the
+//! command that helps. Pure.
+
+use serde::Serialize;
+
+use super::facts::Facts;
+use crate::host::{Demand, Shortage};
+use crate::report::units;
+
+/// What an idle connection takes, in bytes: 4.2 KiB of the kernel's (measured from its slabs, Linux
+/// 6.18) and less than one of this program's.
+const CONNECTION_SIZE: u64 = 5 << 10;
+/// Connections that arrive at once from here on are waiting to be accepted: what servers have room
+/// for when they are set up well.
+const QUEUE_LEN: u64 = 4_096;
+/// Half-open ones.
+const SYN_QUEUE_LEN: u64 = 1_024;
+/// Where the time comes from a register. Others cost a system call, or a microsecond.
+const FAST_CLOCKS: [&str; 5] =
+    ["tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page", "riscv_clocksource"];
+
+/// What was found about one thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Check {
+    pub(super) name: &'static str,
+    pub(super) state: State,
+    pub(super) said: String,
+    /// The command that helps.
+    pub(super) fix: Option<String>,
+}
+
+/// How good it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum State {
+    /// Enough.
+    Ok,
+    /// Not enough.
+    Low,
+    /// The system doesn't say.
+    Unknown,
+}
+
+impl State {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Low => "low",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Check {
+    fn ok(name: &'static str, said: impl Into<String>) -> Self {
+        Self { name, state: State::Ok, said: said.into(), fix: None }
+    }
+
+    fn low(name: &'static str, said: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { name, state: State::Low, said: said.into(), fix: Some(fix.into()) }
+    }
+
+    fn unknown(name: &'static str) -> Self {
+        Self { name, state: State::Unknown, said: "this system doesn't say".into(), fix: None }
+    }
+}
+
+/// Judges all of it.
+pub(super) fn checks(facts: &Facts, demand: &Demand) -> Vec<Check> {
+    let mut checks = vec![
+        descriptors(facts, demand),
+        files(facts, demand),
+        ports(facts, demand),
+        tw_reuse(facts),
+        queue("somaxconn", "net.core.somaxconn", facts.somaxconn, demand, QUEUE_LEN),
+        queue(
+            "syn backlog",
+            "net.ipv4.tcp_max_syn_backlog",
+            facts.syn_backlog,
+            demand,
+            SYN_QUEUE_LEN,
+        ),
+    ];
+    checks.extend([
+        conntrack(facts, demand),
+        memory(facts, demand),
+        processors(facts),
+        governor(facts),
+        clock(facts),
+    ]);
+    checks
+}
+
+fn descriptors(facts: &Facts, demand: &Demand) -> Check {
+    const NAME: &str = "descriptors";
+    let shortages = facts.host.shortages(demand);
+    let of = |shortage: &&Shortage| matches!(shortage, Shortage::Descriptors { .. });
+    if let Some(shortage) = shortages.iter().find(of) {
+        return said_and_fix(NAME, shortage);
+    }
+    let granted = facts.host.descriptors.soft.map_or("no limit".into(), units::count);
+    Check::ok(NAME, format!("{granted}, {} needed", units::count(demand.descriptors())))
+}
+
+fn files(facts: &Facts, demand: &Demand) -> Check {
+    const NAME: &str = "all descriptors";
+    let Some((used, most)) = facts.files else { return Check::unknown(NAME) };
+    let needed = used.saturating_add(demand.descriptors());
+    let said = format!(
+        "{} of the whole system, {} with those in use",
+        units::count(most),
+        units::count(needed)
+    );
+    if needed <= most {
+        Check::ok(NAME, said)
+    } else {
+        Check::low(NAME, said, format!("sudo sysctl -w fs.file-max={}", needed.saturating_mul(2)))
+    }
+}
+
+fn ports(facts: &Facts, demand: &Demand) -> Check {
+    const NAME: &str = "local ports";
+    let Some(range) = &facts.host.ports else { return Check::unknown(NAME) };
+    let shortages = facts.host.shortages(demand);
+    if let Some(shortage) = shortages.iter().find(|it| matches!(it, Shortage::Ports { .. })) {
+        return said_and_fix(NAME, shortage);
+    }
+    let each = u64::from(range.end() - range.start()) + 1;
+    let pairs = if demand.routes == 1 {
+        String::new()
+    } else {
+        format!(" for each of {} pairs of addresses", units::count(demand.routes))
+    };
+    Check::ok(NAME, format!("{}-{}: {}{pairs}", range.start(), range.end(), units::count(each)))
+}
+
+/// A shortage ends with the command that helps.
+fn said_and_fix(name: &'static str, shortage: &Shortage) -> Check {
+    let text = shortage.to_string();
+    match text.split_once(": ") {
+        Some((said, fix)) => Check::low(name, said, fix),
+        None => Check { name, state: State::Low, said: text, fix: None },
+    }
+}
+
+fn tw_reuse(facts: &Facts) -> Check {
+    const NAME: &str = "port reuse";
+    match facts.tw_reuse {
+        None => Check::unknown(NAME),
+        Some(0) => Check::low(
+            NAME,
+            "tcp_tw_reuse 0: a port rests for a minute after its connection",
+            "sudo sysctl -w net.ipv4.tcp_tw_reuse=1",
+        ),
+        Some(2) => Check::ok(NAME, "tcp_tw_reuse 2: at once on the loopback, else after a minute"),
+        Some(value) => Check::ok(NAME, format!("tcp_tw_reuse {value}")),
+    }
+}
+
+fn queue(
+    name: &'static str,
+    sysctl: &str,
+    found: Option<u64>,
+    demand: &Demand,
+    enough: u64,
+) -> Check {
+    let Some(found) = found else { return Check::unknown(name) };
+    let needed = demand.connections.min(enough);
+    let said = format!("{} connections may wait for a server on this machine", units::count(found));
+    if found >= needed {
+        Check::ok(name, said)
+    } else {
+        Check::low(name, said, format!("sudo sysctl -w {sysctl}={enough}"))
+    }
+}
+
+fn conntrack(facts: &Facts, demand: &Demand) -> Check {
+    const NAME: &str = "conntrack";
+    let Some((used, most)) = facts.conntrack else {
+        return Check::ok(NAME, "no firewall that tracks connections is seen");
+    };
+    let needed = used.saturating_add(demand.connections);
+    let said = format!(
+        "{} tracked at most, {} with those in use",
+        units::count(most),
+        units::count(needed)
+    );
+    if needed <= most {
+        Check::ok(NAME, said)
+    } else {
+        let most = needed.saturating_mul(2);
+        Check::low(NAME, said, format!("sudo sysctl -w net.netfilter.nf_conntrack_max={most}"))
+    }
+}
+
+fn memory(facts: &Facts, demand: &Demand) -> Check {
+    const NAME: &str = "memory";
+    let Some(available) = facts.memory else { return Check::unknown(NAME) };
+    let needed = demand.connections.saturating_add(demand.accepted).saturating_mul(CONNECTION_SIZE);
+    let said = format!(
+        "{} available, {} for idle connections of {} each, the kernel's part in it",
+        units::bytes(available),
+        units::bytes(needed),
+        units::bytes(CONNECTION_SIZE)
+    );
+    if needed <= available {
+        Check::ok(NAME, said)
+    } else {
+        Check::low(NAME, said, "fewer connections (-c), or parts on several machines (--segment)")
+    }
+}
+
+fn processors(facts: &Facts) -> Check {
+    const NAME: &str = "processors";
+    match facts.processors {
+        1 => Check::low(
+            NAME,
+            "1: whatever else runs here takes from the measurement",
+            "a machine with two or more",
+        ),
+        found => Check::ok(NAME, found.to_string()),
+    }
+}
+
+fn governor(facts: &Facts) -> Check {
+    const NAME: &str = "governor";
+    match facts.governor.as_deref() {
+        None => Check::ok(NAME, "none here: the clock rate is not this system's to choose"),
+        Some("performance") => Check::ok(NAME, "performance"),
+        Some(other) => Check::low(
+            NAME,
+            format!("{other}: the first messages after a pause are slow"),
+            "sudo cpupower frequency-set -g performance",
+        ),
+    }
+}
+
+fn clock(facts: &Facts) -> Check {
+    const NAME: &str = "clock";
+    let Some((current, available)) = &facts.clock else { return Check::unknown(NAME) };
+    if FAST_CLOCKS.contains(&current.as_str()) {
+        return Check::ok(NAME, current.as_str());
+    }
+    let said = format!("{current}: each look at it costs a system call or a microsecond");
+    let better = available.split_whitespace().find(|name| FAST_CLOCKS.contains(name));
+    let fix = better.map_or_else(
+        || "another machine: this one has no better".to_owned(),
+        |better| {
+            format!(
+                "echo {better} | sudo tee \
+                 /sys/devices/system/clocksource/clocksource0/current_clocksource"
+            )
+        },
+    );
+    Check::low(NAME, said, fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{DescriptorLimit, Host};
+
+    fn facts() -> Facts {
+        Facts {
+            host: Host {
+                descriptors: DescriptorLimit { soft: Some(100_000), hard: Some(100_000) },
+                descriptors_max: Some(1_048_576),
+                ports: Some(32_768..=60_999),
+            },
+            files: Some((1_000, 1_000_000)),
+            tw_reuse: Some(1),
+            somaxconn: Some(4_096),
+            syn_backlog: Some(2_048),
+            conntrack: Some((5, 262_144)),
+            memory: Some(8 << 30),
+            processors: 4,
+            governor: Some("performance".into()),
+            clock: Some(("tsc".into(), "tsc hpet".into())),
+        }
+    }
+
+    fn demand(connections: u64) -> Demand {
+        Demand { connections, accepted: 0, threads: 2, routes: 1 }
+    }
+
+    #[test]
+    fn a_good_machine_is_good() {
+        let checks = checks(&facts(), &demand(10_000));
+        assert_eq!(checks.len(), 11);
+        for check in checks {
+            assert_eq!((check.state, check.fix.as_ref()), (State::Ok, None), "{check:?}");
+        }
+    }
+
+    #[test]
+    fn each_thing_that_is_low_is_named_with_the_command_that_helps() {
+        type Spoil = fn(&mut Facts);
+        let rows: [(&str, Spoil, &str); 11] = [
+            (
+                "descriptors",
+                |facts| facts.host.descriptors = DescriptorLimit { soft: Some(9), hard: Some(9) },
+                "--nofile=10032:10032",
+            ),
+            ("all descriptors", |facts| facts.files = Some((0, 10)), "fs.file-max=20064"),
+            ("local ports", |facts| facts.host.ports = Some(50_000..=51_000), "\"1024 65535\""),
+            ("port reuse", |facts| facts.tw_reuse = Some(0), "tcp_tw_reuse=1"),
+            ("somaxconn", |facts| facts.somaxconn = Some(128), "net.core.somaxconn=4096"),
+            ("syn backlog", |facts| facts.syn_backlog = Some(128), "max_syn_backlog=1024"),
+            ("conntrack", |facts| facts.conntrack = Some((5, 9)), "nf_conntrack_max=20010"),
+            ("memory", |facts| facts.memory = Some(1 << 20), "-c"),
+            ("processors", |facts| facts.processors = 1, "two"),
+            ("governor", |facts| facts.governor = Some("powersave".into()), "cpupower"),
+            (
+                "clock",
+                |facts| facts.clock = Some(("hpet".into(), "hpet tsc".into())),
+                "echo tsc | sudo tee",
+            ),
+        ];
+        for (name, spoil, fix) in rows {
+            let mut facts = facts();
+            spoil(&mut facts);
+            let low: Vec<Check> = checks(&facts, &demand(10_000))
+                .into_iter()
+                .filter(|check| check.state == State::Low)
+                .collect();
+            assert_eq!(low.len(), 1, "{low:?}");
+            assert_eq!(low[0].name, name);
+            let said = low[0].fix.as_deref().unwrap_or_default();
+            assert!(said.contains(fix), "{name}: {said}");
+        }
+    }
+
+    #[test]
+    fn few_connections_need_little() {
+        let mut facts = facts();
+        (facts.somaxconn, facts.syn_backlog) = (Some(128), Some(128));
+        assert!(checks(&facts, &demand(100)).iter().all(|check| check.state == State::Ok));
+    }
+
+    #[test]
+    fn what_a_system_does_not_say_is_unknown_and_no_reason_to_fail() {
+        let facts = Facts { files: None, tw_reuse: None, memory: None, clock: None, ..facts() };
+        let checks = checks(&facts, &demand(10_000));
+        let unknown = checks.iter().filter(|check| check.state == State::Unknown).count();
+        assert_eq!((unknown, checks.iter().any(|check| check.state == State::Low)), (4, false));
+    }
+}

@@ -1,0 +1,105 @@
+//! This machine to a list of what is enough for a run and what isn't: `loadgen doctor`.
+//!
+//! It changes nothing but its own limit of descriptors, as a run does, and needs no server.
+
+mod facts;
+mod judge;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write, stdout};
+
+use serde::Serialize;
+
+use crate::cli::DoctorArgs;
+use crate::config::{Family, Output, outputs, sources};
+use crate::exit::{Exit, Failed};
+use crate::host::{Demand, DescriptorLimit};
+use facts::Facts;
+use judge::{Check, State, checks};
+
+/// The version of the list in JSON.
+const SCHEMA_VERSION: u32 = 1;
+/// Connections of one process, as for a run.
+const CONNECTIONS_MAX: u64 = 1_000_000;
+const TARGETS_MAX: u64 = 1_000_000;
+
+/// The list.
+#[derive(Debug, Serialize)]
+struct Diagnosis {
+    schema_version: u32,
+    connections: u64,
+    /// Nothing is low.
+    is_ok: bool,
+    checks: Vec<Check>,
+}
+
+/// Looks at this machine.
+///
+/// # Errors
+/// [`Failed`] for wrong usage, and for a list that can't be written.
+pub fn run(args: DoctorArgs) -> Result<Exit, Failed> {
+    if !(1..=CONNECTIONS_MAX).contains(&args.connections) {
+        let asked = args.connections;
+        let line = format!("-c {asked} is out of range; use 1 to {CONNECTIONS_MAX}");
+        return Err(Failed::usage(line));
+    }
+    if !(1..=TARGETS_MAX).contains(&args.targets) {
+        let line = format!("--targets {} is out of range; use 1 to {TARGETS_MAX}", args.targets);
+        return Err(Failed::usage(line));
+    }
+    let sources = sources(&args.source_ips).map_err(Failed::usage)?;
+    let addresses = sources.addresses_of(Family::V4).max(sources.addresses_of(Family::V6)).max(1);
+    let outputs = outputs(args.outputs).map_err(Failed::usage)?;
+    // What can't be raised shows as a shortage, if it is one.
+    DescriptorLimit::raise().ok();
+    let facts = Facts::read();
+    let demand = Demand {
+        connections: args.connections,
+        accepted: 0,
+        threads: facts.processors,
+        routes: addresses.saturating_mul(args.targets),
+    };
+    let checks = checks(&facts, &demand);
+    let is_ok = checks.iter().all(|check| check.state != State::Low);
+    let diagnosis =
+        Diagnosis { schema_version: SCHEMA_VERSION, connections: args.connections, is_ok, checks };
+    for output in &outputs {
+        let failed = |error: io::Error| Failed::run(format!("the list can't be written: {error}"));
+        match output {
+            Output::Text => text(&diagnosis, &mut stdout().lock()).map_err(failed)?,
+            Output::Json(None) => json(&diagnosis, &mut stdout().lock()).map_err(failed)?,
+            Output::Json(Some(path)) => {
+                let file = File::create(path).map_err(|error| {
+                    let shown = path.display().to_string();
+                    let line =
+                        format!("-o json={} can't be written: {error}", shown.escape_debug());
+                    Failed::usage(line)
+                })?;
+                json(&diagnosis, &mut BufWriter::new(file)).map_err(failed)?;
+            }
+        }
+    }
+    Ok(if is_ok { Exit::Ok } else { Exit::Failed })
+}
+
+fn text(diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
+    let low = diagnosis.checks.iter().filter(|check| check.state == State::Low).count();
+    writeln!(out, "doctor -c {}", diagnosis.connections)?;
+    for Check { name, state, said, fix } in &diagnosis.checks {
+        writeln!(out, " {:<8}{name:<17}{said}", state.name())?;
+        if let Some(fix) = fix {
+            writeln!(out, " {:<8}{:<17}{fix}", "", "  fix:")?;
+        }
+    }
+    match low {
+        0 => writeln!(out, "all ok"),
+        1 => writeln!(out, "1 thing is low"),
+        _ => writeln!(out, "{low} things are low"),
+    }
+}
+
+fn json(diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, diagnosis)?;
+    writeln!(out)?;
+    out.flush()
+}
