@@ -1,8 +1,8 @@
 //! A blocking client on the codec, driven by an Autobahn fuzzing server: every message goes back as
-//! it came.
+//! it came, compressed where the server takes the offer.
 //!
 //! ```text
-//! cargo run --release -p wscodec --example autobahn_client -- 127.0.0.1:9001
+//! cargo run --release -p wscodec --features deflate --example autobahn_client -- 127.0.0.1:9001
 //! ```
 //!
 //! The whole of what a client needs is in `Client`: a socket, a read buffer, and the codec between
@@ -12,7 +12,8 @@ use std::error::Error;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-use wscodec::handshake::{ClientHandshake, ClientRequest};
+use wscodec::deflate::{ContextTakeover, Deflate, DeflateClient};
+use wscodec::handshake::{ClientHandshake, ClientRequest, HandshakeKey};
 use wscodec::{Config, Connection, Event, Message, Role, Sender};
 
 const AGENT: &str = "wscodec";
@@ -45,8 +46,16 @@ impl Client {
         let mut stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         let mut out = Vec::new();
-        let mut handshake =
-            ClientHandshake::start(&ClientRequest::new(address, target)?, &mut out)?;
+        let request = ClientRequest::new(address, target)?;
+        // The second is for servers that want no context takeover from clients, and wait for an offer of it.
+        let plain = Deflate::client();
+        let offers = DeflateClient::new(plain).or(plain.with_client_context(ContextTakeover::Off));
+        let mut handshake = ClientHandshake::start_with_extensions(
+            &request,
+            HandshakeKey::random(),
+            offers,
+            &mut out,
+        )?;
         stream.write_all(&out)?;
         let mut buffer = vec![0; 64 << 10];
         loop {
@@ -57,7 +66,9 @@ impl Client {
             let mut input = buffer.get_mut(..len).unwrap_or_default();
             if handshake.receive(&mut input)?.is_some() {
                 let unread = len - input.len()..len;
-                let connection = Connection::new(Role::Client, Config::default());
+                let deflate = handshake.into_extensions();
+                let connection = Connection::new(Role::Client, Config::default())
+                    .with_extension(deflate.agreed());
                 return Ok(Self { stream, connection, buffer, unread });
             }
         }

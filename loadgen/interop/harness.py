@@ -196,12 +196,13 @@ class Serve(Process):
         self.url = found[1]
 
 
-def client_checks(start, expected, between=contextlib.nullcontext):
+def client_checks(start, expected, between=contextlib.nullcontext, options=()):
     """A peer's client against `loadgen serve`, until the server shuts down under it; how many checks it passed.
 
-    `start` makes the client from a URL; `between` makes the URL from the server's, where something stands between.
+    `start` makes the client from a URL; `between` makes the URL from the server's, where something stands between;
+    `options` are the server's.
     """
-    with Serve() as server, between(server.url) as url, start(url) as client:
+    with Serve(*(("echo", *options) if options else ())) as server, between(server.url) as url, start(url) as client:
         checks = 0
         while (line := client.line(within=120)) != "ready":
             if not line.startswith("ok "):

@@ -1,15 +1,19 @@
 """The Python `websockets` package as a client of an echo server: one line a check.
 
-Usage: websockets_client.py URL. After the checks it prints `ready` and expects the server to close with 1001.
+Usage: websockets_client.py URL [OPTIONS]. After the checks it prints `ready` and expects the server to close with 1001.
+With OPTIONS, those of `ClientPerMessageDeflateFactory` in JSON, every check is done with permessage-deflate.
 """
 
 import asyncio
+import json
 import sys
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 URL = sys.argv[1]
+OPTIONS = json.loads(sys.argv[2]) if len(sys.argv) > 2 else None
 SIZES = [0, 1, 125, 126, 65535, 65536, 1 << 20]
 
 
@@ -59,6 +63,28 @@ async def deflate_is_declined(_):
         assert await connection.recv() == "x" * 1000
 
 
+async def deflate_is_agreed(connection):
+    (agreed,) = connection.protocol.extensions
+    takeover = [not agreed.remote_no_context_takeover, not agreed.local_no_context_takeover]
+    wanted = [not OPTIONS.get(f"{side}_no_context_takeover") for side in ("server", "client")]
+    assert takeover == wanted, agreed
+    text = "".join(f'{{"id": {i}, "text": "hello, hello"}}' for i in range(200))
+    wire = 0
+    receive = connection.protocol.receive_data
+
+    def count(data):
+        nonlocal wire
+        wire += len(data)
+        receive(data)
+
+    connection.protocol.receive_data = count
+    for message in [text, text, text.encode(), text[:100], "short", text]:
+        await connection.send(message)
+        assert await connection.recv() == message
+    del connection.protocol.receive_data
+    assert 0 < wire < 2 * len(text), f"{wire} bytes for four messages of {len(text)}"
+
+
 async def foreign_origin_is_refused(_):
     try:
         async with connect(URL, origin="https://evil.example"):
@@ -84,7 +110,7 @@ CHECKS = [
     many_in_flight,
     close_with_code,
     subprotocol,
-    deflate_is_declined,
+    deflate_is_agreed if OPTIONS is not None else deflate_is_declined,
     foreign_origin_is_refused,
     server_closes,
 ]
@@ -92,7 +118,8 @@ CHECKS = [
 
 async def main():
     failed = False
-    async with connect(URL, max_size=None, compression=None) as connection:
+    extensions = None if OPTIONS is None else [ClientPerMessageDeflateFactory(**OPTIONS)]
+    async with connect(URL, max_size=None, compression=None, extensions=extensions) as connection:
         for check in CHECKS:
             try:
                 await asyncio.wait_for(check(connection), 30)

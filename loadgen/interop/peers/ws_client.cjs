@@ -1,15 +1,17 @@
 // The Node `ws` package as a client of an echo server: one line a check.
 //
-// Usage: ws_client.cjs URL. After the checks it prints `ready` and expects the server to close with 1001.
+// Usage: ws_client.cjs URL [OPTIONS]. After the checks it prints `ready` and expects the server to close with 1001.
+// With OPTIONS, those of `perMessageDeflate` in JSON, every check is done with permessage-deflate.
 const assert = require('node:assert');
 const { once } = require('node:events');
 const WebSocket = require('ws');
 
 const url = process.argv[2];
+const perMessageDeflate = JSON.parse(process.argv[3] ?? 'false');
 const sizes = [0, 1, 125, 126, 65535, 65536, 1 << 20];
 
 async function open(options = {}, protocols = []) {
-  const socket = new WebSocket(url, protocols, { perMessageDeflate: false, ...options });
+  const socket = new WebSocket(url, protocols, { perMessageDeflate, ...options });
   socket.setMaxListeners(0); // every wait leaves one
   socket.received = [];
   socket.on('message', (data, isBinary) => socket.received.push(isBinary ? data : data.toString()));
@@ -78,6 +80,21 @@ const checks = {
     assert.deepStrictEqual(await received(socket, 1), ['x'.repeat(1000)]);
     socket.close();
   },
+  async deflateIsAgreed(socket) {
+    const { params } = socket._extensions['permessage-deflate'];
+    for (const side of ['server', 'client']) {
+      const isWanted = perMessageDeflate[`${side}NoContextTakeover`] ?? false;
+      assert.strictEqual(params[`${side}_no_context_takeover`] ?? false, isWanted);
+    }
+    const text = Array.from({ length: 200 }, (_, i) => `{"id": ${i}, "text": "hello, hello"}`).join();
+    const before = socket._socket.bytesRead;
+    for (const message of [text, text, Buffer.from(text), text.slice(0, 100), 'short', text]) {
+      socket.send(message);
+      assert.deepStrictEqual(await received(socket, 1), [message]);
+    }
+    const wire = socket._socket.bytesRead - before;
+    assert.ok(wire < 2 * text.length, `${wire} bytes for four messages of ${text.length}`);
+  },
   async foreignOriginIsRefused() {
     await assert.rejects(open({ origin: 'https://evil.example' }), /403/);
   },
@@ -88,6 +105,8 @@ const checks = {
     assert.deepStrictEqual(socket.closed, [1001, 'the server shuts down']);
   },
 };
+
+delete checks[perMessageDeflate ? 'deflateIsDeclined' : 'deflateIsAgreed'];
 
 async function main() {
   const socket = await open();
