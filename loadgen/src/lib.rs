@@ -17,6 +17,7 @@ pub mod stamp;
 pub mod worker;
 
 pub mod metrics;
+pub mod outlet;
 pub mod progress;
 pub mod report;
 pub mod threshold;
@@ -26,6 +27,7 @@ pub mod check;
 pub mod doctor;
 pub mod exit;
 pub mod run;
+pub mod saved;
 
 pub mod host;
 pub mod net;

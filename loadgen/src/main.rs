@@ -7,7 +7,7 @@ use loadgen::cli::{self, Command, Parsed, ServeArgs};
 use loadgen::config::{Config, serve_config};
 use loadgen::exit::{Exit, Failed};
 use loadgen::serve;
-use loadgen::{check, doctor, run};
+use loadgen::{check, doctor, run, saved};
 
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -40,6 +40,9 @@ fn execute(command: Command) -> Result<Exit, Failed> {
         Command::Serve(args) => serve(&args),
         Command::Check(args) => check::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Report(args) => saved::report(args),
+        Command::Merge(args) => saved::merge_files(args),
+        Command::Diff(args) => saved::diff(&args),
     }
 }
 

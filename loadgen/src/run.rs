@@ -4,8 +4,6 @@
 //! written, a name that doesn't resolve, a limit of the system that is too low, with the command
 //! that raises it.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write, stdout};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -13,13 +11,13 @@ use std::time::{Duration, SystemTime};
 use wscodec::deflate::Deflate;
 use wscodec::handshake::ClientRequest;
 
-use crate::config::{Config, Family, Output, Request, Scenario, Talk, Target, start};
+use crate::config::{Config, Family, Request, Scenario, Talk, Target, start};
 use crate::coordinator;
 use crate::exit::{Exit, Failed};
 use crate::host::{Demand, DescriptorLimit, Host};
 use crate::net::Routes;
-use crate::report::text::Text;
-use crate::report::{Report, Subject, json};
+use crate::outlet::Outlets;
+use crate::report::{Report, Subject};
 use crate::serve::{Mode, ServeConfig, Server, ServerHandle};
 use crate::verdict::State;
 
@@ -29,7 +27,7 @@ use crate::verdict::State;
 /// [`Failed`] when there is no result: one line, and the exit code.
 pub fn run(config: Config) -> Result<Exit, Failed> {
     let requests = requests(&config)?;
-    let outputs = open_outputs(&config.outputs)?;
+    let outlets = Outlets::open(&config.outputs)?;
     let bound = config.request.connect_timeout;
     let network = &config.network;
     let (routes, host, embedded) = if config.is_embedded() {
@@ -53,7 +51,7 @@ pub fn run(config: Config) -> Result<Exit, Failed> {
     drop(embedded);
     let subject = Subject { config: &config, routes: &routes, started_at, host: &host };
     let report = Report::new(&subject, &observed);
-    write_outputs(&report, outputs)?;
+    outlets.write(&report)?;
     say_outcome(&report, config.talk);
     Ok(report.exit())
 }
@@ -154,62 +152,6 @@ fn wait_until(at: SystemTime, talk: Talk) -> Result<SystemTime, Failed> {
         thread::sleep(left.min(LOOK));
     }
     Ok(at)
-}
-
-/// An output that has been opened.
-enum Opened {
-    Text,
-    JsonStdout,
-    JsonFile(File, String),
-}
-
-/// Opens what results go to before the run: to find out afterwards would lose them.
-fn open_outputs(outputs: &[Output]) -> Result<Vec<Opened>, Failed> {
-    let open = |output: &Output| match output {
-        Output::Text => Ok(Opened::Text),
-        Output::Json(None) => Ok(Opened::JsonStdout),
-        Output::Json(Some(path)) => {
-            let shown = path.display().to_string();
-            match File::create(path) {
-                Ok(file) => Ok(Opened::JsonFile(file, shown)),
-                Err(error) => Err(Failed::usage(format!(
-                    "-o json={} can't be written: {error}",
-                    shown.escape_debug()
-                ))),
-            }
-        }
-    };
-    outputs.iter().map(open).collect()
-}
-
-/// Writes every output, also if one fails, and says which did.
-fn write_outputs(report: &Report, outputs: Vec<Opened>) -> Result<(), Failed> {
-    let mut failed = None;
-    for output in outputs {
-        let (written, name) = match output {
-            Opened::Text => (print(|out| write!(out, "{}", Text(report))), "stdout".to_owned()),
-            Opened::JsonStdout => (print(|out| json::write(report, out)), "stdout".to_owned()),
-            Opened::JsonFile(file, name) => {
-                let mut out = BufWriter::new(file);
-                (json::write(report, &mut out), name)
-            }
-        };
-        if let Err(error) = written {
-            failed = Some(Failed::run(format!(
-                "the result could not be written to {}: {error}",
-                name.escape_debug()
-            )));
-        }
-    }
-    failed.map_or(Ok(()), Err)
-}
-
-fn print(
-    write: impl FnOnce(&mut BufWriter<io::StdoutLock<'static>>) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut out = BufWriter::new(stdout().lock());
-    write(&mut out)?;
-    out.flush()
 }
 
 /// One line on stderr when the run failed, for those who read nothing else.

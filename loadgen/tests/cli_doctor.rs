@@ -53,7 +53,7 @@ fn wrong_usage_is_one_line() {
         (["doctor", "-c", "0"], "-c 0 is out of range"),
         (["doctor", "--targets", "0"], "--targets 0 is out of range"),
         (["doctor", "--source-ip", "x"], "bad --source-ip \"x\""),
-        (["doctor", "-o", "yaml"], "use text, json=FILE or json=-"),
+        (["doctor", "-o", "yaml"], "use text, json"),
         (["doctor", "-o", "json=/nonexistent/f"], "can't be written"),
     ] {
         let ran = loadgen(&args);

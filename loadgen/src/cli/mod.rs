@@ -9,6 +9,7 @@ mod doctor;
 mod gate;
 mod message;
 mod network;
+mod out;
 mod pace;
 mod post;
 pub mod quantity;
@@ -21,13 +22,14 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Mask, Output, Rate, RateAsked};
+use crate::config::{Mask, Rate, RateAsked};
 use crate::serve::Mode;
 pub use deflate::{AcceptArgs, OfferArgs};
 pub use doctor::DoctorArgs;
 pub use gate::GateArgs;
 pub use message::MessageArgs;
 pub use network::{NetworkArgs, TlsArgs};
+pub use out::{DiffArgs, MergeArgs, OutArgs, ReportArgs};
 pub use pace::PaceArgs;
 pub use post::PostArgs;
 pub use scenario::{HoldArgs, ListenArgs};
@@ -65,6 +67,12 @@ pub enum Command {
     Check(CheckArgs),
     /// Whether this machine is set up for so many connections, and the commands that help
     Doctor(DoctorArgs),
+    /// A saved result in other forms, or judged by other thresholds
+    Report(ReportArgs),
+    /// The results of all segments of a run to one; what can't be added is refused
+    Merge(MergeArgs),
+    /// Two results side by side, with ratios
+    Diff(DiffArgs),
 }
 
 /// Arguments of `run`.
@@ -146,10 +154,9 @@ pub struct LoadArgs {
     /// How servers are reached.
     #[command(flatten)]
     pub network: NetworkArgs,
-    /// Where results go: text, json=FILE, json=- (repeatable). Text goes to stdout unless another
-    /// does
-    #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
-    pub outputs: Vec<Output>,
+    /// Where results go.
+    #[command(flatten)]
+    pub out: OutArgs,
     /// What makes it a part of a larger run.
     #[command(flatten)]
     pub shard: ShardArgs,
@@ -252,7 +259,9 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed 
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(text),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Parsed::Wrong(
-                "no command; use run, connect, hold, listen, serve, check or doctor (see loadgen --help)"
+                "no command; use run, connect, hold, listen, serve, check, doctor, report, merge or \
+                 diff \
+                 (see loadgen --help)"
                     .into(),
             )
         }
@@ -349,7 +358,7 @@ mod tests {
             ("run -s 9..1", "use the smaller one first"),
             ("run --fragment x", "invalid value 'x' for '--fragment <SIZE>'"),
             ("run -H novalue", "no colon"),
-            ("run -o yaml", "use text, json=FILE or json=-"),
+            ("run -o yaml", "use text, json, csv, hlog, hgrm"),
             ("run --mask ones", "invalid value 'ones' for '--mask <KIND>'"),
             ("run --label x", "use a label like key=value"),
             ("check ws://a ws://b", "unexpected argument 'ws://b'"),

@@ -8,7 +8,7 @@ mod course;
 pub mod deflate;
 mod lines;
 mod network;
-mod output;
+pub mod output;
 mod pacing;
 mod post;
 mod rate;
@@ -34,8 +34,7 @@ pub use content::Content;
 pub use course::{Arrivals, Course, Stage, Stages};
 pub(crate) use network::sources;
 pub use network::{Family, Network, Override, Proxy, Redirect, TlsSettings};
-pub use output::Output;
-pub(crate) use output::outputs;
+pub use output::{Form, Output};
 pub use pacing::{Pacing, RateAsked, StageAsked};
 pub use rate::Rate;
 pub use scenario::{Hold, Listen};
@@ -383,7 +382,7 @@ impl Config {
             seed: args.seed.unwrap_or_else(|| RandomState::new().hash_one(0) & 0xffff_ffff),
             labels: args.labels,
             thresholds: args.gate.thresholds,
-            outputs: outputs(args.outputs)?,
+            outputs: output::outputs(args.out.outputs)?,
             talk: match (args.quiet, args.no_progress) {
                 (true, _) => Talk::Quiet,
                 (false, true) => Talk::Notes,
@@ -517,7 +516,7 @@ mod tests {
     fn defaults() {
         let config = config("run").unwrap();
         assert_eq!(config.duration, Duration::from_secs(10));
-        assert_eq!(config.outputs, [Output::Text]);
+        assert_eq!(config.outputs, [Output::TEXT]);
         let echo = config.echo().unwrap();
         assert_eq!(echo.load, Load::Closed { pipeline: 1 });
         assert_eq!(echo.content, Content::Generated(Sizes::Fixed(64)));
@@ -549,14 +548,6 @@ mod tests {
     #[test]
     fn threads_are_at_most_one_a_connection() {
         assert_eq!(config("run -c 3 -t 8").unwrap().threads.get(), 3);
-    }
-
-    #[test]
-    fn text_stays_on_stdout_unless_json_goes_there() {
-        let file = || Output::Json(Some("f".into()));
-        assert_eq!(config("run -o json=f").unwrap().outputs, [Output::Text, file()]);
-        assert_eq!(config("run -o json=-").unwrap().outputs, [Output::Json(None)]);
-        assert_eq!(config("run -o text -o json=f").unwrap().outputs, [Output::Text, file()]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::io::{self, BufWriter, Write, stdout};
 use serde::Serialize;
 
 use crate::cli::DoctorArgs;
-use crate::config::{Family, Output, outputs, sources};
+use crate::config::{Family, Form, output, sources};
 use crate::exit::{Exit, Failed};
 use crate::host::{Demand, DescriptorLimit};
 use facts::Facts;
@@ -49,7 +49,13 @@ pub fn run(args: DoctorArgs) -> Result<Exit, Failed> {
     }
     let sources = sources(&args.source_ips).map_err(Failed::usage)?;
     let addresses = sources.addresses_of(Family::V4).max(sources.addresses_of(Family::V6)).max(1);
-    let outputs = outputs(args.outputs).map_err(Failed::usage)?;
+    let outputs = output::outputs(args.outputs).map_err(Failed::usage)?;
+    if let Some(other) =
+        outputs.iter().find(|output| !matches!(output.form, Form::Text | Form::Json))
+    {
+        let line = format!("-o {} is a form of results; use text or json here", other.form.name());
+        return Err(Failed::usage(line));
+    }
     // What can't be raised shows as a shortage, if it is one.
     DescriptorLimit::raise().ok();
     let facts = Facts::read();
@@ -65,24 +71,22 @@ pub fn run(args: DoctorArgs) -> Result<Exit, Failed> {
         Diagnosis { schema_version: SCHEMA_VERSION, connections: args.connections, is_ok, checks };
     for output in &outputs {
         let failed = |error: io::Error| Failed::run(format!("the list can't be written: {error}"));
-        match output {
-            Output::Text => text(&diagnosis, &mut stdout().lock()).map_err(failed)?,
-            Output::Json(None) => json(&diagnosis, &mut stdout().lock()).map_err(failed)?,
-            Output::Json(Some(path)) => {
-                let file = File::create(path).map_err(|error| {
-                    let shown = path.display().to_string();
-                    let line =
-                        format!("-o json={} can't be written: {error}", shown.escape_debug());
-                    Failed::usage(line)
-                })?;
-                json(&diagnosis, &mut BufWriter::new(file)).map_err(failed)?;
-            }
-        }
+        let write = if output.form == Form::Json { json } else { text };
+        let Some(path) = &output.file else {
+            write(&diagnosis, &mut stdout().lock()).map_err(failed)?;
+            continue;
+        };
+        let file = File::create(path).map_err(|error| {
+            let (name, shown) = (output.form.name(), path.display().to_string());
+            Failed::usage(format!("-o {name}={} can't be written: {error}", shown.escape_debug()))
+        })?;
+        let mut out = BufWriter::new(file);
+        write(&diagnosis, &mut out).and_then(|()| out.flush()).map_err(failed)?;
     }
     Ok(if is_ok { Exit::Ok } else { Exit::Failed })
 }
 
-fn text(diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
+fn text(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
     let low = diagnosis.checks.iter().filter(|check| check.state == State::Low).count();
     writeln!(out, "doctor -c {}", diagnosis.connections)?;
     for Check { name, state, said, fix } in &diagnosis.checks {
@@ -98,7 +102,7 @@ fn text(diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-fn json(diagnosis: &Diagnosis, out: &mut impl Write) -> io::Result<()> {
+fn json(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, diagnosis)?;
     writeln!(out)?;
     out.flush()

@@ -56,13 +56,24 @@ impl Distribution {
         }
     }
 
+    /// Counts a duration so many times.
+    pub fn record_n(&mut self, ns: u64, count: u64) {
+        if ns < LOWEST_NS {
+            self.below = self.below.saturating_add(count);
+        } else if ns > HIGHEST_NS {
+            self.above = self.above.saturating_add(count);
+        } else {
+            self.histogram.saturating_record_n(ns, count);
+        }
+    }
+
     /// Adds what `other` has counted.
     pub fn add(&mut self, other: &Self) {
         // The bounds are the same, so there is nothing that could be refused.
         let added = self.histogram.add(&other.histogram);
         debug_assert!(added.is_ok(), "same bounds");
-        self.below += other.below;
-        self.above += other.above;
+        self.below = self.below.saturating_add(other.below);
+        self.above = self.above.saturating_add(other.above);
     }
 
     /// Durations in the histogram, without those out of bounds.

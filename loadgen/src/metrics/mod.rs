@@ -98,6 +98,12 @@ impl Metric {
         Self::CloseTcp,
     ];
 
+    /// The metric that reports call so.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|metric| metric.name() == name)
+    }
+
     /// From what to what, in words.
     #[must_use]
     pub const fn description(self) -> &'static str {

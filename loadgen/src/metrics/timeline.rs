@@ -7,7 +7,7 @@ const ROWS_MAX: u64 = 3_600;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// What happened in one interval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// When it began, in nanoseconds after the run.
     pub begin_ns: u64,
@@ -30,6 +30,8 @@ pub struct Row {
     pub p50_ns: Option<u64>,
     /// The 99th percentile.
     pub p99_ns: Option<u64>,
+    /// All of them, to 3 %: how long, and how many.
+    pub latencies: Vec<(u64, u64)>,
 }
 
 /// A time series that is being made.
@@ -80,6 +82,7 @@ impl Timeline {
             wrong: now.wrong - last.wrong,
             p50_ns: percentiles.map(|[p50, _]| p50),
             p99_ns: percentiles.map(|[_, p99]| p99),
+            latencies: now.latencies_since(last),
         });
         self.last = now;
         self.last_ns = now_ns;

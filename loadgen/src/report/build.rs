@@ -10,9 +10,9 @@ use super::hold::HoldReport;
 use super::push::PushReport;
 use super::{
     Bounds, Bytes, Client, ClosingReport, ConfigReport, Connections, DeflateReport, ErrorReport,
-    Generator, HistogramReport, HostReport, Interval, Label, Messages, NetworkReport,
-    OutcomeReport, Phases, Report, RowReport, SCHEMA_VERSION, SegmentReport, SpanReport,
-    StageReport, StagesReport, TargetReport, TimeSeries, VerdictReport, WorkerShare,
+    Generator, HistogramReport, HostReport, Interval, Label, LatencyReport, Messages,
+    NetworkReport, OutcomeReport, Phases, Report, RowReport, SCHEMA_VERSION, SegmentReport,
+    SpanReport, StageReport, StagesReport, TargetReport, TimeSeries, VerdictReport, WorkerShare,
 };
 use crate::clock::nanos;
 use crate::config::{Config, Content, Load, Rate, Scenario, Stage, Stages};
@@ -20,7 +20,8 @@ use crate::coordinator::Observed;
 use crate::host::Host;
 use crate::metrics::balance::imbalances;
 use crate::metrics::{
-    Failures, HIGHEST_NS, LOWEST_NS, MessageCounts, Metric, Metrics, SIGNIFICANT_DIGITS,
+    Distribution, Failures, HIGHEST_NS, LOWEST_NS, MessageCounts, Metric, Metrics,
+    SIGNIFICANT_DIGITS,
 };
 use crate::net::Routes;
 use crate::plan::Plan;
@@ -98,6 +99,7 @@ impl Report {
             verdict: VerdictReport { state: verdict.state.name().into(), reasons: verdict.reasons },
             outcome: OutcomeReport { is_ok: true, reasons: Vec::new() },
             thresholds: Vec::new(),
+            merged: None,
             phases,
         };
         report.judge(&config.thresholds);
@@ -162,6 +164,7 @@ fn resolved(config: &Config) -> ConfigReport {
             DataKind::Text => "text".into(),
             DataKind::Binary => "binary".into(),
         }),
+        payload_digest: echo.map(|echo| digest(&echo.content)),
         payload_is_generated: echo.map(|echo| matches!(echo.content, Content::Generated(_))),
         duration_ns: nanos(config.duration),
         warmup_ns: nanos(config.warmup),
@@ -327,6 +330,36 @@ fn closings(metrics: &Metrics) -> Vec<ClosingReport> {
         .collect()
 }
 
+fn latency(latencies: &[(u64, u64)]) -> Option<LatencyReport> {
+    let mut found = Distribution::new();
+    for &(ns, count) in latencies {
+        found.record_n(ns, count);
+    }
+    LatencyReport::new(&found)
+}
+
+/// Computes anew what is a number a second, from the counts and the times.
+pub(super) fn rates(report: &mut Report) {
+    let phases = &report.phases;
+    if let Some(messages) = &mut report.messages {
+        messages.achieved_per_s = per_s(messages.arrived, phases);
+    }
+    if let Some(push) = &mut report.push {
+        push.received_per_s = per_s(push.received, phases);
+    }
+    let connections = &mut report.connections;
+    if connections.opened_per_s.is_some() {
+        connections.opened_per_s = Some(per_s(connections.opened, phases));
+    }
+}
+
+/// A number that tells what is in messages from anything else: FNV-1a.
+fn digest(content: &Content) -> String {
+    let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = format!("{content:?}").bytes().fold(0xcbf2_9ce4_8422_2325, fold);
+    format!("{hash:016x}")
+}
+
 fn time_series(observed: &Observed) -> TimeSeries {
     let rows = observed.rows.iter().map(|row| RowReport {
         begin_ns: row.begin_ns,
@@ -339,6 +372,7 @@ fn time_series(observed: &Observed) -> TimeSeries {
         wrong: row.wrong,
         p50_ns: row.p50_ns,
         p99_ns: row.p99_ns,
+        latency: latency(&row.latencies),
     });
     TimeSeries { interval_ns: observed.interval_ns, rows: rows.collect() }
 }

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{HistogramReport, Percentile};
+use super::{HistogramReport, LatencyReport, Percentile};
 use crate::metrics::{Distribution, Metric};
 
 /// Percentiles of every histogram in a report.
@@ -53,5 +53,23 @@ impl HistogramReport {
     #[must_use]
     pub fn value_at(&self, percentile: f64) -> Option<u64> {
         self.percentile(percentile).or_else(|| self.distribution().ok()?.percentile(percentile))
+    }
+}
+
+impl LatencyReport {
+    /// What a report has of the latencies of an interval; `None` if there are none.
+    #[must_use]
+    pub fn new(latencies: &Distribution) -> Option<Self> {
+        let data = latencies.to_v2_deflate().ok()?;
+        Some(Self { max_ns: latencies.max()?, data: STANDARD.encode(data) })
+    }
+
+    /// All that was recorded.
+    ///
+    /// # Errors
+    /// What is wrong with the data.
+    pub fn distribution(&self) -> Result<Distribution, String> {
+        let bytes = STANDARD.decode(&self.data).map_err(|error| format!("base64: {error}"))?;
+        Distribution::from_v2_deflate(&bytes, 0, 0)
     }
 }

@@ -5,12 +5,18 @@
 //! that the two never say different things.
 
 mod build;
+pub mod csv;
 mod deflate;
 mod deliveries;
+pub mod diff;
 pub mod escape;
+pub mod hgrm;
 mod histogram;
+pub mod hlog;
 pub mod hold;
 pub mod json;
+pub mod load;
+pub mod merge;
 mod outcome;
 pub mod push;
 mod reach;
@@ -26,10 +32,11 @@ use serde::{Deserialize, Serialize};
 pub use build::Subject;
 pub use deflate::{AgreedReport, DeflateReport, VolumeReport};
 use hold::HoldReport;
+use merge::MergedReport;
 use push::PushReport;
 pub use reach::{NetworkReport, TargetReport, TlsReport, UrlReport};
 #[cfg(test)]
-pub(crate) use sample::sample;
+pub(crate) use sample::{sample, sample_of};
 
 /// The version of the result file's schema.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -87,6 +94,8 @@ pub struct Report {
     pub outcome: OutcomeReport,
     /// What was asked of it.
     pub thresholds: Vec<ThresholdReport>,
+    /// The segments that it was merged from; `null` if it is of one process.
+    pub merged: Option<MergedReport>,
 }
 
 /// The program.
@@ -137,6 +146,8 @@ pub struct ConfigReport {
     pub fragment_size: Option<u64>,
     /// `text` or `binary`.
     pub payload_kind: Option<String>,
+    /// Tells payloads of different content apart.
+    pub payload_digest: Option<String>,
     /// Whether payloads are made from the seed; otherwise they are the user's.
     pub payload_is_generated: Option<bool>,
     /// Measured time.
@@ -435,6 +446,17 @@ pub struct RowReport {
     pub p50_ns: Option<u64>,
     /// 99th percentile.
     pub p99_ns: Option<u64>,
+    /// All of them; `null` if there was none.
+    pub latency: Option<LatencyReport>,
+}
+
+/// Latencies of an interval, to 3 %.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencyReport {
+    /// The longest.
+    pub max_ns: u64,
+    /// As a histogram's.
+    pub data: String,
 }
 
 /// What the run took of the machine that made the load.

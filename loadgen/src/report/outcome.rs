@@ -46,6 +46,11 @@ impl Report {
         let of = |SegmentReport { index, of }| {
             Segment::new(index, of).map_or(0, |segment| segment.connections(all))
         };
+        if let Some(merged) = &self.merged {
+            let missing = merged.missing.iter();
+            let missing = missing.map(|&index| of(SegmentReport { index, of: merged.of }));
+            return all.saturating_sub(missing.sum());
+        }
         self.config.segment.map_or(all, of)
     }
 

@@ -69,6 +69,9 @@ fn head(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         );
         line(f, "segment", &said)?;
     }
+    if let Some(merged) = &report.merged {
+        line(f, "merged", &format!("{} of {} segments", merged.parts.len(), merged.of))?;
+    }
     for label in &config.labels {
         let shown = escape::control(&format!("{}={}", label.key, label.value), LINE_WIDTH);
         line(f, "label", &shown)?;

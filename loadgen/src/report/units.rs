@@ -68,6 +68,20 @@ pub fn per_s(rate: f64) -> String {
     }
 }
 
+/// A number with the unit that thresholds have for it.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
+pub fn number(number: Option<f64>, unit: &str) -> String {
+    match (number, unit) {
+        (None, _) => "no data".into(),
+        (Some(ns), "ns") => duration(ns as u64),
+        (Some(percent), "percent") => format!("{percent:.3} %"),
+        (Some(rate), "per_s") => format!("{}/s", per_s(rate)),
+        (Some(ratio), "ratio") => format!("{ratio:.3}x"),
+        (Some(n), _) => count(n as u64),
+    }
+}
+
 /// `n / size` with three digits, if it is below 1,000 once rounded.
 fn three_digits(n: u64, size: u64) -> Option<String> {
     let (n, size) = (u128::from(n), u128::from(size));

@@ -303,8 +303,7 @@ pub(super) fn subject(name: &str) -> Result<Subject, String> {
     if let Some(rated) = Rated::ALL.into_iter().find(|rated| rated.name() == name) {
         return Ok(Subject::Rate(rated));
     }
-    let named = |name: &str| Metric::ALL.into_iter().find(|metric| metric.name() == name);
-    if name == "rtt" || named(name).is_some() {
+    if name == "rtt" || Metric::named(name).is_some() {
         return Err(format!("{name} has many values; use {name}.p99, .min, .mean, .max or .count"));
     }
     // The longest name that fits: the rest, which may have a point in it, is the value.
@@ -312,7 +311,7 @@ pub(super) fn subject(name: &str) -> Result<Subject, String> {
     let found = parts
         .filter_map(|(metric, value)| match metric {
             "rtt" => Some((None, value)),
-            metric => Some((Some(named(metric)?), value)),
+            metric => Some((Some(Metric::named(metric)?), value)),
         })
         .next_back();
     let unknown = || {

@@ -181,16 +181,8 @@ fn split(text: &str) -> Result<(&str, (&'static str, Comparison), &str), String>
 impl ThresholdReport {
     /// What was measured, for people.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
     pub fn shown(&self) -> String {
-        match (self.measured, self.unit.as_str()) {
-            (None, _) => "no data".into(),
-            (Some(ns), "ns") => units::duration(ns as u64),
-            (Some(percent), "percent") => format!("{percent:.3} %"),
-            (Some(rate), "per_s") => format!("{}/s", units::per_s(rate)),
-            (Some(ratio), "ratio") => format!("{ratio:.3}x"),
-            (Some(count), _) => units::count(count as u64),
-        }
+        units::number(self.measured, &self.unit)
     }
 }
 

@@ -1,0 +1,77 @@
+//! A report to the files and streams that it was asked for in.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write, stdout};
+
+use crate::config::{Form, Output};
+use crate::exit::Failed;
+use crate::report::text::Text;
+use crate::report::{Report, csv, hgrm, hlog, json};
+
+/// Where a report goes, opened before there is one: to find out afterwards would lose it.
+#[derive(Debug)]
+pub struct Outlets(Vec<Outlet>);
+
+#[derive(Debug)]
+struct Outlet {
+    form: Form,
+    /// With its name; `None` is stdout.
+    file: Option<(File, String)>,
+}
+
+impl Outlets {
+    /// Opens them, which empties files that exist.
+    ///
+    /// # Errors
+    /// [`Failed`] with the file that can't be written.
+    pub fn open(outputs: &[Output]) -> Result<Self, Failed> {
+        let open = |output: &Output| {
+            let Some(path) = &output.file else {
+                return Ok(Outlet { form: output.form, file: None });
+            };
+            let shown = path.display().to_string();
+            let name = output.form.name();
+            match File::create(path) {
+                Ok(file) => Ok(Outlet { form: output.form, file: Some((file, shown)) }),
+                Err(error) => Err(Failed::usage(format!(
+                    "-o {name}={} can't be written: {error}",
+                    shown.escape_debug()
+                ))),
+            }
+        };
+        outputs.iter().map(open).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Writes every one, also if one fails, and says which did.
+    ///
+    /// # Errors
+    /// [`Failed`] with the last that could not be written.
+    pub fn write(self, report: &Report) -> Result<(), Failed> {
+        let mut failed = None;
+        for Outlet { form, file } in self.0 {
+            let (written, name) = match file {
+                None => (put(form, report, stdout().lock()), "stdout".to_owned()),
+                Some((file, name)) => (put(form, report, file), name),
+            };
+            if let Err(error) = written {
+                failed = Some(Failed::run(format!(
+                    "the result could not be written to {}: {error}",
+                    name.escape_debug()
+                )));
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+fn put(form: Form, report: &Report, out: impl Write) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    match form {
+        Form::Text => write!(out, "{}", Text(report)),
+        Form::Json => json::write(report, &mut out),
+        Form::Csv => csv::write(report, &mut out),
+        Form::Hlog => hlog::write(report, &mut out),
+        Form::Hgrm(metric) => hgrm::write(report, metric, &mut out),
+    }?;
+    out.flush()
+}

@@ -1,0 +1,215 @@
+//! Two results to a table of both, with what the second is in terms of the first.
+//!
+//! The numbers are those that thresholds can be about, so that a line of it can be made into a
+//! gate.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::merge::differing;
+use super::{Report, ThresholdReport, escape, units};
+use crate::exit::Exit;
+use crate::metrics::Metric;
+use crate::threshold::{Counter, Rated, Statistic, Subject, Threshold};
+use crate::verdict::State;
+
+const LINE_WIDTH: usize = 100;
+/// Differences of the configurations that are shown.
+const DIFFERENCES_MAX: usize = 10;
+
+/// What two results have in common and what not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DiffReport {
+    /// The files.
+    pub before: String,
+    /// The files.
+    pub after: String,
+    /// Where what was asked for differs: path, before, after, as JSON has them.
+    pub differences: Vec<(String, String, String)>,
+    /// The verdicts: before, after.
+    pub verdicts: (String, String),
+    /// Numbers that either has.
+    pub rows: Vec<DiffRow>,
+    /// What was asked of the ratios.
+    pub thresholds: Vec<ThresholdReport>,
+}
+
+/// A number of both results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DiffRow {
+    /// As a threshold names it.
+    pub name: String,
+    /// What it is a number of, as in thresholds.
+    pub unit: String,
+    /// Before; `null` is no data.
+    pub before: Option<f64>,
+    /// After.
+    pub after: Option<f64>,
+    /// After in terms of before; `null` also where before is 0 and after is not.
+    pub ratio: Option<f64>,
+}
+
+impl DiffReport {
+    /// Compares two results, each with its name.
+    #[must_use]
+    pub fn new(
+        (before_name, before): (&str, &Report),
+        (after_name, after): (&str, &Report),
+        thresholds: &[Threshold],
+    ) -> Self {
+        let row = |(name, subject): (String, Subject)| {
+            let (left, right) = (subject.measure(before), subject.measure(after));
+            (left.is_some() || right.is_some()).then(|| DiffRow {
+                name,
+                unit: subject.unit().name().into(),
+                before: left,
+                after: right,
+                ratio: subject.ratio(before, after).filter(|ratio| ratio.is_finite()),
+            })
+        };
+        Self {
+            before: before_name.into(),
+            after: after_name.into(),
+            differences: differences(before, after),
+            verdicts: (before.verdict.state.clone(), after.verdict.state.clone()),
+            rows: subjects().into_iter().filter_map(row).collect(),
+            thresholds: thresholds
+                .iter()
+                .map(|threshold| threshold.judge_ratio(before, after))
+                .collect(),
+        }
+    }
+
+    /// The exit code: a saturated client can't say that a server got slower.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        let saturated = State::Saturated.name();
+        if self.thresholds.iter().all(|threshold| threshold.is_passed) {
+            Exit::Ok
+        } else if self.verdicts.0 == saturated || self.verdicts.1 == saturated {
+            Exit::NotValid
+        } else {
+            Exit::Threshold
+        }
+    }
+}
+
+/// Everything that is compared, in the order of a connection's life.
+fn subjects() -> Vec<(String, Subject)> {
+    let mut subjects = Vec::new();
+    for rated in Rated::ALL {
+        subjects.push((rated.name().to_owned(), Subject::Rate(rated)));
+    }
+    for counter in Counter::ALL {
+        subjects.push((counter.name().to_owned(), Subject::Count(counter)));
+    }
+    for metric in Metric::ALL {
+        for (name, statistic) in [
+            ("p50", Statistic::Percentile(50.0)),
+            ("p99", Statistic::Percentile(99.0)),
+            ("p99.9", Statistic::Percentile(99.9)),
+            ("max", Statistic::Max),
+            ("mean", Statistic::Mean),
+        ] {
+            let name = format!("{}.{name}", metric.name());
+            subjects.push((name, Subject::Time(Some(metric), statistic)));
+        }
+    }
+    subjects
+}
+
+/// Where what was asked for differs.
+fn differences(before: &Report, after: &Report) -> Vec<(String, String, String)> {
+    let [left, right] = [before, after].map(|report| {
+        serde_json::json!({
+            "command": report.command,
+            "version": report.generator.version,
+            "url": report.target.url,
+            "config": report.config,
+            "host": report.host,
+        })
+    });
+    // Times of day are never the same.
+    let ignored = ["config.start_at_unix_ms", "config.labels"];
+    let mut found = differing(&left, &right);
+    found.retain(|(path, _, _)| !ignored.iter().any(|ignored| path.starts_with(ignored)));
+    found
+}
+
+impl fmt::Display for DiffReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |text: &str| escape::control(text, LINE_WIDTH);
+        writeln!(f, " before   {}   {}", shown(&self.before), shown(&self.verdicts.0))?;
+        writeln!(f, " after    {}   {}", shown(&self.after), shown(&self.verdicts.1))?;
+        for (path, left, right) in self.differences.iter().take(DIFFERENCES_MAX) {
+            writeln!(f, " differs  {path}: {left} -> {right}")?;
+        }
+        let more = self.differences.len().saturating_sub(DIFFERENCES_MAX);
+        if more > 0 {
+            writeln!(f, " differs  and {more} more, in -o json")?;
+        }
+        writeln!(f, "  {:<28}{:>12}{:>12}{:>10}", "", "before", "after", "ratio")?;
+        for row in &self.rows {
+            let [before, after] =
+                [row.before, row.after].map(|number| units::number(number, &row.unit));
+            let ratio = match (row.ratio, row.before, row.after) {
+                (Some(ratio), _, _) => format!("{ratio:.3}x"),
+                (None, Some(_), Some(_)) => "new".into(),
+                _ => "-".into(),
+            };
+            writeln!(f, "  {:<28}{before:>12}{after:>12}{ratio:>10}", row.name)?;
+        }
+        for threshold in &self.thresholds {
+            let outcome = if threshold.is_passed { "PASS" } else { "FAIL" };
+            writeln!(f, " {outcome} {} ({})", shown(&threshold.expression), threshold.shown())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn diff(thresholds: &[&str], change: impl FnOnce(&mut Report)) -> DiffReport {
+        let (before, mut after) = (sample(), sample());
+        change(&mut after);
+        let thresholds: Vec<_> =
+            thresholds.iter().map(|text| Threshold::parse_ratio(text).unwrap()).collect();
+        DiffReport::new(("a", &before), ("b", &after), &thresholds)
+    }
+
+    #[test]
+    fn the_same_is_once_itself() {
+        let diff = diff(&["rtt.p99<=1", "failed<=1x"], |_| {});
+        assert!(diff.rows.iter().all(|row| row.ratio == Some(1.0)), "{diff:?}");
+        assert_eq!((diff.differences.len(), diff.exit()), (0, Exit::Ok));
+    }
+
+    #[test]
+    fn what_changed_and_whether_it_may() {
+        let change = |report: &mut Report| {
+            report.messages.as_mut().unwrap().achieved_per_s *= 0.5;
+            report.messages.as_mut().unwrap().measured.lost = 2;
+            report.config.pipeline = Some(9);
+        };
+        let slower = diff(&["achieved>=90%"], change);
+        assert_eq!(slower.exit(), Exit::Threshold);
+        assert_eq!(slower.differences, [("config.pipeline".into(), "1".into(), "9".into())]);
+        let text = slower.to_string();
+        assert!(text.contains(" differs  config.pipeline: 1 -> 9\n"), "{text}");
+        assert!(text.contains("0.500x\n"), "{text}");
+        assert!(text.contains(" FAIL achieved>=90% (0.500x)\n"), "{text}");
+        assert!(text.lines().any(|line| line.contains("lost") && line.ends_with("new")), "{text}");
+        assert_eq!(diff(&["achieved>=0.5x"], change).exit(), Exit::Ok);
+        assert_eq!(diff(&["lost<2"], change).exit(), Exit::Threshold, "from none to some");
+        assert_eq!(diff(&["connect.tcp.p99<2"], change).exit(), Exit::Threshold, "no data");
+        let saturated = diff(&["achieved>=90%"], |report| {
+            change(report);
+            report.verdict.state = "saturated".into();
+        });
+        assert_eq!(saturated.exit(), Exit::NotValid);
+    }
+}

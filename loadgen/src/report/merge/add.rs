@@ -1,0 +1,310 @@
+//! A segment's numbers added to another's, field by field: whoever adds a field to the report is
+//! told by the compiler to say here how it adds up.
+
+use crate::report::hold::{DropReport, HoldReport, PingReport};
+use crate::report::push::PushReport;
+use crate::report::{
+    AgreedReport, Bytes, Client, ClosingReport, ConfigReport, Connections, DeflateReport,
+    ErrorReport, Messages, Report, SpanReport, TargetReport, TlsReport, UrlReport, VolumeReport,
+};
+
+/// Adds what simply adds up. What needs all segments at once is the caller's.
+pub(super) fn add(whole: &mut Report, part: &Report) {
+    let Report {
+        schema_version: _,     // the same in all
+        generator: _,          // the same in all
+        command: _,            // the same in all
+        started_at_unix_ms: _, // the earliest: the caller's
+        is_interrupted,
+        config,
+        target,
+        host: _,   // stays with each part
+        phases: _, // the caller's
+        connections,
+        messages,
+        hold,
+        push,
+        deflate,
+        bytes,
+        errors,
+        closings,
+        histogram_bounds: _, // the same in all
+        histograms: _,       // the caller's
+        time_series: _,      // the caller's
+        client,
+        imbalances: _, // the caller's, as all that follow
+        verdict: _,
+        outcome: _,
+        thresholds: _,
+        merged: _,
+    } = part;
+    whole.is_interrupted |= is_interrupted;
+    add_config(&mut whole.config, config);
+    add_target(&mut whole.target, target);
+    add_connections(&mut whole.connections, connections);
+    if let (Some(whole), Some(messages)) = (&mut whole.messages, messages) {
+        add_messages(whole, messages);
+    }
+    if let (Some(whole), Some(hold)) = (&mut whole.hold, hold) {
+        add_hold(whole, hold);
+    }
+    if let (Some(whole), Some(push)) = (&mut whole.push, push) {
+        add_push(whole, push);
+    }
+    if let (Some(whole), Some(deflate)) = (&mut whole.deflate, deflate) {
+        add_deflate(whole, deflate);
+    }
+    let Bytes { sent, received } = bytes;
+    add_count(&mut whole.bytes.sent, *sent);
+    add_count(&mut whole.bytes.received, *received);
+    for error in errors {
+        add_error(&mut whole.errors, error);
+    }
+    for closing in closings {
+        add_closing(&mut whole.closings, closing);
+    }
+    add_client(&mut whole.client, client);
+}
+
+/// Saturates: a file can say anything.
+fn add_count(whole: &mut u64, part: u64) {
+    *whole = whole.saturating_add(part);
+}
+
+/// What both know is added or compared; what one doesn't know, nobody does.
+fn both(one: Option<u64>, other: Option<u64>, of: impl Fn(u64, u64) -> u64) -> Option<u64> {
+    one.zip(other).map(|(one, other)| of(one, other))
+}
+
+/// All that is of the whole run is the same in all parts.
+fn add_config(whole: &mut ConfigReport, part: &ConfigReport) {
+    add_count(&mut whole.threads, part.threads);
+    for label in &part.labels {
+        if !whole.labels.contains(label) {
+            whole.labels.push(label.clone());
+        }
+    }
+}
+
+fn add_target(whole: &mut TargetReport, part: &TargetReport) {
+    let TargetReport { url: _, is_embedded: _, addresses, dns_ns, urls, tls } = part;
+    add_addresses(&mut whole.addresses, addresses);
+    whole.dns_ns = whole.dns_ns.max(*dns_ns);
+    // The same URLs in the same order, which has been seen to.
+    for (whole, part) in whole.urls.iter_mut().zip(urls) {
+        let UrlReport { url: _, addresses, dns_ns, attempted, established, completed, messages } =
+            part;
+        add_addresses(&mut whole.addresses, addresses);
+        whole.dns_ns = whole.dns_ns.max(*dns_ns);
+        add_count(&mut whole.attempted, *attempted);
+        add_count(&mut whole.established, *established);
+        add_count(&mut whole.completed, *completed);
+        add_count(&mut whole.messages, *messages);
+    }
+    for TlsReport { version, cipher, count } in tls {
+        let is_it = |own: &&mut TlsReport| own.version == *version && own.cipher == *cipher;
+        match whole.tls.iter_mut().find(is_it) {
+            Some(own) => add_count(&mut own.count, *count),
+            None => whole.tls.push(TlsReport {
+                version: version.clone(),
+                cipher: cipher.clone(),
+                count: *count,
+            }),
+        }
+    }
+}
+
+fn add_addresses(whole: &mut Vec<String>, part: &[String]) {
+    for address in part {
+        if !whole.contains(address) {
+            whole.push(address.clone());
+        }
+    }
+}
+
+fn add_connections(whole: &mut Connections, part: &Connections) {
+    let Connections { attempted, established, completed, failed, opened, opened_per_s: _ } = part;
+    add_count(&mut whole.attempted, *attempted);
+    add_count(&mut whole.established, *established);
+    add_count(&mut whole.completed, *completed);
+    add_count(&mut whole.failed, *failed);
+    add_count(&mut whole.opened, *opened);
+}
+
+fn add_messages(whole: &mut Messages, part: &Messages) {
+    let Messages {
+        offered_per_s,
+        achieved_per_s: _, // of the sum
+        arrived,
+        measured,
+        warmup,
+        duplicated,
+        unexpected,
+        pings,
+    } = part;
+    whole.offered_per_s = whole.offered_per_s.zip(*offered_per_s).map(|(whole, part)| whole + part);
+    add_count(&mut whole.arrived, *arrived);
+    add_span(&mut whole.measured, measured);
+    add_span(&mut whole.warmup, warmup);
+    add_count(&mut whole.duplicated, *duplicated);
+    add_count(&mut whole.unexpected, *unexpected);
+    add_count(&mut whole.pings, *pings);
+}
+
+fn add_span(whole: &mut SpanReport, part: &SpanReport) {
+    let SpanReport {
+        sent,
+        received,
+        altered,
+        lost,
+        reordered,
+        unsent_closed,
+        unsent_backlog,
+        unsent_late,
+    } = part;
+    add_count(&mut whole.sent, *sent);
+    add_count(&mut whole.received, *received);
+    add_count(&mut whole.altered, *altered);
+    add_count(&mut whole.lost, *lost);
+    add_count(&mut whole.reordered, *reordered);
+    add_count(&mut whole.unsent_closed, *unsent_closed);
+    add_count(&mut whole.unsent_backlog, *unsent_backlog);
+    add_count(&mut whole.unsent_late, *unsent_late);
+}
+
+fn add_hold(whole: &mut HoldReport, part: &HoldReport) {
+    let HoldReport { held, dropped, drops, pings } = part;
+    add_count(&mut whole.held, *held);
+    add_count(&mut whole.dropped, *dropped);
+    for drop in drops {
+        let is_it = |own: &&mut DropReport| own.phase == drop.phase && own.code == drop.code;
+        match whole.drops.iter_mut().find(is_it) {
+            Some(own) => {
+                add_count(&mut own.count, drop.count);
+                own.first_ns = own.first_ns.min(drop.first_ns);
+                own.last_ns = own.last_ns.max(drop.last_ns);
+            }
+            None => whole.drops.push(drop.clone()),
+        }
+    }
+    if let (Some(whole), Some(pings)) = (&mut whole.pings, pings) {
+        add_pings(whole, pings);
+    }
+}
+
+fn add_pings(whole: &mut PingReport, part: &PingReport) {
+    let PingReport {
+        interval_ns: _, // the same in all
+        sent,
+        pongs,
+        superseded,
+        missing,
+        unsolicited,
+        unsent_closed,
+        unsent_backlog,
+    } = part;
+    add_count(&mut whole.sent, *sent);
+    add_count(&mut whole.pongs, *pongs);
+    add_count(&mut whole.superseded, *superseded);
+    add_count(&mut whole.missing, *missing);
+    add_count(&mut whole.unsolicited, *unsolicited);
+    add_count(&mut whole.unsent_closed, *unsent_closed);
+    add_count(&mut whole.unsent_backlog, *unsent_backlog);
+}
+
+fn add_push(whole: &mut PushReport, part: &PushReport) {
+    let PushReport {
+        received,
+        received_per_s: _, // of the sum
+        outside,
+        in_order,
+        reordered,
+        duplicated,
+        stale,
+        foreign,
+        lost,
+        early,
+        clock: _, // the same in all
+    } = part;
+    add_count(&mut whole.received, *received);
+    add_count(&mut whole.outside, *outside);
+    add_count(&mut whole.in_order, *in_order);
+    add_count(&mut whole.reordered, *reordered);
+    add_count(&mut whole.duplicated, *duplicated);
+    add_count(&mut whole.stale, *stale);
+    add_count(&mut whole.foreign, *foreign);
+    add_count(&mut whole.lost, *lost);
+    add_count(&mut whole.early, *early);
+}
+
+fn add_deflate(whole: &mut DeflateReport, part: &DeflateReport) {
+    let DeflateReport {
+        offered: _, // asked for in the same way by all, as what follows
+        level: _,
+        size_min: _,
+        is_required: _,
+        agreed,
+        declined,
+        sent,
+        received,
+    } = part;
+    for AgreedReport { parameters, count } in agreed {
+        match whole.agreed.iter_mut().find(|own| own.parameters == *parameters) {
+            Some(own) => add_count(&mut own.count, *count),
+            None => {
+                whole.agreed.push(AgreedReport { parameters: parameters.clone(), count: *count });
+            }
+        }
+    }
+    whole.agreed.sort_by(|one, other| {
+        other.count.cmp(&one.count).then_with(|| one.parameters.cmp(&other.parameters))
+    });
+    add_count(&mut whole.declined, *declined);
+    add_volume(&mut whole.sent, *sent);
+    add_volume(&mut whole.received, *received);
+}
+
+fn add_volume(whole: &mut VolumeReport, part: VolumeReport) {
+    let VolumeReport { payload_bytes, wire_bytes } = part;
+    add_count(&mut whole.payload_bytes, payload_bytes);
+    add_count(&mut whole.wire_bytes, wire_bytes);
+}
+
+/// The first sample of a kind is kept.
+fn add_error(whole: &mut Vec<ErrorReport>, part: &ErrorReport) {
+    let is_it = |error: &&mut ErrorReport| error.phase == part.phase && error.code == part.code;
+    match whole.iter_mut().find(is_it) {
+        Some(error) => add_count(&mut error.count, part.count),
+        None => whole.push(part.clone()),
+    }
+}
+
+fn add_closing(whole: &mut Vec<ClosingReport>, part: &ClosingReport) {
+    let key = |closing: &ClosingReport| (closing.by.clone(), closing.code, closing.is_clean);
+    if let Some(closing) = whole.iter_mut().find(|closing| key(closing) == key(part)) {
+        add_count(&mut closing.count, part.count);
+    } else {
+        let place = whole.partition_point(|closing| key(closing) < key(part));
+        whole.insert(place, part.clone());
+    }
+}
+
+fn add_client(whole: &mut Client, part: &Client) {
+    let Client {
+        cpu_share,
+        process_cpu_ns,
+        busiest_share,
+        workers,
+        rss_max,
+        rss_per_connection,
+        pause_max_ns,
+    } = part;
+    whole.cpu_share += cpu_share;
+    add_count(&mut whole.process_cpu_ns, *process_cpu_ns);
+    whole.busiest_share = whole.busiest_share.max(*busiest_share);
+    whole.workers.extend(workers.iter().cloned());
+    whole.rss_max = both(whole.rss_max, *rss_max, u64::saturating_add);
+    // Of the segment in which it was most.
+    whole.rss_per_connection = both(whole.rss_per_connection, *rss_per_connection, u64::max);
+    whole.pause_max_ns = whole.pause_max_ns.max(*pause_max_ns);
+}

@@ -1,0 +1,462 @@
+//! The results of a run's segments to the result of the run.
+//!
+//! Nothing is estimated: counters and histogram slots are added, times are put on one axis by the
+//! wall clocks of the segments, and what can't be added is refused. So the result is that of one
+//! process that had done it all, as far as there can be one: what each machine was like stays with
+//! each part.
+
+mod add;
+mod timeline;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    HistogramReport, HostReport, Interval, OutcomeReport, Phases, Report, SegmentReport,
+    VerdictReport, build, units,
+};
+use crate::metrics::{Distribution, Metric};
+use crate::verdict::State;
+
+/// How far apart the segments may begin to measure, as a share of the measured time.
+const OUT_OF_STEP: f64 = 0.01;
+/// Bytes of a value that are shown where two differ.
+const VALUE_LEN_MAX: usize = 60;
+
+/// What a merged result is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MergedReport {
+    /// Segments of the run.
+    pub of: u64,
+    /// Those that were not there.
+    pub missing: Vec<u64>,
+    /// Those that were.
+    pub parts: Vec<PartReport>,
+}
+
+/// What a segment was like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PartReport {
+    /// Its result file.
+    pub file: String,
+    /// Which it is, from 1 on.
+    pub segment: u64,
+    /// Its begin, in milliseconds since 1970, by its own clock.
+    pub started_at_unix_ms: u64,
+    /// Its worker threads.
+    pub threads: u64,
+    /// Its machine.
+    pub host: HostReport,
+    /// When each of its phases began and ended, after its own begin.
+    pub phases: Phases,
+    /// Connections established.
+    pub established: u64,
+    /// Echoes received in its measured time.
+    pub received: Option<u64>,
+    /// Whether its measurement can be trusted.
+    pub verdict: VerdictReport,
+    /// Whether it did all it should.
+    pub outcome: OutcomeReport,
+}
+
+/// A result, and the file that it is from.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The file's name, without control characters.
+    pub name: String,
+    /// The result of a segment.
+    pub report: Report,
+}
+
+/// Makes one result of those of segments.
+///
+/// # Errors
+/// One line: what can't be merged, and in which files.
+pub fn merge(mut parts: Vec<Part>) -> Result<Report, String> {
+    let segments = segments(&parts)?;
+    let first = parts.first().ok_or("nothing to merge; name the segments' result files")?;
+    for other in &parts[1..] {
+        if let Some(difference) = difference(first, other) {
+            return Err(difference);
+        }
+    }
+    let of = segments.first().map_or(0, |segment| segment.of);
+    parts.sort_by_key(|part| part.report.config.segment.map(|segment| segment.index));
+    let missing: Vec<u64> =
+        (1..=of).filter(|&index| segments.iter().all(|segment| segment.index != index)).collect();
+    Ok(merged(&parts, of, missing))
+}
+
+/// Which segments there are, each once and all of the same run's number.
+fn segments(parts: &[Part]) -> Result<Vec<SegmentReport>, String> {
+    let mut found: Vec<(SegmentReport, &str)> = Vec::new();
+    for Part { name, report } in parts {
+        if report.merged.is_some() {
+            return Err(format!("{name} is merged already; merge the segments' own files"));
+        }
+        let Some(segment) = report.config.segment else {
+            return Err(format!(
+                "{name} is a run of its own and no segment; what is to be merged is run with \
+                 --segment i/N"
+            ));
+        };
+        if let Some((other, at)) = found.first().filter(|(other, _)| other.of != segment.of) {
+            return Err(format!(
+                "{at} is one of {} segments and {name} one of {}",
+                other.of, segment.of
+            ));
+        }
+        if let Some((_, at)) = found.iter().find(|(other, _)| *other == segment) {
+            return Err(format!("segment {segment} is in {at} and in {name}"));
+        }
+        found.push((segment, name));
+    }
+    Ok(found.into_iter().map(|(segment, _)| segment).collect())
+}
+
+/// What must be the same in all parts, and isn't.
+fn difference(one: &Part, other: &Part) -> Option<String> {
+    let [left, right] = [one, other].map(|part| comparable(&part.report));
+    let (path, left, right) = differing(&left, &right).into_iter().next()?;
+    Some(format!("{path} is {left} in {}, and {right} in {}", one.name, other.name))
+}
+
+/// What must be the same in all parts.
+fn comparable(report: &Report) -> Value {
+    let mut config = serde_json::to_value(&report.config).unwrap_or_default();
+    if let Some(config) = config.as_object_mut() {
+        // A segment's own, or its machine's.
+        for own in ["segment", "threads", "labels", "start_at_unix_ms"] {
+            config.remove(own);
+        }
+        if let Some(network) = config.get_mut("network").and_then(Value::as_object_mut) {
+            network.remove("source_ips");
+        }
+    }
+    serde_json::json!({
+        "schema_version": report.schema_version,
+        "generator": report.generator,
+        "command": report.command,
+        "is_embedded": report.target.is_embedded,
+        "urls": report.target.urls.iter().map(|url| &url.url).collect::<Vec<_>>(),
+        "histogram_bounds": report.histogram_bounds,
+        "interval_ns": report.time_series.interval_ns,
+        "config": config,
+    })
+}
+
+/// Every difference: its path, and the two values, as JSON has them: nothing in them drives a
+/// terminal.
+pub(super) fn differing(left: &Value, right: &Value) -> Vec<(String, String, String)> {
+    let mut found = Vec::new();
+    collect(left, right, String::new(), &mut found);
+    found
+}
+
+fn collect(left: &Value, right: &Value, path: String, found: &mut Vec<(String, String, String)>) {
+    if left == right {
+        return;
+    }
+    if let (Value::Object(left), Value::Object(right)) = (left, right) {
+        for (name, left) in left {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            collect(left, right.get(name).unwrap_or(&Value::Null), path, found);
+        }
+        return;
+    }
+    let shown = |value: &Value| super::escape::control(&value.to_string(), VALUE_LEN_MAX);
+    found.push((path, shown(left), shown(right)));
+}
+
+fn merged(parts: &[Part], of: u64, missing: Vec<u64>) -> Report {
+    let begin_ms = parts.iter().map(|part| part.report.started_at_unix_ms).min().unwrap_or(0);
+    let offset_ns = |report: &Report| (report.started_at_unix_ms - begin_ms) * 1_000_000;
+    let mut whole = parts[0].report.clone();
+    for part in &parts[1..] {
+        add::add(&mut whole, &part.report);
+    }
+    whole.started_at_unix_ms = begin_ms;
+    whole.config.segment = None;
+    whole.histograms = histograms(parts);
+    whole.phases = phases(parts, offset_ns);
+    whole.time_series = timeline::merge(parts, offset_ns);
+    whole.imbalances = from_each(parts, |report| report.imbalances.clone());
+    whole.verdict = verdict(parts, &missing, offset_ns);
+    whole.merged =
+        Some(MergedReport { of, missing, parts: parts.iter().map(part_report).collect() });
+    build::rates(&mut whole);
+    whole.judge(&[]);
+    whole
+}
+
+fn part_report(part: &Part) -> PartReport {
+    let report = &part.report;
+    PartReport {
+        file: part.name.clone(),
+        segment: report.config.segment.map_or(0, |segment| segment.index),
+        started_at_unix_ms: report.started_at_unix_ms,
+        threads: report.config.threads,
+        host: report.host.clone(),
+        phases: report.phases.clone(),
+        established: report.connections.established,
+        received: report.messages.as_ref().map(|messages| messages.measured.received),
+        verdict: report.verdict.clone(),
+        outcome: report.outcome.clone(),
+    }
+}
+
+/// Lines of all parts, each with the segment that it is from.
+fn from_each(parts: &[Part], lines: impl Fn(&Report) -> Vec<String>) -> Vec<String> {
+    let named = |part: &Part| {
+        let segment = part.report.config.segment.map(|segment| segment.to_string());
+        let segment = segment.unwrap_or_default();
+        let lines = lines(&part.report).into_iter();
+        lines.map(|line| format!("segment {segment}: {line}")).collect::<Vec<_>>()
+    };
+    parts.iter().flat_map(named).collect()
+}
+
+/// Slot by slot.
+fn histograms(parts: &[Part]) -> Vec<HistogramReport> {
+    let of = |metric: Metric| {
+        let mut found = parts.iter().filter_map(|part| part.report.histogram(metric)).peekable();
+        found.peek()?;
+        let mut sum = Distribution::new();
+        // Whatever can't be read has been refused with its file.
+        for distribution in found.filter_map(|histogram| histogram.distribution().ok()) {
+            sum.add(&distribution);
+        }
+        Some(HistogramReport::new(metric, &sum))
+    };
+    Metric::ALL.into_iter().filter_map(of).collect()
+}
+
+/// The earliest begin and the latest end.
+fn phases(parts: &[Part], offset_ns: impl Fn(&Report) -> u64) -> Phases {
+    let of = |phase: fn(&Phases) -> Option<Interval>| {
+        let moved = parts.iter().filter_map(|part| {
+            let offset_ns = offset_ns(&part.report);
+            let Interval { begin_ns, end_ns } = phase(&part.report.phases)?;
+            Some(Interval { begin_ns: begin_ns + offset_ns, end_ns: end_ns + offset_ns })
+        });
+        moved.reduce(|one, other| Interval {
+            begin_ns: one.begin_ns.min(other.begin_ns),
+            end_ns: one.end_ns.max(other.end_ns),
+        })
+    };
+    Phases {
+        ramp: of(|phases| phases.ramp),
+        warmup: of(|phases| phases.warmup),
+        measured: of(|phases| phases.measured),
+        drain: of(|phases| phases.drain),
+        close: of(|phases| phases.close),
+    }
+}
+
+/// The worst of all, with every reason.
+fn verdict(parts: &[Part], missing: &[u64], offset_ns: impl Fn(&Report) -> u64) -> VerdictReport {
+    let states = [State::Valid, State::Degraded, State::Saturated];
+    let of_part = |part: &Part| {
+        let found = states.into_iter().find(|state| state.name() == part.report.verdict.state);
+        found.unwrap_or(State::Degraded)
+    };
+    let mut state = parts.iter().map(of_part).max().unwrap_or(State::Degraded);
+    let mut reasons = from_each(parts, |report| report.verdict.reasons.clone());
+    let of = parts[0].report.config.segment.map_or(0, |segment| segment.of);
+    for index in missing {
+        state = state.max(State::Degraded);
+        reasons
+            .push(format!("segment {index}/{of} is missing: its part of the run is in no number"));
+    }
+    let measured: Vec<_> = parts
+        .iter()
+        .filter_map(|part| {
+            let measured = part.report.phases.measured?;
+            Some((measured.begin_ns + offset_ns(&part.report), measured.length_ns()))
+        })
+        .collect();
+    let begins = || measured.iter().map(|(begin_ns, _)| *begin_ns);
+    let apart_ns = begins().max().unwrap_or(0) - begins().min().unwrap_or(0);
+    let longest_ns = measured.iter().map(|(_, length_ns)| *length_ns).max().unwrap_or(0);
+    #[expect(clippy::cast_precision_loss, reason = "a share to three digits")]
+    let is_out_of_step = apart_ns as f64 > longest_ns as f64 * OUT_OF_STEP;
+    if is_out_of_step {
+        state = state.max(State::Degraded);
+        reasons.push(format!(
+            "the segments were out of step: they began to measure up to {} apart, so rates are too \
+             low; use the same --start-at and --ramp for all",
+            units::duration(apart_ns)
+        ));
+    }
+    VerdictReport { state: state.name().into(), reasons }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{ClosingReport, ErrorReport, Label, sample_of};
+
+    fn part(index: u64, of: u64) -> Part {
+        let line = format!("run ws://h/ -c 20 -t 1 -d 1s --seed 7 --segment {index}/{of}");
+        Part { name: format!("{index}.json"), report: sample_of(&line) }
+    }
+
+    fn all(of: u64) -> Vec<Part> {
+        (1..=of).map(|index| part(index, of)).collect()
+    }
+
+    /// Durations of every order of magnitude, some out of range.
+    fn durations() -> impl Iterator<Item = u64> {
+        let wide = (0..20_000_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (n % 60));
+        wide.chain([0, 1, 600_000_000_000, u64::MAX])
+    }
+
+    #[test]
+    fn ten_segments_have_the_histogram_of_one_slot_by_slot() {
+        let mut whole = Distribution::new();
+        let mut shares = vec![Distribution::new(); 10];
+        for (place, ns) in durations().enumerate() {
+            whole.record(ns);
+            shares[place * 7 % 10].record(ns);
+        }
+        let mut parts = all(10);
+        for (part, share) in parts.iter_mut().zip(&shares) {
+            part.report.histograms = vec![HistogramReport::new(Metric::RttService, share)];
+        }
+        parts.reverse(); // whatever the order of the files
+        let merged = merge(parts).unwrap();
+        assert_eq!(merged.histograms, [HistogramReport::new(Metric::RttService, &whole)]);
+        assert!(whole.below() > 0 && whole.above() > 0);
+    }
+
+    #[test]
+    fn counters_are_added_and_what_is_of_the_whole_stays() {
+        let mut parts = all(3);
+        for (place, part) in parts.iter_mut().enumerate() {
+            let n = place as u64 + 1;
+            let report = &mut part.report;
+            report.connections.failed = n;
+            report.connections.attempted += n;
+            report.closings.push(ClosingReport {
+                by: "server".into(),
+                code: 1000 + u16::try_from(n).unwrap() / 2,
+                is_clean: false,
+                count: n,
+            });
+            report.errors = vec![ErrorReport {
+                phase: "tcp".into(),
+                code: if n == 2 { "refused".into() } else { "reset".into() },
+                count: n,
+                sample: format!("the {n}th"),
+            }];
+            report.config.labels = vec![Label { key: "host".into(), value: n.to_string() }];
+        }
+        let one = parts[0].report.clone();
+        let merged = merge(parts).unwrap();
+        let counts = &merged.connections;
+        assert_eq!((counts.attempted, counts.established, counts.failed), (12, 6, 6));
+        assert_eq!(merged.messages.as_ref().unwrap().measured.sent, 12);
+        assert_eq!(merged.bytes.sent, 3_000);
+        assert_eq!((merged.config.connections, merged.config.segment), (20, None));
+        assert_eq!((merged.config.threads, merged.config.labels.len()), (3, 3));
+        assert_eq!(merged.client.workers.len(), 3);
+        let errors: Vec<_> = merged
+            .errors
+            .iter()
+            .map(|error| (error.code.as_str(), error.count, error.sample.as_str()))
+            .collect();
+        assert_eq!(errors, [("reset", 4, "the 1th"), ("refused", 2, "the 2th")]);
+        let closings: Vec<_> =
+            merged.closings.iter().map(|closing| (closing.code, closing.count)).collect();
+        assert_eq!(closings, [(1000, 6), (1000, 1), (1001, 5)]);
+        let of_one = one.messages.as_ref().unwrap().achieved_per_s;
+        let achieved = merged.messages.as_ref().unwrap().achieved_per_s;
+        assert!((achieved - 3.0 * of_one).abs() < 1e-6, "{achieved} {of_one}");
+        assert!(merged.outcome.reasons.iter().any(|why| why.contains("6 connections failed")));
+        assert!(merged.imbalances.is_empty());
+    }
+
+    #[test]
+    fn the_worst_verdict_counts_and_every_reason_names_its_segment() {
+        let mut parts = all(3);
+        parts[1].report.verdict =
+            VerdictReport { state: "degraded".into(), reasons: vec!["busy".into()] };
+        assert_eq!(merge(parts.clone()).unwrap().verdict.reasons, ["segment 2/3: busy"]);
+        parts[2].report.verdict =
+            VerdictReport { state: "saturated".into(), reasons: vec!["late".into()] };
+        let merged = merge(parts).unwrap();
+        assert_eq!(merged.verdict.state, "saturated");
+        assert_eq!(merged.verdict.reasons, ["segment 2/3: busy", "segment 3/3: late"]);
+    }
+
+    #[test]
+    fn a_missing_segment_degrades_and_fails_nothing() {
+        let mut parts = all(10);
+        parts.remove(2);
+        for part in &mut parts {
+            part.report.connections.attempted = 2;
+        }
+        let merged = merge(parts).unwrap();
+        assert_eq!(merged.verdict.state, "degraded");
+        assert!(merged.verdict.reasons[0].starts_with("segment 3/10 is missing"));
+        assert_eq!(merged.merged.as_ref().unwrap().missing, [3]);
+        assert_eq!(merged.connections_planned(), 18);
+        assert!(merged.outcome.is_ok, "{:?}", merged.outcome);
+    }
+
+    #[test]
+    fn segments_out_of_step_are_put_on_one_axis_and_said() {
+        let mut parts = all(2);
+        parts[1].report.started_at_unix_ms += 500;
+        let merged = merge(parts).unwrap();
+        let measured = merged.phases.measured.unwrap();
+        assert_eq!(measured.length_ns(), 1_500_000_000);
+        assert_eq!(merged.verdict.state, "degraded");
+        assert!(merged.verdict.reasons[0].contains("up to 500 ms apart"), "{:?}", merged.verdict);
+    }
+
+    #[test]
+    fn what_cannot_be_merged_is_refused_with_what_differs() {
+        type Change = fn(&mut Vec<Part>);
+        let rows: [(&str, Change); 12] = [
+            ("nothing to merge", Vec::clear),
+            ("segment 2/3 is in 2.json and in 3.json", |parts| {
+                parts[2].report.config.segment = parts[1].report.config.segment;
+            }),
+            ("1.json is one of 3 segments and 2.json one of 4", |parts| {
+                parts[1].report.config.segment = Some(SegmentReport { index: 2, of: 4 });
+            }),
+            ("2.json is a run of its own and no segment", |parts| {
+                parts[1].report.config.segment = None;
+            }),
+            ("config.seed is 7 in 1.json, and 8 in 3.json", |parts| {
+                parts[2].report.config.seed = 8;
+            }),
+            ("config.connections is 20 in 1.json, and 21", |parts| {
+                parts[2].report.config.connections = 21;
+            }),
+            ("config.payload_digest", |parts| {
+                parts[1].report.config.payload_digest = Some("0".into());
+            }),
+            ("schema_version is 1 in 1.json, and 2", |parts| parts[1].report.schema_version = 2),
+            ("generator.version", |parts| parts[1].report.generator.version = "9".into()),
+            ("histogram_bounds.highest_ns", |parts| {
+                parts[1].report.histogram_bounds.highest_ns = 5;
+            }),
+            ("command is \"run\" in 1.json, and \"\\u{1b}\"", |parts| {
+                parts[1].report.command = "\u{1b}".into();
+            }),
+            ("merged already", |parts| {
+                let whole = merge(parts.clone()).unwrap();
+                parts[0].report.merged = whole.merged;
+            }),
+        ];
+        for (why, change) in rows {
+            let mut parts = all(3);
+            change(&mut parts);
+            let said = merge(parts).unwrap_err();
+            assert!(said.contains(&why.replace("\\u{1b}", "\\u001b")), "{why}: {said}");
+            assert!(!said.contains(char::is_control), "{said}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Saved results to other forms, to one, or to a comparison.
+//!
+//! Files are read before anything is written, so that an output may take an input's place.
+
+use std::io::{self, Write, stdout};
+use std::path::Path;
+
+use crate::cli::{DiffArgs, MergeArgs, ReportArgs};
+use crate::config::{Talk, output};
+use crate::exit::{Exit, Failed};
+use crate::outlet::Outlets;
+use crate::report::diff::DiffReport;
+use crate::report::merge::{Part, merge};
+use crate::report::{Report, escape, load};
+use crate::run::say_outcome;
+
+/// Bytes of a file's name that are shown.
+const NAME_LEN_MAX: usize = 200;
+
+/// `loadgen report`. What the run itself came to is shown, and no reason to fail: only thresholds
+/// that are given here are.
+///
+/// # Errors
+/// [`Failed`] with the file that is no result, or an output that can't be written.
+pub fn report(args: ReportArgs) -> Result<Exit, Failed> {
+    let outputs = output::outputs(args.out.outputs).map_err(Failed::usage)?;
+    let mut report = read(&args.file)?;
+    if args.gate.thresholds.is_empty() {
+        Outlets::open(&outputs)?.write(&report)?;
+        return Ok(Exit::Ok);
+    }
+    report.judge(&args.gate.thresholds);
+    Outlets::open(&outputs)?.write(&report)?;
+    say_outcome(&report, Talk::Notes);
+    Ok(report.exit())
+}
+
+/// `loadgen merge`: ends as the whole run would have ended.
+///
+/// # Errors
+/// [`Failed`] with what can't be merged, or an output that can't be written.
+pub fn merge_files(args: MergeArgs) -> Result<Exit, Failed> {
+    let outputs = output::outputs(args.out.outputs).map_err(Failed::usage)?;
+    let part = |path: &std::path::PathBuf| Ok(Part { name: name(path), report: read(path)? });
+    let parts = args.files.iter().map(part).collect::<Result<_, Failed>>()?;
+    let mut report = merge(parts).map_err(Failed::usage)?;
+    report.judge(&args.gate.thresholds);
+    Outlets::open(&outputs)?.write(&report)?;
+    say_outcome(&report, Talk::Notes);
+    Ok(report.exit())
+}
+
+/// `loadgen diff`.
+///
+/// # Errors
+/// [`Failed`] with the file that is no result.
+pub fn diff(args: &DiffArgs) -> Result<Exit, Failed> {
+    let (before, after) = (read(&args.before)?, read(&args.after)?);
+    let names = (name(&args.before), name(&args.after));
+    let diff = DiffReport::new((&names.0, &before), (&names.1, &after), &args.thresholds);
+    print(&diff, args.json).map_err(|error| {
+        Failed::run(format!("the result could not be written to stdout: {error}"))
+    })?;
+    let failed = diff.thresholds.iter().filter(|threshold| !threshold.is_passed);
+    let failed: Vec<_> = failed
+        .map(|threshold| format!("{} ({})", threshold.expression, threshold.shown()))
+        .collect();
+    if !failed.is_empty() {
+        eprintln!("error: threshold failed: {}", failed.join("; "));
+    }
+    Ok(diff.exit())
+}
+
+fn print(diff: &DiffReport, is_json: bool) -> io::Result<()> {
+    let mut out = stdout().lock();
+    if is_json {
+        serde_json::to_writer_pretty(&mut out, diff)?;
+        writeln!(out)
+    } else {
+        write!(out, "{diff}")
+    }
+}
+
+fn read(path: &Path) -> Result<Report, Failed> {
+    load::load(path).map_err(|why| Failed::usage(format!("{} {why}", name(path))))
+}
+
+fn name(path: &Path) -> String {
+    escape::control(&path.display().to_string(), NAME_LEN_MAX)
+}
