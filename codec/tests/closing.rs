@@ -10,13 +10,20 @@
     reason = "a test may panic, and its tables are written to be read"
 )]
 
+#[cfg(feature = "deflate")]
+mod deflate_support;
 mod support;
 
+use std::num::NonZeroUsize;
+
 use support::{
-    Owned, ROLES, close, close_code, closes_in, connection, feed, frame, outcome_of, text,
+    Owned, ROLES, TestConnection, close, close_code, closes_in, connection, feed, frame,
+    outcome_of, text,
 };
+use wscodec::header::Fin;
 use wscodec::{
-    CloseFrame, FrameError, Message, ProtocolError, ReadyState, Role, SendError, Utf8Error,
+    CloseFrame, Fragment, FrameError, Message, PreparedMessage, ProtocolError, ReadyState, Role,
+    SendError, Utf8Error,
 };
 
 fn close_payload(code: u16, reason: &[u8]) -> Vec<u8> {
@@ -118,6 +125,66 @@ fn s5_5_1_nothing_is_sent_after_a_close() {
         assert_eq!(outcome.replies, b"", "the answer to a Close isn't answered");
         assert_eq!(side.ready_state(), ReadyState::Closed);
         assert!(side.is_clean());
+    }
+}
+
+/// The ways to send, each with what it says.
+fn send_in_every_way(side: &mut TestConnection, out: &mut Vec<u8>) -> Vec<Result<(), SendError>> {
+    let long = "long and long and long and long ".repeat(40);
+    let text = Message::Text(&long);
+    let hundred = NonZeroUsize::new(100).unwrap();
+    let prepared = PreparedMessage::new(text).unwrap();
+    vec![
+        side.send(text, out),
+        side.send(Message::Binary(b""), out),
+        side.send(Message::Pong(b""), out),
+        side.send_uncompressed(text, out),
+        side.send_prepared(&prepared, out),
+        side.send_prepared(&PreparedMessage::new(Message::Ping(b"")).unwrap(), out),
+        side.send_fragment(Fragment::Text(&long), Fin::More, out),
+        side.send_fragment(Fragment::Text(&long), Fin::Final, out),
+        side.send_fragmented(text, hundred, out),
+        side.send_fragmented(Message::Ping(b""), hundred, out),
+        side.close(None, out),
+    ]
+}
+
+fn sides(role: Role) -> Vec<TestConnection> {
+    vec![
+        connection(role),
+        #[cfg(feature = "deflate")]
+        deflate_support::deflating(role),
+    ]
+}
+
+#[test]
+fn s5_5_1_nothing_is_sent_in_any_way_once_it_is_over() {
+    type End = fn(Role, &mut TestConnection);
+    let ends: [(&str, End); 4] = [
+        ("a Close sent", |_, side| side.close(None, &mut Vec::new()).unwrap()),
+        ("a Close received", |role, side| {
+            feed(side, &frame(role, 0x88, b"")).assert_ok(&[Owned::Close(None)]);
+        }),
+        ("a failure", |_, side| assert!(feed(side, &[0x83]).error.is_some())),
+        ("the end of the stream", |_, side| assert!(side.receive_eof().is_err())),
+    ];
+    for role in ROLES {
+        for (what, end) in ends {
+            let open = sides(role).into_iter().map(|side| (side, true));
+            let between = sides(role).into_iter().map(|side| (side, false));
+            for (mut side, is_in_message) in open.chain(between) {
+                if is_in_message {
+                    let first = Fragment::Text("first ");
+                    side.send_fragment(first, Fin::More, &mut Vec::new()).unwrap();
+                }
+                end(role, &mut side);
+                let mut out = Vec::new();
+                for (way, sent) in send_in_every_way(&mut side, &mut out).into_iter().enumerate() {
+                    assert_eq!(sent, Err(SendError::NotOpen), "{role:?}, way {way} after {what}");
+                }
+                assert_eq!(out, b"", "{role:?} after {what}");
+            }
+        }
     }
 }
 
