@@ -6,6 +6,11 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// Longer than a server takes to end; where it is reached, a test has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server that ends with the test.
 pub(crate) struct Served {
@@ -81,6 +86,20 @@ impl Served {
         fs::read_dir(format!("/proc/{}/fd", self.id())).unwrap().count()
     }
 
+    /// Descriptors that are open once none has been closed for a while: connections whose other end
+    /// is gone may take a moment to end.
+    pub(crate) fn settled_descriptors(&self) -> usize {
+        let mut least = (self.descriptors(), Instant::now());
+        while least.1.elapsed() < Duration::from_millis(500) {
+            let open = self.descriptors();
+            if open < least.0 {
+                least = (open, Instant::now());
+            }
+            sleep(Duration::from_millis(10));
+        }
+        least.0
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let id = self.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
@@ -89,6 +108,11 @@ impl Served {
     /// Asks it to end; its exit status, and what it printed on stdout and on stderr.
     pub(crate) fn stop(mut self) -> (ExitStatus, String, String) {
         self.signal("-TERM");
+        let begin = Instant::now();
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(begin.elapsed() < PATIENCE, "the server doesn't end on SIGTERM");
+            sleep(Duration::from_millis(5));
+        }
         let (mut out, mut err) = (String::new(), String::new());
         self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
         self.stderr.read_to_string(&mut err).unwrap();
