@@ -15,7 +15,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rows that must be there: the last number of each letter.
-const ROWS: [(char, usize); 4] = [('R', 41), ('A', 48), ('B', 36), ('C', 28)];
+const ROWS: [(char, usize); 6] = [('R', 41), ('A', 48), ('B', 36), ('C', 28), ('D', 35), ('E', 21)];
+/// Rows that no test holds yet, since what they are about isn't there.
+const AWAITED: [&str; 1] = ["E15"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -61,7 +63,7 @@ fn rows_of(name: &str) -> Vec<String> {
         })
         .filter(|word| {
             let (letter, number) = word.split_at(1);
-            number.len() == 2 && ["r", "a", "b", "c"].contains(&letter)
+            number.len() == 2 && ["r", "a", "b", "c", "d", "e"].contains(&letter)
         })
         .map(str::to_uppercase)
         .collect()
@@ -114,7 +116,8 @@ fn every_row_is_on_the_page_with_a_test() {
         for number in 1..=last {
             let row = format!("{letter}{number:02}");
             let tests = rows.get(&row).unwrap_or_else(|| panic!("row {row} is not on the page"));
-            assert!(!tests.is_empty(), "row {row} names no test");
+            let is_awaited = AWAITED.contains(&row.as_str());
+            assert_eq!(tests.is_empty(), is_awaited, "row {row} names a test, or is awaited");
         }
     }
 }
@@ -137,5 +140,6 @@ fn rows_are_read_from_names_as_they_are_meant() {
     assert_eq!(rows_of("s5_2_a04_lengths"), ["A04"]);
     assert_eq!(rows_of("a_close_that_spans_reads"), [""; 0]);
     assert_eq!(rows_of("g5_every_row"), [""; 0]);
-    assert_eq!(rows_of("e17_a_plain_get"), [""; 0]);
+    assert_eq!(rows_of("e17_a_plain_get"), ["E17"]);
+    assert_eq!(rows_of("g17_whatever"), [""; 0]);
 }

@@ -46,6 +46,13 @@ def call(*command, **options):
     return done.stdout
 
 
+def record(name, rows):
+    """Keeps rows as JSON in the folder that `LOADGEN_INTEROP_RECORD` names, if it does."""
+    if folder := os.environ.get("LOADGEN_INTEROP_RECORD"):
+        lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+        Path(folder, f"{name}.json").write_text(f"[\n{lines}\n]\n")
+
+
 def build(package, *options):
     """Builds a package of this workspace."""
     subprocess.run(["cargo", "build", "--release", "--quiet", "-p", package, *options], cwd=WORKSPACE, check=True)
@@ -299,6 +306,8 @@ class Table:
 
     def finish(self):
         """Prints the table; the exit code of the script."""
+        fields = ("outcome", "name", "took", "notes")
+        record(Path(sys.argv[0]).name, [dict(zip(fields, row, strict=True)) for row in self.rows])
         print(f"\n{self.title}")
         for outcome, name, seconds, notes in self.rows:
             print(f"  {outcome:<8} {name:<44} {seconds:>7}  {notes}")

@@ -20,9 +20,9 @@ use scripted::{
     read_head, run_against, upgrade, wait_for_end,
 };
 
-/// Closing such a socket resets it.
-fn reset(stream: TcpStream) {
-    rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+/// Lets the socket end with a reset when it is closed.
+fn reset(stream: &TcpStream) {
+    rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO)).unwrap();
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn d07_a_reset_at_each_point_has_one_outcome() {
                 let Some((first, payload)) = read_frame(&mut stream) else { return };
                 stream.write_all(&frame(first, &payload)[..bytes - response.len()]).ok();
             }
-            reset(stream);
+            reset(&stream);
         });
         let ran = run_against(&server, &["-c", "3", "-d", "10s", "-s", "64"]);
         let report = ran.report();
@@ -66,7 +66,7 @@ fn d07_a_reset_at_each_point_has_one_outcome() {
 
 #[test]
 fn d07_a_reset_instead_of_a_response_by_one_that_never_reads() {
-    let server = Scripted::start(|stream, _| reset(stream));
+    let server = Scripted::start(|stream, _| reset(&stream));
     let ran = run_against(&server, &["-c", "3", "-d", "10s"]);
     let report = ran.report();
     assert_eq!((ran.code, report.connections.failed), (Some(1), 3), "{:?}", report.errors);
@@ -78,7 +78,7 @@ fn d05_a_body_without_end_is_not_read() {
     let server = Scripted::start(|mut stream, _| {
         read_head(&mut stream);
         let head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n";
-        let body = [b'x'; 65_536];
+        let body = vec![b'x'; 65_536];
         if stream.write_all(head.as_bytes()).is_ok() {
             while stream.write_all(&body).is_ok() {}
         }

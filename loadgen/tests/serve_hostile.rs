@@ -136,7 +136,7 @@ fn e14_five_hundred_garbled_conversations_panic_nobody_and_disturb_nobody() {
         frame(0x01, "t\u{e4}xt".as_bytes()),
         frame(0x89, b"ping"),
         frame(0x80, &[b'x'; 300]),
-        frame(0x82, &[7; 70_000]),
+        frame(0x82, &vec![7; 70_000]),
         close_frame(1000, "bye"),
     ]
     .concat();
