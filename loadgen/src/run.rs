@@ -103,8 +103,8 @@ fn raise_limits(config: &Config, routes: u64) -> Result<Host, Failed> {
     let threads = config.threads.get() as u64;
     let is_embedded = config.is_embedded();
     let demand = Demand {
-        connections: config.connections_here(),
-        accepted: if is_embedded { config.connections_here() } else { 0 },
+        connections: config.connections_of_all(),
+        accepted: if is_embedded { config.connections_of_all() } else { 0 },
         threads: if is_embedded { 2 * threads } else { threads },
         routes,
     };
@@ -123,8 +123,10 @@ fn embed(config: &Config) -> Result<ServerHandle, Failed> {
         _ => Mode::Echo,
     };
     serve.listen.set_port(0);
-    serve.connections_max =
-        usize::try_from(config.connections).unwrap_or(usize::MAX).saturating_mul(2).max(1_024);
+    serve.connections_max = usize::try_from(config.connections_of_all())
+        .unwrap_or(usize::MAX)
+        .saturating_mul(2)
+        .max(1_024);
     serve.limits = crate::worker::limits(config);
     serve.deflate =
         config.request.deflate.map(|offer| Deflate::server().with_level(offer.deflate.level));

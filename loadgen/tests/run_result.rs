@@ -50,6 +50,7 @@ fn results_of_every_kind_follow_the_schema() {
         &["connect", &url, "-c", "2", "--stage", "200ms:50", "--arrivals", "poisson"],
         &["run", &url, "-c", "5", "-R", "9/conn", "--stage", "200ms:0", "-s", "1..99"],
         &["run", &url, "-c", "5", "-d", "200ms", "-m", "{seq}", "--fragment", "2"],
+        &["run", &url, "-c", "9", "-d", "200ms", "--slow", "2:4k", "--bad", "half-open:20%"],
         &["hold", &url, "-c", "5", "-d", "200ms"],
         &["hold", &url, "-c", "5", "-d", "200ms", "--ping-interval", "50ms"],
         &["listen", "-c", "5", "-d", "300ms"],

@@ -4,6 +4,7 @@
 //! Apart from the rest so that a table of argument lists can test it. Whatever is wrong is said in
 //! one line.
 
+mod cohort;
 mod deflate;
 mod doctor;
 mod gate;
@@ -24,6 +25,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Mask, Rate, RateAsked};
 use crate::serve::Mode;
+pub use cohort::CohortArgs;
 pub use deflate::{AcceptArgs, OfferArgs};
 pub use doctor::DoctorArgs;
 pub use gate::GateArgs;
@@ -110,6 +112,9 @@ pub struct RunArgs {
     /// What is in the messages.
     #[command(flatten)]
     pub message: MessageArgs,
+    /// Clients that misbehave.
+    #[command(flatten)]
+    pub cohorts: Box<CohortArgs>,
 }
 
 /// Arguments of `connect`.

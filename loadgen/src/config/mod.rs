@@ -3,6 +3,7 @@
 //! Invariant: a [`Config`] can be run. What could make it impossible or absurd is refused here, in
 //! one line, before anything is connected.
 
+mod cohort;
 mod content;
 mod course;
 pub mod deflate;
@@ -30,6 +31,7 @@ use wscodec::DataKind;
 
 use crate::cli::{ConnectArgs, LoadArgs, RequestArgs, RunArgs};
 use crate::threshold::Threshold;
+pub use cohort::{Cohort, CohortAsked, Conduct};
 pub use content::Content;
 pub use course::{Arrivals, Course, Stage, Stages};
 pub(crate) use network::sources;
@@ -86,6 +88,10 @@ pub struct Config {
     pub connect_rate: Option<Rate>,
     /// How messages, and connections that have a rate, keep to it.
     pub pacing: Pacing,
+    /// How these connections behave.
+    pub conduct: Conduct,
+    /// Others beside them, which misbehave and are in no number of these.
+    pub cohorts: Vec<Cohort>,
     /// Worker threads, at most one for each connection.
     pub threads: NonZeroUsize,
     /// The time that is measured.
@@ -241,8 +247,10 @@ impl Config {
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
-    pub fn of_run(args: RunArgs) -> Result<Self, String> {
-        let connections = args.load.connections;
+    pub fn of_run(mut args: RunArgs) -> Result<Self, String> {
+        let asked = within("-c", args.load.connections, 1, u64::MAX)?;
+        let (connections, cohorts) = cohort::split(&args.cohorts, asked)?;
+        args.load.connections = connections;
         let (mut pacing, rate) = Pacing::new(&args.pace, "-R", args.rate, connections)?;
         let load = pacing::loop_of(&args, &pacing, rate)?;
         let content = Content::new(&args.message)?;
@@ -259,6 +267,7 @@ impl Config {
         pacing.catch_up = bounded("--catch-up", args.catch_up, Duration::ZERO, TIMEOUT_MAX)?;
         let mut config = Self::of_load(scenario, pacing::staged(args.load, &pacing)?)?;
         config.pacing = pacing;
+        config.cohorts = cohorts;
         config.warmup = bounded("-w", args.warmup, Duration::ZERO, DURATION_MAX)?;
         config.drain_timeout =
             bounded("--drain-timeout", args.drain_timeout, Duration::ZERO, TIMEOUT_MAX)?;
@@ -372,6 +381,8 @@ impl Config {
                 .transpose()?,
             connect_rate: args.connect_rate,
             pacing: Pacing::default(),
+            conduct: Conduct::Healthy,
+            cohorts: Vec::new(),
             threads: NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN),
             duration: bounded("-d", duration, Duration::from_millis(1), DURATION_MAX)?,
             warmup: Duration::ZERO,
@@ -576,6 +587,8 @@ mod tests {
             ("run --stage 1s:1M/conn -c 1k", "--stage times -c 1000 is too much"),
             ("run --arrivals poisson", "use it with -R, -C or --stage"),
             ("run -R 5 --catch-up 2h", "--catch-up"),
+            ("run -c 1 --slow 10%:4k", "leave no healthy connection of -c 1"),
+            ("run -c 5 --bad half-open:3 --bad slow-head:2", "leave no healthy connection"),
             ("connect --arrivals poisson", "use it with -C or --stage"),
             ("connect --stage 1s:5 -d 5s", "-d and --stage exclude each other"),
             ("run -m x -s 5", "exclude each other"),

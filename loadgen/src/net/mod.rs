@@ -7,6 +7,7 @@ mod fault;
 mod proxy;
 mod resolve;
 mod route;
+mod slow;
 mod socket;
 mod source;
 mod stream;

@@ -12,6 +12,7 @@ use rustix::net::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::slow::SlowStream;
 use super::tls::TlsStream;
 
 /// A connected stream.
@@ -30,6 +31,8 @@ pub(crate) enum Other {
     Unix(UnixStream),
     /// TLS, on a stream of any kind.
     Tls(Box<TlsStream>),
+    /// Any other, read slowly.
+    Slow(SlowStream),
 }
 
 impl Stream {
@@ -41,6 +44,11 @@ impl Stream {
     /// TLS.
     pub(crate) fn tls(stream: TlsStream) -> Self {
         Self::Other(Box::new(Other::Tls(Box::new(stream))))
+    }
+
+    /// This stream, read at so many bytes a second.
+    pub(crate) fn slowed(self, bytes_per_s: u64) -> Self {
+        Self::Other(Box::new(Other::Slow(SlowStream::new(self, bytes_per_s))))
     }
 
     /// Hands the front of `bytes` to the socket; how many of them it took.
@@ -55,6 +63,7 @@ impl Stream {
             Self::Other(other) => match &mut **other {
                 Other::Unix(stream) => stream.try_write(bytes),
                 Other::Tls(stream) => stream.try_write(bytes),
+                Other::Slow(slow) => slow.stream.try_write(bytes),
             },
         }
     }
@@ -67,6 +76,7 @@ impl Stream {
             Self::Other(other) => match &**other {
                 Other::Unix(stream) => stream.poll_write_ready(cx),
                 Other::Tls(stream) => stream.poll_write_ready(cx),
+                Other::Slow(slow) => slow.stream.poll_write_ready(cx),
             },
         }
     }
@@ -81,6 +91,7 @@ impl Stream {
             Self::Other(other) => match &mut **other {
                 Other::Unix(stream) => shutdown(stream, Shutdown::Write)?,
                 Other::Tls(stream) => stream.end_write()?,
+                Other::Slow(slow) => slow.stream.end_write()?,
             },
         }
         Ok(())
@@ -95,7 +106,7 @@ impl Stream {
             Self::Tcp(stream) => stream.into_std().map(Detached::Tcp),
             Self::Other(other) => match *other {
                 Other::Unix(stream) => stream.into_std().map(Detached::Unix),
-                Other::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+                Other::Tls(_) | Other::Slow(_) => Err(io::ErrorKind::Unsupported.into()),
             },
         }
     }
@@ -107,6 +118,7 @@ impl Stream {
             Self::Other(other) => match &**other {
                 Other::Unix(_) => None,
                 Other::Tls(stream) => stream.tcp(),
+                Other::Slow(slow) => slow.stream.tcp(),
             },
         }
     }
@@ -143,6 +155,7 @@ impl AsyncRead for Stream {
             Self::Other(other) => match &mut **other {
                 Other::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
                 Other::Tls(stream) => stream.poll_read(cx, buffer),
+                Other::Slow(slow) => slow.poll_read(cx, buffer),
             },
         }
     }
@@ -167,6 +180,7 @@ impl AsyncWrite for Stream {
                         taken => return Poll::Ready(taken),
                     }
                 },
+                Other::Slow(slow) => Pin::new(&mut slow.stream).poll_write(cx, bytes),
             },
         }
     }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use rustix::system::uname;
 use wscodec::DataKind;
 
+use super::cohort::CohortReport;
 use super::hold::HoldReport;
 use super::push::PushReport;
 use super::{
@@ -15,7 +16,7 @@ use super::{
     SpanReport, StageReport, StagesReport, TargetReport, TimeSeries, VerdictReport, WorkerShare,
 };
 use crate::clock::nanos;
-use crate::config::{Config, Content, Load, Rate, Scenario, Stage, Stages};
+use crate::config::{Cohort, Config, Content, Load, Rate, Scenario, Stage, Stages};
 use crate::coordinator::Observed;
 use crate::host::Host;
 use crate::metrics::balance::imbalances;
@@ -56,7 +57,13 @@ impl Report {
         let phases = phases(config, observed);
         let client = client(config, observed);
         let verdict = Verdict::new(&evidence(config, observed, &metrics, &client));
+        let cohorts = cohorts(config, observed);
         let mut imbalances = imbalances(&metrics);
+        for (cohort, metrics) in &cohorts {
+            let found = crate::metrics::balance::imbalances(metrics);
+            imbalances
+                .extend(found.iter().map(|line| format!("{}: {line}", cohort.conduct.name())));
+        }
         imbalances.extend(observed.faults.iter().cloned());
         let mut report = Self {
             schema_version: SCHEMA_VERSION,
@@ -82,6 +89,10 @@ impl Report {
             deflate: DeflateReport::new(config, &metrics.deflate),
             errors: errors(&metrics.failures).chain(errors(&metrics.wrong)).collect(),
             closings: closings(&metrics),
+            cohorts: cohorts
+                .iter()
+                .map(|(cohort, metrics)| CohortReport::new(config, *cohort, metrics))
+                .collect(),
             histogram_bounds: Bounds {
                 lowest_ns: LOWEST_NS,
                 highest_ns: HIGHEST_NS,
@@ -260,6 +271,18 @@ fn connections(metrics: &Metrics, phases: &Phases, config: &Config) -> Connectio
     }
 }
 
+/// What each cohort has counted, of all workers together.
+fn cohorts(config: &Config, observed: &Observed) -> Vec<(Cohort, Metrics)> {
+    let mut cohorts: Vec<_> =
+        config.cohorts.iter().map(|&cohort| (cohort, Metrics::default())).collect();
+    for worker in &observed.workers {
+        for ((_, sum), metrics) in cohorts.iter_mut().zip(&worker.cohorts) {
+            sum.merge(metrics.clone());
+        }
+    }
+    cohorts
+}
+
 /// What was planned for the measured time.
 #[expect(clippy::cast_precision_loss, reason = "a share of 10^10 connections at most")]
 fn offered_per_s(config: &Config, observed: &Observed, phases: &Phases) -> Option<f64> {
@@ -284,7 +307,7 @@ fn messages(metrics: &Metrics, phases: &Phases) -> Messages {
     }
 }
 
-fn span(counts: &MessageCounts) -> SpanReport {
+pub(super) fn span(counts: &MessageCounts) -> SpanReport {
     SpanReport {
         sent: counts.sent,
         received: counts.received,
@@ -308,7 +331,7 @@ fn per_s(events: u64, phases: &Phases) -> f64 {
     }
 }
 
-fn errors(failures: &Failures) -> impl Iterator<Item = ErrorReport> {
+pub(super) fn errors(failures: &Failures) -> impl Iterator<Item = ErrorReport> {
     failures.iter().map(|(failure, occurrence)| ErrorReport {
         phase: failure.phase.name().into(),
         code: failure.code.clone().into_owned(),
@@ -317,7 +340,7 @@ fn errors(failures: &Failures) -> impl Iterator<Item = ErrorReport> {
     })
 }
 
-fn closings(metrics: &Metrics) -> Vec<ClosingReport> {
+pub(super) fn closings(metrics: &Metrics) -> Vec<ClosingReport> {
     metrics
         .closings
         .iter()

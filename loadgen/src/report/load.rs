@@ -72,7 +72,8 @@ fn check(report: &Report) -> Result<(), String> {
             found.0, found.1, found.2
         ));
     }
-    for found in &report.histograms {
+    let of_cohorts = report.cohorts.iter().flat_map(|cohort| &cohort.histograms);
+    for found in report.histograms.iter().chain(of_cohorts) {
         let shown = found.metric.escape_debug();
         if Metric::named(&found.metric).is_none() {
             return Err(format!("has a histogram \"{shown}\", which this loadgen doesn't know"));

@@ -5,6 +5,7 @@
 //! that the two never say different things.
 
 mod build;
+mod cohort;
 pub mod csv;
 mod deflate;
 mod deliveries;
@@ -30,6 +31,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use build::Subject;
+pub use cohort::CohortReport;
 pub use deflate::{AgreedReport, DeflateReport, VolumeReport};
 use hold::HoldReport;
 use merge::MergedReport;
@@ -78,6 +80,8 @@ pub struct Report {
     pub errors: Vec<ErrorReport>,
     /// How established connections were closed.
     pub closings: Vec<ClosingReport>,
+    /// Clients that misbehaved beside the others, which are in no number of theirs.
+    pub cohorts: Vec<CohortReport>,
     /// The bounds that all histograms share.
     pub histogram_bounds: Bounds,
     /// Durations.

@@ -48,6 +48,7 @@ pub(crate) fn sample_of(line: &str) -> Report {
     };
     let worker = WorkerReport {
         metrics,
+        cohorts: Vec::new(),
         settled_ns: 5_000_000,
         load_begin_ns: Some(times.load_begin_ns),
         load_end_ns: times.window_end_ns,

@@ -41,6 +41,11 @@ impl Display for Text<'_> {
         latencies(report, f)?;
         closings(report, f)?;
         errors(report, f)?;
+        for (place, said) in
+            report.cohorts.iter().flat_map(|cohort| cohort.said().into_iter().enumerate())
+        {
+            line(f, if place == 0 { "cohort" } else { "" }, &said)?;
+        }
         client(report, f)?;
         reasons(report, f)?;
         thresholds(report, f)

@@ -86,8 +86,19 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    fn new(phase: Phase, code: &'static str, sample: impl Into<String>) -> Self {
+    pub(super) fn new(phase: Phase, code: &'static str, sample: impl Into<String>) -> Self {
         Self { failure: Failure::new(phase, code), sample: sample.into() }
+    }
+
+    /// A phase took longer than it may.
+    pub(super) fn timeout(phase: Phase) -> Self {
+        let said = match phase {
+            Phase::Tcp => "no TCP connection within the connect timeout",
+            Phase::Proxy => "no answer of the proxy within the connect timeout",
+            Phase::Tls => "no TLS within the connect timeout",
+            _ => "no complete response within the connect timeout",
+        };
+        Self::new(phase, "timeout", said)
     }
 }
 
@@ -102,19 +113,9 @@ pub(crate) async fn connect(
     };
     let phase = Cell::new(Phase::Tcp);
     let attempt = attempt(shard, plan, &phase);
-    match timeout_at(clock.instant(deadline_ns), attempt).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(Refusal::new(
-            phase.get(),
-            "timeout",
-            match phase.get() {
-                Phase::Tcp => "no TCP connection within the connect timeout",
-                Phase::Proxy => "no answer of the proxy within the connect timeout",
-                Phase::Tls => "no TLS within the connect timeout",
-                _ => "no complete response within the connect timeout",
-            },
-        )),
-    }
+    timeout_at(clock.instant(deadline_ns), attempt)
+        .await
+        .unwrap_or_else(|_| Err(Refusal::timeout(phase.get())))
 }
 
 async fn attempt(
@@ -122,6 +123,33 @@ async fn attempt(
     plan: &ConnectionPlan,
     phase: &Cell<Phase>,
 ) -> Result<Established, Refusal> {
+    let Reached { route, mut stream, mut waterfall, tls } = reach(shard, plan, phase).await?;
+    phase.set(Phase::Handshake);
+    let (clock, routes) = {
+        let shard = shard.borrow();
+        (shard.clock, Rc::clone(&shard.routes))
+    };
+    let (deflate, rest) = upgrade(shard, &routes.all()[route].request, &mut stream).await?;
+    waterfall.upgraded_ns = clock.now_ns();
+    Ok(Established { stream, waterfall, deflate, tls, rest })
+}
+
+/// A stream on which nothing has been said yet.
+pub(super) struct Reached {
+    /// The place of the route that it went by.
+    pub(super) route: usize,
+    pub(super) stream: Stream,
+    /// So far.
+    pub(super) waterfall: Waterfall,
+    pub(super) tls: Option<Agreed>,
+}
+
+/// Goes the way to a server, up to where the opening handshake begins.
+pub(super) async fn reach(
+    shard: &Rc<RefCell<Shard>>,
+    plan: &ConnectionPlan,
+    phase: &Cell<Phase>,
+) -> Result<Reached, Refusal> {
     let (clock, routes) = {
         let shard = shard.borrow();
         (shard.clock, Rc::clone(&shard.routes))
@@ -145,19 +173,17 @@ async fn attempt(
         proxy_ns = Some(clock.now_ns());
     }
     phase.set(Phase::Tls);
-    let (mut stream, agreed) = routes.secure(route, stream).await.map_err(refused)?;
-    let tls = agreed.as_ref().map(|agreed| (clock.now_ns(), agreed.is_resumed));
-    phase.set(Phase::Handshake);
-    let (deflate, rest) = upgrade(shard, &route.request, &mut stream).await?;
+    let (stream, agreed) = routes.secure(route, stream).await.map_err(refused)?;
+    let reached_ns = clock.now_ns();
     let waterfall = Waterfall {
         planned_ns: plan.start_ns.unwrap_or(begun_ns),
         begun_ns,
         tcp_ns,
         proxy_ns,
-        tls,
-        upgraded_ns: clock.now_ns(),
+        tls: agreed.as_ref().map(|agreed| (reached_ns, agreed.is_resumed)),
+        upgraded_ns: reached_ns,
     };
-    Ok(Established { stream, waterfall, tls: agreed, deflate, rest })
+    Ok(Reached { route: place, stream, waterfall, tls: agreed })
 }
 
 /// Sends the request, and takes the response; returns what was agreed, and what came behind it.
@@ -195,7 +221,7 @@ async fn upgrade(
     Ok((deflate, rest))
 }
 
-fn start(
+pub(super) fn start(
     shard: &Shard,
     request: &ClientRequest,
     head: &mut Vec<u8>,
@@ -232,7 +258,7 @@ fn step(
     Err(handshake_refusal(handshake, outcome))
 }
 
-fn io_refusal(error: &io::Error) -> Refusal {
+pub(super) fn io_refusal(error: &io::Error) -> Refusal {
     if let Some(Fault { code, said }) = open_fault(error) {
         return Refusal::new(Phase::Tls, code, said);
     }

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
+use super::cohort;
 use super::connect::connect;
 use super::session::End;
 use super::shard::Shard;
@@ -141,6 +142,11 @@ async fn opening(
     permit: OwnedSemaphorePermit,
     is_paced: bool,
 ) -> Option<usize> {
+    let conduct = shard.borrow().settings.conduct;
+    if conduct.is_headless() {
+        cohort::hold_head(&shard, &plan, permit).await;
+        return None;
+    }
     match connect(&shard, &plan).await {
         // With messages to send it stays open for long, and makes room at once for the next that is
         // to be opened.
@@ -159,10 +165,24 @@ async fn opening(
 }
 
 async fn closing(shard: Rc<RefCell<Shard>>, key: usize) {
+    if shard.borrow().is_left(key) {
+        return shard.borrow_mut().retire(key, &End::Left);
+    }
     let bound = Duration::from_nanos(shard.borrow().settings.close_timeout_ns);
-    let ended = poll_fn(|cx| shard.borrow_mut().poll_end(key, cx));
+    let ended = poll_fn(|cx| {
+        let mut shard = shard.borrow_mut();
+        // It may have been given up meanwhile, if this thread has others to wait for.
+        if shard.sessions.contains(key) {
+            shard.poll_end(key, cx)
+        } else {
+            Poll::Ready(End::Timeout)
+        }
+    });
     let end = timeout(bound, ended).await.unwrap_or(End::Timeout);
-    shard.borrow_mut().retire(key, &end);
+    let mut shard = shard.borrow_mut();
+    if shard.sessions.contains(key) {
+        shard.retire(key, &end);
+    }
 }
 
 fn backoff(failures_in_a_row: u32) -> Duration {

@@ -10,6 +10,7 @@
 //! the run is to stop, and tell it when their connections are settled. Each phase has a bound of
 //! its own, so that a run ends whatever a server does.
 
+mod cohort;
 mod connect;
 mod connector;
 mod deflate;
@@ -40,7 +41,7 @@ use wscodec::Limits;
 use wscodec::mask::ChaChaKeys;
 
 use crate::clock::{Alarm, Clock, nanos};
-use crate::config::{Config, Content, Echo, Load, Mask, Scenario};
+use crate::config::{Conduct, Config, Content, Echo, Load, Mask, Scenario};
 use crate::metrics::Metrics;
 use crate::metrics::live::Live;
 use crate::net::Routes;
@@ -94,6 +95,8 @@ pub struct Brief {
 pub struct WorkerReport {
     /// Counters and histograms.
     pub metrics: Metrics,
+    /// Those of each cohort, in their order.
+    pub cohorts: Vec<Metrics>,
     /// When its connections were settled.
     pub settled_ns: u64,
     /// When it began to send; `None` if it never did.
@@ -135,7 +138,7 @@ fn work(worker: u64, brief: Brief, live: Arc<Live>) -> io::Result<WorkerReport> 
         .enable_io()
         .enable_time()
         .build_local(LocalOptions::default())?;
-    runtime.block_on(async { Worker::new(worker, brief, live)?.run().await })
+    runtime.block_on(cohort::run_beside(worker, brief, live))
 }
 
 struct Worker {
@@ -156,6 +159,7 @@ impl Worker {
             connect_timeout_ns: nanos(config.request.connect_timeout),
             close_timeout_ns: nanos(config.request.close_timeout),
             script: plan.script(),
+            conduct: config.conduct,
             catch_up_ns: nanos(config.pacing.catch_up),
             load: plan.load(),
             mask: config.mask,
@@ -236,10 +240,14 @@ impl Worker {
         })
         .await;
         let drain_end_ns = self.clock.now_ns();
+        if self.brief.config.conduct != Conduct::Healthy {
+            self.wait_also_interrupted(u64::MAX, |shard| shard.is_leaving).await;
+        }
         self.close().await;
         let mut shard = self.shard.borrow_mut();
         Ok(WorkerReport {
             metrics: std::mem::take(&mut shard.metrics),
+            cohorts: Vec::new(),
             settled_ns,
             load_begin_ns,
             load_end_ns,

@@ -241,7 +241,7 @@ impl Shard {
     /// Whether load has come to its end before its time: all is sent that was to be, or there is
     /// nobody left to send it to.
     pub(crate) fn is_load_done(&self) -> bool {
-        if self.closing == self.sessions.len() {
+        if self.is_leaving || self.closing == self.sessions.len() {
             return true;
         }
         let is_all_sent = match self.settings.load {

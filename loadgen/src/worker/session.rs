@@ -18,7 +18,7 @@ use crate::net::{Stream, open_fault};
 
 /// Codes that stand for the absence of one (RFC 6455, 7.1.5).
 const NO_CODE: u16 = 1005;
-const NO_CLOSE: u16 = 1006;
+pub(super) const NO_CLOSE: u16 = 1006;
 
 /// Where the keys of a client's own control frames come from.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +97,8 @@ pub(crate) enum End {
     Protocol(ProtocolError),
     /// The server didn't end the stream in time.
     Timeout,
+    /// This side ended the stream without a Close, as it was to.
+    Left,
 }
 
 /// What a connection came to.
@@ -159,6 +161,7 @@ impl Session {
             Some(begun @ (Side::Client, _)) => {
                 let closing = closing(begun);
                 match end {
+                    End::Left => Outcome { closing, failure: None },
                     _ if is_clean => Outcome { closing, failure: None },
                     End::Timeout if self.close.is_received => {
                         let said = "the server answered Close and didn't end the stream";

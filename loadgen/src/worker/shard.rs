@@ -19,7 +19,7 @@ use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use wscodec::mask::ChaChaKeys;
 use wscodec::{
     CloseCode, CloseFrame, Connection, DataKind, Event, Limits, Message, ReadyState, Role,
@@ -34,7 +34,7 @@ use super::outstanding::Outstanding;
 use super::session::{CloseState, End, Keys, Session};
 use super::times::Times;
 use crate::clock::Clock;
-use crate::config::{Load, Mask};
+use crate::config::{Conduct, Load, Mask};
 use crate::metrics::live::Live;
 use crate::metrics::{Failure, Metric, Metrics, Phase, Side, UrlCounts};
 use crate::net::{Routes, Stream};
@@ -53,6 +53,7 @@ pub(crate) struct Settings {
     pub(crate) connect_timeout_ns: u64,
     pub(crate) close_timeout_ns: u64,
     pub(crate) script: Script,
+    pub(crate) conduct: Conduct,
     /// How late a message may be sent.
     pub(crate) catch_up_ns: u64,
     pub(crate) load: Option<Load>,
@@ -119,6 +120,12 @@ pub(crate) struct Shard {
     pub(crate) is_interrupted: bool,
     /// Attempts that are still pending have been counted as interrupted.
     pub(crate) is_abandoned: bool,
+    /// Connections that are held with half a request (a cohort).
+    pub(crate) headless: u64,
+    /// The healthy connections are closed: a cohort is over.
+    pub(crate) is_leaving: bool,
+    /// Tells those that hold half a request.
+    pub(crate) leaving: watch::Sender<bool>,
     pub(crate) main_waker: Option<Waker>,
     read_buffer: Box<[u8]>,
 }
@@ -175,6 +182,9 @@ impl Shard {
             is_connector_done: false,
             is_interrupted: false,
             is_abandoned: false,
+            headless: 0,
+            is_leaving: false,
+            leaving: watch::Sender::new(false),
             main_waker: None,
             read_buffer: vec![0; READ_SIZE].into(),
         }
@@ -204,7 +214,7 @@ impl Shard {
 
     /// Whether no connection is left in any state.
     pub(crate) fn is_empty(&self) -> bool {
-        self.is_settled() && self.sessions.is_empty()
+        self.is_settled() && self.sessions.is_empty() && self.headless == 0
     }
 
     /// The place of a connection among those of this worker.
@@ -221,7 +231,7 @@ impl Shard {
     }
 
     /// The counts of the URL that a connection goes to.
-    fn url_counts(&mut self, connection: u64) -> &mut UrlCounts {
+    pub(super) fn url_counts(&mut self, connection: u64) -> &mut UrlCounts {
         let place = self.routes.place(connection);
         &mut self.metrics.urls[place]
     }
@@ -278,7 +288,10 @@ impl Shard {
         let config = wscodec::Config::default().with_limits(self.settings.limits);
         let keys = Keys::new(self.settings.mask);
         let key = self.sessions.insert(Session {
-            stream: opened.stream,
+            stream: match self.settings.conduct {
+                Conduct::Slow { bytes_per_s } => opened.stream.slowed(bytes_per_s),
+                _ => opened.stream,
+            },
             codec: Connection::with_mask_keys(Role::Client, config, keys)
                 .with_extension(opened.deflate.as_ref()),
             index: plan.index,
@@ -289,7 +302,7 @@ impl Shard {
             waker: None,
             is_dirty: false,
             is_deflated: opened.deflate.is_some(),
-            is_held: false,
+            is_held: self.settings.conduct == Conduct::NeverPong,
             close: CloseState::default(),
             _permit: permit,
         });
@@ -349,7 +362,10 @@ impl Shard {
             let ended_ns = self.clock.now_ns();
             self.metrics.distributions.record(Metric::CloseTcp, ended_ns.saturating_sub(sent_ns));
         }
-        let outcome = session.outcome(end);
+        let mut outcome = session.outcome(end);
+        // The codec has answered the server's Close, and this side kept the answer back.
+        let is_kept_back = outcome.closing.by == Side::Server && self.settings.conduct.is_silent();
+        outcome.closing.is_clean &= !is_kept_back;
         if !session.close.is_seen
             && session.close.sent_ns.is_none()
             && let Some((why, _)) = &outcome.failure
@@ -428,7 +444,8 @@ impl Shard {
                 return Poll::Ready(End::Protocol(error));
             }
             let session = &mut self.sessions[key];
-            if session.is_held && session.unsent_len() <= UNSENT_MAX {
+            let is_free = self.settings.conduct != Conduct::NeverPong;
+            if session.is_held && is_free && session.unsent_len() <= UNSENT_MAX {
                 session.is_held = false;
                 self.receive(key, &mut []); // there is room again for what the codec holds
                 continue;
@@ -491,6 +508,8 @@ impl Shard {
                         metrics.distributions.record(Metric::CloseHandshake, ns);
                     }
                     session.close_received(code);
+                    // Nothing more is written, and so no answer.
+                    session.close.is_write_broken |= settings.conduct == Conduct::NeverClose;
                     continue;
                 }
                 Event::Ping(_) => {
@@ -536,6 +555,9 @@ impl Shard {
         let session = &mut self.sessions[key];
         if session.codec.ready_state() != ReadyState::Open {
             return;
+        }
+        if self.settings.conduct == Conduct::NeverClose {
+            return self.leave(key);
         }
         let before = session.unsent.len();
         let frame = CloseFrame { code: CloseCode::NORMAL, reason: "" };

@@ -1,11 +1,13 @@
 //! A segment's numbers added to another's, field by field: whoever adds a field to the report is
 //! told by the compiler to say here how it adds up.
 
+use super::histograms;
 use crate::report::hold::{DropReport, HoldReport, PingReport};
 use crate::report::push::PushReport;
 use crate::report::{
-    AgreedReport, Bytes, Client, ClosingReport, ConfigReport, Connections, DeflateReport,
-    ErrorReport, Messages, Report, SpanReport, TargetReport, TlsReport, UrlReport, VolumeReport,
+    AgreedReport, Bytes, Client, ClosingReport, CohortReport, ConfigReport, Connections,
+    DeflateReport, ErrorReport, Messages, Report, SpanReport, TargetReport, TlsReport, UrlReport,
+    VolumeReport,
 };
 
 /// Adds what simply adds up. What needs all segments at once is the caller's.
@@ -28,6 +30,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
         bytes,
         errors,
         closings,
+        cohorts,
         histogram_bounds: _, // the same in all
         histograms: _,       // the caller's
         time_series: _,      // the caller's
@@ -63,7 +66,47 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
     for closing in closings {
         add_closing(&mut whole.closings, closing);
     }
+    // The same ones in the same order, which has been seen to.
+    for (whole, cohort) in whole.cohorts.iter_mut().zip(cohorts) {
+        add_cohort(whole, cohort);
+    }
     add_client(&mut whole.client, client);
+}
+
+fn add_cohort(whole: &mut CohortReport, part: &CohortReport) {
+    let CohortReport {
+        conduct: _, // the same in all
+        read_bytes_per_s: _,
+        planned,
+        attempted,
+        established,
+        completed,
+        failed,
+        messages,
+        pings,
+        bytes: Bytes { sent, received },
+        errors,
+        closings,
+        histograms: more,
+    } = part;
+    add_count(&mut whole.planned, *planned);
+    add_count(&mut whole.attempted, *attempted);
+    add_count(&mut whole.established, *established);
+    add_count(&mut whole.completed, *completed);
+    add_count(&mut whole.failed, *failed);
+    if let (Some(whole), Some(messages)) = (&mut whole.messages, messages) {
+        add_span(whole, messages);
+    }
+    add_count(&mut whole.pings, *pings);
+    add_count(&mut whole.bytes.sent, *sent);
+    add_count(&mut whole.bytes.received, *received);
+    for error in errors {
+        add_error(&mut whole.errors, error);
+    }
+    for closing in closings {
+        add_closing(&mut whole.closings, closing);
+    }
+    whole.histograms = histograms(&[&whole.histograms, more]);
 }
 
 /// Saturates: a file can say anything.

@@ -141,6 +141,11 @@ fn comparable(report: &Report) -> Value {
         "urls": report.target.urls.iter().map(|url| &url.url).collect::<Vec<_>>(),
         "histogram_bounds": report.histogram_bounds,
         "interval_ns": report.time_series.interval_ns,
+        "cohorts": report
+            .cohorts
+            .iter()
+            .map(|cohort| (&cohort.conduct, cohort.read_bytes_per_s))
+            .collect::<Vec<_>>(),
         "config": config,
     })
 }
@@ -177,7 +182,8 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>) -> Report {
     }
     whole.started_at_unix_ms = begin_ms;
     whole.config.segment = None;
-    whole.histograms = histograms(parts);
+    let of_each: Vec<_> = parts.iter().map(|part| &*part.report.histograms).collect();
+    whole.histograms = histograms(&of_each);
     whole.phases = phases(parts, offset_ns);
     whole.time_series = timeline::merge(parts, offset_ns);
     whole.imbalances = from_each(parts, |report| report.imbalances.clone());
@@ -217,9 +223,10 @@ fn from_each(parts: &[Part], lines: impl Fn(&Report) -> Vec<String>) -> Vec<Stri
 }
 
 /// Slot by slot.
-fn histograms(parts: &[Part]) -> Vec<HistogramReport> {
+fn histograms(parts: &[&[HistogramReport]]) -> Vec<HistogramReport> {
     let of = |metric: Metric| {
-        let mut found = parts.iter().filter_map(|part| part.report.histogram(metric)).peekable();
+        let all = parts.iter().copied().flatten();
+        let mut found = all.filter(|histogram| histogram.metric == metric.name()).peekable();
         found.peek()?;
         let mut sum = Distribution::new();
         // Whatever can't be read has been refused with its file.

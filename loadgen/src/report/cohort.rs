@@ -1,0 +1,113 @@
+//! What a cohort has counted to its part of a report.
+
+use serde::{Deserialize, Serialize};
+
+use super::build::{closings, errors, span};
+use super::{Bytes, ClosingReport, ErrorReport, HistogramReport, SpanReport, units};
+use crate::config::{Cohort, Conduct, Config};
+use crate::metrics::{Metric, Metrics};
+
+/// Clients that misbehaved in one way, apart from the healthy ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CohortReport {
+    /// How: `slow`, `half-open`, `slow-head`, `never-pong`, `fragments` or `never-close`.
+    pub conduct: String,
+    /// Bytes a second that each reads at most (`slow`).
+    pub read_bytes_per_s: Option<u64>,
+    /// Connections that there were to be.
+    pub planned: u64,
+    /// Begun. Is completed and failed together.
+    pub attempted: u64,
+    /// Opened by a valid handshake.
+    pub established: u64,
+    /// Stayed until this side ended them.
+    pub completed: u64,
+    /// Did not, see `errors`.
+    pub failed: u64,
+    /// Messages of the measured time; `null` if none are sent. Those that a slow reader hasn't read
+    /// in time are lost.
+    pub messages: Option<SpanReport>,
+    /// Pings received.
+    pub pings: u64,
+    /// Bytes on sockets.
+    pub bytes: Bytes,
+    /// What failed.
+    pub errors: Vec<ErrorReport>,
+    /// How established connections were closed.
+    pub closings: Vec<ClosingReport>,
+    /// Durations.
+    pub histograms: Vec<HistogramReport>,
+}
+
+impl CohortReport {
+    pub(super) fn new(config: &Config, cohort: Cohort, metrics: &Metrics) -> Self {
+        let has_messages = matches!(cohort.conduct, Conduct::Slow { .. } | Conduct::Fragments);
+        let histograms = Metric::ALL.into_iter().filter_map(|metric| {
+            Some(HistogramReport::new(metric, metrics.distributions.of(metric)?))
+        });
+        Self {
+            conduct: cohort.conduct.name().into(),
+            read_bytes_per_s: match cohort.conduct {
+                Conduct::Slow { bytes_per_s } => Some(bytes_per_s),
+                _ => None,
+            },
+            planned: config.part().connections(cohort.connections),
+            attempted: metrics.attempted,
+            established: metrics.established,
+            completed: metrics.completed,
+            failed: metrics.failures.total(),
+            messages: has_messages.then(|| span(&metrics.measured)),
+            pings: metrics.pings_received,
+            bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
+            errors: errors(&metrics.failures).chain(errors(&metrics.wrong)).collect(),
+            closings: closings(metrics),
+            histograms: histograms.collect(),
+        }
+    }
+
+    /// What it came to, in words.
+    #[must_use]
+    pub fn said(&self) -> Vec<String> {
+        let mut name = self.conduct.clone();
+        if let Some(bytes_per_s) = self.read_bytes_per_s {
+            name = format!("{name} ({}/s each)", units::bytes(bytes_per_s));
+        }
+        let is_headless = self.conduct.contains("half-open") || self.conduct.contains("head");
+        let open = if is_headless { self.attempted } else { self.established };
+        let mut first = format!(
+            "{name}   {} / {} {}   kept {}",
+            units::count(open),
+            units::count(self.planned),
+            if is_headless { "begun" } else { "open" },
+            units::count(self.completed)
+        );
+        for error in &self.errors {
+            let count = units::count(error.count);
+            first = format!("{first}   {}.{} {count}", error.phase, error.code);
+        }
+        let mut lines = vec![first];
+        let mut second = Vec::new();
+        if let Some(messages) = &self.messages {
+            second.push(format!(
+                "sent {}   received {}   lost {}",
+                units::count(messages.sent),
+                units::count(messages.received),
+                units::count(messages.lost)
+            ));
+        }
+        let rtt = |name: &str| self.histograms.iter().find(|found| found.metric == name);
+        if let Some(rtt) = rtt(Metric::RttResponse.name()).or(rtt(Metric::RttService.name()))
+            && let (Some(p50), Some(p99)) = (rtt.percentile(50.0), rtt.percentile(99.0))
+        {
+            let [p50, p99] = [p50, p99].map(units::duration);
+            second.push(format!("{} p50 {p50}, p99 {p99}", rtt.metric));
+        }
+        second.push(format!(
+            "{} out, {} in",
+            units::bytes(self.bytes.sent),
+            units::bytes(self.bytes.received)
+        ));
+        lines.push(second.join("   "));
+        lines
+    }
+}

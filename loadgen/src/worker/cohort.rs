@@ -1,0 +1,241 @@
+//! Connections that misbehave: what differs from a healthy one, and runs of their own beside that
+//! of the healthy ones.
+//!
+//! Each cohort of a thread is a [`Worker`](super::Worker) with its own shard, so that nothing of it
+//! is in a counter or histogram of the healthy ones. It begins and ends its load with theirs, and
+//! closes its connections once theirs are closed.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::spawn_local;
+use tokio::time::{timeout, timeout_at};
+
+use super::connect::{Reached, Refusal, io_refusal, reach, start};
+use super::session::NO_CLOSE;
+use super::shard::Shard;
+use super::{Brief, Worker, WorkerReport};
+use crate::config::Conduct;
+use crate::metrics::live::Live;
+use crate::metrics::{Failure, Metric, Phase, Side};
+use crate::net::Stream;
+use crate::plan::ConnectionPlan;
+
+/// From one byte of a slow request to the next.
+const BYTE_INTERVAL: Duration = Duration::from_secs(1);
+/// Bytes of an answer that are looked at: `HTTP/1.1 408`.
+const STATUS_END: usize = 12;
+
+impl Shard {
+    /// The healthy connections are closed: a cohort ends.
+    pub(super) fn end_cohort(&mut self) {
+        self.is_leaving = true;
+        self.leaving.send_replace(true);
+        self.wake_main();
+    }
+
+    /// Ends a session without a Close, once its task looks at it.
+    pub(super) fn leave(&mut self, key: usize) {
+        let session = &mut self.sessions[key];
+        if session.close.begun.is_none() {
+            session.close.begun = Some((Side::Client, NO_CLOSE));
+            self.metrics.held += 1;
+        }
+        if let Some(waker) = &session.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether a session was ended so.
+    pub(super) fn is_left(&self, key: usize) -> bool {
+        let session = self.sessions.get(key);
+        session.is_some_and(|session| session.close.begun == Some((Side::Client, NO_CLOSE)))
+    }
+}
+
+/// Runs the healthy connections of a thread, and each cohort beside them.
+pub(super) async fn run_beside(
+    number: u64,
+    brief: Brief,
+    live: Arc<Live>,
+) -> io::Result<WorkerReport> {
+    let cohorts = brief.config.cohorts.clone();
+    if cohorts.is_empty() {
+        return Worker::new(number, brief, live)?.run().await;
+    }
+    let (settled, mut healthy_settled) = mpsc::unbounded_channel();
+    let (cohort_settled, mut settlements) = mpsc::unbounded_channel();
+    let tell = brief.settled.clone();
+    let mut tasks = Vec::new();
+    for (place, cohort) in cohorts.into_iter().enumerate() {
+        let brief = Brief {
+            config: Arc::new(brief.config.of_cohort(place, cohort)),
+            settled: cohort_settled.clone(),
+            ..brief.clone()
+        };
+        let worker = Worker::new(number, brief, Arc::new(Live::new()))?;
+        tasks.push((Rc::clone(&worker.shard), spawn_local(worker.run())));
+    }
+    let number_of_cohorts = tasks.len();
+    spawn_local(async move {
+        // Load begins once all are there; how many there are to begin it for is the healthy ones'.
+        let Some(open) = healthy_settled.recv().await else { return };
+        for _ in 0..number_of_cohorts {
+            settlements.recv().await;
+        }
+        tell.send(open).ok();
+    });
+    let healthy = Worker::new(number, Brief { settled, ..brief }, live)?.run().await;
+    for (shard, _) in &tasks {
+        shard.borrow_mut().end_cohort();
+    }
+    let mut report = healthy?;
+    for (_, task) in tasks {
+        let cohort = task.await.map_err(io::Error::other)??;
+        report.cohorts.push(cohort.metrics);
+        report.end_ns = report.end_ns.max(cohort.end_ns);
+    }
+    Ok(report)
+}
+
+/// A connection that never finishes its request, from begin to end.
+pub(super) async fn hold_head(
+    shard: &Rc<RefCell<Shard>>,
+    plan: &ConnectionPlan,
+    permit: OwnedSemaphorePermit,
+) {
+    let (mut stream, head) = match open(shard, plan).await {
+        Ok(opened) => opened,
+        Err(refusal) => {
+            shard.borrow_mut().attempt_failed(refusal);
+            return;
+        }
+    };
+    drop(permit);
+    {
+        let mut shard = shard.borrow_mut();
+        if shard.is_abandoned {
+            return;
+        }
+        shard.pending -= 1;
+        shard.failures_in_a_row = 0;
+        shard.headless += 1;
+        shard.wake_main();
+    }
+    let end = hold(shard, &mut stream, &head).await;
+    let mut shard = shard.borrow_mut();
+    shard.headless -= 1;
+    match end {
+        None => {
+            shard.metrics.completed += 1;
+            shard.url_counts(plan.index).completed += 1;
+        }
+        Some(Refusal { failure, sample }) => shard.metrics.failures.add(failure, || sample),
+    }
+    shard.wake_main();
+}
+
+/// Goes the way to the server; returns also what the request would be.
+async fn open(
+    shard: &Rc<RefCell<Shard>>,
+    plan: &ConnectionPlan,
+) -> Result<(Stream, Vec<u8>), Refusal> {
+    let phase = Cell::new(Phase::Tcp);
+    let deadline = {
+        let shard = shard.borrow();
+        let ns = shard.clock.now_ns().saturating_add(shard.settings.connect_timeout_ns);
+        shard.clock.instant(ns)
+    };
+    let Reached { route, stream, waterfall, .. } = timeout_at(deadline, reach(shard, plan, &phase))
+        .await
+        .unwrap_or_else(|_| Err(Refusal::timeout(phase.get())))?;
+    let mut shard = shard.borrow_mut();
+    let tcp_ns = waterfall.tcp_ns - waterfall.begun_ns;
+    shard.metrics.distributions.record(Metric::ConnectTcp, tcp_ns);
+    let mut head = Vec::new();
+    start(&shard, &shard.routes.all()[route].request, &mut head)
+        .map_err(|misuse| Refusal::new(Phase::Handshake, "request", misuse.to_string()))?;
+    Ok((stream, head))
+}
+
+/// Holds a connection until the server ends it, and says how it did; `None` if it never does.
+async fn hold(shard: &Rc<RefCell<Shard>>, stream: &mut Stream, head: &[u8]) -> Option<Refusal> {
+    let (at_once, slowly) = match shard.borrow().settings.conduct {
+        Conduct::SlowHead => head.split_at(0),
+        _ => head.split_at(head.len() / 2),
+    };
+    let is_slow = at_once.is_empty();
+    let mut leaving = shard.borrow().leaving.subscribe();
+    tokio::select! {
+        _ = leaving.wait_for(|&is_leaving| is_leaving) => None,
+        refusal = talk(shard, stream, at_once, if is_slow { slowly } else { &[] }) => Some(refusal),
+    }
+}
+
+/// Sends all `at_once` and all but the last byte of `slowly`, and says how the server ends the
+/// stream.
+async fn talk(
+    shard: &Rc<RefCell<Shard>>,
+    stream: &mut Stream,
+    at_once: &[u8],
+    slowly: &[u8],
+) -> Refusal {
+    let mut answer = Vec::new();
+    if let Err(error) = send(shard, stream, at_once).await {
+        return io_refusal(&error);
+    }
+    for byte in slowly.iter().take(slowly.len().saturating_sub(1)) {
+        if let Err(error) = send(shard, stream, std::slice::from_ref(byte)).await {
+            return io_refusal(&error);
+        }
+        if let Ok(refusal) = timeout(BYTE_INTERVAL, ended(shard, stream, &mut answer)).await {
+            return refusal;
+        }
+    }
+    ended(shard, stream, &mut answer).await
+}
+
+async fn send(shard: &Rc<RefCell<Shard>>, stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes).await?;
+    shard.borrow_mut().metrics.bytes_sent += bytes.len() as u64;
+    Ok(())
+}
+
+/// Reads until the server ends the stream, and says how it did. `answer` is the begin of what it
+/// said.
+async fn ended(shard: &Rc<RefCell<Shard>>, stream: &mut Stream, answer: &mut Vec<u8>) -> Refusal {
+    let mut piece = [0; 512];
+    let outcome: io::Result<()> = poll_fn(|cx| {
+        loop {
+            let mut buffer = ReadBuf::new(&mut piece);
+            ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer))?;
+            let bytes = buffer.filled();
+            if bytes.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            shard.borrow_mut().metrics.bytes_received += bytes.len() as u64;
+            let room = STATUS_END.saturating_sub(answer.len()).min(bytes.len());
+            answer.extend_from_slice(&bytes[..room]);
+        }
+    })
+    .await;
+    let status = str::from_utf8(answer).ok().and_then(|text| text.strip_prefix("HTTP/1.1 "));
+    match (status.and_then(|status| status.trim().parse::<u16>().ok()), outcome) {
+        (Some(status), _) => Refusal {
+            failure: Failure::numbered(Phase::Http, status),
+            sample: format!("the server answered half a request with {status}"),
+        },
+        (None, Err(error)) => io_refusal(&error),
+        (None, Ok(())) => {
+            Refusal::new(Phase::Handshake, "eof", "the server ended the stream of half a request")
+        }
+    }
+}
