@@ -23,7 +23,8 @@ use deflate_support::{
 };
 use support::{ROLES, TestConnection, frame, hex};
 use wscodec::deflate::{ContextTakeover, Deflate};
-use wscodec::{Config, Delivery, Limits, Message, ProtocolError, Role};
+use wscodec::header::Fin;
+use wscodec::{Config, Delivery, Fragment, Limits, Message, ProtocolError, Role};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -79,6 +80,42 @@ fn r15_c08_a_bomb_costs_no_more_than_the_limit_and_a_chunk() {
             assert!(cost.held <= 0, "a failed connection holds nothing: {cost:?}");
         }
     }
+}
+
+#[test]
+fn r15_c08_a_gigabyte_of_zeros_costs_the_limit_and_a_quarter_of_a_mib() {
+    warm();
+    // A mebibyte behind another: such a piece refers to zeros alone, so it may be said again and
+    // again.
+    let mut sender = deflating(Role::Server);
+    let mut wire = Vec::new();
+    let zeros = vec![0; 1 << 20];
+    sender.send_fragment(Fragment::Binary(&zeros), Fin::More, &mut wire).unwrap();
+    let first = frames_in(&wire).remove(0).1;
+    wire.clear();
+    sender.send_fragment(Fragment::Binary(&zeros), Fin::More, &mut wire).unwrap();
+    let piece = frames_in(&wire).remove(0).1;
+    let payload = [first, piece.repeat(1023), vec![0]].concat();
+    assert!(payload.len() < 2 << 20, "{}", payload.len());
+    for limit in [1 << 20, 64 << 20] {
+        let limits = Limits { message_size_max: limit, ..Limits::default() };
+        let mut wire = compressed(Role::Client, &payload);
+        let config = Config::default().with_limits(limits);
+        let mut receiver = side(Role::Client, full(), config);
+        let cost = cost_of(|| {
+            let error = drain(&mut receiver, &mut wire).unwrap_err();
+            assert_eq!(error.close_code().as_u16(), 1009);
+        });
+        assert!(cost.peak <= limit + (256 << 10), "{limit}: {cost:?}");
+        assert!(cost.held <= 0, "{cost:?}");
+    }
+    // Where nobody is handed more than a piece, it is taken whole, in as little.
+    let limits = Limits { message_size_max: 1 << 30, ..Limits::default() };
+    let config = Config::default().with_limits(limits).with_delivery(Delivery::Streamed);
+    let mut receiver = side(Role::Client, full(), config);
+    let mut wire = compressed(Role::Client, &payload);
+    let cost = cost_of(|| assert!(drain(&mut receiver, &mut wire).unwrap() > 60_000));
+    assert!(cost.peak <= 256 << 10, "{cost:?}");
 }
 
 #[test]
