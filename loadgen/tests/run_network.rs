@@ -284,3 +284,31 @@ fn connections_take_several_urls_in_turn_and_each_is_accounted_for() {
         ran.stdout
     );
 }
+
+#[test]
+fn what_the_kernel_says_stands_beside_what_was_measured() {
+    let server = serve(ServeConfig::default());
+    let url = format!("ws://{}/", server.local_addr());
+    let (report, ran) = run(&[&url, "-c", "3", "-d", "900ms"]);
+    let Some(network) = &report.network else { return }; // a kernel that doesn't say
+    assert!((2..=6).contains(&network.looks), "{network:?}");
+    assert!((1..=3).contains(&network.connections) && network.segments > 0, "{network:?}");
+    let rtt = report.histograms.iter().find(|histogram| histogram.metric == "network.rtt").unwrap();
+    assert_eq!(rtt.count + rtt.below, network.looks, "{}", ran.stderr);
+    let text = loadgen(&["run", &url, "-c", "3", "-d", "300ms", "-t", "1", "-q"]).stdout;
+    assert!(text.contains(" network      rtt p50 "), "{text}");
+}
+
+#[test]
+fn d11_a_server_that_never_reads_is_seen_in_what_waits_in_the_kernel() {
+    let server = Scripted::start(|mut stream, _| {
+        scripted::upgrade(&mut stream);
+        thread::sleep(std::time::Duration::from_secs(5)); // the fault
+    });
+    let url = server.url();
+    let args = [&url, "-c", "1", "-R", "2k", "-s", "64k", "-d", "1200ms", "-b"];
+    let (report, _) =
+        run(&[&args[..], &["--drain-timeout", "0s", "--close-timeout", "100ms"]].concat());
+    let Some(network) = &report.network else { return }; // a kernel that doesn't say
+    assert!(network.notsent_bytes_max > 0, "{network:?}");
+}

@@ -264,8 +264,8 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed 
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(text),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Parsed::Wrong(
-                "no command; use run, connect, hold, listen, serve, check, doctor, report, merge or \
-                 diff \
+                "no command; use run, connect, hold, listen, serve, check, doctor, report, merge \
+                 or diff \
                  (see loadgen --help)"
                     .into(),
             )

@@ -9,6 +9,7 @@ mod distribution;
 mod drops;
 mod failure;
 pub mod live;
+mod network;
 mod push;
 mod reach;
 pub mod timeline;
@@ -19,6 +20,7 @@ pub use deflate::{DeflateCounts, Volume};
 pub use distribution::{Distribution, HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS};
 pub use drops::{DropTimes, Drops};
 pub use failure::{Failure, Failures, Occurrence, Phase};
+pub use network::NetworkCounts;
 pub use push::PushCounts;
 pub use reach::{TlsKind, UrlCounts};
 
@@ -66,6 +68,10 @@ pub enum Metric {
     PushLatency,
     /// From one pushed message of a connection to its next.
     PushGap,
+    /// Round trip between the two kernels, smoothed, of connections that were looked at.
+    NetworkRtt,
+    /// The mean deviation of that.
+    NetworkRttDeviation,
     /// From sending Close to receiving it.
     CloseHandshake,
     /// From sending Close to the end of the stream.
@@ -74,7 +80,7 @@ pub enum Metric {
 
 impl Metric {
     /// All, in the order of a connection's life.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::ConnectLag,
         Self::ConnectTcp,
         Self::ConnectProxy,
@@ -94,6 +100,8 @@ impl Metric {
         Self::ClientInflate,
         Self::PushLatency,
         Self::PushGap,
+        Self::NetworkRtt,
+        Self::NetworkRttDeviation,
         Self::CloseHandshake,
         Self::CloseTcp,
     ];
@@ -127,6 +135,8 @@ impl Metric {
             Self::ClientInflate => "from a compressed frame to its message, of one in 13 messages",
             Self::PushLatency => "from the time in a message to its arrival, by wall clocks",
             Self::PushGap => "from a message of a connection to its next",
+            Self::NetworkRtt => "round trip between the kernels, smoothed, sampled",
+            Self::NetworkRttDeviation => "mean deviation of network.rtt, sampled",
             Self::CloseHandshake => "from sending Close to receiving it",
             Self::CloseTcp => "from sending Close to the end of the stream",
         }
@@ -155,6 +165,8 @@ impl Metric {
             Self::ClientInflate => "client.inflate",
             Self::PushLatency => "push.latency",
             Self::PushGap => "push.gap",
+            Self::NetworkRtt => "network.rtt",
+            Self::NetworkRttDeviation => "network.rtt_deviation",
             Self::CloseHandshake => "close.handshake",
             Self::CloseTcp => "close.tcp",
         }
@@ -320,6 +332,8 @@ pub struct Metrics {
     pub held: u64,
     /// Established connections that ended before.
     pub drops: Drops,
+    /// What the kernel said about connections that were looked at.
+    pub network: NetworkCounts,
     /// Bytes written to sockets.
     pub bytes_sent: u64,
     /// Bytes read from sockets.
@@ -369,6 +383,7 @@ impl Metrics {
         self.push.add(&other.push);
         self.held += other.held;
         self.drops.merge(other.drops);
+        self.network.add(&other.network);
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;
         self.deflate.merge(other.deflate);

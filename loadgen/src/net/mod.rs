@@ -11,11 +11,13 @@ mod slow;
 mod socket;
 mod source;
 mod stream;
+mod tcp_info;
 mod tls;
 
 pub(crate) use fault::Fault;
 pub use route::{Route, Routes};
 pub use source::{SourceRange, Sources};
 pub(crate) use stream::{Detached, Stream};
+pub(crate) use tcp_info::{TcpDiag, TcpInfo};
 pub use tls::ServerTls;
 pub(crate) use tls::{Agreed, TlsStream, is_record, open_fault, server_code};

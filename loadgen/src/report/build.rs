@@ -12,8 +12,9 @@ use super::push::PushReport;
 use super::{
     Bounds, Bytes, Client, ClosingReport, ConfigReport, Connections, DeflateReport, ErrorReport,
     Generator, HistogramReport, HostReport, Interval, Label, LatencyReport, Messages,
-    NetworkReport, OutcomeReport, Phases, Report, RowReport, SCHEMA_VERSION, SegmentReport,
-    SpanReport, StageReport, StagesReport, TargetReport, TimeSeries, VerdictReport, WorkerShare,
+    NetworkReport, NetworkSample, OutcomeReport, Phases, Report, RowReport, SCHEMA_VERSION,
+    SegmentReport, SpanReport, StageReport, StagesReport, TargetReport, TimeSeries, VerdictReport,
+    WorkerShare,
 };
 use crate::clock::nanos;
 use crate::config::{Cohort, Config, Content, Load, Rate, Scenario, Stage, Stages};
@@ -86,6 +87,7 @@ impl Report {
             push: matches!(config.scenario, Scenario::Listen(_))
                 .then(|| PushReport::new(&metrics, per_s(metrics.push.inside, &phases))),
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
+            network: NetworkSample::new(&metrics.network),
             deflate: DeflateReport::new(config, &metrics.deflate),
             errors: errors(&metrics.failures).chain(errors(&metrics.wrong)).collect(),
             closings: closings(&metrics),

@@ -36,7 +36,7 @@ pub use deflate::{AgreedReport, DeflateReport, VolumeReport};
 use hold::HoldReport;
 use merge::MergedReport;
 use push::PushReport;
-pub use reach::{NetworkReport, TargetReport, TlsReport, UrlReport};
+pub use reach::{NetworkReport, NetworkSample, TargetReport, TlsReport, UrlReport};
 #[cfg(test)]
 pub(crate) use sample::{sample, sample_of};
 
@@ -74,6 +74,8 @@ pub struct Report {
     pub push: Option<PushReport>,
     /// Bytes on sockets.
     pub bytes: Bytes,
+    /// What the kernel said about connections that were looked at; `null` if it said nothing.
+    pub network: Option<NetworkSample>,
     /// permessage-deflate; `null` if it was not offered.
     pub deflate: Option<DeflateReport>,
     /// What failed.

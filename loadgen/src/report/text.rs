@@ -39,6 +39,9 @@ impl Display for Text<'_> {
         push::rows(report, f)?;
         times(report, f)?;
         latencies(report, f)?;
+        if let Some(network) = &report.network {
+            line(f, "network", &network.shown(report))?;
+        }
         closings(report, f)?;
         errors(report, f)?;
         for (place, said) in
@@ -249,7 +252,10 @@ fn is_shown(report: &Report, histogram: &HistogramReport) -> bool {
     let total = report.histogram(Metric::RttService).map_or(0, |service| service.count);
     let is_rest = is([Metric::DrainResponse, Metric::DrainService])
         && histogram.count <= total / DRAINED_SHOWN;
-    histogram.count > 0 && !is([Metric::SendLag, Metric::ConnectLag]) && !is_rest
+    histogram.count > 0
+        && !is([Metric::SendLag, Metric::ConnectLag])
+        && !is([Metric::NetworkRtt, Metric::NetworkRttDeviation])
+        && !is_rest
 }
 
 fn note(report: &Report, histogram: &HistogramReport) -> Option<&'static str> {

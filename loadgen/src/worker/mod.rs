@@ -20,6 +20,7 @@ mod hold;
 mod listen;
 mod outstanding;
 mod pace;
+mod sampler;
 mod sequences;
 mod session;
 mod shard;
@@ -229,7 +230,9 @@ impl Worker {
         let before = ThreadUsage::now();
         let load_begin_ns = (!self.is_interrupted()).then(|| self.clock.now_ns());
         if load_begin_ns.is_some() {
+            let sampler = spawn_local(sampler::sample(Rc::clone(&self.shard)));
             self.load().await;
+            sampler.abort();
         }
         let (cpu_ns, wait_ns) = ThreadUsage::now().since(&before);
         connector.abort();

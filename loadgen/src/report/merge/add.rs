@@ -6,8 +6,8 @@ use crate::report::hold::{DropReport, HoldReport, PingReport};
 use crate::report::push::PushReport;
 use crate::report::{
     AgreedReport, Bytes, Client, ClosingReport, CohortReport, ConfigReport, Connections,
-    DeflateReport, ErrorReport, Messages, Report, SpanReport, TargetReport, TlsReport, UrlReport,
-    VolumeReport,
+    DeflateReport, ErrorReport, Messages, NetworkSample, Report, SpanReport, TargetReport,
+    TlsReport, UrlReport, VolumeReport,
 };
 
 /// Adds what simply adds up. What needs all segments at once is the caller's.
@@ -26,6 +26,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
         messages,
         hold,
         push,
+        network,
         deflate,
         bytes,
         errors,
@@ -53,6 +54,13 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
     }
     if let (Some(whole), Some(push)) = (&mut whole.push, push) {
         add_push(whole, push);
+    }
+    if let Some(network) = network {
+        match &mut whole.network {
+            Some(whole) => add_network(whole, network),
+            // Of some machines the kernel says nothing.
+            None => whole.network = Some(network.clone()),
+        }
     }
     if let (Some(whole), Some(deflate)) = (&mut whole.deflate, deflate) {
         add_deflate(whole, deflate);
@@ -278,6 +286,25 @@ fn add_push(whole: &mut PushReport, part: &PushReport) {
     add_count(&mut whole.foreign, *foreign);
     add_count(&mut whole.lost, *lost);
     add_count(&mut whole.early, *early);
+}
+
+fn add_network(whole: &mut NetworkSample, part: &NetworkSample) {
+    let NetworkSample {
+        looks,
+        connections,
+        segments,
+        retransmits,
+        zero_windows,
+        unacked_max,
+        notsent_bytes_max,
+    } = part;
+    add_count(&mut whole.looks, *looks);
+    add_count(&mut whole.connections, *connections);
+    add_count(&mut whole.segments, *segments);
+    add_count(&mut whole.retransmits, *retransmits);
+    add_count(&mut whole.zero_windows, *zero_windows);
+    whole.unacked_max = whole.unacked_max.max(*unacked_max);
+    whole.notsent_bytes_max = whole.notsent_bytes_max.max(*notsent_bytes_max);
 }
 
 fn add_deflate(whole: &mut DeflateReport, part: &DeflateReport) {

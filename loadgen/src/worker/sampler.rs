@@ -1,0 +1,93 @@
+//! A few connections now and then to what the kernel knows about them, so that a slow network can be
+//! told from a slow server.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::shard::Shard;
+use crate::metrics::Metric;
+use crate::net::{TcpDiag, TcpInfo};
+
+/// From one look to the next: five connections a second, a few microseconds each.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// Places that are tried for a connection before a look is left out.
+const TRIES: usize = 64;
+/// Connections whose counts are remembered, to add up what is new.
+const KNOWN_MAX: usize = 4_096;
+
+/// Looks at one connection after the other while load is made. Ends where the kernel doesn't say.
+pub(super) async fn sample(shard: Rc<RefCell<Shard>>) {
+    let Ok(diag) = TcpDiag::open() else { return };
+    let mut sampler = Sampler { diag, place: 0, known: HashMap::new() };
+    loop {
+        if sampler.look(&mut shard.borrow_mut()).is_err() {
+            return;
+        }
+        sleep(INTERVAL).await;
+    }
+}
+
+struct Sampler {
+    diag: TcpDiag,
+    /// Where to look for the next connection.
+    place: usize,
+    /// Retransmissions and segments that have been counted, by connection.
+    known: HashMap<u64, (u32, u32)>,
+}
+
+impl Sampler {
+    /// # Errors
+    /// What the system says; there is no use in asking again.
+    fn look(&mut self, shard: &mut Shard) -> std::io::Result<()> {
+        if !shard.times.is_measured(shard.clock.now_ns()) {
+            return Ok(());
+        }
+        let Some((index, local, peer)) = self.next(shard) else { return Ok(()) };
+        if let Some(info) = self.diag.ask(local, peer)? {
+            self.count(shard, index, &info);
+        }
+        Ok(())
+    }
+
+    /// The next connection over TCP, and its two ends.
+    fn next(&mut self, shard: &Shard) -> Option<(u64, std::net::SocketAddr, std::net::SocketAddr)> {
+        let places = shard.sessions.capacity().max(1);
+        for _ in 0..TRIES.min(places) {
+            let place = self.place % places;
+            self.place = place + 1;
+            let Some(session) = shard.sessions.get(place) else { continue };
+            let tcp = session.stream.tcp()?;
+            // A socket that has just been reset has no other end.
+            if let (Ok(local), Ok(peer)) = (tcp.local_addr(), tcp.peer_addr()) {
+                return Some((session.index, local, peer));
+            }
+        }
+        None
+    }
+
+    fn count(&mut self, shard: &mut Shard, index: u64, info: &TcpInfo) {
+        let rtt_ns = u64::from(info.rtt_us) * 1_000;
+        shard.metrics.distributions.record(Metric::NetworkRtt, rtt_ns);
+        let deviation_ns = u64::from(info.rtt_deviation_us) * 1_000;
+        shard.metrics.distributions.record(Metric::NetworkRttDeviation, deviation_ns);
+        let counts = &mut shard.metrics.network;
+        counts.looks += 1;
+        counts.zero_windows += u64::from(info.is_window_zero);
+        counts.unacked_max = counts.unacked_max.max(info.unacked.into());
+        counts.notsent_bytes_max = counts.notsent_bytes_max.max(info.notsent_len.into());
+        if self.known.len() >= KNOWN_MAX && !self.known.contains_key(&index) {
+            return;
+        }
+        let known = self.known.entry(index).or_insert_with(|| {
+            counts.connections += 1;
+            (0, 0)
+        });
+        counts.retransmits += u64::from(info.retransmits.saturating_sub(known.0));
+        counts.segments += u64::from(info.segments.saturating_sub(known.1));
+        *known = (info.retransmits, info.segments);
+    }
+}
