@@ -30,11 +30,17 @@ pub const ALL: &[(&str, Body)] = &[
     ("handshake_response", handshake_response),
     #[cfg(feature = "deflate")]
     ("inflate", inflate::inflate),
+    #[cfg(feature = "brotli")]
+    ("brotli", brotli::brotli),
 ];
 
 #[cfg(feature = "deflate")]
 #[path = "inflate.rs"]
 pub mod inflate;
+
+#[cfg(feature = "brotli")]
+#[path = "brotli.rs"]
+pub mod brotli;
 
 /// Takes the first byte as choices for the rest.
 fn choices(data: &[u8]) -> (u8, &[u8]) {
