@@ -2,8 +2,9 @@
 //!
 //! Files are read before anything is written, so that an output may take an input's place.
 
+use std::fs;
 use std::io::{self, Write, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::{DiffArgs, MergeArgs, ReportArgs};
 use crate::config::{Talk, output};
@@ -41,8 +42,9 @@ pub fn report(args: ReportArgs) -> Result<Exit, Failed> {
 /// [`Failed`] with what can't be merged, or an output that can't be written.
 pub fn merge_files(args: MergeArgs) -> Result<Exit, Failed> {
     let outputs = output::outputs(args.out.outputs).map_err(Failed::usage)?;
-    let part = |path: &std::path::PathBuf| Ok(Part { name: name(path), report: read(path)? });
-    let parts = args.files.iter().map(part).collect::<Result<_, Failed>>()?;
+    let part = |path: &PathBuf| Ok(Part { name: name(path), report: read(path)? });
+    let files = args.files.into_iter().map(files).collect::<Result<Vec<_>, Failed>>()?;
+    let parts = files.iter().flatten().map(part).collect::<Result<_, Failed>>()?;
     let mut report = merge(parts).map_err(Failed::usage)?;
     report.judge(&args.gate.thresholds);
     Outlets::open(&outputs)?.write(&report)?;
@@ -79,6 +81,27 @@ fn print(diff: &DiffReport, is_json: bool) -> io::Result<()> {
     } else {
         write!(out, "{diff}")
     }
+}
+
+/// A file itself, or the result files in a folder.
+fn files(path: PathBuf) -> Result<Vec<PathBuf>, Failed> {
+    if !path.is_dir() {
+        return Ok(vec![path]);
+    }
+    let failed =
+        |error: io::Error| Failed::usage(format!("{} can't be read: {error}", name(&path)));
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&path).map_err(failed)? {
+        let file = entry.map_err(failed)?.path();
+        if file.extension().is_some_and(|extension| extension == "json") {
+            found.push(file);
+        }
+    }
+    if found.is_empty() {
+        return Err(Failed::usage(format!("{} has no *.json in it", name(&path))));
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn read(path: &Path) -> Result<Report, Failed> {

@@ -112,8 +112,8 @@ fn ten_segments_merged_are_one_run() {
     assert_eq!(rows.iter().map(|row| row.sent).sum::<u64>(), 500);
     assert_eq!(rows.iter().map(|row| row.established).sum::<u64>(), 25);
 
-    // Text, a missing one, one twice, one of another run.
-    let text = merge(&files, &[]);
+    // A folder of them; text, a missing one, one twice, one of another run.
+    let text = loadgen(&["merge", &folder.0.display().to_string()]);
     assert!(text.stdout.contains(" merged       10 of 10 segments\n"), "{}", text.stdout);
     let ran = merge(&files[1..], &["-o", "json"]);
     let reasons = ran.report().verdict.reasons;
@@ -192,13 +192,11 @@ fn files_that_are_no_results() {
     let swapped = text.replace("\"metric\": \"rtt.service\"", "\"metric\": \"rtt.\\u001b\"");
     let hostile = write("hostile\x1b.json", &swapped);
     let nowhere = folder.file("nowhere.json");
-    let folder_itself = folder.0.display().to_string();
     for (path, why) in [
         (&cut, "is no result of loadgen: EOF"),
         (&newer, "is a result of schema version 9, and this loadgen reads 1"),
         (&hostile, "has a histogram \"rtt.\\u{1b}\""),
         (&nowhere, "can't be read: No such file"),
-        (&folder_itself, "can't be read: Is a directory"),
     ] {
         for args in [&["report", path][..], &["merge", path], &["diff", &file, path]] {
             let ran = loadgen(args);
@@ -208,6 +206,11 @@ fn files_that_are_no_results() {
             assert_eq!(ran.stdout, "");
         }
     }
+    let empty = Folder::new("empty");
+    let ran = loadgen(&["merge", &empty.0.display().to_string()]);
+    assert!(ran.code == Some(2) && ran.error_line().contains("has no *.json in it"));
+    let ran = loadgen(&["report", &empty.0.display().to_string()]);
+    assert!(ran.error_line().contains("can't be read: Is a directory"), "{}", ran.stderr);
     let ran = loadgen(&["merge", &file]);
     assert!(ran.error_line().contains("is a run of its own and no segment"), "{}", ran.stderr);
     let ran = loadgen(&["merge"]);

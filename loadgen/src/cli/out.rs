@@ -34,7 +34,7 @@ pub struct ReportArgs {
 /// Arguments of `merge`.
 #[derive(Clone, Debug, Args)]
 pub struct MergeArgs {
-    /// The result files of all segments of one run, in any order
+    /// The result files of all segments of one run, in any order; a folder is every *.json in it
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// Where the result goes.

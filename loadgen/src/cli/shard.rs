@@ -11,7 +11,8 @@ use crate::config::{Segment, start};
 #[derive(Clone, Debug, Args)]
 pub struct ShardArgs {
     /// This process is the i-th of N, counted from 1, that make one run together: -c, -n, -R and -C
-    /// are of the whole run, and --seed the same for all. See loadgen merge
+    /// are of the whole run, and --seed the same for all. index:i/N counts from 0, as Kubernetes
+    /// does. See loadgen merge
     #[arg(long, value_name = "i/N", value_parser = Segment::parse)]
     pub segment: Option<Segment>,
     /// When the run begins, by the wall clock: 2026-11-21T14:00:00Z, unix seconds, or +5s

@@ -18,7 +18,7 @@ impl Segment {
     /// The most that a run may have.
     pub const OF_MAX: u64 = 10_000;
 
-    /// Reads `i/N`, where the first is `1/N`.
+    /// Reads `i/N`, where the first is `1/N`, or `index:i/N`, where it is `index:0/N`.
     ///
     /// # Errors
     /// What is wrong, to be put behind the flag's name.
@@ -26,7 +26,10 @@ impl Segment {
         const EXAMPLE: &str = "use i/N, such as 1/10 for the first of ten";
         let (index, of) = text.split_once('/').ok_or(EXAMPLE)?;
         let number = |text: &str| text.parse::<u64>().map_err(|_| EXAMPLE.to_owned());
-        let (index, of) = (number(index)?, number(of)?);
+        let (index, of) = match index.strip_prefix("index:") {
+            None => (number(index)?, number(of)?),
+            Some(index) => (number(index)?.saturating_add(1), number(of)?),
+        };
         if of > Self::OF_MAX {
             return Err(format!("at most {} segments; {EXAMPLE}", Self::OF_MAX));
         }
@@ -91,9 +94,13 @@ mod tests {
         let first = Segment::parse("1/10").unwrap();
         assert_eq!((first.index(), first.of(), first.place), (1, 10, 0));
         assert_eq!(Segment::parse("1/1"), Ok(Segment::WHOLE));
+        assert_eq!(Segment::parse("index:0/10"), Ok(first));
+        assert_eq!(Segment::parse("index:9/10"), Segment::parse("10/10"));
         for (text, why) in [
             ("0/10", "counted from 1"),
             ("11/10", "the last is 10/10"),
+            ("index:10/10", "the last is 10/10"),
+            ("index:/10", "use i/N"),
             ("1/0", "counted from 1"),
             ("3", "use i/N"),
             ("", "use i/N"),
