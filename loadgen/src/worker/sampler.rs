@@ -1,5 +1,5 @@
-//! A few connections now and then to what the kernel knows about them, so that a slow network can be
-//! told from a slow server.
+//! A few connections now and then to what the kernel knows about them, so that a slow network can
+//! be told from a slow server.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
