@@ -19,7 +19,7 @@ use crate::metrics::timeline::{Row, Timeline};
 use crate::net::Routes;
 use crate::progress::Progress;
 use crate::worker::usage::{memory, process_cpu_ns};
-use crate::worker::{Brief, Command, Times, WorkerReport, spawn};
+use crate::worker::{Brief, Command, Fan, Times, WorkerReport, spawn};
 
 /// From the decision that load begins to its begin: all workers have heard by then.
 const LEAD_NS: u64 = 5_000_000;
@@ -70,6 +70,9 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
     let clock = config.start_at.map_or_else(Clock::start, Clock::started_at);
     let (commander, commands) = watch::channel(Command::Ramp);
     let (settled, mut settlements) = mpsc::unbounded_channel();
+    let fan = config
+        .fanout()
+        .map(|fanout| Arc::new(Fan::new(fanout, config.topics(), config.threads.get() as u64)));
     let mut lives = Vec::new();
     let mut threads = Vec::new();
     for number in 0..config.threads.get() as u64 {
@@ -77,6 +80,7 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
             clock,
             config: Arc::clone(config),
             routes: Arc::clone(routes),
+            fan: fan.clone(),
             commands: commands.clone(),
             settled: settled.clone(),
         };
@@ -184,8 +188,9 @@ impl Coordinator<'_> {
             // Nobody is there: a run that can only wait is over.
             self.commander.send_replace(Command::Stop);
         } else {
+            let settle_ns = self.config.fanout().map_or(0, |fanout| nanos(fanout.settle));
             let ramp_ns = self.config.ramp.map_or(0, nanos);
-            self.begin_load(ramp_ns.max(self.clock.now_ns() + LEAD_NS));
+            self.begin_load(ramp_ns.max(self.clock.now_ns() + LEAD_NS + settle_ns));
         }
     }
 

@@ -23,6 +23,8 @@ use poisson::Independent;
 #[derive(Clone, Debug)]
 pub struct Plan {
     connections: u64,
+    /// Those that send: the first of them.
+    senders: u64,
     workers: u64,
     connects: Option<Course>,
     script: Script,
@@ -45,6 +47,8 @@ pub enum Script {
     Hold,
     /// Takes what the server pushes.
     Listen,
+    /// Publishes messages, or takes their copies: the first connections are the publishers.
+    Fanout,
 }
 
 /// What one connection does.
@@ -70,6 +74,7 @@ impl Plan {
             Scenario::OpenClose { number } => (Script::OpenClose, None, *number),
             Scenario::Hold(_) => (Script::Hold, config.load(), None),
             Scenario::Listen(_) => (Script::Listen, None, None),
+            Scenario::Fanout(fanout) => (Script::Fanout, Some(fanout.load), fanout.messages),
         };
         let pacing = &config.pacing;
         let staged = pacing.stages.as_ref().map(|stages| Course::staged(stages, config.warmup));
@@ -84,6 +89,7 @@ impl Plan {
         };
         Self {
             connections: config.connections,
+            senders: config.fanout().map_or(config.connections, |fanout| fanout.publishers),
             workers: config.part().workers(config.threads.get() as u64),
             connects: connects.or(config.connect_rate.map(Course::Constant)),
             script,
@@ -130,11 +136,11 @@ impl Plan {
     /// The messages of `worker` in the order in which they are due, under open loop.
     #[must_use]
     pub fn sends(&self, worker: u64) -> Option<Sends> {
-        let course = self.messages.clone()?;
+        let course = self.messages.clone().filter(|_| worker < self.senders)?;
         Some(Sends(match self.arrivals {
             Arrivals::Constant => Order::Turns(Turns {
                 course,
-                connections: self.connections,
+                connections: self.senders,
                 workers: self.workers,
                 worker,
                 end: self.number.unwrap_or(u64::MAX),
@@ -142,9 +148,8 @@ impl Plan {
                 sequence: 0,
             }),
             Arrivals::Poisson => {
-                let own = (worker..self.connections).step_by(usize::try_from(self.workers).ok()?);
-                let course =
-                    Independent::new(course, self.connections, self.number, self.seed, own);
+                let own = (worker..self.senders).step_by(usize::try_from(self.workers).ok()?);
+                let course = Independent::new(course, self.senders, self.number, self.seed, own);
                 Order::Independent(course)
             }
         }))
@@ -211,6 +216,10 @@ impl Iterator for Connections<'_> {
             Script::Echo => (plan.connections, share(plan.number, plan.connections, index)),
             Script::OpenClose => (plan.number.unwrap_or(u64::MAX), 0),
             Script::Hold | Script::Listen => (plan.connections, u64::MAX),
+            Script::Fanout if index < plan.senders => {
+                (plan.connections, share(plan.number, plan.senders, index))
+            }
+            Script::Fanout => (plan.connections, 0),
         };
         if index >= end {
             return None;
@@ -326,6 +335,7 @@ mod tests {
         let course = |per_s: u64| Some(Course::Constant(Rate::new(per_s * 1_000).unwrap()));
         Plan {
             connections,
+            senders: connections,
             workers,
             connects: course(100),
             script: Script::Echo,

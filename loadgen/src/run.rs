@@ -120,6 +120,7 @@ fn embed(config: &Config) -> Result<ServerHandle, Failed> {
     let mut serve = ServeConfig { threads: config.threads, ..ServeConfig::default() };
     serve.mode = match config.scenario {
         Scenario::Listen(_) => Mode::Push,
+        Scenario::Fanout(_) => Mode::Broadcast,
         _ => Mode::Echo,
     };
     serve.listen.set_port(0);

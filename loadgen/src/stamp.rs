@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   push <sequence> <unix ns>                                    what a server pushes to a connection
+//!   post <run> <topic> <publisher> <sequence> <unix ns>          what a publisher of a fanout sends
 //! ```
 //!
 //! Decimal numbers with one space between; whatever follows is padding. Written with a fixed width,
@@ -53,6 +54,61 @@ impl Push {
     pub fn find(payload: &[u8]) -> Option<Self> {
         let mut rest = after(payload, Self::WORD)?;
         Some(Self { sequence: number(&mut rest)?, unix_ns: number(&mut rest)? })
+    }
+}
+
+/// The stamp of a message that is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Post {
+    /// Which run it belongs to.
+    pub run: u64,
+    /// Its topic.
+    pub topic: u64,
+    /// Who published it.
+    pub publisher: u64,
+    /// Which message of the publisher.
+    pub sequence: u64,
+    /// When it was to be sent.
+    pub unix_ns: u64,
+}
+
+impl Post {
+    const WORD: &[u8] = b"post ";
+    const RUN_DIGITS: usize = 10;
+    const TOPIC_DIGITS: usize = 4;
+    const PUBLISHER_DIGITS: usize = 6;
+    /// Bytes of it as it is written.
+    pub const LEN: usize = Self::WORD.len()
+        + (Self::RUN_DIGITS + 1)
+        + (Self::TOPIC_DIGITS + 1)
+        + (Self::PUBLISHER_DIGITS + 1)
+        + (SEQUENCE_DIGITS + 1)
+        + (TIME_DIGITS + 1);
+
+    /// Writes it to the begin of `payload`, which has at least [`LEN`](Self::LEN) bytes; more are
+    /// left as they are.
+    pub fn write(self, payload: &mut [u8]) {
+        let mut rest = payload;
+        put(&mut rest, Self::WORD);
+        put_number(&mut rest, self.run, Self::RUN_DIGITS);
+        put_number(&mut rest, self.topic, Self::TOPIC_DIGITS);
+        put_number(&mut rest, self.publisher, Self::PUBLISHER_DIGITS);
+        put_number(&mut rest, self.sequence, SEQUENCE_DIGITS);
+        put_number(&mut rest, self.unix_ns, TIME_DIGITS);
+    }
+
+    /// Finds it in a payload; what follows it comes with it.
+    #[must_use]
+    pub fn find(payload: &[u8]) -> Option<(Self, &[u8])> {
+        let mut rest = after(payload, Self::WORD)?;
+        let post = Self {
+            run: number(&mut rest)?,
+            topic: number(&mut rest)?,
+            publisher: number(&mut rest)?,
+            sequence: number(&mut rest)?,
+            unix_ns: number(&mut rest)?,
+        };
+        Some((post, rest))
     }
 }
 
@@ -110,6 +166,19 @@ mod tests {
         let mut exact = [0; Push::LEN];
         push.write(&mut exact);
         assert_eq!(Push::find(&exact), Some(push));
+    }
+
+    #[test]
+    fn a_post_is_found_again_with_what_follows_it() {
+        let post = Post { run: 7, topic: 3, publisher: 12, sequence: 42, unix_ns: 1 << 60 };
+        let mut payload = [b'.'; 64];
+        post.write(&mut payload);
+        assert_eq!(
+            &payload[..Post::LEN],
+            b"post 0000000007 0003 000012 000000000042 1152921504606846976 "
+        );
+        assert_eq!(Post::find(&payload), Some((post, &b"..."[..])));
+        assert_eq!(Post::find(b"post 1 2 3 4 x"), None);
     }
 
     #[test]

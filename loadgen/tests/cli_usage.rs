@@ -51,7 +51,7 @@ fn wrong_usage_is_one_line_and_exit_code_2() {
 fn help_is_on_stdout_and_names_every_command() {
     let ran = loadgen(&["--help"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
-    let load = ["run", "connect", "hold", "listen", "serve", "check", "doctor"];
+    let load = ["run", "connect", "hold", "listen", "fanout", "serve", "check", "doctor"];
     for command in load.into_iter().chain(["report", "merge", "diff"]) {
         assert!(ran.stdout.contains(&format!("\n  {command} ")), "{}", ran.stdout);
     }

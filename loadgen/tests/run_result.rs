@@ -54,6 +54,7 @@ fn results_of_every_kind_follow_the_schema() {
         &["hold", &url, "-c", "5", "-d", "200ms"],
         &["hold", &url, "-c", "5", "-d", "200ms", "--ping-interval", "50ms"],
         &["listen", "-c", "5", "-d", "300ms"],
+        &["fanout", "-c", "5", "-d", "300ms"],
         &["run", "ws://127.0.0.1:9/", "-c", "2"],
         &["run", "-c", "2", "-d", "200ms"],
         &["run", "-c", "2", "-d", "200ms", "--deflate", "--deflate-level", "1"],

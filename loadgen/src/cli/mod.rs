@@ -34,7 +34,7 @@ pub use network::{NetworkArgs, TlsArgs};
 pub use out::{DiffArgs, MergeArgs, OutArgs, ReportArgs};
 pub use pace::PaceArgs;
 pub use post::PostArgs;
-pub use scenario::{HoldArgs, ListenArgs};
+pub use scenario::{FanoutArgs, HoldArgs, ListenArgs};
 pub use serving::{Place, ServeBoundArgs, ServeTlsArgs};
 pub use shard::ShardArgs;
 
@@ -63,6 +63,12 @@ pub enum Command {
     /// Messages that the server pushes: latency by the time in them, loss by their sequence.
     /// Without a URL, against an embedded server
     Listen(ListenArgs),
+    /// Publishers to subscribers: how long the first and the last copy of a message take, and what
+    /// is lost, doubled or out of order. Without a URL, against an embedded server
+    #[command(mut_arg("connections", |arg| {
+        arg.long("subscribers").help("Connections that subscribe, such as 100 or 10k")
+    }))]
+    Fanout(FanoutArgs),
     /// The reference server
     Serve(ServeArgs),
     /// One connection: times, what was negotiated, a short sanity check of the protocol
@@ -135,7 +141,7 @@ pub struct ConnectArgs {
 #[derive(Clone, Debug, Args)]
 pub struct LoadArgs {
     /// What to connect to, such as `ws://127.0.0.1:9001/`; connections take several in turn
-    /// [default: an embedded echo server]
+    /// [default: an embedded server]
     #[arg(value_name = "URL")]
     pub urls: Vec<String>,
     /// Connections open at once, such as 100 or 10k
@@ -205,7 +211,8 @@ pub struct RequestArgs {
 /// Arguments of `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
-    /// What is done with a message: echo, sink, or push, which sends messages of its own
+    /// What is done with a message: echo, sink, push (sends messages of its own) or
+    /// broadcast (to all others whose request has the same path)
     #[arg(value_name = "MODE", default_value = "echo")]
     pub mode: Mode,
     /// Where to listen; port 0 takes a free one
@@ -264,8 +271,8 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed 
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(text),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Parsed::Wrong(
-                "no command; use run, connect, hold, listen, serve, check, doctor, report, merge \
-                 or diff \
+                "no command; use run, connect, hold, listen, fanout, serve, check, doctor, report, \
+                 merge or diff \
                  (see loadgen --help)"
                     .into(),
             )

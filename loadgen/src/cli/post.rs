@@ -6,7 +6,7 @@ use super::quantity;
 use crate::config::Rate;
 use crate::serve::SlowReader;
 
-/// What `serve push` sends, and what is done with those who don't read.
+/// What `serve push` and `serve broadcast` send, and what is done with those who don't read.
 #[derive(Clone, Debug, Args)]
 pub struct PostArgs {
     /// push: bytes of a message's payload, such as 64 or 4k [default: 64]
@@ -18,13 +18,16 @@ pub struct PostArgs {
     /// push: messages a second to all connections together
     #[arg(long, value_name = "N", value_parser = quantity::rate, allow_hyphen_values = true)]
     pub rate_total: Option<Rate>,
-    /// push: bytes that may wait for a client that doesn't read [default: 1M]
+    /// push, broadcast: bytes that may wait for a client that doesn't read [default: 1M]
     #[arg(long, value_name = "SIZE", value_parser = quantity::size, allow_hyphen_values = true)]
     pub queue_max: Option<u64>,
-    /// push: what becomes of a client for which more are waiting: it is closed with 1008, or skips
+    /// push, broadcast: what becomes of a client for which more are waiting: it is closed with 1008, or skips
     /// the messages [default: close]
     #[arg(long, value_name = "POLICY")]
     pub slow: Option<SlowReader>,
+    /// broadcast: who sends a message gets a copy of it, too
+    #[arg(long)]
+    pub to_sender: bool,
 }
 
 impl ValueEnum for SlowReader {

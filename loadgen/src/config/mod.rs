@@ -39,7 +39,7 @@ pub use network::{Family, Network, Override, Proxy, Redirect, TlsSettings};
 pub use output::{Form, Output};
 pub use pacing::{Pacing, RateAsked, StageAsked};
 pub use rate::Rate;
-pub use scenario::{Hold, Listen};
+pub use scenario::{Fanout, Hold, Listen};
 pub use segment::Segment;
 pub use serving::serve_config;
 pub(crate) use sizes::turn;
@@ -130,6 +130,8 @@ pub enum Scenario {
     Hold(Hold),
     /// All are opened, take what the server pushes, then are closed.
     Listen(Listen),
+    /// Some publish, the others subscribe.
+    Fanout(Fanout),
 }
 
 impl Scenario {
@@ -141,6 +143,7 @@ impl Scenario {
             Self::OpenClose { .. } => "connect",
             Self::Hold(_) => "hold",
             Self::Listen(_) => "listen",
+            Self::Fanout(_) => "fanout",
         }
     }
 
@@ -308,34 +311,6 @@ impl Config {
         }
     }
 
-    /// What held connections do, if they are what was asked for.
-    #[must_use]
-    pub const fn hold(&self) -> Option<&Hold> {
-        match &self.scenario {
-            Scenario::Hold(hold) => Some(hold),
-            _ => None,
-        }
-    }
-
-    /// When messages or Pings are sent, if any are.
-    #[must_use]
-    pub fn load(&self) -> Option<Load> {
-        match &self.scenario {
-            Scenario::Echo(echo) => Some(echo.load),
-            Scenario::Hold(hold) => hold.ping_interval.map(|interval| Load::Every { interval }),
-            Scenario::OpenClose { .. } | Scenario::Listen(_) => None,
-        }
-    }
-
-    /// What a connection says once it is open, before load begins.
-    #[must_use]
-    pub fn greeting(&self) -> Option<&str> {
-        match &self.scenario {
-            Scenario::Listen(listen) => listen.subscribe.as_deref(),
-            _ => None,
-        }
-    }
-
     /// Which part of the run this process is.
     #[must_use]
     pub fn part(&self) -> Segment {
@@ -358,6 +333,7 @@ impl Config {
         let is_numbered = match &scenario {
             Scenario::Echo(echo) => echo.messages.is_some(),
             Scenario::OpenClose { number } => number.is_some(),
+            Scenario::Fanout(fanout) => fanout.messages.is_some(),
             Scenario::Hold(_) | Scenario::Listen(_) => false,
         };
         let duration = args.duration.unwrap_or(if is_numbered {
@@ -517,6 +493,7 @@ mod tests {
                 Command::Connect(args) => Config::of_connect(args),
                 Command::Hold(args) => Config::of_hold(args),
                 Command::Listen(args) => Config::of_listen(args),
+                Command::Fanout(args) => Config::of_fanout(args),
                 _ => panic!("{line}"),
             },
             other => panic!("{line}: {other:?}"),
@@ -604,6 +581,16 @@ mod tests {
             ("run http://h/", "its scheme is http"),
             ("connect -n 0", "-n 0"),
             ("hold -d 0s", "-d 0ns"),
+            ("fanout --publishers 0", "--publishers 0 is out of range"),
+            ("fanout -c 0", "--subscribers 0 is out of range"),
+            ("fanout --topics 2", "--topics 2 needs one URL"),
+            ("fanout ws://h/?a=b --topics 2 --publishers 2", "put {topic} there"),
+            ("fanout ws://h/ ws://h/b", "2 topics need as many publishers and subscribers"),
+            ("fanout -s 60", "-s 60 is out of range; use 61 to"),
+            ("fanout -c 1M --publishers 100", "100000000 pairs to keep in mind"),
+            ("fanout --copy-timeout 0s", "--copy-timeout 0ns is out of range"),
+            ("fanout -p 65", "-p 65 is out of range"),
+            ("fanout ws://h/ --segment 1/2 --seed 1", "--segment can't split a fanout"),
             ("hold --ping-interval 0s", "--ping-interval 0ns is out of range; use 1ms to"),
             ("hold --ping-interval 25h", "--ping-interval 90000s is out of range"),
         ] {

@@ -2,7 +2,7 @@
 
 use super::{PAYLOAD_SIZE_MAX, within};
 use crate::cli::PostArgs;
-use crate::serve::{Mode, PushRate, ServeConfig};
+use crate::serve::{Mode, PushRate, SenderCopy, ServeConfig};
 use crate::stamp;
 
 /// The least and the most that may wait for a client, in bytes.
@@ -14,18 +14,25 @@ const QUEUE_MAX: u64 = 1 << 30;
 /// # Errors
 /// One line: what is wrong, and what to do.
 pub(super) fn post(args: &PostArgs, config: &mut ServeConfig) -> Result<(), String> {
-    let is_push = config.mode == Mode::Push;
-    for (flag, is_given) in [
-        ("--size", args.size.is_some()),
-        ("--rate", args.rate.is_some()),
-        ("--rate-total", args.rate_total.is_some()),
-        ("--queue-max", args.queue_max.is_some()),
-        ("--slow", args.slow.is_some()),
+    let (push, broadcast) = (&[Mode::Push][..], &[Mode::Broadcast][..]);
+    let both = &[Mode::Push, Mode::Broadcast][..];
+    for (flag, is_given, modes) in [
+        ("--size", args.size.is_some(), push),
+        ("--rate", args.rate.is_some(), push),
+        ("--rate-total", args.rate_total.is_some(), push),
+        ("--queue-max", args.queue_max.is_some(), both),
+        ("--slow", args.slow.is_some(), both),
+        ("--to-sender", args.to_sender, broadcast),
     ] {
-        if is_given && !is_push {
+        if is_given && !modes.contains(&config.mode) {
             let mode = config.mode.name();
-            return Err(format!("{flag} says nothing to serve {mode}; use it with serve push"));
+            let names: Vec<_> = modes.iter().map(|mode| format!("serve {}", mode.name())).collect();
+            let names = names.join(" or ");
+            return Err(format!("{flag} says nothing to serve {mode}; use it with {names}"));
         }
+    }
+    if args.to_sender {
+        config.sender_copy = SenderCopy::Include;
     }
     if let Some(size) = args.size {
         let size = within("--size", size, stamp::Push::LEN as u64, PAYLOAD_SIZE_MAX)?;

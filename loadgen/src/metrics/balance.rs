@@ -50,7 +50,7 @@ pub fn imbalances(metrics: &Metrics) -> Vec<String> {
     check(
         "messages received, and their service latencies",
         metrics.measured.received,
-        recorded(Metric::RttService) + recorded(Metric::PingRtt),
+        recorded(Metric::RttService) + recorded(Metric::PingRtt) + metrics.fanout.complete,
     );
     if metrics.distributions.of(Metric::RttResponse).is_some() {
         check(
@@ -59,6 +59,18 @@ pub fn imbalances(metrics: &Metrics) -> Vec<String> {
             recorded(Metric::RttResponse),
         );
     }
+    let fanout = &metrics.fanout;
+    check(
+        "copies expected, and received, altered or lost",
+        fanout.expected,
+        fanout.received + fanout.altered + fanout.lost,
+    );
+    check("copies received, and their latencies", fanout.received, recorded(Metric::FanoutLatency));
+    check(
+        "messages published, and their first copies",
+        fanout.complete + fanout.incomplete,
+        recorded(Metric::FanoutFirst) + fanout.silent,
+    );
     let push = &metrics.push;
     check(
         "messages pushed, and what they were",
@@ -121,7 +133,7 @@ mod tests {
     #[test]
     fn each_wrong_sum_is_found() {
         type Spoil = fn(&mut Metrics);
-        let spoil: [(&str, Spoil); 13] = [
+        let spoil: [(&str, Spoil); 16] = [
             ("outcomes", |metrics| metrics.attempted += 1),
             ("completed, by URL", |metrics| metrics.urls.push(UrlCounts::default())),
             ("connections with TLS", |metrics| {
@@ -130,6 +142,9 @@ mod tests {
             ("how they were closed", |metrics| metrics.closings.clear()),
             ("held or dropped", |metrics| metrics.held = 0),
             ("received, altered or lost", |metrics| metrics.pings.superseded += 1),
+            ("copies expected", |metrics| metrics.fanout.lost += 1),
+            ("copies received", |metrics| metrics.fanout.received += 1),
+            ("their first copies", |metrics| metrics.fanout.incomplete += 1),
             ("and what they were", |metrics| metrics.push.foreign += 1),
             ("and their latencies", |metrics| metrics.push.early += 1),
             ("(measured)", |metrics| metrics.measured.lost += 1),

@@ -8,6 +8,7 @@ mod deflate;
 mod distribution;
 mod drops;
 mod failure;
+mod fanout;
 pub mod live;
 mod network;
 mod push;
@@ -20,6 +21,7 @@ pub use deflate::{DeflateCounts, Volume};
 pub use distribution::{Distribution, HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS};
 pub use drops::{DropTimes, Drops};
 pub use failure::{Failure, Failures, Occurrence, Phase};
+pub use fanout::FanoutCounts;
 pub use network::NetworkCounts;
 pub use push::PushCounts;
 pub use reach::{TlsKind, UrlCounts};
@@ -72,6 +74,14 @@ pub enum Metric {
     NetworkRtt,
     /// The mean deviation of that.
     NetworkRttDeviation,
+    /// From the planned or actual send of a published message to its first copy.
+    FanoutFirst,
+    /// From the same to its last copy.
+    FanoutLast,
+    /// From its first copy to its last.
+    FanoutSpread,
+    /// From the same send to each copy.
+    FanoutLatency,
     /// From sending Close to receiving it.
     CloseHandshake,
     /// From sending Close to the end of the stream.
@@ -80,7 +90,7 @@ pub enum Metric {
 
 impl Metric {
     /// All, in the order of a connection's life.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 27] = [
         Self::ConnectLag,
         Self::ConnectTcp,
         Self::ConnectProxy,
@@ -102,6 +112,10 @@ impl Metric {
         Self::PushGap,
         Self::NetworkRtt,
         Self::NetworkRttDeviation,
+        Self::FanoutFirst,
+        Self::FanoutLast,
+        Self::FanoutSpread,
+        Self::FanoutLatency,
         Self::CloseHandshake,
         Self::CloseTcp,
     ];
@@ -137,6 +151,10 @@ impl Metric {
             Self::PushGap => "from a message of a connection to its next",
             Self::NetworkRtt => "round trip between the kernels, smoothed, sampled",
             Self::NetworkRttDeviation => "mean deviation of network.rtt, sampled",
+            Self::FanoutFirst => "from the send (open loop: the planned one) to the first copy",
+            Self::FanoutLast => "from the send (open loop: the planned one) to the last copy",
+            Self::FanoutSpread => "from the first copy of a message to its last",
+            Self::FanoutLatency => "from the send (open loop: the planned one) to each copy",
             Self::CloseHandshake => "from sending Close to receiving it",
             Self::CloseTcp => "from sending Close to the end of the stream",
         }
@@ -167,6 +185,10 @@ impl Metric {
             Self::PushGap => "push.gap",
             Self::NetworkRtt => "network.rtt",
             Self::NetworkRttDeviation => "network.rtt_deviation",
+            Self::FanoutFirst => "fanout.first",
+            Self::FanoutLast => "fanout.last",
+            Self::FanoutSpread => "fanout.spread",
+            Self::FanoutLatency => "fanout.latency",
             Self::CloseHandshake => "close.handshake",
             Self::CloseTcp => "close.tcp",
         }
@@ -328,6 +350,8 @@ pub struct Metrics {
     pub pings: PingCounts,
     /// Messages that the server pushed (`listen`).
     pub push: PushCounts,
+    /// Published messages and their copies (`fanout`).
+    pub fanout: FanoutCounts,
     /// Connections that were open when this side began to close them.
     pub held: u64,
     /// Established connections that ended before.
@@ -381,6 +405,7 @@ impl Metrics {
         self.pings.superseded += other.pings.superseded;
         self.pings.unsolicited += other.pings.unsolicited;
         self.push.add(&other.push);
+        self.fanout.add(&other.fanout);
         self.held += other.held;
         self.drops.merge(other.drops);
         self.network.add(&other.network);

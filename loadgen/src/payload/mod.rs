@@ -24,6 +24,7 @@ use wscodec::header::Opcode;
 
 use crate::clock::Clock;
 use crate::config::{Content, Echo, Sizes, Template, turn};
+use crate::stamp::Post;
 use rendered::Place;
 
 /// Bytes that name a message.
@@ -53,6 +54,11 @@ enum Form {
     Generated(Sizes),
     Fixed,
     Templates(Arc<[Template]>),
+    /// A stamp, then text made from the seed.
+    Posts {
+        run: u64,
+        topics: u64,
+    },
 }
 
 /// A message that a reply may belong to.
@@ -119,6 +125,30 @@ impl Payload {
         }
     }
 
+    /// Payloads that publishers of a fanout send.
+    #[must_use]
+    pub fn of_posts(size: usize, topics: u64, seed: u64, clock: Clock) -> Self {
+        // Told from those of other runs that a server may have kept.
+        let run = (clock.unix_ns(0) ^ seed) % 10_000_000_000;
+        Self {
+            buffer: generated(size, seed),
+            form: Form::Posts { run, topics },
+            kind: DataKind::Text,
+            opcode: Opcode::Text,
+            seed,
+            clock,
+        }
+    }
+
+    /// The stamp of a message that a publisher of this run has sent, and whether all the rest is as
+    /// it was; what a server has put around it doesn't matter.
+    #[must_use]
+    pub fn post_of(&self, received: &[u8]) -> Option<(Post, bool)> {
+        let Form::Posts { run: own, .. } = self.form else { return None };
+        let (post, rest) = Post::find(received)?;
+        (post.run == own).then(|| (post, rest.starts_with(&self.buffer[Post::LEN..])))
+    }
+
     /// What the frames of these payloads are.
     #[must_use]
     pub const fn opcode(&self) -> Opcode {
@@ -136,6 +166,7 @@ impl Payload {
     pub fn has_time(&self) -> bool {
         match &self.form {
             Form::Generated(_) | Form::Fixed => false,
+            Form::Posts { .. } => true,
             Form::Templates(templates) => templates.iter().any(Template::has_time),
         }
     }
@@ -155,6 +186,13 @@ impl Payload {
                 payload
             }
             Form::Fixed => &self.buffer,
+            Form::Posts { run, topics } => {
+                let (run, topic) = (*run, connection % topics);
+                let unix_ns = self.clock.unix_ns(message.planned_ns);
+                let post = Post { run, topic, publisher: connection, sequence, unix_ns };
+                post.write(&mut self.buffer);
+                &self.buffer
+            }
             Form::Templates(templates) => {
                 let template = &templates[turn(connection, sequence, templates.len())];
                 self.buffer.clear();
@@ -186,6 +224,7 @@ impl Payload {
                 }
             }
             Form::Fixed => received == self.buffer,
+            Form::Posts { .. } => false, // nobody echoes them
             Form::Templates(templates) => {
                 let template = &templates[turn(connection, sequence, templates.len())];
                 rendered::is(template, self.place(message), received)
@@ -233,7 +272,7 @@ impl Payload {
     const fn is_varied(&self) -> bool {
         match &self.form {
             Form::Generated(Sizes::Fixed(_)) | Form::Fixed => false,
-            Form::Generated(_) | Form::Templates(_) => true,
+            Form::Generated(_) | Form::Templates(_) | Form::Posts { .. } => true,
         }
     }
 

@@ -7,6 +7,7 @@ use rustix::system::uname;
 use wscodec::DataKind;
 
 use super::cohort::CohortReport;
+use super::fanout::FanoutReport;
 use super::hold::HoldReport;
 use super::push::PushReport;
 use super::{
@@ -86,6 +87,9 @@ impl Report {
             hold: config.hold().map(|hold| HoldReport::new(hold, &metrics)),
             push: matches!(config.scenario, Scenario::Listen(_))
                 .then(|| PushReport::new(&metrics, per_s(metrics.push.inside, &phases))),
+            fanout: config.fanout().map(|fanout| {
+                FanoutReport::new(config, fanout, &metrics, |events| per_s(events, &phases))
+            }),
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
             network: NetworkSample::new(&metrics.network),
             deflate: DeflateReport::new(config, &metrics.deflate),
@@ -167,6 +171,7 @@ fn resolved(config: &Config) -> ConfigReport {
         number: match &config.scenario {
             Scenario::Echo(echo) => echo.messages,
             Scenario::OpenClose { number } => *number,
+            Scenario::Fanout(fanout) => fanout.messages,
             Scenario::Hold(_) | Scenario::Listen(_) => None,
         },
         payload_size: echo.map(|echo| echo.content.size_most() as u64),
@@ -446,7 +451,7 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
     let unsent = counts.unsent_closed + counts.unsent_backlog + counts.unsent_late;
     Evidence {
         is_open_loop: config.load().is_some_and(Load::is_scheduled),
-        is_pushed: matches!(config.scenario, Scenario::Listen(_)),
+        is_pushed: matches!(config.scenario, Scenario::Listen(_) | Scenario::Fanout(_)),
         is_embedded: config.is_embedded(),
         is_interrupted: observed.is_interrupted,
         ramp_late_ns: match (config.ramp, observed.times) {
@@ -457,7 +462,8 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
         connect_lag_p99_ns: p99(Metric::ConnectLag),
         due: counts.sent + unsent,
         overdue: counts.unsent_late,
-        unsent_backlog: counts.unsent_backlog + metrics.warmup.unsent_backlog,
+        unsent_backlog: counts.unsent_backlog + metrics.warmup.unsent_backlog
+            - metrics.fanout.crowded,
         cpu_share: observed
             .workers
             .iter()
@@ -471,6 +477,7 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
             Metric::RttResponse,
             Metric::PingRtt,
             Metric::PushLatency,
+            Metric::FanoutLatency,
         ]
         .into_iter()
         .map(out_of_range)

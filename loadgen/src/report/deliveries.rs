@@ -56,6 +56,18 @@ impl Deliveries {
 impl Report {
     /// What became of messages that were only received.
     pub(crate) fn deliveries(&self) -> Option<Deliveries> {
+        if let Some(fanout) = &self.fanout {
+            let copies = &fanout.copies;
+            return Some(Deliveries {
+                expected: copies.expected,
+                received: copies.received,
+                lost: copies.lost,
+                altered: copies.altered,
+                reordered: copies.reordered + copies.stale,
+                duplicated: copies.duplicated,
+                unexpected: copies.unexpected,
+            });
+        }
         let push = self.push.as_ref()?;
         let stamped = push.in_order + push.reordered;
         Some(Deliveries {

@@ -11,6 +11,7 @@ mod deflate;
 mod deliveries;
 pub mod diff;
 pub mod escape;
+pub mod fanout;
 pub mod hgrm;
 mod histogram;
 pub mod hlog;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 pub use build::Subject;
 pub use cohort::CohortReport;
 pub use deflate::{AgreedReport, DeflateReport, VolumeReport};
+use fanout::FanoutReport;
 use hold::HoldReport;
 use merge::MergedReport;
 use push::PushReport;
@@ -50,7 +52,7 @@ pub struct Report {
     pub schema_version: u32,
     /// Name and version of the program.
     pub generator: Generator,
-    /// `run`, `connect`, `hold` or `listen`.
+    /// `run`, `connect`, `hold`, `listen` or `fanout`.
     pub command: String,
     /// Wall-clock time of the begin, in milliseconds since 1970.
     pub started_at_unix_ms: u64,
@@ -72,6 +74,8 @@ pub struct Report {
     pub hold: Option<HoldReport>,
     /// Pushed messages; `null` if they aren't what was asked for.
     pub push: Option<PushReport>,
+    /// Published messages; `null` if they aren't what was asked for.
+    pub fanout: Option<FanoutReport>,
     /// Bytes on sockets.
     pub bytes: Bytes,
     /// What the kernel said about connections that were looked at; `null` if it said nothing.

@@ -101,7 +101,10 @@ impl Report {
         }
         if let Some(deliveries) = self.deliveries().filter(|_| connections.established > 0) {
             let is_judged = |counter| is_left_to_one(&[counter]);
-            reasons.extend(deliveries.faults("messages", is_judged));
+            reasons.extend(
+                deliveries
+                    .faults(if self.fanout.is_some() { "copies" } else { "messages" }, is_judged),
+            );
         }
         reasons.extend(self.hold.as_ref().and_then(HoldReport::faults));
         if !self.imbalances.is_empty() {

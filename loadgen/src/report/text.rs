@@ -3,7 +3,8 @@
 use std::fmt::{self, Display, Write};
 
 use super::{
-    ConfigReport, HistogramReport, Interval, Messages, Report, escape, hold, push, reach, units,
+    ConfigReport, HistogramReport, Interval, Messages, Report, escape, fanout, hold, push, reach,
+    units,
 };
 use crate::metrics::Metric;
 
@@ -37,6 +38,7 @@ impl Display for Text<'_> {
             }
         }
         push::rows(report, f)?;
+        fanout::rows(report, f)?;
         times(report, f)?;
         latencies(report, f)?;
         if let Some(network) = &report.network {

@@ -25,6 +25,8 @@ pub enum Mode {
     Sink,
     /// As [`Sink`](Self::Sink), and sends messages of its own, see [`Push`].
     Push,
+    /// Sends it to all other connections of the same topic, which is the path of the request.
+    Broadcast,
 }
 
 impl Mode {
@@ -35,6 +37,7 @@ impl Mode {
             Self::Echo => "echo",
             Self::Sink => "sink",
             Self::Push => "push",
+            Self::Broadcast => "broadcast",
         }
     }
 }
@@ -43,10 +46,10 @@ impl FromStr for Mode {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        [Self::Echo, Self::Sink, Self::Push]
+        [Self::Echo, Self::Sink, Self::Push, Self::Broadcast]
             .into_iter()
             .find(|mode| mode.name() == name)
-            .ok_or_else(|| format!("unknown mode {name:?}: use echo, sink or push"))
+            .ok_or_else(|| format!("unknown mode {name:?}: use echo, sink, push or broadcast"))
     }
 }
 
@@ -90,6 +93,16 @@ impl SlowReader {
     }
 }
 
+/// Whether [`Mode::Broadcast`] sends a message also to the connection that it came on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SenderCopy {
+    /// It gets no copy.
+    #[default]
+    Exclude,
+    /// It gets one, as the others do.
+    Include,
+}
+
 /// The server's configuration. Start from [`ServeConfig::default`] and change what differs.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
@@ -131,6 +144,8 @@ pub struct ServeConfig {
     pub write_buffer_max: usize,
     /// What [`Mode::Push`] sends. Default: 10 messages a second of 64 bytes to each connection.
     pub push: Push,
+    /// Whether who sends a message gets a copy of it ([`Mode::Broadcast`]). Default: no.
+    pub sender_copy: SenderCopy,
     /// Messages that wait for a client which didn't ask for them, in bytes. Default 1 MiB. Stops
     /// slow readers from filling the server's memory.
     pub queue_max: usize,
@@ -163,6 +178,7 @@ impl Default for ServeConfig {
             shutdown_timeout: Duration::from_secs(5),
             write_buffer_max: 1 << 20,
             push: Push { rate: PushRate::Each(Rate::TEN), size: 64 },
+            sender_copy: SenderCopy::default(),
             queue_max: 1 << 20,
             slow_reader: SlowReader::default(),
             connections_max: 100_000,

@@ -12,7 +12,6 @@
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -37,7 +36,7 @@ pub(super) struct Hub {
 struct Members {
     by_place: Vec<Option<Member>>,
     /// Places by topic. A topic without members is forgotten.
-    topics: HashMap<Rc<str>, Vec<usize>>,
+    topics: HashMap<Arc<str>, Vec<usize>>,
 }
 
 #[derive(Debug)]
@@ -48,7 +47,7 @@ struct Member {
     is_slow: bool,
     /// Messages that were pushed to it.
     pushed: u64,
-    topic: Rc<str>,
+    topic: Arc<str>,
     /// Where it stands among the members of its topic.
     position: usize,
 }
@@ -79,8 +78,8 @@ impl Hub {
     pub(super) fn join(&self, place: usize, topic: &str) {
         let Members { by_place, topics } = &mut *self.members.borrow_mut();
         let topic =
-            topics.get_key_value(topic).map_or_else(|| topic.into(), |(it, _)| Rc::clone(it));
-        let places = topics.entry(Rc::clone(&topic)).or_default();
+            topics.get_key_value(topic).map_or_else(|| topic.into(), |(it, _)| Arc::clone(it));
+        let places = topics.entry(Arc::clone(&topic)).or_default();
         let member = Member {
             queue: VecDeque::new(),
             queued_len: 0,
@@ -113,6 +112,30 @@ impl Hub {
             moved.position = member.position;
         }
         true
+    }
+
+    /// The topic of a member.
+    pub(super) fn topic(&self, place: usize) -> Option<Arc<str>> {
+        let members = self.members.borrow();
+        Some(Arc::clone(&members.by_place.get(place)?.as_ref()?.topic))
+    }
+
+    /// Queues a message for all members of a topic but one, and tells `posted` of each.
+    pub(super) fn post_all(
+        &self,
+        topic: &str,
+        message: &Arc<PreparedMessage>,
+        except: Option<usize>,
+        mut posted: impl FnMut(usize, Posted),
+    ) {
+        let Members { by_place, topics } = &mut *self.members.borrow_mut();
+        for &place in topics.get(topic).into_iter().flatten() {
+            if except != Some(place)
+                && let Some(Some(member)) = by_place.get_mut(place)
+            {
+                posted(place, member.post(message, self.queue_max, self.slow));
+            }
+        }
     }
 
     /// Members of a topic.

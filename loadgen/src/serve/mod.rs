@@ -17,6 +17,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod broadcast;
 mod command;
 mod config;
 mod counters;
@@ -39,7 +40,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 pub use command::run;
-pub use config::{Mode, Push, PushRate, ServeConfig, SlowReader};
+pub use config::{Mode, Push, PushRate, SenderCopy, ServeConfig, SlowReader};
 pub use counters::Totals;
 pub use listener::parse_address;
 pub use origin::OriginPolicy;

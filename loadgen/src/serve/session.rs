@@ -21,9 +21,9 @@ use wscodec::deflate::DeflateAgreed;
 use wscodec::mask::FixedKey;
 use wscodec::{CloseCode, CloseFrame, Connection, Event, Message, ReadyState};
 
+use super::broadcast;
 use super::config::Mode;
 use super::hub::Hub;
-use super::push;
 use super::registry::{Call, Key, Wait};
 use super::unsent::Unsent;
 use super::upgrade::{Upgrade, Verdict};
@@ -36,7 +36,7 @@ const READS_PER_TURN: usize = 4;
 const POSTS_LEN: usize = 64 << 10;
 
 /// What a Close without a code is counted as (RFC 6455, 7.1.5).
-const NO_STATUS: u16 = 1005;
+pub(super) const NO_STATUS: u16 = 1005;
 /// What an end without Close is counted as (RFC 6455, 7.1.5).
 const ABNORMAL: u16 = 1006;
 
@@ -105,6 +105,9 @@ impl Session {
             }
             if let Some(hub) = &worker.hub {
                 self.send_posts(hub, cx, out)?;
+                if worker.is_congested(cx) {
+                    return Poll::Pending; // a mailbox has its waker
+                }
             }
             if self.eof || self.unsent.rest().len() > worker.config().write_buffer_max {
                 return Poll::Pending; // `flush` has left its waker
@@ -204,8 +207,8 @@ impl Session {
             match upgrade.receive(&mut input, self.worker.config(), out) {
                 Verdict::NeedMore => return,
                 Verdict::Accepted => {
-                    let deflate = upgrade.deflate();
-                    self.establish(deflate);
+                    let (deflate, topic) = (upgrade.deflate(), upgrade.take_topic());
+                    self.establish(deflate, &topic);
                 }
                 Verdict::Rejected(reason) => {
                     self.rejection = Some(reason);
@@ -215,7 +218,13 @@ impl Session {
             }
         }
         if let Stage::Open(connection) = &mut self.stage {
-            let heard = converse(connection, input, out, self.worker.config().mode);
+            let (worker, mode) = (&self.worker, self.worker.config().mode);
+            let heard = match &worker.hub {
+                Some(hub) if mode == Mode::Broadcast => {
+                    broadcast::relay(worker, hub, self.key.place(), connection, input, out)
+                }
+                _ => converse(connection, input, out, mode),
+            };
             let counters = &self.worker.counters;
             counters.messages_received.add(heard.messages);
             counters.messages_sent.add(heard.answered);
@@ -245,7 +254,7 @@ impl Session {
         self.end();
     }
 
-    fn establish(&mut self, deflate: Option<DeflateAgreed>) {
+    fn establish(&mut self, deflate: Option<DeflateAgreed>, topic: &str) {
         let config = wscodec::Config::default().with_limits(self.worker.config().limits);
         let connection = Connection::server(config).with_extension(deflate.as_ref());
         self.stage = Stage::Open(connection);
@@ -253,7 +262,7 @@ impl Session {
         self.worker.counters.established.add(1);
         self.worker.counters.deflated.add(u64::from(deflate.is_some()));
         self.worker.registry.wait(self.key, Wait::Messages);
-        self.worker.join(self.key.place(), push::TOPIC);
+        self.worker.join(self.key.place(), topic);
     }
 
     /// Nothing more is to be said than what is in the buffers.
@@ -352,11 +361,11 @@ impl Drop for Session {
 
 /// What came of one read.
 #[derive(Debug, Default)]
-struct Heard {
-    messages: u64,
+pub(super) struct Heard {
+    pub(super) messages: u64,
     answered: u64,
     /// The client's close code, or that of this side's failing.
-    close_code: Option<u16>,
+    pub(super) close_code: Option<u16>,
 }
 
 /// Takes all messages of `input` and appends the answers to `out`.

@@ -5,7 +5,10 @@ use wscodec::handshake::{
     Acceptance, HandshakeLimits, HandshakeMisuse, Rejection, Request, ServerHandshake,
 };
 
-use super::config::ServeConfig;
+use super::config::{Mode, ServeConfig};
+
+/// Bytes of a topic.
+const TOPIC_LEN_MAX: usize = 255;
 
 /// A request that is awaited. Boxed in its session, and gone once it is answered.
 #[derive(Debug)]
@@ -14,6 +17,8 @@ pub(super) struct Upgrade {
     is_spare: bool,
     has_begun: bool,
     deflate: Option<DeflateAgreed>,
+    /// What messages it sends go to, and what it gets.
+    topic: Box<str>,
 }
 
 /// What came of a read.
@@ -31,12 +36,17 @@ impl Upgrade {
     /// A request that is awaited; one on a spare seat is refused whatever it says.
     pub(super) fn new(is_spare: bool) -> Self {
         let handshake = ServerHandshake::new(HandshakeLimits::default());
-        Self { handshake, is_spare, has_begun: false, deflate: None }
+        Self { handshake, is_spare, has_begun: false, deflate: None, topic: "".into() }
     }
 
     /// Whether any byte of the request has arrived.
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun
+    }
+
+    /// The topic: the path of the request, where that has a meaning.
+    pub(super) fn take_topic(&mut self) -> Box<str> {
+        std::mem::take(&mut self.topic)
     }
 
     /// What was agreed of permessage-deflate.
@@ -60,7 +70,17 @@ impl Upgrade {
             Ok(Some(request)) if !config.origins.allows(request.origin(), Some(request.host())) => {
                 return self.refuse(403, "origin_policy", "this origin may not connect\n", out);
             }
-            Ok(Some(request)) => acceptance_of(&request, &config.subprotocols),
+            Ok(Some(request))
+                if config.mode == Mode::Broadcast && request.path().len() > TOPIC_LEN_MAX =>
+            {
+                return self.refuse(414, "topic_len", "the path is too long a topic\n", out);
+            }
+            Ok(Some(request)) => {
+                if config.mode == Mode::Broadcast {
+                    self.topic = request.path().into();
+                }
+                acceptance_of(&request, &config.subprotocols)
+            }
             Err(error) => {
                 // Refused only if an answer had been given, and this is the first.
                 self.handshake.reject(error, out).ok();

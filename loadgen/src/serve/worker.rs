@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::broadcast::{self, Mailbox};
 use super::config::{Mode, ServeConfig};
 use super::counters::Counters;
 use super::hub::{Hub, Posted};
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     pub(super) counters: Vec<Arc<Counters>>,
     /// Connections by worker, those on their way to it too. Changed once a connection.
     open: Vec<AtomicUsize>,
+    /// What each thread is to hand on to its members.
+    pub(super) mailboxes: Vec<Mailbox>,
     /// Connections of all hubs.
     pub(super) members: AtomicUsize,
 }
@@ -51,6 +54,7 @@ impl Shared {
             config,
             counters: (0..threads).map(|_| Arc::default()).collect(),
             open: (0..threads).map(|_| AtomicUsize::default()).collect(),
+            mailboxes: (0..threads).map(|_| Mailbox::default()).collect(),
             members: AtomicUsize::default(),
         }
     }
@@ -131,8 +135,10 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    /// Gives memory back that one large message has taken.
+    /// Makes room for the next session: drops what one that failed had no more use for, and gives
+    /// memory back that one large message has taken.
     pub(super) fn trim(&mut self) {
+        self.out.clear();
         if self.out.capacity() > OUT_CAPACITY_MAX {
             self.out = Vec::new();
         }
@@ -148,7 +154,7 @@ impl Worker {
             registry: Registry::default(),
             hub: match shared.config.mode {
                 Mode::Echo | Mode::Sink => None,
-                Mode::Push => {
+                Mode::Push | Mode::Broadcast => {
                     let config = &shared.config;
                     Some(Rc::new(Hub::new(config.queue_max, config.slow_reader)))
                 }
@@ -258,19 +264,22 @@ pub(super) fn run(
         Ok(parts) => parts,
         Err(error) => return started(Err(error)),
     };
-    if let Err(error) = start_pushing(&runtime, &worker) {
+    if let Err(error) = start_posting(&runtime, &worker) {
         return started(Err(error));
     }
     started(Ok(()));
     runtime.block_on(serve(worker, listener, workers, commands));
 }
 
-/// Begins to push, in the mode that does.
-fn start_pushing(runtime: &LocalRuntime, worker: &Rc<Worker>) -> io::Result<()> {
-    if let Some(hub) = worker.hub.clone().filter(|_| worker.config().mode == Mode::Push) {
-        let _entered = runtime.enter();
+/// Begins to push or to hand on messages, in the modes that do.
+fn start_posting(runtime: &LocalRuntime, worker: &Rc<Worker>) -> io::Result<()> {
+    let Some(hub) = worker.hub.clone() else { return Ok(()) };
+    let _entered = runtime.enter();
+    if worker.config().mode == Mode::Push {
         let clock = Clock::start();
         runtime.spawn_local(push::push(Rc::clone(worker), hub, Alarm::new(clock)?, clock));
+    } else {
+        runtime.spawn_local(broadcast::hand_on(Rc::clone(worker), hub));
     }
     Ok(())
 }

@@ -15,6 +15,8 @@ mod connect;
 mod connector;
 mod deflate;
 mod echo;
+mod fan;
+mod fanout;
 mod frames;
 mod hold;
 mod listen;
@@ -50,8 +52,10 @@ use crate::payload::Payload;
 use crate::plan::{Plan, Script};
 use connector::connector;
 use deflate::Deflating;
+pub use fan::Fan;
 pub(crate) use pace::{BACKLOG_MAX, UNANSWERED_MAX};
 
+use fanout::Desk;
 use session::End;
 use shard::{Parts, Settings, Shard};
 pub use times::Times;
@@ -85,6 +89,8 @@ pub struct Brief {
     pub config: Arc<Config>,
     /// The ways to whom.
     pub routes: Arc<Routes>,
+    /// What the workers of a fanout share.
+    pub fan: Option<Arc<Fan>>,
     /// What the coordinator wants.
     pub commands: watch::Receiver<Command>,
     /// Told the number of open connections once all that were planned are open or have failed.
@@ -185,6 +191,9 @@ impl Worker {
             payload: match &config.scenario {
                 Scenario::Echo(echo) => Payload::new(echo, config.seed, brief.clock),
                 Scenario::Hold(_) => Payload::of_pings(brief.clock),
+                Scenario::Fanout(fanout) => {
+                    Payload::of_posts(fanout.size, config.topics(), config.seed, brief.clock)
+                }
                 Scenario::OpenClose { .. } | Scenario::Listen(_) => {
                     Payload::new(&none, config.seed, brief.clock)
                 }
@@ -195,6 +204,10 @@ impl Worker {
             },
             live,
             greeting: config.greeting().map(Into::into),
+            desk: brief.fan.as_ref().zip(config.fanout()).map(|(fan, fanout)| {
+                let slots = usize::try_from(plan.slots(number)).unwrap_or(0);
+                Desk::new(Arc::clone(fan), nanos(fanout.copy_timeout), number, slots)
+            }),
             sends: plan.sends(number),
             slots: usize::try_from(plan.slots(number)).unwrap_or(0),
         });
@@ -211,6 +224,7 @@ impl Worker {
 
     async fn run(mut self) -> io::Result<WorkerReport> {
         self.listen();
+        self.conclude_messages();
         let alarm = Alarm::new(self.clock)?;
         let connector = spawn_local(connector(
             Rc::clone(&self.shard),
@@ -242,6 +256,7 @@ impl Worker {
             shard.unanswered == 0
         })
         .await;
+        self.wait_for_publishers(drain_ns).await;
         let drain_end_ns = self.clock.now_ns();
         if self.brief.config.conduct != Conduct::Healthy {
             self.wait_also_interrupted(u64::MAX, |shard| shard.is_leaving).await;
@@ -278,6 +293,9 @@ impl Worker {
 
     /// Sends until the measured time is over, or there is nothing left to do.
     async fn load(&mut self) {
+        if self.shard.borrow().desk.as_ref().is_some_and(|desk| !desk.is_publishing()) {
+            return self.subscribe().await;
+        }
         match self.plan.load() {
             None if self.plan.script() == Script::OpenClose => {
                 self.wait(|shard| shard.times.window_end_ns, Shard::is_empty).await;

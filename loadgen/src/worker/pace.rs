@@ -49,6 +49,10 @@ impl Shard {
             match key.filter(|&key| self.sessions[key].is_open()) {
                 None => self.metrics.span(span).unsent_closed += 1,
                 Some(_) if self.is_full() => self.metrics.span(span).unsent_backlog += 1,
+                Some(key) if self.is_fan_full(key) => {
+                    self.metrics.span(span).unsent_backlog += 1;
+                    self.metrics.fanout.crowded += 1;
+                }
                 Some(_) if now_ns - due_ns > self.settings.catch_up_ns => {
                     self.metrics.span(span).unsent_late += 1;
                 }
@@ -103,6 +107,7 @@ impl Shard {
         while self.sessions[key].outstanding.len() < pipeline as usize
             && self.sessions[key].quota > 0
             && self.sessions[key].is_open()
+            && !self.is_fan_full(key)
         {
             self.encode(key, planned_ns);
         }
@@ -140,10 +145,14 @@ impl Shard {
         }
         self.backlog_len += session.unsent.len() - before;
         session.outstanding.push(planned_ns);
+        let publisher = session.index;
         self.unanswered += 1;
         session.quota -= 1;
         if session.quota == 0 {
             self.spent += 1;
+        }
+        if self.desk.is_some() {
+            self.publish(publisher, message.sequence, planned_ns);
         }
     }
 
@@ -230,6 +239,9 @@ impl Shard {
             }
             metrics.span(times.span(message.planned_ns)).sent += 1;
             sent += 1;
+        }
+        if let Some(desk) = &self.desk {
+            desk.fan.add_sent(self.sessions[key].index, sent);
         }
         self.live.sent.add(sent);
     }

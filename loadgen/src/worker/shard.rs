@@ -29,6 +29,7 @@ use super::Command;
 use super::connect::{Established, Refusal};
 use super::deflate::Deflating;
 use super::echo::{Judge, Received};
+use super::fanout::{CopyJudge, Desk};
 use super::listen::{Feed, Listener};
 use super::outstanding::Outstanding;
 use super::session::{CloseState, End, Keys, Session};
@@ -68,7 +69,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// The place of a connection among those of the worker.
-    fn place(&self, connection: u64) -> usize {
+    pub(crate) fn place(&self, connection: u64) -> usize {
         usize::try_from((connection - self.worker) / self.workers).unwrap_or(usize::MAX)
     }
 }
@@ -98,6 +99,8 @@ pub(crate) struct Shard {
     /// What each connection was pushed, by its place among the worker's, where that is what is
     /// measured.
     pub(crate) feeds: Vec<Feed>,
+    /// What is known of published messages, where there are any.
+    pub(crate) desk: Option<Desk>,
     /// What a connection says once it is open.
     greeting: Option<Box<str>>,
     /// Buffers without content, for the next that writes.
@@ -140,6 +143,7 @@ pub(crate) struct Parts {
     pub(crate) keys: Option<ChaChaKeys>,
     pub(crate) live: Arc<Live>,
     pub(crate) greeting: Option<Box<str>>,
+    pub(crate) desk: Option<Desk>,
     pub(crate) sends: Option<Sends>,
     pub(crate) slots: usize,
 }
@@ -147,7 +151,7 @@ pub(crate) struct Parts {
 impl Shard {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { clock, settings, routes, deflating, payload, .. } = parts;
-        let Parts { keys, live, greeting, mut sends, slots, .. } = parts;
+        let Parts { keys, live, greeting, desk, mut sends, slots, .. } = parts;
         let next_send = sends.as_mut().and_then(Iterator::next);
         Self {
             clock,
@@ -169,6 +173,7 @@ impl Shard {
                 Script::Listen => vec![Feed::default(); slots],
                 _ => Vec::new(),
             },
+            desk,
             greeting,
             spare: Vec::new(),
             dirty: Vec::new(),
@@ -318,6 +323,10 @@ impl Shard {
         self.receive(key, &mut rest);
         match plan.script {
             Script::OpenClose => self.close(key),
+            Script::Fanout => {
+                self.join_fan(plan.index, key);
+                self.greet(key);
+            }
             _ => self.greet(key),
         }
         self.wake_main();
@@ -328,9 +337,14 @@ impl Shard {
     fn greet(&mut self, key: usize) {
         let Some(greeting) = &self.greeting else { return };
         let session = &mut self.sessions[key];
+        if self.desk.as_ref().is_some_and(|desk| session.index < desk.fan.publishers) {
+            return; // those who publish don't subscribe
+        }
+        let topic = self.routes.place(session.index).to_string();
+        let greeting = greeting.replace("{topic}", &topic);
         let before = session.unsent.len();
         // Refused only if the server has closed already, which its task sees.
-        session.codec.send(Message::Text(greeting), &mut session.unsent).ok();
+        session.codec.send(Message::Text(&greeting), &mut session.unsent).ok();
         self.backlog_len += session.unsent.len() - before;
     }
 
@@ -351,6 +365,7 @@ impl Shard {
         }
         self.forget_feed(place);
         self.unanswered -= session.outstanding.len();
+        self.leave_fan(session.index, &mut session.outstanding);
         let messages = session.outstanding.next_sequence();
         let lost = session.outstanding.give_up_all();
         self.judge().lost(lost);
@@ -475,7 +490,7 @@ impl Shard {
     fn receive(&mut self, key: usize, mut input: &mut [u8]) -> u64 {
         let now_ns = self.clock.now_ns();
         let Self { sessions, payload, metrics, live, times, settings, .. } = self;
-        let Self { clock, deflating, feeds, .. } = self;
+        let Self { clock, deflating, feeds, desk, .. } = self;
         let session = &mut sessions[key];
         let is_open_loop = settings.load.is_some_and(Load::is_scheduled);
         let (clock, stopwatch) = (*clock, &mut deflating.inflate);
@@ -533,6 +548,11 @@ impl Shard {
                 listener.message(feed, bytes, session.index, now_ns);
                 continue;
             }
+            if let Some(desk) = desk {
+                let mut judge = CopyJudge { payload, metrics, live, times, clock, settings };
+                desk.message(&mut judge, session.index, bytes, now_ns);
+                continue;
+            }
             let mut judge = Judge { payload, metrics, live, times, is_open_loop };
             let message = Received { kind, payload: bytes, connection: session.index, now_ns };
             judge.message(&mut session.outstanding, message);
@@ -544,7 +564,8 @@ impl Shard {
         if may_send && !is_open_loop {
             self.refill(key);
         }
-        if self.unanswered == 0 && (!self.is_sending || self.is_load_done()) {
+        if self.unanswered == 0 && self.desk.is_none() && (!self.is_sending || self.is_load_done())
+        {
             self.wake_main();
         }
         now_ns

@@ -27,6 +27,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
         hold,
         push,
         network,
+        fanout: _, // never in segments
         deflate,
         bytes,
         errors,

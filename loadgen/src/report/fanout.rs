@@ -1,0 +1,190 @@
+//! What became of published messages and their copies.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::text::line;
+use super::{Report, units};
+use crate::clock::nanos;
+use crate::config::{Config, Fanout, Load};
+use crate::metrics::Metrics;
+
+/// What became of published messages and their copies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FanoutReport {
+    /// Connections that publish.
+    pub publishers: u64,
+    /// Connections that subscribe.
+    pub subscribers: u64,
+    /// Topics; connections take them in turn.
+    pub topics: u64,
+    /// Messages a second in all (open loop).
+    pub rate_per_s: Option<f64>,
+    /// Messages of a publisher under way (closed loop).
+    pub pipeline: Option<u32>,
+    /// Bytes of a payload.
+    pub payload_size: u64,
+    /// How long copies are waited for.
+    pub copy_timeout_ns: u64,
+    /// Messages sent. Is complete and incomplete together.
+    pub published: u64,
+    /// Those a second.
+    pub published_per_s: f64,
+    /// Messages of which every open subscriber got a copy in time.
+    pub complete: u64,
+    /// Messages of which not; what came of them is in the latencies.
+    pub incomplete: u64,
+    /// Of all, those of which nobody got a copy.
+    pub silent: u64,
+    /// Messages due, and not sent because their publisher wasn't open.
+    pub unsent_closed: u64,
+    /// Messages due, and not sent because the server didn't read.
+    pub unsent_backlog: u64,
+    /// Messages due, and not sent because too many were under way.
+    pub unsent_crowded: u64,
+    /// Messages due, and not sent because the client was too late.
+    pub unsent_late: u64,
+    /// What became of the copies.
+    pub copies: CopiesReport,
+}
+
+/// What became of copies. Those expected are received, altered and lost together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CopiesReport {
+    /// Of each message, one for each subscriber of its topic that was open.
+    pub expected: u64,
+    /// As they were sent, for the first time.
+    pub received: u64,
+    /// Received in the measured time, a second.
+    pub received_per_s: f64,
+    /// Changed.
+    pub altered: u64,
+    /// Never received.
+    pub lost: u64,
+    /// After a later message of the same publisher.
+    pub reordered: u64,
+    /// Received again.
+    pub duplicated: u64,
+    /// More than 64 messages behind, so that nobody knows any more whether they came before.
+    pub stale: u64,
+    /// Of another topic, or of what was never sent.
+    pub unexpected: u64,
+    /// Messages of somebody else.
+    pub foreign: u64,
+    /// Received by publishers.
+    pub overheard: u64,
+}
+
+impl FanoutReport {
+    pub(super) fn new(
+        config: &Config,
+        fanout: &Fanout,
+        metrics: &Metrics,
+        per_s: impl Fn(u64) -> f64,
+    ) -> Self {
+        let (sent, counts) = (&metrics.measured, &metrics.fanout);
+        Self {
+            publishers: fanout.publishers,
+            subscribers: fanout.subscribers,
+            topics: config.topics(),
+            rate_per_s: match fanout.load {
+                Load::Open { rate } => Some(rate.per_s()),
+                _ => None,
+            },
+            pipeline: match fanout.load {
+                Load::Closed { pipeline } => Some(pipeline),
+                _ => None,
+            },
+            payload_size: fanout.size as u64,
+            copy_timeout_ns: nanos(fanout.copy_timeout),
+            published: sent.sent,
+            published_per_s: per_s(sent.sent),
+            complete: counts.complete,
+            incomplete: counts.incomplete,
+            silent: counts.silent,
+            unsent_closed: sent.unsent_closed,
+            unsent_backlog: sent.unsent_backlog - counts.crowded,
+            unsent_crowded: counts.crowded,
+            unsent_late: sent.unsent_late,
+            copies: CopiesReport {
+                expected: counts.expected,
+                received: counts.received,
+                received_per_s: per_s(metrics.arrived),
+                altered: counts.altered,
+                lost: counts.lost,
+                reordered: counts.reordered,
+                duplicated: counts.duplicated,
+                stale: counts.stale,
+                unexpected: counts.unexpected,
+                foreign: counts.foreign,
+                overheard: counts.overheard,
+            },
+        }
+    }
+}
+
+/// The rows of published messages and their copies, if there were to be any.
+pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Some(fanout) = &report.fanout else { return Ok(()) };
+    let copies = &fanout.copies;
+    let pace = match (fanout.rate_per_s, fanout.pipeline) {
+        (Some(rate), _) => format!("open loop {} msg/s", units::per_s(rate)),
+        (None, pipeline) => {
+            format!("closed loop, {} under way each", pipeline.unwrap_or(0))
+        }
+    };
+    let of = |count: u64, what: &str| {
+        format!("{} {what}{}", units::count(count), if count == 1 { "" } else { "s" })
+    };
+    let who = format!(
+        "{} to {}   {}   {pace}   {} B each",
+        of(fanout.publishers, "publisher"),
+        of(fanout.subscribers, "subscriber"),
+        of(fanout.topics, "topic"),
+        units::count(fanout.payload_size)
+    );
+    line(f, "fanout", &who)?;
+    let mut parts = vec![
+        format!("published {}", units::count(fanout.published)),
+        format!("complete {}", units::count(fanout.complete)),
+        format!("incomplete {}", units::count(fanout.incomplete)),
+    ];
+    push_counts(
+        &mut parts,
+        &[
+            (fanout.silent, "without any copy"),
+            (fanout.unsent_closed, "unsent (closed)"),
+            (fanout.unsent_backlog, "unsent (backlog)"),
+            (fanout.unsent_crowded, "unsent (too many under way)"),
+            (fanout.unsent_late, "unsent (late)"),
+        ],
+    );
+    parts.push(format!("{}/s", units::per_s(fanout.published_per_s)));
+    line(f, "messages", &parts.join("   "))?;
+    let mut parts = vec![
+        format!("expected {}", units::count(copies.expected)),
+        format!("received {}", units::count(copies.received)),
+        format!("lost {}", units::count(copies.lost)),
+    ];
+    push_counts(
+        &mut parts,
+        &[
+            (copies.altered, "altered"),
+            (copies.reordered, "reordered"),
+            (copies.duplicated, "duplicated"),
+            (copies.stale, "stale"),
+            (copies.unexpected, "unexpected"),
+            (copies.foreign, "foreign"),
+            (copies.overheard, "to publishers"),
+        ],
+    );
+    parts.push(format!("{}/s", units::per_s(copies.received_per_s)));
+    line(f, "copies", &parts.join("   "))
+}
+
+fn push_counts(parts: &mut Vec<String>, counts: &[(u64, &str)]) {
+    for (count, what) in counts.iter().filter(|(count, _)| *count > 0) {
+        parts.push(format!("{what} {}", units::count(*count)));
+    }
+}

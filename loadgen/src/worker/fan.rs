@@ -1,0 +1,203 @@
+//! What the workers of a `fanout` share: who has sent how much, how many subscribers are open, and
+//! when the copies of a message that is under way came to each worker.
+//!
+//! ```text
+//!   subscriber's worker:  copy ─▶ its own row of the ring ─ all of its subscribers have it ─▶ bell
+//!   publisher's worker:   bell ─▶ all rows of the message ─ all copies there ─▶ first, last, spread
+//! ```
+//!
+//! Nothing is locked, and each number is written by one thread. A row is overwritten only by a
+//! message that is sent after its publisher's worker has done with the one before: a publisher never
+//! has more messages under way than the ring has rows for it.
+
+use std::cmp::Ordering;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::config::Fanout;
+
+/// Messages that may be under way together, of all publishers, and the least of one.
+const ROWS: u64 = 8_192;
+const ROWS_MIN: u64 = 64;
+
+/// All subscribers of a worker have a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whole {
+    pub(crate) publisher: u64,
+    pub(crate) sequence: u64,
+}
+
+/// When the copies of one message came to one worker.
+#[derive(Debug, Default)]
+struct Row {
+    /// One more than the sequence of the message; 0 is none.
+    tag: AtomicU64,
+    copies: AtomicU64,
+    first_ns: AtomicU64,
+    last_ns: AtomicU64,
+}
+
+/// The copies of a message that have come so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Copies {
+    pub(crate) count: u64,
+    pub(crate) first_ns: u64,
+    pub(crate) last_ns: u64,
+}
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct Fan {
+    pub(crate) publishers: u64,
+    pub(crate) topics: u64,
+    workers: u64,
+    /// Rows of a publisher on a worker.
+    rows_each: u64,
+    /// Messages that each publisher has sent.
+    sent: Box<[AtomicU64]>,
+    /// Open subscribers, by worker and topic.
+    open: Box<[AtomicU64]>,
+    /// By worker, publisher and sequence.
+    rows: Box<[Row]>,
+    bells: Box<[UnboundedSender<Whole>]>,
+    ringing: Mutex<Vec<Option<UnboundedReceiver<Whole>>>>,
+    /// Workers whose publishers are not done.
+    publishing: AtomicU64,
+}
+
+fn zeros(len: u64) -> Box<[AtomicU64]> {
+    (0..len).map(|_| AtomicU64::default()).collect()
+}
+
+impl Fan {
+    /// Nothing sent yet.
+    #[must_use]
+    pub fn new(fanout: &Fanout, topics: u64, workers: u64) -> Self {
+        let rows_each = (ROWS / fanout.publishers).max(ROWS_MIN).next_power_of_two();
+        let (bells, ringing): (Vec<_>, Vec<_>) = (0..workers).map(|_| unbounded_channel()).unzip();
+        Self {
+            publishers: fanout.publishers,
+            topics,
+            workers,
+            rows_each,
+            sent: zeros(fanout.publishers),
+            open: zeros(workers * topics),
+            rows: (0..workers * fanout.publishers * rows_each).map(|_| Row::default()).collect(),
+            bells: bells.into(),
+            ringing: Mutex::new(ringing.into_iter().map(Some).collect()),
+            publishing: AtomicU64::new(workers.min(fanout.publishers)),
+        }
+    }
+
+    /// Messages of a publisher that may be under way.
+    pub(crate) const fn rows_each(&self) -> u64 {
+        self.rows_each
+    }
+
+    /// How many workers there are.
+    pub(crate) const fn workers(&self) -> u64 {
+        self.workers
+    }
+
+    /// Publishers of a topic at most.
+    pub(crate) const fn publishers_each(&self) -> u64 {
+        self.publishers.div_ceil(self.topics)
+    }
+
+    /// Where a worker hears that others have all of a message; once.
+    pub(crate) fn ringing(&self, worker: u64) -> Option<UnboundedReceiver<Whole>> {
+        let mut ringing = self.ringing.lock().unwrap_or_else(PoisonError::into_inner);
+        ringing.get_mut(usize::try_from(worker).ok()?)?.take()
+    }
+
+    /// The messages that a publisher has sent.
+    pub(crate) fn sent(&self, publisher: u64) -> u64 {
+        at(&self.sent, publisher).map_or(0, |sent| sent.load(Acquire))
+    }
+
+    /// A publisher, which is the caller's, is about to send so many more.
+    pub(crate) fn add_sent(&self, publisher: u64, messages: u64) {
+        if let Some(sent) = at(&self.sent, publisher) {
+            sent.store(sent.load(Relaxed) + messages, Release);
+        }
+    }
+
+    /// Subscribers of a topic that are open.
+    pub(crate) fn open(&self, topic: u64) -> u64 {
+        (0..self.workers).map(|worker| self.open_at(worker, topic)).sum()
+    }
+
+    /// Those of one worker.
+    pub(crate) fn open_at(&self, worker: u64, topic: u64) -> u64 {
+        at(&self.open, worker * self.topics + topic).map_or(0, |open| open.load(Relaxed))
+    }
+
+    /// A worker, which is the caller, has so many.
+    pub(crate) fn set_open(&self, worker: u64, topic: u64, subscribers: u64) {
+        if let Some(open) = at(&self.open, worker * self.topics + topic) {
+            open.store(subscribers, Relaxed);
+        }
+    }
+
+    fn row(&self, worker: u64, publisher: u64, sequence: u64) -> Option<&Row> {
+        let place = (worker * self.publishers + publisher) * self.rows_each;
+        at(&self.rows, place + sequence % self.rows_each)
+    }
+
+    /// Notes a copy at a worker, which is the caller.
+    #[inline]
+    pub(crate) fn note(&self, worker: u64, message: Whole, topic: u64, now_ns: u64) {
+        let Whole { publisher, sequence } = message;
+        let Some(row) = self.row(worker, publisher, sequence) else { return };
+        let (tag, own) = (row.tag.load(Relaxed), sequence + 1);
+        let copies = match tag.cmp(&own) {
+            Ordering::Equal => row.copies.load(Relaxed) + 1,
+            Ordering::Less => {
+                // What another thread may read of it meanwhile has the old tag, and so no meaning.
+                row.first_ns.store(now_ns, Relaxed);
+                1
+            }
+            Ordering::Greater => return, // so late that nobody waits for it
+        };
+        row.last_ns.store(now_ns, Relaxed);
+        row.copies.store(copies, Release);
+        row.tag.store(own, Release);
+        if copies == self.open_at(worker, topic)
+            && let Some(bell) = at(&self.bells, publisher % self.workers)
+        {
+            // Refused only by a worker that has ended.
+            bell.send(message).ok();
+        }
+    }
+
+    /// The copies of a message, which is the caller's, that have come anywhere.
+    pub(crate) fn copies(&self, message: Whole) -> Copies {
+        let mut sum = Copies { count: 0, first_ns: u64::MAX, last_ns: 0 };
+        for worker in 0..self.workers {
+            let Some(row) = self.row(worker, message.publisher, message.sequence) else { continue };
+            if row.tag.load(Acquire) == message.sequence + 1 {
+                sum.count += row.copies.load(Acquire);
+                sum.first_ns = sum.first_ns.min(row.first_ns.load(Relaxed));
+                sum.last_ns = sum.last_ns.max(row.last_ns.load(Relaxed));
+            }
+        }
+        sum
+    }
+
+    /// The publishers of a worker are done: nothing of theirs is waited for any more.
+    pub(crate) fn done(&self) {
+        self.publishing.fetch_sub(1, Release);
+    }
+
+    /// Whether all publishers are.
+    pub(crate) fn is_over(&self) -> bool {
+        self.publishing.load(Acquire) == 0
+    }
+}
+
+fn at<T>(all: &[T], place: u64) -> Option<&T> {
+    all.get(usize::try_from(place).ok()?)
+}

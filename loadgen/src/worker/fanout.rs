@@ -1,0 +1,370 @@
+//! A copy of a published message to the counters and histograms it belongs in; and a message whose
+//! copies are all there, or have been waited for long enough, to its first, last and spread.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::fan::{Fan, Whole};
+use super::outstanding::{Outstanding, Taken};
+use super::sequences::{Arrival, Sequences};
+use super::shard::{Settings, Shard};
+use super::times::Times;
+use super::{GRACE_NS, Worker};
+use crate::clock::Clock;
+use crate::metrics::live::Live;
+use crate::metrics::{Failure, Metric, Metrics, Phase};
+use crate::payload::Payload;
+use crate::report::escape;
+
+/// How often messages are looked for that have waited for their copies long enough.
+const SWEEP: Duration = Duration::from_millis(20);
+/// Messages that are concluded before sockets have their turn.
+const CONCLUSIONS_PER_TURN: usize = 256;
+/// Bytes of a wrong message that are shown.
+const SHOWN_LEN_MAX: usize = 100;
+
+/// What a worker knows of the fanout.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) fan: Arc<Fan>,
+    copy_timeout_ns: u64,
+    /// For each connection of the worker, what has come of each publisher of its topic.
+    streams: Vec<Sequences>,
+    /// Messages under way, by the place of their publisher among the worker's.
+    underway: Vec<Publisher>,
+}
+
+#[derive(Debug, Default)]
+struct Publisher {
+    /// The key of its session.
+    key: Option<usize>,
+    /// By sequence, modulo the rows that it has.
+    messages: Vec<Underway>,
+}
+
+/// A message under way.
+#[derive(Clone, Copy, Debug, Default)]
+struct Underway {
+    /// The time in it, from which latencies count.
+    base_ns: u64,
+    /// Subscribers that were open.
+    expected: u64,
+}
+
+/// What judging a copy takes: parts of the worker.
+#[derive(Debug)]
+pub(crate) struct CopyJudge<'w> {
+    pub(crate) payload: &'w Payload,
+    pub(crate) metrics: &'w mut Metrics,
+    pub(crate) live: &'w Live,
+    pub(crate) times: &'w Times,
+    pub(crate) clock: Clock,
+    pub(crate) settings: &'w Settings,
+}
+
+impl Desk {
+    pub(crate) fn new(fan: Arc<Fan>, copy_timeout_ns: u64, worker: u64, slots: usize) -> Self {
+        let publishers = fan.publishers.saturating_sub(worker).div_ceil(fan.workers());
+        let streams = slots.saturating_mul(usize::try_from(fan.publishers_each()).unwrap_or(0));
+        Self {
+            copy_timeout_ns,
+            streams: vec![Sequences::new(0); streams],
+            underway: (0..publishers).map(|_| Publisher::default()).collect(),
+            fan,
+        }
+    }
+
+    /// Whether the worker has publishers.
+    pub(crate) fn is_publishing(&self) -> bool {
+        !self.underway.is_empty()
+    }
+
+    fn stream(&mut self, place: usize, publisher: u64) -> Option<&mut Sequences> {
+        let each = usize::try_from(self.fan.publishers_each()).ok()?;
+        let number = usize::try_from(publisher / self.fan.topics).ok()?;
+        self.streams.get_mut(place.checked_mul(each)? + number)
+    }
+
+    /// Counts a message that a connection has received.
+    pub(crate) fn message(
+        &mut self,
+        judge: &mut CopyJudge<'_>,
+        index: u64,
+        payload: &[u8],
+        now_ns: u64,
+    ) {
+        let fan = Arc::clone(&self.fan);
+        let counts = &mut judge.metrics.fanout;
+        let Some((post, is_whole)) = judge.payload.post_of(payload) else {
+            counts.foreign += 1;
+            return;
+        };
+        let topic = index % fan.topics;
+        let is_of_topic = post.topic == topic
+            && post.publisher < fan.publishers
+            && post.publisher % fan.topics == topic
+            && post.sequence < fan.sent(post.publisher);
+        if !is_of_topic {
+            counts.unexpected += 1;
+            return judge.wrong("unexpected", index, payload);
+        }
+        if index < fan.publishers {
+            counts.overheard += 1;
+            return;
+        }
+        let place = judge.settings.place(index);
+        let Some(stream) = self.stream(place, post.publisher) else { return };
+        let arrival = stream.take(post.sequence, &mut counts.lost);
+        match arrival {
+            Arrival::Again => {
+                counts.duplicated += 1;
+                return judge.wrong("duplicated", index, payload);
+            }
+            Arrival::Stale => {
+                counts.stale += 1;
+                return judge.wrong("stale", index, payload);
+            }
+            Arrival::Late => {
+                counts.reordered += 1;
+                judge.wrong("reordered", index, payload);
+            }
+            Arrival::InOrder => {}
+        }
+        if is_whole {
+            let base_ns = post.unix_ns.saturating_sub(judge.clock.unix_ns(0));
+            judge.copy(now_ns, now_ns.saturating_sub(base_ns));
+        } else {
+            judge.metrics.fanout.altered += 1;
+            judge.wrong("altered", index, payload);
+        }
+        let message = Whole { publisher: post.publisher, sequence: post.sequence };
+        fan.note(judge.settings.worker, message, topic, now_ns);
+    }
+}
+
+impl CopyJudge<'_> {
+    fn copy(&mut self, now_ns: u64, latency_ns: u64) {
+        self.metrics.fanout.received += 1;
+        if self.times.is_measured(now_ns) {
+            self.metrics.arrived += 1;
+        }
+        self.metrics.distributions.record(Metric::FanoutLatency, latency_ns);
+        self.live.received.add(1);
+        self.live.latency(latency_ns);
+    }
+
+    #[cold]
+    fn wrong(&mut self, code: &'static str, index: u64, payload: &[u8]) {
+        self.live.wrong.add(1);
+        self.metrics.wrong.add(Failure::new(Phase::Message, code), || {
+            let shown = escape::bytes(payload, SHOWN_LEN_MAX);
+            format!("connection {index}: {} bytes: {shown}", payload.len())
+        });
+    }
+}
+
+impl Shard {
+    /// A connection of a fanout is open.
+    pub(crate) fn join_fan(&mut self, index: u64, key: usize) {
+        let Self { desk: Some(desk), settings, .. } = self else { return };
+        let (worker, place) = (settings.worker, settings.place(index));
+        if index < desk.fan.publishers {
+            if let Some(publisher) = desk.underway.get_mut(place) {
+                publisher.key = Some(key);
+            }
+        } else {
+            let topic = index % desk.fan.topics;
+            desk.fan.set_open(worker, topic, desk.fan.open_at(worker, topic) + 1);
+        }
+    }
+
+    /// A connection of a fanout has ended: counts what a subscriber has not got, and concludes what
+    /// a publisher has under way.
+    pub(crate) fn leave_fan(&mut self, index: u64, outstanding: &mut Outstanding) {
+        let Self { desk: Some(desk), settings, metrics, .. } = self else { return };
+        let (worker, place) = (settings.worker, settings.place(index));
+        let fan = Arc::clone(&desk.fan);
+        if index < fan.publishers {
+            while let Some((sequence, _)) = outstanding.expected() {
+                self.conclude(Whole { publisher: index, sequence });
+                outstanding.take_expected();
+                self.metrics.measured.lost += 1;
+                self.metrics.fanout.incomplete += 1;
+            }
+            if let Some(desk) = &mut self.desk
+                && let Some(publisher) = desk.underway.get_mut(place)
+            {
+                publisher.key = None;
+            }
+            return;
+        }
+        let topic = index % fan.topics;
+        fan.set_open(worker, topic, fan.open_at(worker, topic).saturating_sub(1));
+        let mut publisher = topic;
+        while publisher < fan.publishers {
+            let sent = fan.sent(publisher);
+            if let Some(stream) = desk.stream(place, publisher) {
+                metrics.fanout.expected += sent;
+                metrics.fanout.lost +=
+                    std::mem::replace(stream, Sequences::new(0)).finish(Some(sent));
+            }
+            publisher += fan.topics;
+        }
+    }
+
+    /// Notes a message that is about to be sent.
+    pub(crate) fn publish(&mut self, publisher: u64, sequence: u64, base_ns: u64) {
+        let Self { desk: Some(desk), settings, .. } = self else { return };
+        let rows = usize::try_from(desk.fan.rows_each()).unwrap_or(1);
+        let expected = desk.fan.open(publisher % desk.fan.topics);
+        if let Some(publisher) = desk.underway.get_mut(settings.place(publisher)) {
+            publisher.messages.resize(rows, Underway::default());
+            let row = usize::try_from(sequence % rows as u64).unwrap_or(0);
+            publisher.messages[row] = Underway { base_ns, expected };
+        }
+    }
+
+    /// Whether a publisher may have no more messages under way.
+    pub(crate) fn is_fan_full(&self, key: usize) -> bool {
+        let Some(desk) = &self.desk else { return false };
+        let outstanding = &self.sessions[key].outstanding;
+        let first = outstanding.expected().map_or(0, |(first, _)| first);
+        outstanding.len() > 0 && outstanding.next_sequence() - first >= desk.fan.rows_each()
+    }
+
+    /// A worker's subscribers all have a message: concludes it, if those of all workers have.
+    fn whole(&mut self, message: Whole) {
+        let Self { desk: Some(desk), settings, .. } = self else { return };
+        let rows = desk.fan.rows_each();
+        let Some(publisher) = desk.underway.get(settings.place(message.publisher)) else { return };
+        let row = usize::try_from(message.sequence % rows).unwrap_or(0);
+        let Some(underway) = publisher.messages.get(row) else { return };
+        let Some(key) = publisher.key else { return };
+        if desk.fan.copies(message).count >= underway.expected {
+            self.take(key, message, true);
+        }
+    }
+
+    /// Takes a message off its publisher, complete or not, and lets it send the next.
+    fn take(&mut self, key: usize, message: Whole, is_complete: bool) {
+        let session = &mut self.sessions[key];
+        if session.outstanding.planned_ns(message.sequence).is_none() {
+            return; // it has been concluded before
+        }
+        if let Taken::InOrder(_) | Taken::Late(_) = session.outstanding.take(message.sequence) {
+            self.unanswered -= 1;
+        }
+        if is_complete {
+            self.metrics.measured.received += 1;
+            self.metrics.fanout.complete += 1;
+        } else {
+            self.metrics.measured.lost += 1;
+            self.metrics.fanout.incomplete += 1;
+        }
+        self.conclude(message);
+        if self.is_sending && self.clock.now_ns() < self.times.window_end_ns {
+            self.refill(key);
+            if !self.flush(key)
+                && let Some(waker) = &self.sessions[key].waker
+            {
+                waker.wake_by_ref(); // its task waits for the socket to take more
+            }
+        }
+        if self.unanswered == 0 {
+            self.wake_main();
+        }
+    }
+
+    /// Records what is known of a message's copies.
+    fn conclude(&mut self, message: Whole) {
+        let Self { desk: Some(desk), settings, metrics, .. } = self else { return };
+        let rows = desk.fan.rows_each();
+        let row = usize::try_from(message.sequence % rows).unwrap_or(0);
+        let publisher = desk.underway.get(settings.place(message.publisher));
+        let copies = desk.fan.copies(message);
+        let base_ns = publisher.and_then(|it| it.messages.get(row)).map(|it| it.base_ns);
+        let Some(base_ns) = base_ns.filter(|_| copies.count > 0) else {
+            metrics.fanout.silent += 1;
+            return;
+        };
+        let durations = &mut metrics.distributions;
+        durations.record(Metric::FanoutFirst, copies.first_ns.saturating_sub(base_ns));
+        durations.record(Metric::FanoutLast, copies.last_ns.saturating_sub(base_ns));
+        durations.record(Metric::FanoutSpread, copies.last_ns.saturating_sub(copies.first_ns));
+    }
+
+    /// Concludes what has waited for its copies long enough.
+    fn sweep_fan(&mut self) {
+        let Some(desk) = &self.desk else { return };
+        if desk.fan.is_over() {
+            self.wake_main();
+        }
+        let (timeout_ns, now_ns) = (desk.copy_timeout_ns, self.clock.now_ns());
+        let keys: Vec<_> = desk.underway.iter().filter_map(|publisher| publisher.key).collect();
+        for key in keys {
+            while let Some(session) = self.sessions.get(key)
+                && let Some((sequence, sent)) = session.outstanding.expected()
+                && sent.planned_ns.saturating_add(timeout_ns) <= now_ns
+            {
+                let message = Whole { publisher: session.index, sequence };
+                self.take(key, message, false);
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// Concludes messages as their copies come in, for as long as the worker runs.
+    pub(super) fn conclude_messages(&self) {
+        let Some(fan) = self.brief.fan.as_ref() else { return };
+        let Some(mut bells) = fan.ringing(self.number) else { return };
+        let shard = Rc::clone(&self.shard);
+        tokio::task::spawn_local(async move {
+            let mut sweeps = interval(SWEEP);
+            sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    Some(message) = bells.recv() => {
+                        let mut shard = shard.borrow_mut();
+                        shard.whole(message);
+                        for _ in 1..CONCLUSIONS_PER_TURN {
+                            let Ok(message) = bells.try_recv() else { break };
+                            shard.whole(message);
+                        }
+                    }
+                    _ = sweeps.tick() => shard.borrow_mut().sweep_fan(),
+                }
+            }
+        });
+    }
+
+    /// Takes copies until the publishers, which are other workers', are done.
+    pub(super) async fn subscribe(&mut self) {
+        self.shard.borrow_mut().is_sending = true;
+        let bound_ns = self.drain_ns.saturating_add(GRACE_NS);
+        let deadline_ns = |shard: &Shard| shard.times.window_end_ns.saturating_add(bound_ns);
+        self.wait(deadline_ns, |shard| {
+            shard.closing == shard.sessions.len()
+                || shard.desk.as_ref().is_none_or(|desk| desk.fan.is_over())
+        })
+        .await;
+    }
+
+    /// Says that this worker's publishers are done, and waits until those of all are, so that no
+    /// subscriber leaves before.
+    pub(super) async fn wait_for_publishers(&mut self, bound_ns: u64) {
+        match &self.shard.borrow().desk {
+            None => return,
+            Some(desk) if desk.is_publishing() => desk.fan.done(),
+            Some(_) => {}
+        }
+        let deadline_ns = self.clock.now_ns().saturating_add(bound_ns);
+        self.wait_also_interrupted(deadline_ns, |shard| {
+            shard.desk.as_ref().is_none_or(|desk| desk.fan.is_over())
+        })
+        .await;
+    }
+}
