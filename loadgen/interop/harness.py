@@ -23,8 +23,11 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", WORKSPACE / "target"))
 CACHE = TARGET / "interop"
 VENV = CACHE / "venv"
 NODE = CACHE / "node"
-LOADGEN = TARGET / "release" / "loadgen"
-TUNGSTENITE = TARGET / "release" / "tungstenite-echo"
+# `LOADGEN_INTEROP_PROFILE=dev` where a release build takes too long: what is checked is the same.
+PROFILE = os.environ.get("LOADGEN_INTEROP_PROFILE", "release")
+BUILT = TARGET / ("debug" if PROFILE == "dev" else PROFILE)
+LOADGEN = BUILT / "loadgen"
+TUNGSTENITE = BUILT / "tungstenite-echo"
 # Where a frame's header changes its form, nothing, and more than a socket takes at once.
 SIZES = [0, 1, 125, 126, 65535, 65536, 1 << 20]
 
@@ -55,7 +58,8 @@ def record(name, rows):
 
 def build(package, *options):
     """Builds a package of this workspace."""
-    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", package, *options], cwd=WORKSPACE, check=True)
+    command = ["cargo", "build", "--profile", PROFILE, "--quiet", "-p", package, *options]
+    subprocess.run(command, cwd=WORKSPACE, check=True)
 
 
 def installed(folder, listing, install):
