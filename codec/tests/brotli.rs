@@ -129,6 +129,36 @@ fn hostile_streams_fail_with_1007_and_bombs_with_1009() {
     }
 }
 
+#[test]
+fn a_stream_with_any_bit_flipped_is_1007_or_another_message() {
+    let mut sender = side(Role::Server, Config::default());
+    let mut wire = Vec::new();
+    sender.send(Message::Binary(long().as_bytes()), &mut wire).unwrap();
+    let stream = wire[wire.len() - usize::from(wire[1])..].to_vec();
+    let limits = Limits { message_size_max: 100_000, ..Limits::default() };
+    let mut corrupt = 0;
+    for bit in 0..8 * stream.len() {
+        let mut flipped = stream.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        for pieces in [1, flipped.len()] {
+            let config = Config::default().with_limits(limits);
+            let mut receiver = side(Role::Client, config);
+            let wire = frame(Role::Client, 0xc2, &flipped);
+            let pieces: Vec<&[u8]> = wire.chunks(wire.len().div_ceil(pieces)).collect();
+            let outcome = feed_pieces(&mut receiver, &pieces);
+            match outcome.error {
+                None => assert_eq!(outcome.events.len(), 1, "bit {bit}"),
+                Some(error) => {
+                    assert!([1007, 1009].contains(&error.close_code().as_u16()), "{error:?}");
+                    corrupt += u32::from(error == InflateError::Corrupt.into());
+                    assert_eq!(outcome.events, []);
+                }
+            }
+        }
+    }
+    assert!(corrupt > 10, "{corrupt}");
+}
+
 /// What a server makes of these offers, and a client that has offered brotli of these answers.
 #[test]
 fn s9_1_only_the_bare_name_is_agreed_on() {

@@ -21,7 +21,7 @@ use deflate_support::{
 };
 use proptest::prelude::*;
 use support::{ROLES, TestConnection, feed, feed_bytewise, feed_pieces, frame};
-use wscodec::deflate::{ContextTakeover, Deflate, DeflateLevel};
+use wscodec::deflate::{ContextTakeover, Deflate, DeflateLevel, WindowBits};
 use wscodec::header::Fin;
 use wscodec::{Config, Delivery, Event, Fragment, Message, PreparedMessage, Role};
 
@@ -417,6 +417,32 @@ fn c27_large_and_awkward_messages_round_trip() {
     for context in CONTEXTS {
         exchange(Role::Client, with_context(full(), context), &messages);
     }
+}
+
+#[test]
+fn a_prepared_message_below_the_minimum_is_sent_as_it_is() {
+    let config = Deflate::client().with_size_min(100);
+    let mut sender = side(Role::Server, config, Config::default());
+    for (len, b0) in [(0, 0x81), (99, 0x81), (100, 0xc1)] {
+        let text = "x".repeat(len);
+        let prepared = PreparedMessage::new(Message::Text(&text)).unwrap();
+        let mut out = Vec::new();
+        sender.send_prepared(&prepared, &mut out).unwrap();
+        assert_eq!(out[0], b0, "{len} bytes");
+        let mut receiver = side(Role::Client, config, Config::default());
+        assert_eq!(receive_one(&mut receiver, &out), text.as_bytes());
+    }
+}
+
+#[test]
+fn levels_and_windows_are_in_their_ranges() {
+    for number in 0..=u8::MAX {
+        let level = DeflateLevel::new(number).map(DeflateLevel::get);
+        assert_eq!(level, (1..=9).contains(&number).then_some(number));
+        let bits = WindowBits::new(number).map(WindowBits::get);
+        assert_eq!(bits, (8..=15).contains(&number).then_some(number));
+    }
+    assert_eq!(DeflateLevel::default().get(), 4);
 }
 
 #[test]
