@@ -50,7 +50,7 @@ fn what_both_sides_want_is_agreed_and_every_echo_comes_back() {
         let (server, url) = serve(Some(server));
         let args = ["-c", "3", "-n", "300", "-s", "1000", "-p", "4", "-o", "json=-"];
         let ran = loadgen(&[&["run", &url, offer][..], &args].concat());
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.assert_went_well();
         let report = ran.report();
         assert_balanced(&report);
         assert_eq!(report.messages.as_ref().unwrap().measured.received, 300, "{offer}");
@@ -105,7 +105,7 @@ fn a_server_that_declines_is_said_and_is_a_failure_only_if_asked_for() {
     let (server, url) = serve(None);
     let common = ["run", &url, "--deflate", "-c", "3", "-n", "30", "-s", "500"];
     let ran = loadgen(&[&common[..], &["-o", "json=-"]].concat());
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.assert_went_well();
     let report = ran.report();
     assert_balanced(&report);
     let deflate = report.deflate.as_ref().unwrap();

@@ -45,7 +45,7 @@ fn a_clean_close_has_its_times() {
     let ran = run_until_close(&[], |mut stream, payload| {
         stream.write_all(&frame(CLOSE, &payload)).unwrap();
     });
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.assert_went_well();
     assert_closing(&ran, "client", 1000, true);
     let report = ran.report();
     for name in ["close.handshake", "close.tcp"] {
@@ -93,7 +93,7 @@ fn d18_closes_that_cross() {
         // A Close of its own, as if ours had not arrived yet; then the stream ends.
         stream.write_all(&scripted::close(1001)).unwrap();
     });
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.assert_went_well();
     assert_closing(&ran, "client", 1000, true);
 }
 
@@ -193,7 +193,7 @@ fn connect_opens_and_closes_again_and_again() {
         let args = [&["connect", &url, "-q", "-o", "json=-", "-t", "1"], args].concat();
         let ran = loadgen(&args);
         let report = ran.report();
-        assert_eq!(ran.code, Some(0), "{args:?}: {}", ran.stderr);
+        ran.assert_went_well();
         let counts = &report.connections;
         assert!((least..=most).contains(&counts.completed), "{args:?}: {counts:?}");
         assert_eq!(counts.attempted, counts.completed, "{args:?}");

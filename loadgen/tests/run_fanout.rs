@@ -134,7 +134,7 @@ fn first_last_and_spread_are_those_of_the_copies_whatever_thread_they_come_to() 
     });
     for threads in ["1", "3"] {
         let ran = fanout(&server, &["-c", "6", "-n", "5", "-t", threads]);
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.assert_went_well();
         let report = ran.report();
         assert_balanced(&report);
         let fanout = report.fanout.as_ref().unwrap();
@@ -236,7 +236,7 @@ fn topics_are_apart_and_publishers_may_hear_themselves() {
         ]);
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.assert_went_well();
         let report = ran.report();
         assert_balanced(&report);
         let fanout = report.fanout.as_ref().unwrap();

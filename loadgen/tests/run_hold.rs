@@ -41,7 +41,7 @@ fn hold(server: &Scripted, args: &[&str]) -> scripted::Ran {
 fn connections_are_held_and_closed_at_the_end() {
     let server = Scripted::start(|stream, _| pong(stream, |_| Vec::new()));
     let ran = hold(&server, &["-c", "7", "-d", "300ms"]);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.assert_went_well();
     let report = ran.report();
     assert_balanced(&report);
     let hold = report.hold.as_ref().unwrap();
@@ -55,7 +55,7 @@ fn connections_are_held_and_closed_at_the_end() {
 fn every_ping_has_its_pong_and_its_time() {
     let server = Scripted::start(|stream, _| pong(stream, |ping| vec![ping]));
     let ran = hold(&server, &["-c", "3", "-d", "1s", "--ping-interval", "100ms"]);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.assert_went_well();
     let report = ran.report();
     assert_balanced(&report);
     let pings = report.hold.as_ref().unwrap().pings.as_ref().unwrap();

@@ -54,7 +54,7 @@ fn pushed_messages_are_counted_and_have_latencies() {
         push(stream, (first..first + 100).map(stamped));
     });
     let ran = listen(&server, &["-c", "4", "-d", "2s"]);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.assert_went_well();
     let report = ran.report();
     assert_balanced(&report);
     let push = report.push.as_ref().unwrap();
@@ -112,7 +112,7 @@ fn messages_of_other_servers_are_counted_and_times_of_the_future_have_no_latency
         ),
     });
     let ran = listen(&server, &["-c", "2", "-d", "2s", "--threshold", "lost<1"]);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.assert_went_well();
     let report = ran.report();
     assert_balanced(&report);
     let push = report.push.as_ref().unwrap();
@@ -134,7 +134,7 @@ fn a_subscription_is_sent_once_the_connection_is_open() {
         stream.write_all(&frame(CLOSE, &payload)).unwrap();
     });
     let ran = listen(&server, &["-c", "2", "-d", "1s", "--subscribe", r#"{"op":"sub"}"#]);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.assert_went_well();
     assert_eq!(ran.report().push.unwrap().foreign, 2);
 }
 
@@ -157,7 +157,7 @@ fn silence_and_closes_fail_a_run_that_listens() {
 #[test]
 fn the_embedded_server_pushes() {
     let ran = loadgen(&["listen", "-c", "10", "-d", "1s", "-q"]);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.assert_went_well();
     for part in ["listen  embedded server", " lost 0 ", " clock        wall clocks", "push.latency"]
     {
         assert!(ran.stdout.contains(part), "{part:?} in {}", ran.stdout);

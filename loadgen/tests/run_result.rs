@@ -134,7 +134,7 @@ fn a_file_and_the_text_say_the_same() {
 #[test]
 fn the_embedded_server_is_said_to_be_one() {
     let ran = loadgen(&["run", "-c", "10", "-d", "300ms", "-q"]);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.assert_went_well();
     assert!(ran.stdout.contains("run  embedded server ws://127.0.0.1:"), "{}", ran.stdout);
     assert!(ran.stdout.contains("10 / 10 open"), "{}", ran.stdout);
 }

@@ -39,7 +39,7 @@ fn saved(folder: &Folder, name: &str, args: &[&str]) -> (String, Report) {
     let out = format!("json={file}");
     let fixed = ["run", &url, "-c", "2", "-n", "50", "-t", "1", "-q", "-o", &out, "--seed", "1"];
     let ran = loadgen(&[&fixed, args].concat());
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.assert_went_well();
     let report = load::load(Path::new(&file)).unwrap();
     (file, report)
 }

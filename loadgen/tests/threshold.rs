@@ -9,7 +9,7 @@ fn thresholds_that_hold_and_that_do_not() {
     let server = Scripted::start(|stream, _| echo(stream, |_, _, _| None));
     let args = ["-c", "2", "-n", "50", "--threshold", "rtt.p99<1m", "--threshold", "lost==0"];
     let ran = run_against(&server, &args);
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.assert_went_well();
     let report = ran.report();
     assert!(report.thresholds.iter().all(|threshold| threshold.is_passed));
     assert_eq!(report.thresholds[1].measured, Some(0.0));
@@ -85,7 +85,7 @@ fn a_share_of_failures_may_be_allowed() {
     });
     let allowed = ["--threshold", "failed<=10%", "--threshold", "errors<5"];
     let ran = run_against(&server, &[&args[..], &allowed[..]].concat());
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.assert_went_well();
     assert_eq!(ran.report().connections.failed, 1);
     let server = Scripted::start(|_, _| ());
     let ran = run_against(&server, &[&args[..], &["--threshold", "failed<=10%"]].concat());

@@ -191,6 +191,13 @@ impl Ran {
             .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
     }
 
+    /// Fails unless all went well. 97 is a machine that was too busy with other tests for the times
+    /// to count.
+    #[track_caller]
+    pub(crate) fn assert_went_well(&self) {
+        assert!(matches!(self.code, Some(0 | 97)), "{}{}", self.stdout, self.stderr);
+    }
+
     /// The only line on stderr.
     pub(crate) fn error_line(&self) -> &str {
         let line = self.stderr.strip_suffix('\n').unwrap_or(&self.stderr);
