@@ -15,11 +15,7 @@ static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let outcome = match cli::parse(std::env::args_os()) {
         Parsed::Command(command) => execute(*command),
-        Parsed::Text(text) => {
-            // A reader who has left needs no more.
-            stdout().write_all(text.as_bytes()).ok();
-            Ok(Exit::Ok)
-        }
+        Parsed::Text(text) => Ok(print(text.as_bytes())),
         Parsed::Wrong(line) => Err(Failed::usage(line)),
     };
     match outcome {
@@ -29,6 +25,12 @@ fn main() -> ExitCode {
             exit.into()
         }
     }
+}
+
+fn print(bytes: &[u8]) -> Exit {
+    // A reader who has left needs no more.
+    stdout().write_all(bytes).ok();
+    Exit::Ok
 }
 
 fn execute(command: Command) -> Result<Exit, Failed> {
@@ -44,6 +46,8 @@ fn execute(command: Command) -> Result<Exit, Failed> {
         Command::Report(args) => saved::report(args),
         Command::Merge(args) => saved::merge_files(args),
         Command::Diff(args) => saved::diff(&args),
+        Command::Completions(args) => Ok(print(&cli::completions(args))),
+        Command::Man(args) => Ok(print(&cli::man(&args).map_err(Failed::usage)?)),
     }
 }
 

@@ -7,17 +7,20 @@
 mod cohort;
 mod deflate;
 mod doctor;
+mod file;
 mod gate;
 mod message;
 mod network;
 mod out;
 mod pace;
+mod pages;
 mod post;
 pub mod quantity;
 mod scenario;
 mod serving;
 mod shard;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -33,6 +36,7 @@ pub use message::MessageArgs;
 pub use network::{NetworkArgs, TlsArgs};
 pub use out::{DiffArgs, MergeArgs, OutArgs, ReportArgs};
 pub use pace::PaceArgs;
+pub use pages::{CompletionsArgs, ManArgs, completions, man};
 pub use post::PostArgs;
 pub use scenario::{FanoutArgs, HoldArgs, ListenArgs};
 pub use serving::{Place, ServeBoundArgs, ServeTlsArgs};
@@ -43,6 +47,9 @@ pub use shard::ShardArgs;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "loadgen", version, about, max_term_width = 100, infer_long_args = false)]
 pub struct Cli {
+    /// Flags from a TOML file, such as connections = "1k"; what is typed wins
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -81,6 +88,10 @@ pub enum Command {
     Merge(MergeArgs),
     /// Two results side by side, with ratios
     Diff(DiffArgs),
+    /// Completions for a shell, on stdout
+    Completions(CompletionsArgs),
+    /// A manual page on stdout, as in loadgen man run | man -l -
+    Man(ManArgs),
 }
 
 /// Arguments of `run`.
@@ -262,17 +273,28 @@ pub enum Parsed {
 
 /// Reads a command line, program name first.
 pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed {
-    let error = match Cli::try_parse_from(arguments) {
-        Ok(cli) => return Parsed::Command(Box::new(cli.command)),
+    let typed: Vec<_> = arguments.into_iter().collect();
+    let words = match file::expand(typed.clone()) {
+        Ok(words) => words,
+        Err(line) => return Parsed::Wrong(line),
+    };
+    let added = words.len() > typed.len();
+    let error = match Cli::try_parse_from(words) {
+        // Only for `expand`, which has seen to it.
+        Ok(Cli { config: _, command }) => return Parsed::Command(Box::new(command)),
         Err(error) => error,
     };
+    if added {
+        // What was typed is right by itself.
+        return Parsed::Wrong(format!("{}{}", file::place(&typed), one_line(&error.to_string())));
+    }
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(text),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Parsed::Wrong(
                 "no command; use run, connect, hold, listen, fanout, serve, check, doctor, report, \
-                 merge or diff \
+                 merge, diff, completions or man \
                  (see loadgen --help)"
                     .into(),
             )
