@@ -326,7 +326,7 @@ impl Config {
     fn of_load(scenario: Scenario, args: LoadArgs) -> Result<Self, String> {
         let part = args.shard.segment.unwrap_or(Segment::WHOLE);
         let connections = within("-c", args.connections, 1, CONNECTIONS_MAX * part.of())?;
-        check_segment(&args, &scenario)?;
+        segment::check(&args, &scenario)?;
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get) as u64;
         let threads = within("-t", args.threads.unwrap_or(cores), 1, THREADS_MAX)?;
         let threads = usize::try_from(threads.min(part.connections(connections))).unwrap_or(1);
@@ -429,36 +429,6 @@ impl Request {
             close_timeout: bounded("--close-timeout", args.close_timeout, least, TIMEOUT_MAX)?,
         })
     }
-}
-
-/// Refuses what segments could not agree on.
-fn check_segment(args: &LoadArgs, scenario: &Scenario) -> Result<(), String> {
-    if args.shard.ramp.is_some() && matches!(scenario, Scenario::OpenClose { .. }) {
-        return Err(
-            "--ramp is for load after the ramp, and opening connections is the load here".into()
-        );
-    }
-    let Some(segment) = args.shard.segment else { return Ok(()) };
-    let of = segment.of();
-    if args.seed.is_none() {
-        return Err("--segment needs --seed N, the same for all segments".into());
-    }
-    if args.urls.is_empty() {
-        return Err("--segment needs a URL: each segment would have a server of its own".into());
-    }
-    if of > args.connections {
-        return Err(format!(
-            "-c {} is of the whole run, and too few for {of} segments; use at least {of}",
-            args.connections
-        ));
-    }
-    if let Some(threshold) = args.gate.thresholds.first() {
-        return Err(format!(
-            "--threshold {threshold} is about the whole run; \
-             give it to loadgen merge, not to a segment"
-        ));
-    }
-    Ok(())
 }
 
 fn within(flag: &str, value: u64, least: u64, most: u64) -> Result<u64, String> {
