@@ -94,7 +94,11 @@ fn d22_calls_that_are_interrupted_or_refused_for_now_are_made_again_or_counted()
     if !may_trace() {
         return;
     }
-    for injection in ["sendto:error=EINTR:when=5+3", "epoll_wait:error=EINTR:when=2+2"] {
+    for injection in [
+        "sendto:error=EINTR:when=5+3",
+        "recvfrom:error=EINTR:when=9+5",
+        "epoll_wait:error=EINTR:when=2+2",
+    ] {
         let (report, _) = run_with(injection, &["-R", "300"]);
         assert_eq!(report.connections.completed, 3, "{injection}: {:?}", report.errors);
         let counts = &report.messages.as_ref().unwrap().measured;
@@ -105,7 +109,6 @@ fn d22_calls_that_are_interrupted_or_refused_for_now_are_made_again_or_counted()
     for injection in [
         "sendto:error=EAGAIN:when=9+5",
         "recvfrom:error=EAGAIN:when=9+5",
-        "recvfrom:error=EINTR:when=9+5",
         "sendto:error=ENOBUFS:when=9+5",
         "sendto:error=ENOMEM:when=9+5",
         "sendto:error=EPIPE:when=9+5",

@@ -150,13 +150,21 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Other(other) => match &mut **other {
-                Other::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
-                Other::Tls(stream) => stream.poll_read(cx, buffer),
-                Other::Slow(slow) => slow.poll_read(cx, buffer),
-            },
+        let stream = self.get_mut();
+        loop {
+            let read = match stream {
+                Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+                Self::Other(other) => match &mut **other {
+                    Other::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+                    Other::Tls(stream) => stream.poll_read(cx, buffer),
+                    Other::Slow(slow) => slow.poll_read(cx, buffer),
+                },
+            };
+            match read {
+                // A signal came first; nothing is wrong with the connection.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => return read,
+            }
         }
     }
 }
