@@ -198,7 +198,9 @@ fn connect_opens_and_closes_again_and_again() {
         assert!((least..=most).contains(&counts.completed), "{args:?}: {counts:?}");
         assert_eq!(counts.attempted, counts.completed, "{args:?}");
         assert!(report.messages.is_none());
-        for histogram in &report.histograms {
+        // What the kernel says of the network is sampled, not asked of every connection.
+        let of_each = |metric: &str| !metric.starts_with("network.");
+        for histogram in report.histograms.iter().filter(|found| of_each(&found.metric)) {
             assert_eq!(histogram.count, counts.completed, "{args:?}: {}", histogram.metric);
         }
         assert_balanced(&report);
