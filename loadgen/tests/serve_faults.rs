@@ -190,3 +190,17 @@ fn one_connections_failure_is_nobody_elses() {
         healthy.echo(0x81, b"not disturbed");
     }
 }
+
+#[test]
+fn replies_that_can_not_be_written_are_nobody_elses() {
+    let server = start(&config());
+    let mut healthy = Peer::open(server.local_addr());
+    for round in 0..300_u32 {
+        // In one write with the reset behind it: mostly, the server has read the message when it
+        // finds that nobody takes the reply.
+        let mut gone = Peer::open(server.local_addr());
+        gone.send(&frame(0x82, b"a secret"));
+        gone.reset();
+        healthy.echo(0x82, &round.to_be_bytes());
+    }
+}
