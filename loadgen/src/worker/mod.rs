@@ -25,6 +25,7 @@ mod pace;
 mod sampler;
 mod sequences;
 mod session;
+mod settings;
 mod shard;
 mod times;
 pub(crate) mod usage;
@@ -57,7 +58,8 @@ pub(crate) use pace::{BACKLOG_MAX, UNANSWERED_MAX};
 
 use fanout::Desk;
 use session::End;
-use shard::{Parts, Settings, Shard};
+use settings::Settings;
+use shard::{Parts, Shard};
 pub use times::Times;
 use usage::ThreadUsage;
 

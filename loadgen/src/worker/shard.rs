@@ -11,7 +11,6 @@
 //! ```
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,9 +20,7 @@ use slab::Slab;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use wscodec::mask::ChaChaKeys;
-use wscodec::{
-    CloseCode, CloseFrame, Connection, DataKind, Event, Limits, Message, ReadyState, Role,
-};
+use wscodec::{CloseCode, CloseFrame, Connection, DataKind, Event, Message, ReadyState, Role};
 
 use super::Command;
 use super::connect::{Established, Refusal};
@@ -33,9 +30,10 @@ use super::fanout::{CopyJudge, Desk};
 use super::listen::{Feed, Listener};
 use super::outstanding::Outstanding;
 use super::session::{CloseState, End, Keys, Session};
+use super::settings::Settings;
 use super::times::Times;
 use crate::clock::Clock;
-use crate::config::{Conduct, Load, Mask};
+use crate::config::{Conduct, Load};
 use crate::metrics::live::Live;
 use crate::metrics::{Failure, Metric, Metrics, Phase, Side, UrlCounts};
 use crate::net::{Routes, Stream};
@@ -47,32 +45,6 @@ const READ_SIZE: usize = 64 << 10;
 /// Bytes that may wait for a socket before Pongs are held back, of which the codec keeps the
 /// newest: what a server that floods with Pings and doesn't read can pile up.
 const UNSENT_MAX: usize = 1 << 20;
-
-/// What holds for every connection of a run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
-    pub(crate) connect_timeout_ns: u64,
-    pub(crate) close_timeout_ns: u64,
-    pub(crate) script: Script,
-    pub(crate) conduct: Conduct,
-    /// How late a message may be sent.
-    pub(crate) catch_up_ns: u64,
-    pub(crate) load: Option<Load>,
-    pub(crate) mask: Mask,
-    /// Bytes of payload of a frame, if messages are sent in several.
-    pub(crate) fragment: Option<NonZeroUsize>,
-    pub(crate) limits: Limits,
-    /// The worker's place, and how many there are.
-    pub(crate) worker: u64,
-    pub(crate) workers: u64,
-}
-
-impl Settings {
-    /// The place of a connection among those of the worker.
-    pub(crate) fn place(&self, connection: u64) -> usize {
-        usize::try_from((connection - self.worker) / self.workers).unwrap_or(usize::MAX)
-    }
-}
 
 /// The connections of one thread, and what they share.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about a run")]

@@ -1,0 +1,34 @@
+//! A configuration to what holds for every connection of a worker, in the units of the hot path.
+
+use std::num::NonZeroUsize;
+
+use wscodec::Limits;
+
+use crate::config::{Conduct, Load, Mask};
+use crate::plan::Script;
+
+/// What holds for every connection of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) connect_timeout_ns: u64,
+    pub(crate) close_timeout_ns: u64,
+    pub(crate) script: Script,
+    pub(crate) conduct: Conduct,
+    /// How late a message may be sent.
+    pub(crate) catch_up_ns: u64,
+    pub(crate) load: Option<Load>,
+    pub(crate) mask: Mask,
+    /// Bytes of payload of a frame, if messages are sent in several.
+    pub(crate) fragment: Option<NonZeroUsize>,
+    pub(crate) limits: Limits,
+    /// The worker's place, and how many there are.
+    pub(crate) worker: u64,
+    pub(crate) workers: u64,
+}
+
+impl Settings {
+    /// The place of a connection among those of the worker.
+    pub(crate) fn place(&self, connection: u64) -> usize {
+        usize::try_from((connection - self.worker) / self.workers).unwrap_or(usize::MAX)
+    }
+}
