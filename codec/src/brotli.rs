@@ -4,6 +4,8 @@
 //! crate. There are no parameters and no context takeover: each compressed message is one Brotli
 //! stream (RFC 7932) with a window of 64 KiB, flushed at the end of each fragment. Invariant: a
 //! stream that asks for another window is refused by its first bit, before memory is taken for it.
+//! Unlike with DEFLATE, which of two things is found wrong with a text, its UTF-8 or its stream, may
+//! depend on the reads; both are 1007.
 //!
 //! ```
 //! use wscodec::brotli::{Brotli, BrotliAgreed};

@@ -7,7 +7,7 @@ use wscodec::handshake::{
     Acceptance, ClientHandshake, ClientRequest, HandshakeKey, HandshakeLimits, ServerHandshake,
 };
 use wscodec::mask::FixedKey;
-use wscodec::{Config, Connection, Delivery, Event, Limits, Message, Role};
+use wscodec::{Config, Connection, Delivery, Event, Limits, Message, ProtocolError, Role};
 
 use super::{new_side, see_with};
 
@@ -53,14 +53,22 @@ pub fn brotli(data: &[u8]) {
     }
 }
 
-/// The same events and the same error whatever the reads, and the same error under either delivery.
+/// What is wrong with a message: of text that is not UTF-8 in a stream that is corrupt, which of
+/// the two is found first depends on the reads, since Brotli's decoder gives nothing out that lies
+/// before a fault in the same read. Both are 1007.
+fn verdict(error: Option<ProtocolError>) -> Option<u16> {
+    error.map(|error| error.close_code().as_u16())
+}
+
+/// The same events and the same verdict whatever the reads, and the same under either delivery.
 fn judge(role: Role, wire: &[u8], cut: usize) {
     let whole = see_with(side(role, Delivery::Whole), wire, usize::MAX);
     let split = see_with(side(role, Delivery::Whole), wire, 1 + cut);
     assert_eq!(whole.events, split.events);
-    assert_eq!(whole.error, split.error);
+    assert_eq!(verdict(whole.error), verdict(split.error));
     let pieces = see_with(side(role, Delivery::Streamed), wire, 1 + cut);
-    assert_eq!(whole.error, pieces.error, "delivery does not change the verdict");
+    let pieces = verdict(pieces.error);
+    assert_eq!(verdict(whole.error), pieces, "delivery does not change the verdict");
 }
 
 fn side(role: Role, delivery: Delivery) -> Connection<FixedKey> {
