@@ -75,7 +75,11 @@ fn d29_while_connections_are_opened() {
     assert!(at.elapsed() < Duration::from_secs(4), "{:?}", at.elapsed());
     assert_eq!(ran.code, Some(130), "{}", ran.stderr);
     let report = ran.report();
-    assert_eq!(failed(&report, "run.interrupted"), 2, "{:?}", report.errors);
+    // The first was answered; whether the program had read it when the signal came, only the
+    // program knows.
+    let interrupted = failed(&report, "run.interrupted");
+    assert!([2, 3].contains(&interrupted), "{:?}", report.errors);
+    assert_eq!(report.connections.established, 3 - interrupted);
     assert_eq!(report.connections.attempted, 3);
     assert_balanced(&report);
 }
