@@ -72,7 +72,13 @@ impl Live {
     /// Counts a latency for the progress line and the time series.
     #[inline]
     pub fn latency(&self, ns: u64) {
-        self.latency[slot(ns)].add(1);
+        self.latencies(ns, 1);
+    }
+
+    /// Counts a latency so many times.
+    #[inline]
+    pub fn latencies(&self, ns: u64, count: u64) {
+        self.latency[slot(ns)].add(count);
     }
 }
 

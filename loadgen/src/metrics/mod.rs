@@ -206,6 +206,12 @@ impl Distributions {
         self.0[metric as usize].get_or_insert_default().record(ns);
     }
 
+    /// Counts a duration so many times.
+    #[inline]
+    pub fn record_n(&mut self, metric: Metric, ns: u64, count: u64) {
+        self.0[metric as usize].get_or_insert_default().record_n(ns, count);
+    }
+
     /// What was counted; `None` if nothing was.
     #[must_use]
     pub fn of(&self, metric: Metric) -> Option<&Distribution> {

@@ -172,6 +172,7 @@ impl Payload {
     }
 
     /// The payload of a message.
+    #[inline]
     pub fn message(&mut self, message: Expected) -> &[u8] {
         let Expected { connection, sequence, .. } = message;
         match &self.form {
@@ -186,20 +187,30 @@ impl Payload {
                 payload
             }
             Form::Fixed => &self.buffer,
+            Form::Posts { .. } | Form::Templates(_) => self.composed(message),
+        }
+    }
+
+    /// The payload of a message that is more than a stamp and the same for all others. Apart, so that
+    /// [`message`](Self::message) stays short.
+    #[inline(never)]
+    fn composed(&mut self, message: Expected) -> &[u8] {
+        let Expected { connection, sequence, .. } = message;
+        match &self.form {
+            Form::Generated(_) | Form::Fixed => {}
             Form::Posts { run, topics } => {
                 let (run, topic) = (*run, connection % topics);
                 let unix_ns = self.clock.unix_ns(message.planned_ns);
                 let post = Post { run, topic, publisher: connection, sequence, unix_ns };
                 post.write(&mut self.buffer);
-                &self.buffer
             }
             Form::Templates(templates) => {
                 let template = &templates[turn(connection, sequence, templates.len())];
                 self.buffer.clear();
                 rendered::append(template, self.place(message), &mut self.buffer);
-                &self.buffer
             }
         }
+        &self.buffer
     }
 
     /// Whether `received` is the echo of a certain message.

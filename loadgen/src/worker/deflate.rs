@@ -14,7 +14,7 @@ use wscodec::header::Opcode;
 use super::session::Session;
 use crate::clock::Clock;
 use crate::config::Request;
-use crate::metrics::{Distributions, Metric};
+use crate::metrics::{Distributions, Metric, Metrics};
 use crate::payload::{Expected, Payload};
 
 /// One message in so many is timed. A prime, so that what repeats itself doesn't fall in step.
@@ -40,6 +40,41 @@ impl Deflating {
             is_required: offer.is_required,
             ..Self::default()
         }
+    }
+
+    /// Appends a message to what a session has to write, compressed if it gets shorter by it, with
+    /// `fragment` bytes in a frame at most. Says no to what isn't anything to compress: a Ping, or no
+    /// text where it should be.
+    pub(crate) fn send(
+        &mut self,
+        session: &mut Session,
+        payload: &mut Payload,
+        message: Expected,
+        fragment: Option<NonZeroUsize>,
+        clock: Clock,
+        metrics: &mut Metrics,
+    ) -> bool {
+        self.deflate.begin(true, clock);
+        let before = session.unsent.len();
+        let opcode = payload.opcode();
+        let payload = payload.message(message);
+        let message = match (opcode, str::from_utf8(payload)) {
+            (Opcode::Text, Ok(text)) => Message::Text(text),
+            (Opcode::Binary, _) => Message::Binary(payload),
+            _ => return false,
+        };
+        let done = match fragment {
+            Some(fragment) => session.codec.send_fragmented(message, fragment, &mut session.unsent),
+            None => session.codec.send(message, &mut session.unsent),
+        };
+        if done.is_err() {
+            return false;
+        }
+        self.deflate.end(clock, &mut metrics.distributions, Metric::ClientDeflate);
+        let sent = &mut metrics.deflate.sent;
+        sent.payload += payload.len() as u64;
+        sent.wire += (session.unsent.len() - before) as u64;
+        true
     }
 }
 
@@ -67,27 +102,4 @@ impl Stopwatch {
             durations.record(metric, clock.now_ns().saturating_sub(begun_ns));
         }
     }
-}
-
-/// Appends a message to what a session has to write, compressed if it gets shorter by it, with
-/// `fragment` bytes in a frame at most. Returns the length of its payload; `None` if it isn't
-/// anything to compress: a Ping, or no text where it should be.
-pub(crate) fn send(
-    session: &mut Session,
-    payload: &mut Payload,
-    message: Expected,
-    fragment: Option<NonZeroUsize>,
-) -> Option<usize> {
-    let opcode = payload.opcode();
-    let payload = payload.message(message);
-    let message = match opcode {
-        Opcode::Text => Message::Text(str::from_utf8(payload).ok()?),
-        Opcode::Binary => Message::Binary(payload),
-        _ => return None,
-    };
-    let sent = match fragment {
-        Some(fragment) => session.codec.send_fragmented(message, fragment, &mut session.unsent),
-        None => session.codec.send(message, &mut session.unsent),
-    };
-    sent.ok().map(|()| payload.len())
 }

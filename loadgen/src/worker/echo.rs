@@ -22,6 +22,15 @@ pub(crate) struct Received<'m> {
     pub(crate) now_ns: u64,
 }
 
+/// Echoes of one read that have the same times: recorded together, since pipelined messages are
+/// written together and their echoes come together.
+#[derive(Debug, Default)]
+pub(crate) struct Together {
+    /// When the messages were planned and written.
+    sent: Option<Sent>,
+    count: u64,
+}
+
 /// What judging a message takes: parts of the worker.
 #[derive(Debug)]
 pub(crate) struct Judge<'w> {
@@ -33,18 +42,36 @@ pub(crate) struct Judge<'w> {
 }
 
 impl Judge<'_> {
-    /// Counts a message.
+    /// Counts a message; its echo only with [`together`](Self::together), which has to follow.
     #[inline]
-    pub(crate) fn message(&mut self, outstanding: &mut Outstanding, received: Received<'_>) {
+    pub(crate) fn message(
+        &mut self,
+        outstanding: &mut Outstanding,
+        received: Received<'_>,
+        echoes: &mut Together,
+    ) {
         let Received { kind, payload, connection, now_ns } = received;
         if outstanding.is_in_order()
             && let Some((sequence, Sent { planned_ns, .. })) = outstanding.expected()
             && self.payload.is_echo(payload, kind, Expected { connection, sequence, planned_ns })
             && let Some(sent) = outstanding.take_expected()
         {
-            return self.echo(sent, now_ns);
+            if echoes.sent != Some(sent) {
+                self.together(echoes, now_ns);
+                echoes.sent = Some(sent);
+            }
+            echoes.count += 1;
+            return;
         }
         self.other(outstanding, received);
+    }
+
+    /// Counts echoes that came at `now_ns`.
+    #[inline]
+    pub(crate) fn together(&mut self, echoes: &mut Together, now_ns: u64) {
+        if let Some(sent) = echoes.sent.take() {
+            self.echoes(sent, now_ns, std::mem::take(&mut echoes.count));
+        }
     }
 
     /// Counts messages that will have no reply any more.
@@ -54,30 +81,30 @@ impl Judge<'_> {
         }
     }
 
-    #[inline]
-    fn echo(&mut self, sent: Sent, now_ns: u64) {
+    fn echoes(&mut self, sent: Sent, now_ns: u64, count: u64) {
         let service_ns = now_ns.saturating_sub(sent.written_ns);
         let response_ns = now_ns.saturating_sub(sent.planned_ns);
         let span = self.times.span(sent.planned_ns);
-        self.metrics.span(span).received += 1;
+        self.metrics.span(span).received += count;
         let is_drained = now_ns >= self.times.window_end_ns;
         if now_ns >= self.times.window_begin_ns && !is_drained {
-            self.metrics.arrived += 1;
+            self.metrics.arrived += count;
         }
-        self.live.latency(if self.is_open_loop { response_ns } else { service_ns });
+        let shown_ns = if self.is_open_loop { response_ns } else { service_ns };
+        self.live.latencies(shown_ns, count);
         let distributions = &mut self.metrics.distributions;
         let (service, response) = match span {
             Span::Measured => (Metric::RttService, Metric::RttResponse),
             Span::Warmup => (Metric::WarmupService, Metric::WarmupResponse),
         };
-        distributions.record(service, service_ns);
+        distributions.record_n(service, service_ns, count);
         if self.is_open_loop {
-            distributions.record(response, response_ns);
+            distributions.record_n(response, response_ns, count);
         }
         if is_drained && span == Span::Measured {
-            distributions.record(Metric::DrainService, service_ns);
+            distributions.record_n(Metric::DrainService, service_ns, count);
             if self.is_open_loop {
-                distributions.record(Metric::DrainResponse, response_ns);
+                distributions.record_n(Metric::DrainResponse, response_ns, count);
             }
         }
     }
@@ -94,11 +121,11 @@ impl Judge<'_> {
             Expected { connection, sequence, planned_ns: planned_ns(sequence).unwrap_or(0) };
         match self.payload.recognise(payload, kind, expected, planned_ns) {
             Recognised::Echo { sequence } => match outstanding.take(sequence) {
-                Taken::InOrder(sent) => self.echo(sent, now_ns),
+                Taken::InOrder(sent) => self.echoes(sent, now_ns, 1),
                 Taken::Late(sent) => {
                     self.metrics.span(self.times.span(sent.planned_ns)).reordered += 1;
                     self.note("reordered", received);
-                    self.echo(sent, now_ns);
+                    self.echoes(sent, now_ns, 1);
                 }
                 Taken::Again => self.duplicated(received),
                 Taken::NeverSent => self.unexpected(received),
@@ -194,7 +221,7 @@ mod tests {
 
         fn send(&mut self, planned_ns: u64) -> Vec<u8> {
             let payload = self.message(7, self.outstanding.next_sequence(), planned_ns);
-            self.outstanding.push(planned_ns);
+            self.outstanding.push(planned_ns, 1);
             self.outstanding.take_unwritten().for_each(|sent| sent.written_ns = planned_ns + 1);
             self.metrics.span(self.times.span(planned_ns)).sent += 1;
             payload
@@ -213,7 +240,9 @@ mod tests {
                 is_open_loop: true,
             };
             let received = Received { kind: DataKind::Text, payload, connection: 7, now_ns };
-            judge.message(&mut self.outstanding, received);
+            let mut echoes = Together::default();
+            judge.message(&mut self.outstanding, received, &mut echoes);
+            judge.together(&mut echoes, now_ns);
         }
 
         fn end(&mut self) {

@@ -75,7 +75,7 @@ mod tests {
         let mut outstanding = Outstanding::default();
         let pings: Vec<_> = (0..5).map(|sequence| bytes(7, sequence)).collect();
         for (sequence, _) in pings.iter().enumerate() {
-            outstanding.push(10 * sequence as u64);
+            outstanding.push(10 * sequence as u64, 1);
             outstanding.take_unwritten().for_each(|sent| sent.written_ns = sent.planned_ns);
             metrics.measured.sent += 1;
         }

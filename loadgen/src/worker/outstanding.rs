@@ -78,14 +78,14 @@ impl Outstanding {
         self.ahead == 0
     }
 
-    /// Adds the next message, which is encoded but not written yet.
-    pub(crate) fn push(&mut self, planned_ns: u64) {
-        self.ring.push_back(Sent { planned_ns, written_ns: 0 });
-        self.unwritten += 1;
+    /// Adds the next messages, which are encoded but not written yet.
+    pub(crate) fn push(&mut self, planned_ns: u64, count: usize) {
+        self.ring.extend(std::iter::repeat_n(Sent { planned_ns, written_ns: 0 }, count));
+        self.unwritten += count;
     }
 
     /// The messages that are about to be written, for their times to be set.
-    pub(crate) fn take_unwritten(&mut self) -> impl Iterator<Item = &mut Sent> {
+    pub(crate) fn take_unwritten(&mut self) -> impl ExactSizeIterator<Item = &mut Sent> {
         let written = self.ring.len() - self.unwritten;
         self.unwritten = 0;
         self.ring.range_mut(written..)
@@ -154,7 +154,7 @@ mod tests {
     fn sent(n: u64) -> Outstanding {
         let mut outstanding = Outstanding::default();
         for planned_ns in 0..n {
-            outstanding.push(planned_ns);
+            outstanding.push(planned_ns, 1);
         }
         outstanding.take_unwritten().for_each(|sent| sent.written_ns = sent.planned_ns + 100);
         outstanding
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn only_what_is_new_is_written() {
         let mut outstanding = sent(2);
-        outstanding.push(7);
+        outstanding.push(7, 1);
         assert_eq!(outstanding.take_unwritten().count(), 1);
         assert_eq!(outstanding.take_unwritten().count(), 0);
     }
@@ -213,7 +213,7 @@ mod tests {
         let mut outstanding = Outstanding::default();
         let mut lost = Vec::new();
         for n in 0..100_000 {
-            outstanding.push(n);
+            outstanding.push(n, 1);
             if n % 10_000 != 5 {
                 assert_ne!(outstanding.take(n), Taken::Again);
             }

@@ -4,11 +4,10 @@
 use std::io::ErrorKind;
 use std::task::{Context, Poll};
 
-use super::deflate;
 use super::frames;
 use super::shard::Shard;
 use crate::config::Load;
-use crate::metrics::Metric;
+use crate::metrics::{Metric, Span};
 use crate::payload::Expected;
 
 /// Messages that are encoded in one go before sockets are read again.
@@ -57,7 +56,7 @@ impl Shard {
                     self.metrics.span(span).unsent_late += 1;
                 }
                 Some(key) => {
-                    self.encode(key, due_ns);
+                    self.encode(key, due_ns, 1);
                     let session = &mut self.sessions[key];
                     if !session.is_dirty {
                         session.is_dirty = true;
@@ -104,55 +103,57 @@ impl Shard {
         let Some(Load::Closed { pipeline }) = self.settings.load else { return };
         // Planned when they are written, unless the time stands in them.
         let planned_ns = if self.has_time { self.clock.now_ns() } else { 0 };
-        while self.sessions[key].outstanding.len() < pipeline as usize
-            && self.sessions[key].quota > 0
-            && self.sessions[key].is_open()
-            && !self.is_fan_full(key)
-        {
-            self.encode(key, planned_ns);
+        let session = &self.sessions[key];
+        if !session.is_open() {
+            return;
+        }
+        let room = (pipeline as usize).saturating_sub(session.outstanding.len());
+        let count = usize::try_from(session.quota).map_or(room, |quota| quota.min(room));
+        if self.desk.is_none() {
+            return self.encode(key, planned_ns, count);
+        }
+        for _ in 0..count {
+            if self.is_fan_full(key) {
+                break;
+            }
+            self.encode(key, planned_ns, 1);
         }
     }
 
-    /// Appends the next message of a session to what it has to write.
-    fn encode(&mut self, key: usize, planned_ns: u64) {
-        let session = &mut self.sessions[key];
+    /// Appends the next messages of a session, not more than its quota, to what it has to write.
+    fn encode(&mut self, key: usize, planned_ns: u64, count: usize) {
+        if count == 0 {
+            return;
+        }
+        let Self { sessions, payload, keys, metrics, deflating, settings, clock, .. } = self;
+        let session = &mut sessions[key];
         if session.unsent.capacity() == 0 {
             session.unsent = self.spare.pop().unwrap_or_default();
         }
-        let message = Expected {
-            connection: session.index,
-            sequence: session.outstanding.next_sequence(),
-            planned_ns,
-        };
-        let fragment = self.settings.fragment;
         let before = session.unsent.len();
-        let stopwatch = &mut self.deflating.deflate;
-        stopwatch.begin(session.is_deflated, self.clock);
-        let deflated = if session.is_deflated {
-            deflate::send(session, &mut self.payload, message, fragment)
-        } else {
-            None
-        };
-        if let Some(payload_len) = deflated {
-            stopwatch.end(self.clock, &mut self.metrics.distributions, Metric::ClientDeflate);
-            let sent = &mut self.metrics.deflate.sent;
-            sent.payload += payload_len as u64;
-            sent.wire += (session.unsent.len() - before) as u64;
-        } else {
-            let opcode = self.payload.opcode();
-            let payload = self.payload.message(message);
-            frames::append(opcode, payload, fragment, &mut self.keys, &mut session.unsent);
+        let (connection, first) = (session.index, session.outstanding.next_sequence());
+        let sequences = first..first + count as u64;
+        let opcode = payload.opcode();
+        for sequence in sequences.clone() {
+            let message = Expected { connection, sequence, planned_ns };
+            if !session.is_deflated
+                || !deflating.send(session, payload, message, settings.fragment, *clock, metrics)
+            {
+                let payload = payload.message(message);
+                frames::append(opcode, payload, settings.fragment, keys, &mut session.unsent);
+            }
         }
         self.backlog_len += session.unsent.len() - before;
-        session.outstanding.push(planned_ns);
-        let publisher = session.index;
-        self.unanswered += 1;
-        session.quota -= 1;
+        session.outstanding.push(planned_ns, count);
+        self.unanswered += count;
+        session.quota -= count as u64;
         if session.quota == 0 {
             self.spent += 1;
         }
         if self.desk.is_some() {
-            self.publish(publisher, message.sequence, planned_ns);
+            for sequence in sequences {
+                self.publish(connection, sequence, planned_ns);
+            }
         }
     }
 
@@ -220,13 +221,14 @@ impl Shard {
     /// Notes the time on the messages that are about to be written.
     fn stamp(&mut self, key: usize) {
         let Self { sessions, metrics, times, clock, settings, .. } = self;
-        let mut unwritten = sessions[key].outstanding.take_unwritten().peekable();
-        if unwritten.peek().is_none() {
+        let unwritten = sessions[key].outstanding.take_unwritten();
+        let sent = unwritten.len() as u64;
+        if sent == 0 {
             return;
         }
         let now_ns = clock.now_ns();
         let is_open_loop = settings.load.is_some_and(Load::is_scheduled);
-        let mut sent = 0;
+        let mut warmup = 0;
         for message in unwritten {
             message.written_ns = now_ns;
             if is_open_loop {
@@ -237,9 +239,10 @@ impl Shard {
             } else if message.planned_ns == 0 {
                 message.planned_ns = now_ns;
             }
-            metrics.span(times.span(message.planned_ns)).sent += 1;
-            sent += 1;
+            warmup += u64::from(times.span(message.planned_ns) == Span::Warmup);
         }
+        metrics.warmup.sent += warmup;
+        metrics.measured.sent += sent - warmup;
         if let Some(desk) = &self.desk {
             desk.fan.add_sent(self.sessions[key].index, sent);
         }

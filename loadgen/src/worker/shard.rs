@@ -25,7 +25,7 @@ use wscodec::{CloseCode, CloseFrame, Connection, DataKind, Event, Message, Ready
 use super::Command;
 use super::connect::{Established, Refusal};
 use super::deflate::Deflating;
-use super::echo::{Judge, Received};
+use super::echo::{Judge, Received, Together};
 use super::fanout::{CopyJudge, Desk};
 use super::listen::{Feed, Listener};
 use super::outstanding::Outstanding;
@@ -475,6 +475,7 @@ impl Shard {
         let may_send = self.is_sending && now_ns < times.window_end_ns;
         session.is_held |= session.unsent_len() > UNSENT_MAX;
         let mut no_room: &mut [u8] = &mut [];
+        let mut echoes = Together::default();
         while let Ok(Some(event)) = {
             stopwatch.begin(session.is_deflated, clock);
             if session.is_held {
@@ -527,8 +528,9 @@ impl Shard {
             }
             let mut judge = Judge { payload, metrics, live, times, is_open_loop };
             let message = Received { kind, payload: bytes, connection: session.index, now_ns };
-            judge.message(&mut session.outstanding, message);
+            judge.message(&mut session.outstanding, message, &mut echoes);
         }
+        Judge { payload, metrics, live, times, is_open_loop }.together(&mut echoes, now_ns);
         self.unanswered -= outstanding - session.outstanding.len();
         self.backlog_len += session.unsent.len() - unsent_len;
         let received = metrics.warmup.received + metrics.measured.received - received;
