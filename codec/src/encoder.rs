@@ -83,3 +83,37 @@ pub(crate) fn append_medium(
 ) -> bool {
     mask::put_short(header::medium(opcode, payload.len(), key), key, payload, out)
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    /// The short ways are taken wherever there is room in one piece, and only there; what they write
+    /// is what the long way writes, which other tests know.
+    #[test]
+    fn short_and_medium_frames_go_out_at_once_if_there_is_room() {
+        for key in [None, Some(MaskKey::new([1, 2, 3, 4]))] {
+            for len in [0, 1, 125, 126, 127, 65_535] {
+                let payload = &alloc::vec![7; len][..];
+                let append = |out: &mut &mut [u8]| match len {
+                    0..=125 => append_short(Opcode::Binary, key, payload, out),
+                    _ => append_medium(Opcode::Binary, key, payload, out),
+                };
+                let mut expected = Vec::new();
+                let header = FrameHeader::new(Opcode::Binary, len as u64);
+                let header = header.unwrap().with_mask(key);
+                encode(header, payload, &mut expected).unwrap();
+                let mut memory = alloc::vec![0; 70_000];
+                let mut out = &mut memory[..];
+                assert!(append(&mut out), "{len}");
+                let written = 70_000 - out.len();
+                assert_eq!(memory[..written], expected);
+                let mut out = &mut memory[..expected.len() - 1];
+                assert!(!append(&mut out), "{len}: one byte too little");
+                assert_eq!(out.len(), expected.len() - 1);
+            }
+        }
+    }
+}

@@ -23,7 +23,10 @@ use proptest::prelude::*;
 use support::{ROLES, TestConnection, feed, feed_bytewise, feed_pieces, frame};
 use wscodec::deflate::{ContextTakeover, Deflate, DeflateLevel, WindowBits};
 use wscodec::header::Fin;
-use wscodec::{Config, Delivery, Event, Fragment, Message, PreparedMessage, Role};
+use wscodec::{
+    CloseCode, CloseFrame, Config, Delivery, Event, Fragment, Message, PreparedMessage, Role,
+    SendError,
+};
 
 const CONTEXTS: [ContextTakeover; 2] = [ContextTakeover::Allowed, ContextTakeover::Off];
 
@@ -279,6 +282,63 @@ fn s7_2_1_fragments_share_one_context_and_may_be_empty() {
                 assert_eq!(outcome.events.last(), Some(&support::text(&pieces.concat())));
             }
         }
+    }
+}
+
+#[test]
+fn s7_2_1_a_compressed_message_is_split_into_frames_of_which_the_first_has_rsv1() {
+    for role in ROLES {
+        let (mut sender, mut receiver) = (deflating(role), deflating(peer_of(role)));
+        let text = chat(5, 3_000);
+        let mut wire = Vec::new();
+        let limit = 100.try_into().unwrap();
+        sender.send_fragmented(Message::Text(&text), limit, &mut wire).unwrap();
+        let frames = frames_in(&wire);
+        let sizes: Vec<usize> = frames.iter().map(|(_, payload)| payload.len()).collect();
+        let (last, others) = sizes.split_last().unwrap();
+        assert!(others.len() > 1 && others.iter().all(|&size| size == 100), "{sizes:?}");
+        assert!((1..=100).contains(last));
+        let bytes: Vec<u8> = frames.iter().map(|(b0, _)| *b0).collect();
+        assert_eq!((bytes[0], bytes[bytes.len() - 1]), (0x41, 0x80), "{bytes:02x?}");
+        assert!(bytes[1..bytes.len() - 1].iter().all(|b0| *b0 == 0x00), "{bytes:02x?}");
+        assert!(wire.len() < text.len() / 2);
+        assert_eq!(receive_one(&mut receiver, &wire), text.as_bytes());
+    }
+}
+
+#[test]
+fn s6_1_control_frames_are_never_compressed() {
+    for role in ROLES {
+        let mut wire = Vec::new();
+        let mut sender = deflating(role);
+        sender.send(Message::Ping(&[b'p'; 125]), &mut wire).unwrap();
+        sender.send(Message::Pong(&[b'p'; 125]), &mut wire).unwrap();
+        let reason = "r".repeat(123);
+        let close = CloseFrame { code: CloseCode::NORMAL, reason: &reason };
+        sender.close(Some(close), &mut wire).unwrap();
+        let bytes: Vec<u8> = frames_in(&wire).iter().map(|(b0, _)| *b0).collect();
+        assert_eq!(bytes, [0x89, 0x8a, 0x88]);
+    }
+}
+
+#[test]
+fn a_fragment_to_be_compressed_asks_for_its_room_before() {
+    for role in ROLES {
+        let text = chat(5, 300);
+        let mut no_room: &mut [u8] = &mut [];
+        let fragment = Fragment::Text(&text);
+        let refused = deflating(role).send_fragment(fragment, Fin::More, &mut no_room);
+        let Err(SendError::BufferFull { needed }) = refused else { panic!("{refused:?}") };
+        // A header of 14 bytes, and what bytes that don't shrink may grow to.
+        let len = text.len();
+        assert_eq!(needed, 14 + len + len / 8 + len / 256 + 64);
+        let mut memory = vec![0; needed];
+        let mut out = &mut memory[..needed - 1];
+        assert_eq!(
+            deflating(role).send_fragment(fragment, Fin::More, &mut out),
+            Err(SendError::BufferFull { needed })
+        );
+        deflating(role).send_fragment(fragment, Fin::More, &mut &mut memory[..]).unwrap();
     }
 }
 

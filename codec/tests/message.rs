@@ -163,6 +163,38 @@ fn a30_pings_are_answered_one_by_one_up_to_a_bound_and_then_by_the_newest() {
 }
 
 #[test]
+fn a30_the_pings_of_every_input_are_answered_one_by_one_again() {
+    let mut server = connection(Role::Server);
+    for first in [0, 20, 40] {
+        let numbers = first..first + 20;
+        let pings: Vec<u8> =
+            numbers.clone().flat_map(|at| frame(Role::Server, 0x89, &[at])).collect();
+        let replies = feed(&mut server, &pings).replies;
+        assert!(replies.chunks(3).map(|pong| pong[2]).eq(numbers));
+    }
+}
+
+#[test]
+fn a_whole_message_is_borrowed_from_the_input_whatever_its_length() {
+    for role in ROLES {
+        for len in [1, 125, 126, 65_535, 65_536, 200_000] {
+            for b0 in [0x81, 0x82] {
+                let mut memory = frame(role, b0, &vec![b'm'; len]);
+                let place = memory.as_ptr_range();
+                let mut side = connection(role);
+                let payload = match side.receive(&mut &mut memory[..], &mut Vec::new()).unwrap() {
+                    Some(Event::Text(text)) => text.as_bytes(),
+                    Some(Event::Binary(bytes)) => bytes,
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(payload.len(), len);
+                assert!(place.contains(&payload.as_ptr()), "{role:?} {b0:x} {len}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a30_a_due_pong_goes_out_before_the_next_message_sent() {
     let mut server = connection(Role::Server);
     let mut memory: Vec<u8> = (0..40).flat_map(|at| frame(Role::Server, 0x89, &[at])).collect();
@@ -266,9 +298,10 @@ fn s5_4_a_message_sent_in_fragments_lets_control_frames_through_and_nothing_else
 
 #[test]
 fn a45_what_may_not_be_sent_is_refused_and_nothing_is_written() {
-    for role in ROLES {
+    // With room in one piece, short messages take a short way; without it they don't.
+    for (role, capacity) in ROLES.into_iter().flat_map(|role| [(role, 0), (role, 1 << 10)]) {
         let mut sender = connection(role);
-        let mut wire = Vec::new();
+        let mut wire = Vec::with_capacity(capacity);
         let error = SendError::ControlTooLong { payload_len: 126 };
         assert_eq!(sender.send(Message::Ping(&[0; 126]), &mut wire), Err(error));
         assert_eq!(sender.send(Message::Pong(&[0; 126]), &mut wire), Err(error));
@@ -316,6 +349,47 @@ fn replies_wait_for_room_and_are_then_written_once() {
     assert_eq!(server.receive(&mut input, &mut out), Ok(None));
     assert_eq!(out.len(), 8);
     assert_eq!(server.ready_state(), wscodec::ReadyState::Closed);
+}
+
+#[test]
+fn replies_that_find_no_room_again_and_again_are_not_forgotten() {
+    for (room, first) in [(0, &b""[..]), (6, b"\x8a\x04ping"), (7, b"\x8a\x04ping")] {
+        let mut server = connection(Role::Server);
+        let mut memory =
+            [frame(Role::Server, 0x89, b"ping"), frame(Role::Server, 0x88, b"")].concat();
+        let mut input = &mut memory[..];
+        let mut no_room: &mut [u8] = &mut [];
+        while server.receive(&mut input, &mut no_room).unwrap().is_some() {}
+        for _ in 0..3 {
+            assert_eq!(server.receive(&mut input, &mut no_room), Ok(None));
+        }
+        let mut little = [0; 8];
+        let mut out = &mut little[..room];
+        for _ in 0..3 {
+            assert_eq!(server.receive(&mut input, &mut out), Ok(None));
+        }
+        assert_eq!(&little[..first.len()], first);
+        let mut out = Vec::new();
+        assert_eq!(server.receive(&mut input, &mut out), Ok(None));
+        assert_eq!([first, &out].concat(), b"\x8a\x04ping\x88\x00", "{room}");
+    }
+}
+
+#[test]
+fn a45_a_message_in_fragments_asks_for_room_for_all_of_them() {
+    const HEADER_LEN_MAX: usize = 14;
+    for role in ROLES {
+        // 3 fragments of 4, 4 and 2 bytes.
+        let needed = 3 * HEADER_LEN_MAX + 10;
+        let size = NonZeroUsize::new(4).unwrap();
+        let mut memory = vec![0; needed];
+        let mut out = &mut memory[..needed - 1];
+        let message = Message::Text("0123456789");
+        let refused = connection(role).send_fragmented(message, size, &mut out);
+        assert_eq!(refused, Err(SendError::BufferFull { needed }));
+        assert_eq!(out.len(), needed - 1);
+        connection(role).send_fragmented(message, size, &mut &mut memory[..]).unwrap();
+    }
 }
 
 /// Puts pieces back together and checks that every message ends once.

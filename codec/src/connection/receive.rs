@@ -317,3 +317,129 @@ impl Receiver {
         error
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::super::{Config, Connection};
+    use super::*;
+    use crate::limits::Limits;
+    use crate::mask::FixedKey;
+
+    const ROLES: [Role; 2] = [Role::Client, Role::Server];
+
+    fn connection(role: Role, config: Config) -> Connection<FixedKey> {
+        Connection::with_mask_keys(role, config, FixedKey(MaskKey::ZERO))
+    }
+
+    /// A frame for `role` with a key of zeros, its length in so many bytes more than one.
+    fn frame(role: Role, b0: u8, len_len: usize, len: usize) -> Vec<u8> {
+        let masked = if role == Role::Server { 0x80 } else { 0 };
+        let mut bytes = Vec::from([b0]);
+        match len_len {
+            0 => bytes.push(masked | u8::try_from(len).unwrap()),
+            2 => {
+                bytes.push(masked + LEN_16);
+                bytes.extend(u16::try_from(len).unwrap().to_be_bytes());
+            }
+            _ => {
+                bytes.push(masked + LEN_16 + 1);
+                bytes.extend((len as u64).to_be_bytes());
+            }
+        }
+        bytes.extend(&[0; 4][..if masked == 0 { 0 } else { 4 }]);
+        bytes.resize(bytes.len() + len, b'x');
+        bytes
+    }
+
+    /// The length of the message that the short way takes, if it takes one; it must take all of the
+    /// frame then, and nothing otherwise.
+    fn taken(role: Role, config: Config, mut bytes: Vec<u8>) -> Option<(DataKind, usize)> {
+        let frame_len = bytes.len();
+        bytes.extend(b"rest");
+        let mut input = &mut bytes[..];
+        let taken = connection(role, config).receiver.take_short(&mut input);
+        let taken = taken.map(|(kind, payload)| (kind, payload.unmask().len()));
+        assert_eq!(input.len(), if taken.is_some() { 4 } else { frame_len + 4 });
+        taken
+    }
+
+    #[test]
+    fn the_short_way_takes_whole_messages_in_their_shortest_form_and_nothing_else() {
+        let config = Config::default();
+        for role in ROLES {
+            for (b0, kind) in [(0x81, DataKind::Text), (0x82, DataKind::Binary)] {
+                for (len_len, len) in [(0, 0), (0, 1), (0, 125), (2, 126), (2, 127), (2, 65_535)] {
+                    let whole = frame(role, b0, len_len, len);
+                    assert_eq!(taken(role, config, whole), Some((kind, len)));
+                }
+                for (len_len, len) in [(2, 0), (2, 125), (8, 0), (8, 126), (8, 65_536)] {
+                    assert_eq!(taken(role, config, frame(role, b0, len_len, len)), None);
+                }
+            }
+            for b0 in (0..=255).filter(|b0| !matches!(b0, 0x81 | 0x82)) {
+                assert_eq!(taken(role, config, frame(role, b0, 0, 5)), None, "{b0:02x}");
+            }
+            let other = if role == Role::Server { Role::Client } else { Role::Server };
+            assert_eq!(taken(role, config, frame(other, 0x82, 0, 5)), None, "MASK by role");
+        }
+    }
+
+    #[test]
+    fn the_short_way_takes_no_part_of_a_frame_and_nothing_above_a_limit() {
+        for role in ROLES {
+            for whole in [frame(role, 0x82, 0, 9), frame(role, 0x82, 2, 200)] {
+                for len in 0..whole.len() {
+                    let mut part = whole[..len].to_vec();
+                    let mut input = &mut part[..];
+                    let receiver = connection(role, Config::default()).receiver;
+                    assert!(receiver.take_short(&mut input).is_none(), "{len}");
+                    assert_eq!(input.len(), len);
+                }
+            }
+            for max in [0, 10, 125, 126, 300] {
+                let limits = [
+                    Limits { message_size_max: max, ..Limits::default() },
+                    Limits { frame_size_max: max as u64, ..Limits::default() },
+                ];
+                for config in limits.map(|limits| Config::default().with_limits(limits)) {
+                    for len in [max.saturating_sub(1), max, max + 1] {
+                        let whole = frame(role, 0x82, if len > 125 { 2 } else { 0 }, len);
+                        assert_eq!(taken(role, config, whole).is_some(), len <= max, "{max} {len}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_short_way_is_open_between_messages_and_only_there() {
+        for role in ROLES {
+            let mut side = connection(role, Config::default());
+            let mut at_rest = |bytes: &[u8]| {
+                let mut bytes = bytes.to_vec();
+                let mut input = &mut bytes[..];
+                while side.receive(&mut input, &mut Vec::new()).is_ok_and(|event| event.is_some()) {
+                }
+                side.receiver.is_at_rest
+            };
+            assert!(at_rest(b""), "from the start");
+            let long = frame(role, 0x82, 2, 300);
+            let (begin, rest) = long.split_at(100);
+            assert!(!at_rest(&begin[..1]), "in a header");
+            assert!(!at_rest(&begin[1..]), "in a payload");
+            assert!(at_rest(rest));
+            assert!(!at_rest(&frame(role, 0x02, 0, 5)), "in a message of fragments");
+            assert!(!at_rest(&frame(role, 0x89, 0, 5)), "after a Ping in it");
+            assert!(at_rest(&frame(role, 0x80, 0, 5)));
+            assert!(at_rest(&frame(role, 0x89, 0, 5)), "after a Ping");
+            assert!(!at_rest(&frame(role, 0x88, 0, 0)), "after a Close");
+            let streamed = Config::default().with_delivery(Delivery::Streamed);
+            assert!(!connection(role, streamed).receiver.is_at_rest);
+            let none = Limits { fragments_max: 0, ..Limits::default() };
+            let none = Config::default().with_limits(none);
+            assert!(!connection(role, none).receiver.is_at_rest, "no message is allowed");
+        }
+    }
+}

@@ -483,3 +483,24 @@ fn opcode_of(kind: DataKind) -> Opcode {
         DataKind::Binary => Opcode::Binary,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mask::FixedKey;
+
+    /// Something in the way costs every message a look at it, so it must go once it is over.
+    #[test]
+    fn nothing_stands_in_the_way_before_and_after_a_reply_was_due() {
+        let mut sender = Sender::new(Role::Server, FixedKey(MaskKey::ZERO));
+        assert!(sender.marks.is_empty() && !sender.has_due());
+        let mut no_room: &mut [u8] = &mut [];
+        sender.answer_ping(b"1", &mut no_room);
+        sender.flush(&mut no_room);
+        assert!(!sender.marks.is_empty() && sender.has_due());
+        let mut memory = [0; 3];
+        sender.flush(&mut &mut memory[..]);
+        assert_eq!(memory, *b"\x8a\x011");
+        assert!(sender.marks.is_empty() && !sender.has_due());
+    }
+}
