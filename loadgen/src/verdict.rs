@@ -20,7 +20,8 @@
 //! arrived, and that wait is in the latencies: `degraded`.
 //!
 //! Busy is the time that a thread was on a processor *or waited for one*, where the kernel tells:
-//! on a machine that is shared with the server a thread can be starved at 50 % processor time.
+//! on a machine that is shared with the server a thread can be starved at 50 % processor time. Awake
+//! for the next message, because that is nearer than a wake-up, is not busy.
 
 use crate::report::units;
 

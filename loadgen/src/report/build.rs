@@ -416,8 +416,10 @@ fn client(config: &Config, observed: &Observed) -> Client {
         let whole_ns = load_ns(worker);
         if whole_ns == 0 { 0.0 } else { part_ns as f64 / whole_ns as f64 }
     };
-    let busy =
-        |worker: &WorkerReport| share(worker.cpu_ns + worker.wait_ns.unwrap_or(0), worker).min(1.0);
+    let busy = |worker: &WorkerReport| {
+        let worked_ns = worker.cpu_ns.saturating_sub(worker.spun_ns);
+        share(worked_ns + worker.wait_ns.unwrap_or(0), worker).min(1.0)
+    };
     // What a run takes once, whatever its connections, is small beside them only if they are many.
     let is_known = config.connections_here() >= RSS_CONNECTIONS_MIN;
     let opened = observed.rss_open.zip(observed.rss_before).filter(|_| is_known);
@@ -432,6 +434,7 @@ fn client(config: &Config, observed: &Observed) -> Client {
                 load_ns: load_ns(worker),
                 cpu_ns: worker.cpu_ns,
                 wait_ns: worker.wait_ns,
+                spun_ns: worker.spun_ns,
                 established: worker.metrics.established,
                 received: worker.metrics.measured.received,
             })
@@ -468,7 +471,7 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
             .workers
             .iter()
             .zip(&client.workers)
-            .map(|(_, worker)| ratio(worker.cpu_ns, worker.load_ns))
+            .map(|(_, worker)| ratio(worker.cpu_ns.saturating_sub(worker.spun_ns), worker.load_ns))
             .fold(0.0, f64::max),
         busy_share: client.busiest_share,
         pause_max_ns: observed.pause_max_ns,

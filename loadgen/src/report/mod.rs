@@ -476,7 +476,8 @@ pub struct Client {
     pub cpu_share: f64,
     /// Processor time of the whole process over the whole run; an embedded server is in it.
     pub process_cpu_ns: u64,
-    /// The share of the time that the busiest worker was on a processor or waited for one.
+    /// The share of the time that the busiest worker was on a processor or waited for one, without
+    /// the time that it stayed awake for the next message.
     pub busiest_share: f64,
     /// Each worker.
     pub workers: Vec<WorkerShare>,
@@ -498,6 +499,10 @@ pub struct WorkerShare {
     pub cpu_ns: u64,
     /// Waiting for a processor meanwhile.
     pub wait_ns: Option<u64>,
+    /// Of the time on a processor, what went into waiting for the next message to be due: a time
+    /// nearer than 50 us is waited for awake.
+    #[serde(default)]
+    pub spun_ns: u64,
     /// Connections established.
     pub established: u64,
     /// Echoes received.

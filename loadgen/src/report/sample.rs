@@ -56,6 +56,7 @@ pub(crate) fn sample_of(line: &str) -> Report {
         end_ns: times.window_end_ns + 2_000,
         cpu_ns: 100_000_000,
         wait_ns: None,
+        spun_ns: 0,
     };
     let observed = Observed {
         workers: vec![worker],

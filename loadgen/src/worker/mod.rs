@@ -121,6 +121,8 @@ pub struct WorkerReport {
     /// Time that the thread waited for a processor meanwhile, in nanoseconds, where the kernel
     /// says.
     pub wait_ns: Option<u64>,
+    /// Processor time that went into waiting for the next message to be due, in nanoseconds.
+    pub spun_ns: u64,
 }
 
 /// Starts a worker.
@@ -275,6 +277,7 @@ impl Worker {
             end_ns: self.clock.now_ns(),
             cpu_ns,
             wait_ns,
+            spun_ns: self.alarm.spun_ns(),
         })
     }
 
@@ -404,9 +407,9 @@ impl Worker {
             if shard.is_interrupted || done(&shard) {
                 return Poll::Ready(());
             }
-            let ns = until_ns(&shard);
+            let (ns, done) = (until_ns(&shard), shard.metrics.bytes_received);
             drop(shard);
-            if ns == u64::MAX { Poll::Pending } else { alarm.poll_until(cx, ns) }
+            if ns == u64::MAX { Poll::Pending } else { alarm.poll_until(cx, ns, done) }
         })
         .await;
     }
@@ -421,7 +424,7 @@ impl Worker {
                 return Poll::Ready(());
             }
             drop(shard);
-            alarm.poll_until(cx, until_ns)
+            alarm.poll_until(cx, until_ns, 0)
         })
         .await;
     }
