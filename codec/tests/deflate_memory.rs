@@ -83,6 +83,25 @@ fn r15_c08_a_bomb_costs_no_more_than_the_limit_and_a_chunk() {
 }
 
 #[test]
+fn a_connection_that_has_failed_gives_back_both_windows() {
+    warm();
+    for role in ROLES {
+        let mut side = deflating(role);
+        let mut wire = Vec::with_capacity(64 << 10);
+        let mut input = compressed(role, &bomb(40 << 10));
+        let mut bad = frame(role, 0xf2, b"");
+        let cost = cost_of(|| {
+            side.send(Message::Binary(&noise(40 << 10)), &mut wire).unwrap();
+            side.send(Message::Text(&chat(1, 40 << 10)), &mut wire).unwrap();
+            assert_eq!(drain(&mut side, &mut input), Ok(1));
+        });
+        assert!(cost.held >= 2 * (32 << 10), "what both windows hold: {cost:?}");
+        let freed = cost_of(|| assert!(drain(&mut side, &mut bad).is_err()));
+        assert!(freed.held <= -2 * (32 << 10), "{freed:?}");
+    }
+}
+
+#[test]
 fn r15_c08_a_gigabyte_of_zeros_costs_the_limit_and_a_quarter_of_a_mib() {
     warm();
     // A mebibyte behind another: such a piece refers to zeros alone, so it may be said again and

@@ -181,6 +181,37 @@ fn statuses_that_refuse() {
     }
 }
 
+/// As RFC 9110, 15, and RFC 6585 have them.
+#[test]
+fn a_refusal_says_the_reason_phrase_of_its_status() {
+    let rows = "200 OK,301 Moved Permanently,302 Found,303 See Other,307 Temporary Redirect,\
+        308 Permanent Redirect,400 Bad Request,401 Unauthorized,403 Forbidden,404 Not Found,\
+        405 Method Not Allowed,408 Request Timeout,414 URI Too Long,426 Upgrade Required,\
+        429 Too Many Requests,431 Request Header Fields Too Large,500 Internal Server Error,\
+        501 Not Implemented,502 Bad Gateway,503 Service Unavailable,504 Gateway Timeout,\
+        505 HTTP Version Not Supported,418 ,599 ";
+    for row in rows.split(',') {
+        let mut out = Vec::new();
+        let status = row[..3].parse().unwrap();
+        server().reject(Rejection::new(status).unwrap(), &mut out).unwrap();
+        let line = format!("HTTP/1.1 {row}\r\n");
+        assert!(out.starts_with(line.as_bytes()), "{}", String::from_utf8_lossy(&out));
+    }
+}
+
+#[test]
+fn a_buffer_with_just_enough_room_is_filled() {
+    let mut whole = Vec::new();
+    server().reject(Rejection::new(403).unwrap(), &mut whole).unwrap();
+    let mut memory = vec![0; whole.len()];
+    let mut out = &mut memory[..whole.len() - 1];
+    let needed = whole.len();
+    let refused = server().reject(Rejection::new(403).unwrap(), &mut out);
+    assert_eq!(refused, Err(HandshakeMisuse::BufferFull { needed }));
+    server().reject(Rejection::new(403).unwrap(), &mut &mut memory[..]).unwrap();
+    assert_eq!(memory, whole);
+}
+
 #[test]
 fn a_buffer_without_room_is_left_as_it_was() {
     let mut memory = [0_u8; 40];

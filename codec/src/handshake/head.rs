@@ -365,6 +365,25 @@ mod tests {
         }
     }
 
+    /// What arrived is kept in no more than twice its memory, and never in more than the limit.
+    #[test]
+    fn b01_the_memory_of_a_head_doubles_when_it_is_full_and_stops_at_the_limit() {
+        let limits = HandshakeLimits { head_size_max: 1000, ..HandshakeLimits::default() };
+        let mut head = Head::new(HeadKind::Request, limits);
+        let capacities = [(100, 100), (60, 200), (40, 200), (1, 400), (199, 400), (1, 800)]
+            .into_iter()
+            .chain([(399, 800), (1, 1000), (198, 1000)]);
+        let mut bytes = b"GET /".to_vec();
+        bytes.resize(1000, b'x');
+        let mut rest = &bytes[..];
+        for (len, capacity) in capacities {
+            let (piece, more) = rest.split_at(len);
+            assert_eq!(receive(&mut head, piece), Ok(false));
+            assert_eq!(head.bytes.capacity(), capacity, "with {} bytes", head.bytes.len());
+            rest = more;
+        }
+    }
+
     #[test]
     fn fields_are_where_they_stand() {
         let mut head = Head::new(HeadKind::Response, HandshakeLimits::default());

@@ -195,3 +195,33 @@ impl MessageBuffer {
         self.piece_len = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_capacity(capacity: usize, len: usize) -> MessageBuffer {
+        let mut bytes = Vec::with_capacity(capacity);
+        bytes.resize(len, 0);
+        MessageBuffer { bytes, ..MessageBuffer::default() }
+    }
+
+    #[test]
+    fn up_to_64_kib_are_kept_for_the_next_message() {
+        for (capacity, kept) in [(10, 10), (64 << 10, 64 << 10), ((64 << 10) + 1, 0)] {
+            let mut buffer = of_capacity(capacity, capacity);
+            buffer.clear();
+            assert_eq!((buffer.bytes.capacity(), buffer.bytes.len()), (kept, 0));
+        }
+    }
+
+    #[test]
+    fn room_is_made_only_when_there_is_none_and_never_beyond_the_message() {
+        let growth = Growth { total_len_max: 50, factor: 4 };
+        for (additional, capacity) in [(0, 10), (4, 10), (5, 44), (7, 50), (44, 50), (60, 66)] {
+            let mut buffer = of_capacity(10, 6);
+            buffer.reserve(additional, growth);
+            assert_eq!(buffer.bytes.capacity(), capacity, "{additional}");
+        }
+    }
+}
