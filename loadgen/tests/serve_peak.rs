@@ -7,7 +7,7 @@
 mod peer;
 mod served;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,8 +61,13 @@ impl Healthy {
 
 /// Attacks a server of its own and returns by how much its memory grew at the most.
 fn growth(what: &str, bound: u64, attack: impl FnOnce(&Served)) {
+    growth_with(&[], what, bound, attack);
+}
+
+/// As [`growth`], of a server with more flags.
+fn growth_with(flags: &[&str], what: &str, bound: u64, attack: impl FnOnce(&Served)) {
     DescriptorLimit::raise().unwrap();
-    let server = Served::start(&["-t", "2"]);
+    let server = Served::start(&[&["-t", "2"], flags].concat());
     let healthy = Healthy::start(server.address);
     server.reset_peak();
     let before = server.peak();
@@ -96,6 +101,44 @@ fn r09_a_thousand_headers_that_claim_16_mib_cost_less_than_10_mib() {
         for peer in &mut peers {
             assert_eq!(peer.read_frame(), (0x8a, b"?".to_vec()));
         }
+    });
+}
+
+/// 200 clients may send a message of 1 MiB each, but not all at once: 16 MiB are kept for all, twice
+/// that at most.
+#[test]
+fn e16_many_large_messages_at_once_cost_no_more_than_the_bound_of_all_together() {
+    const ATTACKERS: usize = 200;
+    const BYTES: usize = 1 << 20;
+    let flags = ["--max-memory", "16M"];
+    growth_with(&flags, "200 messages of 1 MiB, all but a byte", 40 << 20, |server| {
+        let mut peers: Vec<_> = (0..ATTACKERS).map(|_| Peer::open(server.address)).collect();
+        let message = frame(0x82, &vec![b'm'; BYTES]);
+        let (most, last) = message.split_at(message.len() - 1);
+        for peer in &mut peers {
+            // The server may have said goodbye by now, which is well.
+            peer.stream.write_all(most).ok();
+        }
+        let mut closed = 0;
+        for peer in &mut peers {
+            peer.stream.write_all(last).ok();
+            match peer.read_frame() {
+                (0x82, echo) => assert_eq!(echo.len(), BYTES),
+                (0x88, close) => {
+                    assert_eq!(close[..2], 1013_u16.to_be_bytes());
+                    closed += 1;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        println!("{closed} of {ATTACKERS} were told to try again later");
+        assert!((ATTACKERS - 32..ATTACKERS).contains(&closed), "{closed}");
+        // Once they are gone there is room again.
+        drop(peers);
+        let mut late = Peer::open(server.address);
+        late.send(most);
+        late.send(last);
+        assert_eq!(late.read_frame().0, 0x82);
     });
 }
 
@@ -165,7 +208,7 @@ fn r13_a_message_of_a_million_empty_fragments_ends_at_the_limit() {
         let reading = thread::spawn(move || reader.read_close());
         let flood = [frame(0x01, b""), frame(0x00, b"").repeat(1_000_000)].concat();
         // The server reads to the end whatever it has said, until its patience ends.
-        std::io::Write::write_all(&mut peer.stream, &flood).ok();
+        peer.stream.write_all(&flood).ok();
         assert_eq!(reading.join().unwrap(), (1008, "too_many_fragments".into()));
     });
 }

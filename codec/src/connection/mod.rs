@@ -242,6 +242,14 @@ impl<K: MaskKeySource> Connection<K> {
             && self.sender.failed.is_none()
     }
 
+    /// The memory on the heap that a message takes which is not whole yet, in bytes: 0 between
+    /// messages. For a caller that bounds what all its connections hold together; the windows of
+    /// an extension are beside it.
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.receiver.assembler.buffer().capacity()
+    }
+
     /// Why the connection failed, if it did.
     #[must_use]
     pub const fn error(&self) -> Option<ProtocolError> {

@@ -168,6 +168,11 @@ impl MessageBuffer {
         Ok(())
     }
 
+    /// The memory that it takes, in bytes.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -69,6 +69,10 @@ pub struct ServeBoundArgs {
     /// Replies that a client hasn't taken before nothing more is read from it
     #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = quantity::size, allow_hyphen_values = true)]
     pub write_buffer: u64,
+    /// Messages half received and replies that wait, of all clients together; above it, who holds
+    /// more than an equal share is closed with 1013
+    #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = quantity::size, allow_hyphen_values = true)]
+    pub max_memory: u64,
     /// From accept to the end of the request, TLS included
     #[arg(long, value_name = "T", default_value = "10s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub handshake_timeout: Duration,

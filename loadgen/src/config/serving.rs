@@ -57,6 +57,7 @@ pub fn serve_config(args: &ServeArgs) -> Result<ServeConfig, String> {
             TIMEOUT_MAX,
         )?,
         write_buffer_max: size(within("--write-buffer", bounds.write_buffer, 1, WRITE_BUFFER_MAX)?),
+        held_max: size(within("--max-memory", bounds.max_memory, 1, u64::MAX)?),
         connections_max: size(within(
             "--max-connections",
             bounds.max_connections,
@@ -159,9 +160,11 @@ mod tests {
         let config = config(
             "serve sink --max-connections 5 --max-message 2k --max-frame 1k --max-fragments 3 \
              --write-buffer 4k --handshake-timeout 1s --idle-timeout 0 --close-timeout 2s \
-             --shutdown-timeout 0s --allow-origin https://a.example --subprotocol b -t 3",
+             --shutdown-timeout 0s --allow-origin https://a.example --subprotocol b -t 3 \
+             --max-memory 5M",
         )
         .unwrap();
+        assert_eq!(config.held_max, 5 << 20);
         assert_eq!((config.connections_max, config.write_buffer_max), (5, 4_096));
         assert_eq!((config.limits.message_size_max, config.limits.frame_size_max), (2_048, 1_024));
         assert_eq!((config.limits.fragments_max, config.threads.get()), (3, 3));
@@ -179,6 +182,7 @@ mod tests {
             ("serve --max-message 0", "--max-message 0 is out of range"),
             ("serve --max-frame 2G", "--max-frame 2147483648 is out of range"),
             ("serve --max-fragments 5G", "--max-fragments 5000000000 is out of range"),
+            ("serve --max-memory 0", "--max-memory 0 is out of range"),
             ("serve --write-buffer 0", "--write-buffer 0 is out of range"),
             ("serve --handshake-timeout 0", "--handshake-timeout 0ns is out of range"),
             ("serve --close-timeout 2h", "--close-timeout 7200s is out of range"),

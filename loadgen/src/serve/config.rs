@@ -151,6 +151,10 @@ pub struct ServeConfig {
     pub queue_max: usize,
     /// What becomes of such a client. Default: it is closed.
     pub slow_reader: SlowReader,
+    /// What all clients together make it keep, in bytes: messages half received and replies that
+    /// wait. Above it, who holds more than an equal share is closed with 1013; so it is at most
+    /// twice this. Default 4 GiB. Stops many clients from doing together what none may alone.
+    pub held_max: usize,
     /// Connections open at once; a request beyond them is answered 503. Default 100,000.
     pub connections_max: usize,
 }
@@ -181,6 +185,7 @@ impl Default for ServeConfig {
             sender_copy: SenderCopy::default(),
             queue_max: 1 << 20,
             slow_reader: SlowReader::default(),
+            held_max: 4 << 30,
             connections_max: 100_000,
         }
     }

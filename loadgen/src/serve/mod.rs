@@ -18,6 +18,7 @@
 //! ```
 
 mod broadcast;
+mod budget;
 mod command;
 mod config;
 mod counters;

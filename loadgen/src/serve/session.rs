@@ -47,6 +47,8 @@ pub(super) struct Session {
     key: Key,
     stage: Stage,
     unsent: Unsent,
+    /// What it makes the server keep, in KiB, as the budget knows it.
+    held_kib: u32,
     /// The client's stream has ended.
     eof: bool,
     /// This side's stream has ended.
@@ -78,6 +80,7 @@ impl Session {
             key,
             stage,
             unsent: Unsent::default(),
+            held_kib: 0,
             eof: false,
             is_shut: false,
             close_code: None,
@@ -100,6 +103,9 @@ impl Session {
         }
         for _ in 0..READS_PER_TURN {
             let is_flushed = self.flush(cx)?;
+            if self.held_kib > 0 {
+                self.account();
+            }
             if self.is_over(is_flushed)? {
                 return Poll::Ready(Ok(()));
             }
@@ -124,9 +130,39 @@ impl Session {
                 self.receive(received, out);
             }
             self.send(cx, out)?;
+            self.keep_within_budget(cx, out)?;
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Closes a client that has grown beyond its share of what the server may keep, once that is
+    /// more than it should be.
+    fn keep_within_budget(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+        let is_over = self.account();
+        if is_over && matches!(self.stage, Stage::Open(_)) {
+            self.close(CloseCode::TRY_AGAIN_LATER, "the server has no memory left for it", out);
+            self.end(); // what was half received goes with it
+            self.send(cx, out)?;
+            self.account();
+        }
+        Ok(())
+    }
+
+    /// Tells the budget what this client makes the server keep; whether it has grown too much.
+    fn account(&mut self) -> bool {
+        let buffered =
+            if let Stage::Open(connection) = &self.stage { connection.buffered() } else { 0 };
+        let bytes = buffered + self.unsent.capacity();
+        let (before, now) =
+            (self.held_kib, u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX));
+        if now == before {
+            return false;
+        }
+        let shared = &self.worker.shared;
+        shared.budget.change(before, now);
+        self.held_kib = now;
+        now > before && shared.budget.is_exceeded(now, shared.open())
     }
 
     /// Does what the registry asks for; true if the session ends with that.
@@ -353,6 +389,7 @@ impl Drop for Session {
             Some(reason) => counters.rejected.add(reason),
             None => counters.closes.add(self.close_code.unwrap_or(ABNORMAL)),
         }
+        self.worker.shared.budget.change(self.held_kib, 0);
         self.worker.leave(self.key.place());
         self.worker.registry.remove(self.key);
         self.worker.ended();

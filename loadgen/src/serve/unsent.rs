@@ -16,6 +16,11 @@ impl Unsent {
         self.bytes.get(self.sent..).unwrap_or_default()
     }
 
+    /// The memory that it takes, in bytes.
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// The next `len` bytes have been sent.
     pub(super) fn sent(&mut self, len: usize) {
         self.sent += len;

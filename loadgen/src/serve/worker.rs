@@ -18,6 +18,7 @@ use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::broadcast::{self, Mailbox};
+use super::budget::Budget;
 use super::config::{Mode, ServeConfig};
 use super::counters::Counters;
 use super::hub::{Hub, Posted};
@@ -45,12 +46,14 @@ pub(super) struct Shared {
     pub(super) mailboxes: Vec<Mailbox>,
     /// Connections of all hubs.
     pub(super) members: AtomicUsize,
+    pub(super) budget: Budget,
 }
 
 impl Shared {
     pub(super) fn new(config: ServeConfig) -> Self {
         let threads = config.threads.get();
         Self {
+            budget: Budget::new(config.held_max),
             config,
             counters: (0..threads).map(|_| Arc::default()).collect(),
             open: (0..threads).map(|_| AtomicUsize::default()).collect(),
