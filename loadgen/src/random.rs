@@ -15,6 +15,8 @@ pub enum Use {
     Arrival,
     /// When a connection begins.
     ConnectionArrival,
+    /// The pause before a lost connection is opened again.
+    Reconnect,
     /// A placeholder of a template, by its place in it.
     Part(u32),
 }
@@ -25,6 +27,7 @@ impl Use {
             Self::Size => 1,
             Self::Arrival => 2,
             Self::ConnectionArrival => 3,
+            Self::Reconnect => 4,
             Self::Part(place) => 1 << 32 | place as u64,
         }
     }
@@ -83,7 +86,9 @@ mod tests {
     fn places_uses_and_seeds_are_told_apart() {
         let mut seen = std::collections::HashSet::new();
         for seed in 0..4 {
-            for what in [Use::Size, Use::Arrival, Use::ConnectionArrival, Use::Part(0)] {
+            for what in
+                [Use::Size, Use::Arrival, Use::ConnectionArrival, Use::Reconnect, Use::Part(0)]
+            {
                 for place in 0..1_000 {
                     assert!(seen.insert(number(seed, what, place / 30, place % 30)));
                 }

@@ -296,7 +296,10 @@ fn d19_a_server_that_closes_in_the_middle_is_counted_by_its_code() {
     for (code, name) in [
         (1000, "server_close.1000"),
         (1001, "server_close.1001"),
+        (1008, "server_close.1008"),
         (1011, "server_close.1011"),
+        (1012, "server_close.1012"),
+        (1013, "server_close.1013"),
         (4000, "server_close.4000"),
     ] {
         let server = Scripted::start(move |stream, _| {

@@ -25,6 +25,11 @@ fn results_of_every_kind_follow_the_schema() {
             echo(stream, |_, _, _| None);
         }
     });
+    let throwing = Scripted::start(|mut stream, number| {
+        if number % 3 != 2 {
+            scripted::upgrade(&mut stream);
+        }
+    });
     let url = server.url();
     for args in [
         &["run", &url, "-c", "5", "-d", "200ms"][..],
@@ -52,6 +57,7 @@ fn results_of_every_kind_follow_the_schema() {
         &["run", &url, "-c", "5", "-d", "200ms", "-m", "{seq}", "--fragment", "2"],
         &["run", &url, "-c", "9", "-d", "200ms", "--slow", "2:4k", "--bad", "half-open:20%"],
         &["hold", &url, "-c", "5", "-d", "200ms"],
+        &["hold", &throwing.url(), "-c", "5", "-d", "200ms", "--reconnect=1ms..9ms"],
         &["hold", &url, "-c", "5", "-d", "200ms", "--ping-interval", "50ms"],
         &["listen", "-c", "5", "-d", "300ms"],
         &["fanout", "-c", "5", "-d", "300ms"],

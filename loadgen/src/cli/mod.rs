@@ -16,6 +16,7 @@ mod pace;
 mod pages;
 mod post;
 pub mod quantity;
+mod reconnect;
 mod scenario;
 mod serving;
 mod shard;
@@ -38,6 +39,7 @@ pub use out::{DiffArgs, MergeArgs, OutArgs, ReportArgs};
 pub use pace::PaceArgs;
 pub use pages::{CompletionsArgs, ManArgs, completions, man};
 pub use post::PostArgs;
+pub use reconnect::ReconnectArgs;
 pub use scenario::{FanoutArgs, HoldArgs, ListenArgs};
 pub use serving::{Place, ServeBoundArgs, ServeTlsArgs};
 pub use shard::ShardArgs;
@@ -129,6 +131,9 @@ pub struct RunArgs {
     /// What is in the messages.
     #[command(flatten)]
     pub message: MessageArgs,
+    /// What becomes of lost connections.
+    #[command(flatten)]
+    pub reconnect: ReconnectArgs,
     /// Clients that misbehave.
     #[command(flatten)]
     pub cohorts: Box<CohortArgs>,

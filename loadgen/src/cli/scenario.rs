@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{LoadArgs, quantity};
-use crate::config::Rate;
+use super::{LoadArgs, ReconnectArgs, quantity};
+use crate::config::{Rate, Reconnect};
 
 /// Arguments of `fanout`.
 #[derive(Clone, Debug, Args)]
@@ -43,6 +43,9 @@ pub struct FanoutArgs {
     /// --subscribe]
     #[arg(long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub settle: Option<Duration>,
+    /// Refused, with the reason.
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = Reconnect::DEFAULT, value_parser = Reconnect::parse)]
+    pub reconnect: Option<Reconnect>,
 }
 
 /// Arguments of `listen`.
@@ -54,6 +57,9 @@ pub struct ListenArgs {
     /// A text message that each connection sends once it is open
     #[arg(long, value_name = "TEXT")]
     pub subscribe: Option<String>,
+    /// What becomes of lost connections.
+    #[command(flatten)]
+    pub reconnect: ReconnectArgs,
 }
 
 /// Arguments of `hold`.
@@ -65,4 +71,7 @@ pub struct HoldArgs {
     /// From one Ping on a connection to the next [default: no Pings]
     #[arg(long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub ping_interval: Option<Duration>,
+    /// What becomes of lost connections.
+    #[command(flatten)]
+    pub reconnect: ReconnectArgs,
 }

@@ -13,6 +13,7 @@ pub mod output;
 mod pacing;
 mod post;
 mod rate;
+mod reconnect;
 mod scenario;
 mod segment;
 mod serving;
@@ -39,6 +40,7 @@ pub use network::{Family, Network, Override, Proxy, Redirect, TlsSettings};
 pub use output::{Form, Output};
 pub use pacing::{Pacing, RateAsked, StageAsked};
 pub use rate::Rate;
+pub use reconnect::Reconnect;
 pub use scenario::{Fanout, Hold, Listen};
 pub use segment::Segment;
 pub use serving::serve_config;
@@ -88,6 +90,8 @@ pub struct Config {
     pub connect_rate: Option<Rate>,
     /// How messages, and connections that have a rate, keep to it.
     pub pacing: Pacing,
+    /// How lost connections are opened again; `None` is not at all.
+    pub reconnect: Option<Reconnect>,
     /// How these connections behave.
     pub conduct: Conduct,
     /// Others beside them, which misbehave and are in no number of these.
@@ -271,6 +275,7 @@ impl Config {
         let mut config = Self::of_load(scenario, pacing::staged(args.load, &pacing)?)?;
         config.pacing = pacing;
         config.cohorts = cohorts;
+        config.reconnect = args.reconnect.reconnect;
         config.warmup = bounded("-w", args.warmup, Duration::ZERO, DURATION_MAX)?;
         config.drain_timeout =
             bounded("--drain-timeout", args.drain_timeout, Duration::ZERO, TIMEOUT_MAX)?;
@@ -357,6 +362,7 @@ impl Config {
                 .transpose()?,
             connect_rate: args.connect_rate,
             pacing: Pacing::default(),
+            reconnect: None,
             conduct: Conduct::Healthy,
             cohorts: Vec::new(),
             threads: NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN),
@@ -558,6 +564,7 @@ mod tests {
             ("fanout ws://h/ ws://h/b", "2 topics need as many publishers and subscribers"),
             ("fanout -s 60", "-s 60 is out of range; use 61 to"),
             ("fanout -c 1M --publishers 100", "100000000 pairs to keep in mind"),
+            ("fanout --reconnect", "--reconnect can't be in a fanout"),
             ("fanout --copy-timeout 0s", "--copy-timeout 0ns is out of range"),
             ("fanout -p 65", "-p 65 is out of range"),
             ("fanout ws://h/ --segment 1/2 --seed 1", "--segment can't split a fanout"),

@@ -81,6 +81,13 @@ impl Config {
     /// # Errors
     /// One line: what is wrong, and what to do.
     pub fn of_fanout(args: FanoutArgs) -> Result<Self, String> {
+        if args.reconnect.is_some() {
+            return Err(
+                "--reconnect can't be in a fanout: which copies were due to a subscriber that \
+                        was away isn't known; use it with run, hold or listen"
+                    .into(),
+            );
+        }
         let mut load_args = args.load;
         if load_args.shard.segment.is_some() {
             return Err("--segment can't split a fanout: subscribers are waited for by the \
@@ -149,7 +156,10 @@ impl Config {
     /// # Errors
     /// One line: what is wrong, and what to do.
     pub fn of_listen(args: ListenArgs) -> Result<Self, String> {
-        Self::of_load(Scenario::Listen(Listen { subscribe: args.subscribe }), args.load)
+        let listen = Scenario::Listen(Listen { subscribe: args.subscribe });
+        let mut config = Self::of_load(listen, args.load)?;
+        config.reconnect = args.reconnect.reconnect;
+        Ok(config)
     }
 
     /// The configuration of `loadgen hold`.
@@ -162,6 +172,7 @@ impl Config {
         let ping_interval = args.ping_interval.map(bound).transpose()?;
         let mut config = Self::of_load(Scenario::Hold(Hold { ping_interval }), args.load)?;
         config.drain_timeout = PONG_TIMEOUT;
+        config.reconnect = args.reconnect.reconnect;
         Ok(config)
     }
 

@@ -6,101 +6,166 @@ use super::{Metric, Metrics, UrlCounts};
 /// Every sum that is wrong, in words; empty when the books are right.
 #[must_use]
 pub fn imbalances(metrics: &Metrics) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut check = |what: &str, left: u64, right: u64| {
+    let mut books = Books { metrics, found: Vec::new() };
+    books.connections();
+    books.reconnects();
+    books.messages();
+    books.copies();
+    books.pushes();
+    books.handshakes();
+    books.found
+}
+
+/// Counters, and what is wrong with them.
+struct Books<'m> {
+    metrics: &'m Metrics,
+    found: Vec<String>,
+}
+
+impl Books<'_> {
+    fn check(&mut self, what: &str, left: u64, right: u64) {
         if left != right {
-            found.push(format!("{what}: {left} is not {right}"));
+            self.found.push(format!("{what}: {left} is not {right}"));
         }
-    };
-    check(
-        "connections begun, and their outcomes",
-        metrics.attempted,
-        metrics.completed + metrics.failures.total(),
-    );
-    check(
-        "connections established, and how they were closed",
-        metrics.established,
-        metrics.closings.values().sum(),
-    );
-    check(
-        "connections established, and held or dropped",
-        metrics.established,
-        metrics.held + metrics.drops.total(),
-    );
-    if !metrics.urls.is_empty() {
-        let sum = |of: fn(&UrlCounts) -> u64| metrics.urls.iter().map(of).sum::<u64>();
-        check("connections begun, by URL", metrics.attempted, sum(|url| url.attempted));
-        check("connections established, by URL", metrics.established, sum(|url| url.established));
-        check("connections completed, by URL", metrics.completed, sum(|url| url.completed));
     }
-    for (span, counts) in [("warm-up", &metrics.warmup), ("measured", &metrics.measured)] {
-        // Pings are sent in the measured time only.
-        let superseded = if span == "measured" { metrics.pings.superseded } else { 0 };
-        check(
-            &format!("messages sent ({span}), and received, altered or lost"),
-            counts.sent,
-            counts.received + counts.altered + counts.lost + superseded,
-        );
-    }
-    let recorded = |metric| {
-        metrics.distributions.of(metric).map_or(0, |distribution| {
+
+    fn recorded(&self, metric: Metric) -> u64 {
+        self.metrics.distributions.of(metric).map_or(0, |distribution| {
             distribution.count() + distribution.below() + distribution.above()
         })
-    };
-    check(
-        "messages received, and their service latencies",
-        metrics.measured.received,
-        recorded(Metric::RttService) + recorded(Metric::PingRtt) + metrics.fanout.complete,
-    );
-    if metrics.distributions.of(Metric::RttResponse).is_some() {
-        check(
-            "service and response latencies",
-            recorded(Metric::RttService),
-            recorded(Metric::RttResponse),
+    }
+
+    fn connections(&mut self) {
+        let metrics = self.metrics;
+        let established = metrics.established + metrics.reconnect.established;
+        self.check(
+            "connections begun, and their outcomes",
+            metrics.attempted,
+            metrics.completed + metrics.failures.total(),
+        );
+        self.check(
+            "connections established, and how they were closed",
+            established,
+            metrics.closings.values().sum(),
+        );
+        self.check(
+            "connections established, and held or dropped",
+            established,
+            metrics.held + metrics.drops.total(),
+        );
+        if metrics.urls.is_empty() {
+            return;
+        }
+        let sum = |of: fn(&UrlCounts) -> u64| metrics.urls.iter().map(of).sum::<u64>();
+        let of_urls = sum(|url| url.attempted);
+        self.check("connections begun, by URL", metrics.attempted, of_urls);
+        let of_urls = sum(|url| url.established);
+        self.check("connections established, by URL", metrics.established, of_urls);
+        let of_urls = sum(|url| url.completed);
+        self.check("connections completed, by URL", metrics.completed, of_urls);
+    }
+
+    fn reconnects(&mut self) {
+        let reconnect = &self.metrics.reconnect;
+        self.check(
+            "attempts to open lost connections again, and their outcomes",
+            reconnect.attempted,
+            reconnect.established + reconnect.failures.total(),
+        );
+        self.check(
+            "connections lost, and open again or away at the end",
+            reconnect.losses.total(),
+            reconnect.established + reconnect.away,
+        );
+        self.check(
+            "connections open again, and their latencies",
+            reconnect.established,
+            self.recorded(Metric::ReconnectTotal),
+        );
+        self.check(
+            "connections open again, and the times they were away",
+            reconnect.established,
+            self.recorded(Metric::ReconnectAway),
         );
     }
-    let fanout = &metrics.fanout;
-    check(
-        "copies expected, and received, altered or lost",
-        fanout.expected,
-        fanout.received + fanout.altered + fanout.lost,
-    );
-    check("copies received, and their latencies", fanout.received, recorded(Metric::FanoutLatency));
-    check(
-        "messages published, and their first copies",
-        fanout.complete + fanout.incomplete,
-        recorded(Metric::FanoutFirst) + fanout.silent,
-    );
-    let push = &metrics.push;
-    check(
-        "messages pushed, and what they were",
-        push.inside + push.outside,
-        push.in_order + push.reordered + push.duplicated + push.stale + push.foreign,
-    );
-    check(
-        "messages pushed, and their latencies",
-        push.timed,
-        push.early + recorded(Metric::PushLatency),
-    );
-    check(
-        "connections with TLS, and the latencies of its handshakes",
-        metrics.tls.values().sum(),
-        recorded(Metric::ConnectTls) + recorded(Metric::ConnectTlsResumed),
-    );
-    check(
-        "connections established, and their handshake latencies",
-        metrics.established,
-        recorded(Metric::ConnectUpgrade),
-    );
-    let offered = metrics.deflate.offered();
-    if offered > 0 {
-        check(
-            "connections established, and what came of the offer to compress",
+
+    fn messages(&mut self) {
+        let metrics = self.metrics;
+        for (span, counts) in [("warm-up", &metrics.warmup), ("measured", &metrics.measured)] {
+            // Pings are sent in the measured time only.
+            let superseded = if span == "measured" { metrics.pings.superseded } else { 0 };
+            self.check(
+                &format!("messages sent ({span}), and received, altered or lost"),
+                counts.sent,
+                counts.received + counts.altered + counts.lost + superseded,
+            );
+        }
+        let service = self.recorded(Metric::RttService);
+        self.check(
+            "messages received, and their service latencies",
+            metrics.measured.received,
+            service + self.recorded(Metric::PingRtt) + metrics.fanout.complete,
+        );
+        if metrics.distributions.of(Metric::RttResponse).is_some() {
+            let response = self.recorded(Metric::RttResponse);
+            self.check("service and response latencies", service, response);
+        }
+    }
+
+    fn copies(&mut self) {
+        let fanout = &self.metrics.fanout;
+        self.check(
+            "copies expected, and received, altered or lost",
+            fanout.expected,
+            fanout.received + fanout.altered + fanout.lost,
+        );
+        self.check(
+            "copies received, and their latencies",
+            fanout.received,
+            self.recorded(Metric::FanoutLatency),
+        );
+        self.check(
+            "messages published, and their first copies",
+            fanout.complete + fanout.incomplete,
+            self.recorded(Metric::FanoutFirst) + fanout.silent,
+        );
+    }
+
+    fn pushes(&mut self) {
+        let push = &self.metrics.push;
+        self.check(
+            "messages pushed, and what they were",
+            push.inside + push.outside,
+            push.in_order + push.reordered + push.duplicated + push.stale + push.foreign,
+        );
+        self.check(
+            "messages pushed, and their latencies",
+            push.timed,
+            push.early + self.recorded(Metric::PushLatency),
+        );
+    }
+
+    fn handshakes(&mut self) {
+        let metrics = self.metrics;
+        self.check(
+            "connections with TLS, and the latencies of its handshakes",
+            metrics.tls.values().sum(),
+            self.recorded(Metric::ConnectTls) + self.recorded(Metric::ConnectTlsResumed),
+        );
+        self.check(
+            "connections established, and their handshake latencies",
             metrics.established,
-            offered,
+            self.recorded(Metric::ConnectUpgrade),
         );
+        let offered = metrics.deflate.offered();
+        if offered > 0 {
+            self.check(
+                "connections established, and what came of the offer to compress",
+                metrics.established + metrics.reconnect.established,
+                offered,
+            );
+        }
     }
-    found
 }
 
 #[cfg(test)]
@@ -133,7 +198,7 @@ mod tests {
     #[test]
     fn each_wrong_sum_is_found() {
         type Spoil = fn(&mut Metrics);
-        let spoil: [(&str, Spoil); 16] = [
+        let spoil: [(&str, Spoil); 20] = [
             ("outcomes", |metrics| metrics.attempted += 1),
             ("completed, by URL", |metrics| metrics.urls.push(UrlCounts::default())),
             ("connections with TLS", |metrics| {
@@ -141,6 +206,12 @@ mod tests {
             }),
             ("how they were closed", |metrics| metrics.closings.clear()),
             ("held or dropped", |metrics| metrics.held = 0),
+            ("and their outcomes", |metrics| metrics.reconnect.attempted += 1),
+            ("open again or away", |metrics| metrics.reconnect.away += 1),
+            ("open again, and their latencies", |metrics| metrics.reconnect.established += 1),
+            ("the times they were away", |metrics| {
+                metrics.distributions.record(Metric::ReconnectAway, 1);
+            }),
             ("received, altered or lost", |metrics| metrics.pings.superseded += 1),
             ("copies expected", |metrics| metrics.fanout.lost += 1),
             ("copies received", |metrics| metrics.fanout.received += 1),

@@ -44,6 +44,10 @@ pub struct Live {
     pub ended: Counter,
     /// Connections that ended in a failure, established or not.
     pub failed: Counter,
+    /// Connections lost that are to be opened again.
+    pub lost: Counter,
+    /// Attempts to do so.
+    pub reattempted: Counter,
     /// Messages sent.
     pub sent: Counter,
     /// Echoes received as they should be.
@@ -62,6 +66,8 @@ impl Live {
             established: Counter::default(),
             ended: Counter::default(),
             failed: Counter::default(),
+            lost: Counter::default(),
+            reattempted: Counter::default(),
             sent: Counter::default(),
             received: Counter::default(),
             wrong: Counter::default(),
@@ -120,6 +126,10 @@ pub struct Snapshot {
     pub open: u64,
     /// Connections that ended in a failure.
     pub failed: u64,
+    /// Connections lost that are to be opened again.
+    pub lost: u64,
+    /// Attempts to do so.
+    pub reattempted: u64,
     /// Messages sent.
     pub sent: u64,
     /// Echoes received as they should be.
@@ -144,6 +154,8 @@ impl Snapshot {
             established: 0,
             open: 0,
             failed: 0,
+            lost: 0,
+            reattempted: 0,
             sent: 0,
             received: 0,
             wrong: 0,
@@ -156,6 +168,8 @@ impl Snapshot {
             sum.established += established;
             sum.open += established.saturating_sub(ended);
             sum.failed += live.failed.load();
+            sum.lost += live.lost.load();
+            sum.reattempted += live.reattempted.load();
             sum.sent += live.sent.load();
             sum.received += live.received.load();
             sum.wrong += live.wrong.load();

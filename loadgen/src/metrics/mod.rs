@@ -13,6 +13,7 @@ pub mod live;
 mod network;
 mod push;
 mod reach;
+mod reconnect;
 pub mod timeline;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use fanout::FanoutCounts;
 pub use network::NetworkCounts;
 pub use push::PushCounts;
 pub use reach::{TlsKind, UrlCounts};
+pub use reconnect::ReconnectCounts;
 
 /// What is measured in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,10 @@ pub enum Metric {
     ConnectUpgrade,
     /// From the planned start to the validated response.
     ConnectTotal,
+    /// From the start of an attempt to open a lost connection again to the validated response.
+    ReconnectTotal,
+    /// From the loss of a connection to the validated response that ended it.
+    ReconnectAway,
     /// From the planned send to the echo (open loop).
     RttResponse,
     /// From the actual write to the echo.
@@ -90,7 +96,7 @@ pub enum Metric {
 
 impl Metric {
     /// All, in the order of a connection's life.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::ConnectLag,
         Self::ConnectTcp,
         Self::ConnectProxy,
@@ -98,6 +104,8 @@ impl Metric {
         Self::ConnectTlsResumed,
         Self::ConnectUpgrade,
         Self::ConnectTotal,
+        Self::ReconnectTotal,
+        Self::ReconnectAway,
         Self::RttResponse,
         Self::RttService,
         Self::SendLag,
@@ -137,6 +145,8 @@ impl Metric {
             Self::ConnectTlsResumed => "a handshake of TLS that takes up an earlier session",
             Self::ConnectUpgrade => "from the step before to a validated response",
             Self::ConnectTotal => "from the planned start to a validated response",
+            Self::ReconnectTotal => "from the start of an attempt to a validated response",
+            Self::ReconnectAway => "from the loss of a connection until it was open again",
             Self::RttResponse => "from the planned send to the echo",
             Self::RttService => "from the actual write to the echo",
             Self::SendLag => "from the planned send to the actual write",
@@ -171,6 +181,8 @@ impl Metric {
             Self::ConnectTlsResumed => "connect.tls_resumed",
             Self::ConnectUpgrade => "connect.upgrade",
             Self::ConnectTotal => "connect.total",
+            Self::ReconnectTotal => "reconnect.total",
+            Self::ReconnectAway => "reconnect.away",
             Self::RttResponse => "rtt.response",
             Self::RttService => "rtt.service",
             Self::SendLag => "send.lag",
@@ -362,6 +374,8 @@ pub struct Metrics {
     pub held: u64,
     /// Established connections that ended before.
     pub drops: Drops,
+    /// What became of them, if they were to be opened again.
+    pub reconnect: ReconnectCounts,
     /// What the kernel said about connections that were looked at.
     pub network: NetworkCounts,
     /// Bytes written to sockets.
@@ -414,6 +428,7 @@ impl Metrics {
         self.fanout.add(&other.fanout);
         self.held += other.held;
         self.drops.merge(other.drops);
+        self.reconnect.merge(other.reconnect);
         self.network.add(&other.network);
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;

@@ -19,6 +19,10 @@ pub struct Row {
     pub established: u64,
     /// Connections that failed in it.
     pub failed: u64,
+    /// Connections lost in it that are to be opened again.
+    pub lost: u64,
+    /// Attempts to do so that began in it.
+    pub reattempted: u64,
     /// Messages sent in it.
     pub sent: u64,
     /// Echoes received in it.
@@ -77,6 +81,8 @@ impl Timeline {
             open: now.open,
             established: now.established - last.established,
             failed: now.failed - last.failed,
+            lost: now.lost - last.lost,
+            reattempted: now.reattempted - last.reattempted,
             sent: now.sent - last.sent,
             received: now.received - last.received,
             wrong: now.wrong - last.wrong,

@@ -10,6 +10,7 @@ use super::cohort::CohortReport;
 use super::fanout::FanoutReport;
 use super::hold::HoldReport;
 use super::push::PushReport;
+use super::reconnect::{PausesReport, ReconnectReport};
 use super::{
     Bounds, Bytes, Client, ClosingReport, ConfigReport, Connections, DeflateReport, ErrorReport,
     Generator, HistogramReport, HostReport, Interval, Label, LatencyReport, Messages,
@@ -84,6 +85,7 @@ impl Report {
                 offered_per_s: offered_per_s(config, observed, &phases),
                 ..messages(&metrics, &phases)
             }),
+            reconnect: config.reconnect.map(|_| ReconnectReport::new(&metrics)),
             hold: config.hold().map(|hold| HoldReport::new(hold, &metrics)),
             push: matches!(config.scenario, Scenario::Listen(_))
                 .then(|| PushReport::new(&metrics, per_s(metrics.push.inside, &phases))),
@@ -189,6 +191,7 @@ fn resolved(config: &Config) -> ConfigReport {
         drain_timeout_ns: nanos(config.drain_timeout),
         connect_timeout_ns: nanos(config.request.connect_timeout),
         close_timeout_ns: nanos(config.request.close_timeout),
+        reconnect: config.reconnect.map(PausesReport::new),
         header_names: config.request.headers.iter().map(|(name, _)| name.clone()).collect(),
         subprotocols: config.request.subprotocols.clone(),
         origin: config.request.origin.clone(),
@@ -397,6 +400,8 @@ fn time_series(observed: &Observed) -> TimeSeries {
         open: row.open,
         established: row.established,
         failed: row.failed,
+        lost: row.lost,
+        reconnect_attempts: row.reattempted,
         sent: row.sent,
         received: row.received,
         wrong: row.wrong,

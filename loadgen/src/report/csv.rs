@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use super::{Report, RowReport};
 
 /// Names of the columns, in order.
-pub const HEAD: &str =
-    "begin_ns,length_ns,open,established,failed,sent,received,wrong,p50_ns,p99_ns";
+pub const HEAD: &str = "begin_ns,length_ns,open,established,failed,sent,received,wrong,p50_ns,p99_ns,\
+    lost,reconnect_attempts";
 
 /// Writes the time series. What is not known, such as a percentile of nothing, is empty.
 ///
@@ -17,11 +17,12 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     write!(out, "{HEAD}\r\n")?;
     for row in &report.time_series.rows {
         let RowReport { begin_ns, length_ns, open, established, failed, sent, .. } = row;
-        let RowReport { received, wrong, p50_ns, p99_ns, .. } = row;
+        let RowReport { received, wrong, p50_ns, p99_ns, lost, reconnect_attempts, .. } = row;
         let [p50_ns, p99_ns] =
             [p50_ns, p99_ns].map(|ns| ns.map(|ns| ns.to_string()).unwrap_or_default());
         write!(out, "{begin_ns},{length_ns},{open},{established},{failed},")?;
-        write!(out, "{sent},{received},{wrong},{p50_ns},{p99_ns}\r\n")?;
+        write!(out, "{sent},{received},{wrong},{p50_ns},{p99_ns},")?;
+        write!(out, "{lost},{reconnect_attempts}\r\n")?;
     }
     Ok(())
 }
@@ -40,6 +41,8 @@ mod tests {
             open: 2,
             established: 3,
             failed: 4,
+            lost: 9,
+            reconnect_attempts: 10,
             sent: 5,
             received: 6,
             wrong: 7,
@@ -51,6 +54,6 @@ mod tests {
         let mut out = Vec::new();
         write(&report, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(text, format!("{HEAD}\r\n0,1000,2,3,4,5,6,7,8,\r\n"));
+        assert_eq!(text, format!("{HEAD}\r\n0,1000,2,3,4,5,6,7,8,,9,10\r\n"));
     }
 }

@@ -113,6 +113,8 @@ mod tests {
             open: 0,
             established: 0,
             failed: 0,
+            lost: 0,
+            reconnect_attempts: 0,
             sent: 1,
             received: 1,
             wrong: 0,

@@ -9,7 +9,7 @@ use super::text::line;
 use super::{Report, units};
 use crate::clock::nanos;
 use crate::config::Hold;
-use crate::metrics::Metrics;
+use crate::metrics::{DropTimes, Drops, Failure, Metrics};
 
 /// What became of held connections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,17 +66,7 @@ impl HoldReport {
         Self {
             held: metrics.held,
             dropped: metrics.drops.total(),
-            drops: metrics
-                .drops
-                .iter()
-                .map(|(why, times)| DropReport {
-                    phase: why.phase.name().into(),
-                    code: why.code.clone().into_owned(),
-                    count: times.count,
-                    first_ns: times.first_ns,
-                    last_ns: times.last_ns,
-                })
-                .collect(),
+            drops: drops(&metrics.drops),
             pings: hold.ping_interval.map(|interval| PingReport {
                 interval_ns: nanos(interval),
                 sent: counts.sent,
@@ -97,20 +87,36 @@ impl HoldReport {
     }
 }
 
+/// Dropped connections by reason.
+pub(super) fn drops(drops: &Drops) -> Vec<DropReport> {
+    let one = |(why, times): (&Failure, &DropTimes)| DropReport {
+        phase: why.phase.name().into(),
+        code: why.code.clone().into_owned(),
+        count: times.count,
+        first_ns: times.first_ns,
+        last_ns: times.last_ns,
+    };
+    drops.iter().map(one).collect()
+}
+
+impl DropReport {
+    /// Why, how many and when.
+    pub(super) fn shown(&self) -> String {
+        let [first, last] = [self.first_ns, self.last_ns].map(units::seconds);
+        let times =
+            if first == last { format!("at {first} s") } else { format!("{first}-{last} s") };
+        format!("{}.{} {}, {times}", self.phase, self.code, units::count(self.count))
+    }
+}
+
 /// The rows of held connections, if any were.
 pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some(hold) = &report.hold else { return Ok(()) };
-    let times = |drop: &DropReport| {
-        let [first, last] = [drop.first_ns, drop.last_ns].map(units::seconds);
-        if first == last { format!("at {first} s") } else { format!("{first}-{last} s") }
-    };
     let mut parts = vec![
         format!("to the end {}", units::count(hold.held)),
         format!("dropped {}", units::count(hold.dropped)),
     ];
-    parts.extend(hold.drops.iter().map(|drop| {
-        format!("{}.{} {}, {}", drop.phase, drop.code, units::count(drop.count), times(drop))
-    }));
+    parts.extend(hold.drops.iter().map(DropReport::shown));
     line(f, "held", &parts.join("   "))?;
     let Some(pings) = &hold.pings else { return Ok(()) };
     let mut parts = vec![

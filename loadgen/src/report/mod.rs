@@ -22,6 +22,7 @@ pub mod merge;
 mod outcome;
 pub mod push;
 mod reach;
+pub mod reconnect;
 #[cfg(test)]
 mod sample;
 pub mod text;
@@ -39,6 +40,7 @@ use hold::HoldReport;
 use merge::MergedReport;
 use push::PushReport;
 pub use reach::{NetworkReport, NetworkSample, TargetReport, TlsReport, UrlReport};
+use reconnect::{PausesReport, ReconnectReport};
 #[cfg(test)]
 pub(crate) use sample::{sample, sample_of};
 
@@ -70,6 +72,8 @@ pub struct Report {
     pub connections: Connections,
     /// Messages; `null` if none are sent.
     pub messages: Option<Messages>,
+    /// Lost connections; `null` if they are not opened again.
+    pub reconnect: Option<ReconnectReport>,
     /// Held connections; `null` if they aren't what was asked for.
     pub hold: Option<HoldReport>,
     /// Pushed messages; `null` if they aren't what was asked for.
@@ -170,6 +174,8 @@ pub struct ConfigReport {
     pub connect_timeout_ns: u64,
     /// Bound on the closing handshake and the end of the stream.
     pub close_timeout_ns: u64,
+    /// Pauses before a lost connection is opened again; `null` if it isn't.
+    pub reconnect: Option<PausesReport>,
     /// Headers of the request beside those of the protocol. Values may be secrets, so only names
     /// are kept.
     pub header_names: Vec<String>,
@@ -442,10 +448,14 @@ pub struct RowReport {
     pub length_ns: u64,
     /// Connections open at its end.
     pub open: u64,
-    /// Connections established.
+    /// Connections established, for the first time or again.
     pub established: u64,
     /// Connections failed.
     pub failed: u64,
+    /// Connections lost that are to be opened again.
+    pub lost: u64,
+    /// Attempts to do so that began.
+    pub reconnect_attempts: u64,
     /// Messages sent.
     pub sent: u64,
     /// Echoes received.

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 
 use super::{
     ConfigReport, HistogramReport, Interval, Messages, Report, escape, fanout, hold, push, reach,
-    units,
+    reconnect, units,
 };
 use crate::metrics::Metric;
 
@@ -28,6 +28,7 @@ impl Display for Text<'_> {
         head(report, f)?;
         connections(report, f)?;
         reach::write(report, |label, text| line(f, label, text))?;
+        reconnect::rows(report, f)?;
         if let Some(messages) = &report.messages {
             self::messages(report, messages, f)?;
         }

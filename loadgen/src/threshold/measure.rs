@@ -52,6 +52,12 @@ pub enum Counter {
     Established,
     /// Connections that did all they should.
     Completed,
+    /// Connections that were lost and were to be opened again (`--reconnect`).
+    Dropped,
+    /// Attempts to do so that were established.
+    Reconnected,
+    /// Connections that were lost and not open again at the end.
+    Away,
     /// Messages sent, the warm-up's too, as in all that follow.
     Sent,
     /// Messages that came back as they were.
@@ -72,12 +78,15 @@ pub enum Counter {
 
 impl Counter {
     /// All.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Errors,
         Self::Failed,
         Self::Attempted,
         Self::Established,
         Self::Completed,
+        Self::Dropped,
+        Self::Reconnected,
+        Self::Away,
         Self::Sent,
         Self::Received,
         Self::Lost,
@@ -97,6 +106,9 @@ impl Counter {
             Self::Attempted => "attempted",
             Self::Established => "established",
             Self::Completed => "completed",
+            Self::Dropped => "dropped",
+            Self::Reconnected => "reconnected",
+            Self::Away => "away",
             Self::Sent => "sent",
             Self::Received => "received",
             Self::Lost => "lost",
@@ -120,6 +132,17 @@ impl Counter {
         };
         if let Some(count) = of_connections {
             return (connections.attempted > 0).then_some((count, connections.attempted));
+        }
+        if matches!(self, Self::Dropped | Self::Reconnected | Self::Away) {
+            let reconnect = report.reconnect.as_ref()?;
+            let established = connections.established.saturating_add(reconnect.reestablished);
+            // Of the connections that were there, or of those that were lost.
+            let lost = reconnect.lost.max(1);
+            return (established > 0).then_some(match self {
+                Self::Dropped => (reconnect.lost, established),
+                Self::Reconnected => (reconnect.reestablished, lost),
+                _ => (reconnect.away, lost),
+            });
         }
         let messages = report.messages.as_ref();
         let sum = |of: fn(&crate::report::SpanReport) -> u64| {
@@ -351,6 +374,7 @@ pub(super) fn decimal(text: &str) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::metrics::Distribution;
+    use crate::report::reconnect::ReconnectReport as Reconnected;
     use crate::report::sample;
 
     fn measure(name: &str, value: &str, report: &Report) -> Measured {
@@ -391,6 +415,25 @@ mod tests {
         assert_eq!(measure("rtt.p98", "1s", &report), beyond);
         assert_eq!(measure("rtt.p97", "1s", &report), Some(1_000.0));
         assert_eq!(measure("rtt.count", "1", &report), Some(100.0));
+    }
+
+    #[test]
+    fn lost_connections_are_counted_where_they_are_opened_again() {
+        let mut report = sample();
+        assert_eq!(measure("away", "0", &report), None, "nobody has looked");
+        let counts = Reconnected { lost: 8, reestablished: 6, away: 2, ..Reconnected::default() };
+        report.reconnect = Some(counts);
+        for (name, value, measured) in [
+            ("dropped", "1", 8.0),
+            ("dropped", "50%", 100.0),
+            ("reconnected", "1", 6.0),
+            ("reconnected", "1%", 75.0),
+            ("away", "1%", 25.0),
+        ] {
+            assert_eq!(measure(name, value, &report), Some(measured), "{name} {value}");
+        }
+        report.reconnect = Some(Reconnected::default());
+        assert_eq!(measure("away", "0%", &report), Some(0.0), "none was lost");
     }
 
     #[test]

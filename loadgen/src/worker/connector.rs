@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::cohort;
 use super::connect::connect;
+use super::reconnect::reopening;
 use super::session::End;
 use super::shard::Shard;
 use crate::clock::Alarm;
@@ -94,7 +95,15 @@ enum Stage {
     /// Comes to the session's key, if the connection is established.
     Opening(Thin<Option<usize>>),
     Open(usize),
-    Closing(Thin<()>),
+    /// Comes to the connection, if it is to be opened again.
+    Closing(Thin<Option<u64>>),
+}
+
+impl Stage {
+    /// A lost connection is opened again.
+    fn again(shard: &Rc<RefCell<Shard>>, connection: u64) -> Self {
+        Self::Opening(Box::new(Box::pin(reopening(Rc::clone(shard), connection))))
+    }
 }
 
 impl Life {
@@ -123,14 +132,20 @@ impl Future for Life {
                 Stage::Open(key) => {
                     let mut borrowed = shard.borrow_mut();
                     if let Some(end) = ready!(borrowed.poll_open(*key, cx)) {
-                        borrowed.retire(*key, &end);
-                        return Poll::Ready(());
+                        let again = borrowed.retire(*key, &end);
+                        drop(borrowed);
+                        let Some(connection) = again else { return Poll::Ready(()) };
+                        *stage = Stage::again(shard, connection);
+                        continue;
                     }
                     drop(borrowed);
                     let closing = closing(Rc::clone(shard), *key);
                     *stage = Stage::Closing(Box::new(Box::pin(closing)));
                 }
-                Stage::Closing(closing) => return closing.as_mut().as_mut().poll(cx),
+                Stage::Closing(closing) => match ready!(closing.as_mut().as_mut().poll(cx)) {
+                    None => return Poll::Ready(()),
+                    Some(connection) => *stage = Stage::again(shard, connection),
+                },
             }
         }
     }
@@ -164,7 +179,7 @@ async fn opening(
     }
 }
 
-async fn closing(shard: Rc<RefCell<Shard>>, key: usize) {
+async fn closing(shard: Rc<RefCell<Shard>>, key: usize) -> Option<u64> {
     if shard.borrow().is_left(key) {
         return shard.borrow_mut().retire(key, &End::Left);
     }
@@ -180,9 +195,7 @@ async fn closing(shard: Rc<RefCell<Shard>>, key: usize) {
     });
     let end = timeout(bound, ended).await.unwrap_or(End::Timeout);
     let mut shard = shard.borrow_mut();
-    if shard.sessions.contains(key) {
-        shard.retire(key, &end);
-    }
+    if shard.sessions.contains(key) { shard.retire(key, &end) } else { None }
 }
 
 fn backoff(failures_in_a_row: u32) -> Duration {

@@ -1,5 +1,4 @@
-//! Held connections: a Pong to the Ping that it answers, and the end of a connection that nobody
-//! asked for to when and why.
+//! A Pong to the Ping that it answers, and those before it.
 //!
 //! A Pong to a later Ping answers those before it too: "an endpoint may elect to send a Pong frame
 //! for only the most recently processed Ping frame" (RFC 6455, 5.5.3). And one that answers none is
@@ -7,8 +6,7 @@
 
 use super::echo::Judge;
 use super::outstanding::Outstanding;
-use super::shard::Shard;
-use crate::metrics::{Failure, Metric};
+use crate::metrics::Metric;
 use crate::payload::{Expected, Recognised};
 
 impl Judge<'_> {
@@ -44,14 +42,6 @@ impl Judge<'_> {
         let rtt_ns = now_ns.saturating_sub(ping.written_ns);
         self.metrics.distributions.record(Metric::PingRtt, rtt_ns);
         self.live.latency(rtt_ns);
-    }
-}
-
-impl Shard {
-    /// Notes that a connection ends which was to stay open.
-    pub(crate) fn dropped(&mut self, why: Failure) {
-        let now_ns = self.clock.now_ns();
-        self.metrics.drops.add(why, now_ns);
     }
 }
 

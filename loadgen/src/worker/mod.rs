@@ -10,6 +10,7 @@
 //! the run is to stop, and tell it when their connections are settled. Each phase has a bound of
 //! its own, so that a run ends whatever a server does.
 
+mod admission;
 mod cohort;
 mod connect;
 mod connector;
@@ -22,6 +23,7 @@ mod hold;
 mod listen;
 mod outstanding;
 mod pace;
+mod reconnect;
 mod sampler;
 mod sequences;
 mod session;
@@ -57,6 +59,7 @@ pub use fan::Fan;
 pub(crate) use pace::{BACKLOG_MAX, UNANSWERED_MAX};
 
 use fanout::Desk;
+use reconnect::Returning;
 use session::End;
 use settings::Settings;
 use shard::{Parts, Shard};
@@ -208,6 +211,7 @@ impl Worker {
             },
             live,
             greeting: config.greeting().map(Into::into),
+            returning: config.reconnect.map(|pauses| Returning::new(pauses, config.seed)),
             desk: brief.fan.as_ref().zip(config.fanout()).map(|(fan, fanout)| {
                 let slots = usize::try_from(plan.slots(number)).unwrap_or(0);
                 Desk::new(Arc::clone(fan), nanos(fanout.copy_timeout), number, slots)
@@ -238,7 +242,10 @@ impl Worker {
         ));
         if self.plan.script() != Script::OpenClose {
             self.wait(|_| u64::MAX, Shard::is_settled).await;
-            let open = self.shard.borrow().sessions.len() as u64;
+            let open = {
+                let shard = self.shard.borrow();
+                (shard.sessions.len() + shard.away()) as u64
+            };
             // Refused only by a coordinator that is gone, and then a stop is on its way.
             self.brief.settled.send(open).ok();
         }
@@ -343,6 +350,7 @@ impl Worker {
         if shard.is_interrupted {
             shard.abandon_attempts();
         }
+        shard.end_returning();
         let now_ns = self.clock.now_ns();
         // What arrives from here on has not arrived in the measured time, also if that was cut
         // short.

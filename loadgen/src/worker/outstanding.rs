@@ -49,6 +49,11 @@ pub(crate) struct Outstanding {
 }
 
 impl Outstanding {
+    /// None, on a connection whose next message is the `first`.
+    pub(crate) fn from_sequence(first: u64) -> Self {
+        Self { first, ..Self::default() }
+    }
+
     /// The sequence of the next message to be sent.
     pub(crate) fn next_sequence(&self) -> u64 {
         self.first + self.ring.len() as u64

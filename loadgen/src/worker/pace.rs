@@ -256,12 +256,12 @@ impl Shard {
     /// Whether load has come to its end before its time: all is sent that was to be, or there is
     /// nobody left to send it to.
     pub(crate) fn is_load_done(&self) -> bool {
-        if self.is_leaving || self.closing == self.sessions.len() {
+        if self.is_leaving || self.closing == self.sessions.len() && !self.awaits_return() {
             return true;
         }
         let is_all_sent = match self.settings.load {
             Some(Load::Open { .. } | Load::Every { .. }) => self.next_send.is_none(),
-            _ => self.spent == self.sessions.len(),
+            _ => self.spent == self.sessions.len() + self.away(),
         };
         is_all_sent && self.unanswered == 0
     }

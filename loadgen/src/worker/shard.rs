@@ -18,18 +18,17 @@ use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use wscodec::mask::ChaChaKeys;
-use wscodec::{CloseCode, CloseFrame, Connection, DataKind, Event, Message, ReadyState, Role};
+use wscodec::{CloseCode, CloseFrame, DataKind, Event, ReadyState};
 
 use super::Command;
-use super::connect::{Established, Refusal};
 use super::deflate::Deflating;
 use super::echo::{Judge, Received, Together};
 use super::fanout::{CopyJudge, Desk};
 use super::listen::{Feed, Listener};
-use super::outstanding::Outstanding;
-use super::session::{CloseState, End, Keys, Session};
+use super::reconnect::Returning;
+use super::session::{End, Session};
 use super::settings::Settings;
 use super::times::Times;
 use crate::clock::Clock;
@@ -38,7 +37,7 @@ use crate::metrics::live::Live;
 use crate::metrics::{Failure, Metric, Metrics, Phase, Side, UrlCounts};
 use crate::net::{Routes, Stream};
 use crate::payload::Payload;
-use crate::plan::{ConnectionPlan, Script, Send, Sends};
+use crate::plan::{Script, Send, Sends};
 
 /// Bytes of a read, shared by all connections of a thread.
 const READ_SIZE: usize = 64 << 10;
@@ -73,8 +72,10 @@ pub(crate) struct Shard {
     pub(crate) feeds: Vec<Feed>,
     /// What is known of published messages, where there are any.
     pub(crate) desk: Option<Desk>,
+    /// What is known of lost connections, where they are opened again.
+    pub(crate) returning: Option<Returning>,
     /// What a connection says once it is open.
-    greeting: Option<Box<str>>,
+    pub(super) greeting: Option<Box<str>>,
     /// Buffers without content, for the next that writes.
     pub(crate) spare: Vec<Vec<u8>>,
     /// Sessions with something new to write.
@@ -116,6 +117,7 @@ pub(crate) struct Parts {
     pub(crate) live: Arc<Live>,
     pub(crate) greeting: Option<Box<str>>,
     pub(crate) desk: Option<Desk>,
+    pub(crate) returning: Option<Returning>,
     pub(crate) sends: Option<Sends>,
     pub(crate) slots: usize,
 }
@@ -123,7 +125,7 @@ pub(crate) struct Parts {
 impl Shard {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { clock, settings, routes, deflating, payload, .. } = parts;
-        let Parts { keys, live, greeting, desk, mut sends, slots, .. } = parts;
+        let Parts { keys, live, greeting, desk, returning, mut sends, slots, .. } = parts;
         let next_send = sends.as_mut().and_then(Iterator::next);
         Self {
             clock,
@@ -146,6 +148,7 @@ impl Shard {
                 _ => Vec::new(),
             },
             desk,
+            returning,
             greeting,
             spare: Vec::new(),
             dirty: Vec::new(),
@@ -199,135 +202,18 @@ impl Shard {
         self.settings.place(connection)
     }
 
-    /// Counts the begin of a connection.
-    pub(crate) fn attempt_begun(&mut self, connection: u64) {
-        self.metrics.attempted += 1;
-        self.url_counts(connection).attempted += 1;
-        self.live.attempted.add(1);
-        self.pending += 1;
-    }
-
     /// The counts of the URL that a connection goes to.
     pub(super) fn url_counts(&mut self, connection: u64) -> &mut UrlCounts {
         let place = self.routes.place(connection);
         &mut self.metrics.urls[place]
     }
 
-    /// Counts a connection that didn't open; returns how many in a row have not.
-    pub(crate) fn attempt_failed(&mut self, refusal: Refusal) -> u32 {
-        if self.is_abandoned {
-            return 0;
-        }
-        self.pending -= 1;
-        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
-        self.live.failed.add(1);
-        self.metrics.failures.add(refusal.failure, || refusal.sample);
-        self.wake_main();
-        self.failures_in_a_row
-    }
-
-    /// Counts what is pending as interrupted; whatever comes of it is dropped.
-    pub(crate) fn abandon_attempts(&mut self) {
-        self.is_abandoned = true;
-        for _ in 0..std::mem::take(&mut self.pending) {
-            self.live.failed.add(1);
-            let failure = Failure::new(Phase::Run, "interrupted");
-            self.metrics.failures.add(failure, || "the run ended before it was open".into());
-        }
-    }
-
-    /// Takes an open connection in; `None` if nobody waits for it any more.
-    pub(crate) fn admit(
-        &mut self,
-        plan: &ConnectionPlan,
-        opened: Established,
-        permit: Option<OwnedSemaphorePermit>,
-    ) -> Option<usize> {
-        if self.is_abandoned {
-            return None;
-        }
-        self.pending -= 1;
-        self.failures_in_a_row = 0;
-        self.metrics.established += 1;
-        self.live.established.add(1);
-        let times = opened.waterfall;
-        if self.times.is_measured(times.upgraded_ns) {
-            self.metrics.opened += 1;
-        }
-        times.record(&mut self.metrics.distributions);
-        self.url_counts(plan.index).established += 1;
-        if let Some(agreed) = opened.tls {
-            self.metrics.tls_agreed(&agreed);
-        }
-        if self.deflating.is_offered {
-            self.metrics.deflate.handshake(opened.deflate);
-        }
-        let config = wscodec::Config::default().with_limits(self.settings.limits);
-        let keys = Keys::new(self.settings.mask);
-        let key = self.sessions.insert(Session {
-            stream: match self.settings.conduct {
-                Conduct::Slow { bytes_per_s } => opened.stream.slowed(bytes_per_s),
-                _ => opened.stream,
-            },
-            codec: Connection::with_mask_keys(Role::Client, config, keys)
-                .with_extension(opened.deflate.as_ref()),
-            index: plan.index,
-            quota: plan.messages,
-            outstanding: Outstanding::default(),
-            unsent: Vec::new(),
-            unsent_begin: 0,
-            waker: None,
-            is_dirty: false,
-            is_deflated: opened.deflate.is_some(),
-            is_held: self.settings.conduct == Conduct::NeverPong,
-            close: CloseState::default(),
-            _permit: permit,
-        });
-        if plan.messages == 0 {
-            self.spent += 1;
-        }
-        let place = self.place(plan.index);
-        if let Some(entry) = self.keys_by_place.get_mut(place) {
-            *entry = Some(key);
-        }
-        // Its task, which is about to call `poll_open`, sees what this leads to.
-        let mut rest = opened.rest;
-        self.receive(key, &mut rest);
-        match plan.script {
-            Script::OpenClose => self.close(key),
-            Script::Fanout => {
-                self.join_fan(plan.index, key);
-                self.greet(key);
-            }
-            _ => self.greet(key),
-        }
-        self.wake_main();
-        Some(key)
-    }
-
-    /// Says what a connection is to say once it is open; its task writes it.
-    fn greet(&mut self, key: usize) {
-        let Some(greeting) = &self.greeting else { return };
-        let session = &mut self.sessions[key];
-        if self.desk.as_ref().is_some_and(|desk| session.index < desk.fan.publishers) {
-            return; // those who publish don't subscribe
-        }
-        let topic = self.routes.place(session.index).to_string();
-        let greeting = greeting.replace("{topic}", &topic);
-        let before = session.unsent.len();
-        // Refused only if the server has closed already, which its task sees.
-        session.codec.send(Message::Text(&greeting), &mut session.unsent).ok();
-        self.backlog_len += session.unsent.len() - before;
-    }
-
     /// Ends a session, and counts what it came to.
-    pub(crate) fn retire(&mut self, key: usize, end: &End) {
+    /// Returns the connection if it is to be opened again.
+    pub(crate) fn retire(&mut self, key: usize, end: &End) -> Option<u64> {
         let mut session = self.sessions.remove(key);
         self.backlog_len -= session.unsent_len();
         self.give_back(std::mem::take(&mut session.unsent));
-        if session.quota == 0 {
-            self.spent -= 1;
-        }
         if session.close.is_seen {
             self.closing -= 1;
         }
@@ -338,10 +224,8 @@ impl Shard {
         self.forget_feed(place);
         self.unanswered -= session.outstanding.len();
         self.leave_fan(session.index, &mut session.outstanding);
-        let messages = session.outstanding.next_sequence();
         let lost = session.outstanding.give_up_all();
         self.judge().lost(lost);
-        self.url_counts(session.index).messages += messages;
         if session.close.is_received
             && let Some(sent_ns) = session.close.sent_ns
             && !matches!(end, End::Timeout | End::Protocol(_))
@@ -357,9 +241,18 @@ impl Shard {
             && session.close.sent_ns.is_none()
             && let Some((why, _)) = &outcome.failure
         {
-            self.dropped(why.clone());
+            self.dropped(session.index, why.clone());
         }
         *self.metrics.closings.entry(outcome.closing).or_default() += 1;
+        self.live.ended.add(1);
+        self.wake_main();
+        if self.is_to_return(&session, &outcome) {
+            return Some(session.index);
+        }
+        if session.quota == 0 {
+            self.spent -= 1;
+        }
+        self.url_counts(session.index).messages += session.outstanding.next_sequence();
         match outcome.failure {
             None => {
                 self.metrics.completed += 1;
@@ -370,8 +263,7 @@ impl Shard {
                 self.metrics.failures.add(failure, || sample);
             }
         }
-        self.live.ended.add(1);
-        self.wake_main();
+        None
     }
 
     /// Reads from a connection whose handshake isn't done: `take` gets the bytes, `None` at the end
@@ -409,7 +301,8 @@ impl Shard {
                 self.sessions[key].close.is_seen = true;
                 self.closing += 1;
                 if let Some((Side::Server, code)) = self.sessions[key].close.begun {
-                    self.dropped(Failure::numbered(Phase::ServerClose, code));
+                    let index = self.sessions[key].index;
+                    self.dropped(index, Failure::numbered(Phase::ServerClose, code));
                 }
                 if self.is_load_done() {
                     self.wake_main();
@@ -459,7 +352,7 @@ impl Shard {
 
     /// Takes what a connection has received; what is to be sent because of it is encoded, not
     /// written. Returns the time.
-    fn receive(&mut self, key: usize, mut input: &mut [u8]) -> u64 {
+    pub(super) fn receive(&mut self, key: usize, mut input: &mut [u8]) -> u64 {
         let now_ns = self.clock.now_ns();
         let Self { sessions, payload, metrics, live, times, settings, .. } = self;
         let Self { clock, deflating, feeds, desk, .. } = self;

@@ -271,7 +271,8 @@ pub(crate) fn assert_balanced(report: &Report) {
         .sum();
     assert_eq!(counts.failed, failed);
     let closed: u64 = report.closings.iter().map(|closing| closing.count).sum();
-    assert_eq!(counts.established, closed);
+    let again = report.reconnect.as_ref().map_or(0, |reconnect| reconnect.reestablished);
+    assert_eq!(counts.established + again, closed);
     if let Some(messages) = &report.messages {
         for span in [&messages.warmup, &messages.measured] {
             assert_eq!(span.sent, span.received + span.altered + span.lost);

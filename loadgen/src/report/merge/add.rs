@@ -4,6 +4,7 @@
 use super::histograms;
 use crate::report::hold::{DropReport, HoldReport, PingReport};
 use crate::report::push::PushReport;
+use crate::report::reconnect::ReconnectReport;
 use crate::report::{
     AgreedReport, Bytes, Client, ClosingReport, CohortReport, ConfigReport, Connections,
     DeflateReport, ErrorReport, Messages, NetworkSample, Report, SpanReport, TargetReport,
@@ -24,6 +25,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
         phases: _, // the caller's
         connections,
         messages,
+        reconnect,
         hold,
         push,
         network,
@@ -49,6 +51,9 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
     add_connections(&mut whole.connections, connections);
     if let (Some(whole), Some(messages)) = (&mut whole.messages, messages) {
         add_messages(whole, messages);
+    }
+    if let (Some(whole), Some(reconnect)) = (&mut whole.reconnect, reconnect) {
+        add_reconnect(whole, reconnect);
     }
     if let (Some(whole), Some(hold)) = (&mut whole.hold, hold) {
         add_hold(whole, hold);
@@ -224,21 +229,38 @@ fn add_span(whole: &mut SpanReport, part: &SpanReport) {
     add_count(&mut whole.unsent_late, *unsent_late);
 }
 
-fn add_hold(whole: &mut HoldReport, part: &HoldReport) {
-    let HoldReport { held, dropped, drops, pings } = part;
-    add_count(&mut whole.held, *held);
-    add_count(&mut whole.dropped, *dropped);
-    for drop in drops {
+fn add_reconnect(whole: &mut ReconnectReport, part: &ReconnectReport) {
+    let ReconnectReport { lost, losses, attempts, reestablished, failed, failures, away } = part;
+    add_count(&mut whole.lost, *lost);
+    add_drops(&mut whole.losses, losses);
+    add_count(&mut whole.attempts, *attempts);
+    add_count(&mut whole.reestablished, *reestablished);
+    add_count(&mut whole.failed, *failed);
+    for failure in failures {
+        add_error(&mut whole.failures, failure);
+    }
+    add_count(&mut whole.away, *away);
+}
+
+fn add_drops(whole: &mut Vec<DropReport>, part: &[DropReport]) {
+    for drop in part {
         let is_it = |own: &&mut DropReport| own.phase == drop.phase && own.code == drop.code;
-        match whole.drops.iter_mut().find(is_it) {
+        match whole.iter_mut().find(is_it) {
             Some(own) => {
                 add_count(&mut own.count, drop.count);
                 own.first_ns = own.first_ns.min(drop.first_ns);
                 own.last_ns = own.last_ns.max(drop.last_ns);
             }
-            None => whole.drops.push(drop.clone()),
+            None => whole.push(drop.clone()),
         }
     }
+}
+
+fn add_hold(whole: &mut HoldReport, part: &HoldReport) {
+    let HoldReport { held, dropped, drops, pings } = part;
+    add_count(&mut whole.held, *held);
+    add_count(&mut whole.dropped, *dropped);
+    add_drops(&mut whole.drops, drops);
     if let (Some(whole), Some(pings)) = (&mut whole.pings, pings) {
         add_pings(whole, pings);
     }

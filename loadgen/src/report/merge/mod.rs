@@ -301,6 +301,8 @@ fn verdict(parts: &[Part], missing: &[u64], offset_ns: impl Fn(&Report) -> u64) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::hold::DropReport;
+    use crate::report::reconnect::ReconnectReport;
     use crate::report::{ClosingReport, ErrorReport, Label, sample_of};
 
     fn part(index: u64, of: u64) -> Part {
@@ -381,6 +383,48 @@ mod tests {
         assert!((achieved - 3.0 * of_one).abs() < 1e-6, "{achieved} {of_one}");
         assert!(merged.outcome.reasons.iter().any(|why| why.contains("6 connections failed")));
         assert!(merged.imbalances.is_empty());
+    }
+
+    #[test]
+    fn lost_connections_are_added_reason_by_reason() {
+        let mut parts = all(2);
+        for (place, part) in parts.iter_mut().enumerate() {
+            let (n, ns) = (place as u64 + 1, 1_000 * (place as u64 + 1));
+            let code = ["1001", "1012"][place];
+            let loss = |code: &str| DropReport {
+                phase: "server_close".into(),
+                code: code.into(),
+                count: n,
+                first_ns: ns,
+                last_ns: 2 * ns,
+            };
+            part.report.reconnect = Some(ReconnectReport {
+                lost: 2 * n,
+                losses: vec![loss("1000"), loss(code)],
+                attempts: 3 * n,
+                reestablished: n,
+                failed: 2 * n,
+                failures: vec![ErrorReport {
+                    phase: "tcp".into(),
+                    code: "refused".into(),
+                    count: 2 * n,
+                    sample: String::new(),
+                }],
+                away: n,
+            });
+        }
+        let merged = merge(parts).unwrap().reconnect.unwrap();
+        assert_eq!((merged.lost, merged.attempts, merged.reestablished), (6, 9, 3));
+        assert_eq!((merged.failed, merged.failures[0].count, merged.away), (6, 6, 3));
+        let losses: Vec<_> = merged
+            .losses
+            .iter()
+            .map(|loss| (&*loss.code, loss.count, loss.first_ns, loss.last_ns))
+            .collect();
+        assert_eq!(
+            losses,
+            [("1000", 3, 1_000, 4_000), ("1001", 1, 1_000, 2_000), ("1012", 2, 2_000, 4_000)]
+        );
     }
 
     #[test]

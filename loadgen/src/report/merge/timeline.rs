@@ -63,6 +63,8 @@ fn sum(slot: &Slot<'_>, begin_ns: u64, length_ns: u64) -> RowReport {
         open: slot.open,
         established: 0,
         failed: 0,
+        lost: 0,
+        reconnect_attempts: 0,
         sent: 0,
         received: 0,
         wrong: 0,
@@ -77,6 +79,8 @@ fn sum(slot: &Slot<'_>, begin_ns: u64, length_ns: u64) -> RowReport {
             open: _, // a level, not a count
             established,
             failed,
+            lost,
+            reconnect_attempts,
             sent,
             received,
             wrong,
@@ -86,6 +90,8 @@ fn sum(slot: &Slot<'_>, begin_ns: u64, length_ns: u64) -> RowReport {
         } = row;
         whole.established = whole.established.saturating_add(*established);
         whole.failed = whole.failed.saturating_add(*failed);
+        whole.lost = whole.lost.saturating_add(*lost);
+        whole.reconnect_attempts = whole.reconnect_attempts.saturating_add(*reconnect_attempts);
         whole.sent = whole.sent.saturating_add(*sent);
         whole.received = whole.received.saturating_add(*received);
         whole.wrong = whole.wrong.saturating_add(*wrong);
@@ -119,6 +125,8 @@ mod tests {
             open,
             established: open,
             failed: 1,
+            lost: 2,
+            reconnect_attempts: 3,
             sent,
             received: sent,
             wrong: 2,

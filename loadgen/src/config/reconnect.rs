@@ -1,0 +1,115 @@
+//! `100ms..10s` to how long is waited before a lost connection is opened again.
+//!
+//! Full jitter: a pause is drawn evenly from nothing up to a bound, and it is the bound that grows.
+//! So connections that are lost at once come back over all of the bound's time, not together at its
+//! end.
+
+use std::time::Duration;
+
+use super::{TIMEOUT_MAX, bounded};
+use crate::cli::quantity;
+use crate::clock::nanos;
+use crate::random::{self, Use};
+
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+/// Doublings after which any bound has reached its end.
+const DOUBLINGS_MAX: u32 = 40;
+
+/// Bounds of the pauses before a lost connection is opened again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reconnect {
+    /// Of the first pause, from 1 ms on.
+    pub first: Duration,
+    /// Of all pauses, at least that of the first.
+    pub most: Duration,
+}
+
+impl Reconnect {
+    /// What is meant where no pauses are said.
+    pub const DEFAULT: &'static str = "100ms..10s";
+
+    /// Reads `FIRST..MAX`.
+    ///
+    /// # Errors
+    /// What is wrong, to be put behind the flag's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (first, most) = text
+            .split_once("..")
+            .ok_or_else(|| format!("no range; use pauses like {}", Self::DEFAULT))?;
+        let read = |name: &str, text: &str| {
+            bounded(name, quantity::duration(text)?, PAUSE_MIN, TIMEOUT_MAX)
+        };
+        let asked = Self { first: read("the first pause", first)?, most: read("MAX", most)? };
+        if asked.first > asked.most {
+            return Err(format!("{text} begins with the longer one; use the shorter one first"));
+        }
+        Ok(asked)
+    }
+
+    /// How long to wait before the `attempt`th attempt of a connection, of which the last
+    /// `doublings` have failed or not held, in nanoseconds.
+    #[must_use]
+    pub fn pause_ns(self, seed: u64, connection: u64, attempt: u64, doublings: u32) -> u64 {
+        let factor = 1_u64 << doublings.min(DOUBLINGS_MAX);
+        let bound_ns = nanos(self.first).saturating_mul(factor).min(nanos(self.most));
+        let number = random::number(seed, Use::Reconnect, connection, attempt);
+        random::below(number, bound_ns.saturating_add(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_a_range() {
+        let asked = Reconnect::parse(Reconnect::DEFAULT).unwrap();
+        assert_eq!((asked.first.as_millis(), asked.most.as_millis()), (100, 10_000));
+        assert!(Reconnect::parse("1s..1s").is_ok());
+        for (text, why) in [
+            ("", "no range; use pauses like 100ms..10s"),
+            ("5s", "no range"),
+            ("..", "not a time"),
+            ("1s..", "not a time"),
+            ("x..1s", "not a time"),
+            ("-1s..1s", "negative"),
+            ("2s..1s", "use the shorter one first"),
+            ("0s..1s", "the first pause 0ns is out of range; use 1ms to"),
+            ("1s..2h", "MAX 7200s is out of range"),
+        ] {
+            let said = Reconnect::parse(text).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn pauses_are_spread_over_a_bound_that_doubles_and_stops() {
+        let asked = Reconnect::parse("100ms..1s").unwrap();
+        for (doublings, bound_ms) in
+            [(0, 100_u64), (1, 200), (2, 400), (3, 800), (4, 1_000), (41, 1_000), (u32::MAX, 1_000)]
+        {
+            let pauses: Vec<_> = (0..1_000_u64)
+                .map(|connection| asked.pause_ns(7, connection, 3, doublings))
+                .collect();
+            let bound_ns = bound_ms * 1_000_000;
+            assert!(pauses.iter().all(|&ns| ns <= bound_ns), "{doublings}");
+            // Ten parts of the time have about a hundred each: six standard deviations.
+            for part in 0..10 {
+                let range = bound_ns / 10 * part..bound_ns / 10 * (part + 1);
+                let count = pauses.iter().filter(|&ns| range.contains(ns)).count();
+                assert!((43..=157).contains(&count), "{doublings} {part}: {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_is_that_of_its_connection_and_attempt() {
+        let asked = Reconnect::parse("100ms..1s").unwrap();
+        let pause = |seed, connection, attempt| asked.pause_ns(seed, connection, attempt, 0);
+        assert_eq!(pause(1, 2, 3), pause(1, 2, 3));
+        let mut seen: Vec<_> =
+            [pause(1, 2, 3), pause(2, 2, 3), pause(1, 3, 3), pause(1, 2, 4)].into();
+        seen.dedup();
+        assert_eq!(seen.len(), 4, "{seen:?}");
+    }
+}

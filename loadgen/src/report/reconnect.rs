@@ -1,0 +1,104 @@
+//! What became of lost connections: how many and why, how often it was tried to open them again,
+//! and how many came back.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::build::errors;
+use super::hold::{DropReport, drops};
+use super::text::line;
+use super::{ErrorReport, Report, RowReport, units};
+use crate::clock::nanos;
+use crate::config::Reconnect;
+use crate::metrics::Metrics;
+
+/// Pauses before a lost connection is opened again: drawn evenly from nothing up to a bound that
+/// doubles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PausesReport {
+    /// The bound of the first.
+    pub first_ns: u64,
+    /// The highest bound.
+    pub max_ns: u64,
+}
+
+impl PausesReport {
+    pub(super) fn new(pauses: Reconnect) -> Self {
+        Self { first_ns: nanos(pauses.first), max_ns: nanos(pauses.most) }
+    }
+}
+
+/// What became of lost connections. `lost` is reestablished and away together, `attempts` is
+/// reestablished and failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReconnectReport {
+    /// Established connections that ended although they were to stay open; a connection that is
+    /// lost twice counts twice.
+    pub lost: u64,
+    /// Those by reason.
+    pub losses: Vec<DropReport>,
+    /// Attempts to open one again.
+    pub attempts: u64,
+    /// Attempts that were established by a valid handshake.
+    pub reestablished: u64,
+    /// Attempts that were not.
+    pub failed: u64,
+    /// Those by reason; `run.ended` are those that had no outcome when load ended.
+    pub failures: Vec<ErrorReport>,
+    /// Lost, and not open again when load ended: among the failed connections.
+    pub away: u64,
+}
+
+impl ReconnectReport {
+    pub(super) fn new(metrics: &Metrics) -> Self {
+        let counts = &metrics.reconnect;
+        Self {
+            lost: counts.losses.total(),
+            losses: drops(&counts.losses),
+            attempts: counts.attempted,
+            reestablished: counts.established,
+            failed: counts.failures.total(),
+            failures: errors(&counts.failures).collect(),
+            away: counts.away,
+        }
+    }
+}
+
+/// The rows of lost connections, if they were to be opened again.
+pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Some(reconnect) = &report.reconnect else { return Ok(()) };
+    let mut parts = vec![format!("lost {}", units::count(reconnect.lost))];
+    parts.extend(reconnect.losses.iter().map(DropReport::shown));
+    if reconnect.lost > 0 {
+        parts.push(format!("open again {}", units::count(reconnect.reestablished)));
+        parts.push(format!("away at the end {}", units::count(reconnect.away)));
+    }
+    line(f, "reconnect", &parts.join("   "))?;
+    if reconnect.attempts == 0 {
+        return Ok(());
+    }
+    let mut parts = vec![
+        format!("attempts {}", units::count(reconnect.attempts)),
+        format!("failed {}", units::count(reconnect.failed)),
+    ];
+    parts.extend(reconnect.failures.iter().map(|failure| {
+        format!("{}.{} {}", failure.phase, failure.code, units::count(failure.count))
+    }));
+    if let Some(row) = lowest(report) {
+        let end = units::seconds(row.begin_ns.saturating_add(row.length_ns));
+        parts
+            .push(format!("second by second {} open at least, at {end} s", units::count(row.open)));
+    }
+    line(f, "", &parts.join("   "))
+}
+
+/// The interval of the measured time at whose end the fewest connections were open.
+fn lowest(report: &Report) -> Option<&RowReport> {
+    let measured = report.phases.measured?;
+    let rows = report.time_series.rows.iter().filter(|row| {
+        let end_ns = row.begin_ns.saturating_add(row.length_ns);
+        measured.begin_ns <= end_ns && end_ns <= measured.end_ns
+    });
+    rows.min_by_key(|row| row.open)
+}

@@ -1,0 +1,255 @@
+//! A connection that was lost to one that is open again: how long it waits, and what it takes along.
+//!
+//! ```text
+//!   open ──▶ lost ──▶ its session ends ──▶ away: pause, attempt, pause, attempt … ──▶ open
+//!                                           └──────── the end of load ──▶ failed
+//! ```
+//!
+//! What is kept stands here and not with the session, so a connection that is never lost costs no
+//! more than without any of it. Its task waits in the place where it waited for the first opening.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use tokio::time::sleep_until;
+
+use super::connect::{Established, Refusal, connect};
+use super::outstanding::Outstanding;
+use super::session::{Outcome, Session};
+use super::shard::Shard;
+use crate::clock::nanos;
+use crate::config::Reconnect;
+use crate::metrics::{Failure, Metric, Phase};
+use crate::plan::ConnectionPlan;
+
+/// What is known of the lost connections of a worker.
+#[derive(Debug)]
+pub(crate) struct Returning {
+    pauses: Reconnect,
+    seed: u64,
+    /// Connections that were ever lost.
+    lost: HashMap<u64, Parted>,
+    /// Connections without a session, of which there will be one again.
+    away: usize,
+    /// Attempts begun that have no outcome yet.
+    pending: u64,
+    /// Load has ended: what is lost stays lost.
+    is_over: bool,
+}
+
+/// A connection that was lost at some time.
+#[derive(Debug)]
+struct Parted {
+    place: Place,
+    /// When it was lost last.
+    lost_ns: u64,
+    /// When it was opened last.
+    opened_ns: u64,
+    /// Attempts in all.
+    attempts: u64,
+    /// Attempts since it last held for the longest pause.
+    doublings: u32,
+    /// Messages that it may still send.
+    quota: u64,
+    /// The sequence of its next message.
+    sequence: u64,
+    /// What went wrong last.
+    last: Failure,
+}
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// It was lost, and its session has not ended yet.
+    Ending,
+    /// It has no session.
+    Away,
+    /// It is open again.
+    Open,
+}
+
+impl Returning {
+    pub(crate) fn new(pauses: Reconnect, seed: u64) -> Self {
+        Self { pauses, seed, lost: HashMap::new(), away: 0, pending: 0, is_over: false }
+    }
+
+    /// Notes a loss at `now_ns`.
+    fn note(&mut self, connection: u64, why: Failure, now_ns: u64) {
+        let held_ns = nanos(self.pauses.most);
+        let lost = self.lost.entry(connection).or_insert(Parted {
+            place: Place::Ending,
+            lost_ns: now_ns,
+            opened_ns: 0,
+            attempts: 0,
+            doublings: 0,
+            quota: 0,
+            sequence: 0,
+            last: why.clone(),
+        });
+        if now_ns.saturating_sub(lost.opened_ns) >= held_ns {
+            lost.doublings = 0;
+        }
+        (lost.place, lost.lost_ns, lost.last) = (Place::Ending, now_ns, why);
+    }
+
+    /// How long the next attempt of a connection is waited for, in nanoseconds; `None` if there
+    /// will be none.
+    fn pause_ns(&self, connection: u64) -> Option<u64> {
+        let lost = self.lost.get(&connection).filter(|_| !self.is_over)?;
+        Some(self.pauses.pause_ns(self.seed, connection, lost.attempts, lost.doublings))
+    }
+}
+
+impl Shard {
+    /// Notes that a connection ends which was to stay open.
+    pub(crate) fn dropped(&mut self, connection: u64, why: Failure) {
+        let now_ns = self.clock.now_ns();
+        if let Some(returning) = self.returning.as_mut().filter(|returning| !returning.is_over) {
+            self.metrics.reconnect.losses.add(why.clone(), now_ns);
+            self.live.lost.add(1);
+            returning.note(connection, why.clone(), now_ns);
+        }
+        self.metrics.drops.add(why, now_ns);
+    }
+
+    /// Whether a session that ends is to be followed by another; keeps what that needs. If not, a
+    /// loss has come to nothing.
+    pub(crate) fn is_to_return(&mut self, session: &Session, outcome: &Outcome) -> bool {
+        let Some(returning) = &mut self.returning else { return false };
+        let lost = returning.lost.get_mut(&session.index);
+        let Some(lost) = lost.filter(|lost| lost.place == Place::Ending) else { return false };
+        if returning.is_over || outcome.failure.is_none() {
+            lost.place = Place::Open;
+            self.metrics.reconnect.away += 1;
+            return false;
+        }
+        lost.place = Place::Away;
+        (lost.quota, lost.sequence) = (session.quota, session.outstanding.next_sequence());
+        returning.away += 1;
+        true
+    }
+
+    /// Connections that have no session and will have one again.
+    pub(crate) fn away(&self) -> usize {
+        self.returning.as_ref().map_or(0, |returning| returning.away)
+    }
+
+    /// Whether connections that are lost come back, and there is one that may be.
+    pub(crate) fn awaits_return(&self) -> bool {
+        let is_there = |away: usize| away > 0 || !self.sessions.is_empty();
+        self.returning.as_ref().is_some_and(|own| !own.is_over && is_there(own.away))
+    }
+
+    /// Counts the begin of an attempt to open a connection again; `None` if there is to be none.
+    fn reattempt_begun(&mut self, index: u64) -> Option<ConnectionPlan> {
+        let returning = self.returning.as_mut().filter(|returning| !returning.is_over)?;
+        let lost = returning.lost.get_mut(&index)?;
+        lost.attempts += 1;
+        lost.doublings = lost.doublings.saturating_add(1);
+        returning.pending += 1;
+        self.metrics.reconnect.attempted += 1;
+        self.live.reattempted.add(1);
+        let script = self.settings.script;
+        Some(ConnectionPlan { index, start_ns: None, messages: lost.quota, script })
+    }
+
+    /// Counts an attempt that failed.
+    fn reattempt_failed(&mut self, index: u64, refusal: Refusal) {
+        let Some(returning) = self.returning.as_mut().filter(|own| !own.is_over) else { return };
+        returning.pending -= 1;
+        if let Some(lost) = returning.lost.get_mut(&index) {
+            lost.last = refusal.failure.clone();
+        }
+        self.metrics.reconnect.failures.add(refusal.failure, || refusal.sample);
+    }
+
+    /// Takes a connection in that is open again; `None` if nobody waits for it any more.
+    fn readmit(&mut self, plan: &ConnectionPlan, opened: Established) -> Option<usize> {
+        let returning = self.returning.as_mut().filter(|returning| !returning.is_over)?;
+        let lost = returning.lost.get_mut(&plan.index)?;
+        returning.pending -= 1;
+        returning.away -= 1;
+        let times = opened.waterfall;
+        (lost.place, lost.opened_ns) = (Place::Open, times.upgraded_ns);
+        self.metrics.reconnect.established += 1;
+        self.live.established.add(1);
+        let durations = &mut self.metrics.distributions;
+        let since = |ns: u64| times.upgraded_ns.saturating_sub(ns);
+        durations.record(Metric::ReconnectTotal, since(times.begun_ns));
+        durations.record(Metric::ReconnectAway, since(lost.lost_ns));
+        let outstanding = Outstanding::from_sequence(lost.sequence);
+        Some(self.take_in(plan, opened, outstanding, None))
+    }
+
+    /// Load has ended: counts connections that are away as failed, and attempts that have no
+    /// outcome as cut off.
+    pub(crate) fn end_returning(&mut self) {
+        let Some(returning) = &mut self.returning else { return };
+        returning.is_over = true;
+        returning.away = 0;
+        for _ in 0..std::mem::take(&mut returning.pending) {
+            let failure = Failure::new(Phase::Run, "ended");
+            let said = || "load ended before it was open".into();
+            self.metrics.reconnect.failures.add(failure, said);
+        }
+        let away = std::mem::take(&mut returning.lost).into_iter();
+        let (away, others) = away.partition(|(_, lost)| lost.place == Place::Away);
+        returning.lost = others;
+        let away: HashMap<u64, Parted> = away;
+        for (index, Parted { last, sequence, .. }) in away {
+            self.metrics.reconnect.away += 1;
+            self.url_counts(index).messages += sequence;
+            self.live.failed.add(1);
+            self.metrics.failures.add(Failure::new(Phase::Open, "away"), || {
+                format!("lost, and not open again when load ended; last: {last}")
+            });
+        }
+    }
+}
+
+/// Opens a lost connection again, however often that takes; comes to the session's key, or to
+/// nothing once load has ended.
+pub(super) async fn reopening(shard: Rc<RefCell<Shard>>, connection: u64) -> Option<usize> {
+    loop {
+        let at = {
+            let shard = shard.borrow();
+            let pause_ns = shard.returning.as_ref()?.pause_ns(connection)?;
+            shard.clock.instant(shard.clock.now_ns().saturating_add(pause_ns))
+        };
+        sleep_until(at).await;
+        let plan = shard.borrow_mut().reattempt_begun(connection)?;
+        match connect(&shard, &plan).await {
+            Ok(opened) => return shard.borrow_mut().readmit(&plan, opened),
+            Err(refusal) => shard.borrow_mut().reattempt_failed(connection, refusal),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_grow_until_a_connection_has_held_for_the_longest_pause() {
+        const MS: u64 = 1_000_000;
+        let mut returning = Returning::new(Reconnect::parse("10ms..1s").unwrap(), 7);
+        let doublings = |returning: &Returning| returning.lost[&3].doublings;
+        let why = || Failure::new(Phase::Open, "eof");
+        returning.note(3, why(), 5 * MS);
+        assert_eq!(doublings(&returning), 0);
+        for (opened_ms, lost_ms, expected) in
+            [(10, 20, 4), (30, 1_029, 8), (1_100, 2_100, 0), (2_200, 2_300, 4)]
+        {
+            let lost = returning.lost.get_mut(&3).unwrap();
+            lost.doublings += 4;
+            (lost.attempts, lost.opened_ns) = (lost.attempts + 4, opened_ms * MS);
+            returning.note(3, why(), lost_ms * MS);
+            assert_eq!(doublings(&returning), expected, "open from {opened_ms} to {lost_ms} ms");
+        }
+        assert_eq!(returning.lost[&3].attempts, 16, "each attempt has a pause of its own");
+        assert!(returning.pause_ns(3).unwrap() <= 160 * MS);
+        returning.is_over = true;
+        assert_eq!(returning.pause_ns(3), None);
+    }
+}
