@@ -100,6 +100,8 @@ pub struct Alarm {
     /// The last look at the clock, if it is looked at again and again, and how much had been done.
     looked: Option<(u64, u64)>,
     spun_ns: u64,
+    /// How much had been done when more was done the last time, and when that was.
+    last_done: (u64, u64),
 }
 
 impl Alarm {
@@ -111,12 +113,19 @@ impl Alarm {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
         let timer = pipe::Receiver::from_owned_fd_unchecked(timer)?;
-        Ok(Self { timer, clock, set_ns: None, looked: None, spun_ns: 0 })
+        Ok(Self { timer, clock, set_ns: None, looked: None, spun_ns: 0, last_done: (0, 0) })
     }
 
     /// Ready once it is `ns` or later. `done` grows with what the thread does meanwhile: only while it
-    /// stays the same is time [spun](Self::spun_ns).
-    pub fn poll_until(&mut self, cx: &mut Context<'_>, ns: u64, done: u64) -> Poll<()> {
+    /// stays the same is time [spun](Self::spun_ns). If more `is_expected` soon, it is waited for
+    /// awake for as long as a time that is near.
+    pub fn poll_until(
+        &mut self,
+        cx: &mut Context<'_>,
+        ns: u64,
+        done: u64,
+        is_expected: bool,
+    ) -> Poll<()> {
         loop {
             let now_ns = self.clock.now_ns();
             if let Some((looked_ns, before)) = self.looked.take()
@@ -128,7 +137,11 @@ impl Alarm {
             if now_ns >= ns {
                 return Poll::Ready(());
             }
-            if ns - now_ns <= SPIN_NS {
+            if self.last_done.0 != done {
+                self.last_done = (done, now_ns);
+            }
+            let is_expected = is_expected && now_ns.saturating_sub(self.last_done.1) < SPIN_NS;
+            if ns - now_ns <= SPIN_NS || is_expected {
                 self.looked = Some((now_ns, done));
                 // For another thread on the same processor, which may be the server's.
                 std::thread::yield_now();
@@ -158,6 +171,12 @@ impl Alarm {
         }
     }
 
+    /// Whether it is waiting awake.
+    #[must_use]
+    pub const fn is_awake(&self) -> bool {
+        self.looked.is_some()
+    }
+
     /// Processor time that went into waiting for times that were near, in nanoseconds: the thread
     /// was free for anything else.
     #[must_use]
@@ -167,7 +186,7 @@ impl Alarm {
 
     /// Waits until it is `ns` or later.
     pub async fn until(&mut self, ns: u64) {
-        std::future::poll_fn(|cx| self.poll_until(cx, ns, 0)).await;
+        std::future::poll_fn(|cx| self.poll_until(cx, ns, 0, false)).await;
     }
 }
 

@@ -68,6 +68,9 @@ use usage::ThreadUsage;
 
 /// Sessions that begin their closed loop, or their closing, in one go before replies are read.
 const SESSIONS_PER_TURN: usize = 64;
+/// So few messages without reply are waited for awake: a thread that has no more to do would be
+/// asleep when each reply comes, and its wake-up most of what is measured.
+const AWAKE_UNANSWERED_MAX: usize = 2;
 /// How long an interrupted run waits for replies, and for Closes.
 const INTERRUPTED_DRAIN_NS: u64 = 200_000_000;
 const INTERRUPTED_CLOSE_NS: u64 = 1_000_000_000;
@@ -416,8 +419,17 @@ impl Worker {
                 return Poll::Ready(());
             }
             let (ns, done) = (until_ns(&shard), shard.metrics.bytes_received);
-            drop(shard);
-            if ns == u64::MAX { Poll::Pending } else { alarm.poll_until(cx, ns, done) }
+            if ns == u64::MAX {
+                return Poll::Pending;
+            }
+            let polled = alarm.poll_until(
+                cx,
+                ns,
+                done,
+                (1..=AWAKE_UNANSWERED_MAX).contains(&shard.unanswered) && shard.is_sending,
+            );
+            shard.is_asleep = !alarm.is_awake();
+            polled
         })
         .await;
     }
@@ -432,7 +444,7 @@ impl Worker {
                 return Poll::Ready(());
             }
             drop(shard);
-            alarm.poll_until(cx, until_ns, 0)
+            alarm.poll_until(cx, until_ns, 0, false)
         })
         .await;
     }

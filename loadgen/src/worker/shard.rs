@@ -92,6 +92,8 @@ pub(crate) struct Shard {
     /// Sessions that have sent all they may.
     pub(crate) spent: usize,
     pub(crate) is_sending: bool,
+    /// Its main task sleeps until it is woken.
+    pub(crate) is_asleep: bool,
     pub(crate) is_connector_done: bool,
     pub(crate) is_interrupted: bool,
     /// Attempts that are still pending have been counted as interrupted.
@@ -159,6 +161,7 @@ impl Shard {
             closing: 0,
             spent: 0,
             is_sending: false,
+            is_asleep: false,
             is_connector_done: false,
             is_interrupted: false,
             is_abandoned: false,
@@ -430,6 +433,10 @@ impl Shard {
         live.received.add(received);
         if may_send && !is_open_loop {
             self.refill(key);
+        }
+        if self.is_asleep {
+            self.is_asleep = false;
+            self.wake_main();
         }
         if self.unanswered == 0 && self.desk.is_none() && (!self.is_sending || self.is_load_done())
         {
