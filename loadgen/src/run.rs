@@ -36,7 +36,10 @@ pub fn run(config: Config) -> Result<Exit, Failed> {
         let request = requests.into_iter().next().ok_or_else(|| Failed::run("no URL".into()))?;
         (Routes::direct(server.local_addr(), request, network), host, Some(server))
     } else {
-        let routes = Routes::new(&config.targets, requests, network, bound)?;
+        let mut routes = Routes::new(&config.targets, requests, network, bound)?;
+        if let Some(fanout) = config.fanout() {
+            routes = routes.with_publishers(fanout.publishers, fanout.publish_targets);
+        }
         let host = raise_limits(&config, routes.pairs())?;
         (routes, host, None)
     };

@@ -16,8 +16,8 @@ pub struct FanoutArgs {
     /// Connections that publish
     #[arg(long, value_name = "N", default_value = "1", value_parser = quantity::count, allow_hyphen_values = true)]
     pub publishers: u64,
-    /// Topics, each a URL of its own: {topic} in the URL, or a last part of its path, is their
-    /// number [default: one for each URL]
+    /// Topics: {topic} is their number, in the URL or in --subscribe and --publish; where it is in
+    /// neither, it becomes the last part of the URL's path [default: one for each URL]
     #[arg(long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub topics: Option<u64>,
     /// Messages published in all, then the run ends [default: no limit]
@@ -35,12 +35,28 @@ pub struct FanoutArgs {
     /// How long the copies of a message are waited for
     #[arg(long, value_name = "T", default_value = "2s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub copy_timeout: Duration,
-    /// A text message that each subscriber sends once it is open; {topic} in it is the number of
-    /// its topic
-    #[arg(long, value_name = "TEXT")]
+    /// Where publishers connect, subscribers then to URL; one, or one for each topic (repeatable)
+    /// [default: URL]
+    #[arg(long = "publish-url", value_name = "URL")]
+    pub publish_urls: Vec<String>,
+    /// What is put around a payload to publish it, as in
+    /// '{"type":"publish","topic":"t{topic}","data":"{payload}"}'; {seq}, {conn}, {time}, {time:ns},
+    /// {rand:8} and {rand:1..100} are as in a message of run [default: {payload}]
+    #[arg(long, value_name = "TEMPLATE")]
+    pub publish: Option<String>,
+    /// A text message that each subscriber sends once it is open, as in
+    /// '{"op":"subscribe","topic":"t{topic}"}'
+    #[arg(long, value_name = "TEMPLATE")]
     pub subscribe: Option<String>,
+    /// Publishers send --subscribe, too; what they hear is counted apart
+    #[arg(long, requires = "subscribe")]
+    pub publishers_subscribe: bool,
+    /// What stands in the server's answer to --subscribe; messages wait until all have it, for
+    /// --connect-timeout at most
+    #[arg(long, value_name = "TEXT", requires = "subscribe")]
+    pub subscribed: Option<String>,
     /// Pause between the last connection and the first message [default: none; 500ms with
-    /// --subscribe]
+    /// --subscribe without --subscribed]
     #[arg(long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub settle: Option<Duration>,
     /// Refused, with the reason.
@@ -54,8 +70,9 @@ pub struct ListenArgs {
     /// Where connections and time are said.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// A text message that each connection sends once it is open
-    #[arg(long, value_name = "TEXT")]
+    /// A text message that each connection sends once it is open; {topic} in it is the place of its
+    /// URL among several, and {conn}, {time} and {rand:8} are as in a message of run
+    #[arg(long, value_name = "TEMPLATE")]
     pub subscribe: Option<String>,
     /// What becomes of lost connections.
     #[command(flatten)]

@@ -7,6 +7,8 @@
 //!   {time:ns}       the same in nanoseconds since 1970
 //!   {rand:8}        eight letters and digits
 //!   {rand:1..100}   a number, both ends in it
+//!   {topic}         the number of the topic (--subscribe, --publish)
+//!   {payload}       what is to be published (--publish)
 //!   {{              a brace
 //! ```
 //!
@@ -22,6 +24,41 @@ const DIGITS_MAX: usize = 20;
 /// Bytes of a `{time}`, and of a `{time:ns}` until the year 2286.
 pub(crate) const TIME_LEN: usize = 30;
 pub(crate) const TIME_NS_LEN: usize = 19;
+
+/// What a template is for, and so what may stand in it beside what may stand in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A message, all of it.
+    Message,
+    /// What a connection says once it is open.
+    Subscription,
+    /// What is put around the payload of a message that is published.
+    Publication,
+}
+
+impl Purpose {
+    const fn has_topic(self) -> bool {
+        !matches!(self, Self::Message)
+    }
+
+    /// What may stand in it, for those who have written something else.
+    const fn placeholders(self) -> &'static str {
+        match self {
+            Self::Message => {
+                "{seq}, {conn}, {time}, {time:ns}, {rand:8} or {rand:1..100}, write {{ for a \
+                 brace, or take all as it is by --raw"
+            }
+            Self::Subscription => {
+                "{topic}, {conn}, {time}, {time:ns}, {rand:8} or {rand:1..100}, or write {{ for a \
+                 brace"
+            }
+            Self::Publication => {
+                "{payload}, {topic}, {seq}, {conn}, {time}, {time:ns}, {rand:8} or {rand:1..100}, \
+                 or write {{ for a brace"
+            }
+        }
+    }
+}
 
 /// A payload, or what it is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +81,10 @@ pub enum Part {
     TimeNs,
     /// So many letters and digits.
     Text(usize),
+    /// The number of the topic.
+    Topic,
+    /// What is published.
+    Payload,
     /// A number.
     Number {
         /// The smallest.
@@ -54,12 +95,13 @@ pub enum Part {
 }
 
 impl Part {
-    /// The fewest and the most bytes that it comes to.
+    /// The fewest and the most bytes that it comes to; what is published has its own.
     fn len(&self) -> (usize, usize) {
         let digits = |number: u64| number.checked_ilog10().unwrap_or(0) as usize + 1;
         match self {
             Self::Literal(bytes) => (bytes.len(), bytes.len()),
-            Self::Sequence | Self::Connection => (1, DIGITS_MAX),
+            Self::Sequence | Self::Connection | Self::Topic => (1, DIGITS_MAX),
+            Self::Payload => (0, 0),
             Self::Time => (TIME_LEN, TIME_LEN),
             Self::TimeNs => (TIME_NS_LEN, TIME_NS_LEN),
             Self::Text(len) => (*len, *len),
@@ -75,11 +117,19 @@ impl Template {
         Self { parts: [Part::Literal(bytes.into())].into() }
     }
 
-    /// Reads bytes with placeholders.
+    /// Reads a message with placeholders.
     ///
     /// # Errors
     /// What is wrong, to be put behind the flag's name.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        Self::parse_for(bytes, Purpose::Message)
+    }
+
+    /// Reads bytes with the placeholders that have a meaning in them.
+    ///
+    /// # Errors
+    /// What is wrong, to be put behind the flag's name.
+    pub fn parse_for(bytes: &[u8], purpose: Purpose) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut literal = Vec::new();
         let mut rest = bytes;
@@ -100,7 +150,7 @@ impl Template {
                     if !literal.is_empty() {
                         parts.push(Part::Literal(std::mem::take(&mut literal).into()));
                     }
-                    parts.push(placeholder(&inside[..end])?);
+                    parts.push(placeholder(&inside[..end], purpose)?);
                     rest = &inside[end + 1..];
                 }
                 _ => {
@@ -116,7 +166,22 @@ impl Template {
         if !literal.is_empty() {
             parts.push(Part::Literal(literal.into()));
         }
-        Ok(Self { parts: parts.into() })
+        let template = Self { parts: parts.into() };
+        if purpose == Purpose::Publication && template.count(&Part::Payload) != 1 {
+            return Err("it has no place for what is published; write {payload} there, once".into());
+        }
+        Ok(template)
+    }
+
+    /// How often a part stands in it.
+    fn count(&self, part: &Part) -> usize {
+        self.parts.iter().filter(|own| *own == part).count()
+    }
+
+    /// Whether the number of the topic stands in it.
+    #[must_use]
+    pub fn has_topic(&self) -> bool {
+        self.count(&Part::Topic) > 0
     }
 
     /// What it is made of.
@@ -154,7 +219,7 @@ impl Template {
     }
 }
 
-fn placeholder(inside: &[u8]) -> Result<Part, String> {
+fn placeholder(inside: &[u8], purpose: Purpose) -> Result<Part, String> {
     let text = str::from_utf8(inside).unwrap_or_default();
     let (name, argument) = match text.split_once(':') {
         Some((name, argument)) => (name, Some(argument)),
@@ -163,6 +228,8 @@ fn placeholder(inside: &[u8]) -> Result<Part, String> {
     match (name, argument) {
         ("seq", None) => Ok(Part::Sequence),
         ("conn", None) => Ok(Part::Connection),
+        ("topic", None) if purpose.has_topic() => Ok(Part::Topic),
+        ("payload", None) if purpose == Purpose::Publication => Ok(Part::Payload),
         ("time", None) => Ok(Part::Time),
         ("time", Some("ns")) => Ok(Part::TimeNs),
         ("rand", Some(argument)) => rand(argument).ok_or_else(|| {
@@ -170,9 +237,9 @@ fn placeholder(inside: &[u8]) -> Result<Part, String> {
             format!("bad placeholder {{{shown}}}; use one like {{rand:8}} or {{rand:1..100}}")
         }),
         _ => Err(format!(
-            "unknown placeholder {{{}}}; use {{seq}}, {{conn}}, {{time}}, {{time:ns}}, {{rand:8}} \
-             or {{rand:1..100}}, write {{{{ for a brace, or take all as it is by --raw",
-            shown(inside)
+            "unknown placeholder {{{}}}; use {}",
+            shown(inside),
+            purpose.placeholders()
         )),
     }
 }
@@ -253,5 +320,27 @@ mod tests {
         }
         let many = "{seq}".repeat(PARTS_MAX + 1);
         assert!(Template::parse(many.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn topics_and_payloads_stand_only_where_there_are_any() {
+        let of = |text: &str, purpose| Template::parse_for(text.as_bytes(), purpose);
+        let subscription = of(r#"{"op":"subscribe","topic":"t{topic}"}"#, Purpose::Subscription);
+        assert!(subscription.is_ok_and(|template| template.has_topic()));
+        let publication = of(r#"{"topic":"t{topic}","data":"{payload}"}"#, Purpose::Publication);
+        assert_eq!(publication.unwrap().parts()[3], Part::Payload);
+        for (text, purpose, why) in [
+            ("{topic}", Purpose::Message, "unknown placeholder {topic}; use {seq}, "),
+            ("{payload}", Purpose::Subscription, "unknown placeholder {payload}; use {topic}, "),
+            ("{data}", Purpose::Publication, "unknown placeholder {data}; use {payload}, "),
+            ("{topic}", Purpose::Publication, "write {payload} there"),
+            ("", Purpose::Publication, "write {payload} there"),
+            ("{payload}{payload}", Purpose::Publication, "once"),
+        ] {
+            let said = of(text, purpose).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
+        }
+        let raw = of("{x}", Purpose::Subscription).unwrap_err();
+        assert!(!raw.contains("--raw"), "there is no such flag: {raw}");
     }
 }

@@ -26,8 +26,12 @@ pub struct FanoutCounts {
     pub stale: u64,
     /// Copies of another topic, or of what was never sent.
     pub unexpected: u64,
-    /// Messages received that nobody of this run has published.
+    /// Messages received that nobody of this run has published, and that are no answers.
     pub foreign: u64,
+    /// Answers to subscriptions, where they are waited for.
+    pub answers: u64,
+    /// Connections that got none in time.
+    pub untold: u64,
     /// Copies that publishers received.
     pub overheard: u64,
     /// Messages left out because too many were under way.
@@ -49,6 +53,8 @@ impl FanoutCounts {
         self.stale += other.stale;
         self.unexpected += other.unexpected;
         self.foreign += other.foreign;
+        self.answers += other.answers;
+        self.untold += other.untold;
         self.overheard += other.overheard;
         self.crowded += other.crowded;
     }

@@ -93,6 +93,10 @@ impl Route {
 #[derive(Clone, Debug)]
 pub struct Routes {
     all: Vec<Route>,
+    /// The first connections of a run, if they have URLs of their own.
+    publishers: u64,
+    /// The last URLs, which are theirs.
+    publish: usize,
     network: Network,
     tls: Option<TlsClient>,
 }
@@ -117,14 +121,20 @@ impl Routes {
             .zip(requests)
             .map(|(target, request)| Route::new(target, request, network, bound))
             .collect::<Result<_, _>>()?;
-        Ok(Self { all, network: network.clone(), tls })
+        Ok(Self { all, publishers: 0, publish: 0, network: network.clone(), tls })
+    }
+
+    /// The last `publish` URLs are for the first `publishers` connections, and for no others.
+    #[must_use]
+    pub fn with_publishers(self, publishers: u64, publish: usize) -> Self {
+        Self { publishers, publish: publish.min(self.all.len()), ..self }
     }
 
     /// To one server that is known by its address.
     #[must_use]
     pub fn direct(address: SocketAddr, request: ClientRequest, network: &Network) -> Self {
         let all = vec![Route::direct(address, request)];
-        Self { all, network: network.clone(), tls: None }
+        Self { all, publishers: 0, publish: 0, network: network.clone(), tls: None }
     }
 
     /// As many as there are URLs.
@@ -133,11 +143,22 @@ impl Routes {
         &self.all
     }
 
+    /// Whether the way at a place is for publishers alone.
+    #[must_use]
+    pub fn is_for_publishers(&self, place: usize) -> bool {
+        place >= self.all.len() - self.publish
+    }
+
     /// The place of the way that connection `index` takes.
     #[must_use]
     pub fn place(&self, index: u64) -> usize {
-        let place = index.checked_rem(self.all.len() as u64).unwrap_or(0);
-        usize::try_from(place).unwrap_or(0)
+        let shared = self.all.len() - self.publish;
+        let (from, len) = if self.publish > 0 && index < self.publishers {
+            (shared, self.publish)
+        } else {
+            (0, shared)
+        };
+        from + usize::try_from(index.checked_rem(len as u64).unwrap_or(0)).unwrap_or(0)
     }
 
     /// Different pairs of an address to connect from and one to connect to, each of which has its
@@ -253,4 +274,30 @@ fn try_sources(network: &Network) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn publishers_have_ways_of_their_own_if_there_are_any() {
+        let request = ClientRequest::new("h", "/").unwrap();
+        let to =
+            |port: u16| Route::direct(SocketAddr::from(([127, 0, 0, 1], port)), request.clone());
+        let routes = |len: u16| Routes {
+            all: (1..=len).map(to).collect(),
+            publishers: 0,
+            publish: 0,
+            network: Network::default(),
+            tls: None,
+        };
+        let places = |routes: &Routes| (0..7).map(|index| routes.place(index)).collect::<Vec<_>>();
+        assert_eq!(places(&routes(1)), [0; 7]);
+        assert_eq!(places(&routes(3)), [0, 1, 2, 0, 1, 2, 0]);
+        let apart = routes(3).with_publishers(3, 1);
+        assert_eq!(places(&apart), [2, 2, 2, 1, 0, 1, 0]);
+        assert_eq!([0, 1, 2].map(|place| apart.is_for_publishers(place)), [false, false, true]);
+        assert_eq!(places(&routes(4).with_publishers(4, 2)), [2, 3, 2, 3, 0, 1, 0]);
+    }
 }

@@ -15,6 +15,8 @@
 //! message to message, with what was expected about then.
 
 mod civil;
+mod greeting;
+mod post;
 mod rendered;
 
 use std::sync::Arc;
@@ -23,8 +25,9 @@ use wscodec::DataKind;
 use wscodec::header::Opcode;
 
 use crate::clock::Clock;
-use crate::config::{Content, Echo, Sizes, Template, turn};
-use crate::stamp::Post;
+use crate::config::{Content, Echo, Fanout, Sizes, Template, turn};
+pub(crate) use greeting::greeting;
+use post::Posts;
 use rendered::Place;
 
 /// Bytes that name a message.
@@ -54,11 +57,8 @@ enum Form {
     Generated(Sizes),
     Fixed,
     Templates(Arc<[Template]>),
-    /// A stamp, then text made from the seed.
-    Posts {
-        run: u64,
-        topics: u64,
-    },
+    /// A stamp, then text made from the seed, and what is put around it.
+    Posts(Posts),
 }
 
 /// A message that a reply may belong to.
@@ -127,26 +127,15 @@ impl Payload {
 
     /// Payloads that publishers of a fanout send.
     #[must_use]
-    pub fn of_posts(size: usize, topics: u64, seed: u64, clock: Clock) -> Self {
-        // Told from those of other runs that a server may have kept.
-        let run = (clock.unix_ns(0) ^ seed) % 10_000_000_000;
+    pub fn of_posts(fanout: &Fanout, run: u64, seed: u64, clock: Clock) -> Self {
         Self {
-            buffer: generated(size, seed),
-            form: Form::Posts { run, topics },
+            buffer: generated(fanout.size, seed),
+            form: Form::Posts(Posts::new(fanout, run)),
             kind: DataKind::Text,
             opcode: Opcode::Text,
             seed,
             clock,
         }
-    }
-
-    /// The stamp of a message that a publisher of this run has sent, and whether all the rest is as
-    /// it was; what a server has put around it doesn't matter.
-    #[must_use]
-    pub fn post_of(&self, received: &[u8]) -> Option<(Post, bool)> {
-        let Form::Posts { run: own, .. } = self.form else { return None };
-        let (post, rest) = Post::find(received)?;
-        (post.run == own).then(|| (post, rest.starts_with(&self.buffer[Post::LEN..])))
     }
 
     /// What the frames of these payloads are.
@@ -166,7 +155,7 @@ impl Payload {
     pub fn has_time(&self) -> bool {
         match &self.form {
             Form::Generated(_) | Form::Fixed => false,
-            Form::Posts { .. } => true,
+            Form::Posts(_) => true,
             Form::Templates(templates) => templates.iter().any(Template::has_time),
         }
     }
@@ -187,7 +176,7 @@ impl Payload {
                 payload
             }
             Form::Fixed => &self.buffer,
-            Form::Posts { .. } | Form::Templates(_) => self.composed(message),
+            Form::Posts(_) | Form::Templates(_) => self.composed(message),
         }
     }
 
@@ -196,18 +185,17 @@ impl Payload {
     #[inline(never)]
     fn composed(&mut self, message: Expected) -> &[u8] {
         let Expected { connection, sequence, .. } = message;
-        match &self.form {
+        match &mut self.form {
             Form::Generated(_) | Form::Fixed => {}
-            Form::Posts { run, topics } => {
-                let (run, topic) = (*run, connection % topics);
+            Form::Posts(posts) => {
                 let unix_ns = self.clock.unix_ns(message.planned_ns);
-                let post = Post { run, topic, publisher: connection, sequence, unix_ns };
-                post.write(&mut self.buffer);
+                return posts.message(&mut self.buffer, self.seed, message, unix_ns);
             }
             Form::Templates(templates) => {
                 let template = &templates[turn(connection, sequence, templates.len())];
+                let place = Place::of(self.seed, message, self.clock);
                 self.buffer.clear();
-                rendered::append(template, self.place(message), &mut self.buffer);
+                rendered::append(template, place, &mut self.buffer);
             }
         }
         &self.buffer
@@ -235,10 +223,10 @@ impl Payload {
                 }
             }
             Form::Fixed => received == self.buffer,
-            Form::Posts { .. } => false, // nobody echoes them
+            Form::Posts(_) => false, // nobody echoes them
             Form::Templates(templates) => {
                 let template = &templates[turn(connection, sequence, templates.len())];
-                rendered::is(template, self.place(message), received)
+                rendered::is(template, Place::of(self.seed, message, self.clock), received)
             }
         }
     }
@@ -283,16 +271,7 @@ impl Payload {
     const fn is_varied(&self) -> bool {
         match &self.form {
             Form::Generated(Sizes::Fixed(_)) | Form::Fixed => false,
-            Form::Generated(_) | Form::Templates(_) | Form::Posts { .. } => true,
-        }
-    }
-
-    const fn place(&self, message: Expected) -> Place {
-        Place {
-            seed: self.seed,
-            connection: message.connection,
-            sequence: message.sequence,
-            unix_ns: self.clock.unix_ns(message.planned_ns),
+            Form::Generated(_) | Form::Templates(_) | Form::Posts(_) => true,
         }
     }
 

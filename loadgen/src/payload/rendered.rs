@@ -1,7 +1,8 @@
 //! A template and the place of a message to its bytes, piece by piece: into a buffer, or along a
 //! received message, which so is compared without a copy.
 
-use super::civil;
+use super::{Expected, civil};
+use crate::clock::Clock;
 use crate::config::{Part, TIME_NS_LEN, Template};
 use crate::random::{self, Use};
 
@@ -10,16 +11,34 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 /// What a payload depends on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place {
+pub(super) struct Place<'p> {
     pub(super) seed: u64,
     pub(super) connection: u64,
     pub(super) sequence: u64,
     /// When the message was due, in nanoseconds since 1970.
     pub(super) unix_ns: u64,
+    /// Which topic, where there are any.
+    pub(super) topic: u64,
+    /// What is published, where anything is.
+    pub(super) payload: &'p [u8],
+}
+
+impl Place<'static> {
+    /// That of a message of no topic, in which nothing else is put.
+    pub(super) const fn of(seed: u64, message: Expected, clock: Clock) -> Self {
+        Self {
+            seed,
+            connection: message.connection,
+            sequence: message.sequence,
+            unix_ns: clock.unix_ns(message.planned_ns),
+            topic: 0,
+            payload: b"",
+        }
+    }
 }
 
 /// Appends the payload to `out`.
-pub(super) fn append(template: &Template, place: Place, out: &mut Vec<u8>) {
+pub(super) fn append(template: &Template, place: Place<'_>, out: &mut Vec<u8>) {
     pieces(template, place, |piece| {
         out.extend_from_slice(piece);
         true
@@ -27,7 +46,7 @@ pub(super) fn append(template: &Template, place: Place, out: &mut Vec<u8>) {
 }
 
 /// Whether `received` is that payload.
-pub(super) fn is(template: &Template, place: Place, received: &[u8]) -> bool {
+pub(super) fn is(template: &Template, place: Place<'_>, received: &[u8]) -> bool {
     let mut rest = received;
     let is_begun = pieces(template, place, |piece| match rest.strip_prefix(piece) {
         Some(left) => {
@@ -40,7 +59,7 @@ pub(super) fn is(template: &Template, place: Place, received: &[u8]) -> bool {
 }
 
 /// Gives the pieces of a payload to `take`, until it returns false; whether it never did.
-fn pieces(template: &Template, place: Place, mut take: impl FnMut(&[u8]) -> bool) -> bool {
+fn pieces(template: &Template, place: Place<'_>, mut take: impl FnMut(&[u8]) -> bool) -> bool {
     template.parts().iter().zip(0_u32..).all(|(part, lane)| {
         let number =
             || random::number(place.seed, Use::Part(lane), place.connection, place.sequence);
@@ -48,6 +67,8 @@ fn pieces(template: &Template, place: Place, mut take: impl FnMut(&[u8]) -> bool
             Part::Literal(bytes) => take(bytes),
             Part::Sequence => take(Digits::of(place.sequence).as_bytes()),
             Part::Connection => take(Digits::of(place.connection).as_bytes()),
+            Part::Topic => take(Digits::of(place.topic).as_bytes()),
+            Part::Payload => take(place.payload),
             Part::Time => take(&civil::rfc3339(place.unix_ns)),
             Part::TimeNs => {
                 let digits = Digits::of(place.unix_ns);
@@ -99,11 +120,12 @@ impl Digits {
 mod tests {
     use super::*;
 
-    fn place(connection: u64, sequence: u64) -> Place {
-        Place { seed: 42, connection, sequence, unix_ns: 1_795_269_945_123_456_789 }
+    fn place(connection: u64, sequence: u64) -> Place<'static> {
+        let unix_ns = 1_795_269_945_123_456_789;
+        Place { seed: 42, connection, sequence, unix_ns, topic: 0, payload: b"" }
     }
 
-    fn rendered(text: &str, place: Place) -> String {
+    fn rendered(text: &str, place: Place<'_>) -> String {
         let mut out = Vec::new();
         append(&Template::parse(text.as_bytes()).unwrap(), place, &mut out);
         String::from_utf8(out).unwrap()

@@ -89,9 +89,9 @@ impl Report {
             hold: config.hold().map(|hold| HoldReport::new(hold, &metrics)),
             push: matches!(config.scenario, Scenario::Listen(_))
                 .then(|| PushReport::new(&metrics, per_s(metrics.push.inside, &phases))),
-            fanout: config.fanout().map(|fanout| {
-                FanoutReport::new(config, fanout, &metrics, |events| per_s(events, &phases))
-            }),
+            fanout: config
+                .fanout()
+                .map(|fanout| FanoutReport::new(fanout, &metrics, |events| per_s(events, &phases))),
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
             network: NetworkSample::new(&metrics.network),
             deflate: DeflateReport::new(config, &metrics.deflate),
@@ -387,7 +387,7 @@ pub(super) fn rates(report: &mut Report) {
 }
 
 /// A number that tells what is in messages from anything else: FNV-1a.
-fn digest(content: &Content) -> String {
+pub(super) fn digest(content: &impl std::fmt::Debug) -> String {
     let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let hash = format!("{content:?}").bytes().fold(0xcbf2_9ce4_8422_2325, fold);
     format!("{hash:016x}")

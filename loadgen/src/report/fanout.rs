@@ -5,9 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::text::line;
-use super::{Report, units};
+use super::{Report, build, units};
 use crate::clock::nanos;
-use crate::config::{Config, Fanout, Load};
+use crate::config::{Fanout, Load};
 use crate::metrics::Metrics;
 
 /// What became of published messages and their copies.
@@ -25,6 +25,14 @@ pub struct FanoutReport {
     pub pipeline: Option<u32>,
     /// Bytes of a payload.
     pub payload_size: u64,
+    /// Tells what is put around a payload from anything else; `null` is nothing.
+    pub publish_digest: Option<String>,
+    /// Tells what subscribers say from anything else; `null` is nothing.
+    pub subscribe_digest: Option<String>,
+    /// Connections whose subscription was answered, where that was waited for.
+    pub answered: Option<u64>,
+    /// Connections whose subscription was not, when load began.
+    pub unanswered: Option<u64>,
     /// How long copies are waited for.
     pub copy_timeout_ns: u64,
     /// Messages sent. Is complete and incomplete together.
@@ -70,24 +78,19 @@ pub struct CopiesReport {
     pub stale: u64,
     /// Of another topic, or of what was never sent.
     pub unexpected: u64,
-    /// Messages of somebody else.
+    /// Messages without any copy of this run: somebody else's, or the server's own.
     pub foreign: u64,
     /// Received by publishers.
     pub overheard: u64,
 }
 
 impl FanoutReport {
-    pub(super) fn new(
-        config: &Config,
-        fanout: &Fanout,
-        metrics: &Metrics,
-        per_s: impl Fn(u64) -> f64,
-    ) -> Self {
+    pub(super) fn new(fanout: &Fanout, metrics: &Metrics, per_s: impl Fn(u64) -> f64) -> Self {
         let (sent, counts) = (&metrics.measured, &metrics.fanout);
         Self {
             publishers: fanout.publishers,
             subscribers: fanout.subscribers,
-            topics: config.topics(),
+            topics: fanout.topics,
             rate_per_s: match fanout.load {
                 Load::Open { rate } => Some(rate.per_s()),
                 _ => None,
@@ -97,6 +100,10 @@ impl FanoutReport {
                 _ => None,
             },
             payload_size: fanout.size as u64,
+            publish_digest: fanout.publish.as_ref().map(build::digest),
+            subscribe_digest: fanout.subscribe.as_ref().map(build::digest),
+            answered: fanout.subscribed.as_ref().map(|_| counts.answers),
+            unanswered: fanout.subscribed.as_ref().map(|_| counts.untold),
             copy_timeout_ns: nanos(fanout.copy_timeout),
             published: sent.sent,
             published_per_s: per_s(sent.sent),
@@ -124,6 +131,21 @@ impl FanoutReport {
     }
 }
 
+impl FanoutReport {
+    /// What is wrong, in words, beside what the copies say.
+    pub(super) fn faults(&self) -> Option<String> {
+        let unanswered = self.unanswered.filter(|&count| count > 0)?;
+        Some(format!(
+            "without an answer to --subscribe that has --subscribed when load began: {}",
+            of(unanswered, "connection")
+        ))
+    }
+}
+
+fn of(count: u64, what: &str) -> String {
+    format!("{} {what}{}", units::count(count), if count == 1 { "" } else { "s" })
+}
+
 /// The rows of published messages and their copies, if there were to be any.
 pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some(fanout) = &report.fanout else { return Ok(()) };
@@ -134,17 +156,20 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             format!("closed loop, {} under way each", pipeline.unwrap_or(0))
         }
     };
-    let of = |count: u64, what: &str| {
-        format!("{} {what}{}", units::count(count), if count == 1 { "" } else { "s" })
-    };
     let who = format!(
-        "{} to {}   {}   {pace}   {} B each",
+        "{} to {}   {}   {pace}   {} B each{}",
         of(fanout.publishers, "publisher"),
         of(fanout.subscribers, "subscriber"),
         of(fanout.topics, "topic"),
-        units::count(fanout.payload_size)
+        units::count(fanout.payload_size),
+        if fanout.publish_digest.is_some() { " in an envelope" } else { "" }
     );
     line(f, "fanout", &who)?;
+    if let (Some(answered), Some(unanswered)) = (fanout.answered, fanout.unanswered) {
+        let said =
+            format!("answered {}   not {}", units::count(answered), units::count(unanswered));
+        line(f, "subscriptions", &said)?;
+    }
     let mut parts = vec![
         format!("published {}", units::count(fanout.published)),
         format!("complete {}", units::count(fanout.complete)),

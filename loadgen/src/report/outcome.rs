@@ -3,6 +3,7 @@
 //! Anything that failed, was lost or came back wrong fails a run, unless a threshold is about it:
 //! then that says how much is too much.
 
+use super::fanout::FanoutReport;
 use super::hold::HoldReport;
 use super::{OutcomeReport, Report, SegmentReport, SpanReport, units};
 use crate::config::Segment;
@@ -107,6 +108,7 @@ impl Report {
             );
         }
         reasons.extend(self.hold.as_ref().and_then(HoldReport::faults));
+        reasons.extend(self.fanout.as_ref().and_then(FanoutReport::faults));
         if !self.imbalances.is_empty() {
             reasons.push(format!("fault of this program: {}", self.imbalances.join("; ")));
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Report, units};
 use crate::config::{Config, Network, Proxy};
-use crate::metrics::{Metric, Metrics, NetworkCounts};
+use crate::metrics::{Metric, Metrics, NetworkCounts, UrlCounts};
 use crate::net::{Route, Routes};
 
 /// What was asked for about the way to a server. Files are named, what is in them isn't kept.
@@ -36,6 +36,8 @@ pub struct NetworkReport {
 pub struct UrlReport {
     /// It.
     pub url: String,
+    /// Whether it is for publishers alone (`fanout`).
+    pub is_for_publishers: bool,
     /// What its host, or that of the proxy, resolved to.
     pub addresses: Vec<String>,
     /// How long that took, once, before the run; `null` if there was nothing to resolve.
@@ -157,8 +159,9 @@ impl TargetReport {
     pub(super) fn new(config: &Config, routes: &Routes, metrics: &Metrics) -> Self {
         let addresses =
             |route: &Route| route.addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let url = |(route, counts): (&Route, &crate::metrics::UrlCounts)| UrlReport {
+        let url = |(place, (route, counts)): (usize, (&Route, &UrlCounts))| UrlReport {
             url: route.url.clone(),
+            is_for_publishers: routes.is_for_publishers(place),
             addresses: addresses(route),
             dns_ns: route.dns_ns,
             attempted: counts.attempted,
@@ -172,7 +175,7 @@ impl TargetReport {
             is_embedded: config.is_embedded(),
             addresses: first.map(addresses).unwrap_or_default(),
             dns_ns: first.and_then(|route| route.dns_ns),
-            urls: routes.all().iter().zip(&metrics.urls).map(url).collect(),
+            urls: routes.all().iter().zip(&metrics.urls).enumerate().map(url).collect(),
             tls: metrics
                 .tls
                 .iter()
@@ -203,8 +206,9 @@ pub(super) fn write(
     if target.urls.len() > 1 {
         for url in &target.urls {
             let said = format!(
-                "{}   {} / {} open   completed {}   messages {}",
+                "{}{}   {} / {} open   completed {}   messages {}",
                 url.url,
+                if url.is_for_publishers { " (publishers)" } else { "" },
                 units::count(url.established),
                 units::count(url.attempted),
                 units::count(url.completed),

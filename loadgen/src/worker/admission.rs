@@ -1,7 +1,7 @@
 //! An opening handshake's outcome to a session, or to a counter: how connections come into a shard.
 
 use tokio::sync::OwnedSemaphorePermit;
-use wscodec::{Connection, Message, Role};
+use wscodec::{Connection, Role};
 
 use super::connect::{Established, Refusal};
 use super::outstanding::Outstanding;
@@ -121,20 +121,5 @@ impl Shard {
         }
         self.wake_main();
         key
-    }
-
-    /// Says what a connection is to say once it is open; its task writes it.
-    fn greet(&mut self, key: usize) {
-        let Some(greeting) = &self.greeting else { return };
-        let session = &mut self.sessions[key];
-        if self.desk.as_ref().is_some_and(|desk| session.index < desk.fan.publishers) {
-            return; // those who publish don't subscribe
-        }
-        let topic = self.routes.place(session.index).to_string();
-        let greeting = greeting.replace("{topic}", &topic);
-        let before = session.unsent.len();
-        // Refused only if the server has closed already, which its task sees.
-        session.codec.send(Message::Text(&greeting), &mut session.unsent).ok();
-        self.backlog_len += session.unsent.len() - before;
     }
 }

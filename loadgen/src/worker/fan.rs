@@ -23,6 +23,12 @@ use crate::config::Fanout;
 const ROWS: u64 = 8_192;
 const ROWS_MIN: u64 = 64;
 
+/// The number that messages of a run are known by, among those that a server may have kept of
+/// others: of ten digits.
+pub(crate) const fn run_number(begin_unix_ns: u64, seed: u64) -> u64 {
+    (begin_unix_ns ^ seed) % 10_000_000_000
+}
+
 /// All subscribers of a worker have a message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Whole {
@@ -75,7 +81,8 @@ fn zeros(len: u64) -> Box<[AtomicU64]> {
 impl Fan {
     /// Nothing sent yet.
     #[must_use]
-    pub fn new(fanout: &Fanout, topics: u64, workers: u64) -> Self {
+    pub fn new(fanout: &Fanout, workers: u64) -> Self {
+        let topics = fanout.topics;
         let rows_each = (ROWS / fanout.publishers).max(ROWS_MIN).next_power_of_two();
         let (bells, ringing): (Vec<_>, Vec<_>) = (0..workers).map(|_| unbounded_channel()).unzip();
         Self {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use memchr::memmem;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::fan::{Fan, Whole};
@@ -14,11 +15,13 @@ use super::settings::Settings;
 use super::shard::Shard;
 use super::times::Times;
 use super::{GRACE_NS, Worker};
-use crate::clock::Clock;
+use crate::clock::{Clock, nanos};
+use crate::config::Fanout;
 use crate::metrics::live::Live;
 use crate::metrics::{Failure, Metric, Metrics, Phase};
 use crate::payload::Payload;
 use crate::report::escape;
+use crate::stamp::Post;
 
 /// How often messages are looked for that have waited for their copies long enough.
 const SWEEP: Duration = Duration::from_millis(20);
@@ -36,6 +39,42 @@ pub(crate) struct Desk {
     streams: Vec<Sequences>,
     /// Messages under way, by the place of their publisher among the worker's.
     underway: Vec<Publisher>,
+    answers: Answers,
+}
+
+/// The answers to what connections have said once they were open.
+#[derive(Debug, Default)]
+struct Answers {
+    /// What stands in one, if any is waited for.
+    sign: Option<Box<str>>,
+    /// Whether a connection waits for one, by its place among the worker's.
+    is_due: Vec<bool>,
+    due: u64,
+}
+
+impl Answers {
+    /// Whether a message is one that a connection waits for.
+    fn take(&mut self, place: usize, payload: &[u8]) -> bool {
+        let Some(sign) = &self.sign else { return false };
+        let Some(is_due) = self.is_due.get_mut(place).filter(|is_due| **is_due) else {
+            return false;
+        };
+        if memmem::find(payload, sign.as_bytes()).is_none() {
+            return false;
+        }
+        *is_due = false;
+        self.due -= 1;
+        true
+    }
+
+    /// A connection waits for none any more.
+    fn forget(&mut self, place: usize) {
+        if let Some(is_due) = self.is_due.get_mut(place)
+            && std::mem::take(is_due)
+        {
+            self.due -= 1;
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -67,11 +106,13 @@ pub(crate) struct CopyJudge<'w> {
 }
 
 impl Desk {
-    pub(crate) fn new(fan: Arc<Fan>, copy_timeout_ns: u64, worker: u64, slots: usize) -> Self {
+    pub(crate) fn new(fan: Arc<Fan>, fanout: &Fanout, worker: u64, slots: usize) -> Self {
         let publishers = fan.publishers.saturating_sub(worker).div_ceil(fan.workers());
         let streams = slots.saturating_mul(usize::try_from(fan.publishers_each()).unwrap_or(0));
+        let sign = fanout.subscribed.as_deref().map(Into::into);
         Self {
-            copy_timeout_ns,
+            copy_timeout_ns: nanos(fanout.copy_timeout),
+            answers: Answers { sign, is_due: Vec::new(), due: 0 },
             streams: vec![Sequences::new(0); streams],
             underway: (0..publishers).map(|_| Publisher::default()).collect(),
             fan,
@@ -83,13 +124,28 @@ impl Desk {
         !self.underway.is_empty()
     }
 
+    /// A connection has said what is answered, if that is to be waited for.
+    pub(crate) fn await_answer(&mut self, place: usize) {
+        let Answers { sign: Some(_), is_due, due } = &mut self.answers else { return };
+        if is_due.len() <= place {
+            is_due.resize(place + 1, false);
+        }
+        is_due[place] = true;
+        *due += 1;
+    }
+
+    /// Connections that wait for an answer.
+    pub(crate) const fn unanswered(&self) -> u64 {
+        self.answers.due
+    }
+
     fn stream(&mut self, place: usize, publisher: u64) -> Option<&mut Sequences> {
         let each = usize::try_from(self.fan.publishers_each()).ok()?;
         let number = usize::try_from(publisher / self.fan.topics).ok()?;
         self.streams.get_mut(place.checked_mul(each)? + number)
     }
 
-    /// Counts a message that a connection has received.
+    /// Counts a message that a connection has received: the copies in it, or that there are none.
     pub(crate) fn message(
         &mut self,
         judge: &mut CopyJudge<'_>,
@@ -97,12 +153,28 @@ impl Desk {
         payload: &[u8],
         now_ns: u64,
     ) {
+        let own = judge.payload;
+        let mut posts = own.posts_in(payload).peekable();
+        if posts.peek().is_none() {
+            let is_answer = self.answers.take(judge.settings.place(index), payload);
+            let counts = &mut judge.metrics.fanout;
+            *(if is_answer { &mut counts.answers } else { &mut counts.foreign }) += 1;
+        }
+        for (post, is_whole) in posts {
+            self.copy(judge, (index, payload), (post, is_whole), now_ns);
+        }
+    }
+
+    /// Counts a copy in a message that a connection has received.
+    fn copy(
+        &mut self,
+        judge: &mut CopyJudge<'_>,
+        (index, payload): (u64, &[u8]),
+        (post, is_whole): (Post, bool),
+        now_ns: u64,
+    ) {
         let fan = Arc::clone(&self.fan);
         let counts = &mut judge.metrics.fanout;
-        let Some((post, is_whole)) = judge.payload.post_of(payload) else {
-            counts.foreign += 1;
-            return;
-        };
         let topic = index % fan.topics;
         let is_of_topic = post.topic == topic
             && post.publisher < fan.publishers
@@ -188,6 +260,7 @@ impl Shard {
         let Self { desk: Some(desk), settings, metrics, .. } = self else { return };
         let (worker, place) = (settings.worker, settings.place(index));
         let fan = Arc::clone(&desk.fan);
+        desk.answers.forget(place);
         if index < fan.publishers {
             while let Some((sequence, _)) = outstanding.expected() {
                 self.conclude(Whole { publisher: index, sequence });
@@ -300,7 +373,7 @@ impl Shard {
     /// Concludes what has waited for its copies long enough.
     fn sweep_fan(&mut self) {
         let Some(desk) = &self.desk else { return };
-        if desk.fan.is_over() {
+        if desk.fan.is_over() || desk.answers.sign.is_some() {
             self.wake_main();
         }
         let (timeout_ns, now_ns) = (desk.copy_timeout_ns, self.clock.now_ns());

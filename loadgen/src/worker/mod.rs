@@ -19,6 +19,7 @@ mod echo;
 mod fan;
 mod fanout;
 mod frames;
+mod greet;
 mod hold;
 mod listen;
 mod outstanding;
@@ -59,6 +60,7 @@ pub use fan::Fan;
 pub(crate) use pace::{BACKLOG_MAX, UNANSWERED_MAX};
 
 use fanout::Desk;
+use greet::Greeting;
 use reconnect::Returning;
 use session::End;
 use settings::Settings;
@@ -202,7 +204,8 @@ impl Worker {
                 Scenario::Echo(echo) => Payload::new(echo, config.seed, brief.clock),
                 Scenario::Hold(_) => Payload::of_pings(brief.clock),
                 Scenario::Fanout(fanout) => {
-                    Payload::of_posts(fanout.size, config.topics(), config.seed, brief.clock)
+                    let run = fan::run_number(brief.clock.unix_ns(0), config.seed);
+                    Payload::of_posts(fanout, run, config.seed, brief.clock)
                 }
                 Scenario::OpenClose { .. } | Scenario::Listen(_) => {
                     Payload::new(&none, config.seed, brief.clock)
@@ -213,11 +216,11 @@ impl Worker {
                 Mask::Zero => None,
             },
             live,
-            greeting: config.greeting().map(Into::into),
+            greeting: Greeting::new(config),
             returning: config.reconnect.map(|pauses| Returning::new(pauses, config.seed)),
             desk: brief.fan.as_ref().zip(config.fanout()).map(|(fan, fanout)| {
                 let slots = usize::try_from(plan.slots(number)).unwrap_or(0);
-                Desk::new(Arc::clone(fan), nanos(fanout.copy_timeout), number, slots)
+                Desk::new(Arc::clone(fan), fanout, number, slots)
             }),
             sends: plan.sends(number),
             slots: usize::try_from(plan.slots(number)).unwrap_or(0),
@@ -245,6 +248,7 @@ impl Worker {
         ));
         if self.plan.script() != Script::OpenClose {
             self.wait(|_| u64::MAX, Shard::is_settled).await;
+            self.wait_for_answers().await;
             let open = {
                 let shard = self.shard.borrow();
                 (shard.sessions.len() + shard.away()) as u64

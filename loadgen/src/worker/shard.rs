@@ -26,6 +26,7 @@ use super::Command;
 use super::deflate::Deflating;
 use super::echo::{Judge, Received, Together};
 use super::fanout::{CopyJudge, Desk};
+use super::greet::Greeting;
 use super::listen::{Feed, Listener};
 use super::reconnect::Returning;
 use super::session::{End, Session};
@@ -75,7 +76,7 @@ pub(crate) struct Shard {
     /// What is known of lost connections, where they are opened again.
     pub(crate) returning: Option<Returning>,
     /// What a connection says once it is open.
-    pub(super) greeting: Option<Box<str>>,
+    pub(crate) greeting: Option<Greeting>,
     /// Buffers without content, for the next that writes.
     pub(crate) spare: Vec<Vec<u8>>,
     /// Sessions with something new to write.
@@ -117,7 +118,7 @@ pub(crate) struct Parts {
     pub(crate) payload: Payload,
     pub(crate) keys: Option<ChaChaKeys>,
     pub(crate) live: Arc<Live>,
-    pub(crate) greeting: Option<Box<str>>,
+    pub(crate) greeting: Option<Greeting>,
     pub(crate) desk: Option<Desk>,
     pub(crate) returning: Option<Returning>,
     pub(crate) sends: Option<Sends>,

@@ -149,8 +149,16 @@ fn add_target(whole: &mut TargetReport, part: &TargetReport) {
     whole.dns_ns = whole.dns_ns.max(*dns_ns);
     // The same URLs in the same order, which has been seen to.
     for (whole, part) in whole.urls.iter_mut().zip(urls) {
-        let UrlReport { url: _, addresses, dns_ns, attempted, established, completed, messages } =
-            part;
+        let UrlReport {
+            url: _,
+            is_for_publishers: _,
+            addresses,
+            dns_ns,
+            attempted,
+            established,
+            completed,
+            messages,
+        } = part;
         add_addresses(&mut whole.addresses, addresses);
         whole.dns_ns = whole.dns_ns.max(*dns_ns);
         add_count(&mut whole.attempted, *attempted);

@@ -1,0 +1,379 @@
+//! The arguments of `fanout` to who publishes what, who subscribes to it, and where.
+
+use std::time::Duration;
+
+use super::template::Purpose;
+use super::{
+    CONNECTIONS_MAX, Config, DURATION_MAX, Load, PAYLOAD_SIZE_MAX, PIPELINE_MAX, Scenario,
+    TIMEOUT_MAX, Template, bounded, within,
+};
+use crate::cli::FanoutArgs;
+use crate::stamp;
+
+/// Most pairs of a subscriber and a publisher of its topic: each takes 24 bytes.
+const PAIRS_MAX: u64 = 1 << 24;
+const SIZE_DEFAULT: u64 = 64;
+/// How long servers have to take subscriptions in, if nothing says when they have.
+const SETTLE_SUBSCRIBED: Duration = Duration::from_millis(500);
+
+/// What publishers and subscribers do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fanout {
+    /// At least one for each topic, as of subscribers.
+    pub publishers: u64,
+    /// Connections that listen.
+    pub subscribers: u64,
+    /// Connection `i` is of topic `i % topics`.
+    pub topics: u64,
+    /// The last so many of the targets are for publishers alone; if there are none, they go where
+    /// subscribers do.
+    pub publish_targets: usize,
+    /// When messages are published.
+    pub load: Load,
+    /// How many in all; `None` is no limit.
+    pub messages: Option<u64>,
+    /// Bytes of a payload.
+    pub size: usize,
+    /// What is put around a payload.
+    pub publish: Option<Template>,
+    /// How long the copies of a message are waited for.
+    pub copy_timeout: Duration,
+    /// A text message that each subscriber sends once it is open.
+    pub subscribe: Option<Template>,
+    /// Whether publishers send it, too.
+    pub is_publisher_subscribed: bool,
+    /// What stands in the answer to that, which is waited for.
+    pub subscribed: Option<String>,
+    /// From the last connection's opening to the first message.
+    pub settle: Duration,
+}
+
+/// Reads what a connection says once it is open.
+pub(super) fn subscription(text: Option<&str>) -> Result<Option<Template>, String> {
+    let parse = |text: &str| Template::parse_for(text.as_bytes(), Purpose::Subscription);
+    let template = text.map(parse).transpose().map_err(|why| format!("--subscribe: {why}"))?;
+    check_size("--subscribe", template.as_ref(), 0)?;
+    Ok(template)
+}
+
+fn publication(text: Option<&str>, size: u64) -> Result<Option<Template>, String> {
+    let parse = |text: &str| Template::parse_for(text.as_bytes(), Purpose::Publication);
+    let template = text.map(parse).transpose().map_err(|why| format!("--publish: {why}"))?;
+    check_size("--publish", template.as_ref(), size)?;
+    Ok(template)
+}
+
+fn check_size(flag: &str, template: Option<&Template>, payload: u64) -> Result<(), String> {
+    let size = template.map_or(0, |template| template.size_most() as u64).saturating_add(payload);
+    if size > PAYLOAD_SIZE_MAX {
+        return Err(format!(
+            "{flag} makes a message of up to {size} bytes; a message has at most {PAYLOAD_SIZE_MAX}"
+        ));
+    }
+    Ok(())
+}
+
+/// Where each topic is subscribed to, where it is published, and how many there are.
+struct Places {
+    urls: Vec<String>,
+    publish_urls: Vec<String>,
+    topics: u64,
+}
+
+impl Places {
+    fn new(args: &FanoutArgs, fanout: &Fanout) -> Result<Self, String> {
+        let (urls, publish_urls) = (args.load.urls.clone(), args.publish_urls.clone());
+        let is_told =
+            |template: &Option<Template>| template.as_ref().is_some_and(Template::has_topic);
+        let (by_subscribe, by_publish) = (is_told(&fanout.subscribe), is_told(&fanout.publish));
+        let is_apart = !publish_urls.is_empty();
+        if is_apart && urls.is_empty() {
+            return Err("--publish-url needs the URL of the subscribers, too".into());
+        }
+        let places = match args.topics {
+            None => Self { topics: urls.len().max(1) as u64, urls, publish_urls },
+            Some(topics) => {
+                let topics = within("--topics", topics, 1, CONNECTIONS_MAX)?;
+                let by_both = by_subscribe && by_publish;
+                let is_of_subscribers = if is_apart { by_subscribe } else { by_both };
+                let urls = topic_urls(&urls, topics, is_of_subscribers)?;
+                let publish_urls = match &publish_urls[..] {
+                    [_] => topic_urls(&publish_urls, topics, by_publish)?,
+                    _ => publish_urls,
+                };
+                Self { urls, publish_urls, topics }
+            }
+        };
+        let Self { urls, publish_urls, topics } = &places;
+        let is_odd = |urls: &[String]| urls.len() as u64 != *topics && urls.len() > 1;
+        if is_odd(publish_urls) {
+            return Err(format!(
+                "{} of --publish-url for {topics} topics; use one, or one for each",
+                publish_urls.len()
+            ));
+        }
+        let (pub_at, flag) = if is_apart { (publish_urls, "--publish-url") } else { (urls, "URL") };
+        if *topics > 1 && pub_at.len() == 1 && !by_publish {
+            return Err(format!(
+                "nothing says which of {topics} topics a message is for; put {{topic}} into \
+                 --publish or into {flag}"
+            ));
+        }
+        if *topics > 1 && urls.len() == 1 && !by_subscribe {
+            return Err(format!(
+                "nothing says to which of {topics} topics a connection subscribes; put {{topic}} \
+                 into --subscribe or into URL"
+            ));
+        }
+        Ok(places)
+    }
+}
+
+/// The URLs of so many topics; one for all if the topic is told in a message.
+fn topic_urls(urls: &[String], topics: u64, is_told: bool) -> Result<Vec<String>, String> {
+    let url = match urls {
+        [url] => url,
+        [] if topics == 1 => return Ok(Vec::new()),
+        _ => {
+            return Err(format!(
+                "--topics {topics} needs one URL; without --topics, each of several is a topic"
+            ));
+        }
+    };
+    if url.contains("{topic}") {
+        return Ok((0..topics).map(|topic| url.replace("{topic}", &topic.to_string())).collect());
+    }
+    if is_told || topics == 1 {
+        return Ok(vec![url.clone()]);
+    }
+    if url.contains(['?', '#']) {
+        return Err(format!(
+            "--topics needs a place for the topic in {url:?}; put {{topic}} there"
+        ));
+    }
+    let base = url.trim_end_matches('/');
+    Ok((0..topics).map(|topic| format!("{base}/{topic}")).collect())
+}
+
+impl Config {
+    /// The configuration of `loadgen fanout`.
+    ///
+    /// # Errors
+    /// One line: what is wrong, and what to do.
+    pub fn of_fanout(mut args: FanoutArgs) -> Result<Self, String> {
+        if args.reconnect.is_some() {
+            return Err("--reconnect can't be in a fanout: which copies were due to a subscriber \
+                        that was away isn't known; use it with run, hold or listen"
+                .into());
+        }
+        if args.load.shard.segment.is_some() {
+            return Err("--segment can't split a fanout: subscribers are waited for by the \
+                        publishers of the same process"
+                .into());
+        }
+        let mut fanout = Fanout::new(&args)?;
+        let places = Places::new(&args, &fanout)?;
+        fanout.topics = places.topics;
+        fanout.publish_targets = places.publish_urls.len();
+        fanout.check_numbers()?;
+        args.load.urls = [places.urls, places.publish_urls].concat();
+        args.load.connections = fanout.publishers + fanout.subscribers;
+        let copy_timeout = fanout.copy_timeout;
+        let mut config = Self::of_load(Scenario::Fanout(fanout), args.load)?;
+        // And a sweep, which may come a little later.
+        config.drain_timeout = copy_timeout + Duration::from_millis(500);
+        Ok(config)
+    }
+
+    /// What publishers and subscribers do, if they are what was asked for.
+    #[must_use]
+    pub const fn fanout(&self) -> Option<&Fanout> {
+        match &self.scenario {
+            Scenario::Fanout(fanout) => Some(fanout),
+            _ => None,
+        }
+    }
+}
+
+impl Fanout {
+    /// What the arguments ask for; where, is left open.
+    fn new(args: &FanoutArgs) -> Result<Self, String> {
+        let load = match (args.rate, args.pipeline) {
+            (Some(rate), _) => Load::Open { rate },
+            (None, pipeline) => {
+                let pipeline = within("-p", pipeline.unwrap_or(1), 1, PIPELINE_MAX.min(64))?;
+                Load::Closed { pipeline: u32::try_from(pipeline).unwrap_or(u32::MAX) }
+            }
+        };
+        let size = args.size.unwrap_or(SIZE_DEFAULT);
+        let size = within("-s", size, stamp::Post::LEN as u64, PAYLOAD_SIZE_MAX)?;
+        let messages =
+            args.messages.map(|messages| within("-n", messages, 1, u64::MAX)).transpose()?;
+        let least = Duration::from_millis(1);
+        if args.subscribed.as_ref().is_some_and(String::is_empty) {
+            return Err("--subscribed is empty, and would be found in anything".into());
+        }
+        let settle = match (&args.subscribe, &args.subscribed) {
+            (Some(_), None) => SETTLE_SUBSCRIBED,
+            _ => Duration::ZERO,
+        };
+        Ok(Self {
+            publishers: within("--publishers", args.publishers, 1, CONNECTIONS_MAX)?,
+            subscribers: within("--subscribers", args.load.connections, 1, CONNECTIONS_MAX)?,
+            topics: 1,
+            publish_targets: 0,
+            load,
+            messages,
+            size: usize::try_from(size).unwrap_or(usize::MAX),
+            publish: publication(args.publish.as_deref(), size)?,
+            copy_timeout: bounded("--copy-timeout", args.copy_timeout, least, TIMEOUT_MAX)?,
+            subscribe: subscription(args.subscribe.as_deref())?,
+            is_publisher_subscribed: args.publishers_subscribe,
+            subscribed: args.subscribed.clone(),
+            settle: bounded(
+                "--settle",
+                args.settle.unwrap_or(settle),
+                Duration::ZERO,
+                DURATION_MAX,
+            )?,
+        })
+    }
+
+    fn check_numbers(&self) -> Result<(), String> {
+        let Self { publishers, subscribers, topics, .. } = *self;
+        if topics > publishers || topics > subscribers {
+            return Err(format!(
+                "{topics} topics need as many publishers and subscribers at least; \
+                 there are {publishers} and {subscribers}"
+            ));
+        }
+        let pairs = subscribers.saturating_mul(publishers.div_ceil(topics));
+        if pairs > PAIRS_MAX {
+            return Err(format!(
+                "{subscribers} subscribers of {publishers} publishers are {pairs} pairs to keep \
+                 in mind; use at most {PAIRS_MAX}"
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Fanout {
+    /// One for tests: payloads of `size` bytes on so many topics.
+    pub(crate) fn sample(size: usize, topics: u64) -> Self {
+        Self {
+            publishers: topics,
+            subscribers: topics,
+            topics,
+            publish_targets: 0,
+            load: Load::Closed { pipeline: 1 },
+            messages: None,
+            size,
+            publish: None,
+            copy_timeout: Duration::from_secs(1),
+            subscribe: None,
+            is_publisher_subscribed: false,
+            subscribed: None,
+            settle: Duration::ZERO,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Command, Parsed, parse};
+
+    const SUBSCRIBE: &str = r#"--subscribe={"op":"subscribe","topic":"t{topic}"}"#;
+    const PUBLISH: &str = r#"--publish={"topic":"t{topic}","data":"{payload}"}"#;
+
+    fn config(words: &[&str]) -> Result<Config, String> {
+        let words = ["loadgen", "fanout"].iter().chain(words).map(Into::into);
+        let Parsed::Command(command) = parse(words) else { panic!() };
+        let Command::Fanout(args) = *command else { panic!() };
+        Config::of_fanout(args)
+    }
+
+    fn places(words: &[&str]) -> (Vec<String>, usize, u64) {
+        let config = config(&[&["-c", "9", "--publishers", "9"], words].concat()).unwrap();
+        let urls = config.targets.iter().map(ToString::to_string).collect();
+        let fanout = config.fanout().unwrap();
+        (urls, fanout.publish_targets, fanout.topics)
+    }
+
+    #[test]
+    fn a_topic_is_told_by_url_or_by_message() {
+        let to_strings = |urls: &[&str]| urls.iter().map(ToString::to_string).collect::<Vec<_>>();
+        for (words, urls, publish, topics) in [
+            (&["ws://h/"][..], &["ws://h/"][..], 0, 1),
+            (&["ws://h/a", "ws://h/b"], &["ws://h/a", "ws://h/b"], 0, 2),
+            (&["ws://h/r", "--topics", "2"], &["ws://h/r/0", "ws://h/r/1"], 0, 2),
+            (&["ws://h/?t={topic}", "--topics", "2"], &["ws://h/?t=0", "ws://h/?t=1"], 0, 2),
+            (&["ws://h/{topic}", "--topics", "1"], &["ws://h/0"], 0, 1),
+            (&["ws://h/", "--topics", "3", SUBSCRIBE, PUBLISH], &["ws://h/"], 0, 3),
+            (&["ws://h/", "--publish-url", "ws://p/"], &["ws://h/", "ws://p/"], 1, 1),
+            (
+                &["ws://h/", "--publish-url", "ws://p/", "--topics", "2", SUBSCRIBE],
+                &["ws://h/", "ws://p/0", "ws://p/1"],
+                2,
+                2,
+            ),
+            (
+                &["ws://h/{topic}", "--publish-url", "ws://p/", "--topics", "2", PUBLISH],
+                &["ws://h/0", "ws://h/1", "ws://p/"],
+                1,
+                2,
+            ),
+            (
+                &["ws://a/", "ws://b/", "--publish-url", "ws://p/", "--publish-url", "ws://q/"],
+                &["ws://a/", "ws://b/", "ws://p/", "ws://q/"],
+                2,
+                2,
+            ),
+        ] {
+            assert_eq!(places(words), (to_strings(urls), publish, topics), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said_in_one_line() {
+        for (words, why) in [
+            (&["--publish-url", "ws://p/"][..], "needs the URL of the subscribers"),
+            (&["ws://h/", "--publish", "x"], "--publish: it has no place for what is published"),
+            (&["ws://h/", "--publish", "{payload} {foo}"], "--publish: unknown placeholder {foo}"),
+            (&["ws://h/", "--subscribe", "{foo}"], "--subscribe: unknown placeholder {foo}"),
+            (&["ws://h/", "--subscribe", "{rand:67108865}"], "bad placeholder"),
+            (&["ws://h/", "--publish", "{payload}{rand:67108864}"], "up to 67108928 bytes"),
+            (&["ws://h/", "--subscribe", "x", "--subscribed", ""], "--subscribed is empty"),
+            (
+                &["ws://h/", "ws://i/", "--publish-url", "ws://p/"],
+                "nothing says which of 2 topics a message is for; put {topic} into --publish or \
+                 into --publish-url",
+            ),
+            (
+                &[
+                    "ws://h/",
+                    "ws://i/",
+                    "ws://j/",
+                    "--publish-url",
+                    "ws://p/",
+                    "--publish-url",
+                    "ws://q/",
+                ],
+                "2 of --publish-url for 3 topics",
+            ),
+        ] {
+            let said = config(&[&["-c", "9", "--publishers", "9"], words].concat()).unwrap_err();
+            assert!(said.contains(why), "{words:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_pause_is_for_those_who_are_not_told() {
+        let settle = |words: &[&str]| config(words).unwrap().fanout().unwrap().settle;
+        assert_eq!(settle(&["ws://h/"]), Duration::ZERO);
+        assert_eq!(settle(&["ws://h/", "--subscribe", "x"]), SETTLE_SUBSCRIBED);
+        assert_eq!(settle(&["ws://h/", "--subscribe", "x", "--subscribed", "ok"]), Duration::ZERO);
+    }
+}

@@ -1,0 +1,32 @@
+//! What a connection says once it is open: a template and the connection to text.
+
+use super::rendered::{self, Place};
+use crate::config::Template;
+
+/// What connection `connection`, which is of a topic, says at a time in nanoseconds since 1970.
+pub(crate) fn greeting(
+    template: &Template,
+    seed: u64,
+    connection: u64,
+    topic: u64,
+    unix_ns: u64,
+) -> Vec<u8> {
+    let place = Place { seed, connection, sequence: 0, unix_ns, topic, payload: b"" };
+    let mut text = Vec::new();
+    rendered::append(template, place, &mut text);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Purpose;
+
+    #[test]
+    fn each_connection_names_its_topic() {
+        let text = br#"{"op":"subscribe","topic":"t{topic}","id":{conn}}"#;
+        let template = Template::parse_for(text, Purpose::Subscription).unwrap();
+        let said = String::from_utf8(greeting(&template, 1, 12, 2, 0)).unwrap();
+        assert_eq!(said, r#"{"op":"subscribe","topic":"t2","id":12}"#);
+    }
+}

@@ -1,0 +1,77 @@
+//! An open connection to what it says before load begins, and to the answer to that.
+
+use wscodec::Message;
+
+use super::Worker;
+use super::shard::Shard;
+use crate::config::{Config, Template};
+use crate::payload;
+
+/// What connections say once they are open.
+#[derive(Clone, Debug)]
+pub(crate) struct Greeting {
+    template: Template,
+    seed: u64,
+    /// Connection `i` is of topic `i % topics`.
+    topics: u64,
+    /// So many of the first connections say nothing.
+    silent: u64,
+}
+
+impl Greeting {
+    /// What a configuration asks for.
+    pub(crate) fn new(config: &Config) -> Option<Self> {
+        let urls = config.targets.len().max(1) as u64;
+        let fanout = config.fanout();
+        let speaks = |publishers, is_speaking| if is_speaking { 0 } else { publishers };
+        Some(Self {
+            template: config.greeting()?.clone(),
+            seed: config.seed,
+            topics: fanout.map_or(urls, |fanout| fanout.topics),
+            silent: fanout
+                .map_or(0, |fanout| speaks(fanout.publishers, fanout.is_publisher_subscribed)),
+        })
+    }
+
+    /// Whether a connection says anything.
+    pub(crate) const fn is_of(&self, index: u64) -> bool {
+        index >= self.silent
+    }
+}
+
+impl Shard {
+    /// Says what a connection is to say once it is open; its task writes it.
+    pub(crate) fn greet(&mut self, key: usize) {
+        let Some(greeting) = &self.greeting else { return };
+        let session = &mut self.sessions[key];
+        let index = session.index;
+        if !greeting.is_of(index) {
+            return;
+        }
+        let unix_ns = self.clock.unix_ns(self.clock.now_ns());
+        let topic = index % greeting.topics;
+        let said = payload::greeting(&greeting.template, greeting.seed, index, topic, unix_ns);
+        let Ok(said) = str::from_utf8(&said) else { return }; // it came as text
+        let before = session.unsent.len();
+        // Refused only if the server has closed already, which its task sees.
+        session.codec.send(Message::Text(said), &mut session.unsent).ok();
+        self.backlog_len += session.unsent.len() - before;
+        if let Some(desk) = &mut self.desk {
+            desk.await_answer(self.settings.place(index));
+        }
+    }
+}
+
+impl Worker {
+    /// Waits until every subscriber has been told that it is one, if that is to be waited for, and
+    /// for as long as a connection may take to open; counts those who haven't.
+    pub(super) async fn wait_for_answers(&mut self) {
+        let bound_ns = self.shard.borrow().settings.connect_timeout_ns;
+        let deadline_ns = self.clock.now_ns().saturating_add(bound_ns);
+        let is_told = |shard: &Shard| shard.desk.as_ref().is_none_or(|desk| desk.unanswered() == 0);
+        self.wait(|_| deadline_ns, is_told).await;
+        let mut shard = self.shard.borrow_mut();
+        let unanswered = shard.desk.as_ref().map_or(0, super::fanout::Desk::unanswered);
+        shard.metrics.fanout.untold += unanswered;
+    }
+}
