@@ -70,7 +70,7 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
     let clock = config.start_at.map_or_else(Clock::start, Clock::started_at);
     let (commander, commands) = watch::channel(Command::Ramp);
     let (settled, mut settlements) = mpsc::unbounded_channel();
-    let fan = config.fanout().map(|fanout| Arc::new(Fan::new(fanout, config.threads.get() as u64)));
+    let fan = config.fanout().map(|fanout| Arc::new(Fan::new(config, fanout)));
     let mut lives = Vec::new();
     let mut threads = Vec::new();
     for number in 0..config.threads.get() as u64 {

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::template::Purpose;
 use super::{
-    CONNECTIONS_MAX, Config, DURATION_MAX, Load, PAYLOAD_SIZE_MAX, PIPELINE_MAX, Scenario,
+    CONNECTIONS_MAX, Config, DURATION_MAX, Load, PAYLOAD_SIZE_MAX, PIPELINE_MAX, Scenario, Segment,
     TIMEOUT_MAX, Template, bounded, within,
 };
-use crate::cli::FanoutArgs;
+use crate::cli::{FanoutArgs, LoadArgs};
+use crate::clock::nanos;
 use crate::stamp;
 
 /// Most pairs of a subscriber and a publisher of its topic: each takes 24 bytes.
@@ -166,16 +167,15 @@ impl Config {
                         that was away isn't known; use it with run, hold or listen"
                 .into());
         }
-        if args.load.shard.segment.is_some() {
-            return Err("--segment can't split a fanout: subscribers are waited for by the \
-                        publishers of the same process"
-                .into());
-        }
         let mut fanout = Fanout::new(&args)?;
         let places = Places::new(&args, &fanout)?;
         fanout.topics = places.topics;
         fanout.publish_targets = places.publish_urls.len();
-        fanout.check_numbers()?;
+        let part = args.load.shard.segment.unwrap_or(Segment::WHOLE);
+        fanout.check_numbers(part)?;
+        if args.load.shard.segment.is_some() {
+            args.load.duration = fanout.check_segment(part, &args.load)?;
+        }
         args.load.urls = [places.urls, places.publish_urls].concat();
         args.load.connections = fanout.publishers + fanout.subscribers;
         let copy_timeout = fanout.copy_timeout;
@@ -239,7 +239,47 @@ impl Fanout {
         })
     }
 
-    fn check_numbers(&self) -> Result<(), String> {
+    /// Most messages of one publisher, as far as that is known before.
+    #[must_use]
+    pub fn messages_each_max(&self, duration: Duration) -> u64 {
+        let due = match self.load {
+            Load::Open { rate } => rate.due_before(nanos(duration)),
+            Load::Closed { .. } | Load::Every { .. } => u64::MAX,
+        };
+        due.min(self.messages.unwrap_or(u64::MAX)).div_ceil(self.publishers)
+    }
+
+    /// Refuses what segments can't do together; returns how long they take, which each has to know
+    /// by itself.
+    fn check_segment(&self, part: Segment, args: &LoadArgs) -> Result<Option<Duration>, String> {
+        let Load::Open { rate } = self.load else {
+            return Err("--segment of a fanout needs -R: a publisher doesn't hear of the copies \
+                        that other processes get, so it can't wait for them"
+                .into());
+        };
+        if args.shard.start_at.is_none() || args.shard.ramp.is_none() {
+            return Err("--segment of a fanout needs --start-at TIME and --ramp T, the same for \
+                        all: everybody has to be open before anybody publishes"
+                .into());
+        }
+        if self.subscribers < part.of() {
+            return Err(format!(
+                "{} subscribers are too few for {} segments; use at least as many",
+                self.subscribers,
+                part.of()
+            ));
+        }
+        Ok(match self.messages {
+            None => args.duration,
+            // The last is due before that.
+            Some(messages) => {
+                let all = Duration::from_nanos(rate.due_ns(messages).max(1_000_000));
+                Some(args.duration.map_or(all, |duration| duration.min(all)))
+            }
+        })
+    }
+
+    fn check_numbers(&self, part: Segment) -> Result<(), String> {
         let Self { publishers, subscribers, topics, .. } = *self;
         if topics > publishers || topics > subscribers {
             return Err(format!(
@@ -247,7 +287,7 @@ impl Fanout {
                  there are {publishers} and {subscribers}"
             ));
         }
-        let pairs = subscribers.saturating_mul(publishers.div_ceil(topics));
+        let pairs = subscribers.div_ceil(part.of()).saturating_mul(publishers.div_ceil(topics));
         if pairs > PAIRS_MAX {
             return Err(format!(
                 "{subscribers} subscribers of {publishers} publishers are {pairs} pairs to keep \
@@ -346,6 +386,27 @@ mod tests {
             (&["ws://h/", "--subscribe", "{rand:67108865}"], "bad placeholder"),
             (&["ws://h/", "--publish", "{payload}{rand:67108864}"], "up to 67108928 bytes"),
             (&["ws://h/", "--subscribe", "x", "--subscribed", ""], "--subscribed is empty"),
+            (&["ws://h/", "--segment", "1/2", "--seed", "1"], "needs -R"),
+            (
+                &["ws://h/", "--segment", "1/2", "--seed", "1", "-R", "5", "--ramp", "1s"],
+                "needs --start-at TIME and --ramp T",
+            ),
+            (
+                &[
+                    "ws://h/",
+                    "--segment",
+                    "1/10",
+                    "--seed",
+                    "1",
+                    "-R",
+                    "5",
+                    "--ramp",
+                    "1s",
+                    "--start-at",
+                    "+1s",
+                ],
+                "9 subscribers are too few for 10 segments",
+            ),
             (
                 &["ws://h/", "ws://i/", "--publish-url", "ws://p/"],
                 "nothing says which of 2 topics a message is for; put {topic} into --publish or \
@@ -366,6 +427,25 @@ mod tests {
         ] {
             let said = config(&[&["-c", "9", "--publishers", "9"], words].concat()).unwrap_err();
             assert!(said.contains(why), "{words:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn segments_know_when_the_last_message_is_due() {
+        let base =
+            ["ws://h/", "--segment", "1/2", "--seed", "1", "--ramp", "1s", "--start-at", "+1s"];
+        let config = |more: &[&str]| config(&[&base, more].concat()).unwrap();
+        let each_max =
+            |config: &Config| config.fanout().unwrap().messages_each_max(config.duration);
+        for (more, duration_ms, each) in [
+            (&["-R", "10"][..], 10_000, 100),
+            (&["-R", "10", "-n", "25"], 2_500, 25),
+            (&["-R", "10", "-n", "25", "-d", "2s"], 2_000, 20),
+            (&["-R", "10", "-n", "25", "--publishers", "4"], 2_500, 7),
+        ] {
+            let config = config(more);
+            assert_eq!(config.duration, Duration::from_millis(duration_ms), "{more:?}");
+            assert_eq!(each_max(&config), each, "{more:?}");
         }
     }
 

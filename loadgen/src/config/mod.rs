@@ -569,7 +569,6 @@ mod tests {
             ("fanout --reconnect", "--reconnect can't be in a fanout"),
             ("fanout --copy-timeout 0s", "--copy-timeout 0ns is out of range"),
             ("fanout -p 65", "-p 65 is out of range"),
-            ("fanout ws://h/ --segment 1/2 --seed 1", "--segment can't split a fanout"),
             ("hold --ping-interval 0s", "--ping-interval 0ns is out of range; use 1ms to"),
             ("hold --ping-interval 25h", "--ping-interval 90000s is out of range"),
         ] {

@@ -72,6 +72,12 @@ impl Segment {
         workers * self.of
     }
 
+    /// Whether a connection of the run is its.
+    #[must_use]
+    pub const fn has(self, connection: u64) -> bool {
+        connection % self.of == self.place
+    }
+
     /// How many of the first `connections` of the run are its.
     #[must_use]
     pub const fn connections(self, connections: u64) -> u64 {

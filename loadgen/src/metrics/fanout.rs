@@ -1,19 +1,23 @@
 //! Published messages and their copies, counted by what became of them.
 
-/// What became of published messages, each complete or incomplete, and of their copies: those
-/// expected are received, altered or lost.
+/// What became of published messages, each complete, incomplete or unjudged, and of their copies:
+/// those expected are received, altered or lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FanoutCounts {
     /// Messages of which every open subscriber got a copy in time.
     pub complete: u64,
     /// Messages of which not.
     pub incomplete: u64,
-    /// Of all, those of which nobody got a copy.
+    /// Messages of which nobody here knows, because other processes have subscribers, too.
+    pub unjudged: u64,
+    /// Of the complete and incomplete, those of which nobody got a copy.
     pub silent: u64,
     /// Copies that subscribers were to get: of each message that was sent while they were open.
     pub expected: u64,
     /// Copies received for the first time, as they were sent.
     pub received: u64,
+    /// Of those, the ones that came before they were sent, by the clocks of two processes.
+    pub early: u64,
     /// Copies received for the first time, and changed.
     pub altered: u64,
     /// Copies never received.
@@ -43,9 +47,11 @@ impl FanoutCounts {
     pub const fn add(&mut self, other: &Self) {
         self.complete += other.complete;
         self.incomplete += other.incomplete;
+        self.unjudged += other.unjudged;
         self.silent += other.silent;
         self.expected += other.expected;
         self.received += other.received;
+        self.early += other.early;
         self.altered += other.altered;
         self.lost += other.lost;
         self.reordered += other.reordered;

@@ -9,6 +9,7 @@ mod distribution;
 mod drops;
 mod failure;
 mod fanout;
+mod followed;
 pub mod live;
 mod network;
 mod push;
@@ -23,6 +24,7 @@ pub use distribution::{Distribution, HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS};
 pub use drops::{DropTimes, Drops};
 pub use failure::{Failure, Failures, Occurrence, Phase};
 pub use fanout::FanoutCounts;
+pub use followed::Followed;
 pub use network::NetworkCounts;
 pub use push::PushCounts;
 pub use reach::{TlsKind, UrlCounts};
@@ -370,6 +372,8 @@ pub struct Metrics {
     pub push: PushCounts,
     /// Published messages and their copies (`fanout`).
     pub fanout: FanoutCounts,
+    /// Publishers, by their number, where other processes have some of them or of their subscribers.
+    pub followed: BTreeMap<u64, Followed>,
     /// Connections that were open when this side began to close them.
     pub held: u64,
     /// Established connections that ended before.
@@ -426,6 +430,7 @@ impl Metrics {
         self.pings.unsolicited += other.pings.unsolicited;
         self.push.add(&other.push);
         self.fanout.add(&other.fanout);
+        followed::merge(&mut self.followed, other.followed);
         self.held += other.held;
         self.drops.merge(other.drops);
         self.reconnect.merge(other.reconnect);

@@ -2,8 +2,8 @@
 //! copies in it.
 //!
 //! ```text
-//!   post 0000000007 0003 000012 … rrrr…                            the payload: a stamp, then text made from the seed
-//!   {"topic":"t3","data":"post 0000000007 … rrrr…"}                in what --publish puts around it
+//!   post 0000000007 0003 000012 … rrrr…                the payload: a stamp, then text from the seed
+//!   {"topic":"t3","data":"post 0000000007 … rrrr…"}    in what --publish puts around it
 //! ```
 //!
 //! What a server puts around a payload is its own affair: each stamp of this run is a copy, wherever

@@ -89,9 +89,9 @@ impl Report {
             hold: config.hold().map(|hold| HoldReport::new(hold, &metrics)),
             push: matches!(config.scenario, Scenario::Listen(_))
                 .then(|| PushReport::new(&metrics, per_s(metrics.push.inside, &phases))),
-            fanout: config
-                .fanout()
-                .map(|fanout| FanoutReport::new(fanout, &metrics, |events| per_s(events, &phases))),
+            fanout: config.fanout().map(|fanout| {
+                FanoutReport::new(config, fanout, &metrics, |events| per_s(events, &phases))
+            }),
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
             network: NetworkSample::new(&metrics.network),
             deflate: DeflateReport::new(config, &metrics.deflate),
@@ -379,6 +379,10 @@ pub(super) fn rates(report: &mut Report) {
     }
     if let Some(push) = &mut report.push {
         push.received_per_s = per_s(push.received, phases);
+    }
+    if let Some(fanout) = &mut report.fanout {
+        fanout.published_per_s = per_s(fanout.published, phases);
+        fanout.copies.received_per_s = per_s(fanout.copies.arrived, phases);
     }
     let connections = &mut report.connections;
     if connections.opened_per_s.is_some() {

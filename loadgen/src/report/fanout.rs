@@ -1,14 +1,16 @@
 //! What became of published messages and their copies.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use super::text::line;
 use super::{Report, build, units};
 use crate::clock::nanos;
-use crate::config::{Fanout, Load};
-use crate::metrics::Metrics;
+use crate::config::{Config, Fanout, Load};
+use crate::metrics::{Followed, Metrics};
+use crate::worker::run_number;
 
 /// What became of published messages and their copies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,16 +37,17 @@ pub struct FanoutReport {
     pub unanswered: Option<u64>,
     /// How long copies are waited for.
     pub copy_timeout_ns: u64,
-    /// Messages sent. Is complete and incomplete together.
+    /// Messages sent. Is complete and incomplete together, where they are known.
     pub published: u64,
     /// Those a second.
     pub published_per_s: f64,
     /// Messages of which every open subscriber got a copy in time.
-    pub complete: u64,
+    /// `null` where other processes have some of the subscribers.
+    pub complete: Option<u64>,
     /// Messages of which not; what came of them is in the latencies.
-    pub incomplete: u64,
+    pub incomplete: Option<u64>,
     /// Of all, those of which nobody got a copy.
-    pub silent: u64,
+    pub silent: Option<u64>,
     /// Messages due, and not sent because their publisher wasn't open.
     pub unsent_closed: u64,
     /// Messages due, and not sent because the server didn't read.
@@ -55,16 +58,54 @@ pub struct FanoutReport {
     pub unsent_late: u64,
     /// What became of the copies.
     pub copies: CopiesReport,
+    /// What is known where several processes are one run; `null` in a run of one.
+    pub split: Option<SplitReport>,
 }
+
+/// A `fanout` of several processes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SplitReport {
+    /// The number that messages of the run are known by: the same in all.
+    pub run: u64,
+    /// What latencies are differences of.
+    pub clock: String,
+    /// Publishers, as far as this process knows of them; empty once merged.
+    pub followed: Vec<FollowedReport>,
+}
+
+/// What a process knows of a publisher, its own or that of another process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowedReport {
+    /// Its number.
+    pub publisher: u64,
+    /// Messages that it has sent, if it is of this process.
+    pub sent: Option<u64>,
+    /// Subscribers of this process that were there to the end, if it is of another.
+    pub subscribers: u64,
+    /// How far each of these has come, summed: one more than the highest sequence received.
+    pub reached: u64,
+    /// The most of those of any subscriber.
+    pub reached_max: u64,
+}
+
+/// What latencies between processes are differences of.
+const CLOCK: &str =
+    "wall clocks (CLOCK_REALTIME) of the segments when they began; those of two machines differ";
 
 /// What became of copies. Those expected are received, altered and lost together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CopiesReport {
-    /// Of each message, one for each subscriber of its topic that was open.
+    /// Of each message, one for each subscriber of its topic that was open. In a segment, those of
+    /// publishers of other processes are up to the last that came.
     pub expected: u64,
     /// As they were sent, for the first time.
     pub received: u64,
-    /// Received in the measured time, a second.
+    /// Of those, the ones that came before they were sent, by the clocks of two processes: in no
+    /// latency.
+    pub early: u64,
+    /// Received in the measured time.
+    pub arrived: u64,
+    /// Those a second.
     pub received_per_s: f64,
     /// Changed.
     pub altered: u64,
@@ -85,8 +126,14 @@ pub struct CopiesReport {
 }
 
 impl FanoutReport {
-    pub(super) fn new(fanout: &Fanout, metrics: &Metrics, per_s: impl Fn(u64) -> f64) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        fanout: &Fanout,
+        metrics: &Metrics,
+        per_s: impl Fn(u64) -> f64,
+    ) -> Self {
         let (sent, counts) = (&metrics.measured, &metrics.fanout);
+        let is_whole = config.segment.is_none();
         Self {
             publishers: fanout.publishers,
             subscribers: fanout.subscribers,
@@ -107,9 +154,9 @@ impl FanoutReport {
             copy_timeout_ns: nanos(fanout.copy_timeout),
             published: sent.sent,
             published_per_s: per_s(sent.sent),
-            complete: counts.complete,
-            incomplete: counts.incomplete,
-            silent: counts.silent,
+            complete: is_whole.then_some(counts.complete),
+            incomplete: is_whole.then_some(counts.incomplete),
+            silent: is_whole.then_some(counts.silent),
             unsent_closed: sent.unsent_closed,
             unsent_backlog: sent.unsent_backlog - counts.crowded,
             unsent_crowded: counts.crowded,
@@ -117,6 +164,8 @@ impl FanoutReport {
             copies: CopiesReport {
                 expected: counts.expected,
                 received: counts.received,
+                early: counts.early,
+                arrived: metrics.arrived,
                 received_per_s: per_s(metrics.arrived),
                 altered: counts.altered,
                 lost: counts.lost,
@@ -127,7 +176,40 @@ impl FanoutReport {
                 foreign: counts.foreign,
                 overheard: counts.overheard,
             },
+            split: config.segment.map(|_| SplitReport::new(config, metrics)),
         }
+    }
+}
+
+impl SplitReport {
+    fn new(config: &Config, metrics: &Metrics) -> Self {
+        let begin = config.start_at.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let followed = |(&publisher, followed): (&u64, &Followed)| {
+            let Followed { sent, subscribers, reached, reached_max } = *followed;
+            FollowedReport { publisher, sent, subscribers, reached, reached_max }
+        };
+        Self {
+            run: run_number(nanos(begin.unwrap_or_default()), config.seed),
+            clock: CLOCK.into(),
+            followed: metrics.followed.iter().map(followed).collect(),
+        }
+    }
+
+    fn rows(&self, early: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let said = if self.followed.is_empty() {
+            "first, last and spread of a message need all its copies in one process: left out"
+        } else {
+            "copies after the last that came are counted by loadgen merge; first, last and spread \
+             are left out"
+        };
+        line(f, "split", said)?;
+        line(f, "clock", &self.clock)?;
+        if early > 0 {
+            let early = units::count(early);
+            let said = format!("{early} copies came before they were sent: the clocks differ");
+            line(f, "clock", &said)?;
+        }
+        Ok(())
     }
 }
 
@@ -170,15 +252,15 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             format!("answered {}   not {}", units::count(answered), units::count(unanswered));
         line(f, "subscriptions", &said)?;
     }
-    let mut parts = vec![
-        format!("published {}", units::count(fanout.published)),
-        format!("complete {}", units::count(fanout.complete)),
-        format!("incomplete {}", units::count(fanout.incomplete)),
-    ];
+    let mut parts = vec![format!("published {}", units::count(fanout.published))];
+    if let (Some(complete), Some(incomplete)) = (fanout.complete, fanout.incomplete) {
+        parts.push(format!("complete {}", units::count(complete)));
+        parts.push(format!("incomplete {}", units::count(incomplete)));
+    }
     push_counts(
         &mut parts,
         &[
-            (fanout.silent, "without any copy"),
+            (fanout.silent.unwrap_or(0), "without any copy"),
             (fanout.unsent_closed, "unsent (closed)"),
             (fanout.unsent_backlog, "unsent (backlog)"),
             (fanout.unsent_crowded, "unsent (too many under way)"),
@@ -205,7 +287,8 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         ],
     );
     parts.push(format!("{}/s", units::per_s(copies.received_per_s)));
-    line(f, "copies", &parts.join("   "))
+    line(f, "copies", &parts.join("   "))?;
+    fanout.split.as_ref().map_or(Ok(()), |split| split.rows(copies.early, f))
 }
 
 fn push_counts(parts: &mut Vec<String>, counts: &[(u64, &str)]) {

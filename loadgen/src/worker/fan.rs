@@ -6,6 +6,9 @@
 //!   publisher's worker:   bell ─▶ all rows of the message ─ all copies there ─▶ first, last, spread
 //! ```
 //!
+//! In a segment of a run there are no rows: copies go to other processes, too, so nobody can say when
+//! the last has come. What each subscriber has got is told by its own sequences all the same.
+//!
 //! Nothing is locked, and each number is written by one thread. A row is overwritten only by a
 //! message that is sent after its publisher's worker has done with the one before: a publisher never
 //! has more messages under way than the ring has rows for it.
@@ -17,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::config::Fanout;
+use crate::config::{Config, Fanout, Segment};
 
 /// Messages that may be under way together, of all publishers, and the least of one.
 const ROWS: u64 = 8_192;
@@ -59,6 +62,11 @@ pub(crate) struct Copies {
 pub struct Fan {
     pub(crate) publishers: u64,
     pub(crate) topics: u64,
+    /// Which part of the run this process has, if it hasn't all of it.
+    segment: Option<Segment>,
+    /// Most messages of one publisher, where others' publishers don't say how many they have sent.
+    messages_each_max: u64,
+    /// Workers of all segments.
     workers: u64,
     /// Rows of a publisher on a worker.
     rows_each: u64,
@@ -81,22 +89,47 @@ fn zeros(len: u64) -> Box<[AtomicU64]> {
 impl Fan {
     /// Nothing sent yet.
     #[must_use]
-    pub fn new(fanout: &Fanout, workers: u64) -> Self {
+    pub fn new(config: &Config, fanout: &Fanout) -> Self {
         let topics = fanout.topics;
+        let threads = config.threads.get() as u64;
+        // Those of other processes get copies too, and nobody here knows when.
+        let (rows_of, open_of) = match config.segment {
+            None => (threads * fanout.publishers, threads * topics),
+            Some(_) => (0, 0),
+        };
         let rows_each = (ROWS / fanout.publishers).max(ROWS_MIN).next_power_of_two();
-        let (bells, ringing): (Vec<_>, Vec<_>) = (0..workers).map(|_| unbounded_channel()).unzip();
+        let (bells, ringing): (Vec<_>, Vec<_>) = (0..threads).map(|_| unbounded_channel()).unzip();
         Self {
             publishers: fanout.publishers,
             topics,
-            workers,
+            segment: config.segment,
+            messages_each_max: fanout.messages_each_max(config.duration),
+            workers: config.part().workers(threads),
             rows_each,
             sent: zeros(fanout.publishers),
-            open: zeros(workers * topics),
-            rows: (0..workers * fanout.publishers * rows_each).map(|_| Row::default()).collect(),
+            open: zeros(open_of),
+            rows: (0..rows_of * rows_each).map(|_| Row::default()).collect(),
             bells: bells.into(),
             ringing: Mutex::new(ringing.into_iter().map(Some).collect()),
-            publishing: AtomicU64::new(workers.min(fanout.publishers)),
+            publishing: AtomicU64::new(threads.min(fanout.publishers)),
         }
+    }
+
+    /// Whether copies go to other processes, too.
+    pub(crate) const fn is_split(&self) -> bool {
+        self.segment.is_some()
+    }
+
+    /// Whether a publisher is of this process.
+    pub(crate) fn is_own(&self, publisher: u64) -> bool {
+        self.segment.is_none_or(|segment| segment.has(publisher))
+    }
+
+    /// Whether a publisher has sent a message, as far as that is known here.
+    pub(crate) fn has_sent(&self, publisher: u64, sequence: u64) -> bool {
+        let sent =
+            if self.is_own(publisher) { self.sent(publisher) } else { self.messages_each_max };
+        sequence < sent
     }
 
     /// Messages of a publisher that may be under way.
@@ -117,7 +150,8 @@ impl Fan {
     /// Where a worker hears that others have all of a message; once.
     pub(crate) fn ringing(&self, worker: u64) -> Option<UnboundedReceiver<Whole>> {
         let mut ringing = self.ringing.lock().unwrap_or_else(PoisonError::into_inner);
-        ringing.get_mut(usize::try_from(worker).ok()?)?.take()
+        let place = worker / self.segment.map_or(1, Segment::of);
+        ringing.get_mut(usize::try_from(place).ok()?)?.take()
     }
 
     /// The messages that a publisher has sent.
@@ -199,9 +233,9 @@ impl Fan {
         self.publishing.fetch_sub(1, Release);
     }
 
-    /// Whether all publishers are.
+    /// Whether all publishers are; never, if there are others.
     pub(crate) fn is_over(&self) -> bool {
-        self.publishing.load(Acquire) == 0
+        !self.is_split() && self.publishing.load(Acquire) == 0
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct Desk {
     /// Messages under way, by the place of their publisher among the worker's.
     underway: Vec<Publisher>,
     answers: Answers,
+    /// Nothing more is waited for: subscribers that leave now have been there to the end.
+    is_over: bool,
 }
 
 /// The answers to what connections have said once they were open.
@@ -113,10 +115,16 @@ impl Desk {
         Self {
             copy_timeout_ns: nanos(fanout.copy_timeout),
             answers: Answers { sign, is_due: Vec::new(), due: 0 },
+            is_over: false,
             streams: vec![Sequences::new(0); streams],
             underway: (0..publishers).map(|_| Publisher::default()).collect(),
             fan,
         }
+    }
+
+    /// Whether copies go to other processes, too.
+    pub(crate) fn is_split(&self) -> bool {
+        self.fan.is_split()
     }
 
     /// Whether the worker has publishers.
@@ -179,7 +187,7 @@ impl Desk {
         let is_of_topic = post.topic == topic
             && post.publisher < fan.publishers
             && post.publisher % fan.topics == topic
-            && post.sequence < fan.sent(post.publisher);
+            && fan.has_sent(post.publisher, post.sequence);
         if !is_of_topic {
             counts.unexpected += 1;
             return judge.wrong("unexpected", index, payload);
@@ -207,26 +215,33 @@ impl Desk {
             Arrival::InOrder => {}
         }
         if is_whole {
-            let base_ns = post.unix_ns.saturating_sub(judge.clock.unix_ns(0));
-            judge.copy(now_ns, now_ns.saturating_sub(base_ns));
+            judge.copy(now_ns, judge.clock.unix_ns(now_ns).checked_sub(post.unix_ns));
         } else {
             judge.metrics.fanout.altered += 1;
             judge.wrong("altered", index, payload);
         }
-        let message = Whole { publisher: post.publisher, sequence: post.sequence };
-        fan.note(judge.settings.worker, message, topic, now_ns);
+        if !fan.is_split() {
+            let message = Whole { publisher: post.publisher, sequence: post.sequence };
+            fan.note(judge.settings.worker, message, topic, now_ns);
+        }
     }
 }
 
 impl CopyJudge<'_> {
-    fn copy(&mut self, now_ns: u64, latency_ns: u64) {
+    /// Without a latency if it has come before it was sent, by the clocks of two processes.
+    fn copy(&mut self, now_ns: u64, latency_ns: Option<u64>) {
         self.metrics.fanout.received += 1;
         if self.times.is_measured(now_ns) {
             self.metrics.arrived += 1;
         }
-        self.metrics.distributions.record(Metric::FanoutLatency, latency_ns);
         self.live.received.add(1);
-        self.live.latency(latency_ns);
+        match latency_ns {
+            Some(ns) => {
+                self.metrics.distributions.record(Metric::FanoutLatency, ns);
+                self.live.latency(ns);
+            }
+            None => self.metrics.fanout.early += 1,
+        }
     }
 
     #[cold]
@@ -279,11 +294,18 @@ impl Shard {
         fan.set_open(worker, topic, fan.open_at(worker, topic).saturating_sub(1));
         let mut publisher = topic;
         while publisher < fan.publishers {
-            let sent = fan.sent(publisher);
+            let is_over = desk.is_over;
             if let Some(stream) = desk.stream(place, publisher) {
-                metrics.fanout.expected += sent;
-                metrics.fanout.lost +=
-                    std::mem::replace(stream, Sequences::new(0)).finish(Some(sent));
+                let stream = std::mem::replace(stream, Sequences::new(0));
+                if fan.is_own(publisher) {
+                    let sent = fan.sent(publisher);
+                    metrics.fanout.expected += sent;
+                    metrics.fanout.lost += stream.finish(Some(sent));
+                } else {
+                    metrics.fanout.expected += stream.next();
+                    metrics.fanout.lost += stream.finish(None);
+                    metrics.followed.entry(publisher).or_default().follow(stream.next(), is_over);
+                }
             }
             publisher += fan.topics;
         }
@@ -292,12 +314,42 @@ impl Shard {
     /// Notes a message that is about to be sent.
     pub(crate) fn publish(&mut self, publisher: u64, sequence: u64, base_ns: u64) {
         let Self { desk: Some(desk), settings, .. } = self else { return };
+        if desk.fan.is_split() {
+            return;
+        }
         let rows = usize::try_from(desk.fan.rows_each()).unwrap_or(1);
         let expected = desk.fan.open(publisher % desk.fan.topics);
         if let Some(publisher) = desk.underway.get_mut(settings.place(publisher)) {
             publisher.messages.resize(rows, Underway::default());
             let row = usize::try_from(sequence % rows as u64).unwrap_or(0);
             publisher.messages[row] = Underway { base_ns, expected };
+        }
+    }
+
+    /// Messages of a publisher are being written: says so, and lets go of those whose copies go to
+    /// other processes, too.
+    pub(crate) fn posted(&mut self, key: usize, messages: u64) {
+        let Self { desk: Some(desk), sessions, metrics, .. } = self else { return };
+        let session = &mut sessions[key];
+        desk.fan.add_sent(session.index, messages);
+        if desk.fan.is_split() {
+            while session.outstanding.take_expected().is_some() {
+                self.unanswered -= 1;
+                metrics.fanout.unjudged += 1;
+            }
+        }
+    }
+
+    /// Notes how much the publishers of a segment have sent.
+    pub(crate) fn note_sent(&mut self) {
+        let Self { desk: Some(desk), settings, metrics, .. } = self else { return };
+        if desk.fan.is_split() {
+            let mut publisher = settings.worker;
+            while publisher < desk.fan.publishers {
+                let sent = desk.fan.sent(publisher);
+                metrics.followed.entry(publisher).or_default().sent = Some(sent);
+                publisher += settings.workers;
+            }
         }
     }
 
@@ -419,7 +471,11 @@ impl Worker {
     pub(super) async fn subscribe(&mut self) {
         self.shard.borrow_mut().is_sending = true;
         let bound_ns = self.drain_ns.saturating_add(GRACE_NS);
-        let deadline_ns = |shard: &Shard| shard.times.window_end_ns.saturating_add(bound_ns);
+        let deadline_ns = |shard: &Shard| {
+            let is_split = shard.desk.as_ref().is_some_and(Desk::is_split);
+            // Publishers of other processes end by the same schedule; copies are waited for later.
+            shard.times.window_end_ns.saturating_add(if is_split { 0 } else { bound_ns })
+        };
         self.wait(deadline_ns, |shard| {
             shard.closing == shard.sessions.len()
                 || shard.desk.as_ref().is_none_or(|desk| desk.fan.is_over())
@@ -437,8 +493,15 @@ impl Worker {
         }
         let deadline_ns = self.clock.now_ns().saturating_add(bound_ns);
         self.wait_also_interrupted(deadline_ns, |shard| {
-            shard.desk.as_ref().is_none_or(|desk| desk.fan.is_over())
+            shard.closing == shard.sessions.len()
+                || shard.desk.as_ref().is_none_or(|desk| desk.fan.is_over())
         })
         .await;
+        let mut shard = self.shard.borrow_mut();
+        // Publishers of other processes may go on after an interrupt of this one.
+        let is_interrupted = shard.is_interrupted;
+        if let Some(desk) = &mut shard.desk {
+            desk.is_over = !is_interrupted;
+        }
     }
 }

@@ -57,6 +57,7 @@ use crate::plan::{Plan, Script};
 use connector::connector;
 use deflate::Deflating;
 pub use fan::Fan;
+pub(crate) use fan::run_number;
 pub(crate) use pace::{BACKLOG_MAX, UNANSWERED_MAX};
 
 use fanout::Desk;
@@ -204,7 +205,7 @@ impl Worker {
                 Scenario::Echo(echo) => Payload::new(echo, config.seed, brief.clock),
                 Scenario::Hold(_) => Payload::of_pings(brief.clock),
                 Scenario::Fanout(fanout) => {
-                    let run = fan::run_number(brief.clock.unix_ns(0), config.seed);
+                    let run = run_number(brief.clock.unix_ns(0), config.seed);
                     Payload::of_posts(fanout, run, config.seed, brief.clock)
                 }
                 Scenario::OpenClose { .. } | Scenario::Listen(_) => {
@@ -281,6 +282,7 @@ impl Worker {
         }
         self.close().await;
         let mut shard = self.shard.borrow_mut();
+        shard.note_sent();
         Ok(WorkerReport {
             metrics: std::mem::take(&mut shard.metrics),
             cohorts: Vec::new(),

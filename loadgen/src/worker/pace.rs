@@ -4,6 +4,7 @@
 use std::io::ErrorKind;
 use std::task::{Context, Poll};
 
+use super::fanout::Desk;
 use super::frames;
 use super::shard::Shard;
 use crate::config::Load;
@@ -243,10 +244,8 @@ impl Shard {
         }
         metrics.warmup.sent += warmup;
         metrics.measured.sent += sent - warmup;
-        if let Some(desk) = &self.desk {
-            desk.fan.add_sent(self.sessions[key].index, sent);
-        }
         self.live.sent.add(sent);
+        self.posted(key, sent);
     }
 
     fn is_full(&self) -> bool {
@@ -258,6 +257,10 @@ impl Shard {
     pub(crate) fn is_load_done(&self) -> bool {
         if self.is_leaving || self.closing == self.sessions.len() && !self.awaits_return() {
             return true;
+        }
+        // Nobody can say when other processes have all of it: time does.
+        if self.desk.as_ref().is_some_and(Desk::is_split) {
+            return false;
         }
         let is_all_sent = match self.settings.load {
             Some(Load::Open { .. } | Load::Every { .. }) => self.next_send.is_none(),

@@ -64,6 +64,11 @@ impl Sequences {
         Arrival::Late
     }
 
+    /// One more than the highest that has come; the first, if none has.
+    pub(crate) const fn next(&self) -> u64 {
+        self.next
+    }
+
     /// Those that have not come, once it is known that nothing more does; `end` is one more than
     /// the last that was sent, where that is known.
     pub(crate) fn finish(mut self, end: Option<u64>) -> u64 {

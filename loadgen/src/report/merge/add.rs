@@ -29,7 +29,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
         hold,
         push,
         network,
-        fanout: _, // never in segments
+        fanout,
         deflate,
         bytes,
         errors,
@@ -60,6 +60,9 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
     }
     if let (Some(whole), Some(push)) = (&mut whole.push, push) {
         add_push(whole, push);
+    }
+    if let (Some(whole), Some(part)) = (&mut whole.fanout, fanout) {
+        super::fanout::add(whole, part);
     }
     if let Some(network) = network {
         match &mut whole.network {
@@ -124,7 +127,7 @@ fn add_cohort(whole: &mut CohortReport, part: &CohortReport) {
 }
 
 /// Saturates: a file can say anything.
-fn add_count(whole: &mut u64, part: u64) {
+pub(super) fn add_count(whole: &mut u64, part: u64) {
     *whole = whole.saturating_add(part);
 }
 

@@ -6,6 +6,7 @@
 //! each part.
 
 mod add;
+mod fanout;
 mod timeline;
 
 use serde::{Deserialize, Serialize};
@@ -51,7 +52,7 @@ pub struct PartReport {
     pub phases: Phases,
     /// Connections established.
     pub established: u64,
-    /// Echoes received in its measured time.
+    /// Echoes received in its measured time, or copies.
     pub received: Option<u64>,
     /// Whether its measurement can be trusted.
     pub verdict: VerdictReport,
@@ -133,7 +134,26 @@ fn comparable(report: &Report) -> Value {
             network.remove("source_ips");
         }
     }
+    let mut fanout = serde_json::to_value(&report.fanout).unwrap_or_default();
+    if let Some(fanout) = fanout.as_object_mut() {
+        let asked = [
+            "publishers",
+            "subscribers",
+            "topics",
+            "rate_per_s",
+            "payload_size",
+            "publish_digest",
+            "subscribe_digest",
+            "copy_timeout_ns",
+            "split",
+        ];
+        fanout.retain(|name, _| asked.contains(&name.as_str()));
+        if let Some(split) = fanout.get_mut("split").and_then(Value::as_object_mut) {
+            split.remove("followed");
+        }
+    }
     serde_json::json!({
+        "fanout": fanout,
         "schema_version": report.schema_version,
         "generator": report.generator,
         "command": report.command,
@@ -188,6 +208,13 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>) -> Report {
     whole.time_series = timeline::merge(parts, offset_ns);
     whole.imbalances = from_each(parts, |report| report.imbalances.clone());
     whole.verdict = verdict(parts, &missing, offset_ns);
+    let unknown = whole.fanout.as_mut().map(fanout::conclude).unwrap_or_default();
+    if !unknown.is_empty() {
+        if whole.verdict.state == State::Valid.name() {
+            whole.verdict.state = State::Degraded.name().into();
+        }
+        whole.verdict.reasons.extend(unknown);
+    }
     whole.merged =
         Some(MergedReport { of, missing, parts: parts.iter().map(part_report).collect() });
     build::rates(&mut whole);
@@ -205,7 +232,11 @@ fn part_report(part: &Part) -> PartReport {
         host: report.host.clone(),
         phases: report.phases.clone(),
         established: report.connections.established,
-        received: report.messages.as_ref().map(|messages| messages.measured.received),
+        received: report
+            .messages
+            .as_ref()
+            .map(|messages| messages.measured.received)
+            .or_else(|| report.fanout.as_ref().map(|fanout| fanout.copies.received)),
         verdict: report.verdict.clone(),
         outcome: report.outcome.clone(),
     }

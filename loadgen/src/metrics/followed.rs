@@ -1,0 +1,69 @@
+//! What the subscribers of a process know of a publisher of another one, which says by itself how
+//! much it has sent: only both together tell what was lost behind the last copy.
+
+use std::collections::BTreeMap;
+
+/// A publisher in a segment of a `fanout`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// Messages that it has sent, if it is of this process.
+    pub sent: Option<u64>,
+    /// Subscribers of this process that were there to the end, if it is of another.
+    pub subscribers: u64,
+    /// How far each of these has come, summed: one more than the highest sequence received.
+    pub reached: u64,
+    /// The most of those of any subscriber.
+    pub reached_max: u64,
+}
+
+impl Followed {
+    /// A subscriber that has come so far leaves.
+    pub(crate) fn follow(&mut self, reached: u64, is_over: bool) {
+        self.reached_max = self.reached_max.max(reached);
+        if is_over {
+            self.subscribers += 1;
+            self.reached += reached;
+        }
+    }
+
+    /// Adds what others know of the same publisher.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.sent = self.sent.or(other.sent);
+        self.subscribers = self.subscribers.saturating_add(other.subscribers);
+        self.reached = self.reached.saturating_add(other.reached);
+        self.reached_max = self.reached_max.max(other.reached_max);
+    }
+
+    /// Copies that were sent after the last that each subscriber has got; `None` if it isn't known
+    /// how many were sent, or if that contradicts what was received.
+    pub(crate) fn tail(&self) -> Option<u64> {
+        let sent = self.sent.filter(|&sent| self.reached_max <= sent)?;
+        sent.checked_mul(self.subscribers)?.checked_sub(self.reached)
+    }
+}
+
+pub(super) fn merge(own: &mut BTreeMap<u64, Followed>, other: BTreeMap<u64, Followed>) {
+    for (publisher, followed) in other {
+        own.entry(publisher).or_default().add(&followed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_and_how_far_each_has_come_are_what_was_lost_behind_it() {
+        let mut there = Followed::default();
+        for (reached, is_over) in [(10, true), (7, true), (3, false), (0, true)] {
+            there.follow(reached, is_over);
+        }
+        assert_eq!(there.tail(), None, "nobody has said how many there were");
+        let mut all = Followed { sent: Some(10), ..Followed::default() };
+        assert_eq!(all.tail(), Some(0), "nobody follows");
+        all.add(&there);
+        assert_eq!((all.subscribers, all.tail()), (3, Some(13)));
+        all.follow(11, false);
+        assert_eq!(all.tail(), None, "one has got what was never sent");
+    }
+}
