@@ -6,6 +6,8 @@ mod scripted;
 mod served;
 
 use std::fs;
+use std::net::UdpSocket;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -182,6 +184,57 @@ fn d21_exactly_as_many_connections_as_ports_run() {
     let report = ran.report();
     assert_eq!(report.connections.completed, 9, "{:?}", report.errors);
     assert_balanced(&report);
+}
+
+/// A name server that never answers, and the script that makes it the only one; `None` where this
+/// user may not have the port.
+fn silent_name_server() -> Option<(UdpSocket, PathBuf, String)> {
+    const ADDRESS: &str = "127.7.7.7";
+    let socket = match UdpSocket::bind((ADDRESS, 53)) {
+        Ok(socket) => {
+            socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            socket
+        }
+        Err(error) => {
+            println!("SKIPPED: {ADDRESS}:53: {error}");
+            return None;
+        }
+    };
+    let file = std::env::temp_dir().join(format!("loadgen-{}-resolv.conf", std::process::id()));
+    fs::write(&file, format!("nameserver {ADDRESS}\noptions timeout:5 attempts:5\n")).unwrap();
+    let prepare = format!("mount --bind {} /etc/resolv.conf", file.display());
+    Some((socket, file, prepare))
+}
+
+#[test]
+fn d24_a_name_server_that_never_answers_ends_a_run_at_the_connect_timeout() {
+    let Some((socket, file, prepare)) = silent_name_server() else { return };
+    for args in [
+        &["run", "ws://slow.example/", "-c", "2", "--connect-timeout", "700ms"][..],
+        &["run", "ws://slow.example/", "ws://slower.example/", "--connect-timeout", "700ms"],
+        &["check", "ws://slow.example/", "--connect-timeout", "700ms"],
+    ] {
+        let Some(ran) = unshared("-m", &prepare, args) else { break };
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let line = ran.error_line();
+        assert!(
+            line.contains("\"slow.example\" can't be resolved: no answer within 700ms"),
+            "{line}"
+        );
+        // The resolver itself would wait for 25 seconds.
+        let bounds = Duration::from_millis(700)..Duration::from_secs(15);
+        assert!(bounds.contains(&ran.took), "{args:?}: {:?}", ran.took);
+        assert_eq!(ran.stdout, "");
+        let mut query = [0; 512];
+        let len = socket.recv(&mut query).unwrap(); // it was asked
+        assert!(query[..len].windows(4).any(|part| part == b"slow"));
+    }
+    // A name that is told isn't asked for.
+    let args = ["run", "ws://slow.example:9/", "--resolve", "slow.example:9:127.0.0.1", "-q"];
+    if let Some(ran) = unshared("-m", &prepare, &[&args[..], &["-o", "json=-"]].concat()) {
+        assert!(failed(&ran.report(), "tcp.refused") > 0, "{}", ran.stderr);
+    }
+    fs::remove_file(file).ok();
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A host to its addresses: as they were given, or as the system's resolver knows them, once for a
 //! whole run.
 
+use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread;
@@ -18,15 +20,47 @@ pub(super) struct Resolved {
     pub(super) dns_ns: Option<u64>,
 }
 
-/// Finds the addresses of `host`, within a bound.
-///
-/// # Errors
-/// One line with the host and what is wrong.
-pub(super) fn resolve(
+/// Whom names are looked up with.
+type Ask = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
+
+/// Looks up each name once, however many URLs have it.
+#[derive(Debug)]
+pub(super) struct Names<'n> {
+    network: &'n Network,
+    /// How long each may take.
+    bound: Duration,
+    ask: Ask,
+    known: HashMap<(String, u16), Resolved>,
+}
+
+impl<'n> Names<'n> {
+    /// With the system's resolver.
+    pub(super) fn new(network: &'n Network, bound: Duration) -> Self {
+        let ask: Ask = |host, port| (host, port).to_socket_addrs().map(Vec::from_iter);
+        Self { network, bound, ask, known: HashMap::new() }
+    }
+
+    /// Finds the addresses of `host`.
+    ///
+    /// # Errors
+    /// One line with the host and what is wrong.
+    pub(super) fn resolve(&mut self, host: &str, port: u16) -> Result<Resolved, String> {
+        let name = (host.to_owned(), port);
+        if let Some(known) = self.known.get(&name) {
+            return Ok(known.clone());
+        }
+        let resolved = resolve(host, port, self.network, self.bound, self.ask)?;
+        self.known.insert(name, resolved.clone());
+        Ok(resolved)
+    }
+}
+
+fn resolve(
     host: &str,
     port: u16,
     network: &Network,
     bound: Duration,
+    ask: Ask,
 ) -> Result<Resolved, String> {
     let failed = |why: String| format!("host {host:?} can't be resolved: {why}");
     let (found, dns_ns) = if let Some(known) = network.overridden(host, port) {
@@ -35,7 +69,7 @@ pub(super) fn resolve(
         (vec![SocketAddr::new(ip, port)], None)
     } else {
         let begin = Instant::now();
-        let found = look_up(host, port, bound).map_err(failed)?;
+        let found = look_up(host, port, bound, ask).map_err(failed)?;
         (found, Some(nanos(begin.elapsed())))
     };
     let mut addresses: Vec<SocketAddr> = Vec::new();
@@ -62,12 +96,11 @@ pub(super) fn resolve(
     Ok(Resolved { addresses, dns_ns })
 }
 
-/// Asks the system's resolver, which can't be told to hurry: a thread that it holds on to ends with
-/// the process.
-fn look_up(host: &str, port: u16, bound: Duration) -> Result<Vec<SocketAddr>, String> {
+/// Asks a resolver, which can't be told to hurry: a thread that it holds on to ends with the process.
+fn look_up(host: &str, port: u16, bound: Duration, ask: Ask) -> Result<Vec<SocketAddr>, String> {
     let (sender, receiver) = mpsc::channel();
     let name = host.to_owned();
-    thread::spawn(move || sender.send((name.as_str(), port).to_socket_addrs().map(Vec::from_iter)));
+    thread::spawn(move || sender.send(ask(&name, port)));
     match receiver.recv_timeout(bound) {
         Ok(Ok(addresses)) => Ok(addresses),
         Ok(Err(error)) => Err(error.to_string()),
@@ -77,11 +110,17 @@ fn look_up(host: &str, port: u16, bound: Duration) -> Result<Vec<SocketAddr>, St
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
     use super::*;
     use crate::config::Override;
     use crate::net::{SourceRange, Sources};
 
     const BOUND: Duration = Duration::from_secs(10);
+
+    fn resolve(host: &str, network: &Network) -> Result<Resolved, String> {
+        Names::new(network, BOUND).resolve(host, 80)
+    }
 
     fn known(addresses: &[&str]) -> Network {
         let addresses = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
@@ -93,7 +132,7 @@ mod tests {
     fn d24_of_many_addresses_each_is_tried_once() {
         let many: Vec<String> = (0..50).map(|n| format!("10.0.0.{}", n % 25)).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        let resolved = resolve("h", 80, &known(&many), BOUND).unwrap();
+        let resolved = resolve("h", &known(&many)).unwrap();
         assert_eq!((resolved.addresses.len(), resolved.dns_ns), (25, None));
         assert_eq!(resolved.addresses[0].to_string(), "10.0.0.0:80");
     }
@@ -102,20 +141,61 @@ mod tests {
     fn d24_a_family_that_is_not_there() {
         let both = known(&["10.0.0.1", "::1"]);
         let v6 = Network { family: Some(Family::V6), ..both };
-        let found = resolve("h", 80, &v6, BOUND).unwrap().addresses;
+        let found = resolve("h", &v6).unwrap().addresses;
         assert_eq!(found, ["[::1]:80".parse::<SocketAddr>().unwrap()]);
-        let said = resolve("127.0.0.1", 80, &v6, BOUND).unwrap_err();
+        let said = resolve("127.0.0.1", &v6).unwrap_err();
         assert!(said.contains("it has no IPv6 address"), "{said}");
         let sources = Sources::new(vec![SourceRange::parse("::1").unwrap()]);
-        let said =
-            resolve("127.0.0.1", 80, &Network { sources, ..known(&["::1"]) }, BOUND).unwrap_err();
+        let said = resolve("127.0.0.1", &Network { sources, ..known(&["::1"]) }).unwrap_err();
         assert_eq!(said, "127.0.0.1 is 127.0.0.1, and --source-ip has no IPv4 address");
     }
 
     #[test]
     fn a_name_of_this_machine_takes_time_to_look_up() {
-        let resolved = resolve("localhost", 80, &Network::default(), BOUND).unwrap();
+        let resolved = resolve("localhost", &Network::default()).unwrap();
         assert!(resolved.dns_ns.is_some());
         assert!(resolved.addresses.iter().all(|address| address.ip().is_loopback()));
+    }
+
+    #[test]
+    fn d24_a_resolver_that_never_answers_is_waited_for_no_longer_than_the_bound() {
+        let network = Network::default();
+        let ask: Ask = |_, _| {
+            thread::sleep(Duration::from_secs(3_600));
+            Ok(Vec::new())
+        };
+        let bound = Duration::from_millis(50);
+        let mut names = Names { ask, ..Names::new(&network, bound) };
+        let begin = Instant::now();
+        let said = names.resolve("slow.example", 80).unwrap_err();
+        assert!(begin.elapsed() >= bound);
+        assert_eq!(
+            said,
+            "host \"slow.example\" can't be resolved: no answer within 50ms (--connect-timeout)"
+        );
+    }
+
+    #[test]
+    fn d24_a_slow_name_is_looked_up_once_and_the_time_is_told() {
+        static ASKED: AtomicU64 = AtomicU64::new(0);
+        let network = Network::default();
+        let ask: Ask = |host, port| {
+            ASKED.fetch_add(1, Relaxed);
+            thread::sleep(Duration::from_millis(30));
+            let last = if host == "a.example" { 1 } else { 2 };
+            Ok(vec![SocketAddr::from(([192, 0, 2, last], port))])
+        };
+        let mut names = Names { ask, ..Names::new(&network, BOUND) };
+        for _ in 0..1_000 {
+            let found = names.resolve("a.example", 80).unwrap();
+            assert_eq!(found.addresses[0].to_string(), "192.0.2.1:80");
+            assert!(found.dns_ns >= Some(30_000_000), "{found:?}");
+        }
+        assert_eq!(
+            names.resolve("b.example", 80).unwrap().addresses[0].ip().to_string(),
+            "192.0.2.2"
+        );
+        assert_eq!(names.resolve("a.example", 81).unwrap().addresses[0].port(), 81);
+        assert_eq!(ASKED.load(Relaxed), 3);
     }
 }

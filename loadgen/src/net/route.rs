@@ -9,9 +9,10 @@ use tokio::net::UnixStream;
 use wscodec::handshake::ClientRequest;
 
 use super::fault::Fault;
+use super::resolve::{Names, Resolved};
 use super::stream::Stream;
 use super::tls::{Agreed, TlsClient, TlsStream};
-use super::{proxy, resolve, socket};
+use super::{proxy, socket};
 use crate::config::{Family, Network, Target};
 use crate::exit::Failed;
 
@@ -53,23 +54,23 @@ impl Route {
         target: &Target,
         request: ClientRequest,
         network: &Network,
-        bound: Duration,
+        names: &mut Names<'_>,
     ) -> Result<Self, Failed> {
         let (host, port) = network.redirected(target.host(), target.port());
         let authority =
             if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let resolved = match (&network.unix_socket, &network.proxy) {
-            (Some(_), _) => resolve::Resolved::default(),
-            (None, Some(proxy)) => {
-                resolve::resolve(&proxy.host, proxy.port, network, bound).map_err(Failed::run)?
-            }
-            (None, None) => resolve::resolve(host, port, network, bound).map_err(Failed::run)?,
+            (Some(_), _) => Resolved::default(),
+            (None, Some(proxy)) => names.resolve(&proxy.host, proxy.port).map_err(Failed::run)?,
+            (None, None) => names.resolve(host, port).map_err(Failed::run)?,
         };
-        let named = network.tls.server_name.as_deref().unwrap_or(target.host());
-        let named = named.strip_suffix('.').unwrap_or(named).to_owned();
+        let certified = network.tls.server_name.as_deref().unwrap_or(target.host());
+        let certified = certified.strip_suffix('.').unwrap_or(certified).to_owned();
         let server_name = target.is_secure().then(|| {
-            ServerName::try_from(named.clone()).map_err(|_| {
-                Failed::usage(format!("{named:?} can't be in a certificate; name one with --sni"))
+            ServerName::try_from(certified.clone()).map_err(|_| {
+                Failed::usage(format!(
+                    "{certified:?} can't be in a certificate; name one with --sni"
+                ))
             })
         });
         Ok(Self {
@@ -102,7 +103,8 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// Reads the files of TLS, and looks up what the URLs name, each within `bound`.
+    /// Reads the files of TLS, and looks up what the URLs name, each name once and within
+    /// `bound`.
     ///
     /// # Errors
     /// [`Failed`] with what can't be read, connected from or resolved.
@@ -116,10 +118,11 @@ impl Routes {
         let tls = is_secure.then(|| TlsClient::new(&network.tls));
         let tls = tls.transpose().map_err(Failed::usage)?;
         try_sources(network).map_err(Failed::usage)?;
+        let mut names = Names::new(network, bound);
         let all = targets
             .iter()
             .zip(requests)
-            .map(|(target, request)| Route::new(target, request, network, bound))
+            .map(|(target, request)| Route::new(target, request, network, &mut names))
             .collect::<Result<_, _>>()?;
         Ok(Self { all, publishers: 0, publish: 0, network: network.clone(), tls })
     }
