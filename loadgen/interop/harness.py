@@ -248,13 +248,13 @@ def server_checks(url, subprotocol=None):
         raise Failed(f"a server that closes with 4000 was seen as {found}; {result['imbalances']}")
 
 
-def load(url, *arguments, timeout, may_fail=False):
-    """`loadgen run` against `url`: its result, with the books checked and nothing lost."""
+def load(url, *arguments, timeout, may_fail=False, command="run"):
+    """`loadgen run`, or another command, against `url`: its result, with the books checked and nothing lost."""
     CACHE.mkdir(parents=True, exist_ok=True)
     file = CACHE / "result.json"
     file.unlink(missing_ok=True)
-    command = [LOADGEN, "run", url, *arguments, "-q", "-o", f"json={file}"]
-    done = subprocess.run([str(word) for word in command], text=True, capture_output=True, timeout=timeout)
+    words = [LOADGEN, command, url, *arguments, "-q", "-o", f"json={file}"]
+    done = subprocess.run([str(word) for word in words], text=True, capture_output=True, timeout=timeout)
     # 97: this machine was too busy for the times to count. What was counted still is. 1: not all went well.
     if done.returncode not in ((0, 1, 97) if may_fail else (0, 97)) or not file.exists():
         raise Failed(f"loadgen exited {done.returncode}: {done.stderr.strip()}")
