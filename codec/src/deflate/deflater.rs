@@ -268,3 +268,53 @@ impl fmt::Debug for Deflater {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn noise(len: usize, seed: u64) -> Vec<u8> {
+        let mut state = seed | 1;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state.to_be_bytes()[0]
+        };
+        (0..len).map(|_| next()).collect()
+    }
+
+    fn stream() -> Stream {
+        Stream::new(WindowBits::MAX, DeflateLevel::default())
+    }
+
+    /// What doesn't shrink is given up as soon as that is seen, not when all of it is compressed.
+    #[test]
+    fn no_more_is_written_than_may_be() {
+        let payload = noise(100_000, 7);
+        for len_max in [0, 1, 63, 64, 1_000, 50_000] {
+            let mut out = Vec::from(*b"before");
+            assert!(!stream().flush(&payload, &mut out, len_max), "{len_max}");
+            assert!(out.len() <= 6 + len_max, "{len_max}: {}", out.len());
+            assert!(out.starts_with(b"before"));
+        }
+        let mut out = Vec::new();
+        assert!(stream().flush(&payload, &mut out, 101_000));
+    }
+
+    /// "before being sent": a message that gets no shorter is sent as it is.
+    #[test]
+    fn a_message_of_the_same_length_has_not_shrunk() {
+        let mut same = 0;
+        for seed in 0..3_000 {
+            let mut payload = noise(12, seed);
+            payload.extend_from_within(..5);
+            let mut out = Vec::new();
+            assert!(stream().flush(&payload, &mut out, 1_000) && strip_tail(&mut out));
+            let mut shrunk = Vec::new();
+            assert_eq!(stream().shrink(&payload, &mut shrunk), out.len() < payload.len());
+            same += u32::from(out.len() == payload.len());
+        }
+        assert!(same > 0, "none was of the same length");
+    }
+}

@@ -87,4 +87,21 @@ mod tests {
             assert!(history.bytes.capacity() <= 256);
         }
     }
+
+    #[test]
+    fn its_memory_doubles_until_it_is_the_window() {
+        let mut history = History::new(WindowBits::MIN);
+        let mut capacities = Vec::new();
+        for byte in 0..=255_u8 {
+            history.push(&[byte]);
+            capacities.push(history.bytes.capacity());
+        }
+        capacities.dedup();
+        assert_eq!(capacities, [1, 2, 4, 8, 16, 32, 64, 128, 256]);
+        let mut history = History::new(WindowBits::MIN);
+        for (len, capacity) in [(100, 100), (1, 200), (99, 200), (1, 256)] {
+            history.push(&[b'x'; 100][..len]);
+            assert_eq!(history.bytes.capacity(), capacity);
+        }
+    }
 }

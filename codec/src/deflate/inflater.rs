@@ -357,4 +357,35 @@ mod tests {
             assert_eq!(inflater.history.len(), window, "the next message has it all");
         }
     }
+
+    #[test]
+    fn c16_a_restart_is_paid_for_as_long_as_the_payload_reaches() {
+        for (beyond, is_restored) in [(0, true), (1, false)] {
+            let mut inflater = Inflater::new(ContextTakeover::Allowed, WindowBits::MIN);
+            inflater.remember(&[b'x'; 256]);
+            inflater.payload_len = 2;
+            inflater.restored_len = 2 * RESTORED_LEN_PER_BYTE + beyond;
+            let stream = inflater.take_stream();
+            inflater.restarted(stream);
+            assert_eq!(inflater.lacks_window, !is_restored);
+            let restored_len = inflater.restored_len - 2 * RESTORED_LEN_PER_BYTE - beyond;
+            assert_eq!(restored_len, if is_restored { 256 } else { 0 });
+        }
+    }
+
+    /// A stream that has the window already is not brought there again, which would cost a copy of
+    /// it for every message.
+    #[test]
+    fn the_stream_of_a_whole_message_is_kept_for_the_next() {
+        let mut inflater = Inflater::new(ContextTakeover::Allowed, WindowBits::MAX);
+        for _ in 0..3 {
+            // "Hello" (RFC 7692, 7.2.3.1).
+            let mut compressed = &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00][..];
+            let mut room = [0; 64];
+            let before = inflater.decompress(&mut compressed, &mut room).unwrap().written;
+            let after = inflater.finish(&mut room[before..]).unwrap().written;
+            assert_eq!(&room[..before + after], b"Hello");
+            assert!(inflater.ticket.is_some());
+        }
+    }
 }
