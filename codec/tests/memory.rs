@@ -324,3 +324,19 @@ fn a30_a_million_pings_in_one_buffer_cost_one_pong_of_memory() {
     assert!(out.len() <= 33 * 131, "pongs are coalesced: {} bytes", out.len());
     assert!(feed(&mut support::connection(Role::Server), b"").events.is_empty());
 }
+
+#[test]
+fn what_a_connection_buffers_is_what_it_says() {
+    for role in ROLES {
+        let mut side = fixed(role, Limits::default());
+        let mut out = Vec::with_capacity(64);
+        let message = frame(role, 0x82, &[b'm'; 10_000]);
+        assert_eq!(side.buffered(), 0);
+        let (mut begin, mut rest) = (message[..5_000].to_vec(), message[5_000..].to_vec());
+        let cost = cost_of(|| assert_eq!(drain(&mut side, &mut begin, &mut out), Ok(0)));
+        assert!(side.buffered() >= 4_900, "{}", side.buffered());
+        assert_eq!(Ok(side.buffered()), usize::try_from(cost.held));
+        assert_eq!(drain(&mut side, &mut rest, &mut out), Ok(1));
+        assert_eq!(side.buffered(), 0);
+    }
+}
