@@ -93,6 +93,12 @@ fn d12_what_a_server_does_to_copies_is_counted_exactly() {
                     send(stream, &payload);
                     altered.fetch_add(1, SeqCst);
                 }
+                45 if *number % 2 == 1 => {
+                    let mut payload = payload.to_vec();
+                    payload[42] ^= 1; // of the time in it
+                    send(stream, &payload);
+                    altered.fetch_add(1, SeqCst);
+                }
                 _ => send(stream, payload),
             }
         }

@@ -203,16 +203,12 @@ fn d12_merged_segments_count_what_a_server_does_as_one_process_does() {
         assert!(reasons.contains(part), "{part:?} in {reasons}");
     }
     assert!(missing.fanout.unwrap().copies.lost < copies.lost);
-}
 
-#[test]
-fn segments_of_different_runs_are_no_run() {
-    let deeds = Arc::<Deeds>::default();
-    let server = server(&deeds);
-    let one = Files::of(&server, "one", &["1", "1"]);
-    let other = Files::of(&server, "other", &["1", "1"]);
-    let said =
-        loadgen(&["merge", &one.0[0].display().to_string(), &other.0[1].display().to_string()]);
+    // One of another run has other messages.
+    let mut other = files.report(1);
+    other.fanout.as_mut().unwrap().split.as_mut().unwrap().run += 1;
+    std::fs::write(&files.0[1], serde_json::to_string(&other).unwrap()).unwrap();
+    let said = files.merged(&[0, 1, 2]);
     assert_eq!(said.code, Some(2), "{}", said.stderr);
     assert!(said.error_line().contains("fanout.split.run is "), "{}", said.stderr);
 }

@@ -173,7 +173,7 @@ impl Config {
         fanout.publish_targets = places.publish_urls.len();
         let part = args.load.shard.segment.unwrap_or(Segment::WHOLE);
         fanout.check_numbers(part)?;
-        if args.load.shard.segment.is_some() {
+        if part != Segment::WHOLE {
             args.load.duration = fanout.check_segment(part, &args.load)?;
         }
         args.load.urls = [places.urls, places.publish_urls].concat();
@@ -183,6 +183,12 @@ impl Config {
         // And a sweep, which may come a little later.
         config.drain_timeout = copy_timeout + Duration::from_millis(500);
         Ok(config)
+    }
+
+    /// Which part of a fanout this process has, if there are others.
+    #[must_use]
+    pub fn split(&self) -> Option<Segment> {
+        self.segment.filter(|&segment| segment != Segment::WHOLE)
     }
 
     /// What publishers and subscribers do, if they are what was asked for.
@@ -434,7 +440,10 @@ mod tests {
     fn segments_know_when_the_last_message_is_due() {
         let base =
             ["ws://h/", "--segment", "1/2", "--seed", "1", "--ramp", "1s", "--start-at", "+1s"];
+        let alone = config(&["ws://h/", "--segment", "1/1", "--seed", "1"]).unwrap();
+        assert_eq!(alone.split(), None, "one is all");
         let config = |more: &[&str]| config(&[&base, more].concat()).unwrap();
+        assert_eq!(config(&["-R", "1"]).split(), Segment::new(1, 2));
         let each_max =
             |config: &Config| config.fanout().unwrap().messages_each_max(config.duration);
         for (more, duration_ms, each) in [

@@ -133,7 +133,7 @@ impl FanoutReport {
         per_s: impl Fn(u64) -> f64,
     ) -> Self {
         let (sent, counts) = (&metrics.measured, &metrics.fanout);
-        let is_whole = config.segment.is_none();
+        let is_whole = config.split().is_none();
         Self {
             publishers: fanout.publishers,
             subscribers: fanout.subscribers,
@@ -176,7 +176,7 @@ impl FanoutReport {
                 foreign: counts.foreign,
                 overheard: counts.overheard,
             },
-            split: config.segment.map(|_| SplitReport::new(config, metrics)),
+            split: config.split().map(|_| SplitReport::new(config, metrics)),
         }
     }
 }

@@ -93,7 +93,7 @@ impl Fan {
         let topics = fanout.topics;
         let threads = config.threads.get() as u64;
         // Those of other processes get copies too, and nobody here knows when.
-        let (rows_of, open_of) = match config.segment {
+        let (rows_of, open_of) = match config.split() {
             None => (threads * fanout.publishers, threads * topics),
             Some(_) => (0, 0),
         };
@@ -102,7 +102,7 @@ impl Fan {
         Self {
             publishers: fanout.publishers,
             topics,
-            segment: config.segment,
+            segment: config.split(),
             messages_each_max: fanout.messages_each_max(config.duration),
             workers: config.part().workers(threads),
             rows_each,

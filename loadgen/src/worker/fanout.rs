@@ -214,7 +214,7 @@ impl Desk {
             }
             Arrival::InOrder => {}
         }
-        if is_whole {
+        if is_whole && (fan.is_split() || judge.is_timely(post.unix_ns, now_ns)) {
             judge.copy(now_ns, judge.clock.unix_ns(now_ns).checked_sub(post.unix_ns));
         } else {
             judge.metrics.fanout.altered += 1;
@@ -228,6 +228,12 @@ impl Desk {
 }
 
 impl CopyJudge<'_> {
+    /// Whether a message can have been due then: a time that was changed is no latency.
+    const fn is_timely(&self, unix_ns: u64, now_ns: u64) -> bool {
+        self.clock.unix_ns(self.times.load_begin_ns) <= unix_ns
+            && unix_ns <= self.clock.unix_ns(now_ns)
+    }
+
     /// Without a latency if it has come before it was sent, by the clocks of two processes.
     fn copy(&mut self, now_ns: u64, latency_ns: Option<u64>) {
         self.metrics.fanout.received += 1;
