@@ -31,6 +31,8 @@ pub struct Plan {
     load: Option<Load>,
     messages: Option<Course>,
     arrivals: Arrivals,
+    /// Pings beside messages.
+    pings: Option<Course>,
     /// Messages of the run, or connections if none are sent.
     number: Option<u64>,
     seed: u64,
@@ -96,6 +98,7 @@ impl Plan {
             load,
             messages,
             arrivals: pacing.arrivals,
+            pings: config.ping_interval.map(|interval| Course::every(interval, config.connections)),
             number,
             seed: config.seed,
         }
@@ -153,6 +156,22 @@ impl Plan {
                 Order::Independent(course)
             }
         }))
+    }
+
+    /// The Pings of `worker` beside its messages, in the order in which they are due after the
+    /// measured time begins: those of all connections are spread evenly over an interval.
+    #[must_use]
+    pub fn pings(&self, worker: u64) -> Option<Sends> {
+        let course = self.pings.clone()?;
+        Some(Sends(Order::Turns(Turns {
+            course,
+            connections: self.connections,
+            workers: self.workers,
+            worker,
+            end: u64::MAX,
+            connection: worker,
+            sequence: 0,
+        })))
     }
 
     /// Messages that are planned between two times after load begins, a second.
@@ -342,6 +361,7 @@ mod tests {
             load: Some(Load::Open { rate: Rate::new(rate * 1_000).unwrap() }),
             messages: course(rate),
             arrivals: Arrivals::Constant,
+            pings: None,
             number,
             seed: 42,
         }
@@ -489,6 +509,25 @@ mod tests {
         assert_eq!(due(1), [(1, 10), (1, 40), (1, 70), (1, 100)]);
         let connections: Vec<_> = plan.connections(1).collect();
         assert_eq!((connections.len(), connections[0].messages), (1, u64::MAX));
+    }
+
+    #[test]
+    fn pings_beside_messages_are_spread_over_an_interval_by_any_split() {
+        let interval = std::time::Duration::from_millis(500);
+        for workers in [1, 3] {
+            // Poisson arrivals are those of messages.
+            let plan = Plan {
+                pings: Some(Course::every(interval, 10)),
+                ..poisson(10, workers, 1_000, Some(7))
+            };
+            let own = |worker| plan.pings(worker).unwrap().take_while(|send| send.sequence < 3);
+            let mut pings: Vec<_> = (0..workers).flat_map(own).collect();
+            pings.sort_by_key(|send| send.due_ns);
+            let due_ms: Vec<_> = pings.iter().map(|send| send.due_ns / 1_000_000).collect();
+            assert_eq!(due_ms, (0..30).map(|n| n * 50).collect::<Vec<_>>());
+            assert!((0..30).all(|n| pings[n].connection == n as u64 % 10));
+        }
+        assert!(plan(10, 1, 5, None).pings(0).is_none());
     }
 
     #[test]

@@ -57,6 +57,7 @@ fn results_of_every_kind_follow_the_schema() {
         &["run", &url, "-c", "5", "-d", "200ms", "-m", "{seq}", "--fragment", "2"],
         &["run", &url, "-c", "9", "-d", "200ms", "--slow", "2:4k", "--bad", "half-open:20%"],
         &["hold", &url, "-c", "5", "-d", "200ms"],
+        &["run", &url, "-c", "5", "-d", "200ms", "--ping-interval", "50ms"],
         &["hold", &throwing.url(), "-c", "5", "-d", "200ms", "--reconnect=1ms..9ms"],
         &["hold", &url, "-c", "5", "-d", "200ms", "--ping-interval", "50ms"],
         &["listen", "-c", "5", "-d", "300ms"],

@@ -125,6 +125,10 @@ pub struct RunArgs {
     /// How long to wait for outstanding replies at the end
     #[arg(long, value_name = "T", default_value = "2s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub drain_timeout: Duration,
+    /// From one Ping on a connection to its next, beside the messages of the measured time [default:
+    /// no Pings]
+    #[arg(long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
+    pub ping_interval: Option<Duration>,
     /// Masking keys: fresh random ones, or zero, which no real client sends
     #[arg(long, value_name = "KIND", default_value = "random")]
     pub mask: Mask,

@@ -180,7 +180,8 @@ impl Config {
         let mut config = self.clone();
         config.cohorts = Vec::new();
         config.conduct = cohort.conduct;
-        config.reconnect = None; // what a server throws out stays out
+        // What a server throws out stays out, and only healthy ones are measured by Pings.
+        (config.reconnect, config.ping_interval) = (None, None);
         config.connections = cohort.connections;
         config.connect_rate = self.connect_rate.map(scaled_rate);
         config.seed = self.seed.wrapping_add(1 + place as u64);

@@ -92,6 +92,8 @@ pub struct Config {
     pub connect_rate: Option<Rate>,
     /// How messages, and connections that have a rate, keep to it.
     pub pacing: Pacing,
+    /// From one Ping on a connection to the next, beside messages; `None` sends none.
+    pub ping_interval: Option<Duration>,
     /// How lost connections are opened again; `None` is not at all.
     pub reconnect: Option<Reconnect>,
     /// How these connections behave.
@@ -278,6 +280,7 @@ impl Config {
         config.pacing = pacing;
         config.cohorts = cohorts;
         config.reconnect = args.reconnect.reconnect;
+        config.ping_interval = scenario::ping_interval(args.ping_interval)?;
         config.warmup = bounded("-w", args.warmup, Duration::ZERO, DURATION_MAX)?;
         config.drain_timeout =
             bounded("--drain-timeout", args.drain_timeout, Duration::ZERO, TIMEOUT_MAX)?;
@@ -364,6 +367,7 @@ impl Config {
                 .transpose()?,
             connect_rate: args.connect_rate,
             pacing: Pacing::default(),
+            ping_interval: None,
             reconnect: None,
             conduct: Conduct::Healthy,
             cohorts: Vec::new(),
@@ -569,6 +573,7 @@ mod tests {
             ("fanout --reconnect", "--reconnect can't be in a fanout"),
             ("fanout --copy-timeout 0s", "--copy-timeout 0ns is out of range"),
             ("fanout -p 65", "-p 65 is out of range"),
+            ("run --ping-interval 0s", "--ping-interval 0ns is out of range; use 1ms to"),
             ("hold --ping-interval 0s", "--ping-interval 0ns is out of range; use 1ms to"),
             ("hold --ping-interval 25h", "--ping-interval 90000s is out of range"),
         ] {

@@ -25,6 +25,13 @@ pub struct Listen {
     pub subscribe: Option<Template>,
 }
 
+/// Checks the time from one Ping to the next.
+pub(super) fn ping_interval(asked: Option<Duration>) -> Result<Option<Duration>, String> {
+    let bound =
+        |interval| bounded("--ping-interval", interval, PING_INTERVAL_MIN, PING_INTERVAL_MAX);
+    asked.map(bound).transpose()
+}
+
 impl Config {
     /// The configuration of `loadgen listen`.
     ///
@@ -43,9 +50,7 @@ impl Config {
     /// # Errors
     /// One line: what is wrong, and what to do.
     pub fn of_hold(args: HoldArgs) -> Result<Self, String> {
-        let bound =
-            |interval| bounded("--ping-interval", interval, PING_INTERVAL_MIN, PING_INTERVAL_MAX);
-        let ping_interval = args.ping_interval.map(bound).transpose()?;
+        let ping_interval = ping_interval(args.ping_interval)?;
         let mut config = Self::of_load(Scenario::Hold(Hold { ping_interval }), args.load)?;
         config.drain_timeout = PONG_TIMEOUT;
         config.reconnect = args.reconnect.reconnect;

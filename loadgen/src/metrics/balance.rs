@@ -101,10 +101,16 @@ impl Books<'_> {
                 counts.received + counts.altered + counts.lost + others,
             );
         }
+        let probes = &metrics.probes;
+        self.check(
+            "Pings beside messages, and answered, superseded or missing",
+            probes.sent,
+            probes.answered + probes.superseded + probes.missing,
+        );
         let service = self.recorded(Metric::RttService);
         self.check(
             "messages received, and their service latencies",
-            metrics.measured.received,
+            metrics.measured.received + probes.answered,
             service + self.recorded(Metric::PingRtt) + metrics.fanout.complete,
         );
         if metrics.distributions.of(Metric::RttResponse).is_some() {
@@ -199,7 +205,7 @@ mod tests {
     #[test]
     fn each_wrong_sum_is_found() {
         type Spoil = fn(&mut Metrics);
-        let spoil: [(&str, Spoil); 21] = [
+        let spoil: [(&str, Spoil); 22] = [
             ("outcomes", |metrics| metrics.attempted += 1),
             ("completed, by URL", |metrics| metrics.urls.push(UrlCounts::default())),
             ("connections with TLS", |metrics| {
@@ -214,6 +220,7 @@ mod tests {
                 metrics.distributions.record(Metric::ReconnectAway, 1);
             }),
             ("received, altered or lost", |metrics| metrics.pings.superseded += 1),
+            ("Pings beside messages", |metrics| metrics.probes.missing += 1),
             ("copies expected", |metrics| metrics.fanout.lost += 1),
             ("copies received", |metrics| metrics.fanout.early += 1),
             ("received, altered or lost", |metrics| metrics.fanout.unjudged += 1),

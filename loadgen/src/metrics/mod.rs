@@ -12,6 +12,7 @@ mod fanout;
 mod followed;
 pub mod live;
 mod network;
+mod probe;
 mod push;
 mod reach;
 mod reconnect;
@@ -26,6 +27,7 @@ pub use failure::{Failure, Failures, Occurrence, Phase};
 pub use fanout::FanoutCounts;
 pub use followed::Followed;
 pub use network::NetworkCounts;
+pub use probe::ProbeCounts;
 pub use push::PushCounts;
 pub use reach::{TlsKind, UrlCounts};
 pub use reconnect::ReconnectCounts;
@@ -368,6 +370,8 @@ pub struct Metrics {
     pub pings_received: u64,
     /// Of the Pings sent (`hold`), what the spans don't say.
     pub pings: PingCounts,
+    /// Pings beside messages (`run`).
+    pub probes: ProbeCounts,
     /// Messages that the server pushed (`listen`).
     pub push: PushCounts,
     /// Published messages and their copies (`fanout`).
@@ -428,6 +432,7 @@ impl Metrics {
         self.pings_received += other.pings_received;
         self.pings.superseded += other.pings.superseded;
         self.pings.unsolicited += other.pings.unsolicited;
+        self.probes.add(&other.probes);
         self.push.add(&other.push);
         self.fanout.add(&other.fanout);
         followed::merge(&mut self.followed, other.followed);

@@ -8,7 +8,7 @@ use wscodec::DataKind;
 
 use super::cohort::CohortReport;
 use super::fanout::FanoutReport;
-use super::hold::HoldReport;
+use super::hold::{HoldReport, PingReport};
 use super::push::PushReport;
 use super::reconnect::{PausesReport, ReconnectReport};
 use super::{
@@ -85,6 +85,9 @@ impl Report {
                 offered_per_s: offered_per_s(config, observed, &phases),
                 ..messages(&metrics, &phases)
             }),
+            pings: config
+                .ping_interval
+                .map(|interval| PingReport::beside(interval, &metrics.probes)),
             reconnect: config.reconnect.map(|_| ReconnectReport::new(&metrics)),
             hold: config.hold().map(|hold| HoldReport::new(hold, &metrics)),
             push: matches!(config.scenario, Scenario::Listen(_))

@@ -2,6 +2,7 @@
 //! why, and what their Pings came to.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,7 @@ use super::text::line;
 use super::{Report, units};
 use crate::clock::nanos;
 use crate::config::Hold;
-use crate::metrics::{DropTimes, Drops, Failure, Metrics};
+use crate::metrics::{DropTimes, Drops, Failure, Metrics, ProbeCounts};
 
 /// What became of held connections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,30 @@ pub struct PingReport {
     pub unsent_closed: u64,
     /// Due, and not sent because the server didn't read.
     pub unsent_backlog: u64,
+    /// Due, and not sent because the client was too late.
+    pub unsent_late: u64,
+}
+
+impl PingReport {
+    /// Of Pings beside messages.
+    pub(super) fn beside(interval: Duration, counts: &ProbeCounts) -> Self {
+        Self {
+            interval_ns: nanos(interval),
+            sent: counts.sent,
+            pongs: counts.answered,
+            superseded: counts.superseded,
+            missing: counts.missing,
+            unsolicited: counts.unsolicited,
+            unsent_closed: counts.unsent_closed,
+            unsent_backlog: counts.unsent_backlog,
+            unsent_late: counts.unsent_late,
+        }
+    }
+
+    /// What is wrong, in words.
+    pub(super) fn faults(&self) -> Option<String> {
+        (self.missing > 0).then(|| format!("{} Pings had no Pong", units::count(self.missing)))
+    }
 }
 
 impl HoldReport {
@@ -76,14 +101,14 @@ impl HoldReport {
                 unsolicited: metrics.pings.unsolicited,
                 unsent_closed: counts.unsent_closed,
                 unsent_backlog: counts.unsent_backlog,
+                unsent_late: counts.unsent_late,
             }),
         }
     }
 
     /// What is wrong, in words.
     pub(super) fn faults(&self) -> Option<String> {
-        let missing = self.pings.as_ref().map_or(0, |pings| pings.missing);
-        (missing > 0).then(|| format!("{} Pings had no Pong", units::count(missing)))
+        self.pings.as_ref().and_then(PingReport::faults)
     }
 }
 
@@ -118,7 +143,11 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     ];
     parts.extend(hold.drops.iter().map(DropReport::shown));
     line(f, "held", &parts.join("   "))?;
-    let Some(pings) = &hold.pings else { return Ok(()) };
+    hold.pings.as_ref().map_or(Ok(()), |pings| ping_row(pings, f))
+}
+
+/// The row of Pings.
+pub(super) fn ping_row(pings: &PingReport, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut parts = vec![
         format!("sent {}", units::count(pings.sent)),
         format!("pongs {}", units::count(pings.pongs)),
@@ -129,6 +158,7 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (pings.unsolicited, "unsolicited Pongs"),
         (pings.unsent_closed, "unsent (closed)"),
         (pings.unsent_backlog, "unsent (backlog)"),
+        (pings.unsent_late, "unsent (late)"),
     ] {
         if count > 0 {
             parts.push(format!("{what} {}", units::count(count)));

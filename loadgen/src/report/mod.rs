@@ -36,7 +36,7 @@ pub use build::Subject;
 pub use cohort::CohortReport;
 pub use deflate::{AgreedReport, DeflateReport, VolumeReport};
 use fanout::FanoutReport;
-use hold::HoldReport;
+use hold::{HoldReport, PingReport};
 use merge::MergedReport;
 use push::PushReport;
 pub use reach::{NetworkReport, NetworkSample, TargetReport, TlsReport, UrlReport};
@@ -72,6 +72,8 @@ pub struct Report {
     pub connections: Connections,
     /// Messages; `null` if none are sent.
     pub messages: Option<Messages>,
+    /// Pings beside messages; `null` if there are none.
+    pub pings: Option<PingReport>,
     /// Lost connections; `null` if they are not opened again.
     pub reconnect: Option<ReconnectReport>,
     /// Held connections; `null` if they aren't what was asked for.

@@ -4,7 +4,7 @@
 //! then that says how much is too much.
 
 use super::fanout::FanoutReport;
-use super::hold::HoldReport;
+use super::hold::{HoldReport, PingReport};
 use super::{OutcomeReport, Report, SegmentReport, SpanReport, units};
 use crate::config::Segment;
 use crate::exit::Exit;
@@ -109,6 +109,7 @@ impl Report {
         }
         reasons.extend(self.hold.as_ref().and_then(HoldReport::faults));
         reasons.extend(self.fanout.as_ref().and_then(FanoutReport::faults));
+        reasons.extend(self.pings.as_ref().and_then(PingReport::faults));
         if !self.imbalances.is_empty() {
             reasons.push(format!("fault of this program: {}", self.imbalances.join("; ")));
         }

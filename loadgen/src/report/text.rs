@@ -32,6 +32,9 @@ impl Display for Text<'_> {
         if let Some(messages) = &report.messages {
             self::messages(report, messages, f)?;
         }
+        if let Some(pings) = &report.pings {
+            hold::ping_row(pings, f)?;
+        }
         hold::rows(report, f)?;
         if let Some(deflate) = &report.deflate {
             for said in deflate.lines(report) {

@@ -5,9 +5,39 @@
 //! no fault: "a Pong frame MAY be sent unsolicited".
 
 use super::echo::Judge;
-use super::outstanding::Outstanding;
+use super::outstanding::{Outstanding, Sent};
 use crate::metrics::Metric;
-use crate::payload::{Expected, Recognised};
+use crate::payload::{Expected, Payload, Recognised};
+
+/// What a Pong answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answered {
+    /// The Ping whose payload it has.
+    pub(super) ping: Sent,
+    /// Pings before that one.
+    pub(super) superseded: u64,
+}
+
+/// Takes the Pings of a connection that a Pong answers; `None` if it answers none.
+pub(super) fn answer(
+    pings: &Payload,
+    outstanding: &mut Outstanding,
+    payload: &[u8],
+    connection: u64,
+) -> Option<Answered> {
+    let (expected, oldest) = outstanding.expected()?;
+    let near = Expected { connection, sequence: expected, planned_ns: oldest.planned_ns };
+    let Recognised::Echo { sequence } = pings.recognise(payload, pings.kind(), near, |_| None)
+    else {
+        return None;
+    };
+    let sent = outstanding.len() as u64;
+    let superseded = sequence.checked_sub(expected).filter(|&earlier| earlier < sent)?;
+    for _ in 0..superseded {
+        outstanding.take_expected();
+    }
+    Some(Answered { ping: outstanding.take_expected()?, superseded })
+}
 
 impl Judge<'_> {
     /// Counts a Pong of a connection.
@@ -18,26 +48,13 @@ impl Judge<'_> {
         connection: u64,
         now_ns: u64,
     ) {
-        let Some((expected, ping)) = outstanding.expected() else {
+        let Some(Answered { ping, superseded }) =
+            answer(self.payload, outstanding, payload, connection)
+        else {
             self.metrics.pings.unsolicited += 1;
             return;
         };
-        let near = Expected { connection, sequence: expected, planned_ns: ping.planned_ns };
-        let named = self.payload.recognise(payload, self.payload.kind(), near, |_| None);
-        let unanswered = match named {
-            Recognised::Echo { sequence } => sequence.checked_sub(expected),
-            _ => None,
-        };
-        let sent = outstanding.len() as u64;
-        let Some(earlier) = unanswered.filter(|&earlier| earlier < sent) else {
-            self.metrics.pings.unsolicited += 1;
-            return;
-        };
-        for _ in 0..earlier {
-            outstanding.take_expected();
-        }
-        self.metrics.pings.superseded += earlier;
-        let Some(ping) = outstanding.take_expected() else { return };
+        self.metrics.pings.superseded += superseded;
         self.metrics.span(self.times.span(ping.planned_ns)).received += 1;
         let rtt_ns = now_ns.saturating_sub(ping.written_ns);
         self.metrics.distributions.record(Metric::PingRtt, rtt_ns);
@@ -52,7 +69,6 @@ mod tests {
     use crate::clock::Clock;
     use crate::metrics::live::Live;
     use crate::metrics::{Metrics, balance};
-    use crate::payload::Payload;
 
     #[test]
     fn s5_5_3_a_pong_answers_its_ping_and_those_before_it() {

@@ -24,6 +24,7 @@ mod hold;
 mod listen;
 mod outstanding;
 mod pace;
+mod probe;
 mod reconnect;
 mod sampler;
 mod sequences;
@@ -62,6 +63,7 @@ pub(crate) use pace::{BACKLOG_MAX, UNANSWERED_MAX};
 
 use fanout::Desk;
 use greet::Greeting;
+use probe::Probes;
 use reconnect::Returning;
 use session::End;
 use settings::Settings;
@@ -196,6 +198,7 @@ impl Worker {
             content: Content::Fixed(Vec::new()),
             fragment: None,
         };
+        let slots = usize::try_from(plan.slots(number)).unwrap_or(0);
         let shard = Shard::new(Parts {
             clock: brief.clock,
             settings,
@@ -219,12 +222,14 @@ impl Worker {
             live,
             greeting: Greeting::new(config),
             returning: config.reconnect.map(|pauses| Returning::new(pauses, config.seed)),
-            desk: brief.fan.as_ref().zip(config.fanout()).map(|(fan, fanout)| {
-                let slots = usize::try_from(plan.slots(number)).unwrap_or(0);
-                Desk::new(Arc::clone(fan), fanout, number, slots)
-            }),
+            desk: brief
+                .fan
+                .as_ref()
+                .zip(config.fanout())
+                .map(|(fan, fanout)| Desk::new(Arc::clone(fan), fanout, number, slots)),
             sends: plan.sends(number),
-            slots: usize::try_from(plan.slots(number)).unwrap_or(0),
+            probes: plan.pings(number).map(|sends| Probes::new(brief.clock, sends, slots)),
+            slots,
         });
         Ok(Self {
             shard: Rc::new(RefCell::new(shard)),
@@ -271,10 +276,7 @@ impl Worker {
         connector.abort();
         let load_end_ns = self.end_load();
         let drain_ns = if self.is_interrupted() { INTERRUPTED_DRAIN_NS } else { self.drain_ns };
-        self.wait_also_interrupted(load_end_ns.saturating_add(drain_ns), |shard| {
-            shard.unanswered == 0
-        })
-        .await;
+        self.wait_also_interrupted(load_end_ns.saturating_add(drain_ns), Shard::is_answered).await;
         self.wait_for_publishers(drain_ns).await;
         let drain_end_ns = self.clock.now_ns();
         if self.brief.config.conduct != Conduct::Healthy {
@@ -325,23 +327,17 @@ impl Worker {
                 self.shard.borrow_mut().is_sending = true;
                 self.wait(|shard| shard.times.window_end_ns, Shard::is_load_done).await;
             }
-            Some(Load::Closed { .. }) => {
+            Some(load) => {
                 self.shard.borrow_mut().is_sending = true;
-                self.for_each_session(|shard, key| {
-                    shard.refill(key);
-                    shard.flush(key)
-                })
-                .await;
-                self.wait(|shard| shard.times.window_end_ns, Shard::is_load_done).await;
-            }
-            Some(Load::Open { .. } | Load::Every { .. }) => {
-                self.shard.borrow_mut().is_sending = true;
+                if !load.is_scheduled() {
+                    self.for_each_session(|shard, key| {
+                        shard.refill(key);
+                        shard.flush(key)
+                    })
+                    .await;
+                }
                 loop {
-                    let next_ns = |shard: &Shard| {
-                        let end_ns = shard.times.window_end_ns;
-                        shard.next_due_ns().map_or(end_ns, |due_ns| due_ns.min(end_ns))
-                    };
-                    self.wait(next_ns, Shard::is_load_done).await;
+                    self.wait(Shard::next_turn_ns, Shard::is_load_done).await;
                     if self.shard.borrow_mut().take_turn() {
                         break;
                     }
@@ -366,6 +362,7 @@ impl Worker {
         shard.times.window_end_ns = shard.times.window_end_ns.min(now_ns);
         shard.times.window_begin_ns = shard.times.window_begin_ns.min(now_ns);
         shard.count_unsent();
+        shard.count_unprobed();
         now_ns
     }
 

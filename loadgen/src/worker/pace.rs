@@ -12,7 +12,7 @@ use crate::metrics::{Metric, Span};
 use crate::payload::Expected;
 
 /// Messages that are encoded in one go before sockets are read again.
-const SENDS_PER_TURN: usize = 256;
+pub(super) const SENDS_PER_TURN: usize = 256;
 /// Bytes that may wait for the sockets of a worker before what is planned is left out: a server
 /// that doesn't read must not fill this machine's memory.
 pub(crate) const BACKLOG_MAX: usize = 64 << 20;
@@ -33,6 +33,13 @@ impl Shard {
     #[inline]
     pub(crate) fn next_due_ns(&self) -> Option<u64> {
         self.next_send.map(|send| send.due_ns.saturating_add(self.times.load_begin_ns))
+    }
+
+    /// When there is something to do next, beside what comes.
+    pub(crate) fn next_turn_ns(&self) -> u64 {
+        let end_ns = self.times.window_end_ns;
+        let due = [self.next_due_ns(), self.next_probe_ns()];
+        due.into_iter().flatten().fold(end_ns, u64::min)
     }
 
     /// Sends what is due by `now_ns`, as far as one turn goes.
@@ -95,6 +102,7 @@ impl Shard {
     pub(crate) fn take_turn(&mut self) -> bool {
         let now_ns = self.clock.now_ns();
         self.pace(now_ns);
+        self.probe(now_ns);
         now_ns >= self.times.window_end_ns || self.is_interrupted || self.is_load_done()
     }
 
@@ -248,7 +256,7 @@ impl Shard {
         self.posted(key, sent);
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.backlog_len >= BACKLOG_MAX || self.unanswered >= UNANSWERED_MAX
     }
 

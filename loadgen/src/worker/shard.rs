@@ -28,6 +28,7 @@ use super::echo::{Judge, Received, Together};
 use super::fanout::{CopyJudge, Desk};
 use super::greet::Greeting;
 use super::listen::{Feed, Listener};
+use super::probe::{Pong, Probes};
 use super::reconnect::Returning;
 use super::session::{End, Session};
 use super::settings::Settings;
@@ -67,6 +68,8 @@ pub(crate) struct Shard {
     /// The key of each session by the place of its connection among the worker's, under open loop.
     pub(crate) keys_by_place: Vec<Option<usize>>,
     pub(crate) sends: Option<Sends>,
+    /// Pings beside messages, if there are any.
+    pub(crate) probes: Option<Probes>,
     pub(crate) next_send: Option<Send>,
     /// What each connection was pushed, by its place among the worker's, where that is what is
     /// measured.
@@ -122,13 +125,14 @@ pub(crate) struct Parts {
     pub(crate) desk: Option<Desk>,
     pub(crate) returning: Option<Returning>,
     pub(crate) sends: Option<Sends>,
+    pub(crate) probes: Option<Probes>,
     pub(crate) slots: usize,
 }
 
 impl Shard {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { clock, settings, routes, deflating, payload, .. } = parts;
-        let Parts { keys, live, greeting, desk, returning, mut sends, slots, .. } = parts;
+        let Parts { keys, live, greeting, desk, returning, mut sends, probes, slots, .. } = parts;
         let next_send = sends.as_mut().and_then(Iterator::next);
         Self {
             clock,
@@ -143,8 +147,9 @@ impl Shard {
             live,
             times: Times::NEVER,
             sessions: Slab::with_capacity(slots),
-            keys_by_place: if sends.is_some() { vec![None; slots] } else { Vec::new() },
+            keys_by_place: vec![None; if sends.is_some() || probes.is_some() { slots } else { 0 }],
             sends,
+            probes,
             next_send,
             feeds: match settings.script {
                 Script::Listen => vec![Feed::default(); slots],
@@ -201,6 +206,11 @@ impl Shard {
         self.is_settled() && self.sessions.is_empty() && self.headless == 0
     }
 
+    /// Whether nothing waits for its reply.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.unanswered == 0 && self.is_probed()
+    }
+
     /// The place of a connection among those of this worker.
     pub(crate) fn place(&self, connection: u64) -> usize {
         self.settings.place(connection)
@@ -226,6 +236,7 @@ impl Shard {
             *entry = None;
         }
         self.forget_feed(place);
+        self.forget_probes(place);
         self.unanswered -= session.outstanding.len();
         self.leave_fan(session.index, &mut session.outstanding);
         let lost = session.outstanding.give_up_all();
@@ -359,7 +370,7 @@ impl Shard {
     pub(super) fn receive(&mut self, key: usize, mut input: &mut [u8]) -> u64 {
         let now_ns = self.clock.now_ns();
         let Self { sessions, payload, metrics, live, times, settings, .. } = self;
-        let Self { clock, deflating, feeds, desk, .. } = self;
+        let Self { clock, deflating, feeds, desk, probes, .. } = self;
         let session = &mut sessions[key];
         let is_open_loop = settings.load.is_some_and(Load::is_scheduled);
         let (clock, stopwatch) = (*clock, &mut deflating.inflate);
@@ -406,6 +417,13 @@ impl Shard {
                     judge.pong(&mut session.outstanding, pong, session.index, now_ns);
                     continue;
                 }
+                Event::Pong(payload) => {
+                    let (connection, place) = (session.index, settings.place(session.index));
+                    if let Some(probes) = probes {
+                        probes.pong(metrics, Pong { payload, connection, place, now_ns });
+                    }
+                    continue;
+                }
                 _ => continue,
             };
             if session.is_deflated {
@@ -439,7 +457,9 @@ impl Shard {
             self.is_asleep = false;
             self.wake_main();
         }
-        if self.unanswered == 0 && self.desk.is_none() && (!self.is_sending || self.is_load_done())
+        if self.unanswered == 0
+            && self.desk.is_none()
+            && (if self.is_sending { self.is_load_done() } else { self.is_answered() })
         {
             self.wake_main();
         }

@@ -25,6 +25,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
         phases: _, // the caller's
         connections,
         messages,
+        pings,
         reconnect,
         hold,
         push,
@@ -51,6 +52,9 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
     add_connections(&mut whole.connections, connections);
     if let (Some(whole), Some(messages)) = (&mut whole.messages, messages) {
         add_messages(whole, messages);
+    }
+    if let (Some(whole), Some(pings)) = (&mut whole.pings, pings) {
+        add_pings(whole, pings);
     }
     if let (Some(whole), Some(reconnect)) = (&mut whole.reconnect, reconnect) {
         add_reconnect(whole, reconnect);
@@ -287,6 +291,7 @@ fn add_pings(whole: &mut PingReport, part: &PingReport) {
         unsolicited,
         unsent_closed,
         unsent_backlog,
+        unsent_late,
     } = part;
     add_count(&mut whole.sent, *sent);
     add_count(&mut whole.pongs, *pongs);
@@ -295,6 +300,7 @@ fn add_pings(whole: &mut PingReport, part: &PingReport) {
     add_count(&mut whole.unsolicited, *unsolicited);
     add_count(&mut whole.unsent_closed, *unsent_closed);
     add_count(&mut whole.unsent_backlog, *unsent_backlog);
+    add_count(&mut whole.unsent_late, *unsent_late);
 }
 
 fn add_push(whole: &mut PushReport, part: &PushReport) {

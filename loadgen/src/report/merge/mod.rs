@@ -166,8 +166,15 @@ fn comparable(report: &Report) -> Value {
             .iter()
             .map(|cohort| (&cohort.conduct, cohort.read_bytes_per_s))
             .collect::<Vec<_>>(),
+        "ping_interval_ns": ping_interval_ns(report),
         "config": config,
     })
+}
+
+/// From one Ping of a connection to the next.
+fn ping_interval_ns(report: &Report) -> Option<u64> {
+    let held = report.hold.as_ref().and_then(|hold| hold.pings.as_ref());
+    report.pings.as_ref().or(held).map(|pings| pings.interval_ns)
 }
 
 /// Every difference: its path, and the two values, as JSON has them: nothing in them drives a
@@ -332,7 +339,10 @@ fn verdict(parts: &[Part], missing: &[u64], offset_ns: impl Fn(&Report) -> u64) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::hold::DropReport;
+    use std::time::Duration;
+
+    use crate::metrics::ProbeCounts;
+    use crate::report::hold::{DropReport, PingReport};
     use crate::report::reconnect::ReconnectReport;
     use crate::report::{ClosingReport, ErrorReport, Label, sample_of};
 
@@ -500,7 +510,7 @@ mod tests {
     #[test]
     fn what_cannot_be_merged_is_refused_with_what_differs() {
         type Change = fn(&mut Vec<Part>);
-        let rows: [(&str, Change); 12] = [
+        let rows: [(&str, Change); 13] = [
             ("nothing to merge", Vec::clear),
             ("segment 2/3 is in 2.json and in 3.json", |parts| {
                 parts[2].report.config.segment = parts[1].report.config.segment;
@@ -513,6 +523,10 @@ mod tests {
             }),
             ("config.seed is 7 in 1.json, and 8 in 3.json", |parts| {
                 parts[2].report.config.seed = 8;
+            }),
+            ("ping_interval_ns is null in 1.json, and 7 in 2.json", |parts| {
+                let counts = ProbeCounts::default();
+                parts[1].report.pings = Some(PingReport::beside(Duration::from_nanos(7), &counts));
             }),
             ("config.connections is 20 in 1.json, and 21", |parts| {
                 parts[2].report.config.connections = 21;

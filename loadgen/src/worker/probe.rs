@@ -1,0 +1,144 @@
+//! Pings beside messages: which are due, and the Pong that answers each.
+//!
+//! What is kept of them stands here and not with the sessions, so a run without them costs nothing
+//! more. They have a schedule, outstanding Pings and counters of their own, and share with messages
+//! only the buffer of what waits for the socket, in which whole frames follow each other.
+
+use wscodec::header::Opcode;
+
+use super::frames;
+use super::hold::{Answered, answer};
+use super::outstanding::Outstanding;
+use super::pace::SENDS_PER_TURN;
+use super::shard::Shard;
+use crate::clock::Clock;
+use crate::metrics::{Metric, Metrics};
+use crate::payload::{Expected, Payload};
+use crate::plan::{Send, Sends};
+
+/// The Pings of a worker's connections.
+pub(crate) struct Probes {
+    payload: Payload,
+    sends: Sends,
+    next: Option<Send>,
+    /// Those of each connection without Pong, by its place among the worker's.
+    outstanding: Vec<Outstanding>,
+    /// Those of all connections together.
+    unanswered: usize,
+}
+
+/// A Pong that has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pong<'p> {
+    pub(crate) payload: &'p [u8],
+    /// Which connection of the run it came on, and its place among the worker's.
+    pub(crate) connection: u64,
+    pub(crate) place: usize,
+    pub(crate) now_ns: u64,
+}
+
+impl Probes {
+    /// The Pings that `sends` plans for so many connections.
+    pub(crate) fn new(clock: Clock, mut sends: Sends, slots: usize) -> Self {
+        let next = sends.next();
+        let outstanding = (0..slots).map(|_| Outstanding::default()).collect();
+        Self { payload: Payload::of_pings(clock), sends, next, outstanding, unanswered: 0 }
+    }
+
+    /// Counts a Pong.
+    pub(crate) fn pong(&mut self, metrics: &mut Metrics, pong: Pong<'_>) {
+        let Some(outstanding) = self.outstanding.get_mut(pong.place) else { return };
+        let before = outstanding.len();
+        let answered = answer(&self.payload, outstanding, pong.payload, pong.connection);
+        if let Some(Answered { ping, superseded }) = answered {
+            metrics.probes.superseded += superseded;
+            metrics.probes.answered += 1;
+            let rtt_ns = pong.now_ns.saturating_sub(ping.written_ns);
+            metrics.distributions.record(Metric::PingRtt, rtt_ns);
+        } else {
+            metrics.probes.unsolicited += 1;
+        }
+        self.unanswered -= before - outstanding.len();
+    }
+}
+
+impl Shard {
+    /// When the next Ping is due.
+    pub(crate) fn next_probe_ns(&self) -> Option<u64> {
+        let due_ns = self.probes.as_ref()?.next?.due_ns;
+        Some(due_ns.saturating_add(self.times.window_begin_ns))
+    }
+
+    /// Whether no Ping waits for its Pong.
+    pub(crate) fn is_probed(&self) -> bool {
+        self.probes.as_ref().is_none_or(|probes| probes.unanswered == 0)
+    }
+
+    /// Sends the Pings that are due by `now_ns`, as far as one turn goes.
+    pub(crate) fn probe(&mut self, now_ns: u64) {
+        for _ in 0..SENDS_PER_TURN {
+            let due_ns = self.next_probe_ns();
+            let Some(probes) = &mut self.probes else { return };
+            let (Some(due_ns), Some(send)) = (due_ns, probes.next) else { return };
+            if due_ns > now_ns || due_ns >= self.times.window_end_ns {
+                return;
+            }
+            probes.next = probes.sends.next();
+            let key = self.keys_by_place.get(self.place(send.connection)).copied().flatten();
+            match key.filter(|&key| self.sessions[key].is_open()) {
+                None => self.metrics.probes.unsent_closed += 1,
+                Some(_) if self.is_full() => self.metrics.probes.unsent_backlog += 1,
+                Some(_) if now_ns - due_ns > self.settings.catch_up_ns => {
+                    self.metrics.probes.unsent_late += 1;
+                }
+                Some(key) => self.ping(key, due_ns),
+            }
+        }
+    }
+
+    fn ping(&mut self, key: usize, planned_ns: u64) {
+        let Self { sessions, probes, spare, keys, metrics, settings, clock, .. } = self;
+        let session = &mut sessions[key];
+        let Some(probes) = probes else { return };
+        let Some(outstanding) = probes.outstanding.get_mut(settings.place(session.index)) else {
+            return;
+        };
+        if session.unsent.capacity() == 0 {
+            session.unsent = spare.pop().unwrap_or_default();
+        }
+        let before = session.unsent.len();
+        let sequence = outstanding.next_sequence();
+        let message = Expected { connection: session.index, sequence, planned_ns };
+        let payload = probes.payload.message(message);
+        frames::append(Opcode::Ping, payload, None, keys, &mut session.unsent);
+        self.backlog_len += session.unsent.len() - before;
+        outstanding.push(planned_ns, 1);
+        let written_ns = clock.now_ns();
+        outstanding.take_unwritten().for_each(|ping| ping.written_ns = written_ns);
+        probes.unanswered += 1;
+        metrics.probes.sent += 1;
+        if !self.flush(key)
+            && let Some(waker) = &self.sessions[key].waker
+        {
+            waker.wake_by_ref(); // its task waits for the socket to take more
+        }
+    }
+
+    /// Counts what was due before load ended and has not been sent: there was no time left for it.
+    pub(crate) fn count_unprobed(&mut self) {
+        let Some(probes) = &mut self.probes else { return };
+        let Some(next) = probes.next.take() else { return };
+        let ns = self.times.window_end_ns.saturating_sub(self.times.window_begin_ns);
+        self.metrics.probes.unsent_late +=
+            probes.sends.left_before(ns) + u64::from(next.due_ns < ns);
+    }
+
+    /// The connection at a place has ended: its Pings will have no Pong any more.
+    pub(crate) fn forget_probes(&mut self, place: usize) {
+        let Some(probes) = &mut self.probes else { return };
+        let Some(outstanding) = probes.outstanding.get_mut(place) else { return };
+        let missing = outstanding.give_up_all().count();
+        probes.unanswered -= missing;
+        self.metrics.probes.missing += missing as u64;
+    }
+}
