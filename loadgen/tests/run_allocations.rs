@@ -70,7 +70,7 @@ fn a_message_costs_no_allocation() {
     for load in [
         "-p 1",
         "-p 16",
-        "-p 4 --reconnect --ping-interval 10ms",
+        "-p 4 --reconnect --ping-interval 10ms --reply-timeout 5s",
         "-R 20k",
         "-p 4 -s 2000 -b",
         "-p 2 -s 1..300 --fragment 100",

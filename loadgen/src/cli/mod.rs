@@ -125,6 +125,11 @@ pub struct RunArgs {
     /// How long to wait for outstanding replies at the end
     #[arg(long, value_name = "T", default_value = "2s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub drain_timeout: Duration,
+    /// How long the echo of a message may take from its write. Then it has timed out, and a closed
+    /// loop goes on with the next; an echo that comes after all is late, and in no latency.
+    /// Messages must name themselves: -s of 16 or more [default: no bound but the end]
+    #[arg(long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
+    pub reply_timeout: Option<Duration>,
     /// From one Ping on a connection to its next, beside the messages of the measured time [default:
     /// no Pings]
     #[arg(long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]

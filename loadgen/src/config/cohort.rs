@@ -182,6 +182,7 @@ impl Config {
         config.conduct = cohort.conduct;
         // What a server throws out stays out, and only healthy ones are measured by Pings.
         (config.reconnect, config.ping_interval) = (None, None);
+        config.reply_timeout = None; // nor is it news that they are slow
         config.connections = cohort.connections;
         config.connect_rate = self.connect_rate.map(scaled_rate);
         config.seed = self.seed.wrapping_add(1 + place as u64);

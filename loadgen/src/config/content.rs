@@ -3,13 +3,15 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wscodec::DataKind;
 
 use super::sizes::{Sizes, SizesAsked, too_large};
 use super::template::Template;
-use super::{PAYLOAD_SIZE_MAX, lines, within};
+use super::{Echo, PAYLOAD_SIZE_MAX, TIMEOUT_MAX, bounded, lines, within};
 use crate::cli::MessageArgs;
+use crate::payload::STAMP_LEN;
 
 const PAYLOAD_SIZE_DEFAULT: u64 = 64;
 
@@ -23,6 +25,26 @@ pub enum Content {
     /// One after the other, and again; connection `i` begins with the `i`th. Made from the seed
     /// where they have placeholders. At least one.
     Templates(Arc<[Template]>),
+}
+
+/// Checks how long an echo may take: one that comes later has to be told from that of another
+/// message.
+pub(super) fn reply_timeout(
+    asked: Option<Duration>,
+    echo: Option<&Echo>,
+) -> Result<Option<Duration>, String> {
+    let Some(timeout) = asked else { return Ok(None) };
+    let is_named = |content: &Content| match content {
+        Content::Generated(sizes) => sizes.least() >= STAMP_LEN,
+        Content::Fixed(_) | Content::Templates(_) => false,
+    };
+    if !echo.is_some_and(|echo| is_named(&echo.content)) {
+        return Err(format!(
+            "--reply-timeout needs messages that name themselves, so that an echo which comes late \
+             isn't taken for another's; use -s of {STAMP_LEN} or more, without -m and -f"
+        ));
+    }
+    bounded("--reply-timeout", timeout, Duration::from_millis(1), TIMEOUT_MAX).map(Some)
 }
 
 impl Content {

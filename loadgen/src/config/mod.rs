@@ -15,6 +15,7 @@ mod pacing;
 mod post;
 mod rate;
 mod reconnect;
+mod request;
 mod scenario;
 mod segment;
 mod serving;
@@ -31,7 +32,7 @@ use std::time::{Duration, SystemTime};
 
 use wscodec::DataKind;
 
-use crate::cli::{ConnectArgs, LoadArgs, RequestArgs, RunArgs};
+use crate::cli::{ConnectArgs, LoadArgs, RunArgs};
 use crate::threshold::Threshold;
 pub use cohort::{Cohort, CohortAsked, Conduct};
 pub use content::Content;
@@ -43,6 +44,7 @@ pub use output::{Form, Output};
 pub use pacing::{Pacing, RateAsked, StageAsked};
 pub use rate::Rate;
 pub use reconnect::Reconnect;
+pub use request::Request;
 pub use scenario::{Hold, Listen};
 pub use segment::Segment;
 pub use serving::serve_config;
@@ -92,6 +94,8 @@ pub struct Config {
     pub connect_rate: Option<Rate>,
     /// How messages, and connections that have a rate, keep to it.
     pub pacing: Pacing,
+    /// How long an echo may take; `None` is as long as the run.
+    pub reply_timeout: Option<Duration>,
     /// From one Ping on a connection to the next, beside messages; `None` sends none.
     pub ping_interval: Option<Duration>,
     /// How lost connections are opened again; `None` is not at all.
@@ -225,23 +229,6 @@ impl Mask {
     }
 }
 
-/// What the opening handshake says, and how long each end of a connection may take.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// Headers beside those of the protocol.
-    pub headers: Vec<(String, String)>,
-    /// Subprotocols to offer, the preferred first.
-    pub subprotocols: Vec<String>,
-    /// The |Origin| header.
-    pub origin: Option<String>,
-    /// permessage-deflate; `None` offers nothing.
-    pub deflate: Option<deflate::Offer>,
-    /// Bound on TCP and opening handshake together.
-    pub connect_timeout: Duration,
-    /// Bound on the closing handshake and the end of the stream together.
-    pub close_timeout: Duration,
-}
-
 /// How much is said on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Talk {
@@ -280,6 +267,7 @@ impl Config {
         config.pacing = pacing;
         config.cohorts = cohorts;
         config.reconnect = args.reconnect.reconnect;
+        config.reply_timeout = content::reply_timeout(args.reply_timeout, config.echo())?;
         config.ping_interval = scenario::ping_interval(args.ping_interval)?;
         config.warmup = bounded("-w", args.warmup, Duration::ZERO, DURATION_MAX)?;
         config.drain_timeout =
@@ -367,6 +355,7 @@ impl Config {
                 .transpose()?,
             connect_rate: args.connect_rate,
             pacing: Pacing::default(),
+            reply_timeout: None,
             ping_interval: None,
             reconnect: None,
             conduct: Conduct::Healthy,
@@ -414,32 +403,6 @@ impl Config {
             ));
         }
         Ok(())
-    }
-}
-
-impl Request {
-    /// Checks the bounds; whether the headers may be sent is for the handshake to say.
-    ///
-    /// # Errors
-    /// One line: what is wrong, and what to do.
-    pub fn new(args: RequestArgs) -> Result<Self, String> {
-        let least = Duration::from_millis(1);
-        Ok(Self {
-            headers: args.headers,
-            subprotocols: args.subprotocols,
-            origin: args.origin,
-            deflate: args.deflate.wanted().map(|deflate| deflate::Offer {
-                deflate,
-                is_required: args.deflate.deflate_required,
-            }),
-            connect_timeout: bounded(
-                "--connect-timeout",
-                args.connect_timeout,
-                least,
-                TIMEOUT_MAX,
-            )?,
-            close_timeout: bounded("--close-timeout", args.close_timeout, least, TIMEOUT_MAX)?,
-        })
     }
 }
 
@@ -573,6 +536,10 @@ mod tests {
             ("fanout --reconnect", "--reconnect can't be in a fanout"),
             ("fanout --copy-timeout 0s", "--copy-timeout 0ns is out of range"),
             ("fanout -p 65", "-p 65 is out of range"),
+            ("run --reply-timeout 0s", "--reply-timeout 0ns is out of range; use 1ms to"),
+            ("run --reply-timeout 1s -s 15", "needs messages that name themselves"),
+            ("run --reply-timeout 1s -s 1..99", "needs messages that name themselves"),
+            ("run --reply-timeout 1s -m {seq}", "use -s of 16 or more"),
             ("run --ping-interval 0s", "--ping-interval 0ns is out of range; use 1ms to"),
             ("hold --ping-interval 0s", "--ping-interval 0ns is out of range; use 1ms to"),
             ("hold --ping-interval 25h", "--ping-interval 90000s is out of range"),

@@ -96,11 +96,17 @@ impl Books<'_> {
             let others = metrics.pings.superseded + metrics.fanout.unjudged;
             let others = if span == "measured" { others } else { 0 };
             self.check(
-                &format!("messages sent ({span}), and received, altered or lost"),
+                &format!("messages sent ({span}), and received, altered, lost or timed out"),
                 counts.sent,
-                counts.received + counts.altered + counts.lost + others,
+                counts.received + counts.altered + counts.lost + counts.timed_out + others,
             );
         }
+        let timed_out = metrics.warmup.timed_out + metrics.measured.timed_out;
+        self.check(
+            "late echoes of messages that timed out",
+            metrics.late.min(timed_out),
+            metrics.late,
+        );
         let probes = &metrics.probes;
         self.check(
             "Pings beside messages, and answered, superseded or missing",
@@ -205,7 +211,7 @@ mod tests {
     #[test]
     fn each_wrong_sum_is_found() {
         type Spoil = fn(&mut Metrics);
-        let spoil: [(&str, Spoil); 22] = [
+        let spoil: [(&str, Spoil); 24] = [
             ("outcomes", |metrics| metrics.attempted += 1),
             ("completed, by URL", |metrics| metrics.urls.push(UrlCounts::default())),
             ("connections with TLS", |metrics| {
@@ -219,11 +225,13 @@ mod tests {
             ("the times they were away", |metrics| {
                 metrics.distributions.record(Metric::ReconnectAway, 1);
             }),
-            ("received, altered or lost", |metrics| metrics.pings.superseded += 1),
+            ("received, altered, lost or timed out", |metrics| metrics.pings.superseded += 1),
+            ("lost or timed out", |metrics| metrics.measured.timed_out += 1),
+            ("late echoes", |metrics| metrics.late += 1),
             ("Pings beside messages", |metrics| metrics.probes.missing += 1),
             ("copies expected", |metrics| metrics.fanout.lost += 1),
             ("copies received", |metrics| metrics.fanout.early += 1),
-            ("received, altered or lost", |metrics| metrics.fanout.unjudged += 1),
+            ("altered, lost or timed out", |metrics| metrics.fanout.unjudged += 1),
             ("their first copies", |metrics| metrics.fanout.incomplete += 1),
             ("and what they were", |metrics| metrics.push.foreign += 1),
             ("and their latencies", |metrics| metrics.push.early += 1),

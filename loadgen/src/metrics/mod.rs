@@ -1,7 +1,7 @@
 //! What happens to numbers: one [`Metrics`] for each worker, merged once at the end.
 //!
 //! Invariants, which [`balance`] checks: every connection that was begun has one outcome, and every
-//! message that was sent was received, altered or lost.
+//! message that was sent was received, altered, lost or timed out.
 
 pub mod balance;
 mod deflate;
@@ -268,6 +268,8 @@ pub struct MessageCounts {
     pub altered: u64,
     /// Never came back.
     pub lost: u64,
+    /// Had not come back within the reply timeout.
+    pub timed_out: u64,
     /// Of those received, the ones that came after a later one.
     pub reordered: u64,
     /// Planned, and not sent because their connection wasn't open.
@@ -286,6 +288,7 @@ impl MessageCounts {
         self.received += other.received;
         self.altered += other.altered;
         self.lost += other.lost;
+        self.timed_out += other.timed_out;
         self.reordered += other.reordered;
         self.unsent_closed += other.unsent_closed;
         self.unsent_backlog += other.unsent_backlog;
@@ -360,6 +363,8 @@ pub struct Metrics {
     pub arrived: u64,
     /// Connections that were established within the measured time (`connect`).
     pub opened: u64,
+    /// Of the messages that had timed out, those that came back after all.
+    pub late: u64,
     /// Messages received a second time, or after they had been given up for lost.
     pub duplicated: u64,
     /// Messages received that nobody asked for.
@@ -426,6 +431,7 @@ impl Metrics {
         self.measured.add(&other.measured);
         self.arrived += other.arrived;
         self.opened += other.opened;
+        self.late += other.late;
         self.duplicated += other.duplicated;
         self.unexpected += other.unexpected;
         self.wrong.merge(other.wrong);

@@ -31,7 +31,7 @@ use post::Posts;
 use rendered::Place;
 
 /// Bytes that name a message.
-const STAMP_LEN: usize = 16;
+pub const STAMP_LEN: usize = 16;
 const CONNECTION_DIGITS: usize = 6;
 /// Connections and sequences are told apart modulo these.
 const CONNECTION_MASK: u64 = (1 << (4 * CONNECTION_DIGITS)) - 1;

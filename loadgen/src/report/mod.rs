@@ -176,6 +176,8 @@ pub struct ConfigReport {
     pub connect_timeout_ns: u64,
     /// Bound on the closing handshake and the end of the stream.
     pub close_timeout_ns: u64,
+    /// How long an echo may take from its message's write; `null` is without bound.
+    pub reply_timeout_ns: Option<u64>,
     /// Pauses before a lost connection is opened again; `null` if it isn't.
     pub reconnect: Option<PausesReport>,
     /// Headers of the request beside those of the protocol. Values may be secrets, so only names
@@ -310,6 +312,8 @@ pub struct Messages {
     pub measured: SpanReport,
     /// Of the warm-up.
     pub warmup: SpanReport,
+    /// Of those that had timed out, the ones that came back after all.
+    pub late: u64,
     /// Received again, or after they had been given up for lost.
     pub duplicated: u64,
     /// Received without having been sent.
@@ -318,7 +322,8 @@ pub struct Messages {
     pub pings: u64,
 }
 
-/// What became of the messages of a span. `sent` is received, altered and lost together.
+/// What became of the messages of a span. `sent` is received, altered, lost and
+/// timed out together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpanReport {
     /// Sent.
@@ -329,6 +334,8 @@ pub struct SpanReport {
     pub altered: u64,
     /// Never came back.
     pub lost: u64,
+    /// Had not come back within the reply timeout: in no latency, so that `rtt.*` ends there.
+    pub timed_out: u64,
     /// Of those received, the ones that came after a later one.
     pub reordered: u64,
     /// Due, and not sent because their connection wasn't open.

@@ -87,6 +87,7 @@ impl Report {
             let sum = |of: fn(&SpanReport) -> u64| of(&messages.measured) + of(&messages.warmup);
             for (count, counter, what) in [
                 (sum(|span| span.lost), Counter::Lost, "lost"),
+                (sum(|span| span.timed_out), Counter::TimedOut, "timed out"),
                 (sum(|span| span.altered), Counter::Altered, "altered"),
                 (sum(|span| span.reordered), Counter::Reordered, "received out of order"),
                 (messages.duplicated, Counter::Duplicated, "received twice"),

@@ -156,6 +156,8 @@ fn messages(report: &Report, messages: &Messages, f: &mut fmt::Formatter<'_>) ->
         format!("lost {}", units::count(counts.lost)),
     ];
     for (count, what) in [
+        (counts.timed_out, "timed out"),
+        (messages.late, "late"),
         (counts.altered, "altered"),
         (counts.reordered, "reordered"),
         (messages.duplicated, "duplicated"),

@@ -64,6 +64,10 @@ pub enum Counter {
     Received,
     /// Messages that never came back.
     Lost,
+    /// Messages that had not come back within the reply timeout.
+    TimedOut,
+    /// Of those, the ones that came back after all.
+    Late,
     /// Messages that came back changed.
     Altered,
     /// Messages that came after a later one.
@@ -78,7 +82,7 @@ pub enum Counter {
 
 impl Counter {
     /// All.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Errors,
         Self::Failed,
         Self::Attempted,
@@ -90,6 +94,8 @@ impl Counter {
         Self::Sent,
         Self::Received,
         Self::Lost,
+        Self::TimedOut,
+        Self::Late,
         Self::Altered,
         Self::Reordered,
         Self::Duplicated,
@@ -112,6 +118,8 @@ impl Counter {
             Self::Sent => "sent",
             Self::Received => "received",
             Self::Lost => "lost",
+            Self::TimedOut => "timed_out",
+            Self::Late => "late",
             Self::Altered => "altered",
             Self::Reordered => "reordered",
             Self::Duplicated => "duplicated",
@@ -161,11 +169,16 @@ impl Counter {
             return (expected > 0).then_some((count, expected));
         }
         let messages = messages?;
+        if matches!(self, Self::TimedOut | Self::Late) && report.config.reply_timeout_ns.is_none() {
+            return None; // nobody has looked
+        }
         let unsent = sum(|span| span.unsent_closed + span.unsent_backlog + span.unsent_late);
         let all = if self == Self::Unsent { sent + unsent } else { sent };
         let count = match self {
             Self::Received => sum(|span| span.received),
             Self::Lost => sum(|span| span.lost),
+            Self::TimedOut => sum(|span| span.timed_out),
+            Self::Late => messages.late,
             Self::Altered => sum(|span| span.altered),
             Self::Reordered => sum(|span| span.reordered),
             Self::Duplicated => messages.duplicated,
@@ -415,6 +428,23 @@ mod tests {
         assert_eq!(measure("rtt.p98", "1s", &report), beyond);
         assert_eq!(measure("rtt.p97", "1s", &report), Some(1_000.0));
         assert_eq!(measure("rtt.count", "1", &report), Some(100.0));
+    }
+
+    #[test]
+    fn messages_time_out_where_there_is_a_timeout() {
+        let mut report = sample();
+        for name in ["timed_out", "late"] {
+            assert_eq!(measure(name, "0", &report), None, "{name}: nobody has looked");
+        }
+        report.config.reply_timeout_ns = Some(5);
+        let messages = report.messages.as_mut().unwrap();
+        (messages.measured.timed_out, messages.warmup.timed_out, messages.late) = (1, 1, 1);
+        messages.warmup.sent = 4;
+        for (name, value, measured) in
+            [("timed_out", "1", 2.0), ("timed_out", "1%", 25.0), ("late", "1", 1.0)]
+        {
+            assert_eq!(measure(name, value, &report), Some(measured), "{name} {value}");
+        }
     }
 
     #[test]

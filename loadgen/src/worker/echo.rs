@@ -127,11 +127,13 @@ impl Judge<'_> {
                     self.note("reordered", received);
                     self.echoes(sent, now_ns, 1);
                 }
+                Taken::Overdue => self.metrics.late += 1,
                 Taken::Again => self.duplicated(received),
                 Taken::NeverSent => self.unexpected(received),
             },
             Recognised::Altered { sequence } => match outstanding.take(sequence) {
                 Taken::InOrder(sent) | Taken::Late(sent) => self.altered(sent, received),
+                Taken::Overdue => self.metrics.late += 1,
                 Taken::Again => self.duplicated(received),
                 Taken::NeverSent => self.unexpected(received),
             },
@@ -324,6 +326,29 @@ mod tests {
         let counts = &bench.metrics.measured;
         assert_eq!((counts.sent, counts.received, counts.altered, counts.lost), (8, 5, 1, 2));
         assert_eq!((counts.reordered, bench.metrics.duplicated), (1, 1));
+    }
+
+    #[test]
+    fn d10_an_echo_that_comes_too_late_is_late_and_in_no_latency() {
+        let mut bench = Bench::new(32);
+        let payloads: Vec<_> = (0..4).map(|n| bench.send(100 + n)).collect();
+        for _ in 0..2 {
+            let sent = bench.outstanding.time_out(u64::MAX, 10).unwrap();
+            assert_eq!(sent.planned_ns, 100 + bench.metrics.measured.timed_out);
+            bench.metrics.measured.timed_out += 1;
+        }
+        bench.receive(&payloads[2], 190); // in order, for those before it are given up
+        let mut altered = payloads[0].clone();
+        altered[31] ^= 1;
+        for payload in [&payloads[1], &altered, &payloads[1], &payloads[0], &payloads[3]] {
+            bench.receive(payload, 195);
+        }
+        bench.end();
+        let counts = &bench.metrics.measured;
+        assert_eq!((counts.sent, counts.received, counts.timed_out), (4, 2, 2));
+        assert_eq!((counts.reordered, counts.altered, counts.lost), (0, 0, 0));
+        assert_eq!((bench.metrics.late, bench.metrics.duplicated), (2, 2), "late once each");
+        assert_eq!((bench.metrics.unexpected, bench.count(Metric::RttService)), (0, 2));
     }
 
     #[test]

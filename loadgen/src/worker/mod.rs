@@ -14,6 +14,7 @@ mod admission;
 mod cohort;
 mod connect;
 mod connector;
+mod deadline;
 mod deflate;
 mod echo;
 mod fan;
@@ -23,6 +24,7 @@ mod greet;
 mod hold;
 mod listen;
 mod outstanding;
+mod overdue;
 mod pace;
 mod probe;
 mod reconnect;
@@ -56,6 +58,7 @@ use crate::net::Routes;
 use crate::payload::Payload;
 use crate::plan::{Plan, Script};
 use connector::connector;
+use deadline::Deadlines;
 use deflate::Deflating;
 pub use fan::Fan;
 pub(crate) use fan::run_number;
@@ -228,6 +231,7 @@ impl Worker {
                 .zip(config.fanout())
                 .map(|(fan, fanout)| Desk::new(Arc::clone(fan), fanout, number, slots)),
             sends: plan.sends(number),
+            deadlines: config.reply_timeout.map(|timeout| Deadlines::new(nanos(timeout))),
             probes: plan.pings(number).map(|sends| Probes::new(brief.clock, sends, slots)),
             slots,
         });
@@ -276,7 +280,7 @@ impl Worker {
         connector.abort();
         let load_end_ns = self.end_load();
         let drain_ns = if self.is_interrupted() { INTERRUPTED_DRAIN_NS } else { self.drain_ns };
-        self.wait_also_interrupted(load_end_ns.saturating_add(drain_ns), Shard::is_answered).await;
+        self.drain(load_end_ns.saturating_add(drain_ns)).await;
         self.wait_for_publishers(drain_ns).await;
         let drain_end_ns = self.clock.now_ns();
         if self.brief.config.conduct != Conduct::Healthy {
@@ -329,6 +333,7 @@ impl Worker {
             }
             Some(load) => {
                 self.shard.borrow_mut().is_sending = true;
+                self.shard.borrow_mut().begin_deadlines();
                 if !load.is_scheduled() {
                     self.for_each_session(|shard, key| {
                         shard.refill(key);
@@ -364,6 +369,21 @@ impl Worker {
         shard.count_unsent();
         shard.count_unprobed();
         now_ns
+    }
+
+    /// Waits for replies until `end_ns`, or until there is none that may come in time.
+    async fn drain(&mut self, end_ns: u64) {
+        loop {
+            let deadline_ns = self.shard.borrow().next_deadline_ns();
+            let until_ns = deadline_ns.map_or(end_ns, |ns| ns.min(end_ns));
+            self.wait_also_interrupted(until_ns, Shard::is_answered).await;
+            let now_ns = self.clock.now_ns();
+            if now_ns >= end_ns || self.shard.borrow().is_answered() {
+                return;
+            }
+            self.shard.borrow_mut().sweep(now_ns);
+            yield_now().await;
+        }
     }
 
     /// Closes all connections, and waits for them to end within their bounds.

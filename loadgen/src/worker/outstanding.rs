@@ -6,6 +6,8 @@
 
 use std::collections::VecDeque;
 
+use super::overdue::Overdue;
+
 /// So many later messages have their replies when one that has none is given up for lost. Bounds
 /// what a server can make this side remember by leaving out one reply.
 const AHEAD_MAX: usize = 1_024;
@@ -29,6 +31,8 @@ pub(crate) enum Taken {
     InOrder(Sent),
     /// One that had none, but a later one has.
     Late(Sent),
+    /// One that was given up because it had no reply in time, and has had none since.
+    Overdue,
     /// One that had its reply, or was given up.
     Again,
     /// None that was sent.
@@ -43,9 +47,11 @@ pub(crate) struct Outstanding {
     ring: VecDeque<Sent>,
     first: u64,
     /// Marks in `ring`.
-    ahead: usize,
+    ahead: u32,
     /// Messages at the end of `ring` that are encoded and not written.
-    unwritten: usize,
+    unwritten: u32,
+    /// Messages that had no reply in time, if there is such a time and there are any.
+    overdue: Option<Box<Overdue>>,
 }
 
 impl Outstanding {
@@ -61,7 +67,7 @@ impl Outstanding {
 
     /// Messages without reply.
     pub(crate) fn len(&self) -> usize {
-        self.ring.len() - self.ahead
+        self.ring.len() - self.ahead as usize
     }
 
     /// The message whose reply is due first, and its sequence.
@@ -86,12 +92,12 @@ impl Outstanding {
     /// Adds the next messages, which are encoded but not written yet.
     pub(crate) fn push(&mut self, planned_ns: u64, count: usize) {
         self.ring.extend(std::iter::repeat_n(Sent { planned_ns, written_ns: 0 }, count));
-        self.unwritten += count;
+        self.unwritten += u32::try_from(count).unwrap_or(u32::MAX);
     }
 
     /// The messages that are about to be written, for their times to be set.
     pub(crate) fn take_unwritten(&mut self) -> impl ExactSizeIterator<Item = &mut Sent> {
-        let written = self.ring.len() - self.unwritten;
+        let written = self.ring.len() - self.unwritten as usize;
         self.unwritten = 0;
         self.ring.range_mut(written..)
     }
@@ -109,7 +115,10 @@ impl Outstanding {
 
     /// Takes the message of a sequence.
     pub(crate) fn take(&mut self, sequence: u64) -> Taken {
-        let Some(place) = sequence.checked_sub(self.first) else { return Taken::Again };
+        let Some(place) = sequence.checked_sub(self.first) else {
+            let is_overdue = self.overdue.as_mut().is_some_and(|overdue| overdue.take(sequence));
+            return if is_overdue { Taken::Overdue } else { Taken::Again };
+        };
         let place = usize::try_from(place).unwrap_or(usize::MAX);
         match self.ring.get_mut(place) {
             None => Taken::NeverSent,
@@ -126,13 +135,29 @@ impl Outstanding {
 
     /// Gives up the oldest message if too many later ones have their replies.
     pub(crate) fn give_up(&mut self) -> Option<Sent> {
-        if self.ahead < AHEAD_MAX { None } else { self.take_expected() }
+        if (self.ahead as usize) < AHEAD_MAX { None } else { self.take_expected() }
+    }
+
+    /// Gives up the oldest message if it was written so long ago. Its reply may still come.
+    pub(crate) fn time_out(&mut self, now_ns: u64, timeout_ns: u64) -> Option<Sent> {
+        let written_ns = self.oldest_written_ns()?;
+        if written_ns.saturating_add(timeout_ns) > now_ns {
+            return None;
+        }
+        self.overdue.get_or_insert_default().add(self.first);
+        self.take_expected()
+    }
+
+    /// When the oldest message was written, if there is one and it was.
+    pub(crate) fn oldest_written_ns(&self) -> Option<u64> {
+        self.ring.front().map(|sent| sent.written_ns).filter(|&ns| ns > 0)
     }
 
     /// Gives up all, when there will be no more replies.
     pub(crate) fn give_up_all(&mut self) -> impl Iterator<Item = Sent> {
         self.ahead = 0;
         self.unwritten = 0;
+        self.overdue = None;
         self.first += self.ring.len() as u64;
         std::mem::take(&mut self.ring).into_iter().filter(|sent| *sent != Sent::ANSWERED)
     }
@@ -227,6 +252,30 @@ mod tests {
         }
         assert_eq!(lost.len(), 10);
         assert_eq!(outstanding.take(5), Taken::Again);
+    }
+
+    #[test]
+    fn d10_what_has_waited_too_long_is_given_up_and_its_reply_is_known_when_it_comes() {
+        let mut outstanding = sent(4);
+        outstanding.push(9, 1); // not written yet
+        assert_eq!(outstanding.take(2), Taken::InOrder(at(2)));
+        let mut up_to = |now_ns| outstanding.time_out(now_ns, 50);
+        assert_eq!([149, 150, 150].map(&mut up_to), [None, Some(at(0)), None]);
+        // The third has had its reply, and what isn't written has not begun to wait.
+        assert_eq!([u64::MAX; 3].map(&mut up_to), [Some(at(1)), Some(at(3)), None]);
+        assert_eq!((outstanding.len(), outstanding.next_sequence()), (1, 5));
+        for (sequence, taken) in [
+            (1, Taken::Overdue),
+            (1, Taken::Again),
+            (2, Taken::Again),
+            (3, Taken::Overdue),
+            (5, Taken::NeverSent),
+            (0, Taken::Overdue),
+            (0, Taken::Again),
+        ] {
+            assert_eq!(outstanding.take(sequence), taken, "{sequence}");
+        }
+        assert_eq!(size_of::<Outstanding>(), 56, "it is part of every connection");
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Shard {
     /// When there is something to do next, beside what comes.
     pub(crate) fn next_turn_ns(&self) -> u64 {
         let end_ns = self.times.window_end_ns;
-        let due = [self.next_due_ns(), self.next_probe_ns()];
+        let due = [self.next_due_ns(), self.next_probe_ns(), self.next_deadline_ns()];
         due.into_iter().flatten().fold(end_ns, u64::min)
     }
 
@@ -103,6 +103,7 @@ impl Shard {
         let now_ns = self.clock.now_ns();
         self.pace(now_ns);
         self.probe(now_ns);
+        self.sweep(now_ns);
         now_ns >= self.times.window_end_ns || self.is_interrupted || self.is_load_done()
     }
 

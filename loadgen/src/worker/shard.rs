@@ -23,6 +23,7 @@ use wscodec::mask::ChaChaKeys;
 use wscodec::{CloseCode, CloseFrame, DataKind, Event, ReadyState};
 
 use super::Command;
+use super::deadline::Deadlines;
 use super::deflate::Deflating;
 use super::echo::{Judge, Received, Together};
 use super::fanout::{CopyJudge, Desk};
@@ -65,9 +66,12 @@ pub(crate) struct Shard {
     pub(crate) live: Arc<Live>,
     pub(crate) times: Times,
     pub(crate) sessions: Slab<Session>,
-    /// The key of each session by the place of its connection among the worker's, under open loop.
+    /// The key of each session by the place of its connection among the worker's, where something
+    /// is due by that.
     pub(crate) keys_by_place: Vec<Option<usize>>,
     pub(crate) sends: Option<Sends>,
+    /// How long replies may take, if that has a bound.
+    pub(crate) deadlines: Option<Deadlines>,
     /// Pings beside messages, if there are any.
     pub(crate) probes: Option<Probes>,
     pub(crate) next_send: Option<Send>,
@@ -125,6 +129,7 @@ pub(crate) struct Parts {
     pub(crate) desk: Option<Desk>,
     pub(crate) returning: Option<Returning>,
     pub(crate) sends: Option<Sends>,
+    pub(crate) deadlines: Option<Deadlines>,
     pub(crate) probes: Option<Probes>,
     pub(crate) slots: usize,
 }
@@ -133,6 +138,7 @@ impl Shard {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { clock, settings, routes, deflating, payload, .. } = parts;
         let Parts { keys, live, greeting, desk, returning, mut sends, probes, slots, .. } = parts;
+        let Parts { deadlines, .. } = parts;
         let next_send = sends.as_mut().and_then(Iterator::next);
         Self {
             clock,
@@ -147,8 +153,13 @@ impl Shard {
             live,
             times: Times::NEVER,
             sessions: Slab::with_capacity(slots),
-            keys_by_place: vec![None; if sends.is_some() || probes.is_some() { slots } else { 0 }],
+            keys_by_place: if sends.is_some() || probes.is_some() || deadlines.is_some() {
+                vec![None; slots]
+            } else {
+                Vec::new()
+            },
             sends,
+            deadlines,
             probes,
             next_send,
             feeds: match settings.script {

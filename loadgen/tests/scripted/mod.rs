@@ -275,7 +275,7 @@ pub(crate) fn assert_balanced(report: &Report) {
     assert_eq!(counts.established + again, closed);
     if let Some(messages) = &report.messages {
         for span in [&messages.warmup, &messages.measured] {
-            assert_eq!(span.sent, span.received + span.altered + span.lost);
+            assert_eq!(span.sent, span.received + span.altered + span.lost + span.timed_out);
         }
     }
 }

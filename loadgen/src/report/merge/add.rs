@@ -210,6 +210,7 @@ fn add_messages(whole: &mut Messages, part: &Messages) {
         arrived,
         measured,
         warmup,
+        late,
         duplicated,
         unexpected,
         pings,
@@ -218,6 +219,7 @@ fn add_messages(whole: &mut Messages, part: &Messages) {
     add_count(&mut whole.arrived, *arrived);
     add_span(&mut whole.measured, measured);
     add_span(&mut whole.warmup, warmup);
+    add_count(&mut whole.late, *late);
     add_count(&mut whole.duplicated, *duplicated);
     add_count(&mut whole.unexpected, *unexpected);
     add_count(&mut whole.pings, *pings);
@@ -229,6 +231,7 @@ fn add_span(whole: &mut SpanReport, part: &SpanReport) {
         received,
         altered,
         lost,
+        timed_out,
         reordered,
         unsent_closed,
         unsent_backlog,
@@ -238,6 +241,7 @@ fn add_span(whole: &mut SpanReport, part: &SpanReport) {
     add_count(&mut whole.received, *received);
     add_count(&mut whole.altered, *altered);
     add_count(&mut whole.lost, *lost);
+    add_count(&mut whole.timed_out, *timed_out);
     add_count(&mut whole.reordered, *reordered);
     add_count(&mut whole.unsent_closed, *unsent_closed);
     add_count(&mut whole.unsent_backlog, *unsent_backlog);

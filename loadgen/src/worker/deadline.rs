@@ -1,0 +1,98 @@
+//! The oldest message of each connection to whether it has waited for its reply long enough.
+//!
+//! No timer and no work for a message: a heap has one time for each connection, at which somebody
+//! looks at its oldest message. If that is younger, or there is none, the next look is when the
+//! first that may be there by then would be too old. So each connection is looked at about once in
+//! the timeout. Looks that are near each other are made together, so a message is given up never too
+//! early, and too late by 1/64 of the timeout or 10 ms at most.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::shard::Shard;
+
+/// Connections that are looked at in one go before sockets are read again.
+const LOOKS_PER_TURN: usize = 1_024;
+/// From one round of looks to the next: a part of the timeout, and not more than this.
+const ROUNDS: u64 = 64;
+const ROUND_MAX_NS: u64 = 10_000_000;
+
+/// When each connection of a worker is looked at next.
+#[derive(Debug)]
+pub(crate) struct Deadlines {
+    timeout_ns: u64,
+    /// When the last round was.
+    round_ns: u64,
+    /// Times, and the places of connections among the worker's.
+    looks: BinaryHeap<Reverse<(u64, usize)>>,
+}
+
+impl Deadlines {
+    pub(crate) fn new(timeout_ns: u64) -> Self {
+        Self { timeout_ns, round_ns: 0, looks: BinaryHeap::new() }
+    }
+}
+
+impl Shard {
+    /// Load begins: looks at each connection once its first message may be too old.
+    pub(crate) fn begin_deadlines(&mut self) {
+        let begin_ns = self.clock.now_ns();
+        let Some(deadlines) = &mut self.deadlines else { return };
+        let first_ns = begin_ns.saturating_add(deadlines.timeout_ns);
+        let places = 0..self.keys_by_place.len();
+        deadlines.looks = places.map(|place| Reverse((first_ns, place))).collect();
+    }
+
+    /// When the next round of looks is.
+    pub(crate) fn next_deadline_ns(&self) -> Option<u64> {
+        let Deadlines { timeout_ns, round_ns, looks } = self.deadlines.as_ref()?;
+        let Reverse((ns, _)) = looks.peek()?;
+        Some(round_ns.saturating_add(ROUND_MAX_NS.min(timeout_ns / ROUNDS)).max(*ns))
+    }
+
+    /// Gives up the messages that have waited too long, as far as one turn goes.
+    pub(crate) fn sweep(&mut self, now_ns: u64) {
+        if self.next_deadline_ns().is_none_or(|ns| ns > now_ns) {
+            return;
+        }
+        for _ in 0..LOOKS_PER_TURN {
+            let Some(deadlines) = &mut self.deadlines else { return };
+            let timeout_ns = deadlines.timeout_ns;
+            let due = deadlines.looks.peek().filter(|look| look.0.0 <= now_ns);
+            let Some(&Reverse((_, place))) = due else {
+                deadlines.round_ns = now_ns;
+                return;
+            };
+            deadlines.looks.pop();
+            let next_ns = self.give_up(place, now_ns, timeout_ns);
+            if let Some(deadlines) = &mut self.deadlines {
+                deadlines.looks.push(Reverse((next_ns.max(now_ns + 1), place)));
+            }
+        }
+    }
+
+    /// Gives up the messages of a connection that have waited for `timeout_ns`, and goes on with a
+    /// closed loop in their place; returns when to look again.
+    fn give_up(&mut self, place: usize, now_ns: u64, timeout_ns: u64) -> u64 {
+        let idle_ns = now_ns.saturating_add(timeout_ns);
+        let Some(key) = self.keys_by_place.get(place).copied().flatten() else { return idle_ns };
+        let Self { sessions, metrics, times, .. } = self;
+        let outstanding = &mut sessions[key].outstanding;
+        let mut given_up = 0;
+        while let Some(sent) = outstanding.time_out(now_ns, timeout_ns) {
+            metrics.span(times.span(sent.planned_ns)).timed_out += 1;
+            given_up += 1;
+        }
+        self.unanswered -= given_up;
+        if given_up > 0 && self.is_sending && now_ns < self.times.window_end_ns {
+            self.refill(key);
+            if !self.flush(key)
+                && let Some(waker) = &self.sessions[key].waker
+            {
+                waker.wake_by_ref(); // its task waits for the socket to take more
+            }
+        }
+        let oldest = self.sessions[key].outstanding.oldest_written_ns();
+        oldest.map_or(idle_ns, |written_ns| written_ns.saturating_add(timeout_ns))
+    }
+}
