@@ -40,6 +40,11 @@ struct Sums {
     attempted: u64,
     completed: u64,
     received: u64,
+    reestablished: u64,
+    away: u64,
+    timed_out: u64,
+    late: u64,
+    pongs: u64,
     outcomes: BTreeMap<String, u64>,
     exit_codes: BTreeMap<i32, u64>,
     /// The longest that a run took beyond its bound; it may be less than nothing.
@@ -67,8 +72,15 @@ fn arguments(seed: u64, url: &str) -> (Vec<String>, Duration) {
         let load = dice.one_of(&["-p 1", "-p 8", "-R 100", "-R 2k", "-p 4 -n 500"]);
         let size = dice.one_of(&["16", "125", "126", "1000", "65535", "70000"]);
         let kind = dice.one_of(&["", " -b"]);
+        // Half of the seeds are as they were before there was any of it.
+        let mut more = String::new();
+        if seed % 2 == 1 {
+            more.push_str(dice.one_of(&["", " --reconnect=5ms..200ms", " --reconnect=5ms..200ms"]));
+            more.push_str(dice.one_of(&["", " --ping-interval 20ms"]));
+            more.push_str(dice.one_of(&["", " --reply-timeout 50ms"]));
+        }
         line = format!(
-            "run {url} {line} {load} -s {size}{kind} -w {warmup_ms}ms --drain-timeout \
+            "run {url} {line} {load} -s {size}{kind}{more} -w {warmup_ms}ms --drain-timeout \
              {DRAIN_TIMEOUT_MS}ms"
         );
         bound_ms += warmup_ms + DRAIN_TIMEOUT_MS;
@@ -98,6 +110,19 @@ fn run(seed: u64, server: SocketAddr, sums: &Mutex<Sums>) {
     sums.attempted += report.connections.attempted;
     sums.completed += report.connections.completed;
     sums.received += report.messages.as_ref().map_or(0, |messages| messages.measured.received);
+    if let Some(reconnect) = &report.reconnect {
+        assert_eq!(reconnect.lost, reconnect.reestablished + reconnect.away, "{again}");
+        assert_eq!(reconnect.attempts, reconnect.reestablished + reconnect.failed, "{again}");
+        sums.reestablished += reconnect.reestablished;
+        sums.away += reconnect.away;
+    }
+    if let Some(messages) = &report.messages {
+        let timed_out = messages.measured.timed_out + messages.warmup.timed_out;
+        assert!(messages.late <= timed_out, "{again}: {messages:?}");
+        sums.timed_out += timed_out;
+        sums.late += messages.late;
+    }
+    sums.pongs += report.pings.as_ref().map_or(0, |pings| pings.pongs);
     *sums.exit_codes.entry(code).or_default() += 1;
     for error in &report.errors {
         *sums.outcomes.entry(format!("{}.{}", error.phase, error.code)).or_default() += error.count;

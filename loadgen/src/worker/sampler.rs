@@ -86,6 +86,9 @@ impl Sampler {
             counts.connections += 1;
             (0, 0)
         });
+        if info.segments < known.1 {
+            *known = (0, 0); // it was lost, and this is another socket
+        }
         counts.retransmits += u64::from(info.retransmits.saturating_sub(known.0));
         counts.segments += u64::from(info.segments.saturating_sub(known.1));
         *known = (info.retransmits, info.segments);
