@@ -168,6 +168,11 @@ impl MessageBuffer {
         Ok(())
     }
 
+    /// What can be appended without more memory, in bytes.
+    pub(crate) fn spare(&self) -> usize {
+        self.bytes.capacity() - self.bytes.len()
+    }
+
     /// The memory that it takes, in bytes.
     pub(crate) fn capacity(&self) -> usize {
         self.bytes.capacity()

@@ -26,8 +26,9 @@ use super::buffer::MessageBuffer;
 
 /// The most that is decompressed in one go, in bytes.
 const CHUNK_LEN_MAX: usize = 16 << 10;
-/// The least, so that a short message does not take several goes.
-const CHUNK_LEN_MIN: usize = 512;
+/// The least, so that a short message does not take several goes, and so that zlib's fast loop,
+/// which wants 260 bytes of room, comes to its end.
+const CHUNK_LEN_MIN: usize = 2 << 10;
 /// What a byte may come to: DEFLATE's best is a match of 258 bytes for two bits.
 const RATIO_MAX: usize = 1032;
 /// How much compressed payload is held back while pieces are delivered as they are decompressed, in
@@ -298,6 +299,11 @@ impl Inflow {
         let reach = compressed.len().saturating_mul(RATIO_MAX);
         let chunk_len = buffer.as_bytes().len().min(reach).max(compressed.len().saturating_mul(4));
         let chunk_len = chunk_len.clamp(CHUNK_LEN_MIN, CHUNK_LEN_MAX);
+        // Little comes at the end, and there is usually room for it.
+        let chunk_len = match buffer.spare() {
+            spare @ 1.. if self.stage == Stage::Finishing => spare.min(chunk_len),
+            _ => chunk_len,
+        };
         let room_len = chunk_len
             .min(message_size_max.saturating_sub(self.size))
             .min(buffer_len_max.saturating_sub(buffer.as_bytes().len()));
