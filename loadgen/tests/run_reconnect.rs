@@ -93,7 +93,7 @@ fn d19_a_lost_connection_is_opened_again_whatever_it_ended_with() {
                 None
             });
         });
-        let ran = run_against(&server, &["-c", "2", "-d", "700ms", "--reconnect=10ms..50ms"]);
+        let ran = run_against(&server, &["-c", "2", "-d", "1s", "--reconnect=10ms..50ms"]);
         assert!(matches!(ran.code, Some(1 | 97)), "messages were lost: {}", ran.stderr);
         let report = ran.report();
         let counts = reconnect(&report);
