@@ -350,3 +350,19 @@ fn a_server_that_declines_leaves_a_plain_connection() {
     handshake.receive(&mut &mut response(&[])[..]).unwrap();
     assert_eq!(handshake.extensions().agreed(), None);
 }
+
+#[test]
+fn both_sides_say_which_contexts_were_agreed_on() {
+    use ContextTakeover::{Allowed, Off};
+    for (answer, contexts) in [
+        ("permessage-deflate", (Allowed, Allowed)),
+        ("permessage-deflate; server_no_context_takeover", (Off, Allowed)),
+        ("permessage-deflate; client_no_context_takeover", (Allowed, Off)),
+        ("permessage-deflate; server_no_context_takeover; client_no_context_takeover", (Off, Off)),
+    ] {
+        let client = accept(DeflateClient::new(Deflate::client()), answer).unwrap().unwrap();
+        assert_eq!((client.server_context(), client.client_context()), contexts, "{answer}");
+        let (_, server) = answer_to(Deflate::server(), &[answer]).unwrap();
+        assert_eq!(server.server_context(), contexts.0, "{answer}");
+    }
+}

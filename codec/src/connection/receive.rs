@@ -354,15 +354,19 @@ mod tests {
     }
 
     /// The length of the message that the short way takes, if it takes one; it must take all of the
-    /// frame then, and nothing otherwise.
-    fn taken(role: Role, config: Config, mut bytes: Vec<u8>) -> Option<(DataKind, usize)> {
-        let frame_len = bytes.len();
-        bytes.extend(b"rest");
-        let mut input = &mut bytes[..];
-        let taken = connection(role, config).receiver.take_short(&mut input);
-        let taken = taken.map(|(kind, payload)| (kind, payload.unmask().len()));
-        assert_eq!(input.len(), if taken.is_some() { 4 } else { frame_len + 4 });
-        taken
+    /// frame then, and nothing otherwise, whether more follows or not.
+    fn taken(role: Role, config: Config, frame: &[u8]) -> Option<(DataKind, usize)> {
+        let taken = [&b""[..], b"rest"].map(|rest| {
+            let mut bytes = [frame, rest].concat();
+            let mut input = &mut bytes[..];
+            let taken = connection(role, config).receiver.take_short(&mut input);
+            let taken = taken.map(|(kind, payload)| (kind, payload.unmask().len()));
+            let left = if taken.is_some() { 0 } else { frame.len() };
+            assert_eq!(input.len(), left + rest.len());
+            taken
+        });
+        assert_eq!(taken[0], taken[1]);
+        taken[0]
     }
 
     #[test]
@@ -372,17 +376,17 @@ mod tests {
             for (b0, kind) in [(0x81, DataKind::Text), (0x82, DataKind::Binary)] {
                 for (len_len, len) in [(0, 0), (0, 1), (0, 125), (2, 126), (2, 127), (2, 65_535)] {
                     let whole = frame(role, b0, len_len, len);
-                    assert_eq!(taken(role, config, whole), Some((kind, len)));
+                    assert_eq!(taken(role, config, &whole), Some((kind, len)));
                 }
                 for (len_len, len) in [(2, 0), (2, 125), (8, 0), (8, 126), (8, 65_536)] {
-                    assert_eq!(taken(role, config, frame(role, b0, len_len, len)), None);
+                    assert_eq!(taken(role, config, &frame(role, b0, len_len, len)), None);
                 }
             }
             for b0 in (0..=255).filter(|b0| !matches!(b0, 0x81 | 0x82)) {
-                assert_eq!(taken(role, config, frame(role, b0, 0, 5)), None, "{b0:02x}");
+                assert_eq!(taken(role, config, &frame(role, b0, 0, 5)), None, "{b0:02x}");
             }
             let other = if role == Role::Server { Role::Client } else { Role::Server };
-            assert_eq!(taken(role, config, frame(other, 0x82, 0, 5)), None, "MASK by role");
+            assert_eq!(taken(role, config, &frame(other, 0x82, 0, 5)), None, "MASK by role");
         }
     }
 
@@ -406,7 +410,11 @@ mod tests {
                 for config in limits.map(|limits| Config::default().with_limits(limits)) {
                     for len in [max.saturating_sub(1), max, max + 1] {
                         let whole = frame(role, 0x82, if len > 125 { 2 } else { 0 }, len);
-                        assert_eq!(taken(role, config, whole).is_some(), len <= max, "{max} {len}");
+                        assert_eq!(
+                            taken(role, config, &whole).is_some(),
+                            len <= max,
+                            "{max} {len}"
+                        );
                     }
                 }
             }
