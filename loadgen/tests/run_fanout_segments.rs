@@ -105,6 +105,14 @@ fn arguments(server: &Scripted, more: &[&str]) -> Vec<String> {
     [&own[..], &load, more].concat().into_iter().map(Into::into).collect()
 }
 
+fn assert_follows_schema(result: &[u8]) {
+    let schema = serde_json::from_str(include_str!("../report.schema.json")).unwrap();
+    let result = serde_json::from_slice(result).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<_> = validator.iter_errors(&result).map(|error| error.to_string()).collect();
+    assert_eq!(errors, [""; 0]);
+}
+
 /// The result files of segments with these numbers of threads, which are gone with the test.
 struct Files(Vec<PathBuf>);
 
@@ -159,6 +167,8 @@ fn d12_merged_segments_count_what_a_server_does_as_one_process_does() {
     let files = Files::of(&server, "split", &["1", "2", "1"]);
     let whole = files.merged(&[2, 0, 1]);
     assert_eq!(whole.code, Some(1), "{}", whole.stderr);
+    assert_follows_schema(whole.stdout.as_bytes());
+    assert_follows_schema(&std::fs::read(&files.0[0]).unwrap());
     let report = whole.report();
     assert_balanced(&report);
     let fanout = report.fanout.as_ref().unwrap();
@@ -173,16 +183,22 @@ fn d12_merged_segments_count_what_a_server_does_as_one_process_does() {
     assert_eq!((copies.stale, copies.unexpected, copies.foreign, copies.overheard), (0, 0, 0, 0));
     // What is not known is not said.
     assert_eq!((fanout.complete, fanout.incomplete, fanout.silent), (None, None, None));
-    let names: Vec<_> = report.histograms.iter().map(|found| &*found.metric).collect();
-    assert!(
-        names.iter().all(|name| !["fanout.first", "fanout.last", "fanout.spread"].contains(name))
-    );
-    let latency = report.histograms.iter().find(|found| found.metric == "fanout.latency").unwrap();
+    let found = |name: &str| report.histograms.iter().find(|found| found.metric == name).unwrap();
+    let [latency, first, last, spread] =
+        ["latency", "first", "last", "spread"].map(|name| found(&format!("fanout.{name}")));
     assert_eq!(latency.count + copies.early, copies.received);
     assert!(latency.max_ns < 5_000_000_000, "{}", latency.max_ns);
+    // Each message came to somebody. Altered copies have no latency, and are copies all the same.
+    let early = fanout.published - first.count;
+    assert!(early <= copies.early, "{early} of {}", copies.early);
+    // Of what came to one alone the spread is nothing, which is below the histogram's range.
+    assert_eq!((last.count, spread.count + spread.below), (first.count, first.count));
+    assert!(first.min_ns <= latency.min_ns && first.max_ns < last.max_ns && spread.max_ns > 0);
+    assert!(last.max_ns >= latency.max_ns && last.max_ns < 5_000_000_000, "{}", last.max_ns);
     assert_eq!(report.connections.established, SUBSCRIBERS + PUBLISHERS);
     let split = fanout.split.as_ref().unwrap();
-    assert!(split.followed.is_empty() && split.clock.contains("wall clocks"));
+    assert!(split.followed.is_empty() && split.sampled.is_empty());
+    assert!(split.sampled_every == 1 && split.clock.contains("wall clocks"));
 
     // Each by itself says what it knows: no more was lost than was.
     let parts: Vec<Report> = (0..3).map(|place| files.report(place)).collect();
@@ -190,6 +206,7 @@ fn d12_merged_segments_count_what_a_server_does_as_one_process_does() {
         assert_balanced(part);
         let fanout = part.fanout.as_ref().unwrap();
         assert_eq!(fanout.split.as_ref().unwrap().followed.len() as u64, PUBLISHERS);
+        assert!(part.histograms.iter().all(|found| found.metric != "fanout.first"));
     }
     let known: u64 = parts.iter().map(|part| part.fanout.as_ref().unwrap().copies.lost).sum();
     assert!(known < copies.lost, "{known} of {}", copies.lost);
@@ -199,9 +216,14 @@ fn d12_merged_segments_count_what_a_server_does_as_one_process_does() {
     assert_balanced(&missing);
     assert_ne!(missing.verdict.state, "valid");
     let reasons = missing.verdict.reasons.join("; ");
-    for part in ["segment 2/3 is missing", "1 publishers are of segments that are missing"] {
+    for part in [
+        "segment 2/3 is missing",
+        "1 publishers are of segments that are missing",
+        "first, last and spread need the copies of every segment",
+    ] {
         assert!(reasons.contains(part), "{part:?} in {reasons}");
     }
+    assert!(missing.histograms.iter().all(|found| found.metric != "fanout.first"));
     assert!(missing.fanout.unwrap().copies.lost < copies.lost);
 
     // One of another run has other messages.

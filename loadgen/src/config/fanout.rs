@@ -248,11 +248,17 @@ impl Fanout {
     /// Most messages of one publisher, as far as that is known before.
     #[must_use]
     pub fn messages_each_max(&self, duration: Duration) -> u64 {
+        self.messages_max(duration).div_ceil(self.publishers)
+    }
+
+    /// Most messages of all, as far as that is known before.
+    #[must_use]
+    pub fn messages_max(&self, duration: Duration) -> u64 {
         let due = match self.load {
             Load::Open { rate } => rate.due_before(nanos(duration)),
             Load::Closed { .. } | Load::Every { .. } => u64::MAX,
         };
-        due.min(self.messages.unwrap_or(u64::MAX)).div_ceil(self.publishers)
+        due.min(self.messages.unwrap_or(u64::MAX))
     }
 
     /// Refuses what segments can't do together; returns how long they take, which each has to know

@@ -16,6 +16,7 @@ mod probe;
 mod push;
 mod reach;
 mod reconnect;
+mod sampled;
 pub mod timeline;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub use probe::ProbeCounts;
 pub use push::PushCounts;
 pub use reach::{TlsKind, UrlCounts};
 pub use reconnect::ReconnectCounts;
+pub use sampled::{Sample, Samples, Sampling};
 
 /// What is measured in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -383,6 +385,8 @@ pub struct Metrics {
     pub fanout: FanoutCounts,
     /// Publishers, by their number, where other processes have some of them or of their subscribers.
     pub followed: BTreeMap<u64, Followed>,
+    /// When copies of some messages came, where other processes have subscribers, too.
+    pub sampled: Samples,
     /// Connections that were open when this side began to close them.
     pub held: u64,
     /// Established connections that ended before.
@@ -442,6 +446,7 @@ impl Metrics {
         self.push.add(&other.push);
         self.fanout.add(&other.fanout);
         followed::merge(&mut self.followed, other.followed);
+        self.sampled.merge(&other.sampled);
         self.held += other.held;
         self.drops.merge(other.drops);
         self.reconnect.merge(other.reconnect);

@@ -9,7 +9,7 @@ use super::text::line;
 use super::{Report, build, units};
 use crate::clock::nanos;
 use crate::config::{Config, Fanout, Load};
-use crate::metrics::{Followed, Metrics};
+use crate::metrics::{Followed, Metrics, Sample, Sampling};
 use crate::worker::run_number;
 
 /// What became of published messages and their copies.
@@ -71,6 +71,23 @@ pub struct SplitReport {
     pub clock: String,
     /// Publishers, as far as this process knows of them; empty once merged.
     pub followed: Vec<FollowedReport>,
+    /// First, last and spread are of one message in so many.
+    pub sampled_every: u64,
+    /// When the copies of these came to this process; empty once merged.
+    pub sampled: Vec<SampleReport>,
+}
+
+/// When copies of a message came, in nanoseconds after it was due; before, by clocks that differ.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleReport {
+    /// Its number in the run: that of the publisher, and the number of publishers for each before.
+    pub message: u64,
+    /// How many copies.
+    pub copies: u64,
+    /// The first.
+    pub first_ns: i64,
+    /// The last.
+    pub last_ns: i64,
 }
 
 /// What a process knows of a publisher, its own or that of another process.
@@ -176,13 +193,18 @@ impl FanoutReport {
                 foreign: counts.foreign,
                 overheard: counts.overheard,
             },
-            split: config.split().map(|_| SplitReport::new(config, metrics)),
+            split: config.split().map(|_| SplitReport::new(config, fanout, metrics)),
         }
     }
 }
 
 impl SplitReport {
-    fn new(config: &Config, metrics: &Metrics) -> Self {
+    fn new(config: &Config, fanout: &Fanout, metrics: &Metrics) -> Self {
+        let sampling = Sampling::new(fanout.messages_max(config.duration));
+        let sampled = |(message, sample)| {
+            let Sample { copies, first_ns, last_ns } = sample;
+            SampleReport { message, copies, first_ns, last_ns }
+        };
         let begin = config.start_at.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
         let followed = |(&publisher, followed): (&u64, &Followed)| {
             let Followed { sent, subscribers, reached, reached_max } = *followed;
@@ -192,17 +214,22 @@ impl SplitReport {
             run: run_number(nanos(begin.unwrap_or_default()), config.seed),
             clock: CLOCK.into(),
             followed: metrics.followed.iter().map(followed).collect(),
+            sampled_every: sampling.every,
+            sampled: metrics.sampled.iter(sampling).map(sampled).collect(),
         }
     }
 
     fn rows(&self, early: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let said = if self.followed.is_empty() {
-            "first, last and spread of a message need all its copies in one process: left out"
+        let every = units::count(self.sampled_every);
+        let said = if !self.followed.is_empty() {
+            "copies after the last that came, first, last and spread are told by loadgen merge"
+                .into()
+        } else if self.sampled_every > 1 {
+            format!("first, last and spread are of one message in {every}")
         } else {
-            "copies after the last that came are counted by loadgen merge; first, last and spread \
-             are left out"
+            "first, last and spread are of all messages".into()
         };
-        line(f, "split", said)?;
+        line(f, "split", &said)?;
         line(f, "clock", &self.clock)?;
         if early > 0 {
             let early = units::count(early);

@@ -26,6 +26,7 @@ pub(crate) fn sample_of(line: &str) -> Report {
     let config = match *command {
         Command::Run(args) => Config::of_run(args).unwrap(),
         Command::Connect(args) => Config::of_connect(args).unwrap(),
+        Command::Fanout(args) => Config::of_fanout(args).unwrap(),
         _ => panic!("{line}"),
     };
     let mut metrics =

@@ -21,6 +21,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::config::{Config, Fanout, Segment};
+use crate::metrics::Sampling;
 
 /// Messages that may be under way together, of all publishers, and the least of one.
 const ROWS: u64 = 8_192;
@@ -66,6 +67,8 @@ pub struct Fan {
     segment: Option<Segment>,
     /// Most messages of one publisher, where others' publishers don't say how many they have sent.
     messages_each_max: u64,
+    /// Messages of which it is noted when their copies come, where there are other processes.
+    sampling: Sampling,
     /// Workers of all segments.
     workers: u64,
     /// Rows of a publisher on a worker.
@@ -104,6 +107,7 @@ impl Fan {
             topics,
             segment: config.split(),
             messages_each_max: fanout.messages_each_max(config.duration),
+            sampling: Sampling::new(fanout.messages_max(config.duration)),
             workers: config.part().workers(threads),
             rows_each,
             sent: zeros(fanout.publishers),
@@ -118,6 +122,13 @@ impl Fan {
     /// Whether copies go to other processes, too.
     pub(crate) const fn is_split(&self) -> bool {
         self.segment.is_some()
+    }
+
+    /// The place of a message among those of which it is noted when their copies come.
+    pub(crate) fn sampled(&self, message: Whole) -> Option<usize> {
+        let Whole { publisher, sequence } = message;
+        let number = sequence.checked_mul(self.publishers)?.checked_add(publisher)?;
+        self.sampling.place(number)
     }
 
     /// Whether a publisher is of this process.

@@ -27,6 +27,8 @@ use crate::stamp::Post;
 const SWEEP: Duration = Duration::from_millis(20);
 /// Messages that are concluded before sockets have their turn.
 const CONCLUSIONS_PER_TURN: usize = 256;
+/// How far apart the clocks of two machines may be: a time beyond it has been changed on the way.
+const SKEW_MAX_NS: u64 = 3_600_000_000_000;
 /// Bytes of a wrong message that are shown.
 const SHOWN_LEN_MAX: usize = 100;
 
@@ -214,24 +216,31 @@ impl Desk {
             }
             Arrival::InOrder => {}
         }
-        if is_whole && (fan.is_split() || judge.is_timely(post.unix_ns, now_ns)) {
+        let skew_ns = if fan.is_split() { SKEW_MAX_NS } else { 0 };
+        let is_timely = judge.is_timely(post.unix_ns, now_ns, skew_ns);
+        if is_whole && is_timely {
             judge.copy(now_ns, judge.clock.unix_ns(now_ns).checked_sub(post.unix_ns));
         } else {
             judge.metrics.fanout.altered += 1;
             judge.wrong("altered", index, payload);
         }
+        let message = Whole { publisher: post.publisher, sequence: post.sequence };
         if !fan.is_split() {
-            let message = Whole { publisher: post.publisher, sequence: post.sequence };
             fan.note(judge.settings.worker, message, topic, now_ns);
+        } else if let Some(place) = fan.sampled(message).filter(|_| is_timely) {
+            let came_ns = judge.clock.unix_ns(now_ns).cast_signed();
+            judge.metrics.sampled.note(place, came_ns.saturating_sub(post.unix_ns.cast_signed()));
         }
     }
 }
 
 impl CopyJudge<'_> {
     /// Whether a message can have been due then: a time that was changed is no latency.
-    const fn is_timely(&self, unix_ns: u64, now_ns: u64) -> bool {
-        self.clock.unix_ns(self.times.load_begin_ns) <= unix_ns
-            && unix_ns <= self.clock.unix_ns(now_ns)
+    /// `skew_ns` is how far the clock that it is from may differ.
+    const fn is_timely(&self, unix_ns: u64, now_ns: u64, skew_ns: u64) -> bool {
+        let begin_ns = self.clock.unix_ns(self.times.load_begin_ns);
+        begin_ns.saturating_sub(skew_ns) <= unix_ns
+            && unix_ns <= self.clock.unix_ns(now_ns).saturating_add(skew_ns)
     }
 
     /// Without a latency if it has come before it was sent, by the clocks of two processes.

@@ -6,8 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::add::add_count;
-use crate::metrics::Followed;
-use crate::report::fanout::{CopiesReport, FanoutReport, FollowedReport, SplitReport};
+use crate::metrics::{Distributions, Followed, Metric, Sample};
+use crate::report::HistogramReport;
+use crate::report::fanout::{
+    CopiesReport, FanoutReport, FollowedReport, SampleReport, SplitReport,
+};
 
 /// Adds a segment's counts.
 pub(super) fn add(whole: &mut FanoutReport, part: &FanoutReport) {
@@ -45,8 +48,9 @@ pub(super) fn add(whole: &mut FanoutReport, part: &FanoutReport) {
     add_count(&mut whole.unsent_late, *unsent_late);
     add_copies(&mut whole.copies, copies);
     if let (Some(whole), Some(split)) = (&mut whole.split, split) {
-        let SplitReport { run: _, clock: _, followed } = split; // the same in all
+        let SplitReport { run: _, clock: _, sampled_every: _, followed, sampled } = split;
         whole.followed.extend(followed.iter().cloned());
+        whole.sampled.extend(sampled.iter().cloned());
     }
 }
 
@@ -115,4 +119,149 @@ pub(super) fn conclude(whole: &mut FanoutReport) -> Vec<String> {
         ));
     }
     said
+}
+
+/// First, last and spread of messages by when their copies came to each segment; returns what can't
+/// be known, in words.
+pub(super) fn spread(
+    whole: &mut FanoutReport,
+    is_complete: bool,
+) -> (Vec<HistogramReport>, Vec<String>) {
+    let Some(split) = &mut whole.split else { return Default::default() };
+    let mut messages: BTreeMap<u64, Sample> = BTreeMap::new();
+    for SampleReport { message, copies, first_ns, last_ns } in std::mem::take(&mut split.sampled) {
+        let sample = Sample { copies, first_ns, last_ns };
+        messages.entry(message).and_modify(|own| own.add(&sample)).or_insert(sample);
+    }
+    if !is_complete {
+        let said = "first, last and spread need the copies of every segment, and are left out";
+        return (Vec::new(), vec![said.into()]);
+    }
+    let mut durations = Distributions::default();
+    let mut early = 0_u64;
+    for Sample { first_ns, last_ns, .. } in messages.into_values() {
+        match (u64::try_from(first_ns), u64::try_from(last_ns)) {
+            (Ok(first_ns), Ok(last_ns)) => {
+                durations.record(Metric::FanoutFirst, first_ns);
+                durations.record(Metric::FanoutLast, last_ns);
+                durations.record(Metric::FanoutSpread, last_ns.saturating_sub(first_ns));
+            }
+            _ => early += 1,
+        }
+    }
+    let histogram = |metric| Some(HistogramReport::new(metric, durations.of(metric)?));
+    let metrics = [Metric::FanoutFirst, Metric::FanoutLast, Metric::FanoutSpread];
+    let said = (early > 0).then(|| {
+        format!(
+            "copies of {early} messages came before these were sent: the clocks differ, and \
+             first, last and spread of these messages are left out"
+        )
+    });
+    (metrics.into_iter().filter_map(histogram).collect(), said.into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::merge::{Part, merge};
+    use crate::report::{Report, sample_of};
+
+    /// Segments of a run in which each of two has a publisher and subscribers of both.
+    fn parts() -> Vec<Part> {
+        let part = |index: u64, followed: [FollowedReport; 2], sampled: Vec<SampleReport>| {
+            let line = format!(
+                "fanout ws://h/ -c 10 --publishers 2 -R 50k -d 1s -t 1 --seed 7 --start-at +9s \
+                 --ramp 1s --segment {index}/2"
+            );
+            let mut report = sample_of(&line);
+            let fanout = report.fanout.as_mut().unwrap();
+            let split = fanout.split.as_mut().unwrap();
+            assert_eq!(split.sampled_every, 5, "of 50,000");
+            (split.run, split.followed, split.sampled) = (1, followed.into(), sampled);
+            (fanout.copies.expected, fanout.copies.received, fanout.copies.lost) = (100, 90, 10);
+            Part { name: format!("{index}.json"), report }
+        };
+        let own = |publisher, sent| FollowedReport {
+            publisher,
+            sent: Some(sent),
+            subscribers: 0,
+            reached: 0,
+            reached_max: 0,
+        };
+        let other = |publisher, reached, reached_max| FollowedReport {
+            publisher,
+            sent: None,
+            subscribers: 5,
+            reached,
+            reached_max,
+        };
+        let sample = |message, copies, first_ns, last_ns| SampleReport {
+            message,
+            copies,
+            first_ns,
+            last_ns,
+        };
+        vec![
+            part(
+                1,
+                [own(0, 20), other(1, 90, 20)],
+                vec![sample(0, 5, 3_000, 9_000), sample(5, 5, -1, 70), sample(10, 1, 100, 100)],
+            ),
+            part(
+                2,
+                [other(0, 100, 20), own(1, 20)],
+                vec![sample(0, 5, 2_000, 5_000), sample(5, 5, 50, 60)],
+            ),
+        ]
+    }
+
+    fn of(report: &Report, metric: Metric) -> (u64, u64, u64) {
+        let found = report.histogram(metric).unwrap();
+        (found.count + found.below, found.min_ns, found.max_ns)
+    }
+
+    #[test]
+    fn what_two_segments_know_is_put_together() {
+        let whole = merge(parts()).unwrap();
+        let copies = &whole.fanout.as_ref().unwrap().copies;
+        // Ten of publisher 1 came to nobody of the first segment after what came last.
+        assert_eq!((copies.expected, copies.received, copies.lost), (210, 180, 30));
+        assert_eq!(of(&whole, Metric::FanoutFirst), (2, 100, 2_000));
+        assert_eq!(of(&whole, Metric::FanoutLast).0, 2);
+        let (spreads, _, longest) = of(&whole, Metric::FanoutSpread);
+        assert!(spreads == 2 && longest.abs_diff(7_000) < 10, "{longest}");
+        let reasons = whole.verdict.reasons.join("; ");
+        assert!(reasons.contains("copies of 1 messages came before these were sent"), "{reasons}");
+        assert_eq!(whole.verdict.state, "degraded");
+        let text = crate::report::text::Text(&whole).to_string();
+        assert!(text.contains("first, last and spread are of one message in 5"), "{text}");
+    }
+
+    #[test]
+    fn what_contradicts_itself_or_is_missing_is_said_and_not_counted() {
+        let mut odd = parts();
+        odd[0].report.fanout.as_mut().unwrap().split.as_mut().unwrap().followed[1].reached_max = 21;
+        let whole = merge(odd).unwrap();
+        assert_eq!(whole.fanout.as_ref().unwrap().copies.lost, 20);
+        let reasons = whole.verdict.reasons.join("; ");
+        assert!(reasons.contains("messages of 1 publishers that these have not sent"), "{reasons}");
+        let alone = merge(parts().into_iter().take(1).collect()).unwrap();
+        assert_eq!(alone.fanout.as_ref().unwrap().copies.lost, 10);
+        assert!(alone.histogram(Metric::FanoutFirst).is_none());
+        let huge = FollowedReport {
+            publisher: 1,
+            sent: None,
+            subscribers: u64::MAX,
+            reached: 0,
+            reached_max: 0,
+        };
+        let mut files = parts();
+        let split = files[0].report.fanout.as_mut().unwrap().split.as_mut().unwrap();
+        split.followed[1] = huge;
+        assert_eq!(
+            merge(files).unwrap().fanout.unwrap().copies.lost,
+            20,
+            "a file can say anything"
+        );
+    }
 }

@@ -150,6 +150,7 @@ fn comparable(report: &Report) -> Value {
         fanout.retain(|name, _| asked.contains(&name.as_str()));
         if let Some(split) = fanout.get_mut("split").and_then(Value::as_object_mut) {
             split.remove("followed");
+            split.remove("sampled");
         }
     }
     serde_json::json!({
@@ -215,7 +216,7 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>) -> Report {
     whole.time_series = timeline::merge(parts, offset_ns);
     whole.imbalances = from_each(parts, |report| report.imbalances.clone());
     whole.verdict = verdict(parts, &missing, offset_ns);
-    let unknown = whole.fanout.as_mut().map(fanout::conclude).unwrap_or_default();
+    let unknown = fanout(&mut whole, missing.is_empty());
     if !unknown.is_empty() {
         if whole.verdict.state == State::Valid.name() {
             whole.verdict.state = State::Degraded.name().into();
@@ -227,6 +228,20 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>) -> Report {
     build::rates(&mut whole);
     whole.judge(&[]);
     whole
+}
+
+/// What segments of a `fanout` know only together; returns what they don't even then.
+fn fanout(whole: &mut Report, is_complete: bool) -> Vec<String> {
+    let Some(fanout) = &mut whole.fanout else { return Vec::new() };
+    let mut unknown = fanout::conclude(fanout);
+    let (histograms, more) = fanout::spread(fanout, is_complete);
+    unknown.extend(more);
+    whole.histograms.extend(histograms);
+    let place = |histogram: &HistogramReport| {
+        Metric::ALL.into_iter().position(|metric| metric.name() == histogram.metric)
+    };
+    whole.histograms.sort_by_key(place);
+    unknown
 }
 
 fn part_report(part: &Part) -> PartReport {
