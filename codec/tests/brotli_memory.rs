@@ -17,7 +17,8 @@ use wscodec::brotli::{Brotli, BrotliAgreed};
 use wscodec::handshake::{
     Acceptance, ClientHandshake, ClientRequest, HandshakeKey, HandshakeLimits, ServerHandshake,
 };
-use wscodec::{Config, Connection, Delivery, Limits, Message, ProtocolError, Role};
+use wscodec::header::Fin;
+use wscodec::{Config, Connection, Delivery, Fragment, Limits, Message, ProtocolError, Role};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -77,6 +78,18 @@ fn a_brotli_bomb_costs_no_more_than_the_limit_and_a_quarter_of_a_mib() {
         assert!(cost.peak <= limit + BEYOND_LIMIT, "{limit}: {cost:?}");
         assert!(cost.held <= 0, "a failed connection holds nothing: {cost:?}");
     }
+}
+
+#[test]
+fn a_connection_that_has_failed_gives_back_the_stream_of_a_message_begun() {
+    let mut side = receiver(1 << 20, Delivery::Whole);
+    let (mut out, mut bad) = (Vec::with_capacity(4 << 10), *b"\xf2\x00");
+    let text = "begun and never ended, ".repeat(50);
+    let begun = cost_of(|| {
+        side.send_fragment(Fragment::Text(&text), Fin::More, &mut out).unwrap();
+    });
+    let freed = cost_of(|| assert!(drain(&mut side, &mut bad).is_err()));
+    assert!(begun.held > 1 << 10 && freed.held <= 64 - begun.held, "{begun:?} {freed:?}");
 }
 
 #[test]
