@@ -105,14 +105,21 @@ mod tests {
                 let header = FrameHeader::new(Opcode::Binary, len as u64);
                 let header = header.unwrap().with_mask(key);
                 encode(header, payload, &mut expected).unwrap();
-                let mut memory = alloc::vec![0; 70_000];
-                let mut out = &mut memory[..];
-                assert!(append(&mut out), "{len}");
-                let written = 70_000 - out.len();
-                assert_eq!(memory[..written], expected);
-                let mut out = &mut memory[..expected.len() - 1];
-                assert!(!append(&mut out), "{len}: one byte too little");
-                assert_eq!(out.len(), expected.len() - 1);
+                // The longest short header is written whatever is needed of it.
+                for room in [8 + len, 70_000] {
+                    let mut memory = alloc::vec![0; room];
+                    let mut out = &mut memory[..];
+                    assert!(append(&mut out), "{len} in {room}");
+                    let written = room - out.len();
+                    assert_eq!(memory[..written], expected);
+                }
+                for room in [0, expected.len() - 1, 7 + len] {
+                    let mut memory = alloc::vec![0; room];
+                    let mut out = &mut memory[..];
+                    assert!(!append(&mut out), "{len} in {room}");
+                    assert_eq!(out.len(), room);
+                    assert_eq!(memory, alloc::vec![0; room]);
+                }
             }
         }
     }
