@@ -138,3 +138,28 @@ pub(crate) fn aligned_from<S: Span>(span: &mut S) -> usize {
     let address = span.places().map_or(0, |places| places.as_ptr().addr());
     if span.len() < S::ALIGNED_LEN_MIN { 0 } else { address.wrapping_neg() % BLOCK_LEN }
 }
+
+#[cfg(all(test, target_arch = "x86_64", not(wscodec_scalar)))]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    /// A store that crosses a cache line costs two, so long spans begin at one.
+    #[test]
+    fn long_spans_begin_at_a_cache_line_and_short_ones_where_they_are() {
+        let mut memory = vec![0_u8; 4096];
+        for at in 0..2 * BLOCK_LEN {
+            for (len, is_aligned) in [(511, false), (512, true), (513, true), (3_000, true)] {
+                let bytes = &mut memory[at..at + len];
+                let address = bytes.as_ptr().addr();
+                let skipped = aligned_from(&mut InPlace(bytes));
+                if is_aligned {
+                    assert!(skipped < BLOCK_LEN && (address + skipped).is_multiple_of(BLOCK_LEN));
+                } else {
+                    assert_eq!(skipped, 0);
+                }
+            }
+        }
+    }
+}

@@ -162,3 +162,68 @@ fn xor4<V: Vector16>([a, b, c, d]: [V; 4], wide: V) -> ([V; 4], V) {
     let (a, b, c, d) = (a.xor(wide), b.xor(wide), c.xor(wide), d.xor(wide));
     ([a, b, c, d], a.or(b).or(c.or(d)))
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::super::scalar::Words;
+    use super::super::span::InPlace;
+    use super::super::{Baseline, Kernel};
+    use super::*;
+
+    const KEY: MaskKey = MaskKey::new([0x37, 0xfa, 0x21, 0x3d]);
+
+    fn masked(plain: &[u8]) -> Vec<u8> {
+        let keys = KEY.to_bytes().into_iter().cycle();
+        plain.iter().zip(keys).map(|(byte, key)| byte ^ key).collect()
+    }
+
+    /// What a walk says of `plain` once it is unmasked, which is checked as well: what isn't ASCII
+    /// is left as it was if it is short.
+    fn says_ascii<V: Vector16>(plain: &[u8]) -> bool {
+        let mut short = masked(plain);
+        let is_ascii = apply_short_ascii::<V, _>(KEY, &mut InPlace(&mut short));
+        assert_eq!(short, if is_ascii { plain.to_vec() } else { masked(plain) });
+        is_ascii
+    }
+
+    /// Text is nearly always ASCII: not to see it would cost every message a second look.
+    #[test]
+    fn ascii_is_seen_and_nothing_else_is_taken_for_it() {
+        for len in 0..=128 {
+            let ascii = vec![0x7f; len];
+            assert!(says_ascii::<Baseline>(&ascii) && says_ascii::<Words>(&ascii), "{len}");
+            for at in 0..len {
+                let mut other = ascii.clone();
+                other[at] = 0x80;
+                assert!(
+                    !says_ascii::<Baseline>(&other) && !says_ascii::<Words>(&other),
+                    "{len} {at}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn long_ascii_is_seen_by_the_kernels_that_look() {
+        for kernel in Kernel::available()
+            .filter(|kernel| ["scalar", crate::mask::baseline::BASELINE].contains(&kernel.name()))
+        {
+            for len in [64, 65, 128, 129, 200, 1_000] {
+                let ascii = vec![0x7f; len];
+                let mut bytes = masked(&ascii);
+                assert!(kernel.run_detecting(KEY, &mut InPlace(&mut bytes)), "{len}");
+                assert_eq!(bytes, ascii);
+                for at in 0..len {
+                    let mut other = ascii.clone();
+                    other[at] = 0xff;
+                    let mut bytes = masked(&other);
+                    assert!(!kernel.run_detecting(KEY, &mut InPlace(&mut bytes)), "{len} {at}");
+                    assert_eq!(bytes, other);
+                }
+            }
+        }
+    }
+}
