@@ -230,6 +230,7 @@ mod tests {
         let growth = Growth { total_len_max: 50, factor: 4 };
         for (additional, capacity) in [(0, 10), (4, 10), (5, 44), (7, 50), (44, 50), (60, 66)] {
             let mut buffer = of_capacity(10, 6);
+            assert_eq!((buffer.capacity(), buffer.spare()), (10, 4));
             buffer.reserve(additional, growth);
             assert_eq!(buffer.bytes.capacity(), capacity, "{additional}");
         }
