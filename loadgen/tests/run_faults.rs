@@ -190,17 +190,20 @@ fn d31_a_server_that_restarts_is_met_by_no_stampede_and_served_again() {
     let args = ["connect", &url, "-c", "4", "-t", "1", "-d", "60s", "-o", "json=-", "-q"];
     let child = command(&args).spawn().unwrap();
     peer::wait_for(&first, "connections", |totals| totals.established > 20);
-    peer::assert_balanced(&first.shutdown());
+    let before = first.shutdown();
+    peer::assert_balanced(&before);
     sleep(Duration::from_millis(700)); // the fault: nobody listens
     let second = peer::start(&ServeConfig { listen, ..config });
-    peer::wait_for(&second, "connections again", |totals| totals.established > 20);
+    peer::wait_for(&second, "connections again", |totals| totals.established > 100);
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     let report = finish(child).report();
     let refused = scripted::failed(&report, "tcp.refused");
     // Pauses double from 10 ms on: some dozens while nobody listened, not tens of thousands.
     assert!((1..500).contains(&refused), "{:?}", report.errors);
-    assert!(report.connections.completed > 40, "{:?}", report.connections);
+    // All but those that were under way at the first server's end and at ours, four each.
+    let served = report.connections.completed;
+    assert!(served + 8 > before.established + 100, "{:?} {before:?}", report.connections);
     assert_balanced(&report);
 }
 
