@@ -89,6 +89,8 @@ pub struct Evidence {
     pub overdue: u64,
     /// Messages left out because the server didn't read.
     pub unsent_backlog: u64,
+    /// Messages left out because their connection was closing or gone.
+    pub unsent_closed: u64,
     /// Share of the time that the busiest thread was on a processor.
     pub cpu_share: f64,
     /// Share of the time that the busiest thread was on a processor or waited for one.
@@ -222,6 +224,16 @@ impl Verdict {
                 ),
             );
         }
+        if evidence.unsent_closed > 0 {
+            self.because(
+                State::Degraded,
+                format!(
+                    "connections were gone: {} messages that were due on them were left out, so \
+                     response latencies are too low",
+                    units::count(evidence.unsent_closed)
+                ),
+            );
+        }
         if evidence.out_of_range > 0 {
             self.because(
                 State::Degraded,
@@ -294,7 +306,7 @@ mod tests {
     #[test]
     fn each_piece_of_evidence_has_its_state_and_reason() {
         type Change = fn(&mut Evidence);
-        let rows: [(&str, State, &str, Change); 15] = [
+        let rows: [(&str, State, &str, Change); 16] = [
             ("lag", State::Degraded, "sent late (send.lag p99 2.00 ms)", |evidence| {
                 evidence.send_lag_p99_ns = Some(2_000_000);
             }),
@@ -325,6 +337,7 @@ mod tests {
                 (evidence.busy_share, evidence.cpu_share) = (0.99, 0.50);
             }),
             ("backlog", State::Degraded, "didn't read", |evidence| evidence.unsent_backlog = 1),
+            ("gone", State::Degraded, "gone: 2 messages", |evidence| evidence.unsent_closed = 2),
             ("range", State::Degraded, "out of the histogram", |evidence| {
                 evidence.out_of_range = 1;
             }),

@@ -9,8 +9,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use scripted::{
-    BINARY, PING, Scripted, TEXT, assert_balanced, close, echo, failed, frame, loadgen, read_frame,
-    run_against, upgrade,
+    BINARY, EARLY, PING, Scripted, TEXT, assert_balanced, close, echo, failed, frame, loadgen,
+    read_frame, run_against, upgrade,
 };
 
 #[test]
@@ -44,12 +44,12 @@ fn an_honest_server_and_every_size() {
 fn a_number_of_messages_is_exact_and_ends_the_run() {
     let server = Scripted::start(|stream, _| echo(stream, |_, _, _| None));
     for load in [&["-p", "4"][..], &["-R", "1k"]] {
-        let args = [&["-c", "3", "-n", "100", "-d", "20s"], load].concat();
+        let args = [&["-c", "3", "-n", "100", "-d", "60s"], load].concat();
         let ran = run_against(&server, &args);
         let report = ran.report();
         assert!(report.outcome.is_ok, "{:?}", report.outcome);
         assert_eq!(report.messages.as_ref().unwrap().measured.received, 100);
-        assert!(ran.took < Duration::from_secs(5), "{:?}", ran.took);
+        assert!(ran.took < EARLY, "{:?}", ran.took);
         let measured = report.phases.measured.unwrap();
         assert!(measured.length_ns() < 5_000_000_000, "it ends with the last message");
         assert_balanced(&report);
@@ -163,9 +163,9 @@ fn d10_a_server_that_reads_and_never_answers_costs_the_drain_bound_and_no_more()
         assert!(counts.sent > 0 && counts.received == 0, "{counts:?}");
         assert_eq!(counts.lost, counts.sent);
         let drain = report.phases.drain.unwrap();
-        assert!((290..600).contains(&(drain.length_ns() / 1_000_000)), "{drain:?}");
+        assert!((290..5_000).contains(&(drain.length_ns() / 1_000_000)), "{drain:?}");
         assert_eq!(report.connections.completed, 2, "they are closed cleanly all the same");
-        assert!(ran.took < Duration::from_secs(3), "{:?}", ran.took);
+        assert!(ran.took < EARLY, "{:?}", ran.took);
         assert_balanced(&report);
     }
 }
@@ -200,7 +200,7 @@ fn d11_a_server_that_never_reads_is_reported_as_such_and_memory_has_a_bound() {
     assert_eq!(failed(&report, "close.timeout"), 1, "{:?}", report.errors);
     let rss_max = report.client.rss_max.unwrap();
     assert!(rss_max < 300 << 20, "{rss_max}");
-    assert!(ran.took < Duration::from_secs(5), "{:?}", ran.took);
+    assert!(ran.took < EARLY, "{:?}", ran.took);
     assert_balanced(&report);
 }
 
@@ -276,7 +276,7 @@ fn d13_a_flood_of_pings_from_a_server_that_does_not_read_has_a_bound() {
     assert_eq!(failed(&report, "close.timeout"), 1, "{:?}", report.errors);
     let rss_max = report.client.rss_max.unwrap();
     assert!(rss_max < 100 << 20, "{rss_max}");
-    assert!(ran.took < Duration::from_secs(5), "{:?}", ran.took);
+    assert!(ran.took < EARLY, "{:?}", ran.took);
     assert_balanced(&report);
 }
 
@@ -305,12 +305,12 @@ fn d19_a_server_that_closes_in_the_middle_is_counted_by_its_code() {
         let server = Scripted::start(move |stream, _| {
             echo(stream, |number, _, _| (number == 10).then(|| close(code)));
         });
-        let ran = run_against(&server, &["-c", "2", "-d", "10s"]);
+        let ran = run_against(&server, &["-c", "2", "-d", "60s"]);
         let report = ran.report();
         assert_eq!(failed(&report, name), 2, "{:?}", report.errors);
         let closing = &report.closings[0];
         assert_eq!((closing.by.as_str(), closing.code, closing.count), ("server", code, 2));
-        assert!(ran.took < Duration::from_secs(5), "nobody is left: {:?}", ran.took);
+        assert!(ran.took < EARLY, "nobody is left: {:?}", ran.took);
         let counts = &report.messages.as_ref().unwrap().measured;
         assert_eq!((counts.received, counts.lost), (20, 2));
         assert_balanced(&report);

@@ -7,7 +7,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use scripted::{
-    CLOSE, Ran, Scripted, TEXT, assert_balanced, echo, failed, frame, loadgen, read_frame,
+    CLOSE, EARLY, Ran, Scripted, TEXT, assert_balanced, echo, failed, frame, loadgen, read_frame,
     run_against, upgrade, wait_for_end,
 };
 
@@ -36,7 +36,7 @@ fn assert_closing(ran: &Ran, by: &str, code: u16, is_clean: bool) {
         "{:?}",
         report.closings
     );
-    assert!(ran.took < Duration::from_secs(3), "{:?}", ran.took);
+    assert!(ran.took < EARLY, "{:?}", ran.took);
     assert_balanced(&report);
 }
 

@@ -482,6 +482,7 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
         overdue: counts.unsent_late,
         unsent_backlog: counts.unsent_backlog + metrics.warmup.unsent_backlog
             - metrics.fanout.crowded,
+        unsent_closed: counts.unsent_closed + metrics.warmup.unsent_closed,
         cpu_share: observed
             .workers
             .iter()

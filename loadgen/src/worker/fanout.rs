@@ -238,7 +238,7 @@ impl CopyJudge<'_> {
     /// Whether a message can have been due then: a time that was changed is no latency.
     /// `skew_ns` is how far the clock that it is from may differ.
     const fn is_timely(&self, unix_ns: u64, now_ns: u64, skew_ns: u64) -> bool {
-        let begin_ns = self.clock.unix_ns(self.times.load_begin_ns);
+        let begin_ns = self.clock.unix_ns(self.times.earliest_ns());
         begin_ns.saturating_sub(skew_ns) <= unix_ns
             && unix_ns <= self.clock.unix_ns(now_ns).saturating_add(skew_ns)
     }

@@ -233,6 +233,7 @@ impl Worker {
             sends: plan.sends(number),
             deadlines: config.reply_timeout.map(|timeout| Deadlines::new(nanos(timeout))),
             probes: plan.pings(number).map(|sends| Probes::new(brief.clock, sends, slots)),
+            commands: brief.commands.clone(),
             slots,
         });
         Ok(Self {

@@ -187,8 +187,7 @@ impl Shard {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // What the server has sent before it broke off can still be read.
-                Err(_) => session.close.is_write_broken = true,
+                Err(error) => session.write_failed(&error),
             }
         }
         self.backlog_len -= before - session.unsent_len();
@@ -214,7 +213,7 @@ impl Shard {
             match self.sessions[key].stream.poll_write_ready(cx) {
                 Poll::Pending => return,
                 Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(_)) => self.sessions[key].close.is_write_broken = true,
+                Poll::Ready(Err(error)) => self.sessions[key].write_failed(&error),
             }
         }
     }

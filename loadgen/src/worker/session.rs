@@ -84,6 +84,8 @@ pub(crate) struct CloseState {
     pub(crate) is_seen: bool,
     /// Set when a socket has refused bytes for good; what it still has for us is read.
     pub(crate) is_write_broken: bool,
+    /// Why, if the system said so.
+    pub(crate) write_fault: Option<io::ErrorKind>,
 }
 
 /// How a connection ended.
@@ -118,6 +120,12 @@ impl Session {
     /// Bytes that wait for the socket.
     pub(crate) fn unsent_len(&self) -> usize {
         self.unsent.len() - self.unsent_begin
+    }
+
+    /// Notes that nothing can be written any more. What the server sent before can still be read.
+    pub(crate) fn write_failed(&mut self, error: &io::Error) {
+        self.close.is_write_broken = true;
+        self.close.write_fault.get_or_insert(error.kind());
     }
 
     /// Notes the server's Close.
@@ -167,9 +175,15 @@ impl Session {
                         let said = "the server answered Close and didn't end the stream";
                         failed(closing, Phase::Close, "eof_timeout", said.into())
                     }
-                    End::Timeout => {
-                        failed(closing, Phase::Close, "timeout", "no answer to Close".into())
-                    }
+                    End::Timeout => match self.close.write_fault {
+                        Some(fault) => {
+                            let said = format!("Close could not be written: {fault}");
+                            failed(closing, Phase::Close, io_code(&fault.into()), said)
+                        }
+                        None => {
+                            failed(closing, Phase::Close, "timeout", "no answer to Close".into())
+                        }
+                    },
                     End::Io(error) => {
                         failed(closing, Phase::Close, io_code(error), error.to_string())
                     }

@@ -65,6 +65,7 @@ pub(crate) struct Shard {
     pub(crate) metrics: Metrics,
     pub(crate) live: Arc<Live>,
     pub(crate) times: Times,
+    commands: watch::Receiver<Command>,
     pub(crate) sessions: Slab<Session>,
     /// The key of each session by the place of its connection among the worker's, where something
     /// is due by that.
@@ -131,6 +132,7 @@ pub(crate) struct Parts {
     pub(crate) sends: Option<Sends>,
     pub(crate) deadlines: Option<Deadlines>,
     pub(crate) probes: Option<Probes>,
+    pub(crate) commands: watch::Receiver<Command>,
     pub(crate) slots: usize,
 }
 
@@ -138,7 +140,7 @@ impl Shard {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { clock, settings, routes, deflating, payload, .. } = parts;
         let Parts { keys, live, greeting, desk, returning, mut sends, probes, slots, .. } = parts;
-        let Parts { deadlines, .. } = parts;
+        let Parts { deadlines, commands, .. } = parts;
         let next_send = sends.as_mut().and_then(Iterator::next);
         Self {
             clock,
@@ -152,6 +154,7 @@ impl Shard {
             keys,
             live,
             times: Times::NEVER,
+            commands,
             sessions: Slab::with_capacity(slots),
             keys_by_place: if sends.is_some() || probes.is_some() || deadlines.is_some() {
                 vec![None; slots]
@@ -198,6 +201,15 @@ impl Shard {
             Command::Stop => self.is_interrupted = true,
         }
         self.wake_main();
+    }
+
+    /// Looks whether load has begun: other workers may be at it before the task of this one that
+    /// waits for commands has had its turn.
+    #[cold]
+    fn look_for_begin(&mut self) {
+        if let Command::Load(times) = *self.commands.borrow() {
+            self.times = times;
+        }
     }
 
     /// Tells the worker's main task that something it may wait for has happened.
@@ -367,6 +379,9 @@ impl Shard {
                 return Poll::Ready(End::Eof);
             }
             self.metrics.bytes_received += len as u64;
+            if self.times == Times::NEVER {
+                self.look_for_begin();
+            }
             let mut buffer = std::mem::take(&mut self.read_buffer);
             let now_ns = self.receive(key, &mut buffer[..len]);
             self.read_buffer = buffer;
