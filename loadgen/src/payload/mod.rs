@@ -18,7 +18,9 @@ mod civil;
 mod greeting;
 mod post;
 mod rendered;
+mod stamp;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use wscodec::DataKind;
@@ -29,6 +31,7 @@ use crate::config::{Content, Echo, Fanout, Sizes, Template, turn};
 pub(crate) use greeting::greeting;
 use post::Posts;
 use rendered::Place;
+use stamp::Stamp;
 
 /// Bytes that name a message.
 pub const STAMP_LEN: usize = 16;
@@ -50,6 +53,9 @@ pub struct Payload {
     opcode: Opcode,
     seed: u64,
     clock: Clock,
+    /// The last stamp that was sent, and the last that was expected.
+    sent: Stamp,
+    expected: Cell<Stamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -109,33 +115,33 @@ impl Payload {
             DataKind::Text => Opcode::Text,
             DataKind::Binary => Opcode::Binary,
         };
-        Self { buffer, form, kind: echo.kind, opcode, seed, clock }
+        Self::with(buffer, form, (echo.kind, opcode), seed, clock)
     }
 
     /// Payloads of Pings: which connection, which Ping.
     #[must_use]
     pub fn of_pings(clock: Clock) -> Self {
-        Self {
-            buffer: vec![0; STAMP_LEN],
-            form: Form::Generated(Sizes::Fixed(STAMP_LEN)),
-            kind: DataKind::Binary,
-            opcode: Opcode::Ping,
-            seed: 0,
-            clock,
-        }
+        let form = Form::Generated(Sizes::Fixed(STAMP_LEN));
+        Self::with(vec![0; STAMP_LEN], form, (DataKind::Binary, Opcode::Ping), 0, clock)
     }
 
     /// Payloads that publishers of a fanout send.
     #[must_use]
     pub fn of_posts(fanout: &Fanout, run: u64, seed: u64, clock: Clock) -> Self {
-        Self {
-            buffer: generated(fanout.size, seed),
-            form: Form::Posts(Posts::new(fanout, run)),
-            kind: DataKind::Text,
-            opcode: Opcode::Text,
-            seed,
-            clock,
-        }
+        let form = Form::Posts(Posts::new(fanout, run));
+        let kind = (DataKind::Text, Opcode::Text);
+        Self::with(generated(fanout.size, seed), form, kind, seed, clock)
+    }
+
+    fn with(
+        buffer: Vec<u8>,
+        form: Form,
+        (kind, opcode): (DataKind, Opcode),
+        seed: u64,
+        clock: Clock,
+    ) -> Self {
+        let (sent, expected) = (Stamp::default(), Cell::new(Stamp::default()));
+        Self { buffer, form, kind, opcode, seed, clock, sent, expected }
     }
 
     /// What the frames of these payloads are.
@@ -169,9 +175,10 @@ impl Payload {
                 let size = sizes.of(self.seed, connection, sequence);
                 let payload = &mut self.buffer[..size];
                 if size >= STAMP_LEN {
-                    payload[..STAMP_LEN].copy_from_slice(&stamp(connection, sequence));
+                    self.sent = self.sent.followed_by(stamped(connection, sequence));
+                    payload[..STAMP_LEN].copy_from_slice(&self.sent.digits());
                 } else {
-                    payload.copy_from_slice(&hex(sequence)[STAMP_LEN - size..]);
+                    payload.copy_from_slice(&Stamp::new(sequence).digits()[STAMP_LEN - size..]);
                 }
                 payload
             }
@@ -215,12 +222,12 @@ impl Payload {
                 if received.len() != size {
                     return false;
                 }
-                if size >= STAMP_LEN {
-                    let (head, body) = received.split_at(STAMP_LEN);
-                    head == stamp(connection, sequence) && body == &self.buffer[STAMP_LEN..size]
-                } else {
-                    received == &hex(sequence)[STAMP_LEN - size..]
-                }
+                let Some((head, body)) = received.split_first_chunk() else {
+                    return received == &Stamp::new(sequence).digits()[STAMP_LEN - size..];
+                };
+                let stamp = self.expected.get().followed_by(stamped(connection, sequence));
+                self.expected.set(stamp);
+                stamp.is(head) && body == &self.buffer[STAMP_LEN..size]
             }
             Form::Fixed => received == self.buffer,
             Form::Posts(_) => false, // nobody echoes them
@@ -304,25 +311,10 @@ fn nearest(named: u64, near: u64) -> u64 {
     near.checked_sub(SEQUENCE_MASK + 1 - ahead).unwrap_or_else(|| near.saturating_add(ahead))
 }
 
-fn stamp(connection: u64, sequence: u64) -> [u8; STAMP_LEN] {
+/// What names a message: its connection and its sequence.
+const fn stamped(connection: u64, sequence: u64) -> u64 {
     let sequence_bits = SEQUENCE_MASK.count_ones();
-    hex((connection & CONNECTION_MASK) << sequence_bits | sequence & SEQUENCE_MASK)
-}
-
-/// Sixteen digits, all at once: eight nibbles a step, each in a byte of its own.
-fn hex(value: u64) -> [u8; STAMP_LEN] {
-    let [high, low] = [value >> 32, value & 0xffff_ffff].map(|half| {
-        let mut x = (half << 16 | half) & 0x0000_ffff_0000_ffff;
-        x = (x << 8 | x) & 0x00ff_00ff_00ff_00ff;
-        x = (x << 4 | x) & 0x0f0f_0f0f_0f0f_0f0f;
-        // 1 in each byte that holds 10-15: those are letters.
-        let letters = (x + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
-        x + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)
-    });
-    let mut digits = [0; STAMP_LEN];
-    digits[..8].copy_from_slice(&high.to_be_bytes());
-    digits[8..].copy_from_slice(&low.to_be_bytes());
-    digits
+    (connection & CONNECTION_MASK) << sequence_bits | sequence & SEQUENCE_MASK
 }
 
 /// Text of `size` bytes from `seed`, by `SplitMix64`: the same for ever.
@@ -369,13 +361,6 @@ mod tests {
 
     fn recognise(payload: &Payload, received: &[u8], kind: DataKind, near: u64) -> Recognised {
         payload.recognise(received, kind, at(7, near), |sequence| Some(sequence * 1_000))
-    }
-
-    #[test]
-    fn hex_is_what_the_formatter_writes() {
-        for value in [0, 1, 9, 10, 15, 16, 0x0123_4567_89ab_cdef, u64::MAX, 0xfedc_ba98_7654_3210] {
-            assert_eq!(hex(value), format!("{value:016x}").as_bytes());
-        }
     }
 
     #[test]
