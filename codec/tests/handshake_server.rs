@@ -11,8 +11,8 @@
 mod handshake_support;
 
 use handshake_support::{
-    Change, ENCODED_KEY, assert_refused, assert_served, feed, request, request_with_line, serve,
-    server, with_line, with_request,
+    Change, ENCODED_KEY, assert_refused, assert_served, feed, feed_in_pieces, request,
+    request_with_line, serve, server, with_line, with_request,
 };
 use wscodec::handshake::{
     Acceptance, HandshakeError, HandshakeLimits, HandshakeMisuse, HeadError, Rejection,
@@ -111,6 +111,41 @@ fn b09_methods_and_versions() {
     }
 }
 
+/// RFC 9110, 9.3.2: "the server MUST NOT send content in the response" to HEAD: a client that goes
+/// on reading would take it for the next response. Wherever the request fails, and however it is
+/// split.
+#[test]
+fn b09_the_refusal_of_a_head_request_has_no_content() {
+    let wrong = [
+        (request_with_line("HEAD / HTTP/1.1"), 405),
+        (request_with_line("HEAD / HTTP/1.0"), 505),
+        (with_line(&request_with_line("HEAD / HTTP/1.1"), b"X : y"), 400),
+        (format!("HEAD /{}", "x".repeat(9000)).into_bytes(), 414),
+    ];
+    for (bytes, status) in wrong {
+        for cut in 0..bytes.len().min(60) {
+            let mut server = server();
+            let error = feed_in_pieces(&mut server, &bytes, &[cut]).0.unwrap_err();
+            assert_eq!(error.status(), status);
+            let mut out = Vec::new();
+            server.reject(error, &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+            let len = error.to_string().len() + 1;
+            assert!(text.contains(&format!("\r\nContent-Length: {len}\r\n")), "{text}");
+            assert!(text.ends_with("\r\n\r\n"), "cut at {cut}: {text}");
+        }
+    }
+    // And one that the server refuses before it is complete; other methods get their content.
+    for (begun, has_content) in [("HEAD / HTTP/1.1\r\n", false), ("HEADS / HTTP/1.1\r\n", true)] {
+        let mut server = server();
+        assert_eq!(feed(&mut server, begun.as_bytes()).0, Ok(false));
+        let mut out = Vec::new();
+        server.reject(Rejection::new(408).unwrap().body("too late\n"), &mut out).unwrap();
+        assert_eq!(out.ends_with(b"too late\n"), has_content, "{begun}");
+    }
+}
+
 #[test]
 fn b10_targets() {
     let served = [
@@ -147,6 +182,9 @@ fn b10_targets() {
         "http://user@a/",
         "http://a b/",
         "ftp://a/",
+        "http://a:b/",
+        "http://:80/",
+        "ws://[::1/",
         "://a/",
         "/\u{e4}",
         "?a",
@@ -169,7 +207,21 @@ fn b10_targets() {
 #[test]
 fn b11_host_exactly_once_and_not_empty() {
     let error = Some(RequestError::Host);
-    let rows: [(&[&str], _); 11] = [
+    let rows: [(&[&str], _); 24] = [
+        (&["a:"], None),
+        (&["a.example.:9001"], None),
+        (&["[::1]"], None),
+        (&["127.0.0.1:9001"], None),
+        (&[":80"], error),
+        (&["a:b"], error),
+        (&["a:80:90"], error),
+        (&["a:80, b"], error),
+        (&["::1"], error),
+        (&["[::1"], error),
+        (&["[]"], error),
+        (&["[::1]a"], error),
+        (&["a:b:c:[["], error),
+        (&["a%zz"], error),
         (&[], error),
         (&["a", "a"], error),
         (&["a", "b"], error),
@@ -179,7 +231,6 @@ fn b11_host_exactly_once_and_not_empty() {
         (&["user@a"], error),
         (&["a/b"], error),
         (&["\u{e4}"], error),
-        (&["a:80"], None),
         (&["[2001:db8::1]:8080"], None),
     ];
     judge_header("Host", &rows, 400);

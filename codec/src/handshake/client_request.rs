@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::field;
+use super::host;
 use super::misuse::HandshakeMisuse;
 use super::target;
 
@@ -41,10 +42,7 @@ impl ClientRequest {
     /// # Errors
     /// [`HandshakeMisuse::Host`] and [`HandshakeMisuse::Target`].
     pub fn new(host: &str, target: &str) -> Result<Self, HandshakeMisuse> {
-        if host.is_empty() {
-            return Err(HandshakeMisuse::Host { at: 0 });
-        }
-        if let Some((at, _)) = field::find_refused(host.as_bytes(), field::is_host_byte) {
+        if let Some(at) = host::find_fault(host.as_bytes()) {
             return Err(HandshakeMisuse::Host { at });
         }
         if !target.starts_with('/') {

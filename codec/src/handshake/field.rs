@@ -31,19 +31,6 @@ pub(super) const fn is_value_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=0x7e | 0x80..)
 }
 
-/// Whether `byte` may stand in the value of |Host|: the ASCII of an authority without user
-/// information (RFC 3986, 3.2.2 and 3.2.3).
-pub(super) const fn is_host_byte(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'a'..=b'z'
-            | b'A'..=b'Z'
-            | b'0'..=b'9'
-            | b'-' | b'.' | b'_' | b'~' | b'%' | b':' | b'[' | b']'
-            | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
-    )
-}
-
 /// The first byte that `allowed` refuses, and where it stands.
 pub(super) fn find_refused(bytes: &[u8], allowed: impl Fn(u8) -> bool) -> Option<(usize, u8)> {
     bytes.iter().copied().enumerate().find(|&(_, byte)| !allowed(byte))

@@ -11,9 +11,10 @@ use bytes::BufMut;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandshakeMisuse {
-    /// A |Host| value that is empty or has a byte that no authority has.
+    /// A |Host| value that is not a host with an optional port.
     Host {
-        /// Where the byte stands; 0 for an empty value.
+        /// Where the byte stands that is wrong; 0 for an empty value, its length if its end is
+        /// missing.
         at: usize,
     },
     /// A request target that does not begin with `/`, or has a byte that no target has: control

@@ -43,6 +43,7 @@ mod misuse;
 
 mod field;
 mod head;
+mod host;
 mod key;
 mod target;
 

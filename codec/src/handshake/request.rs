@@ -8,6 +8,7 @@ use super::error::{HandshakeError, HeadError, RequestError};
 use super::extensions::{self, Extensions};
 use super::field::{self, Once};
 use super::head::{Head, Header, Headers, Span};
+use super::host;
 use super::key::EncodedKey;
 use super::target::Target;
 
@@ -215,7 +216,7 @@ pub(super) fn judge(head: &Head) -> Result<Opening, HandshakeError> {
     let host = fields
         .host
         .value()
-        .filter(|host| !host.is_empty() && field::find_refused(host, field::is_host_byte).is_none())
+        .filter(|host| host::find_fault(host).is_none())
         .ok_or(RequestError::Host)?;
     if fields.has_body {
         return Err(RequestError::Body.into());

@@ -14,6 +14,9 @@ use super::misuse::{self, HandshakeMisuse};
 use super::rejection::Rejection;
 use super::request::{self, Opening, Request};
 
+/// How a request begins whose response has no content.
+const HEAD: &[u8] = b"HEAD ";
+
 /// A server's connection while it is CONNECTING: the request is awaited, judged and answered.
 ///
 /// ```
@@ -46,6 +49,8 @@ use super::request::{self, Opening, Request};
 pub struct ServerHandshake {
     head: Head,
     state: State,
+    /// The request that has failed asks for a head alone.
+    is_head_request: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -64,7 +69,8 @@ impl ServerHandshake {
     /// A handshake that waits for its request. Takes no memory from the heap before the first byte.
     #[must_use]
     pub const fn new(limits: HandshakeLimits) -> Self {
-        Self { head: Head::new(HeadKind::Request, limits), state: State::Receiving }
+        let head = Head::new(HeadKind::Request, limits);
+        Self { head, state: State::Receiving, is_head_request: false }
     }
 
     /// Takes the bytes of the request from the front of `input`, and returns it once it is complete
@@ -91,6 +97,9 @@ impl ServerHandshake {
             self.state = match judged {
                 Ok(opening) => State::Received(Box::new(opening)),
                 Err(error) => {
+                    // What was wrong may have come with the method: it is still in `input` then.
+                    let arrived = self.head.bytes().iter().chain(input.iter());
+                    self.is_head_request = arrived.take(HEAD.len()).eq(HEAD);
                     self.head.discard();
                     State::Failed(error)
                 }
@@ -210,7 +219,7 @@ impl ServerHandshake {
     /// Appends a response that refuses the handshake to `out`: one made from the error that
     /// [`receive`](Self::receive) returned, or a [`Rejection`] of the server's own choice, at any
     /// time before it is answered. Then write `out`, and close: it says `Connection: close`, and
-    /// nothing is parsed any more.
+    /// nothing is parsed any more. The response to a HEAD request goes without its body.
     ///
     /// # Errors
     /// [`HandshakeMisuse::NoRequest`] if the handshake has been answered, and
@@ -225,7 +234,11 @@ impl ServerHandshake {
             State::Accepted(_) | State::Rejected { .. } => return Err(HandshakeMisuse::NoRequest),
         }
         let rejection = rejection.into();
-        misuse::write(out, &[rejection.encode_head().as_bytes(), rejection.body_bytes()])?;
+        // "The HEAD method is identical to GET except that the server MUST NOT send content in the
+        // response" (RFC 9110, 9.3.2); the length is that of the content which GET would have got.
+        let is_head_request = self.is_head_request || self.head.bytes().starts_with(HEAD);
+        let body = if is_head_request { &[] } else { rejection.body_bytes() };
+        misuse::write(out, &[rejection.encode_head().as_bytes(), body])?;
         self.head.discard();
         self.state = State::Rejected { status: rejection.status() };
         Ok(())

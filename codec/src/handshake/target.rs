@@ -2,6 +2,7 @@
 
 use super::field;
 use super::head::Span;
+use super::host;
 
 /// A target in origin-form or absolute-form, by position in the text that holds it.
 #[derive(Clone, Copy, Debug)]
@@ -47,9 +48,7 @@ fn split_absolute(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = rest.strip_prefix(b"://")?;
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
     let (authority, after) = rest.split_at_checked(end)?;
-    let is_authority =
-        !authority.is_empty() && field::find_refused(authority, field::is_host_byte).is_none();
-    is_authority.then_some((authority, after))
+    host::find_fault(authority).is_none().then_some((authority, after))
 }
 
 /// Where `text` has something that no target may have: a byte that is not visible ASCII, a
