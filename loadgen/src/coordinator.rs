@@ -68,7 +68,10 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
     let signals = Signals::new()?;
     let rss_before = memory().map(|(now, _)| now);
     let clock = config.start_at.map_or_else(Clock::start, Clock::started_at);
-    let (commander, commands) = watch::channel(Command::Ramp);
+    // Connections are the load where they don't last: no worker may open one before it knows when
+    // load is measured.
+    let times = (!config.scenario.is_lasting()).then(|| times_from(config, 0));
+    let (commander, commands) = watch::channel(times.map_or(Command::Ramp, Command::Load));
     let (settled, mut settlements) = mpsc::unbounded_channel();
     let fan = config.fanout().map(|fanout| Arc::new(Fan::new(config, fanout)));
     let mut lives = Vec::new();
@@ -98,7 +101,7 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
         lives,
         timeline: Timeline::new(expected_ns),
         progress: Progress::new(config),
-        times: None,
+        times,
         is_interrupted: false,
         pause_max_ns: 0,
         rss_open: None,
@@ -111,6 +114,16 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
     observed.process_cpu_ns = process_cpu_ns().saturating_sub(cpu_before_ns);
     observed.wall_ns = clock.now_ns();
     Ok(observed)
+}
+
+/// The times of a run whose load begins at `load_begin_ns`.
+fn times_from(config: &Config, load_begin_ns: u64) -> Times {
+    let window_begin_ns = load_begin_ns + nanos(config.warmup);
+    Times {
+        load_begin_ns,
+        window_begin_ns,
+        window_end_ns: window_begin_ns + nanos(config.duration),
+    }
 }
 
 struct Coordinator<'c> {
@@ -139,8 +152,8 @@ enum News {
 
 impl Coordinator<'_> {
     async fn coordinate(&mut self, settlements: &mut mpsc::UnboundedReceiver<u64>) {
-        if !self.config.scenario.is_lasting() {
-            self.begin_load(0);
+        if let Some(times) = self.times {
+            self.progress.load(times);
         }
         let mut open = VecDeque::new();
         let mut tick = Instant::now() + TICK;
@@ -193,9 +206,7 @@ impl Coordinator<'_> {
     }
 
     fn begin_load(&mut self, load_begin_ns: u64) {
-        let window_begin_ns = load_begin_ns + nanos(self.config.warmup);
-        let window_end_ns = window_begin_ns + nanos(self.config.duration);
-        let times = Times { load_begin_ns, window_begin_ns, window_end_ns };
+        let times = times_from(self.config, load_begin_ns);
         self.times = Some(times);
         self.progress.load(times);
         self.commander.send_replace(Command::Load(times));
