@@ -100,6 +100,30 @@ fn a36_a37_data_after_a_close_is_ignored_and_a_second_close_not_answered() {
         let outcome = outcome_of(role, &input);
         outcome.assert_ok(&[close(1001, "")]);
         assert_eq!(closes_in(&outcome.replies), [1001]);
+        // The same in reads of their own, and where this side has closed first.
+        for is_ours_first in [false, true] {
+            let mut side = connection(role);
+            if is_ours_first {
+                side.close(Some(close_frame(1000, "ours")), &mut Vec::new()).unwrap();
+            }
+            let outcome = feed(&mut side, &frame(role, 0x88, &close_payload(1001, b"")));
+            outcome.assert_ok(&[close(1001, "")]);
+            let expected = if is_ours_first { vec![] } else { vec![1001] };
+            assert_eq!(closes_in(&outcome.replies), expected);
+            for late in [
+                frame(role, 0x81, b"late"),
+                frame(role, 0x89, b"late"),
+                frame(role, 0x88, &close_payload(1000, b"")),
+                frame(role, 0x88, b"\x03"),
+                vec![0xff; 20],
+            ] {
+                let outcome = feed(&mut side, &late);
+                outcome.assert_ok(&[]);
+                assert_eq!(outcome.replies, b"");
+            }
+            assert!(side.is_clean(), "what comes too late changes nothing");
+            assert_eq!(side.receive_eof(), Ok(()));
+        }
     }
 }
 

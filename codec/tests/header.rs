@@ -20,13 +20,26 @@ use wscodec::mask::MaskKey;
 use wscodec::{FrameError, Limits, ProtocolError, Role};
 
 /// `input` fails with `error`, and every shorter input does not: the judge speaks at its last byte,
-/// and not later.
+/// and not later. What came before it is not lost, be it in the same read.
 #[track_caller]
 fn assert_fatal_at_last_byte(role: Role, input: &[u8], error: FrameError, code: u16) {
-    outcome_of(role, input).assert_fails(&[], ProtocolError::Frame(error), code);
+    let error = ProtocolError::Frame(error);
+    outcome_of(role, input).assert_fails(&[], error, code);
     if let Some((_, shorter)) = input.split_last() {
         outcome_of(role, shorter).assert_ok(&[]);
     }
+    let before = [
+        frame(role, 0x81, b"before"),
+        frame(role, 0x89, b"ping"),
+        frame(role, 0x02, b"in two"),
+        frame(role, 0x80, b" frames"),
+    ]
+    .concat();
+    let events = [text("before"), support::ping(b"ping"), binary(b"in two frames")];
+    let outcome = outcome_of(role, &[&before[..], input].concat());
+    outcome.assert_fails(&events, error, code);
+    let peer = if role == Role::Server { Role::Client } else { Role::Server };
+    assert!(outcome.replies.starts_with(&frame(peer, 0x8a, b"ping")), "the Ping was answered");
 }
 
 #[test]
@@ -94,9 +107,13 @@ fn a04_the_message_limit_is_judged_on_the_header_of_a_single_frame_too() {
 
 #[test]
 fn a05_r40_a_length_above_32_bits_is_1009_and_not_cut_off() {
-    let input = hex("82 ff 0000000100000005 M 48656c6c6f");
     let error = FrameError::FrameTooBig { payload_len: 0x1_0000_0005, frame_size_max: 16 << 20 };
-    outcome_of(Role::Server, &input).assert_fails(&[], error.into(), 1009);
+    for role in ROLES {
+        let header = header(role, 0x82, 64, 0x1_0000_0005);
+        let input = [&header[..], b"Hello"].concat();
+        outcome_of(role, &input).assert_fails(&[], error.into(), 1009);
+        assert_fatal_at_last_byte(role, &header[..10], error, 1009);
+    }
 }
 
 #[test]
@@ -188,9 +205,16 @@ fn a10_control_frames_without_fin_are_1002_at_the_first_byte() {
 #[test]
 fn a11_control_payloads_of_125_bytes_pass_and_of_126_do_not() {
     for role in ROLES {
-        for b0 in [0x89, 0x8a] {
-            assert_eq!(outcome_of(role, &frame(role, b0, &[b'x'; 125])).error, None);
-            let outcome = outcome_of(role, &frame(role, b0, &[b'x'; 126]));
+        let reason = "r".repeat(123);
+        let close = [b"\x03\xe8", reason.as_bytes()].concat();
+        let rows = [
+            (0x88, &close[..], support::close(1000, &reason)),
+            (0x89, &[b'x'; 125], support::ping(&[b'x'; 125])),
+            (0x8a, &[b'x'; 125], support::Owned::Pong(vec![b'x'; 125])),
+        ];
+        for (b0, longest, event) in rows {
+            outcome_of(role, &frame(role, b0, longest)).assert_ok(&[event]);
+            let outcome = outcome_of(role, &frame(role, b0, &[longest, b"x"].concat()));
             let error = FrameError::ControlTooLong { opcode: b0 & 0xf };
             outcome.assert_fails(&[], error.into(), 1002);
         }
@@ -258,14 +282,18 @@ fn a17_continuation_with_no_message_open_is_1002() {
 #[test]
 fn a18_data_frame_while_a_message_is_open_is_1002_also_after_a_control_frame() {
     for role in ROLES {
-        for b0 in [0x01, 0x81, 0x02, 0x82] {
-            let open = frame(role, 0x01, b"open");
-            let pong = frame(role, 0x8a, b"");
-            let second = header(role, b0, 7, 3);
-            let error = ProtocolError::ExpectedContinuation;
-            outcome_of(role, &[&open[..], &second].concat()).assert_fails(&[], error, 1002);
-            let outcome = outcome_of(role, &[open, pong, second].concat());
-            assert_eq!(outcome.error, Some(error));
+        let error = ProtocolError::ExpectedContinuation;
+        for (first, second) in
+            [0x01, 0x02].into_iter().flat_map(|b0| [0x01, 0x81, 0x02, 0x82].map(|b1| (b0, b1)))
+        {
+            let second = header(role, second, 7, 3);
+            for payload in [&b""[..], b"open"] {
+                let open = frame(role, first, payload);
+                outcome_of(role, &[&open[..], &second].concat()).assert_fails(&[], error, 1002);
+                let between = [frame(role, 0x8a, b"p"), frame(role, 0x00, b"")].concat();
+                let outcome = outcome_of(role, &[&open[..], &between, &second].concat());
+                outcome.assert_fails(&[support::Owned::Pong(b"p".to_vec())], error, 1002);
+            }
         }
     }
 }

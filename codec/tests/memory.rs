@@ -15,9 +15,9 @@ mod alloc;
 mod support;
 
 use alloc::{Counting, cost_of};
-use support::{KEY, ROLES, feed, frame, header, hex};
+use support::{KEY, ROLES, closes_in, frame, header, hex};
 use wscodec::mask::{FixedKey, MaskKey};
-use wscodec::{Config, Connection, Event, Limits, Message, ProtocolError, Role};
+use wscodec::{Config, Connection, Event, FrameError, Limits, Message, ProtocolError, Role};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -118,10 +118,18 @@ fn r09_a_declared_length_alone_reserves_nothing() {
             let mut wire = header(role, 0x82, form, len);
             let mut connection = fixed(role, Limits::default());
             let mut out = Vec::with_capacity(1 << 10);
+            let frame_size_max = Limits::FRAME_SIZE_MAX;
+            let verdict = if len > frame_size_max {
+                Err(FrameError::FrameTooBig { payload_len: len, frame_size_max }.into())
+            } else {
+                Ok(0)
+            };
             let cost = cost_of(|| {
-                let _ = drain(&mut connection, &mut wire, &mut out);
+                assert_eq!(drain(&mut connection, &mut wire, &mut out), verdict);
             });
             assert!(cost.peak <= 256, "{role:?} {len}: {cost:?}");
+            let closes = if verdict.is_err() { vec![1009] } else { vec![] };
+            assert_eq!(closes_in(&out), closes, "said at the header");
             // and with the first bytes of the payload, memory follows these
             if len <= Limits::FRAME_SIZE_MAX {
                 let cost = cost_of(|| {
@@ -146,7 +154,9 @@ fn r07_a_sum_that_would_wrap_fails_at_the_header_and_reserves_nothing() {
             let error = drain(&mut connection, &mut second, &mut out).unwrap_err();
             assert_eq!(error.close_code().as_u16(), code);
         });
+        assert_eq!(closes_in(&out), [code]);
         assert!(cost.peak <= 4096, "{cost:?}");
+        assert_eq!(cost.held, 0, "the first fragment is given back");
     }
 }
 
@@ -167,7 +177,8 @@ fn r12_a_message_of_one_byte_fragments_costs_at_most_twice_its_payload() {
         assert!(cost.peak <= 2 * limits.fragments_max as usize + 8192, "{cost:?}");
         let error = drain(&mut connection, &mut over, &mut out).unwrap_err();
         assert_eq!(error, ProtocolError::TooManyFragments { fragments_max: limits.fragments_max });
-        assert_eq!(error.close_code().as_u16(), 1008);
+        assert_eq!(closes_in(&out), [1008]);
+        assert_eq!(connection.buffered(), 0, "a failed connection holds nothing");
     }
 }
 
@@ -187,6 +198,7 @@ fn r13_empty_fragments_are_counted_and_cost_no_memory() {
         });
         assert!(cost.peak <= 4096, "{cost:?}");
         assert_eq!(cost.held, 0, "a failed connection holds nothing");
+        assert_eq!(closes_in(&out), [1008]);
     }
 }
 
@@ -250,9 +262,15 @@ fn r14_a_message_stays_below_its_limit_however_it_is_cut() {
             }
             let cost = cost_of(|| {
                 let error = drain(&mut connection, &mut wire, &mut out).unwrap_err();
-                assert_eq!(error.close_code().as_u16(), 1009);
+                let message_size_max = limits.message_size_max;
+                // The first sum above the limit: judged at the fragment that crosses it.
+                let message_size = (message_size_max / fragment_len + 1) * fragment_len;
+                let message_size = message_size as u64;
+                assert_eq!(error, ProtocolError::MessageTooBig { message_size, message_size_max });
             });
+            assert_eq!(closes_in(&out), [1009]);
             assert!(cost.peak <= limits.message_size_max, "{cost:?}");
+            assert_eq!(cost.held, 0, "{cost:?}");
         }
     }
 }
@@ -314,15 +332,39 @@ fn r37_pings_that_can_not_be_answered_hold_one_pong() {
 
 #[test]
 fn a30_a_million_pings_in_one_buffer_cost_one_pong_of_memory() {
-    let mut wire: Vec<u8> = frame(Role::Server, 0x89, b"").repeat(1_000_000);
-    let mut connection = fixed(Role::Server, Limits::default());
-    let mut out = Vec::with_capacity(1 << 13);
-    let cost = cost_of(|| {
-        assert_eq!(drain(&mut connection, &mut wire, &mut out), Ok(1_000_000));
-    });
-    assert!(cost.peak <= 131 && cost.calls <= 1, "{cost:?}");
-    assert!(out.len() <= 33 * 131, "pongs are coalesced: {} bytes", out.len());
-    assert!(feed(&mut support::connection(Role::Server), b"").events.is_empty());
+    for role in ROLES {
+        for payload in [&b""[..], &[b'p'; 125]] {
+            let pings = if payload.is_empty() { 1_000_000 } else { 50_000 };
+            let mut wire: Vec<u8> = frame(role, 0x89, payload).repeat(pings);
+            let mut connection = fixed(role, Limits::default());
+            let mut out = Vec::with_capacity(1 << 13);
+            let cost = cost_of(|| {
+                assert_eq!(drain(&mut connection, &mut wire, &mut out), Ok(pings));
+            });
+            assert!(cost.peak <= 131 && cost.calls <= 1, "{cost:?}");
+            assert_eq!(cost.held, 0, "{cost:?}");
+            assert!(out.len() <= 33 * 131, "pongs are coalesced: {} bytes", out.len());
+        }
+    }
+}
+
+/// What follows a Close is dropped as it comes: none of it is parsed or kept.
+#[test]
+fn a36_data_after_a_close_takes_no_memory() {
+    for role in ROLES {
+        let mut connection = fixed(role, Limits::default());
+        let mut out = Vec::with_capacity(1 << 10);
+        let half = frame(role, 0x82, &[7; 60_000]);
+        let mut wire =
+            [&frame(role, 0x88, b"\x03\xe8")[..], &half[..50_000], &[0xff; 1000]].concat();
+        let cost = cost_of(|| {
+            assert_eq!(drain(&mut connection, &mut wire, &mut out), Ok(1));
+            assert_eq!(drain(&mut connection, &mut half[..30_000].to_vec(), &mut out), Ok(0));
+        });
+        assert!(cost.peak <= 30_000 && cost.calls <= 1, "only the test's own copy: {cost:?}");
+        assert_eq!((cost.held, connection.buffered()), (0, 0));
+        assert_eq!(closes_in(&out), [1000]);
+    }
 }
 
 #[test]

@@ -70,6 +70,11 @@ fn a20_a_close_between_fragments_is_answered_and_the_partial_message_dropped() {
         let outcome = outcome_of(role, &input);
         outcome.assert_ok(&[support::close(1001, "bye")]);
         assert_eq!(support::closes_in(&outcome.replies), [1001]);
+        // Nor is half a character of it held against anybody.
+        let input = [frame(role, 0x01, b"caf\xc3"), frame(role, 0x88, b"")].concat();
+        let outcome = outcome_of(role, &input);
+        outcome.assert_ok(&[Owned::Close(None)]);
+        assert_eq!(support::closes_in(&outcome.replies), [1005]);
     }
 }
 
@@ -90,7 +95,9 @@ fn a21_empty_fragments_first_in_the_middle_last_and_all() {
                 let fin = if at + 1 == pieces.len() { 0x80 } else { 0 };
                 input.extend(frame(role, fin | u8::from(at == 0), piece));
             }
-            assert_eq!(outcome_of(role, &input).events, [text(whole)], "{name}");
+            let outcome = outcome_of(role, &input);
+            assert_eq!((&outcome.events[..], outcome.error), (&[text(whole)][..], None), "{name}");
+            assert_eq!(outcome.replies, b"", "{name}");
         }
     }
 }

@@ -13,7 +13,7 @@
 mod support;
 
 use support::{
-    KEY, ROLES, connection, feed, feed_bytewise, feed_pieces, frame, header, outcome_of, text,
+    KEY, ROLES, connection, feed, feed_bytewise, feed_pieces, frame, header, outcome_of, ping, text,
 };
 use wscodec::utf8::Utf8Validator;
 use wscodec::{ProtocolError, Role, Utf8Error};
@@ -76,11 +76,17 @@ fn a38_text_fails_as_soon_as_the_offending_byte_is_there_and_no_sooner() {
                 wire.extend(bytes);
                 let before = &wire[..header_len + offending_at - 1];
                 let upto = &wire[..header_len + offending_at];
+                let error = ProtocolError::Utf8(Utf8Error { valid_up_to: valid_before(bytes) });
+                let intact = frame(role, 0x81, "intact, \u{e9}".as_bytes());
                 for feed in [feed, feed_bytewise] {
                     let outcome = feed(&mut connection(role), before);
                     assert_eq!(outcome.error, None, "{name}");
+                    outcome.assert_ok(&[]);
                     let outcome = feed(&mut connection(role), upto);
-                    assert!(matches!(outcome.error, Some(ProtocolError::Utf8(_))), "{name}");
+                    assert_eq!(outcome.error, Some(error), "{name}");
+                    outcome.assert_fails(&[], error, 1007);
+                    let outcome = feed(&mut connection(role), &[&intact[..], upto].concat());
+                    outcome.assert_fails(&[text("intact, \u{e9}")], error, 1007);
                 }
             }
         }
@@ -120,15 +126,23 @@ fn r24_a39_the_answer_is_that_of_std_at_every_split_into_reads_and_fragments() {
                     ];
                     let by_reads = feed_pieces(&mut connection(role), &reads);
                     let by_fragments = feed(&mut connection(role), &fragments);
-                    for outcome in [by_reads, by_fragments] {
+                    for (outcome, is_pinged) in [(by_reads, false), (by_fragments, true)] {
+                        let pings = outcome.events.iter().filter(|event| **event == ping(b""));
+                        let pings = pings.count();
                         match expected {
                             Ok(expected) => {
+                                assert_eq!(outcome.error, None);
                                 assert_eq!(outcome.events.last(), Some(&text(expected)));
+                                assert_eq!(pings, usize::from(is_pinged));
+                                assert_eq!(outcome.events.len(), pings + 1);
                             }
                             Err(error) => {
                                 let valid_up_to = error.valid_up_to() as u64;
                                 let error = ProtocolError::Utf8(Utf8Error { valid_up_to });
-                                assert_eq!(outcome.error, Some(error));
+                                // The Ping if it came before the offence, and no text.
+                                let events = vec![ping(b""); pings];
+                                assert!(pings <= usize::from(is_pinged));
+                                outcome.assert_fails(&events, error, 1007);
                             }
                         }
                     }
