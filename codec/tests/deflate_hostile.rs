@@ -20,7 +20,7 @@ use deflate_support::{
     stored,
 };
 use support::{
-    Outcome, ROLES, binary, connection, feed, feed_bytewise, frame, hex, ping, text, with_limits,
+    Outcome, Owned, ROLES, binary, connection, feed, feed_bytewise, frame, hex, ping, text,
 };
 use wscodec::deflate::{ContextTakeover, Deflate};
 use wscodec::{
@@ -135,6 +135,10 @@ fn r16_c10_exactly_the_limit_is_accepted_and_one_byte_more_is_not() {
             for (exact, over) in forms {
                 let outcome = feed(&mut limited(role, limit), &compressed(role, &exact));
                 assert_eq!(outcome.error, None, "{limit}");
+                assert!(
+                    matches!(&outcome.events[..], [Owned::Binary(all)] if all.len() == limit),
+                    "nothing is cut off"
+                );
                 let outcome = feed(&mut limited(role, limit), &compressed(role, &over));
                 outcome.assert_fails(&[], too_big(limit), 1009);
             }
@@ -182,7 +186,9 @@ fn c13_a_million_empty_blocks_cost_linear_time_and_no_bytes() {
         feed(&mut deflating(role), &wire).assert_ok(&[binary(b"")]);
         let limits = Limits { frame_size_max: 1 << 20, ..Limits::default() };
         let outcome = feed(&mut side(role, full(), Config::default().with_limits(limits)), &wire);
-        assert_eq!(outcome.error.unwrap().close_code().as_u16(), 1009);
+        let (payload_len, frame_size_max) = (payload.len() as u64, 1 << 20);
+        let error = FrameError::FrameTooBig { payload_len, frame_size_max };
+        outcome.assert_fails(&[], error.into(), 1009);
     }
 }
 
@@ -202,6 +208,14 @@ fn c14_data_that_is_not_deflate_is_1007() {
             let outcome = outcome_of(role, &compressed(role, &hex(payload)));
             assert_eq!(outcome.error, Some(CORRUPT), "{name}");
             outcome.assert_fails(&[], CORRUPT, 1007);
+            // In fragments too, behind a message that is kept.
+            let (first, rest) = payload.split_at(2);
+            let wire = [
+                frame(role, 0x81, b"before"),
+                frame(role, 0x42, &hex(first)),
+                frame(role, 0x80, &hex(rest)),
+            ];
+            outcome_of(role, &wire.concat()).assert_fails(&[text("before")], CORRUPT, 1007);
         }
     }
     assert_eq!(CORRUPT.name(), "inflate");
@@ -232,8 +246,9 @@ fn c15_a_truncated_message_is_1007_when_it_ends() {
             if payload == "00" {
                 outcome.assert_ok(&[binary(b"")]);
             } else {
-                assert!(outcome.events.is_empty());
-                assert_eq!(outcome.error.unwrap().close_code().as_u16(), 1007, "{payload}");
+                let error = outcome.error.unwrap_or_else(|| panic!("{payload}"));
+                assert!([CORRUPT, TRUNCATED].contains(&error), "{payload}: {error}");
+                outcome.assert_fails(&[], error, 1007);
             }
         }
     }
@@ -307,11 +322,12 @@ fn c17_garbage_behind_bfinal_is_1007_and_does_not_hang() {
             let payload = [hex("f348cdc9c90700"), hex(garbage)].concat();
             let outcome = outcome_of(role, &compressed(role, &payload));
             let error = outcome.error.unwrap_or_else(|| panic!("{garbage}"));
+            assert!([CORRUPT, TRUNCATED].contains(&error), "{garbage}: {error}");
             outcome.assert_fails(&[], error, 1007);
             let mut long = hex("f348cdc9c90700");
             long.extend(noise(100_000));
-            let error = feed(&mut deflating(role), &compressed(role, &long)).error.unwrap();
-            assert_eq!(error.close_code().as_u16(), 1007);
+            let outcome = feed(&mut deflating(role), &compressed(role, &long));
+            outcome.assert_fails(&[], CORRUPT, 1007);
         }
     }
 }
@@ -514,8 +530,9 @@ fn r19_rsv1_on_a_continuation_or_a_control_frame_is_1002() {
             outcome_of(role, &wire.concat()).assert_fails(&[], rsv, 1002);
         }
         for b0 in [0xa1, 0x91, 0xe1, 0xd1, 0xf1] {
-            let outcome = outcome_of(role, &frame(role, b0, &hex("f248cdc9c90700")));
-            assert_eq!(outcome.error.unwrap().close_code().as_u16(), 1002, "RSV2 and RSV3");
+            let wire = [frame(role, 0x81, b"before"), frame(role, b0, &hex("f248cdc9c90700"))];
+            let error = FrameError::ReservedBits { rsv: b0 >> 4 & 7 }; // RSV2 and RSV3
+            outcome_of(role, &wire.concat()).assert_fails(&[text("before")], error.into(), 1002);
         }
         let wire = [frame(role, 0x41, &hex("f248cd")), frame(role, 0xc1, b"")];
         let error = ProtocolError::ExpectedContinuation;
@@ -578,13 +595,4 @@ fn a_compressed_answer_can_be_sent_while_the_message_is_borrowed() {
         }
         assert_eq!(receive_one(&mut there, &replies), message.as_bytes());
     }
-}
-
-#[test]
-fn no_extension_agreed_leaves_the_connection_as_it_is() {
-    let none: Option<&wscodec::deflate::DeflateAgreed> = None;
-    let mut side = with_limits(Role::Server, Limits::default()).with_extension(none);
-    let mut out = Vec::new();
-    side.send(Message::Text(&chat(1, 300)), &mut out).unwrap();
-    assert_eq!(frames_in(&out)[0].0, 0x81);
 }

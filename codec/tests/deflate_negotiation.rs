@@ -16,8 +16,9 @@ mod deflate_support;
 mod handshake_support;
 mod support;
 
-use deflate_support::{bits, full};
+use deflate_support::{bits, chat, frames_in, full};
 use handshake_support::{KEY, feed, request, response, server};
+use support::connection;
 use wscodec::deflate::{
     ContextTakeover, Deflate, DeflateAgreed, DeflateClient, DeflateServer, WindowBits,
 };
@@ -25,6 +26,7 @@ use wscodec::handshake::{
     Acceptance, ClientExtensions, ClientHandshake, ClientRequest, ExtensionWriter, HandshakeError,
     HandshakeKey, ResponseError,
 };
+use wscodec::{Message, Role};
 
 /// What a server that wants `deflate` answers to these offers, and what it has agreed on then.
 fn answer_to(deflate: Deflate, offers: &[&str]) -> Option<(String, DeflateAgreed)> {
@@ -365,4 +367,13 @@ fn both_sides_say_which_contexts_were_agreed_on() {
         let (_, server) = answer_to(Deflate::server(), &[answer]).unwrap();
         assert_eq!(server.server_context(), contexts.0, "{answer}");
     }
+}
+
+#[test]
+fn no_extension_agreed_leaves_the_connection_as_it_is() {
+    let none: Option<&DeflateAgreed> = None;
+    let mut side = connection(Role::Server).with_extension(none);
+    let mut out = Vec::new();
+    side.send(Message::Text(&chat(1, 300)), &mut out).unwrap();
+    assert_eq!(frames_in(&out)[0].0, 0x81);
 }

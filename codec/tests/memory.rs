@@ -354,7 +354,7 @@ fn a36_data_after_a_close_takes_no_memory() {
     for role in ROLES {
         let mut connection = fixed(role, Limits::default());
         let mut out = Vec::with_capacity(1 << 10);
-        let half = frame(role, 0x82, &[7; 60_000]);
+        let half = frame(role, 0x82, &vec![7; 60_000]);
         let mut wire =
             [&frame(role, 0x88, b"\x03\xe8")[..], &half[..50_000], &[0xff; 1000]].concat();
         let cost = cost_of(|| {

@@ -310,12 +310,32 @@ fn offences(role: Role) -> Vec<(Vec<u8>, ProtocolError)> {
     ]
 }
 
+/// Every way to go beyond a limit on messages, below which `before` is.
+fn excesses(role: Role) -> (Limits, Vec<(Vec<u8>, ProtocolError)>) {
+    let limits = Limits { message_size_max: 10, fragments_max: 2, ..Limits::default() };
+    let message_size_max = limits.message_size_max;
+    let too_big = |message_size| ProtocolError::MessageTooBig { message_size, message_size_max };
+    let frame_of = |b0, payload: &[u8]| frame(role, b0, payload);
+    let excesses = vec![
+        (header(role, 0x82, 7, 11), too_big(11)),
+        ([frame_of(0x02, b"eight..."), header(role, 0x00, 7, 3)].concat(), too_big(11)),
+        (
+            [frame_of(0x02, b""), frame_of(0x00, b""), header(role, 0x80, 7, 0)].concat(),
+            ProtocolError::TooManyFragments { fragments_max: 2 },
+        ),
+    ];
+    (limits, excesses)
+}
+
 /// Whatever comes after any error: the same error, nothing taken, nothing said, nothing sent.
 #[test]
 fn r28_every_error_is_final_through_a_thousand_further_inputs() {
     for role in ROLES {
-        for (offence, error) in offences(role) {
-            let mut side = connection(role);
+        let (limits, excesses) = excesses(role);
+        let offences = offences(role).into_iter().map(|offence| (Limits::default(), offence));
+        let excesses = excesses.into_iter().map(|excess| (limits, excess));
+        for (limits, (offence, error)) in offences.chain(excesses) {
+            let mut side = with_limits(role, limits);
             let wire = [frame(role, 0x81, b"before"), offence].concat();
             let outcome = feed(&mut side, &wire);
             outcome.assert_fails(&[text("before")], error, error.close_code().as_u16());

@@ -2,8 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its own part")]
 
 use wscodec::handshake::{
-    ClientHandshake, ClientRequest, HandshakeError, HandshakeKey, HandshakeLimits, NoExtensions,
-    Request, ServerHandshake,
+    Acceptance, ClientHandshake, ClientRequest, HandshakeError, HandshakeKey, HandshakeLimits,
+    HandshakeMisuse, NoExtensions, Request, ServerHandshake,
 };
 
 /// The key of the example in RFC 6455, 1.3, and what answers it.
@@ -154,8 +154,62 @@ pub fn assert_served(name: &str, bytes: &[u8]) {
 pub fn assert_refused(name: &str, bytes: &[u8], error: impl Into<HandshakeError>, status: u16) {
     let error = error.into();
     let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]).into_owned();
-    assert_eq!(serve(bytes), Err(error), "{name}: {shown:?}");
+    let mut server = server();
+    let (result, left) = feed(&mut server, bytes);
+    assert_eq!(result, Err(error), "{name}: {shown:?}");
     assert_eq!(error.status(), status, "{name}");
+    assert_stays_refused(name, &mut server, error, &left);
+    let mut out = Vec::new();
+    server.reject(error, &mut out).unwrap();
+    let has_content = !bytes.starts_with(b"HEAD ");
+    assert_refusal(name, &String::from_utf8(out).unwrap(), error, has_content);
+    let rejected = HandshakeError::Rejected { status };
+    assert_stays_refused(name, &mut server, rejected, &request(&[]));
+}
+
+/// Nothing is taken any more, nothing can be accepted, and the error is the same.
+#[track_caller]
+fn assert_stays_refused(
+    name: &str,
+    server: &mut ServerHandshake,
+    error: HandshakeError,
+    bytes: &[u8],
+) {
+    assert_eq!(feed(server, bytes), (Err(error), bytes.to_vec()), "{name}: more");
+    assert!(server.request().is_none(), "{name}");
+    let mut out = Vec::new();
+    let accepted = server.accept(&Acceptance::new(), &mut out);
+    assert_eq!((accepted, out), (Err(HandshakeMisuse::NoRequest), vec![]), "{name}");
+}
+
+/// The answer to what failed with `error`: one whole response that ends the connection, and says
+/// what a client needs to do better.
+#[track_caller]
+fn assert_refusal(name: &str, text: &str, error: HandshakeError, has_content: bool) {
+    let status = error.status();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.split("\r\n");
+    let status_line = lines.next().unwrap();
+    assert!(status_line.starts_with(&format!("HTTP/1.1 {status} ")), "{name}: {text}");
+    let lines: Vec<&str> = lines.collect();
+    let has = |line: &str| assert!(lines.contains(&line), "{name}: {line} in {lines:?}");
+    match status {
+        426 => {
+            has("Connection: close, Upgrade");
+            has("Upgrade: websocket");
+            has("Sec-WebSocket-Version: 13");
+        }
+        405 => {
+            has("Connection: close");
+            has("Allow: GET");
+        }
+        _ => has("Connection: close"),
+    }
+    let content = format!("{error}\n");
+    has(&format!("Content-Length: {}", content.len()));
+    assert_eq!(body, if has_content { &content } else { "" }, "{name}");
+    let is_plain = |byte: u8| byte == b'\n' || matches!(byte, b' '..=b'~');
+    assert!(content.bytes().all(is_plain), "{name}: nothing that the client sent is sent back");
 }
 
 #[track_caller]
@@ -166,7 +220,13 @@ pub fn assert_accepted(name: &str, bytes: &[u8]) {
 #[track_caller]
 pub fn assert_failed(name: &str, bytes: &[u8], error: impl Into<HandshakeError>) {
     let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]).into_owned();
-    assert_eq!(answer(bytes), Err(error.into()), "{name}: {shown:?}");
+    let error = error.into();
+    let mut client = client();
+    let (result, left) = feed(&mut client, bytes);
+    assert_eq!(result, Err(error), "{name}: {shown:?}");
+    assert_eq!(feed(&mut client, &left), (Err(error), left), "{name}: it stays failed");
+    assert_eq!(feed(&mut client, &response(&[])), (Err(error), response(&[])), "{name}");
+    assert_eq!(client.receive_eof(), Err(error), "{name}");
 }
 
 /// Serves `bytes`, which are right, and shows the request to `look`.
