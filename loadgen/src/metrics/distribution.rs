@@ -97,8 +97,14 @@ impl Distribution {
     /// The duration that `percentile` of 100 are not above, in nanoseconds; `None` if there is
     /// none.
     #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn percentile(&self, percentile: f64) -> Option<u64> {
-        (self.count() > 0).then(|| self.histogram.value_at_percentile(percentile))
+        let count = self.count();
+        // Between two ranks: the histogram rounds up, and 99.9 of 100 times 1,000 would be the last.
+        (count > 0).then(|| {
+            let quantile = (rank(percentile, count) as f64 - 0.5) / count as f64;
+            self.histogram.value_at_quantile(quantile)
+        })
     }
 
     /// The shortest, in nanoseconds.
@@ -185,6 +191,20 @@ impl Default for Distribution {
     }
 }
 
+/// Which of `count` values, from the shortest on and counted from 1, `percentile` of 100 are not
+/// above.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts are far below 2^52, and the rank is within them"
+)]
+pub(crate) fn rank(percentile: f64, count: u64) -> u64 {
+    // A hair below, so that a rank that comes out whole is not rounded up to the next.
+    let rank = (percentile.next_down() * count as f64 / 100.0).ceil() as u64;
+    rank.clamp(1, count.max(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +238,35 @@ mod tests {
         let p99 = distribution.percentile(99.0).unwrap();
         assert!((990_000..991_000).contains(&p99), "{p99}");
         assert_eq!(distribution.mean().unwrap() / 1_000, 500);
+    }
+
+    #[test]
+    fn percentiles_of_round_numbers_are_not_those_of_the_next_value() {
+        for (count, percentile, expected) in [
+            (1, 50.0, 1),
+            (2, 50.0, 1),
+            (100, 99.0, 99),
+            (1_000, 99.9, 999),
+            (1_001, 99.9, 1_000),
+            (9_000, 99.9, 8_991),
+            (10_000, 99.99, 9_999),
+            (1_000, 0.0, 1),
+            (1_000, 100.0, 1_000),
+        ] {
+            let mut distribution = Distribution::new();
+            (1..count).for_each(|n| distribution.record(n.min(expected)));
+            distribution.record(if expected == count { count } else { 1_000_000 });
+            let found = distribution.percentile(percentile).unwrap();
+            let exact = if expected < count { expected } else { count };
+            assert!(
+                (exact..=exact + exact / 1_000).contains(&found),
+                "{count} {percentile} {found}"
+            );
+            assert_eq!(rank(percentile, count), expected);
+        }
+        for count in (1_000..3_000_000).step_by(1_000) {
+            assert_eq!(rank(99.9, count), count / 1_000 * 999);
+        }
     }
 
     #[test]
