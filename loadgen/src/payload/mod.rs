@@ -91,7 +91,7 @@ pub enum Recognised {
         /// Which message.
         sequence: u64,
     },
-    /// It names a message of another connection.
+    /// It names a message of another connection, or looks like none at all.
     Foreign,
     /// It names nothing: no more can be said than that it isn't what was expected.
     Unknown,
@@ -261,7 +261,7 @@ impl Payload {
             };
         }
         if !self.is_varied() {
-            return Recognised::Unknown;
+            return self.unnamed(received, expected);
         }
         let ahead = near..near.saturating_add(AHEAD_MAX);
         let behind = (near.saturating_sub(BEHIND_MAX)..near).rev();
@@ -270,7 +270,28 @@ impl Payload {
             let planned_ns = planned_ns(sequence).unwrap_or(0);
             self.is_echo(received, kind, Expected { connection, sequence, planned_ns })
         });
-        found.map_or(Recognised::Unknown, |sequence| Recognised::Echo { sequence })
+        found.map_or_else(
+            || self.unnamed(received, expected),
+            |sequence| Recognised::Echo { sequence },
+        )
+    }
+
+    /// What a message is that doesn't begin with a name. Where all have one it may still be what is
+    /// left of the one that is expected: as long, or its begin, or something around it. A greeting
+    /// of the server is nothing of that, and the echo that is due comes after it.
+    fn unnamed(&self, received: &[u8], expected: Expected) -> Recognised {
+        let Expected { connection, sequence, .. } = expected;
+        let Form::Generated(sizes) = &self.form else { return Recognised::Unknown };
+        let size = sizes.of(self.seed, connection, sequence);
+        if size < STAMP_LEN || received.len() == size {
+            return Recognised::Unknown;
+        }
+        let name = Stamp::new(stamped(connection, sequence)).digits();
+        if name.starts_with(received) || received.windows(STAMP_LEN).any(|part| part == name) {
+            Recognised::Unknown
+        } else {
+            Recognised::Foreign
+        }
     }
 
     /// Whether payloads that don't name their message tell one from the next all the same. Digits
