@@ -137,6 +137,43 @@ fn d12_echoes_out_of_order() {
 }
 
 #[test]
+fn d12_messages_between_echoes_are_no_echoes() {
+    let server = Scripted::start(|stream, _| {
+        echo(stream, |number, first, payload| {
+            let notice = frame(TEXT, b"{\"notice\":\"there are three of you in here\"}");
+            (number % 4 == 1).then(|| [notice, frame(first, payload)].concat())
+        });
+    });
+    let ran = run_against(&server, &["-c", "2", "-p", "3", "-n", "80", "-d", "60s"]);
+    let report = ran.report();
+    let messages = report.messages.as_ref().unwrap();
+    let counts = &messages.measured;
+    assert_eq!((counts.received, counts.altered, counts.lost), (80, 0, 0));
+    assert_eq!((messages.unexpected, messages.duplicated), (20, 0));
+    assert!(ran.error_line().contains("20 messages received that were not sent"), "{}", ran.stderr);
+    assert_balanced(&report);
+}
+
+#[test]
+fn d10_a_reply_that_never_comes_costs_a_number_of_messages_the_drain_bound_and_no_more() {
+    for load in [&["-p", "5", "-n", "10"][..], &["-R", "100", "-n", "10"]] {
+        let server = Scripted::start(|stream, _| {
+            echo(stream, |number, _, _| (number >= 4).then(Vec::new));
+        });
+        let args = [&["-c", "2", "--drain-timeout", "400ms"], load].concat();
+        let ran = run_against(&server, &args);
+        let report = ran.report();
+        let counts = &report.messages.as_ref().unwrap().measured;
+        assert_eq!((counts.sent, counts.received, counts.lost), (10, 8, 2));
+        assert!(ran.took < EARLY, "not all of ten minutes: {:?}", ran.took);
+        let (measured, drain) = (report.phases.measured.unwrap(), report.phases.drain.unwrap());
+        assert!(drain.length_ns() >= 300_000_000, "the wait isn't load: {drain:?}");
+        assert_eq!(measured.end_ns, drain.begin_ns);
+        assert_balanced(&report);
+    }
+}
+
+#[test]
 fn d12_the_echo_of_another_connection() {
     let server = Scripted::start(|stream, number| {
         echo(stream, move |message, first, payload| {

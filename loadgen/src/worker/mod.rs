@@ -187,6 +187,10 @@ impl Worker {
             conduct: config.conduct,
             catch_up_ns: nanos(config.pacing.catch_up),
             load: plan.load(),
+            drain_ns: config
+                .echo()
+                .filter(|_| config.reply_timeout.is_none())
+                .map(|_| nanos(config.drain_timeout)),
             mask: config.mask,
             fragment: config.echo().and_then(|echo| echo.fragment),
             limits: limits(config),
@@ -353,7 +357,8 @@ impl Worker {
         }
     }
 
-    /// Stops sending; returns when that was.
+    /// Stops sending; returns when that was, or when the last reply came if others were waited for
+    /// in vain since then.
     fn end_load(&self) -> u64 {
         let mut shard = self.shard.borrow_mut();
         shard.is_sending = false;
@@ -363,13 +368,14 @@ impl Worker {
         }
         shard.end_returning();
         let now_ns = self.clock.now_ns();
+        let end_ns = if shard.is_given_up(now_ns) { shard.progress_ns } else { now_ns };
         // What arrives from here on has not arrived in the measured time, also if that was cut
         // short.
-        shard.times.window_end_ns = shard.times.window_end_ns.min(now_ns);
-        shard.times.window_begin_ns = shard.times.window_begin_ns.min(now_ns);
+        shard.times.window_end_ns = shard.times.window_end_ns.min(end_ns);
+        shard.times.window_begin_ns = shard.times.window_begin_ns.min(end_ns);
         shard.count_unsent();
         shard.count_unprobed();
-        now_ns
+        end_ns
     }
 
     /// Waits for replies until `end_ns`, or until there is none that may come in time.

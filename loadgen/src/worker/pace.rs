@@ -39,7 +39,7 @@ impl Shard {
     pub(crate) fn next_turn_ns(&self) -> u64 {
         let end_ns = self.times.window_end_ns;
         let due = [self.next_due_ns(), self.next_probe_ns(), self.next_deadline_ns()];
-        due.into_iter().flatten().fold(end_ns, u64::min)
+        due.into_iter().chain([self.give_up_ns()]).flatten().fold(end_ns, u64::min)
     }
 
     /// Sends what is due by `now_ns`, as far as one turn goes.
@@ -104,7 +104,10 @@ impl Shard {
         self.pace(now_ns);
         self.probe(now_ns);
         self.sweep(now_ns);
-        now_ns >= self.times.window_end_ns || self.is_interrupted || self.is_load_done()
+        now_ns >= self.times.window_end_ns
+            || self.is_interrupted
+            || self.is_load_done()
+            || self.is_given_up(now_ns)
     }
 
     /// Begins the closed loop on a session, or goes on with it: as many messages as its pipeline
@@ -236,6 +239,7 @@ impl Shard {
             return;
         }
         let now_ns = clock.now_ns();
+        self.progress_ns = now_ns;
         let is_open_loop = settings.load.is_some_and(Load::is_scheduled);
         let mut warmup = 0;
         for message in unwritten {
@@ -270,10 +274,26 @@ impl Shard {
         if self.desk.as_ref().is_some_and(Desk::is_split) {
             return false;
         }
-        let is_all_sent = match self.settings.load {
+        self.is_all_sent() && self.unanswered == 0
+    }
+
+    fn is_all_sent(&self) -> bool {
+        match self.settings.load {
             Some(Load::Open { .. } | Load::Every { .. }) => self.next_send.is_none(),
             _ => self.spent == self.sessions.len() + self.away(),
-        };
-        is_all_sent && self.unanswered == 0
+        }
+    }
+
+    /// Until when replies are waited for once all messages are sent: a server that loses one must
+    /// not make a run of a number of messages last for all the time that it may.
+    fn give_up_ns(&self) -> Option<u64> {
+        let drain_ns = self.settings.drain_ns?;
+        (self.unanswered > 0 && self.is_all_sent())
+            .then(|| self.progress_ns.saturating_add(drain_ns))
+    }
+
+    /// Whether all messages are sent, and replies were waited for in vain.
+    pub(crate) fn is_given_up(&self, now_ns: u64) -> bool {
+        self.give_up_ns().is_some_and(|ns| ns <= now_ns)
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     /// How late a message may be sent.
     pub(crate) catch_up_ns: u64,
     pub(crate) load: Option<Load>,
+    /// How long to wait for replies once all is sent that was to be, if there is no timeout of each.
+    pub(crate) drain_ns: Option<u64>,
     pub(crate) mask: Mask,
     /// Bytes of payload of a frame, if messages are sent in several.
     pub(crate) fragment: Option<NonZeroUsize>,

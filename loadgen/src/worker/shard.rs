@@ -101,6 +101,8 @@ pub(crate) struct Shard {
     /// Sessions that have sent all they may.
     pub(crate) spent: usize,
     pub(crate) is_sending: bool,
+    /// When a message was written last, or had its reply.
+    pub(crate) progress_ns: u64,
     /// Its main task sleeps until it is woken.
     pub(crate) is_asleep: bool,
     pub(crate) is_connector_done: bool,
@@ -181,6 +183,7 @@ impl Shard {
             closing: 0,
             spent: 0,
             is_sending: false,
+            progress_ns: 0,
             is_asleep: false,
             is_connector_done: false,
             is_interrupted: false,
@@ -472,7 +475,11 @@ impl Shard {
             judge.message(&mut session.outstanding, message, &mut echoes);
         }
         Judge { payload, metrics, live, times, is_open_loop }.together(&mut echoes, now_ns);
-        self.unanswered -= outstanding - session.outstanding.len();
+        let answered = outstanding - session.outstanding.len();
+        self.unanswered -= answered;
+        if answered > 0 {
+            self.progress_ns = now_ns;
+        }
         self.backlog_len += session.unsent.len() - unsent_len;
         let received = metrics.warmup.received + metrics.measured.received - received;
         live.received.add(received);
