@@ -140,6 +140,9 @@ fn a_certificate_that_is_not_good_is_named_and_can_be_got_around() {
     authority.sign("early", host, |params| params.not_before = date_time_ymd(2999, 1, 1));
     authority.sign("named", "other.example", |_| {});
     authority.sign("unknown", host, |_| {});
+    authority.sign("of_a_ca", host, |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    });
     let ca = authority.path("ca");
     let another = Authority::new();
     let another_ca = another.path("ca");
@@ -148,6 +151,7 @@ fn a_certificate_that_is_not_good_is_named_and_can_be_got_around() {
         ("early", &ca, "tls.certificate_not_yet_valid", "not valid yet", &["-k"]),
         ("named", &ca, "tls.wrong_name", "--sni", &["--cacert", &ca, "--sni", "other.example"]),
         ("unknown", &another_ca, "tls.unknown_issuer", "--cacert", &["--cacert", &ca]),
+        ("of_a_ca", &ca, "tls.certificate_of_a_ca", "CA:FALSE", &["-k"]),
     ] {
         let server = authority.serve(name, false);
         let args = ["--cacert", ca.as_str(), "-c", "2", "-d", "300ms"];

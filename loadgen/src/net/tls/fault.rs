@@ -14,6 +14,10 @@ pub(super) fn client_fault(error: &io::Error) -> Fault {
         "unknown_issuer" => "; trust its CA with --cacert FILE, or anyone with -k",
         "not_tls" => "; does it speak plain ws://?",
         "wrong_name" => "; name the right one with --sni NAME",
+        "certificate_of_a_ca" => {
+            "; a server's says CA:FALSE: add -addext basicConstraints=critical,CA:FALSE to openssl \
+             req -x509, or trust anyone with -k"
+        }
         _ => "",
     };
     let said = match (tls_error(error), error.kind()) {
@@ -73,6 +77,10 @@ fn certificate_code(wrong: &CertificateError) -> &'static str {
             "wrong_name"
         }
         CertificateError::Revoked => "certificate_revoked",
+        // What openssl makes for oneself unless it is told not to. webpki has no type for it here.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "certificate_of_a_ca"
+        }
         _ => "certificate",
     }
 }
