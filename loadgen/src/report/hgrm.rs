@@ -20,6 +20,8 @@ pub fn write(report: &Report, metric: Option<Metric>, out: &mut impl Write) -> i
     let metric = metric.unwrap_or_else(|| match report {
         Report { messages: Some(_), .. } => report.rtt(),
         Report { push: Some(_), .. } => Metric::PushLatency,
+        Report { fanout: Some(_), .. } => Metric::FanoutLatency,
+        Report { pings: Some(_), .. } => Metric::PingRtt,
         _ => Metric::ConnectTotal,
     });
     let found = report.histogram(metric).map(super::HistogramReport::distribution);
@@ -66,6 +68,7 @@ fn buckets(histogram: &Histogram<u64>) -> (u32, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::sample::sample_of;
     use crate::report::{HistogramReport, sample};
 
     #[test]
@@ -98,6 +101,26 @@ mod tests {
             text.contains("#[Buckets =           30, SubBuckets     =         2048]"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn the_table_is_of_what_the_command_is_about() {
+        let mut distribution = Distribution::new();
+        (0..7).for_each(|_| distribution.record(5_000));
+        let histogram = |metric| HistogramReport::new(metric, &distribution);
+        for (line, metric) in [
+            ("run ws://h/", Metric::RttService),
+            ("run ws://h/ -R 5", Metric::RttResponse),
+            ("fanout ws://h/", Metric::FanoutLatency),
+            ("connect ws://h/", Metric::ConnectTotal),
+        ] {
+            let mut report = sample_of(line);
+            report.histograms = vec![histogram(metric)];
+            let mut out = Vec::new();
+            write(&report, None, &mut out).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.contains("Total count    =            7]"), "{line}: {text}");
+        }
     }
 
     #[test]
