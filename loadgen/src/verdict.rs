@@ -39,8 +39,12 @@ pub const BUSY_CLOSED: f64 = 0.95;
 pub const CONNECT_LAG_DEGRADED_NS: u64 = 10_000_000;
 /// How long the process may stand still, in nanoseconds.
 pub const PAUSE_DEGRADED_NS: u64 = 500_000_000;
-/// A worker that has done less than this share of what the others did on average was starved.
+/// A worker that has done less than this share of what the others did on average was starved, if it
+/// was busy with that for [`STARVED_BUSY`] of the time.
 pub const STARVED: f64 = 0.5;
+/// A thread with more time to spare than the rest of this was not starved: it had fewer connections,
+/// or those to a slower server.
+pub const STARVED_BUSY: f64 = 0.5;
 
 /// Whether the client's measurement can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,8 +103,8 @@ pub struct Evidence {
     pub pause_max_ns: u64,
     /// Latencies beyond the histogram's range.
     pub out_of_range: u64,
-    /// Messages received by each worker.
-    pub by_worker: Vec<u64>,
+    /// Messages received by each worker, and the share of the time that its thread was busy.
+    pub by_worker: Vec<(u64, f64)>,
 }
 
 impl Evidence {
@@ -259,10 +263,13 @@ impl Verdict {
                 ),
             );
         }
-        let total: u64 = evidence.by_worker.iter().sum();
+        let total: u64 = evidence.by_worker.iter().map(|(received, _)| received).sum();
         let mean = total as f64 / evidence.by_worker.len().max(1) as f64;
-        let least = evidence.by_worker.iter().min().copied().unwrap_or(0);
-        if evidence.by_worker.len() > 1 && total >= 1_000 && (least as f64) < mean * STARVED {
+        let busy = evidence.by_worker.iter().filter(|(_, share)| *share >= STARVED_BUSY);
+        let least = busy.map(|(received, _)| *received).min();
+        if let Some(least) =
+            least.filter(|&least| total >= 1_000 && (least as f64) < mean * STARVED)
+        {
             self.because(
                 State::Degraded,
                 format!(
@@ -297,7 +304,7 @@ mod tests {
                 evidence.is_open_loop = is_open_loop;
                 evidence.busy_share = 0.5;
                 evidence.send_lag_p99_ns = Some(60_000);
-                evidence.by_worker = vec![1_000, 1_100];
+                evidence.by_worker = vec![(1_000, 0.9), (1_100, 0.9), (100, 0.1)];
             });
             assert_eq!(verdict, Verdict { state: State::Valid, reasons: vec![] });
         }
@@ -348,7 +355,7 @@ mod tests {
                 evidence.ramp_late_ns = 1_000_000_000;
             }),
             ("starved worker", State::Degraded, "starved", |evidence| {
-                evidence.by_worker = vec![1_000, 100];
+                evidence.by_worker = vec![(1_000, 0.9), (100, 0.9)];
             }),
         ];
         for (name, state, why, change) in rows {

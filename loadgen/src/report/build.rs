@@ -502,11 +502,19 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
         .map(out_of_range)
         .sum(),
         by_worker: if config.echo().is_some() {
-            client.workers.iter().map(|worker| worker.received).collect()
+            client.workers.iter().map(|worker| (worker.received, busy_share(worker))).collect()
         } else {
             Vec::new()
         },
     }
+}
+
+/// How busy a thread was at most: where the kernel doesn't say how long it waited for a processor,
+/// that may have been all of the time.
+fn busy_share(worker: &WorkerShare) -> f64 {
+    worker.wait_ns.map_or(1.0, |wait_ns| {
+        ratio(worker.cpu_ns.saturating_sub(worker.spun_ns) + wait_ns, worker.load_ns)
+    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share to three digits")]
