@@ -216,6 +216,9 @@ pub struct RequestArgs {
     /// A header of the opening handshake (repeatable)
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub headers: Vec<(String, String)>,
+    /// A user and password for the server: an Authorization header of the kind Basic
+    #[arg(long, value_name = "NAME:PASSWORD")]
+    pub user: Option<String>,
     /// A subprotocol to offer (repeatable)
     #[arg(long = "subprotocol", value_name = "NAME")]
     pub subprotocols: Vec<String>,

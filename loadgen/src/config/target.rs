@@ -39,7 +39,7 @@ impl Target {
             Err(error) => return bad(&format!("{error}; use ws://host:port/path")),
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return bad("it has a user or password; send them with -H 'Authorization: ...'");
+            return bad("it has a user or password; send them with --user");
         }
         if url.fragment().is_some() {
             return bad("it has a fragment (#), which WebSocket URLs can't have; encode it as %23");
@@ -146,7 +146,7 @@ mod tests {
             ("ws://h:0/", "port 0"),
             ("ws://h:65536/", "invalid port"),
             ("ws://h:x/", "invalid port"),
-            ("ws://u:p@h/", "Authorization"),
+            ("ws://u:p@h/", "--user"),
             ("ws://h/#f", "fragment"),
             ("ws://[::1", "IPv6"),
             ("ws://[fe80::1%25eth0]/", "IPv6"),
