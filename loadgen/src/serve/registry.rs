@@ -148,7 +148,11 @@ impl Registry {
 
 impl Slot {
     fn tell(&mut self, call: Call) {
-        self.call = Some(call);
+        // Said once, while deadlines come up with every sweep: one that passes before the session
+        // has listened must not take its place.
+        if self.call != Some(Call::Shutdown) {
+            self.call = Some(call);
+        }
         if let Some(waker) = &self.waker {
             waker.wake_by_ref();
         }
@@ -223,6 +227,24 @@ mod tests {
         assert_eq!(call(&[29, 30, 59, 60], &[29]), [(59, ping)]);
         assert_eq!(call(&[30, 40, 70, 100], &[40]), [(30, ping), (70, ping), (100, end)]);
         assert_eq!(call(&[61], &[]), [(61, end)], "a sweep that comes late");
+    }
+
+    #[test]
+    fn e12_a_shutdown_is_heard_whatever_falls_due_before_the_session_listens() {
+        for wait in [Wait::Request, Wait::Messages, Wait::End] {
+            for seconds in [30, 60] {
+                let registry = Registry::default();
+                let start = Instant::now();
+                let key = registry.add(start);
+                registry.0.borrow_mut()[key.place()].wait = wait;
+                registry.call_all(Call::Shutdown);
+                registry.sweep(start + Duration::from_secs(seconds), &config());
+                assert_eq!(registry.take_call(key, Waker::noop()), Some(Call::Shutdown));
+                assert_eq!(registry.take_call(key, Waker::noop()), None, "said once");
+                registry.sweep(start + Duration::from_secs(60), &config());
+                assert_eq!(registry.take_call(key, Waker::noop()), Some(Call::TimedOut));
+            }
+        }
     }
 
     #[test]
