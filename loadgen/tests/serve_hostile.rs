@@ -10,9 +10,11 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 
 use chaos::{Chaos, Dice};
+use loadgen::serve::ServeConfig;
 use peer::{Peer, assert_balanced, close_frame, config, frame, request, start, wait_for};
 use scripted::loadgen;
 use served::Served;
+use wscodec::Limits;
 
 /// A client's frame as it stands: first byte, the length as it is claimed, a zero key, payload.
 fn raw(first: u8, len: &[u8], payload: &[u8]) -> Vec<u8> {
@@ -21,7 +23,8 @@ fn raw(first: u8, len: &[u8], payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn e10_frames_that_break_the_protocol_are_answered_with_their_code() {
-    let server = start(&config());
+    let limits = Limits { message_size_max: 1000, fragments_max: 100, ..Limits::default() };
+    let server = start(&ServeConfig { limits, ..config() });
     let mut healthy = Peer::open(server.local_addr());
     let mut rows: Vec<(&str, u16, Vec<u8>)> = vec![
         ("control_fragmented", 1002, raw(0x09, &[0x80], b"")),
@@ -46,12 +49,24 @@ fn e10_frames_that_break_the_protocol_are_answered_with_their_code() {
         ("close_payload", 1002, raw(0x88, &[0x81], b"\x03")),
         ("utf8", 1007, raw(0x88, &[0x83], b"\x03\xe8\xff")),
     ];
-    for bits in [0x40, 0x20, 0x10] {
+    let part = raw(0x02, &[0xfe, 0x03, 0xe8], &[7; 1000]);
+    rows.push(("message_too_big", 1009, [part, raw(0x80, &[0x81], b"x")].concat()));
+    let parts = [raw(0x01, &[0x80], b""), raw(0x00, &[0x80], b"").repeat(100)];
+    rows.push(("too_many_fragments", 1008, parts.concat()));
+    for bits in (1..8_u8).map(|bits| bits << 4) {
         rows.push(("reserved_bits", 1002, raw(0x81 | bits, &[0x80], b"")));
         rows.push(("reserved_bits", 1002, raw(0x89 | bits, &[0x80], b"")));
+        let continued = [raw(0x01, &[0x81], b"a"), raw(0x80 | bits, &[0x80], b"")];
+        rows.push(("reserved_bits", 1002, continued.concat()));
     }
     for opcode in (3..8).chain(11..16) {
-        rows.push(("reserved_opcode", 1002, raw(0x80 | opcode, &[0x80], b"")));
+        for first in [0x00, 0x80, 0xf0] {
+            rows.push(("reserved_opcode", 1002, raw(first | opcode, &[0x80], b"")));
+        }
+    }
+    for opcode in [8, 9, 10] {
+        rows.push(("control_fragmented", 1002, raw(opcode, &[0x80], b"")));
+        rows.push(("mask_required", 1002, vec![0x80 | opcode, 0]));
     }
     for code in [0_u16, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, u16::MAX] {
         rows.push(("close_code", 1002, raw(0x88, &[0x82], &code.to_be_bytes())));
@@ -92,6 +107,17 @@ fn e10_requests_that_are_not_a_handshake_are_answered_with_their_status() {
         (426, good.replace("Version: 13", "Version: 8")),
         (400, good.replace("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ")),
         (400, good.replace("dGhlIHNhbXBsZSBub25jZQ==", "short")),
+        (400, good.replace("dGhlIHNhbXBsZSBub25jZQ==", "AAAAAAAAAAAAAAAAAAAAAAA=")),
+        (400, good.replace("Connection: Upgrade", "Connection: close")),
+        (426, good.replace("Upgrade: websocket", "Upgrade: h2c")),
+        (400, good.replace("Host: localhost", "Host: a:b:c")),
+        (400, request("Sec-WebSocket-Protocol: a b\r\n")),
+        (400, request("Sec-WebSocket-Extensions: a; b=\"\r\n")),
+        (400, request("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")),
+        (400, request("Origin: http://a b\r\n")),
+        (400, good.replace("GET / ", "GET * ")),
+        (400, good.replace("GET / ", "GET /%00 ")),
+        (405, good.replace("GET ", "get ")),
         (405, good.replace("GET ", "POST ")),
         (505, good.replace("HTTP/1.1", "HTTP/1.0")),
         (400, good.replace("GET / ", "GET  / ")),
@@ -110,8 +136,8 @@ fn e10_requests_that_are_not_a_handshake_are_answered_with_their_status() {
     let count = rows.len();
     for (status, bytes) in rows {
         let mut peer = Peer::connect(server.local_addr());
-        // The server may have had enough before the end.
-        peer.stream.write_all(bytes.as_bytes()).ok();
+        // The server may have had enough before the end. What follows is nobody's request.
+        peer.stream.write_all([bytes.as_bytes(), good.as_bytes()].concat().as_slice()).ok();
         peer.stream.shutdown(Shutdown::Write).ok();
         let mut said = Vec::new();
         peer.stream.read_to_end(&mut said).ok();
@@ -119,7 +145,8 @@ fn e10_requests_that_are_not_a_handshake_are_answered_with_their_status() {
         let line = &bytes[..bytes.len().min(200)];
         assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{line:?}: {said}");
         assert!(said.contains("Connection: close"), "{line:?}: {said}");
-        assert_eq!(said.matches("HTTP/1.1").count(), 1, "{line:?}: {said}");
+        assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{line:?}: {said}");
+        assert_eq!(said.contains("Sec-WebSocket-Version: 13"), status == 426, "{line:?}: {said}");
     }
     healthy.echo(0x81, b"not disturbed");
     let totals = wait_for(&server, "all refused", |totals| totals.open == 1);

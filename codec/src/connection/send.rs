@@ -149,9 +149,10 @@ impl<K: MaskKeySource> Sender<K> {
     /// compresses, a message that gets shorter by it is sent compressed, any other as it is.
     ///
     /// # Errors
-    /// Nothing is written then: [`SendError::NotOpen`] after a Close or a failure,
-    /// [`SendError::MessageOpen`] for a data message while [`send_fragment`](Self::send_fragment)
-    /// has one open, [`SendError::ControlTooLong`], [`SendError::BufferFull`].
+    /// Nothing of the message is written then, though a Pong that was due may be:
+    /// [`SendError::NotOpen`] after a Close or a failure, [`SendError::MessageOpen`] for a data
+    /// message while [`send_fragment`](Self::send_fragment) has one open,
+    /// [`SendError::ControlTooLong`], [`SendError::BufferFull`].
     #[inline]
     pub fn send(&mut self, message: Message<'_>, out: &mut impl BufMut) -> Result<(), SendError> {
         self.send_frame(message.opcode(), message.payload(), out)
