@@ -12,6 +12,7 @@ mod fanout;
 mod followed;
 pub mod live;
 mod network;
+mod packed;
 mod probe;
 mod push;
 mod reach;

@@ -1,6 +1,6 @@
 //! Snapshots at regular times to a time series of bounded length.
 
-use super::live::Snapshot;
+use super::live::{Latencies, Snapshot};
 
 /// Rows of a time series at most: a run that is longer than that many seconds has longer intervals.
 const ROWS_MAX: u64 = 3_600;
@@ -34,8 +34,8 @@ pub struct Row {
     pub p50_ns: Option<u64>,
     /// The 99th percentile.
     pub p99_ns: Option<u64>,
-    /// All of them, to 3 %: how long, and how many.
-    pub latencies: Vec<(u64, u64)>,
+    /// All of them, to 3 %.
+    pub latencies: Latencies,
 }
 
 /// A time series that is being made.

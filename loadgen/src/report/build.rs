@@ -23,6 +23,7 @@ use crate::config::{Cohort, Config, Content, Load, Rate, Scenario, Stage, Stages
 use crate::coordinator::Observed;
 use crate::host::Host;
 use crate::metrics::balance::imbalances;
+use crate::metrics::live::Latencies;
 use crate::metrics::{
     Distribution, Failures, HIGHEST_NS, LOWEST_NS, MessageCounts, Metric, Metrics,
     SIGNIFICANT_DIGITS,
@@ -369,9 +370,9 @@ pub(super) fn closings(metrics: &Metrics) -> Vec<ClosingReport> {
         .collect()
 }
 
-fn latency(latencies: &[(u64, u64)]) -> Option<LatencyReport> {
+fn latency(latencies: &Latencies) -> Option<LatencyReport> {
     let mut found = Distribution::new();
-    for &(ns, count) in latencies {
+    for (ns, count) in latencies.iter() {
         found.record_n(ns, count);
     }
     LatencyReport::new(&found)
