@@ -101,6 +101,38 @@ fn a_connection_that_has_failed_gives_back_both_windows() {
     }
 }
 
+/// A compressed message that will never be whole gives back all it has taken, windows and stream,
+/// when a Close comes between its fragments and when the stream ends.
+#[test]
+fn a20_a43_a_compressed_message_that_is_cut_off_is_given_back() {
+    warm();
+    for role in ROLES {
+        for is_closed in [true, false] {
+            let mut side = deflating(role);
+            let mut whole = compressed(role, &bomb(40 << 10));
+            let first = stored(&noise(50_000));
+            let mut begun = [frame(role, 0x42, &first), frame(role, 0x00, &[0, 0])].concat();
+            let mut close = frame(role, 0x88, b"\x03\xe8");
+            let cost = cost_of(|| {
+                assert_eq!(drain(&mut side, &mut whole), Ok(1));
+                assert_eq!(drain(&mut side, &mut begun), Ok(0));
+            });
+            assert!(cost.held >= 32 << 10, "a window and a message: {cost:?}");
+            assert!(side.buffered() >= 50_000);
+            let freed = cost_of(|| {
+                if is_closed {
+                    assert_eq!(drain(&mut side, &mut close), Ok(1));
+                } else {
+                    assert_eq!(side.receive_eof(), Err(ProtocolError::UnexpectedEof));
+                }
+            });
+            // The stream goes to the thread's pool, which may have room for it already.
+            assert!(freed.held <= -(80 << 10), "{role:?} {is_closed}: {freed:?}");
+            assert_eq!(side.buffered(), 0);
+        }
+    }
+}
+
 #[test]
 fn r15_c08_a_gigabyte_of_zeros_costs_the_limit_and_a_quarter_of_a_mib() {
     warm();

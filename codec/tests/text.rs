@@ -13,10 +13,12 @@
 mod support;
 
 use support::{
-    KEY, ROLES, connection, feed, feed_bytewise, feed_pieces, frame, header, outcome_of, ping, text,
+    KEY, Owned, ROLES, connection, feed, feed_bytewise, feed_pieces, frame, header, outcome_of,
+    ping, text, with_config,
 };
+use wscodec::header::Fin;
 use wscodec::utf8::Utf8Validator;
-use wscodec::{ProtocolError, Role, Utf8Error};
+use wscodec::{Config, Delivery, ProtocolError, Role, Utf8Error};
 
 /// Texts that are not UTF-8, and how many bytes are there when the offending one has arrived.
 const INVALID: [(&str, &[u8], usize); 24] = [
@@ -87,6 +89,50 @@ fn a38_text_fails_as_soon_as_the_offending_byte_is_there_and_no_sooner() {
                     outcome.assert_fails(&[], error, 1007);
                     let outcome = feed(&mut connection(role), &[&intact[..], upto].concat());
                     outcome.assert_fails(&[text("intact, \u{e9}")], error, 1007);
+                }
+            }
+        }
+    }
+}
+
+/// Delivered in pieces, a text fails at the same byte with the same error, and no piece of it has
+/// anything but whole characters.
+#[test]
+fn a38_a40_text_in_pieces_fails_at_the_same_byte_and_hands_out_whole_characters() {
+    let config = Config::default().with_delivery(Delivery::Streamed);
+    let cut: [(&str, &[u8], usize); 3] =
+        [("cut, 2", b"ab\xc3", 3), ("cut, 3", b"\xe4\xb8", 2), ("cut, 4", b"x\xf0\x9f\x8e", 4)];
+    for role in ROLES {
+        for (name, bytes, _) in INVALID.into_iter().chain(cut) {
+            let error = ProtocolError::Utf8(Utf8Error { valid_up_to: valid_before(bytes) });
+            let valid = &bytes[..usize::try_from(valid_before(bytes)).unwrap()];
+            let intact = frame(role, 0x81, "é".as_bytes());
+            for split in 0..=bytes.len() {
+                let (first, second) = bytes.split_at(split);
+                let wires = [
+                    [&intact[..], &frame(role, 0x81, bytes)].concat(),
+                    [&intact[..], &frame(role, 0x01, first), &frame(role, 0x80, second)].concat(),
+                ];
+                for wire in wires {
+                    let at = wire.len() - second.len();
+                    let reads = [&wire[..at], &wire[at..]];
+                    for outcome in [
+                        feed_pieces(&mut with_config(role, config), &reads),
+                        feed(&mut with_config(role, config), &wire),
+                        feed_bytewise(&mut with_config(role, config), &wire),
+                    ] {
+                        outcome.assert_fails(&outcome.events, error, 1007);
+                        let mut pieces = String::new();
+                        let mut ends = 0;
+                        for event in &outcome.events {
+                            let Owned::TextPiece(piece, fin) = event else { panic!("{event:?}") };
+                            pieces.push_str(piece);
+                            ends += usize::from(*fin == Fin::Final);
+                        }
+                        assert_eq!(ends, 1, "{name}: the message before, and no other, is whole");
+                        let rest = pieces.strip_prefix('é').unwrap();
+                        assert!(valid.starts_with(rest.as_bytes()), "{name}: {rest:?}");
+                    }
                 }
             }
         }
