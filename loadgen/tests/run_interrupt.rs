@@ -114,6 +114,49 @@ fn d29_while_a_close_is_awaited_and_twice_is_at_once() {
 }
 
 #[test]
+fn d29_once_is_enough_while_replies_or_closes_are_awaited() {
+    let hour = "3600s";
+    for (is_mute, has_close, args) in [
+        (true, true, &["run", "-d", "100ms", "--drain-timeout", hour][..]),
+        (true, true, &["run", "-d", "100ms", "-R", "50", "--drain-timeout", hour]),
+        (true, true, &["run", "-n", "4", "--drain-timeout", hour]),
+        (true, true, &["fanout", "--publishers", "1", "-d", "100ms", "--copy-timeout", hour]),
+        (false, false, &["run", "-d", "100ms", "--close-timeout", hour]),
+        (false, false, &["hold", "-d", "100ms", "--close-timeout", hour]),
+        (false, false, &["connect", "-d", "100ms", "--close-timeout", hour]),
+    ] {
+        let (sender, ignored) = channel();
+        let server = Scripted::start(move |mut stream, _| {
+            upgrade(&mut stream);
+            while let Some((first, payload)) = scripted::read_frame(&mut stream) {
+                let is_answered = if first == scripted::CLOSE { has_close } else { !is_mute };
+                if is_answered {
+                    let frame = scripted::frame(first, &payload);
+                    std::io::Write::write_all(&mut stream, &frame).ok();
+                } else {
+                    sender.send(()).ok();
+                }
+            }
+        });
+        let url = server.url();
+        let child = command(&[args, &[&url, "-c", "2", "-o", "json=-", "-q"]].concat()).spawn();
+        let child = child.unwrap();
+        ignored.recv().unwrap();
+        // Until the end of load, which on a slow machine may be later: that is another test's case.
+        std::thread::sleep(Duration::from_millis(300));
+        signal(&child, "-INT");
+        let at = Instant::now();
+        let ran = finish(child);
+        assert!(at.elapsed() < EARLY, "{args:?}: {:?}", at.elapsed());
+        assert_eq!(ran.code, Some(130), "{args:?}: {}", ran.stderr);
+        let report = ran.report();
+        assert!(report.is_interrupted, "{args:?}");
+        assert!(has_close || report.connections.failed > 0, "{args:?}: {:?}", report.errors);
+        assert_balanced(&report);
+    }
+}
+
+#[test]
 fn d28_a_reader_that_leaves_is_an_error_with_a_name_and_no_panic() {
     let server = Scripted::start(|stream, _| echo(stream, |_, _, _| None));
     let url = server.url();

@@ -14,7 +14,7 @@ use super::sequences::{Arrival, Sequences};
 use super::settings::Settings;
 use super::shard::Shard;
 use super::times::Times;
-use super::{GRACE_NS, Worker};
+use super::{GRACE_NS, INTERRUPTED_DRAIN_NS, Worker};
 use crate::clock::{Clock, nanos};
 use crate::config::Fanout;
 use crate::metrics::live::Live;
@@ -500,14 +500,16 @@ impl Worker {
 
     /// Says that this worker's publishers are done, and waits until those of all are, so that no
     /// subscriber leaves before.
-    pub(super) async fn wait_for_publishers(&mut self, bound_ns: u64) {
+    pub(super) async fn wait_for_publishers(&mut self) {
         match &self.shard.borrow().desk {
             None => return,
             Some(desk) if desk.is_publishing() => desk.fan.done(),
             Some(_) => {}
         }
-        let deadline_ns = self.clock.now_ns().saturating_add(bound_ns);
-        self.wait_also_interrupted(deadline_ns, |shard| {
+        let begin_ns = self.clock.now_ns();
+        let end_ns = begin_ns.saturating_add(self.drain_ns);
+        let end_ns = |shard: &Shard| shard.cut_short(begin_ns, end_ns, INTERRUPTED_DRAIN_NS);
+        self.wait_also_interrupted(end_ns, |shard| {
             shard.closing == shard.sessions.len()
                 || shard.desk.as_ref().is_none_or(|desk| desk.fan.is_over())
         })

@@ -284,12 +284,11 @@ impl Worker {
         let (cpu_ns, wait_ns) = ThreadUsage::now().since(&before);
         connector.abort();
         let load_end_ns = self.end_load();
-        let drain_ns = if self.is_interrupted() { INTERRUPTED_DRAIN_NS } else { self.drain_ns };
-        self.drain(load_end_ns.saturating_add(drain_ns)).await;
-        self.wait_for_publishers(drain_ns).await;
+        self.drain(load_end_ns).await;
+        self.wait_for_publishers().await;
         let drain_end_ns = self.clock.now_ns();
         if self.brief.config.conduct != Conduct::Healthy {
-            self.wait_also_interrupted(u64::MAX, |shard| shard.is_leaving).await;
+            self.wait_also_interrupted(|_| u64::MAX, |shard| shard.is_leaving).await;
         }
         self.close().await;
         let mut shard = self.shard.borrow_mut();
@@ -378,17 +377,22 @@ impl Worker {
         end_ns
     }
 
-    /// Waits for replies until `end_ns`, or until there is none that may come in time.
-    async fn drain(&mut self, end_ns: u64) {
+    /// Waits for replies since `begin_ns`, until there is none that may come in time.
+    async fn drain(&mut self, begin_ns: u64) {
+        let end_ns = begin_ns.saturating_add(self.drain_ns);
+        let end_ns = |shard: &Shard| shard.cut_short(begin_ns, end_ns, INTERRUPTED_DRAIN_NS);
         loop {
-            let deadline_ns = self.shard.borrow().next_deadline_ns();
-            let until_ns = deadline_ns.map_or(end_ns, |ns| ns.min(end_ns));
+            let until_ns =
+                |shard: &Shard| shard.next_deadline_ns().unwrap_or(u64::MAX).min(end_ns(shard));
             self.wait_also_interrupted(until_ns, Shard::is_answered).await;
             let now_ns = self.clock.now_ns();
-            if now_ns >= end_ns || self.shard.borrow().is_answered() {
-                return;
+            {
+                let mut shard = self.shard.borrow_mut();
+                if now_ns >= end_ns(&shard) || shard.is_answered() {
+                    return;
+                }
+                shard.sweep(now_ns);
             }
-            self.shard.borrow_mut().sweep(now_ns);
             yield_now().await;
         }
     }
@@ -405,10 +409,10 @@ impl Worker {
             let opening_ns = if shard.pending > 0 { shard.settings.connect_timeout_ns } else { 0 };
             shard.settings.close_timeout_ns + opening_ns + GRACE_NS
         };
-        let bound_ns =
-            if self.is_interrupted() { bound_ns.min(INTERRUPTED_CLOSE_NS) } else { bound_ns };
-        let deadline_ns = self.clock.now_ns().saturating_add(bound_ns);
-        self.wait_also_interrupted(deadline_ns, Shard::is_empty).await;
+        let begin_ns = self.clock.now_ns();
+        let end_ns = begin_ns.saturating_add(bound_ns);
+        let end_ns = |shard: &Shard| shard.cut_short(begin_ns, end_ns, INTERRUPTED_CLOSE_NS);
+        self.wait_also_interrupted(end_ns, Shard::is_empty).await;
         let mut shard = self.shard.borrow_mut();
         shard.abandon_attempts();
         let left: Vec<usize> = shard.sessions.iter().map(|(key, _)| key).collect();
@@ -464,8 +468,12 @@ impl Worker {
         .await;
     }
 
-    /// Waits until a time or for something; an interrupt makes it no shorter.
-    async fn wait_also_interrupted(&mut self, until_ns: u64, done: impl Fn(&Shard) -> bool) {
+    /// Waits until a time or for something, however an interrupt changes either.
+    async fn wait_also_interrupted(
+        &mut self,
+        until_ns: impl Fn(&Shard) -> u64,
+        done: impl Fn(&Shard) -> bool,
+    ) {
         let Self { shard, alarm, .. } = self;
         poll_fn(|cx| {
             let mut shard = shard.borrow_mut();
@@ -473,8 +481,9 @@ impl Worker {
             if done(&shard) {
                 return Poll::Ready(());
             }
+            let ns = until_ns(&shard);
             drop(shard);
-            alarm.poll_until(cx, until_ns, 0, false)
+            alarm.poll_until(cx, ns, 0, false)
         })
         .await;
     }

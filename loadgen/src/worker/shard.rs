@@ -107,6 +107,8 @@ pub(crate) struct Shard {
     pub(crate) is_asleep: bool,
     pub(crate) is_connector_done: bool,
     pub(crate) is_interrupted: bool,
+    /// When it was; later than anything if it wasn't.
+    interrupted_ns: u64,
     /// Attempts that are still pending have been counted as interrupted.
     pub(crate) is_abandoned: bool,
     /// Connections that are held with half a request (a cohort).
@@ -187,6 +189,7 @@ impl Shard {
             is_asleep: false,
             is_connector_done: false,
             is_interrupted: false,
+            interrupted_ns: u64::MAX,
             is_abandoned: false,
             headless: 0,
             is_leaving: false,
@@ -201,9 +204,18 @@ impl Shard {
         match command {
             Command::Ramp => {}
             Command::Load(times) => self.times = times,
-            Command::Stop => self.is_interrupted = true,
+            Command::Stop => {
+                self.is_interrupted = true;
+                self.interrupted_ns = self.interrupted_ns.min(self.clock.now_ns());
+            }
         }
         self.wake_main();
+    }
+
+    /// The end of a wait that began at `begin_ns`: an interrupt, before it or meanwhile, leaves no
+    /// more than `grace_ns` of it.
+    pub(crate) fn cut_short(&self, begin_ns: u64, end_ns: u64, grace_ns: u64) -> u64 {
+        end_ns.min(self.interrupted_ns.max(begin_ns).saturating_add(grace_ns))
     }
 
     /// Looks whether load has begun: other workers may be at it before the task of this one that
