@@ -238,6 +238,15 @@ mod tests {
     }
 
     #[test]
+    fn segments_that_began_at_different_times_are_told_what_to_do() {
+        let mut parts = parts();
+        parts[1].report.fanout.as_mut().unwrap().split.as_mut().unwrap().run = 2;
+        let said = merge(parts).unwrap_err();
+        assert!(said.contains("1.json and 2.json began at different times"), "{said}");
+        assert!(said.contains("the same --start-at TIME, which +T is not"), "{said}");
+    }
+
+    #[test]
     fn what_contradicts_itself_or_is_missing_is_said_and_not_counted() {
         let mut odd = parts();
         odd[0].report.fanout.as_mut().unwrap().split.as_mut().unwrap().followed[1].reached_max = 21;

@@ -119,6 +119,13 @@ fn segments(parts: &[Part]) -> Result<Vec<SegmentReport>, String> {
 fn difference(one: &Part, other: &Part) -> Option<String> {
     let [left, right] = [one, other].map(|part| comparable(&part.report));
     let (path, left, right) = differing(&left, &right).into_iter().next()?;
+    if path == "fanout.split.run" {
+        let (one, other) = (&one.name, &other.name);
+        return Some(format!(
+            "{one} and {other} began at different times, so neither knows the other's messages; \
+             give all segments the same --start-at TIME, which +T is not"
+        ));
+    }
     Some(format!("{path} is {left} in {}, and {right} in {}", one.name, other.name))
 }
 
