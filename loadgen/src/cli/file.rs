@@ -86,6 +86,10 @@ fn words_of(arg: &Arg, value: &Value) -> Result<Vec<String>, String> {
             _ => Err("is a switch; use true or false".into()),
         };
     }
+    let may_be_bare = arg.get_num_args().is_some_and(|range| range.min_values() == 0);
+    if let (Value::Boolean(is_wanted), Some(flag), true) = (value, &flag, may_be_bare) {
+        return Ok(if *is_wanted { vec![flag.clone()] } else { Vec::new() });
+    }
     let values = match value {
         Value::Array(values) => values.as_slice(),
         one => std::slice::from_ref(one),
@@ -151,6 +155,16 @@ mod tests {
         assert_eq!(args.pace.stages.len(), 2);
         assert_eq!(args.load.labels, [("c".to_owned(), "d".to_owned())]);
         assert_eq!(args.mask, crate::config::Mask::Random);
+    }
+
+    #[test]
+    fn a_flag_that_needs_no_value_may_be_true_or_false() {
+        let wanted = run("bare", "deflate = true\nreconnect = true\n", &[]).unwrap();
+        assert!(wanted.load.request.deflate.wanted().is_some());
+        assert!(wanted.reconnect.reconnect.is_some());
+        let unwanted = run("bare-not", "deflate = false\nreconnect = false\n", &[]).unwrap();
+        assert!(unwanted.load.request.deflate.wanted().is_none());
+        assert!(unwanted.reconnect.reconnect.is_none());
     }
 
     #[test]
