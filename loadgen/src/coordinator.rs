@@ -153,7 +153,7 @@ enum News {
 impl Coordinator<'_> {
     async fn coordinate(&mut self, settlements: &mut mpsc::UnboundedReceiver<u64>) {
         if let Some(times) = self.times {
-            self.progress.load(times);
+            self.progress.load(self.clock.now_ns(), times);
         }
         let mut open = VecDeque::new();
         let mut tick = Instant::now() + TICK;
@@ -171,6 +171,7 @@ impl Coordinator<'_> {
                     process::exit(INTERRUPTED);
                 }
                 News::Signal => {
+                    self.progress.tell(self.clock.now_ns(), "interrupted");
                     self.is_interrupted = true;
                     self.commander.send_replace(Command::Stop);
                 }
@@ -188,13 +189,19 @@ impl Coordinator<'_> {
                 }
             }
         }
-        self.timeline.push(self.clock.now_ns(), self.snapshot());
+        let now_ns = self.clock.now_ns();
+        self.timeline.push(now_ns, self.snapshot());
+        self.progress.tell(now_ns, "all connections have ended");
         self.progress.finish();
     }
 
     /// Every planned connection is open or has failed.
     fn all_settled(&mut self, open: u64) {
         self.rss_open = memory().map(|(now, _)| now);
+        let planned = self.config.connections_here();
+        let failed = self.snapshot().failed;
+        let said = format!("{open} of {planned} connections are open, {failed} have failed");
+        self.progress.tell(self.clock.now_ns(), &said);
         if open == 0 {
             // Nobody is there: a run that can only wait is over.
             self.commander.send_replace(Command::Stop);
@@ -208,7 +215,7 @@ impl Coordinator<'_> {
     fn begin_load(&mut self, load_begin_ns: u64) {
         let times = times_from(self.config, load_begin_ns);
         self.times = Some(times);
-        self.progress.load(times);
+        self.progress.load(self.clock.now_ns(), times);
         self.commander.send_replace(Command::Load(times));
     }
 

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stderr};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::config::{Config, Talk};
+use crate::config::{Config, Scenario, Talk};
 use crate::metrics::live::Snapshot;
 use crate::report::units;
 use crate::worker::Times;
@@ -14,9 +14,11 @@ use crate::worker::Times;
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
+    /// Whether phases are told as they begin.
+    is_verbose: bool,
     connections: u64,
     times: Option<Times>,
-    is_echo: bool,
+    counts_messages: bool,
     last: Snapshot,
     last_ns: u64,
 }
@@ -28,9 +30,10 @@ impl Progress {
         let is_shown = config.talk == Talk::Progress && stderr().is_terminal();
         Self {
             bar: is_shown.then(bar),
+            is_verbose: config.talk == Talk::Phases,
             connections: config.connections_here(),
             times: None,
-            is_echo: config.echo().is_some(),
+            counts_messages: !matches!(config.scenario, Scenario::OpenClose { .. }),
             last: Snapshot::zero(),
             last_ns: 0,
         }
@@ -42,9 +45,25 @@ impl Progress {
         self.bar.is_some()
     }
 
-    /// Load begins and ends at these times.
-    pub const fn load(&mut self, times: Times) {
+    /// Load begins and ends at these times, as is known at `now_ns`.
+    pub fn load(&mut self, now_ns: u64, times: Times) {
         self.times = Some(times);
+        let Times { load_begin_ns, window_begin_ns, window_end_ns } = times;
+        let s = units::seconds;
+        let warmup = if window_begin_ns > load_begin_ns {
+            format!("warm-up from {} s, ", s(load_begin_ns))
+        } else {
+            String::new()
+        };
+        let (begin, end) = (s(window_begin_ns), s(window_end_ns));
+        self.tell(now_ns, &format!("{warmup}measured from {begin} s to {end} s at most"));
+    }
+
+    /// Tells what has happened, if that is wanted.
+    pub fn tell(&self, now_ns: u64, what: &str) {
+        if self.is_verbose {
+            eprintln!("{:>9} s  {what}", units::seconds(now_ns));
+        }
     }
 
     /// Draws what is known at `now_ns`.
@@ -67,7 +86,7 @@ impl Progress {
         }];
         parts.push(format!("open {}", units::count(now.open)));
         let events = |snapshot: &Snapshot| {
-            if self.is_echo { snapshot.received } else { snapshot.established }
+            if self.counts_messages { snapshot.received } else { snapshot.established }
         };
         let rate = events(now) - events(&self.last);
         let per_s = u128::from(rate) * 1_000_000_000 / u128::from(span_ns);

@@ -205,3 +205,19 @@ fn the_same_seed_sends_the_same() {
     assert_eq!(one.len(), 30);
     assert_eq!(one, of_run("3"));
 }
+
+#[test]
+fn phases_are_told_on_stderr_if_that_is_wanted() {
+    let ran = loadgen(&["run", "-c", "3", "-d", "200ms", "-w", "100ms", "-v"]);
+    ran.assert_went_well();
+    let at = |what: &str| ran.stderr.find(what).unwrap_or_else(|| panic!("{what}: {}", ran.stderr));
+    let places = [
+        at(" s  3 of 3 connections are open, 0 have failed\n"),
+        at(" s  warm-up from 0."),
+        at(" s  all connections have ended\n"),
+    ];
+    assert!(places.is_sorted(), "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("loadgen "), "stdout is data: {}", ran.stdout);
+    let ran = loadgen(&["run", "-d", "200ms", "-v", "-q"]);
+    assert!(ran.error_line().contains("cannot be used with"), "{}", ran.stderr);
+}

@@ -202,6 +202,9 @@ pub struct LoadArgs {
     /// Nothing on stderr but errors
     #[arg(short = 'q', long)]
     pub quiet: bool,
+    /// What happens when, on stderr, instead of the live progress
+    #[arg(short = 'v', long, conflicts_with = "quiet")]
+    pub verbose: bool,
     /// No live progress on stderr
     #[arg(long)]
     pub no_progress: bool,

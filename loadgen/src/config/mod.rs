@@ -236,6 +236,8 @@ pub enum Talk {
     Quiet,
     /// Notes, too.
     Notes,
+    /// And each phase as it begins.
+    Phases,
     /// And a live line, if stderr is a terminal.
     Progress,
 }
@@ -371,10 +373,11 @@ impl Config {
             labels: args.labels,
             thresholds: args.gate.thresholds,
             outputs: output::outputs(args.out.outputs)?,
-            talk: match (args.quiet, args.no_progress) {
-                (true, _) => Talk::Quiet,
-                (false, true) => Talk::Notes,
-                (false, false) => Talk::Progress,
+            talk: match (args.quiet, args.verbose, args.no_progress) {
+                (true, ..) => Talk::Quiet,
+                (_, true, _) => Talk::Phases,
+                (.., true) => Talk::Notes,
+                _ => Talk::Progress,
             },
         })
     }
