@@ -169,6 +169,9 @@ fn d10_a_reply_that_never_comes_costs_a_number_of_messages_the_drain_bound_and_n
         let (measured, drain) = (report.phases.measured.unwrap(), report.phases.drain.unwrap());
         assert!(drain.length_ns() >= 300_000_000, "the wait isn't load: {drain:?}");
         assert_eq!(measured.end_ns, drain.begin_ns);
+        // Its processor time is of all of the wait, so that must be beside it.
+        let counted_ns = report.client.workers[0].load_ns;
+        assert!(counted_ns >= 300_000_000 && report.client.cpu_share < 1.1, "{counted_ns}");
         assert_balanced(&report);
     }
 }

@@ -425,11 +425,8 @@ fn time_series(observed: &Observed) -> TimeSeries {
 
 #[expect(clippy::cast_precision_loss, reason = "shares to three digits")]
 fn client(config: &Config, observed: &Observed) -> Client {
-    let load_ns = |worker: &WorkerReport| {
-        worker.load_begin_ns.map_or(0, |begin_ns| worker.load_end_ns.saturating_sub(begin_ns))
-    };
     let share = |part_ns: u64, worker: &WorkerReport| {
-        let whole_ns = load_ns(worker);
+        let whole_ns = worker.counted_ns;
         if whole_ns == 0 { 0.0 } else { part_ns as f64 / whole_ns as f64 }
     };
     let busy = |worker: &WorkerReport| {
@@ -447,7 +444,7 @@ fn client(config: &Config, observed: &Observed) -> Client {
             .workers
             .iter()
             .map(|worker| WorkerShare {
-                load_ns: load_ns(worker),
+                load_ns: worker.counted_ns,
                 cpu_ns: worker.cpu_ns,
                 wait_ns: worker.wait_ns,
                 spun_ns: worker.spun_ns,

@@ -55,6 +55,7 @@ pub(crate) fn sample_of(line: &str) -> Report {
         load_end_ns: times.window_end_ns,
         drain_end_ns: times.window_end_ns + 1_000,
         end_ns: times.window_end_ns + 2_000,
+        counted_ns: times.window_end_ns - times.load_begin_ns,
         cpu_ns: 100_000_000,
         wait_ns: None,
         spun_ns: 0,

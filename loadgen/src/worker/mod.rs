@@ -130,7 +130,10 @@ pub struct WorkerReport {
     pub drain_end_ns: u64,
     /// When its last connection had ended.
     pub end_ns: u64,
-    /// Processor time of its thread from the begin to the end of load, in nanoseconds.
+    /// How long the times that follow were counted: from the begin of load until nothing more was
+    /// sent or, with `-n`, waited for; in nanoseconds.
+    pub counted_ns: u64,
+    /// Processor time of its thread meanwhile, in nanoseconds.
     pub cpu_ns: u64,
     /// Time that the thread waited for a processor meanwhile, in nanoseconds, where the kernel
     /// says.
@@ -282,6 +285,7 @@ impl Worker {
             sampler.abort();
         }
         let (cpu_ns, wait_ns) = ThreadUsage::now().since(&before);
+        let counted_ns = load_begin_ns.map_or(0, |ns| self.clock.now_ns().saturating_sub(ns));
         connector.abort();
         let load_end_ns = self.end_load();
         self.drain(load_end_ns).await;
@@ -301,6 +305,7 @@ impl Worker {
             load_end_ns,
             drain_end_ns,
             end_ns: self.clock.now_ns(),
+            counted_ns,
             cpu_ns,
             wait_ns,
             spun_ns: self.alarm.spun_ns(),
