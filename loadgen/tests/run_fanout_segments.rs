@@ -232,5 +232,5 @@ fn d12_merged_segments_count_what_a_server_does_as_one_process_does() {
     std::fs::write(&files.0[1], serde_json::to_string(&other).unwrap()).unwrap();
     let said = files.merged(&[0, 1, 2]);
     assert_eq!(said.code, Some(2), "{}", said.stderr);
-    assert!(said.error_line().contains("fanout.split.run is "), "{}", said.stderr);
+    assert!(said.error_line().contains("began at different times"), "{}", said.stderr);
 }
