@@ -327,7 +327,9 @@ fn what_is_lost_and_what_is_back_stands_in_the_text() {
         echo(stream, |_, _, _| None);
     });
     let url = server.url();
-    let ran = loadgen(&["hold", &url, "-c", "2", "-d", "1s", "--reconnect=10ms..20ms", "-q"]);
+    // More than a second, or no row of the time series may end before the run does.
+    let args = ["hold", &url, "-c", "2", "-d", "1500ms", "--reconnect=10ms..20ms", "-q"];
+    let ran = loadgen(&args);
     ran.assert_went_well();
     for part in [
         " reconnect    lost 2   server_close.1012 2, ",
