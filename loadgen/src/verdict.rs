@@ -21,7 +21,9 @@
 //!
 //! Busy is the time that a thread was on a processor *or waited for one*, where the kernel tells:
 //! on a machine that is shared with the server a thread can be starved at 50 % processor time. Awake
-//! for the next message, because that is nearer than a wake-up, is not busy.
+//! for the next message, because that is nearer than a wake-up, is not busy. Without a schedule a thread
+//! that waits for a processor a fifth of the time is `degraded`, however much it has to do: replies wait
+//! with it.
 
 use crate::report::units;
 
@@ -35,6 +37,8 @@ pub const UNSENT_SATURATED: f64 = 0.01;
 pub const BUSY_OPEN: f64 = 0.90;
 /// Share of the time from which a thread is busy, under closed loop.
 pub const BUSY_CLOSED: f64 = 0.95;
+/// Share of the time that a thread may wait for a processor, where nothing has a schedule.
+pub const WAITING: f64 = 0.2;
 /// How much later than planned connections may begin, 99th percentile, in nanoseconds.
 pub const CONNECT_LAG_DEGRADED_NS: u64 = 10_000_000;
 /// How long the process may stand still, in nanoseconds.
@@ -194,6 +198,18 @@ impl Verdict {
         let is_paced = evidence.is_open_loop || evidence.is_pushed;
         let bound = if is_paced { BUSY_OPEN } else { BUSY_CLOSED };
         if evidence.busy_share < bound {
+            // Where there is a schedule, the send lag says it.
+            let waiting = evidence.busy_share - evidence.cpu_share;
+            if evidence.send_lag_p99_ns.is_none() && waiting > WAITING {
+                let share = waiting * 100.0;
+                self.because(
+                    State::Degraded,
+                    format!(
+                        "the busiest client thread waited for a processor {share:.0} % of the \
+                         time, and replies waited with it: something else uses this machine"
+                    ),
+                );
+            }
             return;
         }
         let busy = format!("{:.0} %", evidence.busy_share * 100.0);
@@ -302,7 +318,7 @@ mod tests {
         for is_open_loop in [false, true] {
             let verdict = judged(|evidence| {
                 evidence.is_open_loop = is_open_loop;
-                evidence.busy_share = 0.5;
+                (evidence.busy_share, evidence.cpu_share) = (0.5, 0.5);
                 evidence.send_lag_p99_ns = Some(60_000);
                 evidence.by_worker = vec![(1_000, 0.9), (1_100, 0.9), (100, 0.1)];
             });
@@ -313,7 +329,7 @@ mod tests {
     #[test]
     fn each_piece_of_evidence_has_its_state_and_reason() {
         type Change = fn(&mut Evidence);
-        let rows: [(&str, State, &str, Change); 16] = [
+        let rows: [(&str, State, &str, Change); 17] = [
             ("lag", State::Degraded, "sent late (send.lag p99 2.00 ms)", |evidence| {
                 evidence.send_lag_p99_ns = Some(2_000_000);
             }),
@@ -339,6 +355,9 @@ mod tests {
             }),
             ("busy closed", State::Degraded, "the rate may be the client's", |evidence| {
                 (evidence.busy_share, evidence.cpu_share) = (0.99, 0.99);
+            }),
+            ("waiting closed", State::Degraded, "waited for a processor 30 %", |evidence| {
+                (evidence.busy_share, evidence.cpu_share) = (0.6, 0.3);
             }),
             ("starved closed", State::Degraded, "49 % waiting for a processor", |evidence| {
                 (evidence.busy_share, evidence.cpu_share) = (0.99, 0.50);

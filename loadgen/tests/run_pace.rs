@@ -206,7 +206,8 @@ fn a_client_that_stood_still_leaves_out_what_is_too_late_and_says_so() {
     // 750 were planned meanwhile, of which 150 could still be sent.
     assert!((450..1_200).contains(&counts.unsent_late), "{counts:?}");
     let lag = report.histograms.iter().find(|found| found.metric == "send.lag").unwrap();
-    assert!((100_000_000..=302_000_000).contains(&lag.max_ns), "{}", lag.max_ns);
+    // What is caught up with may wait for a processor before it is written; 1,500 ms have no bound.
+    assert!((100_000_000..1_000_000_000).contains(&lag.max_ns), "{}", lag.max_ns);
     assert_eq!(report.verdict.state, "saturated");
     let reasons = &report.verdict.reasons;
     assert!(reasons.iter().any(|reason| reason.contains("of what was due")), "{reasons:?}");
