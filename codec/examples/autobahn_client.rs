@@ -9,7 +9,7 @@
 //! them.
 
 use std::error::Error;
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
 use wscodec::deflate::{ContextTakeover, Deflate, DeflateClient};
@@ -111,19 +111,97 @@ impl Client {
                     Err(error) => outcome = Err(error.into()),
                 }
             }
-            if !out.is_empty() {
-                self.stream.write_all(&out)?;
-                out.clear();
-                // A client leaves the end of the stream to the server (RFC 6455, 7.1.1), but not
-                // after a failure (7.1.7).
-                if outcome.is_err() {
-                    self.stream.shutdown(Shutdown::Write)?;
-                }
-            }
-            self.unread = 0..self.stream.read(&mut self.buffer)?;
-            if self.unread.is_empty() {
+            let len = match self.exchange(&out, outcome.is_err()) {
+                // Closed cleanly (7.1.4): a server that resets what is left of the stream takes
+                // nothing away.
+                Err(error) if self.connection.is_clean() && is_reset(&error) => 0,
+                len => len?,
+            };
+            out.clear();
+            self.unread = 0..len;
+            if len == 0 {
                 return outcome.and(self.connection.receive_eof().map_err(Into::into));
             }
         }
+    }
+
+    /// Writes what there is to write, and reads into the buffer.
+    fn exchange(&mut self, out: &[u8], has_failed: bool) -> io::Result<usize> {
+        if !out.is_empty() {
+            self.stream.write_all(out)?;
+            // A client leaves the end of the stream to the server (RFC 6455, 7.1.1), but not
+            // after a failure (7.1.7).
+            if has_failed {
+                self.stream.shutdown(Shutdown::Write)?;
+            }
+        }
+        self.stream.read(&mut self.buffer)
+    }
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener};
+    use std::thread;
+
+    use wscodec::handshake::{Acceptance, HandshakeLimits, ServerHandshake};
+
+    use super::*;
+
+    /// Serves one client: sends `wire` after the handshake, and resets the connection once `unread`
+    /// bytes have come, by closing a socket that has them unread.
+    fn serve_and_reset(wire: Vec<u8>, unread: usize) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut handshake = ServerHandshake::new(HandshakeLimits::default());
+            while handshake.request().is_none() {
+                let mut buffer = [0; 1 << 10];
+                let len = stream.read(&mut buffer).unwrap();
+                handshake.receive(&mut &mut buffer[..len]).unwrap();
+            }
+            let mut out = Vec::new();
+            handshake.accept(&Acceptance::new(), &mut out).unwrap();
+            out.extend(wire);
+            stream.write_all(&out).unwrap();
+            while stream.peek(&mut vec![0; unread]).unwrap() < unread {}
+        });
+        address
+    }
+
+    /// What the client reads before the reset, and how it ended.
+    fn run(closes: bool, unread: usize) -> (String, Result<(), Box<dyn Error>>) {
+        let (mut wire, mut server) = (Vec::new(), Connection::server(Config::default()));
+        server.send(Message::Text("246"), &mut wire).unwrap();
+        server.send(Message::Ping(b"?"), &mut wire).unwrap();
+        if closes {
+            server.close(None, &mut wire).unwrap();
+        }
+        let address = serve_and_reset(wire, unread).to_string();
+        let mut text = String::new();
+        let client = Client::open(&address, "/getCaseCount").unwrap();
+        let outcome = client.run(|received| received.clone_into(&mut text));
+        (text, outcome)
+    }
+
+    #[test]
+    fn a_reset_after_both_closes_is_the_end() {
+        let (pong, close) = (7, 6);
+        let (text, outcome) = run(true, pong + close);
+        assert_eq!(text, "246");
+        outcome.unwrap();
+    }
+
+    #[test]
+    fn a_reset_before_a_close_is_an_error() {
+        let (text, outcome) = run(false, 7);
+        assert_eq!(text, "246");
+        let error = outcome.unwrap_err().downcast::<io::Error>().unwrap();
+        assert!(is_reset(&error), "{error}");
     }
 }

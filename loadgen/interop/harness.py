@@ -32,6 +32,10 @@ TUNGSTENITE = BUILT / "tungstenite-echo"
 SIZES = [0, 1, 125, 126, 65535, 65536, 1 << 20]
 
 
+# So that what a script has started ends with it when it runs out of time.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 class Skipped(Exception):
     """Something that this machine can't run, and why."""
 
