@@ -174,6 +174,17 @@ impl Plan {
         })))
     }
 
+    /// When what is planned would go on if it had no last one, in nanoseconds after load begins: ten
+    /// messages at ten a second take a second. 0 if nothing of a number is planned.
+    #[must_use]
+    pub fn end_ns(&self) -> u64 {
+        let course = match self.script {
+            Script::OpenClose => &self.connects,
+            _ => &self.messages,
+        };
+        course.as_ref().zip(self.number).map_or(0, |(course, number)| course.due_nth_ns(number))
+    }
+
     /// Messages that are planned between two times after load begins, a second.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a rate to more digits than it has")]

@@ -83,6 +83,8 @@ pub struct Evidence {
     pub is_pushed: bool,
     /// Whether the server runs in the same process.
     pub is_embedded: bool,
+    /// Whether a signal ended the load before its time.
+    pub is_cut: bool,
     /// Whether a signal ended the run.
     pub is_interrupted: bool,
     /// How much later than `--ramp` says load began, in nanoseconds.
@@ -294,10 +296,16 @@ impl Verdict {
                 ),
             );
         }
-        if evidence.is_interrupted {
+        if evidence.is_cut {
             self.because(
                 State::Degraded,
                 "the run was interrupted: it is shorter than asked for".into(),
+            );
+        } else if evidence.is_interrupted {
+            self.because(
+                State::Degraded,
+                "interrupted after the measured time: what was still to come was not waited for"
+                    .into(),
             );
         }
     }
@@ -329,7 +337,7 @@ mod tests {
     #[test]
     fn each_piece_of_evidence_has_its_state_and_reason() {
         type Change = fn(&mut Evidence);
-        let rows: [(&str, State, &str, Change); 17] = [
+        let rows: [(&str, State, &str, Change); 19] = [
             ("lag", State::Degraded, "sent late (send.lag p99 2.00 ms)", |evidence| {
                 evidence.send_lag_p99_ns = Some(2_000_000);
             }),
@@ -342,6 +350,12 @@ mod tests {
             }),
             ("held up", State::Degraded, "held up: 5 messages", |evidence| evidence.overdue = 5),
             ("overdue", State::Saturated, "not sent 5.0 %", |evidence| evidence.overdue = 50),
+            ("cut", State::Degraded, "shorter than asked for", |evidence| {
+                (evidence.is_cut, evidence.is_interrupted) = (true, true);
+            }),
+            ("interrupted", State::Degraded, "after the measured time", |evidence| {
+                evidence.is_interrupted = true;
+            }),
             ("connects", State::Degraded, "connections began late", |evidence| {
                 evidence.connect_lag_p99_ns = Some(20_000_000);
             }),

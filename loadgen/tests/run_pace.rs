@@ -35,6 +35,35 @@ fn a_rate_of_each_connection_is_the_rate_in_all() {
     assert_balanced(&report);
 }
 
+/// Its measured time, and what it says of its rate.
+fn paced(args: &[&str], rate: impl Fn(&Report) -> f64) -> (Duration, f64) {
+    let ran = loadgen(&[args, &["-q", "-o", "json=-"]].concat());
+    ran.assert_went_well();
+    let report = ran.report();
+    assert_balanced(&report);
+    let measured = report.phases.measured.unwrap();
+    (Duration::from_nanos(measured.length_ns()), rate(&report))
+}
+
+#[test]
+fn a_number_at_a_rate_takes_its_time_and_no_rate_is_more_than_was_asked_for() {
+    let server = honest();
+    let url = server.url();
+    let sent = |report: &Report| report.messages.as_ref().unwrap().achieved_per_s;
+    let opened = |report: &Report| report.connections.opened_per_s.unwrap();
+    for threads in ["1", "2"] {
+        let run = ["run", &url, "-t", threads, "-c", "3", "-n", "5", "-R", "10"];
+        let connect = ["connect", &url, "-t", threads, "-c", "3", "-n", "5", "-C", "10"];
+        for (time, rate) in [paced(&run, sent), paced(&connect, opened)] {
+            // The fifth begins after 400 ms, a sixth would after 500.
+            assert!(time >= Duration::from_millis(500) && rate <= 10.0, "{time:?} {rate}");
+        }
+    }
+    // But not longer than it may.
+    let (time, rate) = paced(&["run", &url, "-n", "9", "-R", "10", "-d", "300ms"], sent);
+    assert!(time <= Duration::from_millis(300) && rate <= 10.0, "{time:?} {rate}");
+}
+
 #[test]
 fn poisson_arrivals_have_the_times_that_the_seed_says() {
     let (sender, seen) = channel();

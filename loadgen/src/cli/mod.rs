@@ -110,9 +110,9 @@ pub struct RunArgs {
     #[arg(short = 'R', long, value_name = "N", value_parser = RateAsked::parse, allow_hyphen_values = true)]
     pub rate: Option<RateAsked>,
     /// How late a message may be sent after this program was held up (open loop); what is later is
-    /// left out, and counted
-    #[arg(long, value_name = "T", default_value = "1s", value_parser = quantity::duration, allow_hyphen_values = true)]
-    pub catch_up: Duration,
+    /// left out, and counted [default: 1s]
+    #[arg(long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
+    pub catch_up: Option<Duration>,
     /// How the rate changes, and how messages are spread.
     #[command(flatten)]
     pub pace: PaceArgs,

@@ -264,7 +264,14 @@ impl Config {
                 "--arrivals says how a rate is spread; use it with -R, -C or --stage".into()
             );
         }
-        pacing.catch_up = bounded("--catch-up", args.catch_up, Duration::ZERO, TIMEOUT_MAX)?;
+        if let Some(catch_up) = args.catch_up {
+            if !load.is_scheduled() {
+                return Err(
+                    "--catch-up is for messages on a schedule; use it with -R or --stage".into()
+                );
+            }
+            pacing.catch_up = bounded("--catch-up", catch_up, Duration::ZERO, TIMEOUT_MAX)?;
+        }
         let mut config = Self::of_load(scenario, pacing::staged(args.load, &pacing)?)?;
         config.pacing = pacing;
         config.cohorts = cohorts;
@@ -512,6 +519,7 @@ mod tests {
             ("run --stage 1s:1M/conn -c 1k", "--stage times -c 1000 is too much"),
             ("run --arrivals poisson", "use it with -R, -C or --stage"),
             ("run -R 5 --catch-up 2h", "--catch-up"),
+            ("run --catch-up 2s", "use it with -R or --stage"),
             ("run -c 1 --slow 10%:4k", "leave no healthy connection of -c 1"),
             ("run -c 5 --bad half-open:3 --bad slow-head:2", "leave no healthy connection"),
             ("connect --arrivals poisson", "use it with -C or --stage"),

@@ -8,7 +8,8 @@ use crate::cli::{LoadArgs, PaceArgs, RunArgs, quantity};
 /// Most stages.
 const STAGES_MAX: usize = 1_000;
 
-/// What a client that is held up may catch up with, unless something else is asked for.
+/// What a client that is held up may catch up with, unless something else is asked for: as
+/// `--help` says.
 const CATCH_UP_DEFAULT: Duration = Duration::from_secs(1);
 
 /// How events keep to their schedule, beside their rate.

@@ -469,6 +469,7 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
         is_open_loop: config.load().is_some_and(Load::is_scheduled),
         is_pushed: matches!(config.scenario, Scenario::Listen(_) | Scenario::Fanout(_)),
         is_embedded: config.is_embedded(),
+        is_cut: observed.workers.iter().any(|worker| worker.is_cut),
         is_interrupted: observed.is_interrupted,
         ramp_late_ns: match (config.ramp, observed.times) {
             (Some(ramp), Some(times)) => times.load_begin_ns.saturating_sub(nanos(ramp)),

@@ -53,6 +53,7 @@ pub(crate) fn sample_of(line: &str) -> Report {
         settled_ns: 5_000_000,
         load_begin_ns: Some(times.load_begin_ns),
         load_end_ns: times.window_end_ns,
+        is_cut: false,
         drain_end_ns: times.window_end_ns + 1_000,
         end_ns: times.window_end_ns + 2_000,
         counted_ns: times.window_end_ns - times.load_begin_ns,

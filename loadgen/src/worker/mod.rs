@@ -126,6 +126,8 @@ pub struct WorkerReport {
     pub load_begin_ns: Option<u64>,
     /// When it stopped sending.
     pub load_end_ns: u64,
+    /// Whether a signal made it stop.
+    pub is_cut: bool,
     /// When it stopped waiting for replies.
     pub drain_end_ns: u64,
     /// When its last connection had ended.
@@ -190,6 +192,7 @@ impl Worker {
             conduct: config.conduct,
             catch_up_ns: nanos(config.pacing.catch_up),
             load: plan.load(),
+            plan_end_ns: plan.end_ns(),
             drain_ns: config
                 .echo()
                 .filter(|_| config.reply_timeout.is_none())
@@ -287,7 +290,7 @@ impl Worker {
         let (cpu_ns, wait_ns) = ThreadUsage::now().since(&before);
         let counted_ns = load_begin_ns.map_or(0, |ns| self.clock.now_ns().saturating_sub(ns));
         connector.abort();
-        let load_end_ns = self.end_load();
+        let (load_end_ns, is_cut) = (self.end_load(), self.is_interrupted());
         self.drain(load_end_ns).await;
         self.wait_for_publishers().await;
         let drain_end_ns = self.clock.now_ns();
@@ -303,6 +306,7 @@ impl Worker {
             settled_ns,
             load_begin_ns,
             load_end_ns,
+            is_cut,
             drain_end_ns,
             end_ns: self.clock.now_ns(),
             counted_ns,
@@ -335,6 +339,7 @@ impl Worker {
         match self.plan.load() {
             None if self.plan.script() == Script::OpenClose => {
                 self.wait(|shard| shard.times.window_end_ns, Shard::is_empty).await;
+                self.wait(Shard::plan_end_ns, |_| false).await;
             }
             None => {
                 self.shard.borrow_mut().is_sending = true;
@@ -372,7 +377,11 @@ impl Worker {
         }
         shard.end_returning();
         let now_ns = self.clock.now_ns();
-        let end_ns = if shard.is_given_up(now_ns) { shard.progress_ns } else { now_ns };
+        let end_ns = if shard.is_given_up(now_ns) {
+            shard.progress_ns.max(shard.plan_end_ns())
+        } else {
+            now_ns
+        };
         // What arrives from here on has not arrived in the measured time, also if that was cut
         // short.
         shard.times.window_end_ns = shard.times.window_end_ns.min(end_ns);

@@ -39,7 +39,15 @@ impl Shard {
     pub(crate) fn next_turn_ns(&self) -> u64 {
         let end_ns = self.times.window_end_ns;
         let due = [self.next_due_ns(), self.next_probe_ns(), self.next_deadline_ns()];
-        due.into_iter().chain([self.give_up_ns()]).flatten().fold(end_ns, u64::min)
+        let done = [self.give_up_ns(), self.is_all_answered().then(|| self.plan_end_ns())];
+        due.into_iter().chain(done).flatten().fold(end_ns, u64::min)
+    }
+
+    /// Before that, a plan of a number of events has not had its time, and what was achieved would be
+    /// more than was asked for.
+    pub(crate) fn plan_end_ns(&self) -> u64 {
+        let end_ns = self.times.load_begin_ns.saturating_add(self.settings.plan_end_ns);
+        end_ns.min(self.times.window_end_ns)
     }
 
     /// Sends what is due by `now_ns`, as far as one turn goes.
@@ -264,8 +272,8 @@ impl Shard {
         self.backlog_len >= BACKLOG_MAX || self.unanswered >= UNANSWERED_MAX
     }
 
-    /// Whether load has come to its end before its time: all is sent that was to be, or there is
-    /// nobody left to send it to.
+    /// Whether load has come to its end before its time: all is sent that was to be and the plan is
+    /// over, or there is nobody left to send it to.
     pub(crate) fn is_load_done(&self) -> bool {
         if self.is_leaving || self.closing == self.sessions.len() && !self.awaits_return() {
             return true;
@@ -274,6 +282,10 @@ impl Shard {
         if self.desk.as_ref().is_some_and(Desk::is_split) {
             return false;
         }
+        self.is_all_answered() && self.clock.now_ns() >= self.plan_end_ns()
+    }
+
+    fn is_all_answered(&self) -> bool {
         self.is_all_sent() && self.unanswered == 0
     }
 
@@ -289,7 +301,7 @@ impl Shard {
     fn give_up_ns(&self) -> Option<u64> {
         let drain_ns = self.settings.drain_ns?;
         (self.unanswered > 0 && self.is_all_sent())
-            .then(|| self.progress_ns.saturating_add(drain_ns))
+            .then(|| self.progress_ns.saturating_add(drain_ns).max(self.plan_end_ns()))
     }
 
     /// Whether all messages are sent, and replies were waited for in vain.

@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     /// How late a message may be sent.
     pub(crate) catch_up_ns: u64,
     pub(crate) load: Option<Load>,
+    /// When the plan of a number of events ends, after load begins.
+    pub(crate) plan_end_ns: u64,
     /// How long to wait for replies once all is sent that was to be, if there is no timeout of each.
     pub(crate) drain_ns: Option<u64>,
     pub(crate) mask: Mask,
