@@ -188,6 +188,96 @@ fn d14_what_breaks_the_protocol_is_named_and_told_to_the_server() {
     }
 }
 
+/// A header that claims `len` bytes of payload.
+fn claim(first: u8, len: u64) -> Vec<u8> {
+    match u8::try_from(len) {
+        Ok(short @ ..126) => vec![first, short],
+        _ => [&[first, 127][..], &len.to_be_bytes()].concat(),
+    }
+}
+
+/// Frames: the first byte of each, the length it claims, and the bytes of it that are sent.
+type Claims = [(u8, u64, u64)];
+
+/// What each server of [`run_against_claims`] was told: the payloads of Closes.
+type Told = std::sync::mpsc::Receiver<Vec<Vec<u8>>>;
+
+/// Runs two connections against a server that answers three messages, the last of them glued to
+/// `frames`. Whoever waits for more of the last one waits for ever, unless the stream `has_end`.
+fn run_against_claims(args: &[&str], frames: &Claims, has_end: bool) -> (Ran, Told) {
+    let (sender, told) = std::sync::mpsc::channel();
+    let frames = frames.to_vec();
+    let server = Scripted::start(move |mut stream, _| {
+        upgrade(&mut stream);
+        let mut replies = Vec::new();
+        for _ in 0..3 {
+            stream.write_all(&replies).unwrap();
+            let Some((first, payload)) = read_frame(&mut stream) else { return };
+            replies = frame(first, &payload);
+        }
+        for &(first, claimed, sent) in &frames {
+            replies.extend(claim(first, claimed));
+            stream.write_all(&replies).unwrap();
+            replies.clear();
+            std::io::copy(&mut std::io::repeat(0).take(sent), &mut stream).unwrap();
+        }
+        if has_end {
+            stream.shutdown(Shutdown::Write).unwrap();
+        }
+        let mut closes = Vec::new();
+        while let Some((first, payload)) = read_frame(&mut stream) {
+            if first == CLOSE {
+                closes.push(payload);
+            }
+        }
+        sender.send(closes).unwrap();
+    });
+    (run_against(&server, &[&["-b", "-c", "2", "-d", "60s"], args].concat()), told)
+}
+
+#[test]
+fn d14_a_message_that_is_too_big_is_judged_by_the_header_that_says_so() {
+    /// The most that a frame may have, and a message: both are 64 MiB if one of that size is sent.
+    const FRAME: u64 = 16 << 20;
+    const MESSAGE: u64 = 64 << 20;
+    // Its turn doesn't come.
+    let path = std::env::temp_dir().join(format!("loadgen-{}-sizes", std::process::id()));
+    std::fs::write(&path, "64\n".repeat(100) + "64M\n").unwrap();
+    let sizes = format!("file:{}", path.display());
+    let large = &["-s", &sizes][..];
+    let whole = |first| (first, FRAME, FRAME);
+    let four = [whole(0x02), whole(0), whole(0), whole(0), (0x80, 1, 0)];
+    let rows: [(&[&str], &Claims, Option<&str>); 6] = [
+        (&[], &four, Some("message_too_big")),
+        (large, &[(0x02, 100, 100), (0x80, MESSAGE - 99, 0)], Some("message_too_big")),
+        (large, &[(0x02, 100, 100), (0x80, MESSAGE - 100, 0)], None),
+        (&[], &[(0x82, FRAME + 1, 0)], Some("frame_too_big")),
+        (&[], &[(0x82, u64::MAX >> 1, 0)], Some("frame_too_big")),
+        (&[], &[(0x82, FRAME, 0)], None),
+    ];
+    for (args, frames, name) in rows {
+        let (ran, told) = run_against_claims(args, frames, name.is_none());
+        let report = ran.report();
+        let (failure, by, code) = match name {
+            Some(name) => (format!("protocol.{name}"), "client", 1009),
+            None => ("open.eof".to_owned(), "server", 1006),
+        };
+        assert_eq!(failed(&report, &failure), 2, "{frames:?}: {:?}", report.errors);
+        assert_closing(&ran, by, code, false);
+        // What came before it counts, also in the same read.
+        let counts = &report.messages.as_ref().unwrap().measured;
+        assert_eq!((counts.received, counts.altered), (6, 0), "{frames:?}: {counts:?}");
+        let closes: Vec<_> = name
+            .map(|name| [&code.to_be_bytes()[..], name.as_bytes()].concat())
+            .into_iter()
+            .collect();
+        for _ in 0..2 {
+            assert_eq!(told.recv().unwrap(), closes, "{frames:?}");
+        }
+    }
+    std::fs::remove_file(&path).unwrap();
+}
+
 #[test]
 fn d16_a_flood_of_pings_during_the_end_delays_nothing() {
     let ran = run_until_close(&[], |mut stream, _| {
@@ -214,6 +304,8 @@ fn connect_opens_and_closes_again_and_again() {
         let counts = &report.connections;
         assert!((least..=most).contains(&counts.completed), "{args:?}: {counts:?}");
         assert_eq!(counts.attempted, counts.completed, "{args:?}");
+        // Those that end the run are all in the rate, and so is the first.
+        assert!(most > 20 || counts.opened == 20, "{args:?}: {counts:?}");
         assert!(report.messages.is_none());
         // What the kernel says of the network is sampled, not asked of every connection.
         let of_each = |metric: &str| !metric.starts_with("network.");
