@@ -68,10 +68,8 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
     let signals = Signals::new()?;
     let rss_before = memory().map(|(now, _)| now);
     let clock = config.start_at.map_or_else(Clock::start, Clock::started_at);
-    // Connections are the load where they don't last: no worker may open one before it knows when
-    // load is measured.
-    let times = (!config.scenario.is_lasting()).then(|| times_from(config, 0));
-    let (commander, commands) = watch::channel(times.map_or(Command::Ramp, Command::Load));
+    let times = times_at_start(config);
+    let (commander, commands) = watch::channel(first_command(times));
     let (settled, mut settlements) = mpsc::unbounded_channel();
     let fan = config.fanout().map(|fanout| Arc::new(Fan::new(config, fanout)));
     let mut lives = Vec::new();
@@ -114,6 +112,18 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
     observed.process_cpu_ns = process_cpu_ns().saturating_sub(cpu_before_ns);
     observed.wall_ns = clock.now_ns();
     Ok(observed)
+}
+
+/// The times of a run, if they are known before the first connection.
+fn times_at_start(config: &Config) -> Option<Times> {
+    // Connections are the load where they don't last: no worker may open one before it knows when
+    // load is measured.
+    (!config.scenario.is_lasting()).then(|| times_from(config, 0))
+}
+
+/// What workers find when they start.
+fn first_command(times: Option<Times>) -> Command {
+    times.map_or(Command::Ramp, Command::Load)
 }
 
 /// The times of a run whose load begins at `load_begin_ns`.
@@ -282,5 +292,57 @@ impl Signals {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread::yield_now;
+
+    use super::*;
+    use crate::cli::{self, Parsed, parse};
+    use crate::run;
+    use crate::serve::{ServeConfig, Server};
+
+    /// Longer than twenty connections take; where it is reached, the test has failed.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn connects_are_measured_from_the_first_one_whenever_the_coordinator_has_its_turn() {
+        const NUMBER: u64 = 20;
+        let listen = ([127, 0, 0, 1], 0).into();
+        let server = Server::bind(&ServeConfig { listen, ..ServeConfig::default() }).unwrap();
+        let server = server.start().unwrap();
+        let address = server.local_addr();
+        let line = format!("loadgen connect ws://{address}/ -c 2 -t 1 -n {NUMBER} -d 600s");
+        let Parsed::Command(command) = parse(line.split(' ').map(Into::into)) else { panic!() };
+        let cli::Command::Connect(args) = *command else { panic!("{line}") };
+        let config = Arc::new(Config::of_connect(args).unwrap());
+        let request = run::request(config.targets.first(), &config.request).unwrap();
+        // All that a worker hears of the coordinator before its last connection has ended.
+        let (commander, commands) = watch::channel(first_command(times_at_start(&config)));
+        let brief = Brief {
+            clock: Clock::start(),
+            routes: Arc::new(Routes::direct(address, request, &config.network)),
+            fan: None,
+            commands,
+            settled: mpsc::unbounded_channel().0,
+            config,
+        };
+        let counters = Arc::new(Live::new());
+        let worker = spawn(0, brief, Arc::clone(&counters)).unwrap();
+        let begin = Instant::now();
+        loop {
+            let seen = Snapshot::of([&*counters]);
+            if seen.established == NUMBER && seen.open == 0 {
+                break;
+            }
+            assert!(begin.elapsed() < PATIENCE, "connections are opened and closed");
+            yield_now();
+        }
+        commander.send_replace(Command::Stop);
+        let report = worker.join().unwrap().unwrap();
+        assert_eq!((report.metrics.established, report.metrics.opened), (NUMBER, NUMBER));
+        assert!(report.load_begin_ns.is_some());
     }
 }

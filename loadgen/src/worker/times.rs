@@ -38,12 +38,106 @@ impl Times {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::task::Poll;
+
+    use tokio::net::TcpStream;
+    use tokio::runtime::Builder;
+    use tokio::sync::{mpsc, watch};
+
+    use super::super::connect::{Established, Waterfall};
+    use super::super::{Brief, Command, Fan, Worker};
     use super::*;
+    use crate::cli::{self, Parsed, parse};
+    use crate::clock::Clock;
+    use crate::config::Config;
+    use crate::metrics::Metrics;
+    use crate::metrics::live::Live;
+    use crate::net::{Routes, Stream};
+    use crate::payload::Expected;
+    use crate::run;
 
     #[test]
     fn what_comes_before_the_begin_is_known_can_have_been_due() {
         assert_eq!(Times::NEVER.earliest_ns(), 0);
         let times = Times { load_begin_ns: 7, window_begin_ns: 9, window_end_ns: 20 };
         assert_eq!(times.earliest_ns(), 7);
+    }
+
+    /// What the subscriber of a fanout makes of a copy that was due at `planned_ns`, if `said` is
+    /// what all workers are told and the task of this one that listens hasn't had its turn.
+    fn judged_before_hearing(said: Command, planned_ns: u64) -> (Metrics, Times) {
+        let line = "loadgen fanout ws://127.0.0.1:9/ -c 1 -t 1";
+        let Parsed::Command(command) = parse(line.split(' ').map(Into::into)) else { panic!() };
+        let cli::Command::Fanout(args) = *command else { panic!("{line}") };
+        let config = Arc::new(Config::of_fanout(args).unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let request = run::request(config.targets.first(), &config.request).unwrap();
+        let (_commander, commands) = watch::channel(said);
+        let brief = Brief {
+            clock: Clock::start(),
+            routes: Arc::new(Routes::direct(address, request, &config.network)),
+            fan: Some(Arc::new(Fan::new(&config, config.fanout().unwrap()))),
+            commands,
+            settled: mpsc::unbounded_channel().0,
+            config,
+        };
+        let fan = brief.fan.clone().unwrap();
+        let runtime = Builder::new_current_thread().enable_io().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let stream = Stream::Tcp(TcpStream::connect(address).await.unwrap());
+            let (mut server, _) = listener.accept().unwrap();
+            let worker = Worker::new(0, brief, Arc::new(Live::new())).unwrap();
+            let subscriber = worker.plan.connections(0).last().unwrap();
+            let waterfall = Waterfall {
+                planned_ns: 0,
+                begun_ns: 0,
+                tcp_ns: 0,
+                proxy_ns: None,
+                tls: None,
+                upgraded_ns: 0,
+            };
+            let opened =
+                Established { stream, waterfall, deflate: None, tls: None, rest: Vec::new() };
+            worker.shard.borrow_mut().attempt_begun(subscriber.index);
+            let key = worker.shard.borrow_mut().admit(&subscriber, opened, None).unwrap();
+            fan.add_sent(0, 1);
+            let post = Expected { connection: 0, sequence: 0, planned_ns };
+            let post = worker.shard.borrow_mut().payload.message(post).to_vec();
+            server.write_all(&[&[0x81, post.len().to_le_bytes()[0]], &post[..]].concat()).unwrap();
+            poll_fn(|cx| {
+                let mut shard = worker.shard.borrow_mut();
+                match shard.poll_open(key, cx) {
+                    Poll::Pending if shard.metrics.bytes_received == 0 => Poll::Pending,
+                    Poll::Pending => Poll::Ready((shard.metrics.clone(), shard.times)),
+                    Poll::Ready(end) => panic!("{end:?}"),
+                }
+            })
+            .await
+        })
+    }
+
+    #[test]
+    fn a_copy_that_comes_before_its_worker_has_heard_of_the_begin_is_judged_as_any() {
+        let times = Times { load_begin_ns: 2, window_begin_ns: 2, window_end_ns: u64::MAX - 1 };
+        // What was said, when the copy was due, and whether it is received, in the measured time,
+        // or altered.
+        for (said, planned_ns, counts, heard) in [
+            // Another worker, or process, has heard and published; this one looks for itself.
+            (Command::Load(times), 2, (1, 1, 0), times),
+            (Command::Load(times), 1, (0, 0, 1), times),
+            // Not even that: a publisher of another process.
+            (Command::Ramp, 1, (1, 0, 0), Times::NEVER),
+        ] {
+            let (metrics, times) = judged_before_hearing(said, planned_ns);
+            let fanout = &metrics.fanout;
+            let counted = (fanout.received, metrics.arrived, fanout.altered);
+            assert_eq!(counted, counts, "{said:?}, due at {planned_ns}");
+            assert_eq!(times, heard);
+        }
     }
 }
