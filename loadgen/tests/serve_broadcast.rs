@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use loadgen::serve::{Mode, SenderCopy, ServeConfig, ServerHandle};
+use loadgen::serve::{Mode, SenderCopy, ServeConfig, ServerHandle, SlowReader};
 use peer::{PATIENCE, Peer, assert_balanced, config, frame, start, wait_for};
 
 fn broadcasting() -> ServeConfig {
@@ -102,6 +102,81 @@ fn e03_a_slow_reader_is_closed_with_1008_and_the_others_get_everything() {
     let totals = server.shutdown();
     assert_balanced(&totals);
     assert_eq!((totals.closes.get(&1008), totals.messages_skipped), (Some(&1), 0));
+}
+
+/// A topic of a server of its own, with a sender and three who read all they get.
+struct Room {
+    server: ServerHandle,
+    sender: Peer,
+    good: Vec<Peer>,
+    number: u32,
+}
+
+impl Room {
+    fn open(config: &ServeConfig) -> Self {
+        let server = start(config);
+        let good = (0..3).map(|_| join(&server, "/t")).collect();
+        let sender = join(&server, "/t");
+        Self { server, sender, good, number: 0 }
+    }
+
+    /// Sends a message; how long it took until the last of those who read had it.
+    fn round(&mut self, len: usize) -> Duration {
+        let payload = [&self.number.to_be_bytes()[..], &vec![7; len]].concat();
+        let message = frame(0x82, &payload);
+        let begin = Instant::now();
+        self.sender.send(&message);
+        for peer in &mut self.good {
+            assert_eq!(read_number(peer), self.number);
+        }
+        self.number += 1;
+        begin.elapsed()
+    }
+}
+
+/// The median and the 99th percentile.
+fn percentiles(mut times: Vec<Duration>) -> [Duration; 2] {
+    times.sort_unstable();
+    [50, 99].map(|percent| times[times.len() * percent / 100])
+}
+
+#[test]
+fn e03_the_others_wait_no_longer_because_one_does_not_read() {
+    const ROUNDS: usize = 300;
+    /// On a machine that does much else either may be held up: a few times, not always.
+    const TRIES: usize = 10;
+    /// More than the sockets take.
+    const FILLING: usize = 150;
+    // It stays: what it doesn't read is left out, or waits in a queue that is never full.
+    for (slow_reader, queue_max) in [(SlowReader::Skip, 64 << 10), (SlowReader::Close, 1 << 30)] {
+        let shutdown_timeout = Duration::ZERO;
+        let config = ServeConfig { slow_reader, queue_max, shutdown_timeout, ..broadcasting() };
+        let (mut without, mut with) = (Room::open(&config), Room::open(&config));
+        let slow = join(&with.server, "/t");
+        wait_for(&without.server, "joined", |totals| totals.established == 4);
+        wait_for(&with.server, "joined", |totals| totals.established == 5);
+        for _ in 0..FILLING {
+            with.round(100_000);
+        }
+        let mut seen = Vec::new();
+        let is_unaffected = |_| {
+            // Taken in turn, so that what holds up one holds up the other.
+            let (alone, beside): (Vec<_>, Vec<_>) =
+                (0..ROUNDS).map(|_| (without.round(1_000), with.round(1_000))).unzip();
+            let (alone, beside) = (percentiles(alone), percentiles(beside));
+            seen.push((alone, beside));
+            beside.iter().zip(alone).all(|(&beside, alone)| beside <= 2 * alone)
+        };
+        assert!((0..TRIES).any(is_unaffected), "{slow_reader:?}: {seen:?}");
+        let totals = with.server.totals();
+        assert_eq!(totals.messages_skipped > 0, slow_reader == SlowReader::Skip, "{totals:?}");
+        let all = 4 * u64::from(with.number);
+        assert!(
+            totals.messages_sent < all && totals.open == 5,
+            "it is there, and slow: {totals:?}"
+        );
+        drop(slow);
+    }
 }
 
 #[test]
