@@ -28,6 +28,7 @@ pub mod doctor;
 pub mod exit;
 pub mod run;
 pub mod saved;
+pub mod talk;
 
 pub mod host;
 pub mod net;

@@ -7,7 +7,7 @@ use loadgen::cli::{self, Command, Parsed, ServeArgs};
 use loadgen::config::{Config, serve_config};
 use loadgen::exit::{Exit, Failed};
 use loadgen::serve;
-use loadgen::{check, doctor, run, saved};
+use loadgen::{check, doctor, run, saved, talk};
 
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(Failed { exit, line }) => {
-            eprintln!("error: {line}");
+            talk::say(format_args!("error: {line}"));
             exit.into()
         }
     }

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::config::{Config, Scenario, Talk};
 use crate::metrics::live::Snapshot;
 use crate::report::units;
+use crate::talk::say;
 use crate::worker::Times;
 
 /// The live line, or nothing where it isn't wanted.
@@ -62,7 +63,7 @@ impl Progress {
     /// Tells what has happened, if that is wanted.
     pub fn tell(&self, now_ns: u64, what: &str) {
         if self.is_verbose {
-            eprintln!("{:>9} s  {what}", units::seconds(now_ns));
+            say(format_args!("{:>9} s  {what}", units::seconds(now_ns)));
         }
     }
 

@@ -19,6 +19,7 @@ use crate::net::Routes;
 use crate::outlet::Outlets;
 use crate::report::{Report, Subject};
 use crate::serve::{Mode, ServeConfig, Server, ServerHandle};
+use crate::talk::say;
 use crate::verdict::State;
 
 /// Runs a configuration to its end.
@@ -144,7 +145,7 @@ fn wait_until(at: SystemTime, talk: Talk) -> Result<SystemTime, Failed> {
     const LOOK: Duration = Duration::from_millis(100);
     match at.duration_since(SystemTime::now()) {
         Ok(left) if talk != Talk::Quiet => {
-            eprintln!("waiting {:.1} s for --start-at", left.as_secs_f64());
+            say(format_args!("waiting {:.1} s for --start-at", left.as_secs_f64()));
         }
         Ok(_) => {}
         Err(past) => {
@@ -169,11 +170,11 @@ pub fn say_outcome(report: &Report, talk: Talk) {
     let is_saturated = report.verdict.state == State::Saturated.name();
     if !report.outcome.is_ok {
         let reasons = report.outcome.reasons.join("; ");
-        eprintln!("error: {reasons}");
+        say(format_args!("error: {reasons}"));
     } else if is_saturated && talk != Talk::Quiet {
-        eprintln!("warning: the client was saturated; the result says nothing about the server");
+        say("warning: the client was saturated; the result says nothing about the server");
     }
     if !failed.is_empty() && !is_saturated {
-        eprintln!("error: threshold failed: {}", failed.join("; "));
+        say(format_args!("error: threshold failed: {}", failed.join("; ")));
     }
 }

@@ -14,6 +14,7 @@ use crate::report::diff::DiffReport;
 use crate::report::merge::{Part, merge};
 use crate::report::{Report, escape, load};
 use crate::run::say_outcome;
+use crate::talk::say;
 
 /// Bytes of a file's name that are shown.
 const NAME_LEN_MAX: usize = 200;
@@ -68,7 +69,7 @@ pub fn diff(args: &DiffArgs) -> Result<Exit, Failed> {
         .map(|threshold| format!("{} ({})", threshold.expression, threshold.shown()))
         .collect();
     if !failed.is_empty() {
-        eprintln!("error: threshold failed: {}", failed.join("; "));
+        say(format_args!("error: threshold failed: {}", failed.join("; ")));
     }
     Ok(diff.exit())
 }

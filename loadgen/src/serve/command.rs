@@ -13,6 +13,7 @@ use super::config::ServeConfig;
 use super::counters::Totals;
 use super::{Server, ServerHandle};
 use crate::host::DescriptorLimit;
+use crate::talk::say;
 
 /// How often a running server looks whether accepting has failed.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -32,15 +33,15 @@ pub fn run(config: &ServeConfig, out: &mut impl Write) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
 
     let handle = Server::bind(config)?.start()?;
-    eprintln!(
+    say(format_args!(
         "listening on {} ({}, {} threads{})",
         handle.place(),
         config.mode.name(),
         config.threads,
         if config.deflate.is_some() { ", permessage-deflate" } else { "" }
-    );
+    ));
     if let Some(tls) = &config.tls {
-        eprintln!("certificate SHA-256 {}", tls.fingerprint());
+        say(format_args!("certificate SHA-256 {}", tls.fingerprint()));
     }
     runtime.block_on(async {
         let mut watch = AcceptWatch::default();
@@ -56,7 +57,7 @@ pub fn run(config: &ServeConfig, out: &mut impl Write) -> io::Result<()> {
             watch.look(&handle);
         }
     });
-    eprintln!("shutting down: {} connections are told", handle.totals().open);
+    say(format_args!("shutting down: {} connections are told", handle.totals().open));
     print_totals(&handle.shutdown(), out)
 }
 
@@ -76,7 +77,7 @@ impl AcceptWatch {
                     "too_many_connections" => ": more connections than the limit",
                     _ => "",
                 };
-                eprintln!("accept fails ({name}){help}; further failures are only counted");
+                say(format_args!("accept fails ({name}){help}; further failures are only counted"));
             }
         }
     }
