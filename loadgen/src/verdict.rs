@@ -39,6 +39,8 @@ pub const BUSY_OPEN: f64 = 0.90;
 pub const BUSY_CLOSED: f64 = 0.95;
 /// Share of the time that a thread may wait for a processor, where nothing has a schedule.
 pub const WAITING: f64 = 0.2;
+/// A thread that is busy for less of the time than this, and yet sends late, is not asked too much.
+pub const BUSY_LITTLE: f64 = 0.25;
 /// How much later than planned connections may begin, 99th percentile, in nanoseconds.
 pub const CONNECT_LAG_DEGRADED_NS: u64 = 10_000_000;
 /// How long the process may stand still, in nanoseconds.
@@ -79,6 +81,10 @@ impl State {
 pub struct Evidence {
     /// Whether messages had a schedule.
     pub is_open_loop: bool,
+    /// Whether those messages are Pings.
+    pub is_pinging: bool,
+    /// Whether nothing was sent, opened or received that could have been measured.
+    pub is_empty: bool,
     /// Whether messages come when the server wants, and latencies are of them.
     pub is_pushed: bool,
     /// Whether the server runs in the same process.
@@ -120,6 +126,40 @@ impl Evidence {
         let share = self.busy_share - self.cpu_share;
         (share > 0.1).then_some(share * 100.0)
     }
+
+    /// What to ask less of the client by.
+    const fn lower(&self) -> &'static str {
+        if self.is_pinging { "a longer --ping-interval" } else { "a lower -R" }
+    }
+
+    /// So many of what has a schedule.
+    fn scheduled(&self, count: u64) -> String {
+        let what = if self.is_pinging { "Pings" } else { "messages" };
+        format!("{} {what}", units::count(count))
+    }
+
+    /// Latencies of what has a schedule.
+    const fn latencies(&self) -> &'static str {
+        if self.is_pinging { "latencies" } else { "response latencies" }
+    }
+
+    /// Why what was due was sent late, and what to do about it.
+    fn lateness(&self) -> String {
+        if let Some(share) = self.waiting() {
+            format!(
+                ", because its busiest thread waited for a processor {share:.0} % of the time: \
+                 something else uses this machine"
+            )
+        } else if self.busy_share < BUSY_LITTLE {
+            format!(
+                ", though its busiest thread was busy only {:.0} % of the time: this machine wakes \
+                 it late, or much was due at once",
+                self.busy_share * 100.0
+            )
+        } else {
+            format!(": use {}, more threads or more machines", self.lower())
+        }
+    }
 }
 
 /// A verdict with its reasons.
@@ -152,16 +192,8 @@ impl Verdict {
         if let Some(lag_ns) = evidence.send_lag_p99_ns.filter(|&lag_ns| lag_ns > LAG_DEGRADED_NS) {
             let state = if lag_ns > LAG_SATURATED_NS { State::Saturated } else { State::Degraded };
             let lag = units::duration(lag_ns);
-            let waiting = evidence.waiting().map_or_else(
-                || ": use a lower -R, more threads or more machines".into(),
-                |share| {
-                    format!(
-                        ", because its busiest thread waited for a processor {share:.0} % of the \
-                         time: something else uses this machine"
-                    )
-                },
-            );
-            self.because(state, format!("the client sent late (send.lag p99 {lag}){waiting}"));
+            let why = evidence.lateness();
+            self.because(state, format!("the client sent late (send.lag p99 {lag}){why}"));
         }
         let overdue = evidence.overdue as f64 / evidence.due.max(1) as f64;
         if overdue > UNSENT_SATURATED {
@@ -169,17 +201,18 @@ impl Verdict {
                 State::Saturated,
                 format!(
                     "the client has not sent {:.1} % of what was due: \
-                 use a lower -R, more threads or more machines",
-                    overdue * 100.0
+                     use {}, more threads or more machines",
+                    overdue * 100.0,
+                    evidence.lower()
                 ),
             );
         } else if evidence.overdue > 0 {
             self.because(
                 State::Degraded,
                 format!(
-                    "the client was held up: {} messages were more than --catch-up late, or had no \
-                     time left, and were not sent",
-                    units::count(evidence.overdue)
+                    "the client was held up: {} were more than --catch-up late, or had no time \
+                     left, and were not sent",
+                    evidence.scheduled(evidence.overdue)
                 ),
             );
         }
@@ -197,6 +230,9 @@ impl Verdict {
     }
 
     fn busy(&mut self, evidence: &Evidence) {
+        if evidence.is_empty {
+            return; // no latency and no rate that could be the client's
+        }
         let is_paced = evidence.is_open_loop || evidence.is_pushed;
         let bound = if is_paced { BUSY_OPEN } else { BUSY_CLOSED };
         if evidence.busy_share < bound {
@@ -220,6 +256,8 @@ impl Verdict {
             .map_or_else(String::new, |share| format!(", {share:.0} % waiting for a processor"));
         let so = if evidence.is_pushed {
             "latencies have its queueing in them; use more threads, or fewer messages"
+        } else if evidence.is_pinging {
+            "latencies have its queueing in them; use a longer --ping-interval or more threads"
         } else if evidence.is_open_loop {
             "latencies have its queueing in them; use a lower -R or more threads"
         } else if evidence.is_embedded {
@@ -240,9 +278,9 @@ impl Verdict {
             self.because(
                 State::Degraded,
                 format!(
-                    "the server didn't read: {} messages that were due were left out, so response \
-                 latencies are too low",
-                    units::count(evidence.unsent_backlog)
+                    "the server didn't read: {} that were due were left out, so {} are too low",
+                    evidence.scheduled(evidence.unsent_backlog),
+                    evidence.latencies()
                 ),
             );
         }
@@ -250,9 +288,10 @@ impl Verdict {
             self.because(
                 State::Degraded,
                 format!(
-                    "connections were gone: {} messages that were due on them were left out, so \
-                     response latencies are too low",
-                    units::count(evidence.unsent_closed)
+                    "connections were gone: {} that were due on them were left out, so {} are too \
+                     low",
+                    evidence.scheduled(evidence.unsent_closed),
+                    evidence.latencies()
                 ),
             );
         }
@@ -337,9 +376,26 @@ mod tests {
     #[test]
     fn each_piece_of_evidence_has_its_state_and_reason() {
         type Change = fn(&mut Evidence);
-        let rows: [(&str, State, &str, Change); 19] = [
-            ("lag", State::Degraded, "sent late (send.lag p99 2.00 ms)", |evidence| {
+        let rows: [(&str, State, &str, Change); 23] = [
+            ("lag", State::Degraded, "sent late (send.lag p99 2.00 ms): use a lower", |evidence| {
                 evidence.send_lag_p99_ns = Some(2_000_000);
+                (evidence.busy_share, evidence.cpu_share) = (0.5, 0.5);
+            }),
+            ("lag of Pings", State::Degraded, "ms): use a longer --ping-interval", |evidence| {
+                evidence.send_lag_p99_ns = Some(2_000_000);
+                (evidence.busy_share, evidence.cpu_share) = (0.5, 0.5);
+                evidence.is_pinging = true;
+            }),
+            ("lag of the idle", State::Degraded, "ms), though its busiest thread", |evidence| {
+                evidence.send_lag_p99_ns = Some(2_000_000);
+                (evidence.busy_share, evidence.cpu_share) = (0.1, 0.05);
+            }),
+            ("busy pinging", State::Degraded, "use a longer --ping-interval", |evidence| {
+                (evidence.is_open_loop, evidence.is_pinging) = (true, true);
+                (evidence.busy_share, evidence.cpu_share) = (0.91, 0.91);
+            }),
+            ("Pings gone", State::Degraded, "2 Pings that were due on them were", |evidence| {
+                (evidence.unsent_closed, evidence.is_pinging) = (2, true);
             }),
             ("lag of the machine", State::Degraded, "something else uses this", |evidence| {
                 evidence.send_lag_p99_ns = Some(2_000_000);
@@ -397,6 +453,15 @@ mod tests {
             assert_eq!(verdict.reasons.len(), 1, "{name}");
             assert!(verdict.reasons[0].contains(why), "{name}: {}", verdict.reasons[0]);
         }
+    }
+
+    #[test]
+    fn a_run_without_samples_has_no_thread_to_blame() {
+        let verdict = judged(|evidence| {
+            (evidence.busy_share, evidence.cpu_share) = (1.0, 0.2);
+            evidence.is_empty = true;
+        });
+        assert_eq!(verdict, Verdict { state: State::Valid, reasons: vec![] });
     }
 
     #[test]

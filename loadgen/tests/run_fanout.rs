@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use loadgen::report::Report;
 use scripted::{
-    CLOSE, Scripted, TEXT, assert_balanced, close, command, failed, finish, frame, loadgen,
+    CLOSE, Scripted, TEXT, assert_balanced, close, command, echo, failed, finish, frame, loadgen,
     read_frame, upgrade,
 };
 
@@ -182,6 +182,18 @@ fn a_closed_loop_goes_on_when_a_copy_never_comes() {
     let fanout = report.fanout.as_ref().unwrap();
     assert_eq!((fanout.silent, fanout.copies.lost), (Some(4), 12));
     assert!(report.outcome.reasons.contains(&"no copies received".to_owned()));
+}
+
+#[test]
+fn copies_that_never_come_are_waited_for_after_the_measured_time() {
+    // Who publishes hears it, and nobody else.
+    let server = Scripted::start(|stream, _| echo(stream, |_, _, _| None));
+    let ran = fanout(&server, &["-c", "4", "-d", "100ms", "-t", "2"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let report = ran.report();
+    assert_balanced(&report);
+    let drain = report.phases.drain.unwrap();
+    assert!(drain.length_ns() > 300_000_000, "{:?}", report.phases);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod scripted;
 use std::io::Write;
 use std::time::Duration;
 
+use loadgen::report::WorkerShare;
 use scripted::{
     CLOSE, PING, Scripted, assert_balanced, close, command, failed, finish, frame, loadgen,
     read_frame, upgrade,
@@ -125,6 +126,55 @@ fn a_hold_that_nobody_is_left_in_is_over() {
     let ran = hold(&server, &["-c", "3", "-d", "50s"]);
     assert_eq!(ran.code, Some(1));
     assert_eq!(ran.report().hold.unwrap().dropped, 3);
+}
+
+#[test]
+fn a_server_that_wants_nobody_is_not_the_fault_of_a_busy_client() {
+    let server = Scripted::start(|mut stream, _| {
+        if upgrade(&mut stream) {
+            stream.write_all(&close(1013)).ok();
+            read_frame(&mut stream);
+        }
+    });
+    let url = server.url();
+    for command in ["hold", "run", "listen"] {
+        let ran = loadgen(&[command, &url, "-c", "2", "-d", "60s", "-q", "-o", "json=-"]);
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        let report = ran.report();
+        assert_eq!(failed(&report, "server_close.1013"), 2);
+        let said = &report.verdict.reasons;
+        assert!(!said.iter().any(|reason| reason.contains("thread")), "{command}: {said:?}");
+    }
+    let ran = loadgen(&["connect", &url, "-c", "2", "-d", "200ms", "-q"]);
+    let line = ran.stdout.lines().find(|line| line.starts_with(" connections")).unwrap();
+    assert!(line.contains(" opened and closed, 2 at once   opened "), "{line}");
+}
+
+#[test]
+fn a_thread_that_has_nobody_is_neither_busy_nor_starved() {
+    // The connections of one of two threads, by the number in their URL.
+    let taking = Scripted::start(|stream, _| scripted::echo(stream, |_, _, _| None));
+    let refusing = Scripted::start(|mut stream, _| {
+        scripted::read_head(&mut stream);
+        stream.write_all(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n").ok();
+    });
+    let urls = [taking.url(), refusing.url()];
+    let args = ["-c", "4", "-t", "2", "-d", "300ms", "-q", "-o", "json=-"];
+    for load in [&["-p", "1"][..], &["-R", "4k"]] {
+        let ran = loadgen(&[&["run", &urls[0], &urls[1]], &args[..], load].concat());
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        let report = ran.report();
+        assert_balanced(&report);
+        assert_eq!(failed(&report, "http.503"), 2);
+        let [loaded, idle] = &report.client.workers[..] else { panic!("two workers") };
+        assert_eq!((loaded.established, idle.established), (2, 0));
+        let said = &report.verdict.reasons;
+        assert!(!said.iter().any(|reason| reason.contains("starved")), "{said:?}");
+        let share = |worker: &WorkerShare| {
+            (worker.cpu_ns + worker.wait_ns.unwrap_or(0)) as f64 / worker.load_ns as f64
+        };
+        assert!(report.client.busiest_share <= share(loaded).min(1.0) + 0.01, "{report:?}");
+    }
 }
 
 #[test]

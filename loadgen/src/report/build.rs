@@ -425,8 +425,10 @@ fn time_series(observed: &Observed) -> TimeSeries {
 
 #[expect(clippy::cast_precision_loss, reason = "shares to three digits")]
 fn client(config: &Config, observed: &Observed) -> Client {
+    let longest_ns = observed.workers.iter().map(|worker| worker.counted_ns).max().unwrap_or(0);
     let share = |part_ns: u64, worker: &WorkerReport| {
-        let whole_ns = worker.counted_ns;
+        // A worker that had nobody to load was over at once, and idle while others were at it.
+        let whole_ns = if is_empty(&worker.metrics) { longest_ns } else { worker.counted_ns };
         if whole_ns == 0 { 0.0 } else { part_ns as f64 / whole_ns as f64 }
     };
     let busy = |worker: &WorkerReport| {
@@ -467,6 +469,8 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
     let unsent = counts.unsent_closed + counts.unsent_backlog + counts.unsent_late;
     Evidence {
         is_open_loop: config.load().is_some_and(Load::is_scheduled),
+        is_pinging: config.hold().is_some(),
+        is_empty: is_empty(metrics),
         is_pushed: matches!(config.scenario, Scenario::Listen(_) | Scenario::Fanout(_)),
         is_embedded: config.is_embedded(),
         is_cut: observed.workers.iter().any(|worker| worker.is_cut),
@@ -486,6 +490,7 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
             .workers
             .iter()
             .zip(&client.workers)
+            .filter(|(observed, _)| !is_empty(&observed.metrics))
             .map(|(_, worker)| ratio(worker.cpu_ns.saturating_sub(worker.spun_ns), worker.load_ns))
             .fold(0.0, f64::max),
         busy_share: client.busiest_share,
@@ -501,11 +506,22 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
         .map(out_of_range)
         .sum(),
         by_worker: if config.echo().is_some() {
-            client.workers.iter().map(|worker| (worker.received, busy_share(worker))).collect()
+            let loaded = observed.workers.iter().zip(&client.workers);
+            loaded
+                .filter(|(observed, _)| !is_empty(&observed.metrics))
+                .map(|(_, worker)| (worker.received, busy_share(worker)))
+                .collect()
         } else {
             Vec::new()
         },
     }
+}
+
+/// Whether there is nothing that a latency or a rate could be of.
+fn is_empty(metrics: &Metrics) -> bool {
+    let sent = metrics.warmup.sent + metrics.measured.sent;
+    let came = metrics.push.inside + metrics.push.outside + metrics.fanout.received;
+    sent + came + metrics.opened == 0
 }
 
 /// How busy a thread was at most: where the kernel doesn't say how long it waited for a processor,

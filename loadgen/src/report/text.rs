@@ -131,7 +131,7 @@ fn connections(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 units::count(counts.completed),
                 units::count(report.connections_planned())
             ));
-            parts.push(format!("{}/s", units::per_s(opened_per_s)));
+            parts.push(format!("opened {}/s", units::per_s(opened_per_s)));
         }
     }
     if let Some(ramp) = report.phases.ramp {

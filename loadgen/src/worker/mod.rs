@@ -377,7 +377,10 @@ impl Worker {
         }
         shard.end_returning();
         let now_ns = self.clock.now_ns();
-        let end_ns = if shard.is_given_up(now_ns) {
+        let is_subscribing = shard.desk.as_ref().is_some_and(|desk| !desk.is_publishing());
+        let end_ns = if is_subscribing {
+            now_ns.min(shard.times.window_end_ns) // it has waited for copies since
+        } else if shard.is_given_up(now_ns) {
             shard.progress_ns.max(shard.plan_end_ns())
         } else {
             now_ns
