@@ -171,7 +171,8 @@ fn a_thread_that_has_nobody_is_neither_busy_nor_starved() {
         let said = &report.verdict.reasons;
         assert!(!said.iter().any(|reason| reason.contains("starved")), "{said:?}");
         let share = |worker: &WorkerShare| {
-            (worker.cpu_ns + worker.wait_ns.unwrap_or(0)) as f64 / worker.load_ns as f64
+            let busy = Duration::from_nanos(worker.cpu_ns + worker.wait_ns.unwrap_or(0));
+            busy.div_duration_f64(Duration::from_nanos(worker.load_ns))
         };
         assert!(report.client.busiest_share <= share(loaded).min(1.0) + 0.01, "{report:?}");
     }
