@@ -9,8 +9,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use scripted::{
-    BINARY, EARLY, PING, Scripted, TEXT, assert_balanced, close, echo, failed, frame, loadgen,
-    read_frame, run_against, upgrade,
+    BINARY, CLOSE, EARLY, PING, Scripted, TEXT, assert_balanced, close, echo, failed, frame,
+    loadgen, read_frame, run_against, upgrade,
 };
 
 #[test]
@@ -189,6 +189,7 @@ fn d12_the_echo_of_another_connection() {
     let report = ran.report();
     let messages = report.messages.as_ref().unwrap();
     assert_eq!((messages.unexpected, messages.measured.lost), (2, 2));
+    assert!(ran.error_line().contains("2 messages received that were not sent"), "{}", ran.stderr);
     assert_balanced(&report);
 }
 
@@ -321,12 +322,42 @@ fn d13_a_flood_of_pings_from_a_server_that_does_not_read_has_a_bound() {
     assert_balanced(&report);
 }
 
+#[test]
+fn d13_a_flood_of_messages_is_counted_and_neither_kept_nor_in_the_way() {
+    const FLOOD: u64 = 2_000;
+    let server = Scripted::start(|mut stream, _| {
+        upgrade(&mut stream);
+        let Some((first, payload)) = read_frame(&mut stream) else { return };
+        let unasked = [frame(TEXT, &[b'x'; 50]), frame(BINARY, &vec![7; 60_000])].concat();
+        for _ in 0..FLOOD / 2 {
+            stream.write_all(&unasked).unwrap();
+        }
+        stream.write_all(&frame(first, &payload)).unwrap();
+        while let Some((first, payload)) = read_frame(&mut stream) {
+            if stream.write_all(&frame(first, &payload)).is_err() || first == CLOSE {
+                return;
+            }
+        }
+    });
+    let ran = run_against(&server, &["-c", "1", "-n", "20", "-d", "60s", "--drain-timeout", "50s"]);
+    let report = ran.report();
+    let messages = report.messages.as_ref().unwrap();
+    let counts = &messages.measured;
+    assert_eq!((counts.received, counts.lost, counts.altered), (20, 0, 0), "{counts:?}");
+    assert_eq!((messages.unexpected, messages.duplicated), (FLOOD, 0));
+    assert_eq!((ran.code, report.connections.completed), (Some(1), 1), "{}", ran.stderr);
+    // All of it together would be 57 MiB.
+    let rss_max = report.client.rss_max.unwrap();
+    assert!(rss_max < 50 << 20, "{rss_max}");
+    assert_balanced(&report);
+}
+
 /// Expects the Pong, then echoes.
 fn serve_echo(mut stream: TcpStream) {
     assert_eq!(read_frame(&mut stream), Some((0x8a, b"123".to_vec())));
     while let Some((first, payload)) = read_frame(&mut stream) {
         stream.write_all(&frame(first, &payload)).unwrap();
-        if first == 0x88 {
+        if first == CLOSE {
             return;
         }
     }

@@ -167,7 +167,9 @@ fn d14_what_breaks_the_protocol_is_named_and_told_to_the_server() {
         let bytes = bytes.to_vec();
         let server = Scripted::start(move |mut stream, _| {
             upgrade(&mut stream);
-            stream.write_all(&bytes).ok(); // it may have had enough before the end
+            let Some((first, payload)) = read_frame(&mut stream) else { return };
+            // It may have had enough before the end.
+            stream.write_all(&[&frame(first, &payload)[..], &bytes].concat()).ok();
             let mut closes = Vec::new();
             while let Some((first, payload)) = read_frame(&mut stream) {
                 if first == CLOSE {
@@ -180,6 +182,9 @@ fn d14_what_breaks_the_protocol_is_named_and_told_to_the_server() {
         let report = ran.report();
         assert_eq!(failed(&report, name), 2, "{name}: {:?}", report.errors);
         assert_closing(&ran, "client", code, false);
+        assert_eq!(ran.code, Some(1), "{name}");
+        let counts = &report.messages.as_ref().unwrap().measured;
+        assert_eq!((counts.received, counts.altered), (2, 0), "{name}: the echo before it");
         for _ in 0..2 {
             let reason = name.strip_prefix("protocol.").unwrap();
             let close = [&code.to_be_bytes()[..], reason.as_bytes()].concat();
