@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use scripted::{
-    EARLY, Scripted, assert_balanced, command, echo, failed, finish, upgrade, wait_for_end,
+    EARLY, Ran, Scripted, assert_balanced, command, echo, failed, finish, upgrade, wait_for_end,
 };
 
 fn signal(child: &Child, name: &str) {
@@ -87,8 +87,8 @@ fn d29_while_connections_are_opened() {
     assert_balanced(&report);
 }
 
-#[test]
-fn d29_while_a_close_is_awaited_and_twice_is_at_once() {
+/// A run that is interrupted twice while it waits for the answer to a Close.
+fn interrupted_twice() -> Ran {
     let (sender, closing) = channel();
     let server = Scripted::start(move |mut stream, _| {
         upgrade(&mut stream);
@@ -111,6 +111,19 @@ fn d29_while_a_close_is_awaited_and_twice_is_at_once() {
     let ran = finish(child);
     assert!(at.elapsed() < EARLY, "{:?}", at.elapsed());
     assert_eq!(ran.code, Some(130));
+    ran
+}
+
+#[test]
+fn d29_while_a_close_is_awaited_and_twice_is_at_once() {
+    // One interrupt alone ends it a second later, with a result: on a busy machine that may be
+    // before the other one, but not each time.
+    let is_at_once = |_| {
+        let said = interrupted_twice().stdout;
+        assert!(said.is_empty() || said.contains("interrupted"), "{said}");
+        said.is_empty()
+    };
+    assert!((0..10).any(is_at_once), "the second interrupt waits for what the first does");
 }
 
 #[test]
