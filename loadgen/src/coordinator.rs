@@ -19,7 +19,7 @@ use crate::metrics::timeline::{Row, Timeline};
 use crate::net::Routes;
 use crate::progress::Progress;
 use crate::worker::usage::{memory, process_cpu_ns};
-use crate::worker::{Brief, Command, Fan, Times, WorkerReport, spawn};
+use crate::worker::{Brief, Command, Crew, Fan, Times, WorkerReport, spawn};
 
 /// From the decision that load begins to its begin: all workers have heard by then.
 const LEAD_NS: u64 = 5_000_000;
@@ -72,14 +72,17 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
     let (commander, commands) = watch::channel(first_command(times));
     let (settled, mut settlements) = mpsc::unbounded_channel();
     let fan = config.fanout().map(|fanout| Arc::new(Fan::new(config, fanout)));
+    let workers = 0..config.threads.get() as u64;
+    let crew = Crew::new(workers.clone().map(|number| config.part().worker(number)));
     let mut lives = Vec::new();
     let mut threads = Vec::new();
-    for number in 0..config.threads.get() as u64 {
+    for number in workers {
         let brief = Brief {
             clock,
             config: Arc::clone(config),
             routes: Arc::clone(routes),
             fan: fan.clone(),
+            crew: crew.clone(),
             commands: commands.clone(),
             settled: settled.clone(),
         };
@@ -325,6 +328,7 @@ mod tests {
             clock: Clock::start(),
             routes: Arc::new(Routes::direct(address, request, &config.network)),
             fan: None,
+            crew: Crew::new(0..1),
             commands,
             settled: mpsc::unbounded_channel().0,
             config,

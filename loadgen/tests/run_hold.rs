@@ -170,6 +170,11 @@ fn a_thread_that_has_nobody_is_neither_busy_nor_starved() {
         assert_eq!((loaded.established, idle.established), (2, 0));
         let said = &report.verdict.reasons;
         assert!(!said.iter().any(|reason| reason.contains("starved")), "{said:?}");
+        if load[0] == "-R" {
+            let counts = &report.messages.as_ref().unwrap().measured;
+            let unsent = counts.unsent_closed + counts.unsent_backlog + counts.unsent_late;
+            assert_eq!((counts.sent + unsent, counts.unsent_closed), (1_200, 600));
+        }
         let share = |worker: &WorkerShare| {
             let busy = Duration::from_nanos(worker.cpu_ns + worker.wait_ns.unwrap_or(0));
             busy.div_duration_f64(Duration::from_nanos(worker.load_ns))

@@ -14,6 +14,7 @@ mod admission;
 mod cohort;
 mod connect;
 mod connector;
+mod crew;
 mod deadline;
 mod deflate;
 mod echo;
@@ -58,6 +59,7 @@ use crate::net::Routes;
 use crate::payload::Payload;
 use crate::plan::{Plan, Script};
 use connector::connector;
+pub use crew::Crew;
 use deadline::Deadlines;
 use deflate::Deflating;
 pub use fan::Fan;
@@ -107,6 +109,8 @@ pub struct Brief {
     pub routes: Arc<Routes>,
     /// What the workers of a fanout share.
     pub fan: Option<Arc<Fan>>,
+    /// Which workers are at their load.
+    pub crew: Crew,
     /// What the coordinator wants.
     pub commands: watch::Receiver<Command>,
     /// Told the number of open connections once all that were planned are open or have failed.
@@ -154,8 +158,9 @@ pub fn spawn(
     live: Arc<Live>,
 ) -> io::Result<JoinHandle<io::Result<WorkerReport>>> {
     thread::Builder::new().name(format!("load-{worker}")).spawn(move || {
-        let settled = brief.settled.clone();
+        let (settled, crew) = (brief.settled.clone(), brief.crew.clone());
         let report = work(worker, brief, live);
+        crew.leave(worker); // also if it could not begin
         if report.is_err() {
             settled.send(0).ok(); // nobody is to wait for this one
         }
@@ -362,8 +367,30 @@ impl Worker {
                     }
                     yield_now().await; // for replies to be read between
                 }
+                self.outlast().await;
             }
         }
+    }
+
+    /// Stays while other workers are at their load, if there is nobody left here to send to: what
+    /// is due meanwhile is counted.
+    async fn outlast(&mut self) {
+        if self.brief.config.conduct != Conduct::Healthy {
+            return;
+        }
+        let crew = self.brief.crew.clone();
+        crew.leave(self.number);
+        if !self.shard.borrow().is_deserted() {
+            return;
+        }
+        let (mut others, shard) = (crew.watch(), Rc::clone(&self.shard));
+        let waker = spawn_local(async move {
+            while others.changed().await.is_ok() {
+                shard.borrow().wake_main();
+            }
+        });
+        self.wait(|shard| shard.times.window_end_ns, |_| crew.is_done()).await;
+        waker.abort();
     }
 
     /// Stops sending; returns when that was, or when the last reply came if others were waited for

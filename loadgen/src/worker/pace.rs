@@ -91,8 +91,16 @@ impl Shard {
         }
     }
 
-    /// Counts what was due before load ended and has not been sent: there was no time left for it.
+    /// Whether there is nobody left to whom what is due could be sent, nor will be.
+    pub(crate) fn is_deserted(&self) -> bool {
+        let is_alone = self.closing == self.sessions.len() && !self.awaits_return();
+        is_alone && self.next_send.is_some() && self.desk.is_none()
+    }
+
+    /// Counts what was due before load ended and has not been sent: there was no time left for it,
+    /// or nobody.
     pub(crate) fn count_unsent(&mut self) {
+        let is_deserted = self.is_deserted();
         let Some(next) = self.next_send.take() else { return };
         let begin_ns = self.times.load_begin_ns;
         let left_before = |ns: u64| {
@@ -102,8 +110,12 @@ impl Shard {
         };
         let warmup = left_before(self.times.window_begin_ns);
         let all = left_before(self.times.window_end_ns);
-        self.metrics.warmup.unsent_late += warmup;
-        self.metrics.measured.unsent_late += all - warmup;
+        for (span, count) in [(Span::Warmup, warmup), (Span::Measured, all - warmup)] {
+            let counts = self.metrics.span(span);
+            let unsent =
+                if is_deserted { &mut counts.unsent_closed } else { &mut counts.unsent_late };
+            *unsent += count;
+        }
     }
 
     /// Sends what is due now, as far as one turn goes; returns whether load is over.

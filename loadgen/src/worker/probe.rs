@@ -124,13 +124,16 @@ impl Shard {
         }
     }
 
-    /// Counts what was due before load ended and has not been sent: there was no time left for it.
+    /// Counts what was due before load ended and has not been sent: there was no time left for it,
+    /// or nobody.
     pub(crate) fn count_unprobed(&mut self) {
+        let is_alone = self.closing == self.sessions.len();
         let Some(probes) = &mut self.probes else { return };
         let Some(next) = probes.next.take() else { return };
         let ns = self.times.window_end_ns.saturating_sub(self.times.window_begin_ns);
-        self.metrics.probes.unsent_late +=
-            probes.sends.left_before(ns) + u64::from(next.due_ns < ns);
+        let left = probes.sends.left_before(ns) + u64::from(next.due_ns < ns);
+        let counts = &mut self.metrics.probes;
+        *(if is_alone { &mut counts.unsent_closed } else { &mut counts.unsent_late }) += left;
     }
 
     /// The connection at a place has ended: its Pings will have no Pong any more.

@@ -49,7 +49,7 @@ mod tests {
     use tokio::sync::{mpsc, watch};
 
     use super::super::connect::{Established, Waterfall};
-    use super::super::{Brief, Command, Fan, Worker};
+    use super::super::{Brief, Command, Crew, Fan, Worker};
     use super::*;
     use crate::cli::{self, Parsed, parse};
     use crate::clock::Clock;
@@ -82,6 +82,7 @@ mod tests {
             clock: Clock::start(),
             routes: Arc::new(Routes::direct(address, request, &config.network)),
             fan: Some(Arc::new(Fan::new(&config, config.fanout().unwrap()))),
+            crew: Crew::new(0..1),
             commands,
             settled: mpsc::unbounded_channel().0,
             config,
