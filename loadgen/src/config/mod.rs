@@ -248,7 +248,8 @@ impl Config {
     /// # Errors
     /// One line: what is wrong, and what to do.
     pub fn of_run(mut args: RunArgs) -> Result<Self, String> {
-        let asked = within("-c", args.load.connections, 1, u64::MAX)?;
+        let part = args.load.shard.segment.unwrap_or(Segment::WHOLE);
+        let asked = within("-c", args.load.connections, 1, CONNECTIONS_MAX * part.of())?;
         let (connections, cohorts) = cohort::split(&args.cohorts, asked)?;
         args.load.connections = connections;
         let (mut pacing, rate) = Pacing::new(&args.pace, "-R", args.rate, connections)?;
@@ -497,6 +498,7 @@ mod tests {
     fn d30_absurd_values_are_refused_in_one_line() {
         for (line, why) in [
             ("run -c 0", "-c 0 is out of range"),
+            ("run -c 0", "-c 0 is out of range; use 1 to 1000000"),
             ("run -c 1000001", "-c 1000001 is out of range; use 1 to 1000000"),
             ("run -t 0", "-t 0"),
             ("run -p 0", "-p 0"),

@@ -50,6 +50,15 @@ impl Family {
         }
     }
 
+    /// The flag that asks for it.
+    #[must_use]
+    pub const fn flag(self) -> &'static str {
+        match self {
+            Self::V4 => "-4",
+            Self::V6 => "-6",
+        }
+    }
+
     /// Whether an address is of it.
     #[must_use]
     pub const fn has(self, ip: IpAddr) -> bool {

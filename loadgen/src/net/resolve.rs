@@ -80,8 +80,11 @@ fn resolve(
         }
     }
     if addresses.is_empty() {
-        let kind = network.family.map_or("", Family::name);
-        return Err(failed(format!("it has no {kind} address").replace("  ", " ")));
+        let said = network.family.map_or_else(
+            || "it has no address".to_owned(),
+            |family| format!("it has no {} address, as {} asks for", family.name(), family.flag()),
+        );
+        return Err(failed(said));
     }
     // A connection from an address of this machine goes to one of the same family.
     let has_source = |address: &SocketAddr| {
@@ -91,7 +94,10 @@ fn resolve(
     addresses.retain(has_source);
     if addresses.is_empty() {
         let family = if shown.is_ipv4() { Family::V4 } else { Family::V6 };
-        return Err(format!("{host} is {shown}, and --source-ip has no {} address", family.name()));
+        return Err(format!(
+            "{host} is {shown}, and --source-ip has no {} address; add one",
+            family.name()
+        ));
     }
     Ok(Resolved { addresses, dns_ns })
 }
@@ -147,7 +153,7 @@ mod tests {
         assert!(said.contains("it has no IPv6 address"), "{said}");
         let sources = Sources::new(vec![SourceRange::parse("::1").unwrap()]);
         let said = resolve("127.0.0.1", &Network { sources, ..known(&["::1"]) }).unwrap_err();
-        assert_eq!(said, "127.0.0.1 is 127.0.0.1, and --source-ip has no IPv4 address");
+        assert_eq!(said, "127.0.0.1 is 127.0.0.1, and --source-ip has no IPv4 address; add one");
     }
 
     #[test]

@@ -61,8 +61,8 @@ impl Route {
             if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         let resolved = match (&network.unix_socket, &network.proxy) {
             (Some(_), _) => Resolved::default(),
-            (None, Some(proxy)) => names.resolve(&proxy.host, proxy.port).map_err(Failed::run)?,
-            (None, None) => names.resolve(host, port).map_err(Failed::run)?,
+            (None, Some(proxy)) => resolved(names, network, &proxy.host, proxy.port)?,
+            (None, None) => resolved(names, network, host, port)?,
         };
         let certified = network.tls.server_name.as_deref().unwrap_or(target.host());
         let certified = certified.strip_suffix('.').unwrap_or(certified).to_owned();
@@ -277,6 +277,18 @@ fn try_sources(network: &Network) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Where a name leads. That an address which was typed can't be used is wrong usage; what a resolver
+/// says is not.
+fn resolved(
+    names: &mut Names<'_>,
+    network: &Network,
+    host: &str,
+    port: u16,
+) -> Result<Resolved, Failed> {
+    let is_typed = host.parse::<IpAddr>().is_ok() || network.overridden(host, port).is_some();
+    names.resolve(host, port).map_err(if is_typed { Failed::usage } else { Failed::run })
 }
 
 #[cfg(test)]
