@@ -83,6 +83,8 @@ pub struct Evidence {
     pub is_open_loop: bool,
     /// Whether those messages are Pings.
     pub is_pinging: bool,
+    /// Whether connections are the load.
+    pub is_connecting: bool,
     /// Whether nothing was sent, opened or received that could have been measured.
     pub is_empty: bool,
     /// Whether messages come when the server wants, and latencies are of them.
@@ -254,18 +256,28 @@ impl Verdict {
         let waiting = evidence
             .waiting()
             .map_or_else(String::new, |share| format!(", {share:.0} % waiting for a processor"));
+        let pace = match (evidence.is_connecting, evidence.connect_lag_p99_ns) {
+            (false, _) => "-R",
+            (true, None) => "-C",
+            (true, Some(_)) => "a lower -C",
+        };
         let so = if evidence.is_pushed {
-            "latencies have its queueing in them; use more threads, or fewer messages"
+            "latencies have its queueing in them; use more threads, or fewer messages".to_owned()
         } else if evidence.is_pinging {
             "latencies have its queueing in them; use a longer --ping-interval or more threads"
+                .to_owned()
         } else if evidence.is_open_loop {
-            "latencies have its queueing in them; use a lower -R or more threads"
+            "latencies have its queueing in them; use a lower -R or more threads".to_owned()
         } else if evidence.is_embedded {
-            "client and embedded server share this machine, so the rate is the machine's limit, \
-             and latencies have the client's queueing in them; use -R for latencies"
+            format!(
+                "client and embedded server share this machine, so the rate is the machine's limit, \
+                 and latencies have the client's queueing in them; use {pace} for latencies"
+            )
         } else {
-            "the rate may be the client's limit, and latencies have its queueing in them; use \
-             more threads, or -R for latencies"
+            format!(
+                "the rate may be the client's limit, and latencies have its queueing in them; use \
+                 more threads, or {pace} for latencies"
+            )
         };
         let reason =
             format!("the busiest client thread was busy {busy} of the time{waiting}: {so}");
@@ -376,7 +388,7 @@ mod tests {
     #[test]
     fn each_piece_of_evidence_has_its_state_and_reason() {
         type Change = fn(&mut Evidence);
-        let rows: [(&str, State, &str, Change); 23] = [
+        let rows: [(&str, State, &str, Change); 24] = [
             ("lag", State::Degraded, "sent late (send.lag p99 2.00 ms): use a lower", |evidence| {
                 evidence.send_lag_p99_ns = Some(2_000_000);
                 (evidence.busy_share, evidence.cpu_share) = (0.5, 0.5);
@@ -425,6 +437,10 @@ mod tests {
             }),
             ("busy closed", State::Degraded, "the rate may be the client's", |evidence| {
                 (evidence.busy_share, evidence.cpu_share) = (0.99, 0.99);
+            }),
+            ("busy connecting", State::Degraded, "or -C for latencies", |evidence| {
+                (evidence.busy_share, evidence.cpu_share) = (0.99, 0.99);
+                evidence.is_connecting = true;
             }),
             ("waiting closed", State::Degraded, "waited for a processor 30 %", |evidence| {
                 (evidence.busy_share, evidence.cpu_share) = (0.6, 0.3);

@@ -470,6 +470,7 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
     Evidence {
         is_open_loop: config.load().is_some_and(Load::is_scheduled),
         is_pinging: config.hold().is_some(),
+        is_connecting: matches!(config.scenario, Scenario::OpenClose { .. }),
         is_empty: is_empty(metrics),
         is_pushed: matches!(config.scenario, Scenario::Listen(_) | Scenario::Fanout(_)),
         is_embedded: config.is_embedded(),
