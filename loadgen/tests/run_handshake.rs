@@ -54,6 +54,8 @@ fn d01_nobody_listens() {
         assert_eq!(failed(&report, "tcp.refused"), attempts, "{:?}", report.errors);
         assert!(report.errors[0].sample.contains(&free.to_string()));
         assert!(ran.took < EARLY, "it ends early: {:?}", ran.took);
+        let said = &report.verdict.reasons;
+        assert!(!said.iter().any(|reason| reason.contains("interrupted")), "{said:?}");
         assert_balanced(&report);
     }
 }

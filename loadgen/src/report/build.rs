@@ -474,7 +474,8 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
         is_empty: is_empty(metrics),
         is_pushed: matches!(config.scenario, Scenario::Listen(_) | Scenario::Fanout(_)),
         is_embedded: config.is_embedded(),
-        is_cut: observed.workers.iter().any(|worker| worker.is_cut),
+        // A run that nobody is open in is stopped, too.
+        is_cut: observed.is_interrupted && observed.workers.iter().any(|worker| worker.is_cut),
         is_interrupted: observed.is_interrupted,
         ramp_late_ns: match (config.ramp, observed.times) {
             (Some(ramp), Some(times)) => times.load_begin_ns.saturating_sub(nanos(ramp)),

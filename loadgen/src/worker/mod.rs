@@ -130,7 +130,7 @@ pub struct WorkerReport {
     pub load_begin_ns: Option<u64>,
     /// When it stopped sending.
     pub load_end_ns: u64,
-    /// Whether a signal made it stop.
+    /// Whether it was told to stop: by a signal, or because nobody was there.
     pub is_cut: bool,
     /// When it stopped waiting for replies.
     pub drain_end_ns: u64,
