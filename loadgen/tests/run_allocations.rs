@@ -4,6 +4,7 @@
 //! The engine runs in this process, whose allocations are counted, and the server in another. One
 //! test, because what is counted is the process's.
 
+#[path = "it/scripted.rs"]
 mod scripted;
 
 use std::io::{BufRead, BufReader};

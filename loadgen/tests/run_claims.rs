@@ -3,6 +3,7 @@
 //! The engine runs in this process, whose allocations are counted. One test, because what is counted
 //! is the process's.
 
+#[path = "it/scripted.rs"]
 mod scripted;
 
 use std::io::{Read, Write};

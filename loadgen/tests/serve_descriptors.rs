@@ -1,6 +1,7 @@
 //! The reference server when the process runs out of descriptors. Alone in its file: the limit is
 //! the process's.
 
+#[path = "it/peer.rs"]
 mod peer;
 
 use std::fs::File;

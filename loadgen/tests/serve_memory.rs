@@ -1,6 +1,7 @@
 //! The reference server's memory with clients that want much of it. One test at a time: what is
 //! measured is the process's.
 
+#[path = "it/peer.rs"]
 mod peer;
 
 use std::io::Read;

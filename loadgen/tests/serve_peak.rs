@@ -4,7 +4,9 @@
 //! `cargo test --release -p loadgen --test serve_peak -- --nocapture --test-threads 1` prints what
 //! was measured.
 
+#[path = "it/peer.rs"]
 mod peer;
+#[path = "it/served.rs"]
 mod served;
 
 use std::io::{Read, Write};

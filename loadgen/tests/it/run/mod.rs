@@ -1,0 +1,23 @@
+//! The client against scripted servers.
+
+mod chaos;
+mod cohorts;
+mod deflate;
+mod echo;
+mod ending;
+mod fanout;
+mod fanout_protocol;
+mod faults;
+mod handshake;
+mod hold;
+mod interrupt;
+mod listen;
+mod network;
+mod pace;
+mod pings;
+mod reconnect;
+mod result;
+mod sources;
+mod timeout;
+mod tls;
+mod truth;

@@ -1,0 +1,10 @@
+//! The reference server against scripted clients.
+
+mod bombs;
+mod broadcast;
+mod echo;
+mod faults;
+mod hostile;
+mod injected_faults;
+mod push;
+mod shutdown;
