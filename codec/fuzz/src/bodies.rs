@@ -1,5 +1,5 @@
 //! What the fuzz targets do with their input: plain functions, which `cargo test` runs over the
-//! stored corpus too (`codec/tests/corpus.rs`). Each asserts what must hold for every input.
+//! stored corpus too (`codec/tests/it/corpus.rs`). Each asserts what must hold for every input.
 
 use std::mem::MaybeUninit;
 

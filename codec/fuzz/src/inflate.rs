@@ -14,6 +14,7 @@ use wscodec::{Config, Connection, Delivery, Event, Limits, Message, PreparedMess
 use super::{new_side, see_with};
 
 #[allow(unreachable_pub, dead_code, reason = "the tests use more of it")]
+#[allow(clippy::duplicate_mod, reason = "the tests of deflate have it as well")]
 #[path = "../../tests/deflate_support/puff.rs"]
 mod puff;
 

@@ -1,0 +1,105 @@
+//! The house rules: imports only downwards, unsafe only where it is earned.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The layer of each top-level module, L0 to L4.
+const LAYERS: [(&str, u8); 15] = [
+    ("close", 0),
+    ("error", 0),
+    ("limits", 0),
+    ("role", 0),
+    ("header", 1),
+    ("mask", 1),
+    ("text", 1),
+    ("utf8", 1),
+    ("decoder", 2),
+    ("encoder", 2),
+    ("message", 3),
+    ("connection", 4),
+    ("handshake", 4),
+    // Extensions speak in the handshake and transform messages; nothing imports them.
+    ("deflate", 4),
+    ("brotli", 4),
+];
+
+/// Files that may hold `unsafe`, beside everything in `mask/`, `utf8/` and `text/`.
+const UNSAFE: [&str; 1] = ["message/buffer.rs"];
+
+fn layer_of(module: &str) -> u8 {
+    LAYERS
+        .iter()
+        .find(|(name, _)| *name == module)
+        .unwrap_or_else(|| panic!("module {module} has no layer in this test and in lib.rs"))
+        .1
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    fn collect(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push((path.clone(), fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    collect(&src, &mut found);
+    found
+        .iter()
+        .map(|(path, text)| (path.strip_prefix(&src).unwrap().into(), text.clone()))
+        .collect()
+}
+
+fn module_of(path: &Path) -> String {
+    let first = path.iter().next().unwrap().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn imports_point_downwards() {
+    let mut imports = 0;
+    for (path, text) in sources() {
+        let module = module_of(&path);
+        if module == "lib" {
+            continue;
+        }
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for (at, _) in line.match_indices("crate::") {
+                let rest = &line[at + "crate::".len()..];
+                let name: String = rest
+                    .chars()
+                    .take_while(|c| c.is_ascii_lowercase() || *c == '_' || c.is_ascii_digit())
+                    .collect();
+                if name.is_empty() {
+                    continue; // a re-export of the root, in a doc or a test
+                }
+                imports += 1;
+                assert!(
+                    layer_of(&name) <= layer_of(&module),
+                    "{}: L{} imports {name} of L{}: {line}",
+                    path.display(),
+                    layer_of(&module),
+                    layer_of(&name),
+                );
+            }
+        }
+    }
+    assert!(imports > 30, "the test reads imports: {imports}");
+}
+
+#[test]
+fn unsafe_stays_where_it_is_earned() {
+    for (path, text) in sources() {
+        let code = text.lines().map(|line| line.split("//").next().unwrap_or(""));
+        let has_unsafe = code.into_iter().any(|line| {
+            line.contains("unsafe {") || line.contains("unsafe fn") || line.contains("unsafe impl")
+        });
+        let name = path.to_str().unwrap();
+        let earned = ["mask", "utf8", "text"].contains(&module_of(&path).as_str());
+        assert!(!has_unsafe || earned || UNSAFE.contains(&name), "{name} holds unsafe code");
+    }
+}
