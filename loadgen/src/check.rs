@@ -22,8 +22,8 @@ use crate::config::deflate::{self, Offer};
 use crate::config::{Network, Request, Target};
 use crate::exit::{Exit, Failed};
 use crate::net::{Fault, Route, Routes, Stream, is_record};
-use crate::report::{escape, units};
 use crate::run::request;
+use crate::{escape, units};
 
 /// Bound on the reply to one message.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);

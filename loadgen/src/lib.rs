@@ -5,6 +5,10 @@
 //!                              ^ coordinator: when load begins, signals, progress
 //! ```
 
+pub mod escape;
+pub mod quantity;
+pub mod units;
+
 pub mod cli;
 pub mod config;
 pub mod plan;

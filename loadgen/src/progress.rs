@@ -7,8 +7,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::config::{Config, Scenario, Talk};
 use crate::metrics::live::Snapshot;
-use crate::report::units;
 use crate::talk::say;
+use crate::units;
 use crate::worker::Times;
 
 /// The live line, or nothing where it isn't wanted.

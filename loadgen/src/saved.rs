@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::{DiffArgs, MergeArgs, ReportArgs};
 use crate::config::{Talk, output};
+use crate::escape;
 use crate::exit::{Exit, Failed};
 use crate::outlet::Outlets;
 use crate::report::diff::DiffReport;
 use crate::report::merge::{Part, merge};
-use crate::report::{Report, escape, load};
+use crate::report::{Report, load};
 use crate::run::say_outcome;
 use crate::talk::say;
 

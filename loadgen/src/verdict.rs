@@ -25,7 +25,7 @@
 //! that waits for a processor a fifth of the time is `degraded`, however much it has to do: replies wait
 //! with it.
 
-use crate::report::units;
+use crate::units;
 
 /// Send lag, 99th percentile, from which an open loop is degraded, and saturated; in nanoseconds.
 pub const LAG_DEGRADED_NS: u64 = 1_000_000;

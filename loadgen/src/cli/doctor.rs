@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::quantity;
 use crate::config::Output;
+use crate::quantity;
 
 /// Arguments of `doctor`.
 #[derive(Clone, Debug, Args)]

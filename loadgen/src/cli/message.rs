@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use wscodec::DataKind;
 
-use super::quantity;
 use crate::config::SizesAsked;
+use crate::quantity;
 
 /// What is in the messages.
 #[derive(Clone, Debug, Args)]

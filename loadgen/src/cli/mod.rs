@@ -15,7 +15,6 @@ mod out;
 mod pace;
 mod pages;
 mod post;
-pub mod quantity;
 mod reconnect;
 mod scenario;
 mod serving;
@@ -28,6 +27,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Mask, Rate, RateAsked};
+use crate::quantity;
 use crate::serve::Mode;
 pub use cohort::CohortArgs;
 pub use deflate::{AcceptArgs, OfferArgs};

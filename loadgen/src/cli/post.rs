@@ -2,8 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
-use super::quantity;
 use crate::config::Rate;
+use crate::quantity;
 use crate::serve::SlowReader;
 
 /// What `serve push` and `serve broadcast` send, and what is done with those who don't read.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{LoadArgs, ReconnectArgs, quantity};
+use super::{LoadArgs, ReconnectArgs};
 use crate::config::{Rate, Reconnect};
+use crate::quantity;
 
 /// Arguments of `fanout`.
 #[derive(Clone, Debug, Args)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::quantity;
+use crate::quantity;
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 
-use super::quantity;
 use crate::config::{Segment, start};
+use crate::quantity;
 
 /// Arguments of every command that makes load.
 #[derive(Clone, Debug, Args)]

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use super::{Config, Echo, Hold, Load, Rate, Scenario, Stages};
-use crate::cli::{CohortArgs, quantity};
+use crate::cli::CohortArgs;
+use crate::quantity;
 
 /// Most bytes a second of a slow reader.
 const SLOW_BYTES_MAX: u64 = 1 << 30;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{Arrivals, DURATION_MAX, Load, PIPELINE_MAX, Rate, Stage, Stages, bounded, within};
-use crate::cli::{LoadArgs, PaceArgs, RunArgs, quantity};
+use crate::cli::{LoadArgs, PaceArgs, RunArgs};
+use crate::quantity;
 
 /// Most stages.
 const STAGES_MAX: usize = 1_000;

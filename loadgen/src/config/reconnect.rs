@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use super::{TIMEOUT_MAX, bounded};
-use crate::cli::quantity;
 use crate::clock::nanos;
+use crate::quantity;
 use crate::random::{self, Use};
 
 const PAUSE_MIN: Duration = Duration::from_millis(1);

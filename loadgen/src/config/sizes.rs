@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{PAYLOAD_SIZE_MAX, lines};
-use crate::cli::quantity;
+use crate::quantity;
 use crate::random::{self, Use};
 
 /// Sizes as they were asked for.

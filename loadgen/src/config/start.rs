@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::cli::quantity;
+use crate::quantity;
 
 /// How far ahead a begin may lie. A time in milliseconds or one of next year is a mistake.
 const AHEAD_MAX: Duration = Duration::from_secs(24 * 3_600);

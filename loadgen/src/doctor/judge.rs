@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::facts::Facts;
 use crate::host::{Demand, Shortage};
-use crate::report::units;
+use crate::units;
 
 /// What an idle connection takes, in bytes: 4.2 KiB of the kernel's (measured from its slabs, Linux
 /// 6.18) and less than one of this program's.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::report::escape;
+use crate::escape;
 
 /// Bytes of an example that are kept.
 const SAMPLE_LEN_MAX: usize = 300;

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::fault::Fault;
 use super::stream::Stream;
 use crate::config::Proxy;
-use crate::report::escape;
+use crate::escape;
 
 /// Bytes of a proxy's answer before it is given up.
 const HEAD_SIZE_MAX: usize = 16 << 10;

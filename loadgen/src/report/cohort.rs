@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::build::{closings, errors, span};
-use super::{Bytes, ClosingReport, ErrorReport, HistogramReport, SpanReport, units};
+use super::{Bytes, ClosingReport, ErrorReport, HistogramReport, SpanReport};
 use crate::config::{Cohort, Conduct, Config};
 use crate::metrics::{Metric, Metrics};
+use crate::units;
 
 /// Clients that misbehaved in one way, apart from the healthy ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use wscodec::deflate::Deflate;
 
-use super::{Report, units};
+use super::Report;
 use crate::config::{Config, deflate};
 use crate::metrics::{DeflateCounts, Metric, Volume};
+use crate::units;
 
 /// permessage-deflate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

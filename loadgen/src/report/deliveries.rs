@@ -1,8 +1,9 @@
 //! Messages that servers hand on, counted where they arrive: what `listen` and `fanout` have in
 //! common, for the verdict on the server and for thresholds.
 
-use super::{Report, units};
+use super::Report;
 use crate::threshold::Counter;
+use crate::units;
 
 /// What became of messages, or copies of messages, on their way to those who listen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,11 +8,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::merge::differing;
-use super::{Report, ThresholdReport, escape, units};
+use super::{Report, ThresholdReport};
 use crate::exit::Exit;
 use crate::metrics::Metric;
 use crate::threshold::{Counter, Rated, Statistic, Subject, Threshold};
 use crate::verdict::State;
+use crate::{escape, units};
 
 const LINE_WIDTH: usize = 100;
 /// Differences of the configurations that are shown.

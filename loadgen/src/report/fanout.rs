@@ -6,10 +6,11 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::text::line;
-use super::{Report, build, units};
+use super::{Report, build};
 use crate::clock::nanos;
 use crate::config::{Config, Fanout, Load};
 use crate::metrics::{Followed, Metrics, Sample, Sampling};
+use crate::units;
 use crate::worker::run_number;
 
 /// What became of published messages and their copies.

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Report;
 use super::text::line;
-use super::{Report, units};
 use crate::clock::nanos;
 use crate::config::Hold;
 use crate::metrics::{DropTimes, Drops, Failure, Metrics, ProbeCounts};
+use crate::units;
 
 /// What became of held connections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

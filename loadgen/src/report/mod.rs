@@ -10,7 +10,6 @@ pub mod csv;
 mod deflate;
 mod deliveries;
 pub mod diff;
-pub mod escape;
 pub mod fanout;
 pub mod hgrm;
 mod histogram;
@@ -26,7 +25,6 @@ pub mod reconnect;
 #[cfg(test)]
 mod sample;
 pub mod text;
-pub mod units;
 
 use std::fmt;
 

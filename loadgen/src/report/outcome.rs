@@ -5,10 +5,11 @@
 
 use super::fanout::FanoutReport;
 use super::hold::{HoldReport, PingReport};
-use super::{OutcomeReport, Report, SegmentReport, SpanReport, units};
+use super::{OutcomeReport, Report, SegmentReport, SpanReport};
 use crate::config::Segment;
 use crate::exit::Exit;
 use crate::threshold::{Counter, Threshold};
+use crate::units;
 use crate::verdict::State;
 
 impl Report {

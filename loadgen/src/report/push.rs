@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Report;
 use super::text::line;
-use super::{Report, units};
 use crate::metrics::Metrics;
+use crate::units;
 
 /// What became of pushed messages. Each is in order, reordered, duplicated, stale or foreign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

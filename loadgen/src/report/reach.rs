@@ -5,10 +5,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Report, units};
+use super::Report;
 use crate::config::{Config, Network, Proxy};
 use crate::metrics::{Metric, Metrics, NetworkCounts, UrlCounts};
 use crate::net::{Route, Routes};
+use crate::units;
 
 /// What was asked for about the way to a server. Files are named, what is in them isn't kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

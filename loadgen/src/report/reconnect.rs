@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use super::build::errors;
 use super::hold::{DropReport, drops};
 use super::text::line;
-use super::{ErrorReport, Report, RowReport, units};
+use super::{ErrorReport, Report, RowReport};
 use crate::clock::nanos;
 use crate::config::Reconnect;
 use crate::metrics::Metrics;
+use crate::units;
 
 /// Pauses before a lost connection is opened again: drawn evenly from nothing up to a bound that
 /// doubles.

@@ -3,10 +3,10 @@
 use std::fmt::{self, Display, Write};
 
 use super::{
-    ConfigReport, HistogramReport, Interval, Messages, Report, escape, fanout, hold, push, reach,
-    reconnect, units,
+    ConfigReport, HistogramReport, Interval, Messages, Report, fanout, hold, push, reach, reconnect,
 };
 use crate::metrics::Metric;
+use crate::{escape, units};
 
 /// Percentiles that are columns.
 const COLUMNS: [(&str, f64); 4] = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9)];

@@ -1,8 +1,8 @@
 //! The name before a comparison to the number that a report has for it.
 
 use super::{Unit, exact, names, percentile, time};
-use crate::cli::quantity;
 use crate::metrics::{HIGHEST_NS, Metric};
+use crate::quantity;
 use crate::report::{HistogramReport, Report};
 
 /// A number with its unit.

@@ -15,9 +15,10 @@ mod measure;
 
 use std::fmt;
 
-use crate::cli::quantity;
 use crate::metrics::Metric;
-use crate::report::{Report, ThresholdReport, units};
+use crate::quantity;
+use crate::report::{Report, ThresholdReport};
+use crate::units;
 pub use measure::{Counter, Measured, Rated, Statistic, Subject};
 
 /// Something that a report has to fulfil.

@@ -17,10 +17,10 @@ use wscodec::handshake::{
 };
 
 use super::shard::Shard;
+use crate::escape;
 use crate::metrics::{Distributions, Failure, Metric, Phase};
 use crate::net::{Agreed, Fault, Stream, is_record, open_fault};
 use crate::plan::ConnectionPlan;
-use crate::report::escape;
 
 type Handshake = ClientHandshake<DeflateClient>;
 

@@ -4,10 +4,10 @@ use wscodec::DataKind;
 
 use super::outstanding::{Outstanding, Sent, Taken};
 use super::times::Times;
+use crate::escape;
 use crate::metrics::live::Live;
 use crate::metrics::{Failure, Metric, Metrics, Phase, Span};
 use crate::payload::{Expected, Payload, Recognised};
-use crate::report::escape;
 
 /// Bytes of a wrong message that are shown.
 const SHOWN_LEN_MAX: usize = 80;

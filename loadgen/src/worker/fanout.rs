@@ -17,10 +17,10 @@ use super::times::Times;
 use super::{GRACE_NS, INTERRUPTED_DRAIN_NS, Worker};
 use crate::clock::{Clock, nanos};
 use crate::config::Fanout;
+use crate::escape;
 use crate::metrics::live::Live;
 use crate::metrics::{Failure, Metric, Metrics, Phase};
 use crate::payload::Payload;
-use crate::report::escape;
 use crate::stamp::Post;
 
 /// How often messages are looked for that have waited for their copies long enough.

@@ -6,9 +6,9 @@
 use super::sequences::{Arrival, Sequences};
 use super::shard::Shard;
 use super::times::Times;
+use crate::escape;
 use crate::metrics::live::Live;
 use crate::metrics::{Failure, Metric, Metrics, Phase};
-use crate::report::escape;
 use crate::stamp::{Push, unix_ns};
 
 /// Bytes of a message that are shown.

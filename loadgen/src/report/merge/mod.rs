@@ -14,9 +14,10 @@ use serde_json::Value;
 
 use super::{
     HistogramReport, HostReport, Interval, OutcomeReport, Phases, Report, SegmentReport,
-    VerdictReport, build, units,
+    VerdictReport, build,
 };
 use crate::metrics::{Distribution, Metric};
+use crate::units;
 use crate::verdict::State;
 
 /// How far apart the segments may begin to measure, as a share of the measured time.
@@ -204,7 +205,7 @@ fn collect(left: &Value, right: &Value, path: String, found: &mut Vec<(String, S
         }
         return;
     }
-    let shown = |value: &Value| super::escape::control(&value.to_string(), VALUE_LEN_MAX);
+    let shown = |value: &Value| crate::escape::control(&value.to_string(), VALUE_LEN_MAX);
     found.push((path, shown(left), shown(right)));
 }
 

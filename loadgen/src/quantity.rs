@@ -3,9 +3,11 @@
 //! Exact: digits are scaled as integers, so that `1.5M` is 1,500,000 and what doesn't come out
 //! whole is refused.
 
+mod rate;
+
 use std::time::Duration;
 
-use crate::config::Rate;
+pub use rate::Rate;
 
 const NANOS_PER_S: u64 = 1_000_000_000;
 
