@@ -20,7 +20,6 @@ mod segment;
 mod serving;
 mod sizes;
 pub mod start;
-mod target;
 mod template;
 
 use std::collections::hash_map::RandomState;
@@ -32,6 +31,7 @@ use std::time::{Duration, SystemTime};
 use wscodec::DataKind;
 
 use crate::cli::{ConnectArgs, LoadArgs, RunArgs};
+pub use crate::net::{Family, Network, Override, Proxy, Redirect, Target, TlsSettings};
 pub use crate::quantity::Rate;
 use crate::threshold::Threshold;
 pub use cohort::{Cohort, CohortAsked, Conduct};
@@ -39,7 +39,6 @@ pub use content::Content;
 pub use course::{Arrivals, Course, Stage, Stages};
 pub use fanout::Fanout;
 pub(crate) use network::sources;
-pub use network::{Family, Network, Override, Proxy, Redirect, TlsSettings};
 pub use output::{Form, Output};
 pub use pacing::{Pacing, RateAsked, StageAsked};
 pub use reconnect::Reconnect;
@@ -49,7 +48,6 @@ pub use segment::Segment;
 pub use serving::serve_config;
 pub(crate) use sizes::turn;
 pub use sizes::{Sizes, SizesAsked};
-pub use target::Target;
 pub use template::{Part, Purpose, Template};
 pub(crate) use template::{TIME_LEN, TIME_NS_LEN};
 

@@ -3,21 +3,27 @@
 //! Apart from the workers because the reference server and `loadgen check` stand on the same
 //! streams. Nothing here knows of WebSocket, of histograms or of a plan.
 
+mod family;
 mod fault;
 mod proxy;
 mod resolve;
 mod route;
+mod settings;
 mod slow;
 mod socket;
 mod source;
 mod stream;
+mod target;
 mod tcp_info;
 mod tls;
 
+pub use family::Family;
 pub(crate) use fault::Fault;
 pub use route::{Route, Routes};
+pub use settings::{Network, Override, Proxy, Redirect, TlsSettings};
 pub use source::{SourceRange, Sources};
 pub(crate) use stream::{Detached, Stream};
+pub use target::Target;
 pub(crate) use tcp_info::{TcpDiag, TcpInfo};
 pub use tls::ServerTls;
 pub(crate) use tls::{Agreed, TlsStream, is_record, open_fault, server_code};

@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::fault::Fault;
+use super::settings::Proxy;
 use super::stream::Stream;
-use crate::config::Proxy;
 use crate::escape;
 
 /// Bytes of a proxy's answer before it is given up.

@@ -8,8 +8,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::family::Family;
+use super::settings::Network;
 use crate::clock::nanos;
-use crate::config::{Family, Network};
 
 /// What a name came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -119,7 +120,7 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
     use super::*;
-    use crate::config::Override;
+    use crate::net::Override;
     use crate::net::{SourceRange, Sources};
 
     const BOUND: Duration = Duration::from_secs(10);

@@ -8,12 +8,14 @@ use rustls::pki_types::ServerName;
 use tokio::net::UnixStream;
 use wscodec::handshake::ClientRequest;
 
+use super::family::Family;
 use super::fault::Fault;
 use super::resolve::{Names, Resolved};
+use super::settings::Network;
 use super::stream::Stream;
+use super::target::Target;
 use super::tls::{Agreed, TlsClient, TlsStream};
 use super::{proxy, socket};
-use crate::config::{Family, Network, Target};
 use crate::exit::Failed;
 
 /// Addresses to connect from that are tried before a run.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::config::Family;
+use super::family::Family;
 
 /// Consecutive addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

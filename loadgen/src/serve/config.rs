@@ -11,8 +11,8 @@ use wscodec::Limits;
 use wscodec::deflate::Deflate;
 
 use super::origin::OriginPolicy;
-use crate::config::Rate;
 use crate::net::ServerTls;
+use crate::quantity::Rate;
 
 /// What the server does with a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use rustls::{
 };
 
 use super::ALPN;
-use crate::config::TlsSettings;
+use crate::net::TlsSettings;
 
 /// Servers whose sessions a worker remembers: many more than a run has.
 const SERVERS_MAX: usize = 256;
