@@ -7,6 +7,7 @@
 
 pub mod escape;
 pub mod quantity;
+pub mod segment;
 pub mod units;
 
 pub mod cli;

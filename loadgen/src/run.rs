@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime};
 use wscodec::deflate::Deflate;
 use wscodec::handshake::ClientRequest;
 
-use crate::config::{Config, Family, Request, Scenario, Talk, Target, start};
+use crate::cli::start;
+use crate::config::{Config, Family, Request, Scenario, Talk, Target};
 use crate::coordinator;
 use crate::exit::{Exit, Failed};
 use crate::host::{Demand, DescriptorLimit, Host};

@@ -19,6 +19,9 @@ use memchr::memmem;
 
 use crate::clock::nanos;
 
+/// Bytes that name a message of a `run`, see [`payload`](crate::payload).
+pub const STAMP_LEN: usize = 16;
+
 /// Digits of a sequence and of a time as they are written.
 const SEQUENCE_DIGITS: usize = 12;
 const TIME_DIGITS: usize = 19;

@@ -19,6 +19,7 @@ mod reconnect;
 mod scenario;
 mod serving;
 mod shard;
+pub mod start;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 
-use crate::config::{Segment, start};
+use super::start;
 use crate::quantity;
+use crate::segment::Segment;
 
 /// Arguments of every command that makes load.
 #[derive(Clone, Debug, Args)]

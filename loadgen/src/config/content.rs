@@ -11,7 +11,7 @@ use super::sizes::{Sizes, SizesAsked, too_large};
 use super::template::Template;
 use super::{Echo, PAYLOAD_SIZE_MAX, TIMEOUT_MAX, bounded, lines, within};
 use crate::cli::MessageArgs;
-use crate::payload::STAMP_LEN;
+use crate::stamp::STAMP_LEN;
 
 const PAYLOAD_SIZE_DEFAULT: u64 = 64;
 

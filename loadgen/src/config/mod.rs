@@ -16,10 +16,9 @@ mod post;
 mod reconnect;
 mod request;
 mod scenario;
-mod segment;
 mod serving;
+mod shard;
 mod sizes;
-pub mod start;
 mod template;
 
 use std::collections::hash_map::RandomState;
@@ -33,6 +32,7 @@ use wscodec::DataKind;
 use crate::cli::{ConnectArgs, LoadArgs, RunArgs};
 pub use crate::net::{Family, Network, Override, Proxy, Redirect, Target, TlsSettings};
 pub use crate::quantity::Rate;
+pub use crate::segment::Segment;
 use crate::threshold::Threshold;
 pub use cohort::{Cohort, CohortAsked, Conduct};
 pub use content::Content;
@@ -44,7 +44,6 @@ pub use pacing::{Pacing, RateAsked, StageAsked};
 pub use reconnect::Reconnect;
 pub use request::Request;
 pub use scenario::{Hold, Listen};
-pub use segment::Segment;
 pub use serving::serve_config;
 pub(crate) use sizes::turn;
 pub use sizes::{Sizes, SizesAsked};
@@ -331,7 +330,7 @@ impl Config {
     fn of_load(scenario: Scenario, args: LoadArgs) -> Result<Self, String> {
         let part = args.shard.segment.unwrap_or(Segment::WHOLE);
         let connections = within("-c", args.connections, 1, CONNECTIONS_MAX * part.of())?;
-        segment::check(&args, &scenario)?;
+        shard::check(&args, &scenario)?;
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get) as u64;
         let threads = within("-t", args.threads.unwrap_or(cores), 1, THREADS_MAX)?;
         let threads = usize::try_from(threads.min(part.connections(connections))).unwrap_or(1);

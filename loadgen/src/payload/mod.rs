@@ -28,13 +28,12 @@ use wscodec::header::Opcode;
 
 use crate::clock::Clock;
 use crate::config::{Content, Echo, Fanout, Sizes, Template, turn};
+use crate::stamp::STAMP_LEN;
 pub(crate) use greeting::greeting;
 use post::Posts;
 use rendered::Place;
 use stamp::Stamp;
 
-/// Bytes that name a message.
-pub const STAMP_LEN: usize = 16;
 const CONNECTION_DIGITS: usize = 6;
 /// Connections and sequences are told apart modulo these.
 const CONNECTION_MASK: u64 = (1 << (4 * CONNECTION_DIGITS)) - 1;

@@ -1,6 +1,6 @@
 //! A number to sixteen hexadecimal digits.
 
-use super::STAMP_LEN;
+use crate::stamp::STAMP_LEN;
 
 /// A number and its digits. Messages that are sent together have stamps that follow each other, so
 /// that mostly only the last two digits are new.

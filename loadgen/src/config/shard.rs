@@ -1,0 +1,34 @@
+//! What several processes that make one run have to agree on.
+
+use super::Scenario;
+use crate::cli::LoadArgs;
+
+/// Refuses what segments could not agree on.
+pub(super) fn check(args: &LoadArgs, scenario: &Scenario) -> Result<(), String> {
+    if args.shard.ramp.is_some() && matches!(scenario, Scenario::OpenClose { .. }) {
+        return Err(
+            "--ramp is for load after the ramp, and opening connections is the load here".into()
+        );
+    }
+    let Some(segment) = args.shard.segment else { return Ok(()) };
+    let of = segment.of();
+    if args.seed.is_none() {
+        return Err("--segment needs --seed N, the same for all segments".into());
+    }
+    if args.urls.is_empty() {
+        return Err("--segment needs a URL: each segment would have a server of its own".into());
+    }
+    if of > args.connections {
+        return Err(format!(
+            "-c {} is of the whole run, and too few for {of} segments; use at least {of}",
+            args.connections
+        ));
+    }
+    if let Some(threshold) = args.gate.thresholds.first() {
+        return Err(format!(
+            "--threshold {threshold} is about the whole run; \
+             give it to loadgen merge, not to a segment"
+        ));
+    }
+    Ok(())
+}
