@@ -18,8 +18,8 @@ use wscodec::{
 
 use crate::cli::CheckArgs;
 use crate::clock::Clock;
-use crate::config::deflate::{self, Offer};
 use crate::config::{Network, Request, Target};
+use crate::deflate::{self, Offer};
 use crate::exit::{Exit, Failed};
 use crate::net::{Fault, Route, Routes, Stream, is_record};
 use crate::run::request;

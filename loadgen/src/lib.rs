@@ -5,6 +5,7 @@
 //!                              ^ coordinator: when load begins, signals, progress
 //! ```
 
+pub mod deflate;
 pub mod escape;
 pub mod quantity;
 pub mod segment;

@@ -3,7 +3,7 @@
 use clap::Args;
 use wscodec::deflate::{Deflate, DeflateLevel};
 
-use crate::config::deflate;
+use crate::deflate;
 
 const OFFER_HELP: &str = "Offer permessage-deflate, with parameters as RFC 7692 writes them, such \
     as 'server_no_context_takeover; client_max_window_bits=10' [default: client_max_window_bits]";

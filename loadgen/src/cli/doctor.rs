@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::config::Output;
+use super::output::Output;
 use crate::quantity;
 
 /// Arguments of `doctor`.

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 use wscodec::DataKind;
 
-use crate::config::SizesAsked;
 use crate::quantity;
 
 /// What is in the messages.
@@ -44,5 +43,64 @@ impl MessageArgs {
     #[must_use]
     pub const fn kind(&self) -> DataKind {
         if self.binary { DataKind::Binary } else { DataKind::Text }
+    }
+}
+
+/// Sizes as they were asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SizesAsked {
+    /// `64`
+    One(u64),
+    /// `16..4k`
+    Range(u64, u64),
+    /// `file:PATH`
+    File(PathBuf),
+}
+
+impl SizesAsked {
+    /// Reads `64`, `16..4k` or `file:PATH`.
+    ///
+    /// # Errors
+    /// What is wrong, to be put behind the flag's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("file:") {
+            return if path.is_empty() {
+                Err("no path behind file:; use file:PATH".into())
+            } else {
+                Ok(Self::File(path.into()))
+            };
+        }
+        let Some((least, most)) = text.split_once("..") else {
+            return quantity::size(text).map(Self::One);
+        };
+        let (least, most) = (quantity::size(least)?, quantity::size(most)?);
+        if least > most {
+            return Err(format!("{least} is more than {most}; use the smaller one first"));
+        }
+        Ok(Self::Range(least, most))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_asked_for() {
+        assert_eq!(SizesAsked::parse("4k"), Ok(SizesAsked::One(4_096)));
+        assert_eq!(SizesAsked::parse("16..4k"), Ok(SizesAsked::Range(16, 4_096)));
+        assert_eq!(SizesAsked::parse("file:a..b"), Ok(SizesAsked::File("a..b".into())));
+        for (text, why) in [
+            ("", "not a size"),
+            ("..", "not a size"),
+            ("16..", "not a size"),
+            ("..16", "not a size"),
+            ("5..4", "use the smaller one first"),
+            ("file:", "no path"),
+            ("-1", "can't be negative"),
+        ] {
+            let said = SizesAsked::parse(text).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
+        }
     }
 }

@@ -9,9 +9,11 @@ mod deflate;
 mod doctor;
 mod file;
 mod gate;
+mod mask;
 mod message;
 mod network;
 mod out;
+mod output;
 mod pace;
 mod pages;
 mod post;
@@ -25,22 +27,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Mask, Rate, RateAsked};
-use crate::quantity;
+use crate::quantity::{self, Rate};
 use crate::serve::Mode;
-pub use cohort::CohortArgs;
+pub use cohort::{CohortArgs, CohortAsked, Conduct};
 pub use deflate::{AcceptArgs, OfferArgs};
 pub use doctor::DoctorArgs;
 pub use gate::GateArgs;
-pub use message::MessageArgs;
+pub use mask::Mask;
+pub use message::{MessageArgs, SizesAsked};
 pub use network::{NetworkArgs, TlsArgs};
 pub use out::{DiffArgs, MergeArgs, OutArgs, ReportArgs};
-pub use pace::PaceArgs;
+pub use output::{Form, Output};
+pub use pace::{Arrivals, PaceArgs, RateAsked, StageAsked};
 pub use pages::{CompletionsArgs, ManArgs, completions, man};
 pub use post::PostArgs;
-pub use reconnect::ReconnectArgs;
+pub use reconnect::{ReconnectArgs, ReconnectAsked};
 pub use scenario::{FanoutArgs, HoldArgs, ListenArgs};
 pub use serving::{Place, ServeBoundArgs, ServeTlsArgs};
 pub use shard::ShardArgs;
@@ -349,20 +352,9 @@ fn label(text: &str) -> Result<(String, String), String> {
     }
 }
 
-impl ValueEnum for Mask {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Random, Self::Zero]
-    }
-
-    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(clap::builder::PossibleValue::new(self.name()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::SizesAsked;
 
     fn parse_words(line: &str) -> Parsed {
         parse(std::iter::once("loadgen").chain(line.split(' ')).map(Into::into))

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::GateArgs;
-use crate::config::Output;
+use super::output::Output;
 use crate::threshold::Threshold;
 
 /// Where results go.

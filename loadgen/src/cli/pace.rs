@@ -1,9 +1,11 @@
 //! Arguments that say how events keep to their schedule.
 
+use std::time::Duration;
+
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 
-use crate::config::{Arrivals, StageAsked};
+use crate::quantity::{self, Rate};
 
 /// How the rate changes, and how events are spread.
 #[derive(Clone, Debug, Default, Args)]
@@ -20,6 +22,27 @@ pub struct PaceArgs {
     pub arrivals: Option<Arrivals>,
 }
 
+/// How gaps between events are distributed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrivals {
+    /// All as long as the rate says.
+    #[default]
+    Constant,
+    /// Exponentially, so that events come independently of each other.
+    Poisson,
+}
+
+impl Arrivals {
+    /// As it stands on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Poisson => "poisson",
+        }
+    }
+}
+
 impl ValueEnum for Arrivals {
     fn value_variants<'a>() -> &'a [Self] {
         &[Self::Constant, Self::Poisson]
@@ -27,5 +50,112 @@ impl ValueEnum for Arrivals {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(PossibleValue::new(self.name()))
+    }
+}
+
+/// A rate as it was asked for: in all, or of each connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateAsked {
+    per_1000_s: u64,
+    is_each: bool,
+}
+
+impl RateAsked {
+    /// Reads `10k`, or `10/conn` for each connection.
+    ///
+    /// # Errors
+    /// What is wrong, to be put behind the flag's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (rate, is_each) = split(text)?;
+        Ok(Self { per_1000_s: quantity::rate(rate)?.per_1000_s(), is_each })
+    }
+
+    /// A rate in all.
+    #[must_use]
+    pub const fn of(rate: Rate) -> Self {
+        Self { per_1000_s: rate.per_1000_s(), is_each: false }
+    }
+
+    /// Of all connections together; `None` if it is out of range.
+    pub(crate) fn of_all(self, connections: u64) -> Option<u64> {
+        let factor = if self.is_each { connections } else { 1 };
+        let all = self.per_1000_s.checked_mul(factor)?;
+        (all == 0 || Rate::new(all).is_some()).then_some(all)
+    }
+}
+
+fn split(text: &str) -> Result<(&str, bool), String> {
+    match text.split_once('/') {
+        None => Ok((text, false)),
+        Some((rate, "conn")) => Ok((rate, true)),
+        Some((_, per)) => {
+            Err(format!("unknown /{per:?}; use 10k in all, or 10/conn for each connection"))
+        }
+    }
+}
+
+/// A stage as it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageAsked {
+    pub(crate) length: Duration,
+    pub(crate) target: RateAsked,
+}
+
+impl StageAsked {
+    /// Reads `30s:10k` or `30s:10/conn`.
+    ///
+    /// # Errors
+    /// What is wrong, to be put behind the flag's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (length, rate) =
+            text.split_once(':').ok_or("no colon; use a time and a rate like 30s:10k")?;
+        let length = quantity::duration(length)?;
+        let (digits, is_each) = split(rate)?;
+        // No rate may be 0 but that of a stage's end.
+        let is_zero = !digits.is_empty() && digits.bytes().all(|byte| byte == b'0');
+        let target =
+            if is_zero { RateAsked { per_1000_s: 0, is_each } } else { RateAsked::parse(rate)? };
+        Ok(Self { length, target })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_in_all_and_of_each() {
+        let all = |text: &str| RateAsked::parse(text).unwrap().of_all(50);
+        assert_eq!((all("10k"), all("10/conn")), (Some(10_000_000), Some(500_000)));
+        assert_eq!((all("0.5/conn"), all("100M")), (Some(25_000), Some(100_000_000_000)));
+        assert_eq!(all("100M/conn"), None);
+        for (text, why) in [
+            ("10/c", "10/conn for each"),
+            ("/conn", "not a rate"),
+            ("0/conn", "out of range"),
+            ("x", "not a rate"),
+        ] {
+            let said = RateAsked::parse(text).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn stages_are_times_and_rates() {
+        let stage = |text: &str| StageAsked::parse(text).map(|stage| stage.length.as_millis());
+        assert_eq!(
+            (stage("30s:10k"), stage("0s:0"), stage("1m30s:2/conn")),
+            (Ok(30_000), Ok(0), Ok(90_000))
+        );
+        for (text, why) in [
+            ("30s", "no colon"),
+            ("30:", "not a rate"),
+            (":5", "not a time"),
+            ("1s:-5", "negative"),
+            ("1s:5/x", "10/conn"),
+        ] {
+            let said = StageAsked::parse(text).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
+        }
     }
 }

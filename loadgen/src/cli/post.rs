@@ -2,8 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::config::Rate;
-use crate::quantity;
+use crate::quantity::{self, Rate};
 use crate::serve::SlowReader;
 
 /// What `serve push` and `serve broadcast` send, and what is done with those who don't read.

@@ -1,8 +1,10 @@
 //! Arguments that say what becomes of connections that are lost.
 
+use std::time::Duration;
+
 use clap::Args;
 
-use crate::config::Reconnect;
+use crate::quantity;
 
 const HELP: &str = "Open a connection again that was lost: that the server has closed with any code, \
     ended, reset or broken the protocol on. After a pause, drawn evenly from nothing up to a bound \
@@ -14,6 +16,58 @@ const HELP: &str = "Open a connection again that was lost: that the server has c
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub struct ReconnectArgs {
     /// After which pauses.
-    #[arg(long, value_name = "FIRST..MAX", help = HELP, num_args = 0..=1, require_equals = true, default_missing_value = Reconnect::DEFAULT, value_parser = Reconnect::parse)]
-    pub reconnect: Option<Reconnect>,
+    #[arg(long, value_name = "FIRST..MAX", help = HELP, num_args = 0..=1, require_equals = true, default_missing_value = ReconnectAsked::DEFAULT, value_parser = ReconnectAsked::parse)]
+    pub reconnect: Option<ReconnectAsked>,
+}
+
+/// The pauses before a lost connection is opened again, as they were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReconnectAsked {
+    /// Bound of the first pause.
+    pub first: Duration,
+    /// Bound of all pauses, at least that of the first.
+    pub most: Duration,
+}
+
+impl ReconnectAsked {
+    /// The pauses of a bare `--reconnect`.
+    pub const DEFAULT: &'static str = "100ms..10s";
+
+    /// Reads `FIRST..MAX`.
+    ///
+    /// # Errors
+    /// What is wrong, to be put behind the flag's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (first, most) = text
+            .split_once("..")
+            .ok_or_else(|| format!("no range; use pauses like {}", Self::DEFAULT))?;
+        let (first, most) = (quantity::duration(first)?, quantity::duration(most)?);
+        if first > most {
+            return Err(format!("{text} begins with the longer one; use the shorter one first"));
+        }
+        Ok(Self { first, most })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_a_range() {
+        let asked = ReconnectAsked::parse("1s..1s").unwrap();
+        assert_eq!((asked.first, asked.most), (Duration::from_secs(1), Duration::from_secs(1)));
+        for (text, why) in [
+            ("", "no range; use pauses like 100ms..10s"),
+            ("5s", "no range"),
+            ("..", "not a time"),
+            ("1s..", "not a time"),
+            ("x..1s", "not a time"),
+            ("-1s..1s", "negative"),
+            ("2s..1s", "use the shorter one first"),
+        ] {
+            let said = ReconnectAsked::parse(text).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
+        }
+    }
 }

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{LoadArgs, ReconnectArgs};
-use crate::config::{Rate, Reconnect};
-use crate::quantity;
+use super::{LoadArgs, ReconnectArgs, ReconnectAsked};
+use crate::quantity::{self, Rate};
 
 /// Arguments of `fanout`.
 #[derive(Clone, Debug, Args)]
@@ -61,8 +60,8 @@ pub struct FanoutArgs {
     #[arg(long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub settle: Option<Duration>,
     /// Refused, with the reason.
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = Reconnect::DEFAULT, value_parser = Reconnect::parse)]
-    pub reconnect: Option<Reconnect>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = ReconnectAsked::DEFAULT, value_parser = ReconnectAsked::parse)]
+    pub reconnect: Option<ReconnectAsked>,
 }
 
 /// Arguments of `listen`.

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use wscodec::DataKind;
 
-use super::sizes::{Sizes, SizesAsked, too_large};
+use super::sizes::{Sizes, too_large};
 use super::template::Template;
 use super::{Echo, PAYLOAD_SIZE_MAX, TIMEOUT_MAX, bounded, lines, within};
-use crate::cli::MessageArgs;
+use crate::cli::{MessageArgs, SizesAsked};
 use crate::stamp::STAMP_LEN;
 
 const PAYLOAD_SIZE_DEFAULT: u64 = 64;

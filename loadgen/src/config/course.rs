@@ -19,27 +19,6 @@ const PER_NS: f64 = 1e-12;
 /// When what never is due would be.
 const NEVER_NS: u64 = u64::MAX;
 
-/// How gaps between events are distributed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Arrivals {
-    /// All as long as the rate says.
-    #[default]
-    Constant,
-    /// Exponentially, so that events come independently of each other.
-    Poisson,
-}
-
-impl Arrivals {
-    /// As it stands on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Constant => "constant",
-            Self::Poisson => "poisson",
-        }
-    }
-}
-
 /// A part of a run in which the rate goes in a line to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stage {

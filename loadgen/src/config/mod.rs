@@ -6,7 +6,6 @@
 mod cohort;
 mod content;
 mod course;
-pub mod deflate;
 mod fanout;
 mod lines;
 mod network;
@@ -29,24 +28,25 @@ use std::time::{Duration, SystemTime};
 
 use wscodec::DataKind;
 
-use crate::cli::{ConnectArgs, LoadArgs, RunArgs};
+pub use crate::cli::{Arrivals, Conduct, Form, Mask, Output};
+use crate::cli::{ConnectArgs, LoadArgs, RateAsked, RunArgs};
 pub use crate::net::{Family, Network, Override, Proxy, Redirect, Target, TlsSettings};
 pub use crate::quantity::Rate;
 pub use crate::segment::Segment;
 use crate::threshold::Threshold;
-pub use cohort::{Cohort, CohortAsked, Conduct};
+pub use cohort::Cohort;
 pub use content::Content;
-pub use course::{Arrivals, Course, Stage, Stages};
+pub use course::{Course, Stage, Stages};
 pub use fanout::Fanout;
 pub(crate) use network::sources;
-pub use output::{Form, Output};
-pub use pacing::{Pacing, RateAsked, StageAsked};
+
+pub use pacing::Pacing;
 pub use reconnect::Reconnect;
 pub use request::Request;
 pub use scenario::{Hold, Listen};
 pub use serving::serve_config;
+pub use sizes::Sizes;
 pub(crate) use sizes::turn;
-pub use sizes::{Sizes, SizesAsked};
 pub use template::{Part, Purpose, Template};
 pub(crate) use template::{TIME_LEN, TIME_NS_LEN};
 
@@ -205,26 +205,6 @@ impl Load {
     }
 }
 
-/// How a client masks its frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mask {
-    /// With a fresh, unpredictable key each (RFC 6455, 5.3).
-    Random,
-    /// With the key of zeros: allowed by the wire format, and never sent by a real client.
-    Zero,
-}
-
-impl Mask {
-    /// As it stands on the command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Random => "random",
-            Self::Zero => "zero",
-        }
-    }
-}
-
 /// How much is said on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Talk {
@@ -272,7 +252,7 @@ impl Config {
         let mut config = Self::of_load(scenario, pacing::staged(args.load, &pacing)?)?;
         config.pacing = pacing;
         config.cohorts = cohorts;
-        config.reconnect = args.reconnect.reconnect;
+        config.reconnect = args.reconnect.reconnect.map(Reconnect::new).transpose()?;
         config.reply_timeout = content::reply_timeout(args.reply_timeout, config.echo())?;
         config.ping_interval = scenario::ping_interval(args.ping_interval)?;
         config.warmup = bounded("-w", args.warmup, Duration::ZERO, DURATION_MAX)?;

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::{Arrivals, DURATION_MAX, Load, PIPELINE_MAX, Rate, Stage, Stages, bounded, within};
-use crate::cli::{LoadArgs, PaceArgs, RunArgs};
-use crate::quantity;
+use crate::cli::{LoadArgs, PaceArgs, RateAsked, RunArgs, StageAsked};
 
 /// Most stages.
 const STAGES_MAX: usize = 1_000;
@@ -27,72 +26,6 @@ pub struct Pacing {
 impl Default for Pacing {
     fn default() -> Self {
         Self { arrivals: Arrivals::Constant, stages: None, catch_up: CATCH_UP_DEFAULT }
-    }
-}
-
-/// A rate as it was asked for: in all, or of each connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RateAsked {
-    per_1000_s: u64,
-    is_each: bool,
-}
-
-impl RateAsked {
-    /// Reads `10k`, or `10/conn` for each connection.
-    ///
-    /// # Errors
-    /// What is wrong, to be put behind the flag's name.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (rate, is_each) = split(text)?;
-        Ok(Self { per_1000_s: quantity::rate(rate)?.per_1000_s(), is_each })
-    }
-
-    /// A rate in all.
-    #[must_use]
-    pub const fn of(rate: Rate) -> Self {
-        Self { per_1000_s: rate.per_1000_s(), is_each: false }
-    }
-
-    /// Of all connections together; `None` if it is out of range.
-    fn of_all(self, connections: u64) -> Option<u64> {
-        let factor = if self.is_each { connections } else { 1 };
-        let all = self.per_1000_s.checked_mul(factor)?;
-        (all == 0 || Rate::new(all).is_some()).then_some(all)
-    }
-}
-
-fn split(text: &str) -> Result<(&str, bool), String> {
-    match text.split_once('/') {
-        None => Ok((text, false)),
-        Some((rate, "conn")) => Ok((rate, true)),
-        Some((_, per)) => {
-            Err(format!("unknown /{per:?}; use 10k in all, or 10/conn for each connection"))
-        }
-    }
-}
-
-/// A stage as it was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StageAsked {
-    length: Duration,
-    target: RateAsked,
-}
-
-impl StageAsked {
-    /// Reads `30s:10k` or `30s:10/conn`.
-    ///
-    /// # Errors
-    /// What is wrong, to be put behind the flag's name.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (length, rate) =
-            text.split_once(':').ok_or("no colon; use a time and a rate like 30s:10k")?;
-        let length = quantity::duration(length)?;
-        let (digits, is_each) = split(rate)?;
-        // No rate may be 0 but that of a stage's end.
-        let is_zero = !digits.is_empty() && digits.bytes().all(|byte| byte == b'0');
-        let target =
-            if is_zero { RateAsked { per_1000_s: 0, is_each } } else { RateAsked::parse(rate)? };
-        Ok(Self { length, target })
     }
 }
 
@@ -162,45 +95,4 @@ pub(super) fn staged(mut load: LoadArgs, pacing: &Pacing) -> Result<LoadArgs, St
         load.duration = Some(stages.length());
     }
     Ok(load)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_in_all_and_of_each() {
-        let all = |text: &str| RateAsked::parse(text).unwrap().of_all(50);
-        assert_eq!((all("10k"), all("10/conn")), (Some(10_000_000), Some(500_000)));
-        assert_eq!((all("0.5/conn"), all("100M")), (Some(25_000), Some(100_000_000_000)));
-        assert_eq!(all("100M/conn"), None);
-        for (text, why) in [
-            ("10/c", "10/conn for each"),
-            ("/conn", "not a rate"),
-            ("0/conn", "out of range"),
-            ("x", "not a rate"),
-        ] {
-            let said = RateAsked::parse(text).unwrap_err();
-            assert!(said.contains(why), "{text}: {said}");
-        }
-    }
-
-    #[test]
-    fn stages_are_times_and_rates() {
-        let stage = |text: &str| StageAsked::parse(text).map(|stage| stage.length.as_millis());
-        assert_eq!(
-            (stage("30s:10k"), stage("0s:0"), stage("1m30s:2/conn")),
-            (Ok(30_000), Ok(0), Ok(90_000))
-        );
-        for (text, why) in [
-            ("30s", "no colon"),
-            ("30:", "not a rate"),
-            (":5", "not a time"),
-            ("1s:-5", "negative"),
-            ("1s:5/x", "10/conn"),
-        ] {
-            let said = StageAsked::parse(text).unwrap_err();
-            assert!(said.contains(why), "{text}: {said}");
-        }
-    }
 }

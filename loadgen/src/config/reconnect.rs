@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use super::{TIMEOUT_MAX, bounded};
+use crate::cli::ReconnectAsked;
 use crate::clock::nanos;
-use crate::quantity;
 use crate::random::{self, Use};
 
 const PAUSE_MIN: Duration = Duration::from_millis(1);
@@ -25,25 +25,16 @@ pub struct Reconnect {
 }
 
 impl Reconnect {
-    /// What is meant where no pauses are said.
-    pub const DEFAULT: &'static str = "100ms..10s";
-
-    /// Reads `FIRST..MAX`.
+    /// Checks the bounds of what was asked for.
     ///
     /// # Errors
-    /// What is wrong, to be put behind the flag's name.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (first, most) = text
-            .split_once("..")
-            .ok_or_else(|| format!("no range; use pauses like {}", Self::DEFAULT))?;
-        let read = |name: &str, text: &str| {
-            bounded(name, quantity::duration(text)?, PAUSE_MIN, TIMEOUT_MAX)
-        };
-        let asked = Self { first: read("the first pause", first)?, most: read("MAX", most)? };
-        if asked.first > asked.most {
-            return Err(format!("{text} begins with the longer one; use the shorter one first"));
-        }
-        Ok(asked)
+    /// One line: what is wrong, and what to do.
+    pub fn new(asked: ReconnectAsked) -> Result<Self, String> {
+        let pause = |name: &str, pause| bounded(name, pause, PAUSE_MIN, TIMEOUT_MAX);
+        Ok(Self {
+            first: pause("the first pause of --reconnect", asked.first)?,
+            most: pause("the longest pause of --reconnect", asked.most)?,
+        })
     }
 
     /// How long to wait before the `attempt`th attempt of a connection, of which the last
@@ -61,30 +52,27 @@ impl Reconnect {
 mod tests {
     use super::*;
 
+    fn reconnect(text: &str) -> Result<Reconnect, String> {
+        Reconnect::new(ReconnectAsked::parse(text)?)
+    }
+
     #[test]
-    fn pauses_are_a_range() {
-        let asked = Reconnect::parse(Reconnect::DEFAULT).unwrap();
+    fn pauses_have_bounds() {
+        let asked = reconnect(ReconnectAsked::DEFAULT).unwrap();
         assert_eq!((asked.first.as_millis(), asked.most.as_millis()), (100, 10_000));
-        assert!(Reconnect::parse("1s..1s").is_ok());
+        assert!(reconnect("1s..1s").is_ok());
         for (text, why) in [
-            ("", "no range; use pauses like 100ms..10s"),
-            ("5s", "no range"),
-            ("..", "not a time"),
-            ("1s..", "not a time"),
-            ("x..1s", "not a time"),
-            ("-1s..1s", "negative"),
-            ("2s..1s", "use the shorter one first"),
-            ("0s..1s", "the first pause 0ns is out of range; use 1ms to"),
-            ("1s..2h", "MAX 7200s is out of range"),
+            ("0s..1s", "the first pause of --reconnect 0ns is out of range; use 1ms to"),
+            ("1s..2h", "the longest pause of --reconnect 7200s is out of range"),
         ] {
-            let said = Reconnect::parse(text).unwrap_err();
+            let said = reconnect(text).unwrap_err();
             assert!(said.contains(why), "{text}: {said}");
         }
     }
 
     #[test]
     fn pauses_are_spread_over_a_bound_that_doubles_and_stops() {
-        let asked = Reconnect::parse("100ms..1s").unwrap();
+        let asked = reconnect("100ms..1s").unwrap();
         for (doublings, bound_ms) in
             [(0, 100_u64), (1, 200), (2, 400), (3, 800), (4, 1_000), (41, 1_000), (u32::MAX, 1_000)]
         {
@@ -104,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_pause_is_that_of_its_connection_and_attempt() {
-        let asked = Reconnect::parse("100ms..1s").unwrap();
+        let asked = reconnect("100ms..1s").unwrap();
         let pause = |seed, connection, attempt| asked.pause_ns(seed, connection, attempt, 0);
         assert_eq!(pause(1, 2, 3), pause(1, 2, 3));
         let mut seen: Vec<_> =

@@ -5,8 +5,9 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{TIMEOUT_MAX, bounded, deflate};
+use super::{TIMEOUT_MAX, bounded};
 use crate::cli::RequestArgs;
+use crate::deflate;
 
 /// What the opening handshake says, and how long each end of a connection may take.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fanout::subscription;
-use super::{Config, Load, Scenario, Template, bounded};
+use super::{Config, Load, Reconnect, Scenario, Template, bounded};
 use crate::cli::{HoldArgs, ListenArgs};
 
 const PING_INTERVAL_MIN: Duration = Duration::from_millis(1);
@@ -41,7 +41,7 @@ impl Config {
         let subscribe = subscription(args.subscribe.as_deref())?;
         let listen = Scenario::Listen(Listen { subscribe });
         let mut config = Self::of_load(listen, args.load)?;
-        config.reconnect = args.reconnect.reconnect;
+        config.reconnect = args.reconnect.reconnect.map(Reconnect::new).transpose()?;
         Ok(config)
     }
 
@@ -53,7 +53,7 @@ impl Config {
         let ping_interval = ping_interval(args.ping_interval)?;
         let mut config = Self::of_load(Scenario::Hold(Hold { ping_interval }), args.load)?;
         config.drain_timeout = PONG_TIMEOUT;
-        config.reconnect = args.reconnect.reconnect;
+        config.reconnect = args.reconnect.reconnect.map(Reconnect::new).transpose()?;
         Ok(config)
     }
 

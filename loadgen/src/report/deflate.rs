@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use wscodec::deflate::Deflate;
 
 use super::Report;
-use crate::config::{Config, deflate};
+use crate::config::Config;
+use crate::deflate;
 use crate::metrics::{DeflateCounts, Metric, Volume};
 use crate::units;
 

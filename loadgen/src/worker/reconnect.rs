@@ -228,12 +228,15 @@ pub(super) async fn reopening(shard: Rc<RefCell<Shard>>, connection: u64) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn bounds_grow_until_a_connection_has_held_for_the_longest_pause() {
         const MS: u64 = 1_000_000;
-        let mut returning = Returning::new(Reconnect::parse("10ms..1s").unwrap(), 7);
+        let (first, most) = (Duration::from_millis(10), Duration::from_secs(1));
+        let mut returning = Returning::new(Reconnect { first, most }, 7);
         let doublings = |returning: &Returning| returning.lost[&3].doublings;
         let why = || Failure::new(Phase::Open, "eof");
         returning.note(3, why(), 5 * MS);

@@ -1,0 +1,34 @@
+//! How frames are masked.
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+/// How a client masks its frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mask {
+    /// With a fresh, unpredictable key each (RFC 6455, 5.3).
+    Random,
+    /// With the key of zeros: allowed by the wire format, and never sent by a real client.
+    Zero,
+}
+
+impl Mask {
+    /// As it stands on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::Zero => "zero",
+        }
+    }
+}
+
+impl ValueEnum for Mask {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Random, Self::Zero]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
