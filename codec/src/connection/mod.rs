@@ -36,9 +36,7 @@ use crate::decoder::FrameDecoder;
 use crate::error::{ProtocolError, SendError};
 use crate::header::{Fin, HeaderRules, Opcode, Rsv};
 use crate::limits::Limits;
-#[cfg(feature = "std")]
-use crate::mask::ThreadKeys;
-use crate::mask::{FixedKey, MaskKey, MaskKeySource};
+use crate::mask::{DefaultKeys, MaskKeySource};
 use crate::message::{
     Assembler, DataKind, Inflow, Message, PerMessageExtension, PreparedMessage, Transform,
 };
@@ -155,15 +153,6 @@ struct Receiver {
     inflow: Option<Box<Inflow>>,
 }
 
-/// The source of masking keys if none is named: [`ThreadKeys`] with `std`, and a key that masks
-/// nothing without, which is only good for servers.
-#[cfg(feature = "std")]
-pub type DefaultKeys = ThreadKeys;
-/// The source of masking keys if none is named: without `std` there is none, which is only good for
-/// servers.
-#[cfg(not(feature = "std"))]
-pub type DefaultKeys = FixedKey;
-
 /// What the next byte of input belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -174,21 +163,28 @@ enum Phase {
     Control(Opcode),
 }
 
-#[cfg(feature = "std")]
 impl Connection {
-    /// A connection whose opening handshake is done, with masking keys from [`ThreadKeys`].
+    /// Makes either side of a connection whose opening handshake is done, with masking keys from
+    /// [`ThreadKeys`](crate::mask::ThreadKeys).
+    #[cfg(feature = "std")]
     #[must_use]
     pub fn new(role: Role, config: Config) -> Self {
-        Self::with_mask_keys(role, config, ThreadKeys)
+        Self::with_mask_keys(role, config, DefaultKeys::default())
     }
-}
 
-impl Connection<FixedKey> {
-    /// The server's side of a connection whose opening handshake is done: it masks nothing and
-    /// needs no keys.
+    /// Makes the client's side of a connection whose opening handshake is done, with masking keys
+    /// from [`ThreadKeys`](crate::mask::ThreadKeys).
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn client(config: Config) -> Self {
+        Self::new(Role::Client, config)
+    }
+
+    /// Makes the server's side of a connection whose opening handshake is done. It masks nothing
+    /// and needs no keys.
     #[must_use]
     pub fn server(config: Config) -> Self {
-        Self::with_mask_keys(Role::Server, config, FixedKey(MaskKey::ZERO))
+        Self::with_mask_keys(Role::Server, config, DefaultKeys::UNUSED)
     }
 }
 

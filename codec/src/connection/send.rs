@@ -9,12 +9,12 @@ use crate::close::CloseFrame;
 use crate::encoder;
 use crate::error::{ProtocolError, SendError};
 use crate::header::{CONTROL_PAYLOAD_LEN_MAX, EncodedHeader, Fin, FrameHeader, Opcode, Rsv};
-use crate::mask::{MaskKey, MaskKeySource};
+use crate::mask::{DefaultKeys, MaskKey, MaskKeySource};
 use crate::message::{DataKind, Message, Outflow, PreparedMessage, header_of};
 use crate::role::Role;
 
 use super::control::ControlPayload;
-use super::{DefaultKeys, PONGS_PER_INPUT_MAX, ReadyState};
+use super::{PONGS_PER_INPUT_MAX, ReadyState};
 
 /// A piece of a data message, sent as a frame of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,11 @@
-//! Which instruction sets this CPU has, found out once, and the way from there to the code for
+//! The kernels by name, and the step from the instruction sets that this CPU has to the code for
 //! them.
-//!
-//! Invariant: a [`Kernel`] is made by detection only, so holding one proves that the CPU can run
-//! it.
 
 use core::mem::MaybeUninit;
 
-use super::baseline::{BASELINE, HAS_BASELINE};
 use super::span::{Copying, InPlace, Span};
-use super::vector16::apply_long;
-use super::{Baseline, MaskKey, scalar};
+use super::vector16::{Vector16, apply_long};
+use super::{Baseline, MaskKey, Wide, scalar};
 
 /// An implementation of masking and of text validation that this CPU can run.
 ///
@@ -27,30 +23,15 @@ use super::{Baseline, MaskKey, scalar};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Kernel(Isa);
 
-/// Instruction sets that are compiled in, the best first. The CPU need not have them.
+/// An instruction set that this CPU has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Isa {
-    /// AVX-512 F, BW and VL; validation also takes VBMI.
-    #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-    Avx512Vbmi,
-    /// AVX-512 F, BW and VL.
-    #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-    Avx512,
-    #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-    Avx2,
+    /// More than the target always has.
+    Wide(Wide),
     /// What the target always has: SSE2, NEON, simd128, or nothing.
     Baseline,
     Scalar,
 }
-
-// Each of these asks `cpuid` and `xgetbv` once, with or without `std`, and keeps the answer in an
-// atomic.
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-cpufeatures::new!(has_avx512vbmi, "avx512f", "avx512bw", "avx512vl", "avx512vbmi");
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-cpufeatures::new!(has_avx512, "avx512f", "avx512bw", "avx512vl");
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-cpufeatures::new!(has_avx2, "avx2");
 
 impl Kernel {
     /// The fastest of the [available](Self::available). The first call asks the CPU, later ones
@@ -58,43 +39,25 @@ impl Kernel {
     #[must_use]
     #[inline]
     pub fn best() -> Self {
-        #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-        if has_avx512vbmi::get() {
-            return Self(Isa::Avx512Vbmi);
-        } else if has_avx512::get() {
-            return Self(Isa::Avx512);
-        } else if has_avx2::get() {
-            return Self(Isa::Avx2);
+        match Wide::best() {
+            Some(wide) => Self(Isa::Wide(wide)),
+            None => Self(if Baseline::IS_SIMD { Isa::Baseline } else { Isa::Scalar }),
         }
-        Self(if HAS_BASELINE { Isa::Baseline } else { Isa::Scalar })
     }
 
     /// Every kernel that this CPU can run, the fastest first. The last is scalar.
     pub fn available() -> impl Iterator<Item = Self> {
-        #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-        let detected = [
-            has_avx512vbmi::get().then_some(Isa::Avx512Vbmi),
-            has_avx512::get().then_some(Isa::Avx512),
-            has_avx2::get().then_some(Isa::Avx2),
-        ];
-        #[cfg(not(all(target_arch = "x86_64", not(wscodec_scalar))))]
-        let detected = [None];
-        let baseline = HAS_BASELINE.then_some(Isa::Baseline);
-        detected.into_iter().flatten().chain(baseline).chain([Isa::Scalar]).map(Self)
+        let baseline = Baseline::IS_SIMD.then_some(Isa::Baseline);
+        Wide::available().map(Isa::Wide).chain(baseline).chain([Isa::Scalar]).map(Self)
     }
 
     /// The instruction set in lower case, such as `avx512`; `scalar` for plain integers.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self.0 {
-            #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-            Isa::Avx512Vbmi => "avx512vbmi",
-            #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-            Isa::Avx512 => "avx512",
-            #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-            Isa::Avx2 => "avx2",
-            Isa::Baseline => BASELINE,
-            Isa::Scalar => "scalar",
+            Isa::Wide(wide) => wide.name(),
+            Isa::Baseline => Baseline::NAME,
+            Isa::Scalar => scalar::Words::NAME,
         }
     }
 
@@ -138,30 +101,17 @@ impl Kernel {
         match self.0 {
             Isa::Baseline => apply_long::<Baseline, S, true>(key, span),
             Isa::Scalar => apply_long::<scalar::Words, S, true>(key, span),
-            #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-            _ => {
+            Isa::Wide(_) => {
                 self.run(key, span);
                 false
             }
         }
     }
 
-    #[cfg_attr(
-        all(target_arch = "x86_64", not(wscodec_scalar)),
-        expect(unsafe_code, reason = "the CPU was found to have what is called")
-    )]
     #[inline]
     fn run<S: Span>(self, key: MaskKey, span: &mut S) {
         match self.0 {
-            #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-            Isa::Avx512Vbmi | Isa::Avx512 => {
-                // SAFETY: a `Kernel` with this in it is made only after the CPU was found to have
-                // it.
-                unsafe { super::avx512::apply(key, span) }
-            }
-            #[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-            // SAFETY: as above.
-            Isa::Avx2 => unsafe { super::avx2::apply(key, span) },
+            Isa::Wide(wide) => wide.apply(key, span),
             Isa::Baseline => {
                 apply_long::<Baseline, S, false>(key, span);
             }

@@ -1,5 +1,6 @@
 //! The masking key, and where fresh ones come from.
 
+use alloc::boxed::Box;
 use core::fmt;
 
 /// Four bytes that a client XORs over a frame's payload (RFC 6455, 5.3).
@@ -132,6 +133,52 @@ impl MaskKeySource for ThreadKeys {
             })
             .next_key()
         })
+    }
+}
+
+/// The source of masking keys of a connection that names none: one type with every set of features.
+///
+/// With `std` it is [`ThreadKeys`]. Without `std` the crate has no source of entropy, so there is no
+/// way to make one, and only a server, which masks nothing, can have it as its type.
+#[derive(Clone, Copy, Debug)]
+pub struct DefaultKeys(());
+
+impl DefaultKeys {
+    /// For a server, which never asks for a key.
+    pub(crate) const UNUSED: Self = Self(());
+}
+
+#[cfg(feature = "std")]
+impl Default for DefaultKeys {
+    fn default() -> Self {
+        Self(())
+    }
+}
+
+impl MaskKeySource for DefaultKeys {
+    #[inline]
+    fn next_key(&mut self) -> MaskKey {
+        #[cfg(feature = "std")]
+        {
+            ThreadKeys.next_key()
+        }
+        // Only a server has one, and its frames are not masked.
+        #[cfg(not(feature = "std"))]
+        MaskKey::ZERO
+    }
+}
+
+impl<K: MaskKeySource + ?Sized> MaskKeySource for &mut K {
+    #[inline]
+    fn next_key(&mut self) -> MaskKey {
+        (**self).next_key()
+    }
+}
+
+impl<K: MaskKeySource + ?Sized> MaskKeySource for Box<K> {
+    #[inline]
+    fn next_key(&mut self) -> MaskKey {
+        (**self).next_key()
     }
 }
 

@@ -16,20 +16,9 @@
 
 mod kernel;
 mod key;
-
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-mod avx2;
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-mod avx512;
-#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(wscodec_scalar)))]
-mod neon;
 mod put;
 mod scalar;
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128", not(wscodec_scalar)))]
-mod simd128;
 mod span;
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-mod sse2;
 mod vector16;
 
 use core::mem::MaybeUninit;
@@ -37,48 +26,40 @@ use core::mem::MaybeUninit;
 pub use kernel::Kernel;
 #[cfg(feature = "std")]
 pub use key::ThreadKeys;
-pub use key::{ChaChaKeys, FixedKey, MaskKey, MaskKeySource};
+pub use key::{ChaChaKeys, DefaultKeys, FixedKey, MaskKey, MaskKeySource};
 pub use put::put;
 pub(crate) use put::{append_with, put_frame, put_short};
 
-pub(crate) use baseline::Baseline;
 pub(crate) use kernel::Isa;
 pub(crate) use span::{Copying, InPlace, ReadOnly, Span};
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-pub(crate) use span::{Lane, lane};
 pub(crate) use vector16::{apply_short, apply_short_ascii};
 
-/// The vectors that need no detection, and their name.
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-mod baseline {
-    pub(super) const BASELINE: &str = "sse2";
-    pub(super) const HAS_BASELINE: bool = true;
-    pub(crate) type Baseline = core::arch::x86_64::__m128i;
-}
-#[cfg(all(target_arch = "aarch64", target_feature = "neon", not(wscodec_scalar)))]
-mod baseline {
-    pub(super) const BASELINE: &str = "neon";
-    pub(super) const HAS_BASELINE: bool = true;
-    pub(crate) type Baseline = core::arch::aarch64::uint8x16_t;
-}
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128", not(wscodec_scalar)))]
-mod baseline {
-    pub(super) const BASELINE: &str = "simd128";
-    pub(super) const HAS_BASELINE: bool = true;
-    pub(crate) type Baseline = core::arch::wasm32::v128;
-}
-#[cfg(any(
-    wscodec_scalar,
-    not(any(
-        target_arch = "x86_64",
-        all(target_arch = "aarch64", target_feature = "neon"),
-        all(target_arch = "wasm32", target_feature = "simd128"),
-    ))
-))]
-mod baseline {
-    pub(super) const BASELINE: &str = "scalar";
-    pub(super) const HAS_BASELINE: bool = false;
-    pub(crate) type Baseline = super::scalar::Words;
+// The baseline is the vectors that need no detection. Each target names its condition here, and
+// nowhere else does masking ask what it is compiled for.
+cfg_if::cfg_if! {
+    if #[cfg(wscodec_scalar)] {
+        mod narrow;
+        use narrow::Wide;
+        pub(crate) use scalar::Words as Baseline;
+    } else if #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))] {
+        pub(crate) mod x86;
+        pub(crate) use span::Lane;
+        pub(crate) use x86::{Baseline, Wide};
+    } else if #[cfg(all(target_arch = "aarch64", target_feature = "neon"))] {
+        mod narrow;
+        mod neon;
+        use narrow::Wide;
+        pub(crate) use neon::Baseline;
+    } else if #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))] {
+        mod narrow;
+        mod simd128;
+        use narrow::Wide;
+        pub(crate) use simd128::Baseline;
+    } else {
+        mod narrow;
+        use narrow::Wide;
+        pub(crate) use scalar::Words as Baseline;
+    }
 }
 
 /// Payloads of up to so many bytes take the inlined path, which covers them with eight vectors of
@@ -122,44 +103,5 @@ pub fn apply_to<'d>(
         unsafe { span.into_stored() }
     } else {
         Kernel::best().copy(key.rotated(phase), span)
-    }
-}
-
-/// Bytes that the loops of the kernels for wide vectors take at once: a cache line.
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-pub(crate) const BLOCK_LEN: usize = 64;
-
-/// Where a kernel for wide vectors starts its loop: in a long span at the first address that is a
-/// multiple of [`BLOCK_LEN`], for a store that crosses a cache line costs two.
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-#[inline]
-pub(crate) fn aligned_from<S: Span>(span: &mut S) -> usize {
-    // An address that is not known is as good as an aligned one.
-    let address = span.places().map_or(0, |places| places.as_ptr().addr());
-    if span.len() < S::ALIGNED_LEN_MIN { 0 } else { address.wrapping_neg() % BLOCK_LEN }
-}
-
-#[cfg(all(test, target_arch = "x86_64", not(wscodec_scalar)))]
-mod tests {
-    use alloc::vec;
-
-    use super::*;
-
-    /// A store that crosses a cache line costs two, so long spans begin at one.
-    #[test]
-    fn long_spans_begin_at_a_cache_line_and_short_ones_where_they_are() {
-        let mut memory = vec![0_u8; 4096];
-        for at in 0..2 * BLOCK_LEN {
-            for (len, is_aligned) in [(511, false), (512, true), (513, true), (3_000, true)] {
-                let bytes = &mut memory[at..at + len];
-                let address = bytes.as_ptr().addr();
-                let skipped = aligned_from(&mut InPlace(bytes));
-                if is_aligned {
-                    assert!(skipped < BLOCK_LEN && (address + skipped).is_multiple_of(BLOCK_LEN));
-                } else {
-                    assert_eq!(skipped, 0);
-                }
-            }
-        }
     }
 }

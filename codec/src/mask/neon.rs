@@ -10,10 +10,15 @@ use super::MaskKey;
 use super::span::Lane;
 use super::vector16::Vector16;
 
+pub(crate) type Baseline = uint8x16_t;
+
 // SAFETY: sixteen bytes, any of which may have any value.
 unsafe impl Lane for uint8x16_t {}
 
 impl Vector16 for uint8x16_t {
+    const NAME: &'static str = "neon";
+    const IS_SIMD: bool = true;
+
     #[inline(always)]
     fn splat(key: MaskKey) -> Self {
         // SAFETY: NEON is in the target, or this file is not compiled.

@@ -7,6 +7,9 @@ use super::vector16::Vector16;
 pub(crate) type Words = [u64; 2];
 
 impl Vector16 for Words {
+    const NAME: &'static str = "scalar";
+    const IS_SIMD: bool = false;
+
     #[inline(always)]
     fn splat(key: MaskKey) -> Self {
         [key.to_u64(); 2]

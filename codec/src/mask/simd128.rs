@@ -9,10 +9,15 @@ use super::MaskKey;
 use super::span::Lane;
 use super::vector16::Vector16;
 
+pub(crate) type Baseline = v128;
+
 // SAFETY: sixteen bytes, any of which may have any value.
 unsafe impl Lane for v128 {}
 
 impl Vector16 for v128 {
+    const NAME: &'static str = "simd128";
+    const IS_SIMD: bool = true;
+
     #[inline(always)]
     fn splat(key: MaskKey) -> Self {
         u32x4_splat(key.to_u32())

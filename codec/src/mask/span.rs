@@ -23,23 +23,11 @@ unsafe impl Lane for u64 {}
 // SAFETY: an array has no padding beside that of its elements, and those have none.
 unsafe impl<L: Lane, const N: usize> Lane for [L; N] {}
 
-/// The array as one lane, which is as long.
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-#[inline(always)]
-pub(crate) fn lane<L: Lane, const N: usize>(bytes: &[u8; N]) -> L {
-    const { assert!(size_of::<L>() == N) }
-    // SAFETY: `bytes` is as long as an `L`, for which any bytes are a value.
-    unsafe { bytes.as_ptr().cast::<L>().read_unaligned() }
-}
-
 /// Bytes to read, and the place to which each of them goes.
 pub(crate) trait Span: Sized {
     /// From this length in bytes on it pays to start at an aligned address, with one vector more
     /// for what is before.
-    #[cfg_attr(
-        any(wscodec_scalar, not(target_arch = "x86_64")),
-        expect(dead_code, reason = "only vectors as wide as a cache line are aligned")
-    )]
+    #[allow(dead_code, reason = "only vectors as wide as a cache line are aligned")]
     const ALIGNED_LEN_MIN: usize;
 
     /// Whether what is stored goes nowhere.
@@ -61,10 +49,7 @@ pub(crate) trait Span: Sized {
     fn split(self, at: usize) -> (Self, Self);
 
     /// The span from `at` on, for a while.
-    #[cfg_attr(
-        any(wscodec_scalar, not(target_arch = "x86_64")),
-        expect(dead_code, reason = "only walks of our own end within a span")
-    )]
+    #[allow(dead_code, reason = "only walks of our own end within a span")]
     fn rest(&mut self, at: usize) -> impl Span;
 
     /// Length in bytes.

@@ -11,6 +11,11 @@ use super::span::{Lane, Span};
 
 /// Sixteen bytes that a target handles at once, without asking the CPU whether it can.
 pub(crate) trait Vector16: Lane {
+    /// The instruction set in lower case.
+    const NAME: &'static str;
+    /// Whether one instruction handles all sixteen.
+    const IS_SIMD: bool;
+
     /// The key four times.
     fn splat(key: MaskKey) -> Self;
     fn xor(self, other: Self) -> Self;
@@ -208,8 +213,8 @@ mod tests {
 
     #[test]
     fn long_ascii_is_seen_by_the_kernels_that_look() {
-        for kernel in Kernel::available()
-            .filter(|kernel| ["scalar", crate::mask::baseline::BASELINE].contains(&kernel.name()))
+        for kernel in
+            Kernel::available().filter(|kernel| ["scalar", Baseline::NAME].contains(&kernel.name()))
         {
             for len in [64, 65, 128, 129, 200, 1_000] {
                 let ascii = vec![0x7f; len];

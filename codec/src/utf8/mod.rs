@@ -7,30 +7,21 @@
 //! to and the standard library did not look at. Invariant: `pending` is a proper prefix of some
 //! valid character.
 
-#![cfg_attr(
-    all(target_arch = "x86_64", not(wscodec_scalar)),
-    expect(clippy::inline_always, reason = "one loop compiled for several instruction sets")
-)]
-
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-mod avx2;
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-mod avx512;
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-mod avx512vbmi;
-#[cfg(all(test, feature = "std", target_arch = "x86_64", not(wscodec_scalar)))]
-mod exhaustive;
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-mod lookup;
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-mod walk;
-
 use crate::error::Utf8Error;
 use crate::mask::{
     Baseline, Isa, Kernel, MaskKey, ReadOnly, SHORT_LEN_MAX, Span, apply_short, apply_short_ascii,
 };
 
-/// From this length in bytes on a kernel is faster than the standard library, whose way is shorter.
+cfg_if::cfg_if! {
+    if #[cfg(all(target_arch = "x86_64", target_feature = "sse2", not(wscodec_scalar)))] {
+        mod x86;
+        use x86::unmask_and_check;
+    } else {
+        use without_walk as unmask_and_check;
+    }
+}
+
+/// From this length in bytes on a kernel is faster than the standard library, which starts sooner.
 const WALK_LEN_MIN: usize = 16;
 
 /// Bytes that are unmasked before they are validated where that takes two steps: small beside any
@@ -293,26 +284,8 @@ fn split_open(piece: &[u8]) -> (&[u8], &[u8]) {
     piece.split_at_checked(piece.len() - open_len).unwrap_or((piece, &[]))
 }
 
-/// XORs `key` over `span`, whose result starts with a character, and says whether that has no
-/// fault, save that it may end within a character. `None`, and nothing done, if the kernel has no
-/// walk of its own.
-#[cfg(all(target_arch = "x86_64", not(wscodec_scalar)))]
-#[inline]
-#[expect(unsafe_code, reason = "the CPU was found to have what is called")]
-fn unmask_and_check<S: Span>(kernel: Kernel, key: MaskKey, span: &mut S) -> Option<bool> {
-    match kernel.isa() {
-        // SAFETY: a `Kernel` with this in it is made only after the CPU was found to have it.
-        Isa::Avx512Vbmi => Some(unsafe { avx512vbmi::unmask_and_check(key, span) }),
-        // SAFETY: as above.
-        Isa::Avx512 => Some(unsafe { avx512::unmask_and_check(key, span) }),
-        // SAFETY: as above.
-        Isa::Avx2 => Some(unsafe { avx2::unmask_and_check(key, span) }),
-        Isa::Baseline | Isa::Scalar => None,
-    }
-}
-
-/// No kernel has a walk of its own here.
-#[cfg(not(all(target_arch = "x86_64", not(wscodec_scalar))))]
-fn unmask_and_check<S: Span>(_: Kernel, _: MaskKey, _: &mut S) -> Option<bool> {
+/// Says that the kernel has no walk of its own, where no kernel has one.
+#[allow(dead_code, reason = "for targets without wide vectors")]
+fn without_walk<S: Span>(_: Kernel, _: MaskKey, _: &mut S) -> Option<bool> {
     None
 }

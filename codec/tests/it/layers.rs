@@ -103,3 +103,19 @@ fn unsafe_stays_where_it_is_earned() {
         assert!(!has_unsafe || earned || UNSAFE.contains(&name), "{name} holds unsafe code");
     }
 }
+
+/// A target's vectors are there if its features say so, not if its name does: an x86-64 for bare
+/// metal has none. Each condition is written once where masking chooses, and once where validation
+/// does.
+#[test]
+fn sharp_b_vectors_are_chosen_by_feature_and_in_one_place_each() {
+    let mut conditions = Vec::new();
+    for (path, text) in sources() {
+        for line in text.lines().filter(|line| line.contains("target_arch")) {
+            assert!(line.contains("target_feature"), "{}: {line}", path.display());
+            conditions.push(path.to_str().unwrap().to_owned());
+        }
+    }
+    conditions.sort();
+    assert_eq!(conditions, ["mask/mod.rs", "mask/mod.rs", "mask/mod.rs", "utf8/mod.rs"]);
+}

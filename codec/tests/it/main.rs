@@ -47,6 +47,7 @@ mod handshake;
 mod corpus;
 mod differential;
 mod regressions;
+mod sharp;
 
 // The sources and the page of tests.
 mod layers;

@@ -120,6 +120,39 @@ fn every_test_named_after_a_row_is_listed_there() {
     }
 }
 
+/// The sharp edges that the codec's users met, row I of which is the handshake's.
+const SHARP: &str = "ABCDEFGHIJKLMNO";
+
+/// Each sharp edge is on the page once it is mended, with its tests or its step in CI, and each test
+/// that is named after one is listed there.
+#[test]
+fn sharp_edges_are_on_the_page_with_their_tests() {
+    let (page, _) = page();
+    let mut listed = BTreeSet::new();
+    for line in page.lines() {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if let ["", row, _, _, tests, ""] = cells[..]
+            && row.len() == 1
+            && SHARP.contains(row)
+        {
+            let prefix = format!("sharp_{}_", row.to_lowercase());
+            let names: Vec<String> = named(tests).collect();
+            assert!(!names.is_empty() || tests.contains("`.ci/run "), "row {row} names no test");
+            for name in names {
+                assert!(name.starts_with(&prefix), "{name} is listed in row {row}");
+                listed.insert(name);
+            }
+        }
+    }
+    let named_so: BTreeSet<String> = tests().into_iter().filter(|test| is_sharp(test)).collect();
+    assert_eq!(listed, named_so);
+}
+
+fn is_sharp(test: &str) -> bool {
+    let mut words = test.split('_');
+    words.next() == Some("sharp") && words.next().is_some_and(|letter| letter.len() == 1)
+}
+
 #[test]
 fn rows_are_read_from_names_as_they_are_meant() {
     assert_eq!(rows_of("r07_a22_the_sum"), ["R07", "A22"]);

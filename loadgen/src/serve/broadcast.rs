@@ -17,7 +17,6 @@ use std::task::{Context, Waker};
 
 use tokio::sync::Notify;
 use tokio::task::yield_now;
-use wscodec::mask::FixedKey;
 use wscodec::{Connection, Event, Message, PreparedMessage};
 
 use super::config::SenderCopy;
@@ -161,7 +160,7 @@ pub(super) fn relay(
     worker: &Worker,
     hub: &Hub,
     place: usize,
-    connection: &mut Connection<FixedKey>,
+    connection: &mut Connection,
     mut input: &mut [u8],
     out: &mut Vec<u8>,
 ) -> Heard {

@@ -18,7 +18,6 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wscodec::deflate::DeflateAgreed;
-use wscodec::mask::FixedKey;
 use wscodec::{CloseCode, CloseFrame, Connection, Event, Message, ReadyState};
 
 use super::broadcast;
@@ -63,7 +62,7 @@ pub(super) struct Session {
 #[expect(clippy::large_enum_variant, reason = "most sessions are open: a box would cost them more")]
 enum Stage {
     Opening(Box<Upgrade>),
-    Open(Connection<FixedKey>),
+    Open(Connection),
     /// Everything is said; what the client still sends is dropped until its stream ends. Closing
     /// the socket at once instead would make the kernel answer that with a reset, which may destroy
     /// the last words before they are read.
@@ -407,7 +406,7 @@ pub(super) struct Heard {
 
 /// Takes all messages of `input` and appends the answers to `out`.
 fn converse(
-    connection: &mut Connection<FixedKey>,
+    connection: &mut Connection,
     mut input: &mut [u8],
     out: &mut Vec<u8>,
     mode: Mode,

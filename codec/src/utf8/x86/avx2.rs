@@ -9,7 +9,8 @@ use core::arch::x86_64::{
 
 use super::lookup::{FIRST_HIGH, FIRST_LOW, SECOND_HIGH};
 use super::walk::{Steps, walk};
-use crate::mask::{BLOCK_LEN, Baseline, MaskKey, ReadOnly, Span, apply_short_ascii, lane};
+use crate::mask::x86::{BLOCK_LEN, lane};
+use crate::mask::{Baseline, MaskKey, ReadOnly, Span, apply_short_ascii};
 
 type Block = [__m256i; 2];
 

@@ -11,7 +11,8 @@
 //!     |-------|--------|--------|--------|--------|-------|--- cache line: there the head's checks hold
 //! ```
 
-use crate::mask::{BLOCK_LEN, Baseline, Lane, MaskKey, Span, aligned_from, apply_short};
+use crate::mask::x86::{BLOCK_LEN, aligned_from};
+use crate::mask::{Baseline, Lane, MaskKey, Span, apply_short};
 
 /// What one instruction set does with a block of type `B`. `T` is what it remembers from block to
 /// block.

@@ -12,6 +12,7 @@ use std::vec;
 use std::vec::Vec;
 
 use super::{avx2, avx512, avx512vbmi};
+use crate::mask::x86::Wide;
 use crate::mask::{Isa, Kernel};
 
 const STRING_LEN: usize = 4;
@@ -27,22 +28,21 @@ fn is_exhaustive() -> bool {
 
 #[expect(unsafe_code, reason = "the CPU was found to have what is called")]
 fn faults(kernel: Kernel, text: &[[u8; 64]], faults: &mut [u64]) {
-    match kernel.isa() {
-        // SAFETY: a `Kernel` with this in it is made only after the CPU was found to have it.
-        Isa::Avx512Vbmi => unsafe { avx512vbmi::faults(text, faults) },
+    let Isa::Wide(wide) = kernel.isa() else { return };
+    match wide {
+        // SAFETY: a `Wide` is made only after the CPU was found to have it.
+        Wide::Avx512Vbmi => unsafe { avx512vbmi::faults(text, faults) },
         // SAFETY: as above.
-        Isa::Avx512 => unsafe { avx512::faults(text, faults) },
+        Wide::Avx512 => unsafe { avx512::faults(text, faults) },
         // SAFETY: as above.
-        Isa::Avx2 => unsafe { avx2::faults(text, faults) },
-        Isa::Baseline | Isa::Scalar => {}
+        Wide::Avx2 => unsafe { avx2::faults(text, faults) },
     }
 }
 
 /// Compares every kernel with the standard library on these strings, filled up with ASCII.
 fn compare(strings: impl Iterator<Item = [u8; STRING_LEN]>) -> usize {
-    let kernels: Vec<_> = Kernel::available()
-        .filter(|kernel| !matches!(kernel.isa(), Isa::Baseline | Isa::Scalar))
-        .collect();
+    let kernels: Vec<_> =
+        Kernel::available().filter(|kernel| matches!(kernel.isa(), Isa::Wide(_))).collect();
     let mut strings = strings.peekable();
     let mut text = vec![[b'a'; 64]; BATCH * STEP / 64];
     let mut found = vec![0; text.len()];

@@ -1,20 +1,21 @@
-//! AVX2: 32 bytes at a time.
+//! AVX-512: 64 bytes at a time.
 
 #![expect(unsafe_code, reason = "says that vectors have no padding")]
 
-use core::arch::x86_64::{__m256i, _mm256_set1_epi32, _mm256_xor_si256};
+use core::arch::x86_64::{__m512i, _mm512_set1_epi32, _mm512_xor_si512};
 
-use super::span::{Lane, Span};
-use super::vector16::apply_short;
-use super::{BLOCK_LEN, Baseline, MaskKey, aligned_from};
+use super::{BLOCK_LEN, Baseline, aligned_from};
+use crate::mask::MaskKey;
+use crate::mask::span::{Lane, Span};
+use crate::mask::vector16::apply_short;
 
-// SAFETY: thirty-two bytes, any of which may have any value.
-unsafe impl Lane for __m256i {}
+// SAFETY: sixty-four bytes, any of which may have any value.
+unsafe impl Lane for __m512i {}
 
-type Block = [__m256i; 2];
+type Block = __m512i;
 
 /// XORs `key` over a span of any length.
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub(super) fn apply<S: Span>(key: MaskKey, span: &mut S) {
     let len = span.len();
     let Some(head) = span.load::<Block>(0) else {
@@ -26,34 +27,34 @@ pub(super) fn apply<S: Span>(key: MaskKey, span: &mut S) {
     if at > 0 {
         // What both cover is loaded for the second before the first is stored.
         let Some(first) = span.load::<Block>(at) else { return };
-        span.store(0, xor2(head, splat(key)));
-        span.store(at, xor2(first, wide));
+        span.store(0, xor(head, splat(key)));
+        span.store(at, xor(first, wide));
         at += BLOCK_LEN;
     }
     while len - at > 5 * BLOCK_LEN {
         let Some([a, b, c, d]) = span.load::<[Block; 4]>(at) else { return };
-        span.store(at, [xor2(a, wide), xor2(b, wide), xor2(c, wide), xor2(d, wide)]);
+        span.store(at, [xor(a, wide), xor(b, wide), xor(c, wide), xor(d, wide)]);
         at += 4 * BLOCK_LEN;
     }
     while len - at > 2 * BLOCK_LEN {
         let Some(block) = span.load::<Block>(at) else { return };
-        span.store(at, xor2(block, wide));
+        span.store(at, xor(block, wide));
         at += BLOCK_LEN;
     }
     // One block up to two are left: two that overlap, both loaded before either is stored.
     let (Some(block), Some(last)) = (span.load::<Block>(at), span.last::<Block>()) else { return };
-    span.store(at, xor2(block, wide));
-    span.store_last(xor2(last, splat(key.rotated(len))));
+    span.store(at, xor(block, wide));
+    span.store_last(xor(last, splat(key.rotated(len))));
 }
 
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
-fn splat(key: MaskKey) -> __m256i {
-    _mm256_set1_epi32(key.to_u32().cast_signed())
+fn splat(key: MaskKey) -> __m512i {
+    _mm512_set1_epi32(key.to_u32().cast_signed())
 }
 
-#[target_feature(enable = "avx2")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
-fn xor2([a, b]: [__m256i; 2], wide: __m256i) -> [__m256i; 2] {
-    [_mm256_xor_si256(a, wide), _mm256_xor_si256(b, wide)]
+fn xor(a: __m512i, b: __m512i) -> __m512i {
+    _mm512_xor_si512(a, b)
 }

@@ -24,7 +24,8 @@ use core::arch::x86_64::{
 use super::avx512::nonzero_bytes;
 use super::avx512::{is_ascii, is_zero, keep, unmask, unmask_part};
 use super::walk::{Steps, walk};
-use crate::mask::{MaskKey, Span, lane};
+use crate::mask::x86::lane;
+use crate::mask::{MaskKey, Span};
 
 /// Continuation (in `SECOND`), or lead (in `FIRST`).
 const LINK: u8 = 0x80;

@@ -12,7 +12,8 @@ use core::arch::x86_64::{
 
 use super::lookup::{FIRST_HIGH, FIRST_LOW, SECOND_HIGH};
 use super::walk::{Steps, walk};
-use crate::mask::{BLOCK_LEN, MaskKey, Span, lane};
+use crate::mask::x86::{BLOCK_LEN, lane};
+use crate::mask::{MaskKey, Span};
 
 struct State {
     block: __m512i,
