@@ -4,38 +4,48 @@
 //!   cli -> config -> plan -> worker -> { connect -> session } -> metrics -> report
 //!                              ^ coordinator: when load begins, signals, progress
 //! ```
-
-pub mod deflate;
-pub mod escape;
-pub mod quantity;
-pub mod segment;
-pub mod units;
-
-pub mod cli;
-pub mod config;
-pub mod plan;
-pub mod random;
+//!
+//! Modules stand here by layer, the lowest first, and import only from above their own paragraph.
 
 pub mod clock;
-pub mod coordinator;
-pub mod payload;
-pub mod stamp;
-pub mod worker;
+pub mod deflate;
+pub mod escape;
+pub mod exit;
+pub mod host;
+pub mod random;
+pub mod segment;
+pub mod talk;
+pub mod units;
 
-pub mod metrics;
-pub mod outlet;
-pub mod progress;
-pub mod report;
-pub mod threshold;
+pub mod net;
+pub mod quantity;
+pub mod stamp;
 pub mod verdict;
 
-pub mod check;
-pub mod doctor;
-pub mod exit;
-pub mod run;
-pub mod saved;
-pub mod talk;
-
-pub mod host;
-pub mod net;
+pub mod metrics;
 pub mod serve;
+
+pub mod threshold;
+
+pub mod cli;
+
+pub mod config;
+
+pub mod doctor;
+pub mod payload;
+pub mod plan;
+
+pub mod worker;
+
+pub mod progress;
+
+pub mod coordinator;
+
+pub mod report;
+
+pub mod outlet;
+
+pub mod run;
+
+pub mod check;
+pub mod saved;

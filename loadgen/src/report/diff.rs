@@ -77,7 +77,7 @@ impl DiffReport {
             rows: subjects().into_iter().filter_map(row).collect(),
             thresholds: thresholds
                 .iter()
-                .map(|threshold| threshold.judge_ratio(before, after))
+                .map(|threshold| after.ratio_judged_by(before, threshold))
                 .collect(),
         }
     }

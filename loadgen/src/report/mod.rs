@@ -17,6 +17,7 @@ pub mod hlog;
 pub mod hold;
 pub mod json;
 pub mod load;
+mod measure;
 pub mod merge;
 mod outcome;
 pub mod push;

@@ -15,7 +15,7 @@ use crate::verdict::State;
 impl Report {
     /// Judges the report anew, by these thresholds.
     pub fn judge(&mut self, thresholds: &[Threshold]) {
-        self.thresholds = thresholds.iter().map(|threshold| threshold.judge(self)).collect();
+        self.thresholds = thresholds.iter().map(|threshold| self.judged_by(threshold)).collect();
         let reasons = self.reasons(thresholds);
         self.outcome = OutcomeReport { is_ok: reasons.is_empty(), reasons };
     }

@@ -17,9 +17,7 @@ use std::fmt;
 
 use crate::metrics::Metric;
 use crate::quantity;
-use crate::report::{Report, ThresholdReport};
-use crate::units;
-pub use measure::{Counter, Measured, Rated, Statistic, Subject};
+pub use measure::{Counter, Rated, Statistic, Subject};
 
 /// Something that a report has to fulfil.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,26 +135,10 @@ impl Threshold {
         matches!(&self.subject, Subject::Count(found) | Subject::Share(found) if *found == counter)
     }
 
-    /// Judges a report.
+    /// Whether what was measured fulfils it.
     #[must_use]
-    pub fn judge(&self, report: &Report) -> ThresholdReport {
-        self.verdict(self.subject.measure(report), self.subject.unit().name())
-    }
-
-    /// Judges how `after` compares with `before`.
-    #[must_use]
-    pub fn judge_ratio(&self, before: &Report, after: &Report) -> ThresholdReport {
-        let ratio = self.subject.ratio(before, after);
-        self.verdict(ratio, "ratio")
-    }
-
-    fn verdict(&self, measured: Option<f64>, unit: &str) -> ThresholdReport {
-        ThresholdReport {
-            expression: self.expression.clone(),
-            is_passed: measured.is_some_and(|value| self.comparison.holds(value, self.limit)),
-            measured,
-            unit: unit.into(),
-        }
+    pub fn holds(&self, measured: f64) -> bool {
+        self.comparison.holds(measured, self.limit)
     }
 }
 
@@ -177,14 +159,6 @@ fn split(text: &str) -> Result<(&str, (&'static str, Comparison), &str), String>
     found.ok_or_else(|| {
         "no comparison (< <= > >= == !=); use a threshold like rtt.p99<20ms or failed<1%".into()
     })
-}
-
-impl ThresholdReport {
-    /// What was measured, for people.
-    #[must_use]
-    pub fn shown(&self) -> String {
-        units::number(self.measured, &self.unit)
-    }
 }
 
 /// Percentile, such as `p99.9`, or `None` if it is none.

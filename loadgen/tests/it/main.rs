@@ -4,6 +4,7 @@
 //! beside this folder.
 
 mod chaos;
+mod layers;
 mod peer;
 mod scripted;
 mod served;

@@ -1,0 +1,320 @@
+//! What a threshold is about, to the number that a report has for it; and a threshold's judgement.
+
+use super::{HistogramReport, Report, SpanReport, ThresholdReport};
+use crate::metrics::{HIGHEST_NS, Metric};
+use crate::threshold::{Counter, Rated, Statistic, Subject, Threshold};
+use crate::units;
+
+impl Report {
+    /// Judges this report by a threshold.
+    #[must_use]
+    pub fn judged_by(&self, threshold: &Threshold) -> ThresholdReport {
+        let subject = threshold.subject();
+        judged(threshold, subject.measure(self), subject.unit().name())
+    }
+
+    /// Judges by a threshold how this report compares with `before`.
+    #[must_use]
+    pub fn ratio_judged_by(&self, before: &Self, threshold: &Threshold) -> ThresholdReport {
+        judged(threshold, threshold.subject().ratio(before, self), "ratio")
+    }
+}
+
+fn judged(threshold: &Threshold, measured: Option<f64>, unit: &str) -> ThresholdReport {
+    ThresholdReport {
+        expression: threshold.to_string(),
+        is_passed: measured.is_some_and(|value| threshold.holds(value)),
+        measured,
+        unit: unit.into(),
+    }
+}
+
+impl ThresholdReport {
+    /// What was measured, for people.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        units::number(self.measured, &self.unit)
+    }
+}
+
+impl Subject {
+    /// What a report has for it; `None` is no data.
+    #[must_use]
+    pub fn measure(&self, report: &Report) -> Option<f64> {
+        match self {
+            Self::Time(metric, statistic) => statistic.of(histogram(report, *metric)?),
+            Self::Recorded(metric) => {
+                let found = histogram(report, *metric)?;
+                Some(exact(found.below + found.count + found.above)).filter(|&count| count > 0.0)
+            }
+            Self::Count(counter) => counter.count(report).map(|(count, _)| exact(count)),
+            Self::Share(counter) => {
+                counter.count(report).map(|(count, all)| 100.0 * exact(count) / exact(all))
+            }
+            Self::Rate(Rated::Achieved) => measured_rate(report).map(|(achieved, _)| achieved),
+            Self::Rate(Rated::Opened) => {
+                report.phases.measured.and(report.connections.opened_per_s)
+            }
+            Self::AchievedShare => {
+                let (achieved, offered) = measured_rate(report)?;
+                offered.filter(|&offered| offered > 0.0).map(|offered| 100.0 * achieved / offered)
+            }
+        }
+    }
+
+    /// What `after` has in terms of what `before` has. Two zeros are the same.
+    #[must_use]
+    pub fn ratio(&self, before: &Report, after: &Report) -> Option<f64> {
+        let (before, after) = (self.measure(before)?, self.measure(after)?);
+        if before > 0.0 {
+            Some(after / before)
+        } else {
+            Some(if after > 0.0 { f64::INFINITY } else { 1.0 })
+        }
+    }
+}
+
+impl Counter {
+    /// How often, and of how many. `None` if there was nothing that could have been counted.
+    fn count(self, report: &Report) -> Option<(u64, u64)> {
+        let connections = &report.connections;
+        let of_connections = match self {
+            Self::Failed => Some(connections.failed),
+            Self::Attempted => Some(connections.attempted),
+            Self::Established => Some(connections.established),
+            Self::Completed => Some(connections.completed),
+            _ => None,
+        };
+        if let Some(count) = of_connections {
+            return (connections.attempted > 0).then_some((count, connections.attempted));
+        }
+        if matches!(self, Self::Dropped | Self::Reconnected | Self::Away) {
+            let reconnect = report.reconnect.as_ref()?;
+            let established = connections.established.saturating_add(reconnect.reestablished);
+            // Of the connections that were there, or of those that were lost.
+            let lost = reconnect.lost.max(1);
+            return (established > 0).then_some(match self {
+                Self::Dropped => (reconnect.lost, established),
+                Self::Reconnected => (reconnect.reestablished, lost),
+                _ => (reconnect.away, lost),
+            });
+        }
+        let messages = report.messages.as_ref();
+        let sum = |of: fn(&SpanReport) -> u64| {
+            messages.map_or(0, |messages| of(&messages.measured) + of(&messages.warmup))
+        };
+        let sent = sum(|span| span.sent);
+        if self == Self::Errors {
+            let sent = sent + report.deliveries().map_or(0, |deliveries| deliveries.expected);
+            let errors = report.errors.iter().map(|error| error.count).sum();
+            let all = connections.attempted + sent;
+            return (all > 0).then_some((errors, all));
+        }
+        if let Some(deliveries) = report.deliveries() {
+            let expected = deliveries.expected;
+            let count = deliveries.count(self)?;
+            return (expected > 0).then_some((count, expected));
+        }
+        let messages = messages?;
+        if matches!(self, Self::TimedOut | Self::Late) && report.config.reply_timeout_ns.is_none() {
+            return None; // nobody has looked
+        }
+        let unsent = sum(|span| span.unsent_closed + span.unsent_backlog + span.unsent_late);
+        let all = if self == Self::Unsent { sent + unsent } else { sent };
+        let count = match self {
+            Self::Received => sum(|span| span.received),
+            Self::Lost => sum(|span| span.lost),
+            Self::TimedOut => sum(|span| span.timed_out),
+            Self::Late => messages.late,
+            Self::Altered => sum(|span| span.altered),
+            Self::Reordered => sum(|span| span.reordered),
+            Self::Duplicated => messages.duplicated,
+            Self::Unexpected => messages.unexpected,
+            Self::Unsent => unsent,
+            _ => sent,
+        };
+        (all > 0).then_some((count, all))
+    }
+}
+
+impl Statistic {
+    /// `None` if nothing was recorded. What lies beyond the range counts as longer than all of it,
+    /// so that no limit can be kept by being far off it.
+    fn of(self, found: &HistogramReport) -> Option<f64> {
+        let total = found.below + found.count + found.above;
+        if total == 0 {
+            return None;
+        }
+        let beyond = exact(HIGHEST_NS + 1);
+        Some(match self {
+            Self::Min if found.below > 0 => 0.0,
+            Self::Min if found.count > 0 => exact(found.min_ns),
+            Self::Max if found.above == 0 => exact(found.max_ns),
+            Self::Mean if found.above == 0 => {
+                exact(found.mean_ns) * exact(found.count) / exact(total)
+            }
+            Self::Percentile(percentile) => {
+                let rank = (exact(total) * percentile / 100.0).ceil().max(1.0);
+                let inside = rank - exact(found.below);
+                if inside <= 0.0 {
+                    0.0
+                } else if inside > exact(found.count) {
+                    beyond
+                } else if found.below + found.above == 0 {
+                    exact(found.value_at(percentile)?)
+                } else {
+                    exact(found.value_at(100.0 * inside / exact(found.count))?)
+                }
+            }
+            Self::Min | Self::Max | Self::Mean => beyond,
+        })
+    }
+}
+
+fn histogram(report: &Report, metric: Option<Metric>) -> Option<&HistogramReport> {
+    let metric = metric.unwrap_or_else(|| report.rtt());
+    report.histogram(metric)
+}
+
+/// Achieved and offered messages a second, if any were to be sent in a measured time.
+fn measured_rate(report: &Report) -> Option<(f64, Option<f64>)> {
+    let messages = report.messages.as_ref().filter(|_| report.phases.measured.is_some())?;
+    Some((messages.achieved_per_s, messages.offered_per_s))
+}
+
+/// How many, as a float that compares as the integer does.
+#[expect(clippy::cast_precision_loss, reason = "counts and nanoseconds below 2^53")]
+const fn exact(n: u64) -> f64 {
+    n as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Distribution;
+    use crate::report::reconnect::ReconnectReport as Reconnected;
+    use crate::report::sample;
+
+    fn measure(name: &str, value: &str, report: &Report) -> Option<f64> {
+        Threshold::parse(&format!("{name}<{value}")).unwrap().subject().measure(report)
+    }
+
+    fn with(values: &[u64]) -> Report {
+        let mut distribution = Distribution::new();
+        for &ns in values {
+            distribution.record(ns);
+        }
+        let mut report = sample();
+        report.histograms = vec![HistogramReport::new(Metric::RttService, &distribution)];
+        report
+    }
+
+    #[test]
+    fn any_percentile_is_to_be_had() {
+        let values: Vec<u64> = (1..=1_000).map(|us| us * 1_000).collect();
+        let report = with(&values);
+        for (name, ns) in [("rtt.p50", 500_000), ("rtt.p97.5", 975_000), ("rtt.max", 1_000_000)] {
+            let measured = measure(name, "1s", &report).unwrap();
+            assert!((measured - exact(ns)).abs() < exact(ns) / 500.0, "{name}: {measured}");
+        }
+        assert_eq!(measure("rtt.service.count", "1", &report), Some(1_000.0));
+        assert_eq!(measure("rtt.min", "1s", &report), Some(1_000.0));
+        assert_eq!(measure("connect.tcp.p50", "1s", &report), None);
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_long() {
+        let mut values = vec![1_000; 97];
+        values.extend([u64::MAX; 3]);
+        let report = with(&values);
+        let beyond = Some(exact(HIGHEST_NS + 1));
+        assert_eq!(measure("rtt.max", "1s", &report), beyond);
+        assert_eq!(measure("rtt.mean", "1s", &report), beyond);
+        assert_eq!(measure("rtt.p98", "1s", &report), beyond);
+        assert_eq!(measure("rtt.p97", "1s", &report), Some(1_000.0));
+        assert_eq!(measure("rtt.count", "1", &report), Some(100.0));
+    }
+
+    #[test]
+    fn messages_time_out_where_there_is_a_timeout() {
+        let mut report = sample();
+        for name in ["timed_out", "late"] {
+            assert_eq!(measure(name, "0", &report), None, "{name}: nobody has looked");
+        }
+        report.config.reply_timeout_ns = Some(5);
+        let messages = report.messages.as_mut().unwrap();
+        (messages.measured.timed_out, messages.warmup.timed_out, messages.late) = (1, 1, 1);
+        messages.warmup.sent = 4;
+        for (name, value, measured) in
+            [("timed_out", "1", 2.0), ("timed_out", "1%", 25.0), ("late", "1", 1.0)]
+        {
+            assert_eq!(measure(name, value, &report), Some(measured), "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn lost_connections_are_counted_where_they_are_opened_again() {
+        let mut report = sample();
+        assert_eq!(measure("away", "0", &report), None, "nobody has looked");
+        let counts = Reconnected { lost: 8, reestablished: 6, away: 2, ..Reconnected::default() };
+        report.reconnect = Some(counts);
+        for (name, value, measured) in [
+            ("dropped", "1", 8.0),
+            ("dropped", "50%", 100.0),
+            ("reconnected", "1", 6.0),
+            ("reconnected", "1%", 75.0),
+            ("away", "1%", 25.0),
+        ] {
+            assert_eq!(measure(name, value, &report), Some(measured), "{name} {value}");
+        }
+        report.reconnect = Some(Reconnected::default());
+        assert_eq!(measure("away", "0%", &report), Some(0.0), "none was lost");
+    }
+
+    #[test]
+    fn counts_and_shares() {
+        let mut report = sample();
+        report.connections.attempted = 200;
+        report.connections.failed = 3;
+        let messages = report.messages.as_mut().unwrap();
+        (messages.measured.sent, messages.measured.lost) = (900, 10);
+        (messages.warmup.sent, messages.warmup.lost) = (100, 10);
+        (messages.offered_per_s, messages.achieved_per_s) = (Some(100.0), 98.0);
+        for (name, value, measured) in [
+            ("failed", "1", 3.0),
+            ("failed", "1%", 1.5),
+            ("lost", "1", 20.0),
+            ("lost", "1%", 2.0),
+            ("duplicated", "1", 0.0),
+            ("achieved", "1%", 98.0),
+            ("achieved", "1/s", 98.0),
+        ] {
+            assert_eq!(measure(name, value, &report), Some(measured), "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_no_data() {
+        let mut report = sample();
+        report.connections.attempted = 0;
+        report.histograms.clear();
+        report.phases.measured = None;
+        let messages = report.messages.as_mut().unwrap();
+        (messages.measured.sent, messages.warmup.sent) = (0, 0);
+        for (name, value) in [
+            ("failed", "1"),
+            ("errors", "1%"),
+            ("lost", "1"),
+            ("lost", "1%"),
+            ("achieved", "0"),
+            ("achieved", "1%"),
+            ("opened", "1"),
+            ("rtt.p99", "1s"),
+            ("rtt.count", "1"),
+        ] {
+            assert_eq!(measure(name, value, &report), None, "{name} {value}");
+        }
+        report.messages = None;
+        assert_eq!(measure("sent", "1", &report), None);
+    }
+}
