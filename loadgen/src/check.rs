@@ -18,7 +18,7 @@ use wscodec::{
 
 use crate::cli::CheckArgs;
 use crate::clock::Clock;
-use crate::config::{Network, Request, Target};
+use crate::config::{Network, Purpose, Request, Target};
 use crate::deflate::{self, Offer};
 use crate::exit::{Exit, Failed};
 use crate::net::{Fault, Route, Routes, Stream, is_record};
@@ -39,7 +39,7 @@ const SHOWN_LEN_MAX: usize = 100;
 /// the list instead.
 pub fn run(args: CheckArgs) -> Result<Exit, Failed> {
     let target = Target::parse(&args.url).map_err(Failed::usage)?;
-    let settings = Request::new(args.request).map_err(Failed::usage)?;
+    let settings = Request::new(args.request, Purpose::Request).map_err(Failed::usage)?;
     let targets = [target];
     let network = Network::new(args.network, &targets).map_err(Failed::usage)?;
     let [target] = &targets;

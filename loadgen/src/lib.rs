@@ -15,6 +15,7 @@ pub mod host;
 pub mod random;
 pub mod segment;
 pub mod talk;
+pub mod template;
 pub mod units;
 
 pub mod net;

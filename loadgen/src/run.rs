@@ -12,12 +12,14 @@ use wscodec::deflate::Deflate;
 use wscodec::handshake::ClientRequest;
 
 use crate::cli::start;
+use crate::clock::Clock;
 use crate::config::{Config, Family, Request, Scenario, Talk, Target};
 use crate::coordinator;
 use crate::exit::{Exit, Failed};
 use crate::host::{Demand, DescriptorLimit, Host};
 use crate::net::Routes;
 use crate::outlet::Outlets;
+use crate::payload::{self, Opening};
 use crate::report::{Report, Subject};
 use crate::serve::{Mode, ServeConfig, Server, ServerHandle};
 use crate::talk::say;
@@ -69,35 +71,14 @@ fn requests(config: &Config) -> Result<Vec<ClientRequest>, Failed> {
     config.targets.iter().map(|target| request(Some(target), &config.request)).collect()
 }
 
-/// The request, as every connection sends it; what may not be sent is refused here.
+/// The request as connection 0 sends it, and every other one if it has no placeholders; what may
+/// not be sent is refused here.
 ///
 /// # Errors
 /// [`Failed`] with the header that is wrong.
 pub fn request(target: Option<&Target>, request: &Request) -> Result<ClientRequest, Failed> {
-    let wrong = |what: String, why: &dyn std::fmt::Display| Failed::usage(format!("{what}: {why}"));
-    let (host, resource) = target.map_or_else(
-        || (ServeConfig::LISTEN.ip().to_string(), "/".into()),
-        |target| (target.host_header(), target.resource()),
-    );
-    let mut built = ClientRequest::new(&host, &resource)
-        .map_err(|misuse| wrong(format!("bad URL: host {host:?}, path {resource:?}"), &misuse))?;
-    for name in &request.subprotocols {
-        built = built
-            .subprotocol(name)
-            .map_err(|misuse| wrong(format!("bad --subprotocol {name:?}"), &misuse))?;
-    }
-    if let Some(origin) = &request.origin {
-        built = built
-            .origin(origin)
-            .map_err(|misuse| wrong(format!("bad --origin {origin:?}"), &misuse))?;
-    }
-    for (name, value) in &request.headers {
-        let header = format!("{name}: {value}");
-        built = built
-            .header(name, value)
-            .map_err(|misuse| wrong(format!("bad -H {header:?}"), &misuse))?;
-    }
-    Ok(built)
+    let opening = Opening { unix_ns: Clock::start().unix_ns(0), ..Opening::default() };
+    payload::request(target, request, opening).map_err(Failed::usage)
 }
 
 /// Raises the soft limit of descriptors, and says what is still missing.

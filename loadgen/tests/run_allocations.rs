@@ -76,6 +76,7 @@ fn a_message_costs_no_allocation() {
         "-p 4 -s 2000 -b",
         "-p 2 -s 1..300 --fragment 100",
         "-m {seq}/{conn}/{time}/{rand:9}/{rand:0..9}",
+        "-H X:{conn:5}{rand:8} -m {seq:9}{conn:5}",
     ] {
         let (few_blocks, few_bytes, few) = cost(server.1, &format!("{load} -n 1k"));
         let (many_blocks, many_bytes, many) = cost(server.1, &format!("{load} -n 21k"));

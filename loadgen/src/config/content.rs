@@ -8,8 +8,7 @@ use std::time::Duration;
 use wscodec::DataKind;
 
 use super::sizes::{Sizes, too_large};
-use super::template::Template;
-use super::{Echo, PAYLOAD_SIZE_MAX, TIMEOUT_MAX, bounded, lines, within};
+use super::{Echo, PAYLOAD_SIZE_MAX, TIMEOUT_MAX, Template, bounded, lines, within};
 use crate::cli::{MessageArgs, SizesAsked};
 use crate::stamp::STAMP_LEN;
 

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use super::template::Purpose;
 use super::{
-    CONNECTIONS_MAX, Config, DURATION_MAX, Load, PAYLOAD_SIZE_MAX, PIPELINE_MAX, Scenario, Segment,
-    TIMEOUT_MAX, Template, bounded, within,
+    CONNECTIONS_MAX, Config, DURATION_MAX, Load, PAYLOAD_SIZE_MAX, PIPELINE_MAX, Purpose, Scenario,
+    Segment, TIMEOUT_MAX, Template, bounded, within,
 };
 use crate::cli::{FanoutArgs, LoadArgs};
 use crate::clock::nanos;
@@ -218,6 +217,11 @@ impl Fanout {
         let least = Duration::from_millis(1);
         if args.subscribed.as_ref().is_some_and(String::is_empty) {
             return Err("--subscribed is empty, and would be found in anything".into());
+        }
+        if args.subscribed.as_deref().is_some_and(Template::has_placeholder) {
+            return Err("--subscribed is searched for as it is: placeholders are not replaced in \
+                        it; use a part of the answer that is the same for all"
+                .into());
         }
         let settle = match (&args.subscribe, &args.subscribed) {
             (Some(_), None) => SETTLE_SUBSCRIBED,

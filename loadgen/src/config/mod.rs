@@ -18,7 +18,6 @@ mod scenario;
 mod serving;
 mod shard;
 mod sizes;
-mod template;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -33,6 +32,8 @@ use crate::cli::{ConnectArgs, LoadArgs, RateAsked, RunArgs};
 pub use crate::net::{Family, Network, Override, Proxy, Redirect, Target, TlsSettings};
 pub use crate::quantity::Rate;
 pub use crate::segment::Segment;
+pub use crate::template::{Part, Purpose, Template};
+pub(crate) use crate::template::{TIME_LEN, TIME_NS_LEN};
 use crate::threshold::Threshold;
 pub use cohort::Cohort;
 pub use content::Content;
@@ -42,13 +43,11 @@ pub(crate) use network::sources;
 
 pub use pacing::Pacing;
 pub use reconnect::Reconnect;
-pub use request::Request;
+pub use request::{HeaderValue, Request};
 pub use scenario::{Hold, Listen};
 pub use serving::serve_config;
 pub use sizes::Sizes;
 pub(crate) use sizes::turn;
-pub use template::{Part, Purpose, Template};
-pub(crate) use template::{TIME_LEN, TIME_NS_LEN};
 
 /// Most connections of one process. Beyond it ports, descriptors and memory are long gone.
 const CONNECTIONS_MAX: u64 = 1_000_000;
@@ -325,6 +324,10 @@ impl Config {
         } else {
             DURATION_DEFAULT
         });
+        let purpose = match &scenario {
+            Scenario::Fanout(_) => Purpose::TopicRequest,
+            _ => Purpose::Request,
+        };
         let targets =
             args.urls.iter().map(|url| Target::parse(url)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
@@ -349,7 +352,7 @@ impl Config {
             threads: NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN),
             duration: bounded("-d", duration, Duration::from_millis(1), DURATION_MAX)?,
             warmup: Duration::ZERO,
-            request: Request::new(args.request)?,
+            request: Request::new(args.request, purpose)?,
             drain_timeout: Duration::ZERO,
             mask: Mask::Random,
             // Short enough to be typed again.

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use url::{Host, Url};
 
+use super::Template;
 use crate::cli::{NetworkArgs, TlsArgs};
 use crate::net::{
     Family, Network, Override, Proxy, Redirect, SourceRange, Sources, Target, TlsSettings,
@@ -182,6 +183,9 @@ pub(crate) fn sources(texts: &[String]) -> Result<Sources, String> {
 fn proxy(text: &str) -> Result<Proxy, String> {
     // What was typed isn't shown: there may be a password in it.
     let bad = |why: String| Err(format!("bad --proxy: {why}; use http://[USER:PASS@]HOST:PORT"));
+    if Template::has_placeholder(text) {
+        return bad("placeholders are not replaced in it; write %7B for a brace".into());
+    }
     let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let url = match Url::parse(&text) {
         Ok(url) => url,

@@ -2,22 +2,24 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
-use super::{TIMEOUT_MAX, bounded};
+use super::{Purpose, TIMEOUT_MAX, Template, bounded};
 use crate::cli::RequestArgs;
 use crate::deflate;
+
+/// Most bytes of a header's value, or of another text of the request, that has placeholders.
+const RENDERED_LEN_MAX: usize = 64 << 10;
 
 /// What the opening handshake says, and how long each end of a connection may take.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// The |Host| header, where it is another than the URL's.
+    pub host: Option<Template>,
     /// Headers beside those of the protocol.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, HeaderValue)>,
     /// Subprotocols to offer, the preferred first.
-    pub subprotocols: Vec<String>,
+    pub subprotocols: Vec<Template>,
     /// The |Origin| header.
-    pub origin: Option<String>,
+    pub origin: Option<Template>,
     /// permessage-deflate; `None` offers nothing.
     pub deflate: Option<deflate::Offer>,
     /// Bound on TCP and opening handshake together.
@@ -26,21 +28,53 @@ pub struct Request {
     pub close_timeout: Duration,
 }
 
+/// The value of a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderValue {
+    /// As it is.
+    Plain(Template),
+    /// A user and password, in base64 behind the scheme's name (RFC 7617, 2).
+    Basic(Template),
+}
+
+impl HeaderValue {
+    /// What is sent, or what it is made from.
+    #[must_use]
+    pub const fn template(&self) -> &Template {
+        match self {
+            Self::Plain(template) | Self::Basic(template) => template,
+        }
+    }
+}
+
 impl Request {
-    /// Checks the bounds; whether the headers may be sent is for the handshake to say.
+    /// Checks the bounds and reads the placeholders; whether the headers may be sent is for the
+    /// handshake to say. `purpose` is [`Purpose::Request`], or [`Purpose::TopicRequest`] where
+    /// connections have topics.
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
-    pub fn new(args: RequestArgs) -> Result<Self, String> {
+    pub fn new(args: RequestArgs, purpose: Purpose) -> Result<Self, String> {
         let least = Duration::from_millis(1);
-        let mut headers = args.headers;
-        if let Some(user) = &args.user {
-            headers.push(authorization(user, &headers)?);
+        let template = |flag: &str, text: &str| template(flag, text, purpose);
+        let (mut host, mut headers) = (None, Vec::new());
+        for (name, value) in &args.headers {
+            let value = template(&format!("-H {name:?}"), value)?;
+            if !name.eq_ignore_ascii_case("host") {
+                headers.push((name.clone(), HeaderValue::Plain(value)));
+            } else if host.replace(value).is_some() {
+                return Err("-H 'Host: ...' twice; a request has one Host".into());
+            }
         }
+        if let Some(user) = &args.user {
+            headers.push(authorization(user, &args.headers, purpose)?);
+        }
+        let subprotocols = args.subprotocols.iter().map(|name| template("--subprotocol", name));
         Ok(Self {
+            host,
             headers,
-            subprotocols: args.subprotocols,
-            origin: args.origin,
+            subprotocols: subprotocols.collect::<Result<_, _>>()?,
+            origin: args.origin.map(|origin| template("--origin", &origin)).transpose()?,
             deflate: args.deflate.wanted().map(|deflate| deflate::Offer {
                 deflate,
                 is_required: args.deflate.deflate_required,
@@ -54,10 +88,33 @@ impl Request {
             close_timeout: bounded("--close-timeout", args.close_timeout, least, TIMEOUT_MAX)?,
         })
     }
+
+    /// All that is rendered for each connection.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let headers = self.headers.iter().map(|(_, value)| value.template());
+        self.host.iter().chain(headers).chain(&self.subprotocols).chain(&self.origin)
+    }
+}
+
+/// Reads text of a request.
+fn template(flag: &str, text: &str, purpose: Purpose) -> Result<Template, String> {
+    let template = Template::parse_for(text.as_bytes(), purpose)
+        .map_err(|why| format!("bad {flag}: {why}"))?;
+    if template.as_literal().is_none() && template.size_most() > RENDERED_LEN_MAX {
+        return Err(format!(
+            "bad {flag}: it may come to {} bytes; use at most {RENDERED_LEN_MAX}",
+            template.size_most()
+        ));
+    }
+    Ok(template)
 }
 
 /// The header that says who is there (RFC 7617, 2).
-fn authorization(user: &str, headers: &[(String, String)]) -> Result<(String, String), String> {
+fn authorization(
+    user: &str,
+    headers: &[(String, String)],
+    purpose: Purpose,
+) -> Result<(String, HeaderValue), String> {
     if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
         return Err("--user and -H 'Authorization: ...' exclude each other".into());
     }
@@ -65,19 +122,34 @@ fn authorization(user: &str, headers: &[(String, String)]) -> Result<(String, St
     if !user.contains(':') {
         return Err("--user has no colon; use NAME:PASSWORD".into());
     }
-    Ok(("Authorization".into(), format!("Basic {}", STANDARD.encode(user))))
+    let user = template("--user", user, purpose).map_err(|_| {
+        "bad --user: a placeholder that doesn't exist; use {conn}, {conn:5} or {rand:8}, or write \
+         {{ for a brace"
+    })?;
+    Ok(("Authorization".into(), HeaderValue::Basic(user)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::authorization;
+    use super::*;
 
     #[test]
     fn a_user_is_a_header_as_rfc_7617_has_it() {
-        let (name, value) = authorization("Aladdin:open sesame", &[]).unwrap();
-        assert_eq!((&*name, &*value), ("Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="));
-        assert!(authorization("Aladdin", &[]).unwrap_err().contains("use NAME:PASSWORD"));
+        let of = |user: &str, headers: &[_]| authorization(user, headers, Purpose::Request);
+        let (name, value) = of("Aladdin:open sesame", &[]).unwrap();
+        let user = Template::literal(b"Aladdin:open sesame");
+        assert_eq!((&*name, value), ("Authorization", HeaderValue::Basic(user)));
+        assert!(of("Aladdin", &[]).unwrap_err().contains("use NAME:PASSWORD"));
         let other = [("authorization".into(), "Bearer x".into())];
-        assert!(authorization("a:b", &other).unwrap_err().contains("exclude each other"));
+        assert!(of("a:b", &other).unwrap_err().contains("exclude each other"));
+        let said = of("a:{secret}", &[]).unwrap_err();
+        assert!(said.contains("use {conn}, ") && !said.contains("secret"), "{said}");
+    }
+
+    #[test]
+    fn n8_a_rendered_value_has_a_bound() {
+        assert!(template("-H", "{rand:4096}", Purpose::Request).is_ok());
+        let said = template("-H", "{rand:65537}", Purpose::Request).unwrap_err();
+        assert_eq!(said, "bad -H: it may come to 65537 bytes; use at most 65536");
     }
 }

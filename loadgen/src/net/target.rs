@@ -4,12 +4,17 @@ use std::fmt;
 
 use url::{Host, Url};
 
+use crate::template::{Part, Purpose, Template};
+
 /// The server that is put under load, as the URL names it (RFC 6455, 3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
+    /// With a mark in the place of each placeholder.
     url: Url,
     host: String,
     port: u16,
+    resource: Template,
+    shown: String,
 }
 
 impl Target {
@@ -34,7 +39,11 @@ impl Target {
             "http" => return bad(&format!("its scheme is http; use ws://{rest}")),
             other => return bad(&format!("its scheme is {other}; use ws://")),
         }
-        let url = match Url::parse(text) {
+        let marked = match Marked::new(text) {
+            Ok(marked) => marked,
+            Err(why) => return bad(&why),
+        };
+        let url = match Url::parse(&marked.text) {
             Ok(url) => url,
             Err(error) => return bad(&format!("{error}; use ws://host:port/path")),
         };
@@ -52,7 +61,10 @@ impl Target {
         };
         match url.port_or_known_default() {
             Some(0) | None => bad("port 0 can't be connected to; use 1-65535"),
-            Some(port) => Ok(Self { url, host, port }),
+            Some(port) => {
+                let (resource, shown) = (marked.resource(&url), marked.shown(&url));
+                Ok(Self { url, host, port, resource, shown })
+            }
         }
     }
 
@@ -86,17 +98,83 @@ impl Target {
 
     /// The resource that is asked for: path and query (RFC 6455, 3).
     #[must_use]
-    pub fn resource(&self) -> String {
-        match self.url.query() {
-            Some(query) => format!("{}?{query}", self.url.path()),
-            None => self.url.path().to_owned(),
+    pub const fn resource(&self) -> &Template {
+        &self.resource
+    }
+}
+
+/// A URL whose placeholders are replaced by marks of letters and digits, so that a parser of URLs
+/// leaves them alone while it encodes everything around them.
+struct Marked {
+    text: String,
+    /// Occurs in the text only in marks: `mark`, the number of a placeholder, `x`.
+    mark: String,
+    placeholders: Vec<Part>,
+}
+
+impl Marked {
+    fn new(text: &str) -> Result<Self, String> {
+        let authority = text.find("://").map_or(0, |at| at + "://".len());
+        let end = text[authority..].find(['/', '?', '#']).map_or(text.len(), |at| authority + at);
+        let (origin, rest) = text.split_at(end);
+        if origin.contains('{') {
+            return Err(
+                "placeholders can stand only behind the host; use a URL for each host, or \
+                        %7B for a brace"
+                    .into(),
+            );
         }
+        let template = Template::parse_for(rest.as_bytes(), Purpose::Request)?;
+        let marks = (0_u64..).map(|n| format!("mark{n}m"));
+        let mark = marks.into_iter().find(|mark| !text.contains(mark)).unwrap_or_default();
+        let mut marked = Self { text: origin.to_owned(), mark, placeholders: Vec::new() };
+        for part in template.parts() {
+            if let Part::Literal(bytes) = part {
+                marked.text.push_str(&String::from_utf8_lossy(bytes));
+            } else {
+                marked.text.push_str(&marked.mark_of(marked.placeholders.len()));
+                marked.placeholders.push(part.clone());
+            }
+        }
+        Ok(marked)
+    }
+
+    fn mark_of(&self, number: usize) -> String {
+        format!("{}{number}x", self.mark)
+    }
+
+    /// Path and query, with the placeholders in their places again.
+    fn resource(&self, url: &Url) -> Template {
+        let text = match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        };
+        let literal = |text: &str| Part::Literal(text.as_bytes().into());
+        let mut pieces = text.split(&*self.mark);
+        let mut parts = vec![literal(pieces.next().unwrap_or_default())];
+        for piece in pieces {
+            let Some((number, rest)) = piece.split_once('x') else { continue };
+            let number = number.parse().unwrap_or(usize::MAX);
+            parts.extend(self.placeholders.get(number).cloned());
+            if !rest.is_empty() {
+                parts.push(literal(rest));
+            }
+        }
+        Template::of_parts(parts)
+    }
+
+    /// The URL as people read it, with its placeholders.
+    fn shown(&self, url: &Url) -> String {
+        let numbered = self.placeholders.iter().enumerate();
+        numbered.fold(url.to_string(), |shown, (number, part)| {
+            shown.replace(&self.mark_of(number), &part.to_string())
+        })
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.url.fmt(f)
+        self.shown.fmt(f)
     }
 }
 
@@ -127,7 +205,40 @@ mod tests {
             assert_eq!(target.host(), host, "{text}");
             assert_eq!(target.port(), port, "{text}");
             assert_eq!(target.host_header(), header, "{text}");
-            assert_eq!(target.resource(), resource, "{text}");
+            assert_eq!(target.resource().as_literal(), Some(resource.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn n8_placeholders_stay_and_the_rest_is_encoded() {
+        for (text, resource, shown) in [
+            ("ws://h/chat?token=t{conn}", "/chat?token=t{conn}", "ws://h/chat?token=t{conn}"),
+            ("ws://h/u{conn:5}/{rand:8}", "/u{conn:5}/{rand:8}", "ws://h/u{conn:5}/{rand:8}"),
+            ("ws://h?{conn}", "/?{conn}", "ws://h/?{conn}"),
+            ("ws://h/a/../{conn}", "/{conn}", "ws://h/{conn}"),
+            ("ws://h/{{a}/\u{fc}{conn}", "/%7Ba%7D/%C3%BC{conn}", "ws://h/%7Ba%7D/%C3%BC{conn}"),
+            ("ws://h/mark0m0x{conn}", "/mark0m0x{conn}", "ws://h/mark0m0x{conn}"),
+            (
+                "ws://h/?f={\"a\":1}&c={conn}",
+                "/?f={%22a%22:1}&c={conn}",
+                "ws://h/?f={%22a%22:1}&c={conn}",
+            ),
+        ] {
+            let target = Target::parse(text).unwrap();
+            assert_eq!(target.resource().to_string(), resource, "{text}");
+            assert_eq!(target.to_string(), shown, "{text}");
+            let placeholders = |part: &&Part| !matches!(part, Part::Literal(_));
+            assert!(target.resource().parts().iter().any(|part| placeholders(&part)), "{text}");
+        }
+        for (text, why) in [
+            ("ws://h/?u={user}", "unknown placeholder {user}; use {conn}, {conn:5}, {time}"),
+            ("ws://h/{seq}", "unknown placeholder {seq}; use {conn}"),
+            ("ws://h/?u={rand}", "unknown placeholder {rand}"),
+            ("ws://h/?u={conn", "has no end; write {{ for a brace"),
+            ("ws://h{conn}.example/", "placeholders can stand only behind the host"),
+        ] {
+            let said = Target::parse(text).unwrap_err();
+            assert!(said.contains(why), "{text:?}: {said}");
         }
     }
 

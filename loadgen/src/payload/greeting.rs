@@ -11,7 +11,7 @@ pub(crate) fn greeting(
     topic: u64,
     unix_ns: u64,
 ) -> Vec<u8> {
-    let place = Place { seed, connection, sequence: 0, unix_ns, topic, payload: b"" };
+    let place = Place { seed, connection, sequence: 0, unix_ns, topic, payload: b"", lane: 0 };
     let mut text = Vec::new();
     rendered::append(template, place, &mut text);
     text

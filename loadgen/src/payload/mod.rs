@@ -18,6 +18,7 @@ mod civil;
 mod greeting;
 mod post;
 mod rendered;
+mod request;
 mod stamp;
 
 use std::cell::Cell;
@@ -32,6 +33,8 @@ use crate::stamp::STAMP_LEN;
 pub(crate) use greeting::greeting;
 use post::Posts;
 use rendered::Place;
+pub(crate) use request::Requests;
+pub use request::{Opening, request};
 use stamp::Stamp;
 
 const CONNECTION_DIGITS: usize = 6;

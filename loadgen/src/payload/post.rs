@@ -45,7 +45,7 @@ impl Posts {
         let post = Post { run: self.run, topic, publisher: connection, sequence, unix_ns };
         post.write(buffer);
         let Some(envelope) = &self.envelope else { return buffer };
-        let place = Place { seed, connection, sequence, unix_ns, topic, payload: buffer };
+        let place = Place { seed, connection, sequence, unix_ns, topic, payload: buffer, lane: 0 };
         self.rendered.clear();
         rendered::append(envelope, place, &mut self.rendered);
         &self.rendered

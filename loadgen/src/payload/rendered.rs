@@ -21,6 +21,9 @@ pub(super) struct Place<'p> {
     pub(super) topic: u64,
     /// What is published, where anything is.
     pub(super) payload: &'p [u8],
+    /// The lane of the first part's random numbers: templates that are rendered for the same
+    /// message have lanes of their own.
+    pub(super) lane: u32,
 }
 
 impl Place<'static> {
@@ -33,6 +36,7 @@ impl Place<'static> {
             unix_ns: clock.unix_ns(message.planned_ns),
             topic: 0,
             payload: b"",
+            lane: 0,
         }
     }
 }
@@ -60,13 +64,13 @@ pub(super) fn is(template: &Template, place: Place<'_>, received: &[u8]) -> bool
 
 /// Gives the pieces of a payload to `take`, until it returns false; whether it never did.
 fn pieces(template: &Template, place: Place<'_>, mut take: impl FnMut(&[u8]) -> bool) -> bool {
-    template.parts().iter().zip(0_u32..).all(|(part, lane)| {
+    template.parts().iter().zip(place.lane..).all(|(part, lane)| {
         let number =
             || random::number(place.seed, Use::Part(lane), place.connection, place.sequence);
         match part {
             Part::Literal(bytes) => take(bytes),
-            Part::Sequence => take(Digits::of(place.sequence).as_bytes()),
-            Part::Connection => take(Digits::of(place.connection).as_bytes()),
+            Part::Sequence { digits } => take(Digits::of(place.sequence).at_least(*digits)),
+            Part::Connection { digits } => take(Digits::of(place.connection).at_least(*digits)),
             Part::Topic => take(Digits::of(place.topic).as_bytes()),
             Part::Payload => take(place.payload),
             Part::Time => take(&civil::rfc3339(place.unix_ns)),
@@ -114,6 +118,11 @@ impl Digits {
     fn as_bytes(&self) -> &[u8] {
         &self.0[self.1..]
     }
+
+    /// With as many zeros in front as make it `digits` long.
+    fn at_least(&self, digits: usize) -> &[u8] {
+        &self.0[self.1.min(Self::LEN.saturating_sub(digits))..]
+    }
 }
 
 #[cfg(test)]
@@ -122,7 +131,7 @@ mod tests {
 
     fn place(connection: u64, sequence: u64) -> Place<'static> {
         let unix_ns = 1_795_269_945_123_456_789;
-        Place { seed: 42, connection, sequence, unix_ns, topic: 0, payload: b"" }
+        Place { seed: 42, connection, sequence, unix_ns, topic: 0, payload: b"", lane: 0 }
     }
 
     fn rendered(text: &str, place: Place<'_>) -> String {
@@ -135,6 +144,11 @@ mod tests {
     fn placeholders_are_replaced_the_same_way_for_ever() {
         assert_eq!(rendered("{conn}/{seq}", place(7, 0)), "7/0");
         assert_eq!(rendered("{seq}", place(0, u64::MAX)), u64::MAX.to_string());
+        assert_eq!(
+            rendered("{conn:5}|{conn:1}|{seq:20}", place(42, 7)),
+            format!("00042|42|{:020}", 7)
+        );
+        assert_eq!(rendered("{conn:2}", place(1_234, 0)), "1234");
         assert_eq!(rendered("{time}", place(0, 0)), "2026-11-21T14:05:45.123456789Z");
         assert_eq!(rendered("{time:ns}", place(0, 0)), "1795269945123456789");
         assert_eq!(rendered("{rand:9}|{rand:10..99}", place(1, 2)), "erBXSckzw|93");

@@ -19,7 +19,7 @@ use super::{
     WorkerShare,
 };
 use crate::clock::nanos;
-use crate::config::{Cohort, Config, Content, Load, Rate, Scenario, Stage, Stages};
+use crate::config::{Cohort, Config, Content, Load, Rate, Request, Scenario, Stage, Stages};
 use crate::coordinator::Observed;
 use crate::host::Host;
 use crate::metrics::balance::imbalances;
@@ -197,9 +197,9 @@ fn resolved(config: &Config) -> ConfigReport {
         close_timeout_ns: nanos(config.request.close_timeout),
         reply_timeout_ns: config.reply_timeout.map(nanos),
         reconnect: config.reconnect.map(PausesReport::new),
-        header_names: config.request.headers.iter().map(|(name, _)| name.clone()).collect(),
-        subprotocols: config.request.subprotocols.clone(),
-        origin: config.request.origin.clone(),
+        header_names: header_names(&config.request),
+        subprotocols: config.request.subprotocols.iter().map(ToString::to_string).collect(),
+        origin: config.request.origin.as_ref().map(ToString::to_string),
         network: NetworkReport::new(&config.network),
         mask: config.mask.name().into(),
         seed: config.seed,
@@ -211,6 +211,12 @@ fn resolved(config: &Config) -> ConfigReport {
             .map(|(key, value)| Label { key: key.clone(), value: value.clone() })
             .collect(),
     }
+}
+
+/// Names of headers alone: their values may be secrets.
+fn header_names(request: &Request) -> Vec<String> {
+    let host = request.host.iter().map(|_| "Host".to_owned());
+    host.chain(request.headers.iter().map(|(name, _)| name.clone())).collect()
 }
 
 fn unix_ms(time: SystemTime) -> u64 {

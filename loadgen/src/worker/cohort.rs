@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::spawn_local;
 use tokio::time::{timeout, timeout_at};
 
-use super::connect::{Reached, Refusal, io_refusal, reach, start};
+use super::connect::{Reached, Refusal, io_refusal, reach, rendered, start};
 use super::session::NO_CLOSE;
 use super::shard::Shard;
 use super::{Brief, Worker, WorkerReport};
@@ -161,7 +161,9 @@ async fn open(
     let tcp_ns = waterfall.tcp_ns - waterfall.begun_ns;
     shard.metrics.distributions.record(Metric::ConnectTcp, tcp_ns);
     let mut head = Vec::new();
-    start(&shard, &shard.routes.all()[route].request, &mut head)
+    let rendered = rendered(&shard, route, plan.index)?;
+    let request = rendered.as_ref().unwrap_or(&shard.routes.all()[route].request);
+    start(&shard, request, &mut head)
         .map_err(|misuse| Refusal::new(Phase::Handshake, "request", misuse.to_string()))?;
     Ok((stream, head))
 }

@@ -129,7 +129,9 @@ async fn attempt(
         let shard = shard.borrow();
         (shard.clock, Rc::clone(&shard.routes))
     };
-    let (deflate, rest) = upgrade(shard, &routes.all()[route].request, &mut stream).await?;
+    let rendered = rendered(&shard.borrow(), route, plan.index)?;
+    let request = rendered.as_ref().unwrap_or(&routes.all()[route].request);
+    let (deflate, rest) = upgrade(shard, request, &mut stream).await?;
     waterfall.upgraded_ns = clock.now_ns();
     Ok(Established { stream, waterfall, deflate, tls, rest })
 }
@@ -219,6 +221,20 @@ async fn upgrade(
         return Err(Refusal::new(Phase::Handshake, "deflate_declined", sample));
     }
     Ok((deflate, rest))
+}
+
+/// Renders the request of a connection to the URL at a place, if not all send the same.
+pub(super) fn rendered(
+    shard: &Shard,
+    place: usize,
+    connection: u64,
+) -> Result<Option<ClientRequest>, Refusal> {
+    let unix_ns = shard.clock.unix_ns(shard.clock.now_ns());
+    let requests = shard.requests.as_ref();
+    requests
+        .map(|requests| requests.of(place, connection, unix_ns))
+        .transpose()
+        .map_err(|why| Refusal::new(Phase::Handshake, "request", why))
 }
 
 pub(super) fn start(

@@ -56,7 +56,7 @@ use crate::config::{Conduct, Config, Content, Echo, Load, Mask, Scenario};
 use crate::metrics::Metrics;
 use crate::metrics::live::Live;
 use crate::net::Routes;
-use crate::payload::Payload;
+use crate::payload::{Payload, Requests};
 use crate::plan::{Plan, Script};
 use connector::connector;
 pub use crew::Crew;
@@ -239,6 +239,7 @@ impl Worker {
             },
             live,
             greeting: Greeting::new(config),
+            requests: Requests::new(config),
             returning: config.reconnect.map(|pauses| Returning::new(pauses, config.seed)),
             desk: brief
                 .fan

@@ -39,7 +39,7 @@ use crate::config::{Conduct, Load};
 use crate::metrics::live::Live;
 use crate::metrics::{Failure, Metric, Metrics, Phase, Side, UrlCounts};
 use crate::net::{Routes, Stream};
-use crate::payload::Payload;
+use crate::payload::{Payload, Requests};
 use crate::plan::{Script, Send, Sends};
 
 /// Bytes of a read, shared by all connections of a thread.
@@ -85,6 +85,8 @@ pub(crate) struct Shard {
     pub(crate) returning: Option<Returning>,
     /// What a connection says once it is open.
     pub(crate) greeting: Option<Greeting>,
+    /// The requests, where connections don't all send the same.
+    pub(crate) requests: Option<Requests>,
     /// Buffers without content, for the next that writes.
     pub(crate) spare: Vec<Vec<u8>>,
     /// Sessions with something new to write.
@@ -131,6 +133,7 @@ pub(crate) struct Parts {
     pub(crate) keys: Option<ChaChaKeys>,
     pub(crate) live: Arc<Live>,
     pub(crate) greeting: Option<Greeting>,
+    pub(crate) requests: Option<Requests>,
     pub(crate) desk: Option<Desk>,
     pub(crate) returning: Option<Returning>,
     pub(crate) sends: Option<Sends>,
@@ -144,7 +147,7 @@ impl Shard {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { clock, settings, routes, deflating, payload, .. } = parts;
         let Parts { keys, live, greeting, desk, returning, mut sends, probes, slots, .. } = parts;
-        let Parts { deadlines, commands, .. } = parts;
+        let Parts { deadlines, commands, requests, .. } = parts;
         let next_send = sends.as_mut().and_then(Iterator::next);
         Self {
             clock,
@@ -176,6 +179,7 @@ impl Shard {
             desk,
             returning,
             greeting,
+            requests,
             spare: Vec::new(),
             dirty: Vec::new(),
             backlog_len: 0,

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 /// The modules of each layer, the lowest first, as `ARCHITECTURE.md` draws them. Modules of one
 /// layer don't import each other, so there can be no circle.
 const LAYERS: [&[&str]; 14] = [
-    &["clock", "deflate", "escape", "exit", "host", "random", "segment", "talk", "units"],
+    &[
+        "clock", "deflate", "escape", "exit", "host", "random", "segment", "talk", "template",
+        "units",
+    ],
     &["net", "quantity", "stamp", "verdict"],
     &["metrics", "serve"],
     &["threshold"],

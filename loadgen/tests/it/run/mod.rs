@@ -15,6 +15,7 @@ mod listen;
 mod network;
 mod pace;
 mod pings;
+mod placeholders;
 mod reconnect;
 mod result;
 mod sources;

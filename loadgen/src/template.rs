@@ -1,13 +1,14 @@
-//! Text with placeholders to the parts of a payload.
+//! Text with placeholders to the parts of a message or of an opening request.
 //!
 //! ```text
 //!   {seq}           which message of its connection, from 0
 //!   {conn}          which connection of the run, from 0
+//!   {conn:5}        the same, with zeros in front: at least five digits; also {seq:5}
 //!   {time}          when it was due, as in 2026-11-21T14:05:45.123456789Z
 //!   {time:ns}       the same in nanoseconds since 1970
 //!   {rand:8}        eight letters and digits
 //!   {rand:1..100}   a number, both ends in it
-//!   {topic}         the number of the topic (--subscribe, --publish)
+//!   {topic}         the number of the topic (--subscribe, --publish, requests of fanout)
 //!   {payload}       what is to be published (--publish)
 //!   {{              a brace
 //! ```
@@ -15,8 +16,10 @@
 //! A brace that isn't followed by a lower-case letter stands for itself, so that JSON needs no
 //! escapes. All but the time follows from the seed.
 
-use super::PAYLOAD_SIZE_MAX;
+use std::fmt::{self, Write};
 
+/// Most bytes that one placeholder may come to: what the codec takes as a payload by default.
+const TEXT_LEN_MAX: u64 = 64 << 20;
 /// Most placeholders of a message.
 const PARTS_MAX: usize = 10_000;
 /// Digits of the largest number.
@@ -34,27 +37,39 @@ pub enum Purpose {
     Subscription,
     /// What is put around the payload of a message that is published.
     Publication,
+    /// A URL, a header, a subprotocol or an origin: rendered once for each connection.
+    Request,
+    /// The same where connections have topics.
+    TopicRequest,
 }
 
 impl Purpose {
     const fn has_topic(self) -> bool {
-        !matches!(self, Self::Message)
+        !matches!(self, Self::Message | Self::Request)
     }
 
-    /// What may stand in it, for those who have written something else.
+    const fn has_sequence(self) -> bool {
+        !matches!(self, Self::Request | Self::TopicRequest)
+    }
+
+    /// What may stand in it, for the error about anything else.
     const fn placeholders(self) -> &'static str {
         match self {
             Self::Message => {
-                "{seq}, {conn}, {time}, {time:ns}, {rand:8} or {rand:1..100}, write {{ for a \
-                 brace, or take all as it is by --raw"
+                "{seq}, {conn}, {conn:5}, {time}, {time:ns}, {rand:8} or {rand:1..100}, write {{ \
+                 for a brace, or take all as it is by --raw"
             }
-            Self::Subscription => {
-                "{topic}, {conn}, {time}, {time:ns}, {rand:8} or {rand:1..100}, or write {{ for a \
-                 brace"
+            Self::Subscription | Self::TopicRequest => {
+                "{topic}, {conn}, {conn:5}, {time}, {time:ns}, {rand:8} or {rand:1..100}, or write \
+                 {{ for a brace"
             }
             Self::Publication => {
-                "{payload}, {topic}, {seq}, {conn}, {time}, {time:ns}, {rand:8} or {rand:1..100}, \
-                 or write {{ for a brace"
+                "{payload}, {topic}, {seq}, {conn}, {conn:5}, {time}, {time:ns}, {rand:8} or \
+                 {rand:1..100}, or write {{ for a brace"
+            }
+            Self::Request => {
+                "{conn}, {conn:5}, {time}, {time:ns}, {rand:8} or {rand:1..100}, or write {{ for a \
+                 brace"
             }
         }
     }
@@ -66,15 +81,28 @@ pub struct Template {
     parts: Box<[Part]>,
 }
 
+impl fmt::Display for Template {
+    /// As it was typed, or as it could have been.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts.iter().try_for_each(|part| part.fmt(f))
+    }
+}
+
 /// A part of a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
     /// These bytes.
     Literal(Box<[u8]>),
     /// Which message of its connection.
-    Sequence,
+    Sequence {
+        /// The fewest digits; zeros stand in front.
+        digits: usize,
+    },
     /// Which connection of the run.
-    Connection,
+    Connection {
+        /// The fewest digits; zeros stand in front.
+        digits: usize,
+    },
     /// When the message was due, for people.
     Time,
     /// When the message was due, for programs.
@@ -100,7 +128,8 @@ impl Part {
         let digits = |number: u64| number.checked_ilog10().unwrap_or(0) as usize + 1;
         match self {
             Self::Literal(bytes) => (bytes.len(), bytes.len()),
-            Self::Sequence | Self::Connection | Self::Topic => (1, DIGITS_MAX),
+            Self::Sequence { digits } | Self::Connection { digits } => (*digits, DIGITS_MAX),
+            Self::Topic => (1, DIGITS_MAX),
             Self::Payload => (0, 0),
             Self::Time => (TIME_LEN, TIME_LEN),
             Self::TimeNs => (TIME_NS_LEN, TIME_NS_LEN),
@@ -110,7 +139,49 @@ impl Part {
     }
 }
 
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(bytes) => {
+                let text = String::from_utf8_lossy(bytes);
+                let mut rest = text.chars().peekable();
+                while let Some(c) = rest.next() {
+                    f.write_char(c)?;
+                    // What would read as a placeholder is no literal unless its brace is doubled.
+                    if c == '{' && rest.peek().is_none_or(|&c| c == '{' || c.is_ascii_lowercase()) {
+                        f.write_char('{')?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Sequence { digits: 1 } => f.write_str("{seq}"),
+            Self::Sequence { digits } => write!(f, "{{seq:{digits}}}"),
+            Self::Connection { digits: 1 } => f.write_str("{conn}"),
+            Self::Connection { digits } => write!(f, "{{conn:{digits}}}"),
+            Self::Time => f.write_str("{time}"),
+            Self::TimeNs => f.write_str("{time:ns}"),
+            Self::Text(len) => write!(f, "{{rand:{len}}}"),
+            Self::Topic => f.write_str("{topic}"),
+            Self::Payload => f.write_str("{payload}"),
+            Self::Number { least, most } => write!(f, "{{rand:{least}..{most}}}"),
+        }
+    }
+}
+
 impl Template {
+    /// These parts, one after the other.
+    #[must_use]
+    pub(crate) fn of_parts(parts: Vec<Part>) -> Self {
+        Self { parts: parts.into() }
+    }
+
+    /// Checks whether a placeholder that exists stands in a text in which none is replaced.
+    #[must_use]
+    pub(crate) fn has_placeholder(text: &str) -> bool {
+        let parsed = Self::parse_for(text.as_bytes(), Purpose::Subscription);
+        parsed.is_ok_and(|template| template.as_literal().is_none())
+    }
+
     /// Bytes without placeholders.
     #[must_use]
     pub fn literal(bytes: &[u8]) -> Self {
@@ -226,8 +297,14 @@ fn placeholder(inside: &[u8], purpose: Purpose) -> Result<Part, String> {
         None => (text, None),
     };
     match (name, argument) {
-        ("seq", None) => Ok(Part::Sequence),
-        ("conn", None) => Ok(Part::Connection),
+        ("seq", digits) if purpose.has_sequence() => match self::digits(digits) {
+            Some(digits) => Ok(Part::Sequence { digits }),
+            None => Err(bad_digits(inside)),
+        },
+        ("conn", digits) => match self::digits(digits) {
+            Some(digits) => Ok(Part::Connection { digits }),
+            None => Err(bad_digits(inside)),
+        },
         ("topic", None) if purpose.has_topic() => Ok(Part::Topic),
         ("payload", None) if purpose == Purpose::Publication => Ok(Part::Payload),
         ("time", None) => Ok(Part::Time),
@@ -244,16 +321,28 @@ fn placeholder(inside: &[u8], purpose: Purpose) -> Result<Part, String> {
     }
 }
 
+/// The fewest digits of a number, as in `{conn:5}`.
+fn digits(argument: Option<&str>) -> Option<usize> {
+    let Some(argument) = argument else { return Some(1) };
+    usize::try_from(number(argument)?).ok().filter(|digits| (1..=DIGITS_MAX).contains(digits))
+}
+
+fn bad_digits(inside: &[u8]) -> String {
+    let shown = shown(inside);
+    format!("bad placeholder {{{shown}}}; use one like {{conn}} or {{conn:5}}, up to {DIGITS_MAX}")
+}
+
+fn number(text: &str) -> Option<u64> {
+    // `parse` would take a sign.
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
 fn rand(argument: &str) -> Option<Part> {
-    let number = |text: &str| {
-        // `parse` would take a sign.
-        text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok())?
-    };
     if let Some((least, most)) = argument.split_once("..") {
         let (least, most) = (number(least)?, number(most)?);
         return (least <= most && most < u64::MAX).then_some(Part::Number { least, most });
     }
-    let len = number(argument).filter(|&len| (1..=PAYLOAD_SIZE_MAX).contains(&len))?;
+    let len = number(argument).filter(|&len| (1..=TEXT_LEN_MAX).contains(&len))?;
     Some(Part::Text(usize::try_from(len).ok()?))
 }
 
@@ -274,9 +363,9 @@ mod tests {
             template.unwrap().parts(),
             [
                 literal("a"),
-                Part::Sequence,
+                Part::Sequence { digits: 1 },
                 literal("{seq}"),
-                Part::Connection,
+                Part::Connection { digits: 1 },
                 Part::Text(8),
                 Part::Number { least: 1, most: 100 },
                 literal("}"),
@@ -300,7 +389,10 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (text, why) in [
             ("{foo}", "unknown placeholder {foo}"),
-            ("{seq:3}", "unknown placeholder {seq:3}"),
+            ("{seq:}", "bad placeholder {seq:}; use one like {conn} or {conn:5}, up to 20"),
+            ("{conn:0}", "bad placeholder {conn:0}"),
+            ("{conn:21}", "bad placeholder {conn:21}"),
+            ("{conn:+5}", "bad placeholder {conn:+5}"),
             ("{time:s}", "unknown placeholder"),
             ("{rand}", "unknown placeholder {rand}"),
             ("{rand:}", "bad placeholder {rand:}"),
@@ -320,6 +412,37 @@ mod tests {
         }
         let many = "{seq}".repeat(PARTS_MAX + 1);
         assert!(Template::parse(many.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn n8_a_template_is_shown_as_it_could_be_typed() {
+        for text in [
+            "",
+            "plain",
+            r#"{"a":{"b":[{}, {1}]}}"#,
+            "{{conn} {{{conn}{{",
+            "{conn}{conn:5}{seq}{seq:20}{time}{time:ns}{rand:8}{rand:1..9}}",
+        ] {
+            let template = Template::parse(text.as_bytes()).unwrap();
+            assert_eq!(template.to_string(), text);
+            assert_eq!(Template::parse(template.to_string().as_bytes()), Ok(template));
+        }
+    }
+
+    #[test]
+    fn n8_a_request_has_no_sequence_and_names_what_it_has() {
+        let of = |text: &str, purpose| Template::parse_for(text.as_bytes(), purpose);
+        assert!(of("{conn}{conn:5}{rand:8}{rand:1..2}{time}", Purpose::Request).is_ok());
+        assert!(of("{topic}", Purpose::TopicRequest).is_ok());
+        for (text, purpose, why) in [
+            ("{seq}", Purpose::Request, "unknown placeholder {seq}; use {conn}, {conn:5}, {time}"),
+            ("{topic}", Purpose::Request, "unknown placeholder {topic}; use {conn}, "),
+            ("{user}", Purpose::TopicRequest, "unknown placeholder {user}; use {topic}, {conn}, "),
+            ("{payload}", Purpose::TopicRequest, "unknown placeholder {payload}"),
+        ] {
+            let said = of(text, purpose).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
+        }
     }
 
     #[test]

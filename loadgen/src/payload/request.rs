@@ -1,0 +1,207 @@
+//! What a configuration and a connection's number come to as an opening request.
+//!
+//! Most runs send one request on every connection, which is made once. A request with placeholders
+//! is rendered when its connection is opened, from the seed and from the connection's number in the
+//! whole run, so it is the same however a run is split, and again when a connection is reopened.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use wscodec::handshake::ClientRequest;
+
+use super::rendered::{self, Place};
+use crate::config::{Config, HeaderValue, Request, Target, Template};
+use crate::serve::ServeConfig;
+
+/// The first lane of random numbers of requests, which messages don't reach.
+const FIRST_LANE: u32 = 1 << 31;
+
+/// Which connection a request is of.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Opening {
+    /// What random placeholders follow from.
+    pub seed: u64,
+    /// The number of the connection in the whole run.
+    pub connection: u64,
+    /// The number of its topic.
+    pub topic: u64,
+    /// When it is opened, in nanoseconds since 1970.
+    pub unix_ns: u64,
+}
+
+/// The requests of a run whose connections don't all send the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Requests {
+    config: Arc<Config>,
+    topics: u64,
+}
+
+impl Requests {
+    /// Those of a run; `None` if all connections to a URL send the same request.
+    pub(crate) fn new(config: &Arc<Config>) -> Option<Self> {
+        let resources = config.targets.iter().map(Target::resource);
+        let is_varied = |template: &Template| template.as_literal().is_none();
+        resources.chain(config.request.templates()).any(is_varied).then(|| Self {
+            config: Arc::clone(config),
+            topics: config.fanout().map_or(1, |fanout| fanout.topics),
+        })
+    }
+
+    /// The request of a connection to the URL at a place, opened at a time in nanoseconds since
+    /// 1970.
+    ///
+    /// # Errors
+    /// What may not be sent, in one line.
+    pub(crate) fn of(
+        &self,
+        place: usize,
+        connection: u64,
+        unix_ns: u64,
+    ) -> Result<ClientRequest, String> {
+        let Self { config, topics } = self;
+        let opening =
+            Opening { seed: config.seed, connection, topic: connection % topics, unix_ns };
+        request(config.targets.get(place), &config.request, opening)
+    }
+}
+
+/// Renders the request of a connection to `target`, or to the embedded server.
+///
+/// # Errors
+/// What may not be sent, in one line.
+pub fn request(
+    target: Option<&Target>,
+    settings: &Request,
+    opening: Opening,
+) -> Result<ClientRequest, String> {
+    let mut renderer = Renderer { opening, lane: FIRST_LANE };
+    let wrong = |what: String, why: &dyn Display| format!("{what}: {why}");
+    let resource = target.map_or_else(|| "/".into(), |target| renderer.text(target.resource()));
+    let host = match (&settings.host, target) {
+        (Some(host), _) => renderer.text(host),
+        (None, Some(target)) => target.host_header(),
+        (None, None) => ServeConfig::LISTEN.ip().to_string(),
+    };
+    let mut built = ClientRequest::new(&host, &resource).map_err(|misuse| {
+        let flag = if settings.host.is_some() { "-H 'Host: ...'" } else { "URL" };
+        wrong(format!("bad {flag}: host {host:?}, path {resource:?}"), &misuse)
+    })?;
+    for name in &settings.subprotocols {
+        let name = renderer.text(name);
+        built = built
+            .subprotocol(&name)
+            .map_err(|misuse| wrong(format!("bad --subprotocol {name:?}"), &misuse))?;
+    }
+    if let Some(origin) = &settings.origin {
+        let origin = renderer.text(origin);
+        built = built
+            .origin(&origin)
+            .map_err(|misuse| wrong(format!("bad --origin {origin:?}"), &misuse))?;
+    }
+    for (name, value) in &settings.headers {
+        let text = renderer.text(value.template());
+        let text = match value {
+            HeaderValue::Plain(_) => text,
+            HeaderValue::Basic(_) => format!("Basic {}", STANDARD.encode(text)),
+        };
+        built = built.header(name, &text).map_err(|misuse| {
+            let header = format!("{name}: {text}");
+            wrong(format!("bad -H {header:?}"), &misuse)
+        })?;
+    }
+    Ok(built)
+}
+
+/// Renders one text of a request after the other, each with random numbers of its own.
+struct Renderer {
+    opening: Opening,
+    lane: u32,
+}
+
+impl Renderer {
+    fn text(&mut self, template: &Template) -> String {
+        let Opening { seed, connection, topic, unix_ns } = self.opening;
+        let place =
+            Place { seed, connection, sequence: 0, unix_ns, topic, payload: b"", lane: self.lane };
+        let mut bytes = Vec::new();
+        rendered::append(template, place, &mut bytes);
+        let parts = u32::try_from(template.parts().len()).unwrap_or(u32::MAX);
+        self.lane = self.lane.wrapping_add(parts);
+        // It was typed as text, and what is put into it is ASCII.
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Command, Parsed, parse};
+    use wscodec::handshake::ClientHandshake;
+
+    fn config(words: &[&str]) -> Arc<Config> {
+        let words = ["loadgen", "run"].iter().chain(words).map(Into::into);
+        let Parsed::Command(command) = parse(words) else { panic!() };
+        let Command::Run(args) = *command else { panic!() };
+        Arc::new(Config::of_run(args).unwrap())
+    }
+
+    fn head(request: &ClientRequest) -> String {
+        let mut out = Vec::new();
+        ClientHandshake::start(request, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn n8_every_text_of_a_request_is_rendered_for_its_connection() {
+        let config = config(&[
+            "ws://h/c{conn:3}?r={rand:6}",
+            "-H",
+            "X-Rand: {rand:6}",
+            "-H",
+            "Host: h{conn}.example",
+            "--user",
+            "u{conn}:p{conn}",
+            "--subprotocol",
+            "v{conn}",
+            "--origin",
+            "http://o{conn}",
+            "--seed",
+            "5",
+        ]);
+        let requests = Requests::new(&config).unwrap();
+        let text = head(&requests.of(0, 7, 0).unwrap());
+        for line in [
+            "GET /c007?r=",
+            "\r\nHost: h7.example\r\n",
+            "\r\nAuthorization: Basic dTc6cDc=\r\n",
+            "\r\nSec-WebSocket-Protocol: v7\r\n",
+            "\r\nOrigin: http://o7\r\n",
+        ] {
+            assert!(text.contains(line), "{line:?} in\n{text}");
+        }
+        let in_url = text.split_once("?r=").unwrap().1.get(..6).unwrap();
+        let in_header = text.split_once("X-Rand: ").unwrap().1.get(..6).unwrap();
+        assert_ne!(in_url, in_header, "each placeholder has numbers of its own");
+        assert_eq!(requests.of(0, 7, 0), requests.of(0, 7, 0));
+        assert_ne!(requests.of(0, 7, 0), requests.of(0, 8, 0));
+    }
+
+    #[test]
+    fn n8_a_request_without_placeholders_is_shared() {
+        let words = ["ws://h/?a={1}", "-H", "X: {{conn}", "--user", "a:b", "--origin", "http://o"];
+        assert!(Requests::new(&config(&words)).is_none());
+        for words in [
+            &["ws://h/{conn}"][..],
+            &["ws://h/", "ws://i/?{conn}"],
+            &["ws://h/", "-H", "X: {conn}"],
+            &["ws://h/", "-H", "Host: {conn}"],
+            &["ws://h/", "--user", "a:{conn}"],
+            &["ws://h/", "--subprotocol", "{conn}"],
+            &["ws://h/", "--origin", "http://{conn}"],
+        ] {
+            assert!(Requests::new(&config(words)).is_some(), "{words:?}");
+        }
+    }
+}
