@@ -38,8 +38,8 @@ const SHOWN_LEN_MAX: usize = 100;
 /// [`Failed`] for wrong usage and for a name that doesn't resolve; what the server does wrong is in
 /// the list instead.
 pub fn run(args: CheckArgs) -> Result<Exit, Failed> {
-    let target = Target::parse(&args.url).map_err(Failed::usage)?;
-    let settings = Request::new(args.request, Purpose::Request).map_err(Failed::usage)?;
+    let target = Target::parse_for(&args.url, args.request.secrets()).map_err(Failed::usage)?;
+    let settings = Request::new(&args.request, Purpose::Request).map_err(Failed::usage)?;
     let targets = [target];
     let network = Network::new(args.network, &targets).map_err(Failed::usage)?;
     let [target] = &targets;

@@ -12,6 +12,7 @@ pub mod deflate;
 pub mod escape;
 pub mod exit;
 pub mod host;
+mod nearest;
 pub mod random;
 pub mod segment;
 pub mod talk;

@@ -13,7 +13,7 @@ use wscodec::handshake::ClientRequest;
 
 use crate::cli::start;
 use crate::clock::Clock;
-use crate::config::{Config, Family, Request, Scenario, Talk, Target};
+use crate::config::{Config, Family, Request, Scenario, Talk, Target, output};
 use crate::coordinator;
 use crate::exit::{Exit, Failed};
 use crate::host::{Demand, DescriptorLimit, Host};
@@ -31,6 +31,10 @@ use crate::verdict::State;
 /// [`Failed`] when there is no result: one line, and the exit code.
 pub fn run(config: Config) -> Result<Exit, Failed> {
     let requests = requests(&config)?;
+    if config.talk != Talk::Quiet {
+        config.notes.iter().for_each(say);
+        output::replaced(&config.outputs).for_each(say);
+    }
     let outlets = Outlets::open(&config.outputs)?;
     let bound = config.request.connect_timeout;
     let network = &config.network;

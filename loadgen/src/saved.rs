@@ -3,11 +3,11 @@
 //! Files are read before anything is written, so that an output may take an input's place.
 
 use std::fs;
-use std::io::{self, Write, stdout};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{DiffArgs, MergeArgs, ReportArgs};
-use crate::config::{Talk, output};
+use crate::config::{Form, Output, Talk, output};
 use crate::escape;
 use crate::exit::{Exit, Failed};
 use crate::outlet::Outlets;
@@ -28,6 +28,7 @@ const NAME_LEN_MAX: usize = 200;
 pub fn report(args: ReportArgs) -> Result<Exit, Failed> {
     let outputs = output::outputs(args.out.outputs).map_err(Failed::usage)?;
     let mut report = read(&args.file)?;
+    output::replaced(&outputs).for_each(say);
     if args.gate.thresholds.is_empty() {
         Outlets::open(&outputs)?.write(&report)?;
         return Ok(Exit::Ok);
@@ -49,6 +50,7 @@ pub fn merge_files(args: MergeArgs) -> Result<Exit, Failed> {
     let parts = files.iter().flatten().map(part).collect::<Result<_, Failed>>()?;
     let mut report = merge(parts).map_err(Failed::usage)?;
     report.judge(&args.gate.thresholds);
+    output::replaced(&outputs).for_each(say);
     Outlets::open(&outputs)?.write(&report)?;
     say_outcome(&report, Talk::Notes);
     Ok(report.exit())
@@ -59,12 +61,16 @@ pub fn merge_files(args: MergeArgs) -> Result<Exit, Failed> {
 /// # Errors
 /// [`Failed`] with the file that is no result.
 pub fn diff(args: &DiffArgs) -> Result<Exit, Failed> {
+    let mut asked = args.outputs.clone();
+    asked.extend(args.json.then_some(Output { form: Form::Json, file: None }));
+    let outputs = output::text_or_json(asked).map_err(Failed::usage)?;
     let (before, after) = (read(&args.before)?, read(&args.after)?);
     let names = (name(&args.before), name(&args.after));
     let diff = DiffReport::new((&names.0, &before), (&names.1, &after), &args.thresholds);
-    print(&diff, args.json).map_err(|error| {
-        Failed::run(format!("the result could not be written to stdout: {error}"))
-    })?;
+    output::replaced(&outputs).for_each(say);
+    for output in &outputs {
+        output::put(output, "comparison", |out| print(&diff, output.form, out))?;
+    }
     let failed = diff.thresholds.iter().filter(|threshold| !threshold.is_passed);
     let failed: Vec<_> = failed
         .map(|threshold| format!("{} ({})", threshold.expression, threshold.shown()))
@@ -75,10 +81,9 @@ pub fn diff(args: &DiffArgs) -> Result<Exit, Failed> {
     Ok(diff.exit())
 }
 
-fn print(diff: &DiffReport, is_json: bool) -> io::Result<()> {
-    let mut out = stdout().lock();
-    if is_json {
-        serde_json::to_writer_pretty(&mut out, diff)?;
+fn print(diff: &DiffReport, form: Form, out: &mut dyn Write) -> io::Result<()> {
+    if form == Form::Json {
+        serde_json::to_writer_pretty(&mut *out, diff)?;
         writeln!(out)
     } else {
         write!(out, "{diff}")

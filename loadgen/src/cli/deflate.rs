@@ -17,17 +17,16 @@ pub struct OfferArgs {
     /// What is offered.
     #[arg(long, value_name = "PARAMS", help = OFFER_HELP, num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = deflate::parse_offer)]
     pub deflate: Option<Deflate>,
-    /// How hard to compress: 1 (fastest) to 9 (smallest) [default: 4]
+    /// How hard to compress: 1 (fastest) to 9 (smallest); implies --deflate [default: 4]
     #[arg(
         long,
         value_name = "LEVEL",
-        requires = "deflate",
         value_parser = deflate::parse_level,
         allow_hyphen_values = true
     )]
     pub deflate_level: Option<DeflateLevel>,
-    /// A server that declines permessage-deflate is a failed handshake
-    #[arg(long, requires = "deflate")]
+    /// A server that declines permessage-deflate is a failed handshake; implies --deflate
+    #[arg(long)]
     pub deflate_required: bool,
 }
 
@@ -37,11 +36,10 @@ pub struct AcceptArgs {
     /// What is taken.
     #[arg(long, value_name = "PARAMS", help = ACCEPT_HELP, num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = deflate::parse_acceptance)]
     pub deflate: Option<Deflate>,
-    /// How hard to compress: 1 (fastest) to 9 (smallest) [default: 4]
+    /// How hard to compress: 1 (fastest) to 9 (smallest); implies --deflate [default: 4]
     #[arg(
         long,
         value_name = "LEVEL",
-        requires = "deflate",
         value_parser = deflate::parse_level,
         allow_hyphen_values = true
     )]
@@ -52,7 +50,8 @@ impl OfferArgs {
     /// What is wanted, if anything is offered.
     #[must_use]
     pub fn wanted(&self) -> Option<Deflate> {
-        with_level(self.deflate, self.deflate_level)
+        let is_implied = self.deflate_required || self.deflate_level.is_some();
+        with_level(self.deflate.or(is_implied.then(Deflate::client)), self.deflate_level)
     }
 }
 
@@ -60,7 +59,8 @@ impl AcceptArgs {
     /// What is wanted, if anything is taken.
     #[must_use]
     pub fn wanted(&self) -> Option<Deflate> {
-        with_level(self.deflate, self.deflate_level)
+        let implied = self.deflate_level.map(|_| Deflate::server());
+        with_level(self.deflate.or(implied), self.deflate_level)
     }
 }
 
@@ -93,6 +93,30 @@ mod tests {
         assert_eq!(args.request.deflate.wanted(), Some(smallest));
     }
 
+    /// FIELD E9.
+    #[test]
+    fn e9_what_needs_deflate_implies_it() {
+        for words in [
+            &["run", "--deflate-required"][..],
+            &["run", "--deflate-level", "1"],
+            &["check", "ws://h/", "--deflate-required"],
+        ] {
+            let Parsed::Command(command) = parsed(words) else { panic!("{words:?}") };
+            let offer = match *command {
+                Command::Run(args) => args.load.request.deflate,
+                Command::Check(args) => args.request.deflate,
+                _ => panic!("{words:?}"),
+            };
+            assert!(offer.wanted().is_some(), "{words:?}");
+        }
+        let Parsed::Command(command) = parsed(&["serve", "--deflate-level", "1"]) else { panic!() };
+        let Command::Serve(args) = *command else { panic!() };
+        assert_eq!(
+            args.deflate.wanted(),
+            Some(Deflate::server().with_level(DeflateLevel::FASTEST))
+        );
+    }
+
     #[test]
     fn what_is_wrong_is_said_in_one_line() {
         for (words, why) in [
@@ -106,10 +130,8 @@ mod tests {
                 "client_max_window_bits stands there twice",
             ),
             (&["run", "--deflate=;"], "a parameter is empty"),
-            (&["run", "--deflate-level", "4"], "--deflate"),
             (&["run", "--deflate", "--deflate-level", "10"], "use 1 (fastest) to 9 (smallest)"),
             (&["run", "--deflate", "--deflate-level", "-1"], "use 1 (fastest) to 9 (smallest)"),
-            (&["run", "--deflate-required"], "--deflate"),
             (&["serve", "--deflate=client_max_window_bits"], "client_max_window_bits is 8 to 15"),
             (&["serve", "--deflate-required"], "unexpected argument"),
         ] {

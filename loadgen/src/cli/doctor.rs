@@ -17,7 +17,8 @@ pub struct DoctorArgs {
     /// Different addresses that it connects to
     #[arg(long, value_name = "N", default_value = "1", value_parser = quantity::count, allow_hyphen_values = true)]
     pub targets: u64,
-    /// Where the list goes: text or json, on stdout or in a file, as in json=FILE (repeatable)
+    /// Where the list goes: text or json, on stdout or in a file, as in json=FILE or
+    /// doctor.json (repeatable)
     #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
     pub outputs: Vec<Output>,
 }

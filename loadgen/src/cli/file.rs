@@ -1,9 +1,12 @@
 //! A file of flags to the words of a command line: what was typed wins.
 //!
 //! Keys are the long names of flags, without the dashes, so a flag that is added needs nothing here.
+//! Those in front hold for every command, those in a section for the command that it names.
 //!
 //! ```text
 //!   url = "ws://127.0.0.1:9001/"
+//!
+//!   [run]
 //!   connections = "1k"
 //!   stage = ["10s:5k", "30s:5k"]
 //!   binary = true
@@ -11,65 +14,175 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, CommandFactory};
-use toml::{Table, Value};
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::Cli;
+use crate::nearest::meant;
+
+type Key<'f> = &'f Spanned<DeString<'f>>;
+type Value<'f> = &'f Spanned<DeValue<'f>>;
+
+/// A command line with the flags of a file.
+pub(super) struct Expanded {
+    pub(super) words: Vec<OsString>,
+    /// What was added, by the argument as errors name it, with its place in the file.
+    added: Vec<(String, String)>,
+    file: String,
+}
+
+impl Expanded {
+    /// Returns where in the file an error comes from, in front of what is said of it; nothing if it
+    /// comes from what was typed.
+    pub(super) fn place_of(&self, typed: &[OsString], error: &clap::Error) -> String {
+        let is_missing = |error: &clap::Error| error.kind() == ErrorKind::MissingRequiredArgument;
+        let typed = Cli::command().try_get_matches_from(typed);
+        if self.added.is_empty() || typed.is_err_and(|error| !is_missing(&error)) {
+            return String::new();
+        }
+        let named = match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::String(named)) => named.as_str(),
+            _ => "",
+        };
+        let place = self.added.iter().find(|(argument, _)| argument == named);
+        format!("{}: ", place.map_or(&self.file, |(_, place)| place))
+    }
+}
 
 /// Adds the flags of the file that `--config` names, if it does.
 ///
 /// # Errors
-/// One line: the file, and what is wrong in it.
-pub(super) fn expand(words: Vec<OsString>) -> Result<Vec<OsString>, String> {
+/// One line: the file, the line in it, and what is wrong there.
+pub(super) fn expand(words: Vec<OsString>) -> Result<Expanded, String> {
+    let none = |words| Ok(Expanded { words, added: Vec::new(), file: String::new() });
     let is_named = |word: &OsString| word.to_string_lossy().starts_with("--config");
     if !words.iter().any(is_named) {
-        return Ok(words);
+        return none(words);
     }
-    // What is wrong without the file is said by whoever reads the words next.
-    let Ok(typed) = Cli::command().try_get_matches_from(&words) else { return Ok(words) };
-    let Some((name, typed)) = typed.subcommand() else { return Ok(words) };
-    let Some(path) = typed.get_one::<std::path::PathBuf>("config") else { return Ok(words) };
+    // What is missing may be in the file; what is wrong is said when all words are read.
+    let Ok(matches) = lenient().try_get_matches_from(&words) else { return none(words) };
+    let Some((name, typed)) = matches.subcommand() else { return none(words) };
+    let Some(path) = typed.get_one::<PathBuf>("config") else { return none(words) };
     let shown = path.display().to_string().escape_debug().to_string();
     let text = fs::read_to_string(path)
         .map_err(|error| format!("--config {shown} can't be read: {error}"))?;
-    let table: Table = text.parse().map_err(|error: toml::de::Error| {
-        let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
-        format!("{shown}: line {line}: {}", error.message().escape_debug())
+    let table = DeTable::parse(&text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        format!("{}: {}", place(&shown, &text, start), error.message().escape_debug())
     })?;
     let mut cli = Cli::command();
     cli.build();
     let command = cli.find_subcommand(name).ok_or_else(|| format!("no command {name}"))?;
     let mut added = Vec::new();
-    for (key, value) in &table {
-        let place = format!("{shown}: {}", key.escape_debug());
-        let arg = command.get_arguments().find(|arg| is_key(arg, key)).ok_or_else(|| {
-            format!(
-                "{place} is no key of {name}; use the long names of its flags, without dashes \
-                 (loadgen {name} --help)"
-            )
-        })?;
+    let mut new_words = Vec::new();
+    for (key, value) in settings(&cli, command, table.get_ref(), &shown, &text)? {
+        let place = place(&shown, &text, key.span().start);
+        let Some(arg) = find(command, key.get_ref()) else { continue };
         if !is_typed(typed, arg) {
-            added.extend(words_of(arg, value).map_err(|why| format!("{place} {why}"))?);
+            let name = key.get_ref().escape_debug();
+            let of_key = words_of(arg, value).map_err(|why| format!("{place}: {name} {why}"))?;
+            new_words.extend(of_key);
+            added.push((arg.to_string(), place));
         }
     }
-    Ok(insert(words, added))
+    Ok(Expanded { words: insert(words, new_words), added, file: shown })
 }
 
-/// The file that was named, for what is said of its values.
-pub(super) fn place(words: &[OsString]) -> String {
-    let matches = Cli::command().try_get_matches_from(words).ok();
-    let path = matches
-        .as_ref()
-        .and_then(|found| found.subcommand()?.1.get_one::<std::path::PathBuf>("config").cloned());
-    path.map_or_else(String::new, |path| format!("{}: ", path.display().to_string().escape_debug()))
+/// The command line, content with less than it needs: the rest may be in the file.
+fn lenient() -> Command {
+    let relaxed = |command: Command| command.mut_args(|arg| arg.required(false));
+    Cli::command().ignore_errors(true).mut_subcommands(relaxed)
 }
 
-/// Whether `key` names the argument: its long flag, or what it is called if it has none.
-fn is_key(arg: &Arg, key: &str) -> bool {
-    let is_own = !matches!(key, "config" | "help" | "version");
-    is_own && arg.get_long().unwrap_or(arg.get_id().as_str()) == key
+/// The keys that hold for a command, those of its own section last and instead of those in front.
+fn settings<'f>(
+    cli: &Command,
+    command: &Command,
+    table: &'f DeTable<'f>,
+    shown: &str,
+    text: &str,
+) -> Result<Vec<(Key<'f>, Value<'f>)>, String> {
+    let mut settings: Vec<(Key, Value)> = Vec::new();
+    let mut own = None;
+    for (key, value) in table {
+        let place = place(shown, text, key.span().start);
+        let name = key.get_ref();
+        match value.get_ref() {
+            DeValue::Table(section) => {
+                let Some(of) = cli.find_subcommand(&**name) else {
+                    let names = cli.get_subcommands().map(Command::get_name);
+                    return Err(format!(
+                        "{place}: no command {}{}",
+                        quoted(name),
+                        hint(name, names)
+                    ));
+                };
+                let is_unknown = |key: &Key| find(of, key.get_ref()).is_none();
+                if let Some(key) = section.keys().find(is_unknown) {
+                    let place = self::place(shown, text, key.span().start);
+                    return Err(format!("{place}: {}", unknown(cli, of, key.get_ref())));
+                }
+                if of.get_name() == command.get_name() {
+                    own = Some(section);
+                }
+            }
+            _ if find(command, name).is_some() => settings.push((key, value)),
+            _ => return Err(format!("{place}: {}", unknown(cli, command, name))),
+        }
+    }
+    let own = own.into_iter().flatten();
+    for (key, value) in own {
+        settings.retain(|(general, _)| general.get_ref() != key.get_ref());
+        settings.push((key, value));
+    }
+    Ok(settings)
+}
+
+/// Says that a command has no such key, and which one may have been meant.
+fn unknown(cli: &Command, command: &Command, key: &str) -> String {
+    let name = command.get_name();
+    let said = format!("{} is no key of {name}", quoted(key));
+    let keys: Vec<_> = command.get_arguments().filter_map(key_of).collect();
+    if let Some(near) = meant(key, keys.iter().map(String::as_str)) {
+        return format!("{said}; did you mean {near}?");
+    }
+    let other = cli.get_subcommands().find(|other| find(other, key).is_some());
+    if let Some(other) = other.map(Command::get_name) {
+        return format!("{said}; put it into a section [{other}]");
+    }
+    format!("{said}; use the long names of its flags, without dashes (loadgen {name} --help)")
+}
+
+fn hint<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> String {
+    meant(name, names).map_or_else(String::new, |near| format!("; did you mean [{near}]?"))
+}
+
+fn quoted(name: &str) -> String {
+    name.chars().take(40).collect::<String>().escape_debug().to_string()
+}
+
+/// A place in the file, as editors take it.
+fn place(shown: &str, text: &str, at: usize) -> String {
+    let before = text.get(..at).unwrap_or(text);
+    format!("{shown}: line {}", before.matches('\n').count() + 1)
+}
+
+/// The key that names an argument: its long flag, or what stands for its value in the help.
+fn key_of(arg: &Arg) -> Option<String> {
+    let name = match arg.get_long() {
+        Some(long) => long.to_owned(),
+        None => arg.get_value_names()?.first()?.to_lowercase(),
+    };
+    (!matches!(&*name, "config" | "help" | "version")).then_some(name)
+}
+
+fn find<'c>(command: &'c Command, key: &str) -> Option<&'c Arg> {
+    command.get_arguments().find(|arg| key_of(arg).is_some_and(|name| name == key))
 }
 
 fn is_typed(typed: &ArgMatches, arg: &Arg) -> bool {
@@ -77,41 +190,49 @@ fn is_typed(typed: &ArgMatches, arg: &Arg) -> bool {
 }
 
 /// What would be typed for a value.
-fn words_of(arg: &Arg, value: &Value) -> Result<Vec<String>, String> {
+fn words_of(arg: &Arg, value: Value<'_>) -> Result<Vec<String>, String> {
     let flag = arg.get_long().map(|long| format!("--{long}"));
+    let value = value.get_ref();
     if matches!(arg.get_action(), ArgAction::SetTrue) {
         return match value {
-            Value::Boolean(true) => Ok(flag.into_iter().collect()),
-            Value::Boolean(false) => Ok(Vec::new()),
+            DeValue::Boolean(true) => Ok(flag.into_iter().collect()),
+            DeValue::Boolean(false) => Ok(Vec::new()),
             _ => Err("is a switch; use true or false".into()),
         };
     }
     let may_be_bare = arg.get_num_args().is_some_and(|range| range.min_values() == 0);
-    if let (Value::Boolean(is_wanted), Some(flag), true) = (value, &flag, may_be_bare) {
+    if let (DeValue::Boolean(is_wanted), Some(flag), true) = (value, &flag, may_be_bare) {
         return Ok(if *is_wanted { vec![flag.clone()] } else { Vec::new() });
     }
-    let values = match value {
-        Value::Array(values) => values.as_slice(),
-        one => std::slice::from_ref(one),
+    let values: Vec<_> = match value {
+        DeValue::Array(values) => values.iter().map(Spanned::get_ref).collect(),
+        one => vec![one],
     };
     let is_many = matches!(arg.get_action(), ArgAction::Append)
         || arg.get_num_args().is_some_and(|range| range.max_values() > 1);
     if values.len() > 1 && !is_many {
         return Err("takes one value, and a list has more".into());
     }
-    let word = |value: &Value| {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            Value::Integer(number) => number.to_string(),
-            Value::Float(number) => number.to_string(),
-            other => {
-                let kind = other.type_str();
-                return Err(format!("has a {kind}; use a string, a number or a list of those"));
-            }
-        };
+    let word = |value: &DeValue<'_>| {
+        let text = word_of(value)?;
         Ok(flag.as_ref().map_or_else(|| text.clone(), |flag| format!("{flag}={text}")))
     };
-    values.iter().map(word).collect()
+    values.into_iter().map(word).collect()
+}
+
+fn word_of(value: &DeValue<'_>) -> Result<String, String> {
+    match value {
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
+            Ok(number) => Ok(number.to_string()),
+            Err(_) => Err("has a number out of range; write it as a string".into()),
+        },
+        DeValue::Float(number) => Ok(number.as_str().to_owned()),
+        other => {
+            let kind = other.type_str();
+            Err(format!("has a {kind}; use a string, a number or a list of those"))
+        }
+    }
 }
 
 /// Behind what was typed, but before what comes after `--`.
@@ -167,17 +288,83 @@ mod tests {
         assert!(unwanted.reconnect.reconnect.is_none());
     }
 
+    /// FIELD E4: the key that the help calls URL.
+    #[test]
+    fn e4_the_url_may_be_in_the_file() {
+        let args = run("url", "url = \"ws://h/\"\n", &[]).unwrap();
+        assert_eq!(args.load.urls, ["ws://h/"]);
+        let args = run("urls", "url = [\"ws://h/\", \"ws://i/\"]\n", &[]).unwrap();
+        assert_eq!(args.load.urls, ["ws://h/", "ws://i/"]);
+        let args = run("url-typed", "url = \"ws://h/\"\n", &["ws://t/"]).unwrap();
+        assert_eq!(args.load.urls, ["ws://t/"], "what was typed wins");
+    }
+
+    /// What a typed flag needs may be in the file.
+    #[test]
+    fn e4_a_flag_and_what_it_needs_may_stand_apart() {
+        let content = "cert = \"c\"\n[fanout]\nsubscribe = \"x\"\n";
+        let args = run("apart", content, &["--key", "k"]).unwrap();
+        assert_eq!(args.load.network.tls.cert, Some("c".into()));
+    }
+
+    /// FIELD E5.
+    #[test]
+    fn e5_wrong_key_names_nearest_and_line() {
+        for (name, content, why) in [
+            (
+                "near",
+                "\n# x\nduraton = 5",
+                "F: line 3: duraton is no key of run; did you mean duration?",
+            ),
+            ("flag", "max_latency = 5\n", "F: line 1: max_latency is no key of run"),
+            (
+                "other",
+                "publishers = 5\n",
+                "F: line 1: publishers is no key of run; put it into a section [fanout]",
+            ),
+            ("section", "[rum]\nduration = 5", "F: line 1: no command rum; did you mean [run]?"),
+            ("inside", "[check]\nuri = 5", "F: line 2: uri is no key of check; did you mean url?"),
+        ] {
+            let said = run(name, content, &[]).unwrap_err();
+            assert!(said.starts_with(why), "{name}: {said}");
+        }
+    }
+
+    /// FIELD E5: a section for each command, and what holds for all in front of them.
+    #[test]
+    fn e5_sections_are_of_one_command() {
+        let content = "connect-timeout = \"3s\"\nlabel = \"a=b\"\n\
+                       [run]\nconnections = 5\nlabel = \"c=d\"\n[hold]\nconnections = 6\n";
+        let args = run("sections", content, &[]).unwrap();
+        assert_eq!(args.load.connections, 5);
+        assert_eq!(args.load.request.connect_timeout, std::time::Duration::from_secs(3));
+        assert_eq!(args.load.labels, [("c".to_owned(), "d".to_owned())], "the section's wins");
+    }
+
+    /// An error in what was typed isn't the file's.
+    #[test]
+    fn e5_what_was_typed_wrong_is_not_blamed_on_the_file() {
+        let said = run("blame", "duration = 5", &["-c", "x"]).unwrap_err();
+        assert!(said.starts_with("invalid value 'x' for '--connections <N>'"), "{said}");
+        let said = run("blame-flag", "duration = 5", &["--nonsense"]).unwrap_err();
+        assert!(said.starts_with("unexpected argument '--nonsense'"), "{said}");
+    }
+
     #[test]
     fn what_is_wrong_is_said_with_the_file_and_the_key() {
         for (name, content, why) in [
-            ("unknown", "conections = 5", "F: conections is no key of run; use the long names"),
-            ("self", "config = \"x\"", "F: config is no key of run"),
+            ("far", "zzz = 5", "F: line 1: zzz is no key of run; use the long names"),
+            ("self", "config = \"x\"", "F: line 1: config is no key of run"),
             ("syntax", "connections = 5\nrate =", "F: line 2: "),
-            ("switch", "binary = 1", "F: binary is a switch; use true or false"),
-            ("many", "duration = [\"1s\", \"2s\"]", "F: duration takes one value"),
-            ("kind", "duration = true", "F: duration has a boolean"),
-            ("table", "[run]\nduration = 5", "F: run is no key"),
-            ("value", "connections = \"x\"", "F: invalid value 'x' for '--connections <N>'"),
+            ("switch", "\nbinary = 1", "F: line 2: binary is a switch; use true or false"),
+            ("many", "duration = [\"1s\", \"2s\"]", "F: line 1: duration takes one value"),
+            ("kind", "duration = true", "F: line 1: duration has a boolean"),
+            (
+                "value",
+                "quiet = true\nconnections = \"x\"",
+                "F: line 2: invalid value 'x' for '--con",
+            ),
+            ("range", "seed = 0xffff_ffff_ffff_ffff", "F: line 1: seed has a number out of range"),
         ] {
             let said = run(name, content, &[]).unwrap_err();
             assert!(said.contains(why), "{name}: {said}");

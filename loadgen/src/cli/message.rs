@@ -15,12 +15,12 @@ pub struct MessageArgs {
     /// a line, taken in turn [default: 64]
     #[arg(short = 's', long, value_name = "SIZES", value_parser = SizesAsked::parse, allow_hyphen_values = true)]
     pub size: Option<SizesAsked>,
-    /// Payload of every message, instead of generated ones. Replaced in it: {seq}, {conn}, {time}
-    /// (RFC 3339, when it was due), {time:ns} (since 1970), {rand:8} (letters and digits),
-    /// {rand:1..100} (a number); {{ is a brace
+    /// Payload of every message, instead of generated ones. Replaced in it: {seq}, {conn}, {conn:5}
+    /// (at least five digits), {time} (RFC 3339, when it was due), {time:ns} (since 1970), {rand:8}
+    /// (letters and digits), {rand:1..100} (a number); {{ is a brace
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub message: Option<String>,
-    /// Messages as in -m, one a line, taken in turn; empty lines are left out
+    /// Messages as in -m, one a line, taken in turn; empty lines are left out. - is stdin
     #[arg(short = 'f', long, value_name = "FILE")]
     pub message_file: Option<PathBuf>,
     /// All of -f is one message

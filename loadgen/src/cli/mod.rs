@@ -29,8 +29,10 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
+use crate::net::Secrets;
 use crate::quantity::{self, Rate};
 use crate::serve::Mode;
+use crate::threshold;
 pub use cohort::{CohortArgs, CohortAsked, Conduct};
 pub use deflate::{AcceptArgs, OfferArgs};
 pub use doctor::DoctorArgs;
@@ -235,12 +237,24 @@ pub struct RequestArgs {
     /// What is offered to compress messages.
     #[command(flatten)]
     pub deflate: OfferArgs,
+    /// Shows and saves the values of a URL's query that look like secrets, such as ?token=..., which
+    /// are masked otherwise
+    #[arg(long)]
+    pub show_secrets: bool,
     /// Bound on TCP and opening handshake together
     #[arg(long, value_name = "T", default_value = "10s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub connect_timeout: Duration,
     /// Bound on the closing handshake and the end of the stream
     #[arg(long, value_name = "T", default_value = "5s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub close_timeout: Duration,
+}
+
+impl RequestArgs {
+    /// What becomes of secrets where the request is shown or saved.
+    #[must_use]
+    pub const fn secrets(&self) -> Secrets {
+        if self.show_secrets { Secrets::Show } else { Secrets::Mask }
+    }
 }
 
 /// Arguments of `serve`.
@@ -298,19 +312,21 @@ pub enum Parsed {
 /// Reads a command line, program name first.
 pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed {
     let typed: Vec<_> = arguments.into_iter().collect();
-    let words = match file::expand(typed.clone()) {
-        Ok(words) => words,
+    if asks_for_thresholds(&typed) {
+        return Parsed::Text(threshold::help());
+    }
+    let expanded = match file::expand(typed.clone()) {
+        Ok(expanded) => expanded,
         Err(line) => return Parsed::Wrong(line),
     };
-    let added = words.len() > typed.len();
-    let error = match Cli::try_parse_from(words) {
-        // Only for `expand`, which has seen to it.
+    let error = match Cli::try_parse_from(&expanded.words) {
+        // The file has been read by `expand`.
         Ok(Cli { config: _, command }) => return Parsed::Command(Box::new(command)),
         Err(error) => error,
     };
-    if added {
-        // What was typed is right by itself.
-        return Parsed::Wrong(format!("{}{}", file::place(&typed), one_line(&error.to_string())));
+    let place = expanded.place_of(&typed, &error);
+    if !place.is_empty() {
+        return Parsed::Wrong(format!("{place}{}", one_line(&error.to_string())));
     }
     let text = error.render().to_string();
     match error.kind() {
@@ -325,6 +341,13 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed 
         }
         _ => Parsed::Wrong(one_line(&text)),
     }
+}
+
+/// Checks whether the names of thresholds are asked for: `--threshold help`.
+fn asks_for_thresholds(words: &[std::ffi::OsString]) -> bool {
+    let words = words.split(|word| word == "--").next().unwrap_or_default();
+    let is_apart = words.windows(2).any(|pair| pair[0] == "--threshold" && pair[1] == "help");
+    is_apart || words.iter().any(|word| word == "--threshold=help")
 }
 
 /// The first paragraph of what clap says, and its tip, as one line.

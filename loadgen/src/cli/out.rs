@@ -12,7 +12,7 @@ use crate::threshold::Threshold;
 #[derive(Clone, Debug, Args)]
 pub struct OutArgs {
     /// Where results go: text, json, csv (time series), hlog, hgrm or hgrm:METRIC, on stdout or in
-    /// a file, as in json=FILE (repeatable). Text goes to stdout unless another does
+    /// a file, as in json=FILE or result.json (repeatable). Text goes to stdout unless another does
     #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
     pub outputs: Vec<Output>,
 }
@@ -58,7 +58,11 @@ pub struct DiffArgs {
     /// achieved>=95% (repeatable)
     #[arg(long = "threshold", value_name = "EXPR", value_parser = Threshold::parse_ratio)]
     pub thresholds: Vec<Threshold>,
-    /// JSON on stdout instead of text
-    #[arg(long)]
+    /// Where the comparison goes: text or json, on stdout or in a file, as in json=FILE or
+    /// diff.json (repeatable)
+    #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
+    pub outputs: Vec<Output>,
+    /// The same as -o json
+    #[arg(long, hide = true)]
     pub json: bool,
 }

@@ -1,8 +1,10 @@
-//! `json=FILE` to a form of the result and where it goes.
+//! `json=FILE`, or a file's extension, to a form of the result and where it goes.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use crate::metrics::Metric;
+use crate::nearest::nearest;
 
 /// A form of the result, and where to put it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,39 +49,65 @@ impl Output {
     /// Text on stdout.
     pub const TEXT: Self = Self { form: Form::Text, file: None };
 
-    /// Reads `FORM` or `FORM=-`, which are stdout, or `FORM=FILE`.
+    /// Reads `FORM` or `FORM=-`, which are stdout, `FORM=FILE`, or a file whose extension says the
+    /// form.
     ///
     /// # Errors
     /// What is wrong, to be put behind the flag's name.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let (form, file) = match text.split_once('=') {
+        let (name, file) = match text.split_once('=') {
             None | Some((_, "-")) => (text.strip_suffix("=-").unwrap_or(text), None),
-            Some((_, "")) => return Err("no file behind the =; use one, or - for stdout".into()),
-            Some((form, file)) => (form, Some(file.into())),
+            Some((name, file)) => (name, Some(file)),
         };
-        let form = match form {
-            "text" => Form::Text,
-            "json" => Form::Json,
-            "csv" => Form::Csv,
-            "hlog" => Form::Hlog,
-            "hgrm" => Form::Hgrm(None),
-            form => match form.strip_prefix("hgrm:") {
-                Some(name) => Form::Hgrm(Some(metric(name)?)),
-                None => {
-                    return Err("use text, json, csv, hlog, hgrm or hgrm:METRIC, \
-                                and =FILE for a file, as in json=FILE"
-                        .into());
-                }
+        let form = match (Form::named(name)?, file) {
+            (Some(_), Some("")) => {
+                return Err("no file behind the =; use one, or - for stdout".into());
+            }
+            (Some(form), file) => return Ok(Self { form, file: file.map(Into::into) }),
+            // An equals sign may be a part of the file's name.
+            (None, _) => Path::new(text).extension().and_then(Form::of_extension),
+        };
+        let form = form.ok_or(
+            "use text, json, csv, hlog, hgrm or hgrm:METRIC, with =FILE for a file, as in \
+             json=FILE; or a file that ends with .txt, .json, .csv, .hlog or .hgrm",
+        )?;
+        Ok(Self { form, file: Some(text.into()) })
+    }
+}
+
+impl Form {
+    /// The form of a name as it is typed, if there is one.
+    fn named(name: &str) -> Result<Option<Self>, String> {
+        Ok(Some(match name {
+            "text" => Self::Text,
+            "json" => Self::Json,
+            "csv" => Self::Csv,
+            "hlog" => Self::Hlog,
+            "hgrm" => Self::Hgrm(None),
+            name => match name.strip_prefix("hgrm:") {
+                Some(name) => Self::Hgrm(Some(metric(name)?)),
+                None => return Ok(None),
             },
-        };
-        Ok(Self { form, file })
+        }))
+    }
+
+    /// The form of files with an extension.
+    fn of_extension(extension: &OsStr) -> Option<Self> {
+        match extension.to_str()? {
+            "txt" => Some(Self::Text),
+            "json" => Some(Self::Json),
+            "csv" => Some(Self::Csv),
+            "hlog" => Some(Self::Hlog),
+            "hgrm" => Some(Self::Hgrm(None)),
+            _ => None,
+        }
     }
 }
 
 fn metric(name: &str) -> Result<Metric, String> {
     Metric::named(name).ok_or_else(|| {
-        let names: Vec<_> = Metric::ALL.into_iter().map(Metric::name).collect();
-        format!("no metric of that name; use one of {}", names.join(", "))
+        let near = nearest(name, Metric::ALL.map(Metric::name), 3);
+        format!("no metric of that name; use {}; --threshold help lists all", near.join(", "))
     })
 }
 
@@ -107,9 +135,28 @@ mod tests {
             ("", "use text, json"),
             ("yaml=f", "use text, json"),
             ("json=", "no file behind the ="),
-            ("hgrm:nonsense=f", "use one of connect.lag"),
+            ("hgrm:conect.tcp=f", "use connect.tcp, "),
+            ("result.xml", "a file that ends with .txt, .json"),
+            (".json", "use text, json"),
         ] {
             assert!(Output::parse(text).unwrap_err().contains(why), "{text}");
         }
+    }
+
+    /// FIELD E10: a file whose name says what it is needs no form.
+    #[test]
+    fn e10_the_extension_says_the_form() {
+        for (text, form) in [
+            ("result.json", Form::Json),
+            ("out/a=b.json", Form::Json),
+            ("series.csv", Form::Csv),
+            ("./r.txt", Form::Text),
+            ("r.hlog", Form::Hlog),
+            ("r.hgrm", Form::Hgrm(None)),
+        ] {
+            assert_eq!(Output::parse(text), Ok(Output { form, file: Some(text.into()) }));
+        }
+        let explicit = Output { form: Form::Csv, file: Some("r.json".into()) };
+        assert_eq!(Output::parse("csv=r.json"), Ok(explicit));
     }
 }

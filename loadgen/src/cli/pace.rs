@@ -87,7 +87,8 @@ impl RateAsked {
 fn split(text: &str) -> Result<(&str, bool), String> {
     match text.split_once('/') {
         None => Ok((text, false)),
-        Some((rate, "conn")) => Ok((rate, true)),
+        Some((rate, "s")) => Ok((rate, false)),
+        Some((rate, "conn" | "conn/s")) => Ok((rate, true)),
         Some((_, per)) => {
             Err(format!("unknown /{per:?}; use 10k in all, or 10/conn for each connection"))
         }
@@ -129,6 +130,9 @@ mod tests {
         assert_eq!((all("10k"), all("10/conn")), (Some(10_000_000), Some(500_000)));
         assert_eq!((all("0.5/conn"), all("100M")), (Some(25_000), Some(100_000_000_000)));
         assert_eq!(all("100M/conn"), None);
+        assert_eq!(all("1000/s"), Some(1_000_000), "E6: as reports print it");
+        assert_eq!((all("1,000/s"), all("50k/s")), (Some(1_000_000), Some(50_000_000)));
+        assert_eq!(all("10/conn/s"), Some(500_000));
         for (text, why) in [
             ("10/c", "10/conn for each"),
             ("/conn", "not a rate"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use wscodec::DataKind;
 
 use super::sizes::{Sizes, too_large};
-use super::{Echo, PAYLOAD_SIZE_MAX, TIMEOUT_MAX, Template, bounded, lines, within};
+use super::{Echo, PAYLOAD_SIZE_MAX, TIMEOUT_MAX, Template, bounded, lines, within_size};
 use crate::cli::{MessageArgs, SizesAsked};
 use crate::stamp::STAMP_LEN;
 
@@ -47,11 +47,11 @@ pub(super) fn reply_timeout(
 }
 
 impl Content {
-    /// What the arguments ask for.
+    /// Reads what the arguments ask for; adds to `notes` what was changed of it.
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
-    pub fn new(args: &MessageArgs) -> Result<Self, String> {
+    pub fn new(args: &MessageArgs, notes: &mut Vec<String>) -> Result<Self, String> {
         let given = [
             ("-s", args.size.is_some()),
             ("-m", args.message.is_some()),
@@ -71,7 +71,7 @@ impl Content {
             (Some(message), _) => {
                 Ok(Self::of_templates(vec![template(message.as_bytes(), args, "-m")?]))
             }
-            (None, Some(path)) => Ok(Self::of_templates(read(path, args)?)),
+            (None, Some(path)) => Ok(Self::of_templates(read(path, args, notes)?)),
             (None, None) => {
                 let default = SizesAsked::One(PAYLOAD_SIZE_DEFAULT);
                 Sizes::new(args.size.as_ref().unwrap_or(&default)).map(Self::Generated)
@@ -122,19 +122,29 @@ impl Content {
 
 /// Bytes of a frame, as many as a payload may have.
 pub(super) fn fragment(size: u64) -> Result<NonZeroUsize, String> {
-    let size = within("--fragment", size, 1, PAYLOAD_SIZE_MAX)?;
+    let size = within_size("--fragment", size, 1, PAYLOAD_SIZE_MAX)?;
     Ok(usize::try_from(size).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN))
 }
 
 /// The messages of a file.
-fn read(path: &Path, args: &MessageArgs) -> Result<Vec<Template>, String> {
+fn read(path: &Path, args: &MessageArgs, notes: &mut Vec<String>) -> Result<Vec<Template>, String> {
     let shown = format!("-f {}", path.display().to_string().escape_debug());
     let bytes = lines::read(path, &shown)?;
+    let is_text = args.kind() == DataKind::Text && !args.raw;
+    let bytes = match lines::without_mark(&bytes) {
+        Some(rest) if is_text => {
+            notes.push(format!(
+                "{shown} begins with a byte order mark, which is left out; --raw keeps it"
+            ));
+            rest
+        }
+        _ => &bytes,
+    };
     if args.whole_file {
-        return Ok(vec![template(&bytes, args, &shown)?]);
+        return Ok(vec![template(bytes, args, &shown)?]);
     }
     let mut templates = Vec::new();
-    for (number, line) in lines::of(&bytes) {
+    for (number, line) in lines::of(bytes) {
         templates.push(template(line, args, &format!("{shown}: line {number}"))?);
         lines::check_number(&shown, templates.len())?;
     }
@@ -168,7 +178,7 @@ mod tests {
         let words = ["loadgen", "run"].iter().chain(words).map(Into::into);
         let Parsed::Command(command) = parse(words) else { panic!() };
         let Command::Run(args) = *command else { panic!() };
-        Content::new(&args.message)
+        Content::new(&args.message, &mut Vec::new())
     }
 
     /// A file that is gone with the test.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{
     CONNECTIONS_MAX, Config, DURATION_MAX, Load, PAYLOAD_SIZE_MAX, PIPELINE_MAX, Purpose, Scenario,
-    Segment, TIMEOUT_MAX, Template, bounded, within,
+    Segment, TIMEOUT_MAX, Template, bounded, within, within_size,
 };
 use crate::cli::{FanoutArgs, LoadArgs};
 use crate::clock::nanos;
-use crate::stamp;
+use crate::{stamp, units};
 
 /// Most pairs of a subscriber and a publisher of its topic: each takes 24 bytes.
 const PAIRS_MAX: u64 = 1 << 24;
@@ -211,7 +211,7 @@ impl Fanout {
             }
         };
         let size = args.size.unwrap_or(SIZE_DEFAULT);
-        let size = within("-s", size, stamp::Post::LEN as u64, PAYLOAD_SIZE_MAX)?;
+        let size = within_size("-s", size, stamp::Post::LEN as u64, PAYLOAD_SIZE_MAX)?;
         let messages =
             args.messages.map(|messages| within("-n", messages, 1, u64::MAX)).transpose()?;
         let least = Duration::from_millis(1);
@@ -306,8 +306,10 @@ impl Fanout {
         let pairs = subscribers.div_ceil(part.of()).saturating_mul(publishers.div_ceil(topics));
         if pairs > PAIRS_MAX {
             return Err(format!(
-                "{subscribers} subscribers of {publishers} publishers are {pairs} pairs to keep \
-                 in mind; use at most {PAIRS_MAX}"
+                "{subscribers} subscribers of {publishers} publishers are {} pairs to keep \
+                 in mind; use at most {}",
+                units::count(pairs),
+                units::count(PAIRS_MAX)
             ));
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! A file of the user's to its lines, within bounds.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, stdin};
 use std::path::Path;
 
 /// Most bytes of a file of sizes or messages: all of it is kept in memory.
@@ -9,12 +9,25 @@ const FILE_SIZE_MAX: u64 = 256 << 20;
 /// Most lines: each takes some 50 bytes beside its content.
 const LINES_MAX: usize = 1_000_000;
 
-/// Reads a whole file. `shown` is the flag with the file, for what is said.
+/// What some editors put in front of text: U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Returns what follows a byte order mark, if there is one.
+pub(super) fn without_mark(bytes: &[u8]) -> Option<&[u8]> {
+    bytes.strip_prefix(BYTE_ORDER_MARK)
+}
+
+/// Reads a whole file, or standard input if it is `-`. `shown` is the flag with the file, for
+/// errors.
 pub(super) fn read(path: &Path, shown: &str) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("{shown} can't be read: {error}");
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(FILE_SIZE_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let mut file: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(stdin().lock())
+    } else {
+        Box::new(File::open(path).map_err(failed)?)
+    };
+    file.by_ref().take(FILE_SIZE_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > FILE_SIZE_MAX {
         return Err(format!(
             "{shown} is larger than {} MiB; use a part of it",

@@ -29,12 +29,13 @@ use wscodec::DataKind;
 
 pub use crate::cli::{Arrivals, Conduct, Form, Mask, Output};
 use crate::cli::{ConnectArgs, LoadArgs, RateAsked, RunArgs};
-pub use crate::net::{Family, Network, Override, Proxy, Redirect, Target, TlsSettings};
+pub use crate::net::{Family, Network, Override, Proxy, Redirect, Secrets, Target, TlsSettings};
 pub use crate::quantity::Rate;
 pub use crate::segment::Segment;
 pub use crate::template::{Part, Purpose, Template};
 pub(crate) use crate::template::{TIME_LEN, TIME_NS_LEN};
 use crate::threshold::Threshold;
+use crate::{quantity, units};
 pub use cohort::Cohort;
 pub use content::Content;
 pub use course::{Course, Stage, Stages};
@@ -121,6 +122,8 @@ pub struct Config {
     pub outputs: Vec<Output>,
     /// How much is said on stderr.
     pub talk: Talk,
+    /// What was changed of what was asked for, a line each.
+    pub notes: Vec<String>,
 }
 
 /// What the connections of a run do.
@@ -229,7 +232,8 @@ impl Config {
         args.load.connections = connections;
         let (mut pacing, rate) = Pacing::new(&args.pace, "-R", args.rate, connections)?;
         let load = pacing::loop_of(&args, &pacing, rate)?;
-        let content = Content::new(&args.message)?;
+        let mut notes = Vec::new();
+        let content = Content::new(&args.message, &mut notes)?;
         let kind = args.message.kind();
         let fragment = args.message.fragment.map(content::fragment).transpose()?;
         let messages =
@@ -249,6 +253,7 @@ impl Config {
             pacing.catch_up = bounded("--catch-up", catch_up, Duration::ZERO, TIMEOUT_MAX)?;
         }
         let mut config = Self::of_load(scenario, pacing::staged(args.load, &pacing)?)?;
+        config.notes = notes;
         config.pacing = pacing;
         config.cohorts = cohorts;
         config.reconnect = args.reconnect.reconnect.map(Reconnect::new).transpose()?;
@@ -328,8 +333,8 @@ impl Config {
             Scenario::Fanout(_) => Purpose::TopicRequest,
             _ => Purpose::Request,
         };
-        let targets =
-            args.urls.iter().map(|url| Target::parse(url)).collect::<Result<Vec<_>, _>>()?;
+        let target = |url: &String| Target::parse_for(url, args.request.secrets());
+        let targets = args.urls.iter().map(target).collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             scenario,
             network: Network::new(args.network, &targets)?,
@@ -352,7 +357,7 @@ impl Config {
             threads: NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN),
             duration: bounded("-d", duration, Duration::from_millis(1), DURATION_MAX)?,
             warmup: Duration::ZERO,
-            request: Request::new(args.request, purpose)?,
+            request: Request::new(&args.request, purpose)?,
             drain_timeout: Duration::ZERO,
             mask: Mask::Random,
             // Short enough to be typed again.
@@ -366,6 +371,7 @@ impl Config {
                 (.., true) => Talk::Notes,
                 _ => Talk::Progress,
             },
+            notes: Vec::new(),
         })
     }
 
@@ -379,7 +385,8 @@ impl Config {
         if outstanding > OUTSTANDING_MAX {
             return Err(format!(
                 "-c {connections} times -p {pipeline} is {outstanding} messages outstanding; \
-                 use at most {OUTSTANDING_MAX}"
+                 use at most {}",
+                units::count(OUTSTANDING_MAX)
             ));
         }
         let bytes = outstanding.saturating_mul(content.size_most() as u64);
@@ -400,7 +407,29 @@ fn within(flag: &str, value: u64, least: u64, most: u64) -> Result<u64, String> 
     if (least..=most).contains(&value) {
         return Ok(value);
     }
-    Err(format!("{flag} {value} is out of range; use {least} to {most}"))
+    Err(out_of_range(flag, value, least, most, units::count))
+}
+
+/// Like [`within`], for bytes.
+fn within_size(flag: &str, value: u64, least: u64, most: u64) -> Result<u64, String> {
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    Err(out_of_range(flag, value, least, most, quantity::typed_size))
+}
+
+fn out_of_range(
+    flag: &str,
+    value: u64,
+    least: u64,
+    most: u64,
+    shown: impl Fn(u64) -> String,
+) -> String {
+    let range = match most {
+        u64::MAX => format!("{} or more", shown(least)),
+        most => format!("{} to {}", shown(least), shown(most)),
+    };
+    format!("{flag} {} is out of range; use {range}", shown(value))
 }
 
 fn bounded(
@@ -412,7 +441,8 @@ fn bounded(
     if (least..=most).contains(&span) {
         return Ok(span);
     }
-    Err(format!("{flag} {span:?} is out of range; use {least:?} to {most:?}"))
+    let [span, least, most] = [span, least, most].map(quantity::typed);
+    Err(format!("{flag} {span} is out of range; use {least} to {most}"))
 }
 
 #[cfg(test)]
@@ -477,17 +507,17 @@ mod tests {
     fn d30_absurd_values_are_refused_in_one_line() {
         for (line, why) in [
             ("run -c 0", "-c 0 is out of range"),
-            ("run -c 0", "-c 0 is out of range; use 1 to 1000000"),
-            ("run -c 1000001", "-c 1000001 is out of range; use 1 to 1000000"),
+            ("run -c 0", "-c 0 is out of range; use 1 to 1,000,000"),
+            ("run -c 1000001", "-c 1,000,001 is out of range; use 1 to 1,000,000"),
             ("run -t 0", "-t 0"),
             ("run -p 0", "-p 0"),
-            ("run -p 1M", "-p 1000000"),
+            ("run -p 1M", "-p 1,000,000"),
             ("run -n 0", "-n 0"),
-            ("run -d 0s", "-d 0ns is out of range"),
-            ("run -d 1000h", "-d 3600000s is out of range"),
-            ("run -s 1G", "at most 67108864"),
-            ("run -s 1..65M", "at most 67108864"),
-            ("run --fragment 0", "--fragment 0 is out of range; use 1 to 67108864"),
+            ("run -d 0s", "-d 0s is out of range"),
+            ("run -d 1000h", "-d 1000h is out of range"),
+            ("run -s 1G", "at most 64MiB"),
+            ("run -s 1..65M", "at most 64MiB"),
+            ("run --fragment 0", "--fragment 0 is out of range; use 1 to 64MiB"),
             ("run -c 1M -p 100", "messages outstanding"),
             ("run -c 10k -s 1M", "GiB outstanding"),
             ("run -R 5 -p 2", "-R (open loop) and -p (closed loop) exclude each other"),
@@ -495,7 +525,7 @@ mod tests {
             ("run --stage 1s:5 -d 5s", "-d and --stage exclude each other"),
             ("run --stage 1s:5 -w 1s", "needs -R, the rate of the warm-up"),
             ("run --stage 1s:0 --stage 5s:0", "all rates are 0"),
-            ("run --stage 0s:5", "--stage, all together, 0ns is out of range"),
+            ("run --stage 0s:5", "--stage, all together, 0s is out of range"),
             ("run -R 1M/conn -c 1k", "-R times -c 1000 is too much"),
             ("run --stage 1s:1M/conn -c 1k", "--stage times -c 1000 is too much"),
             ("run --arrivals poisson", "use it with -R, -C or --stage"),
@@ -513,28 +543,28 @@ mod tests {
             ("run ws://h/ --segment 1/2 --seed 1 -c 1", "too few for 2 segments; use at least 2"),
             ("run ws://h/ --segment 1/2 --seed 1 --threshold lost==0", "give it to loadgen merge"),
             ("connect --ramp 5s", "opening connections is the load"),
-            ("run --ramp 1000h", "--ramp 3600000s is out of range"),
+            ("run --ramp 1000h", "--ramp 1000h is out of range"),
             ("run -o text -o json=-", "two outputs on stdout"),
             ("run http://h/", "its scheme is http"),
             ("connect -n 0", "-n 0"),
-            ("hold -d 0s", "-d 0ns"),
+            ("hold -d 0s", "-d 0s"),
             ("fanout --publishers 0", "--publishers 0 is out of range"),
             ("fanout -c 0", "--subscribers 0 is out of range"),
             ("fanout --topics 2", "--topics 2 needs one URL"),
             ("fanout ws://h/?a=b --topics 2 --publishers 2", "put {topic} there"),
             ("fanout ws://h/ ws://h/b", "2 topics need as many publishers and subscribers"),
             ("fanout -s 60", "-s 60 is out of range; use 61 to"),
-            ("fanout -c 1M --publishers 100", "100000000 pairs to keep in mind"),
+            ("fanout -c 1M --publishers 100", "100,000,000 pairs to keep in mind"),
             ("fanout --reconnect", "--reconnect can't be in a fanout"),
-            ("fanout --copy-timeout 0s", "--copy-timeout 0ns is out of range"),
+            ("fanout --copy-timeout 0s", "--copy-timeout 0s is out of range"),
             ("fanout -p 65", "-p 65 is out of range"),
-            ("run --reply-timeout 0s", "--reply-timeout 0ns is out of range; use 1ms to"),
+            ("run --reply-timeout 0s", "--reply-timeout 0s is out of range; use 1ms to"),
             ("run --reply-timeout 1s -s 15", "needs messages that name themselves"),
             ("run --reply-timeout 1s -s 1..99", "needs messages that name themselves"),
             ("run --reply-timeout 1s -m {seq}", "use -s of 16 or more"),
-            ("run --ping-interval 0s", "--ping-interval 0ns is out of range; use 1ms to"),
-            ("hold --ping-interval 0s", "--ping-interval 0ns is out of range; use 1ms to"),
-            ("hold --ping-interval 25h", "--ping-interval 90000s is out of range"),
+            ("run --ping-interval 0s", "--ping-interval 0s is out of range; use 1ms to"),
+            ("hold --ping-interval 0s", "--ping-interval 0s is out of range; use 1ms to"),
+            ("hold --ping-interval 25h", "--ping-interval 25h is out of range"),
         ] {
             let said = config(line).unwrap_err();
             assert!(said.contains(why), "{line}: {said}");

@@ -1,14 +1,20 @@
 //! All outputs together: none twice in one place.
 
-use crate::cli::Output;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write, stdout};
+use std::path::{Path, PathBuf};
 
-/// Text goes to stdout unless something else does.
+use crate::cli::{Form, Output};
+use crate::exit::Failed;
+
+/// Adds text on stdout unless something else goes there.
 ///
 /// # Errors
 /// One line, if two would go to the same place.
 pub fn outputs(asked: Vec<Output>) -> Result<Vec<Output>, String> {
-    for (place, output) in asked.iter().enumerate() {
-        if !asked[..place].iter().any(|earlier| earlier.file == output.file) {
+    let places: Vec<_> = asked.iter().map(|output| output.file.as_deref().map(place)).collect();
+    for (number, output) in asked.iter().enumerate() {
+        if !places[..number].contains(&places[number]) {
             continue;
         }
         return Err(match &output.file {
@@ -26,12 +32,78 @@ pub fn outputs(asked: Vec<Output>) -> Result<Vec<Output>, String> {
     Ok(outputs)
 }
 
+/// Like [`outputs`], for a command that has no result of a run, so only text and JSON.
+///
+/// # Errors
+/// One line, if another form was asked for, or two would go to the same place.
+pub fn text_or_json(asked: Vec<Output>) -> Result<Vec<Output>, String> {
+    let is_other = |output: &&Output| !matches!(output.form, Form::Text | Form::Json);
+    if let Some(other) = asked.iter().find(is_other) {
+        return Err(format!(
+            "-o {} is a form of results; use text or json here",
+            other.form.name()
+        ));
+    }
+    outputs(asked)
+}
+
+/// Returns a line for each file that exists and is about to be replaced.
+pub fn replaced(outputs: &[Output]) -> impl Iterator<Item = String> {
+    let files = outputs.iter().filter_map(|output| output.file.as_ref().zip(Some(output.form)));
+    // What isn't a regular file, such as /dev/null, loses nothing.
+    files.filter(|(file, _)| file.is_file()).map(|(file, form)| {
+        let shown = file.display().to_string();
+        format!("-o {}={} replaces the file that is there", form.name(), shown.escape_debug())
+    })
+}
+
+/// Writes what is called `what` to the place of an output.
+///
+/// # Errors
+/// [`Failed`] with the place that can't be written.
+pub fn put(
+    output: &Output,
+    what: &str,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Failed> {
+    let (mut out, place): (Box<dyn Write>, _) = match &output.file {
+        None => (Box::new(stdout().lock()), "stdout".to_owned()),
+        Some(path) => {
+            let (name, shown) = (output.form.name(), path.display().to_string());
+            let file = File::create(path).map_err(|error| {
+                let shown = shown.escape_debug();
+                Failed::usage(format!("-o {name}={shown} can't be written: {error}"))
+            })?;
+            (Box::new(BufWriter::new(file)), shown)
+        }
+    };
+    write(&mut *out).and_then(|()| out.flush()).map_err(|error| {
+        let place = place.escape_debug();
+        Failed::run(format!("the {what} could not be written to {place}: {error}"))
+    })
+}
+
+/// Where a path leads, however it is written; the path itself if its folder doesn't exist.
+fn place(path: &Path) -> PathBuf {
+    if let Ok(place) = fs::canonicalize(path) {
+        return place;
+    }
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    match (fs::canonicalize(folder), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn two_in_one_place_are_refused() {
+    fn e12_two_in_one_place_are_refused() {
         let asked = |texts: &[&str]| {
             outputs(texts.iter().map(|text| Output::parse(text).unwrap()).collect())
         };
@@ -40,5 +112,7 @@ mod tests {
         assert_eq!(asked(&["json", "csv=g"]).unwrap().len(), 2);
         assert!(asked(&["text", "json=-"]).unwrap_err().contains("two outputs on stdout"));
         assert!(asked(&["csv=f", "json=f"]).unwrap_err().contains("two outputs in f"));
+        assert!(asked(&["csv=f", "json=./f"]).unwrap_err().contains("two outputs in ./f"));
+        assert!(asked(&["f.json", "text=../src/../f.json"]).is_ok(), "another folder");
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Arrivals, DURATION_MAX, Load, PIPELINE_MAX, Rate, Stage, Stages, bounded, within};
 use crate::cli::{LoadArgs, PaceArgs, RateAsked, RunArgs, StageAsked};
+use crate::units;
 
 /// Most stages.
 const STAGES_MAX: usize = 1_000;
@@ -43,7 +44,7 @@ impl Pacing {
     ) -> Result<(Self, Option<Rate>), String> {
         let of_all = |name: &str, asked: RateAsked| {
             asked.of_all(connections).ok_or_else(|| {
-                let most = Rate::PER_S_MAX;
+                let most = units::count(Rate::PER_S_MAX);
                 format!("{name} times -c {connections} is too much; use at most {most} a second")
             })
         };

@@ -1,6 +1,6 @@
 //! The arguments of `serve` about messages that clients haven't asked for, to what the server does.
 
-use super::{PAYLOAD_SIZE_MAX, within};
+use super::{PAYLOAD_SIZE_MAX, within_size};
 use crate::cli::PostArgs;
 use crate::serve::{Mode, PushRate, SenderCopy, ServeConfig};
 use crate::stamp;
@@ -35,7 +35,7 @@ pub(super) fn post(args: &PostArgs, config: &mut ServeConfig) -> Result<(), Stri
         config.sender_copy = SenderCopy::Include;
     }
     if let Some(size) = args.size {
-        let size = within("--size", size, stamp::Push::LEN as u64, PAYLOAD_SIZE_MAX)?;
+        let size = within_size("--size", size, stamp::Push::LEN as u64, PAYLOAD_SIZE_MAX)?;
         config.push.size = usize::try_from(size).unwrap_or(usize::MAX);
     }
     if let Some(rate) = args.rate {
@@ -45,7 +45,7 @@ pub(super) fn post(args: &PostArgs, config: &mut ServeConfig) -> Result<(), Stri
         config.push.rate = PushRate::Total(rate);
     }
     if let Some(bytes) = args.queue_max {
-        let bytes = within("--queue-max", bytes, QUEUE_MIN, QUEUE_MAX)?;
+        let bytes = within_size("--queue-max", bytes, QUEUE_MIN, QUEUE_MAX)?;
         config.queue_max = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
     config.slow_reader = args.slow.unwrap_or(config.slow_reader);

@@ -62,8 +62,8 @@ mod tests {
         assert_eq!((asked.first.as_millis(), asked.most.as_millis()), (100, 10_000));
         assert!(reconnect("1s..1s").is_ok());
         for (text, why) in [
-            ("0s..1s", "the first pause of --reconnect 0ns is out of range; use 1ms to"),
-            ("1s..2h", "the longest pause of --reconnect 7200s is out of range"),
+            ("0s..1s", "the first pause of --reconnect 0s is out of range; use 1ms to"),
+            ("1s..2h", "the longest pause of --reconnect 2h is out of range"),
         ] {
             let said = reconnect(text).unwrap_err();
             assert!(said.contains(why), "{text}: {said}");

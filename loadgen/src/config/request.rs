@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Purpose, TIMEOUT_MAX, Template, bounded};
 use crate::cli::RequestArgs;
 use crate::deflate;
+use crate::net::Secrets;
 
 /// Most bytes of a header's value, or of another text of the request, that has placeholders.
 const RENDERED_LEN_MAX: usize = 64 << 10;
@@ -20,6 +21,8 @@ pub struct Request {
     pub subprotocols: Vec<Template>,
     /// The |Origin| header.
     pub origin: Option<Template>,
+    /// What becomes of secrets where the request is shown or saved.
+    pub secrets: Secrets,
     /// permessage-deflate; `None` offers nothing.
     pub deflate: Option<deflate::Offer>,
     /// Bound on TCP and opening handshake together.
@@ -54,7 +57,7 @@ impl Request {
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
-    pub fn new(args: RequestArgs, purpose: Purpose) -> Result<Self, String> {
+    pub fn new(args: &RequestArgs, purpose: Purpose) -> Result<Self, String> {
         let least = Duration::from_millis(1);
         let template = |flag: &str, text: &str| template(flag, text, purpose);
         let (mut host, mut headers) = (None, Vec::new());
@@ -74,7 +77,12 @@ impl Request {
             host,
             headers,
             subprotocols: subprotocols.collect::<Result<_, _>>()?,
-            origin: args.origin.map(|origin| template("--origin", &origin)).transpose()?,
+            origin: args
+                .origin
+                .as_deref()
+                .map(|origin| template("--origin", origin))
+                .transpose()?,
+            secrets: args.secrets(),
             deflate: args.deflate.wanted().map(|deflate| deflate::Offer {
                 deflate,
                 is_required: args.deflate.deflate_required,

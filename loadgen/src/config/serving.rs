@@ -7,7 +7,7 @@ use wscodec::Limits;
 use wscodec::handshake::Acceptance;
 
 use super::post::post;
-use super::{PAYLOAD_SIZE_MAX, TIMEOUT_MAX, bounded, within};
+use super::{PAYLOAD_SIZE_MAX, TIMEOUT_MAX, bounded, within, within_size};
 use crate::cli::{Place, ServeArgs, ServeBoundArgs, ServeTlsArgs};
 use crate::net::ServerTls;
 use crate::serve::{OriginPolicy, ServeConfig};
@@ -56,8 +56,13 @@ pub fn serve_config(args: &ServeArgs) -> Result<ServeConfig, String> {
             Duration::ZERO,
             TIMEOUT_MAX,
         )?,
-        write_buffer_max: size(within("--write-buffer", bounds.write_buffer, 1, WRITE_BUFFER_MAX)?),
-        held_max: size(within("--max-memory", bounds.max_memory, 1, u64::MAX)?),
+        write_buffer_max: size(within_size(
+            "--write-buffer",
+            bounds.write_buffer,
+            1,
+            WRITE_BUFFER_MAX,
+        )?),
+        held_max: size(within_size("--max-memory", bounds.max_memory, 1, u64::MAX)?),
         connections_max: size(within(
             "--max-connections",
             bounds.max_connections,
@@ -88,8 +93,8 @@ fn tls(args: &ServeTlsArgs, host: IpAddr) -> Result<Option<ServerTls>, String> {
 }
 
 fn limits(bounds: &ServeBoundArgs) -> Result<Limits, String> {
-    let message = within("--max-message", bounds.max_message, 1, PAYLOAD_SIZE_MAX << 4)?;
-    let frame = within("--max-frame", bounds.max_frame, 1, PAYLOAD_SIZE_MAX << 4)?;
+    let message = within_size("--max-message", bounds.max_message, 1, PAYLOAD_SIZE_MAX << 4)?;
+    let frame = within_size("--max-frame", bounds.max_frame, 1, PAYLOAD_SIZE_MAX << 4)?;
     let fragments = within("--max-fragments", bounds.max_fragments, 1, u64::from(u32::MAX))?;
     Ok(Limits {
         frame_size_max: frame,
@@ -180,12 +185,12 @@ mod tests {
         for (line, why) in [
             ("serve --max-connections 0", "--max-connections 0 is out of range"),
             ("serve --max-message 0", "--max-message 0 is out of range"),
-            ("serve --max-frame 2G", "--max-frame 2147483648 is out of range"),
-            ("serve --max-fragments 5G", "--max-fragments 5000000000 is out of range"),
+            ("serve --max-frame 2G", "--max-frame 2GiB is out of range"),
+            ("serve --max-fragments 5G", "--max-fragments 5,000,000,000 is out of range"),
             ("serve --max-memory 0", "--max-memory 0 is out of range"),
             ("serve --write-buffer 0", "--write-buffer 0 is out of range"),
-            ("serve --handshake-timeout 0", "--handshake-timeout 0ns is out of range"),
-            ("serve --close-timeout 2h", "--close-timeout 7200s is out of range"),
+            ("serve --handshake-timeout 0", "--handshake-timeout 0s is out of range"),
+            ("serve --close-timeout 2h", "--close-timeout 2h is out of range"),
             ("serve --allow-origin example.com", "use an origin as browsers send it"),
             ("serve --allow-origin any --allow-origin http://a", "leave the others out"),
             ("serve --subprotocol a,b", "bad --subprotocol \"a,b\""),

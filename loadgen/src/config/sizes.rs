@@ -44,9 +44,10 @@ impl Sizes {
 
     fn read(path: &Path) -> Result<Self, String> {
         let shown = format!("-s file:{}", path.display().to_string().escape_debug());
-        let text = lines::read(path, &shown)?;
+        let bytes = lines::read(path, &shown)?;
+        let text = lines::without_mark(&bytes).unwrap_or(&bytes);
         let mut sizes = Vec::new();
-        for (number, line) in lines::of(&text) {
+        for (number, line) in lines::of(text) {
             let line = String::from_utf8_lossy(line);
             let place = format!("{shown}: line {number}");
             let size = quantity::size(line.trim()).map_err(|why| format!("{place}: {why}"))?;
@@ -111,7 +112,8 @@ fn checked(place: &str, size: u64) -> Result<usize, String> {
 
 /// Says that a payload is too large.
 pub(super) fn too_large(place: &str) -> String {
-    format!("{place} is larger than a payload may be; use at most {PAYLOAD_SIZE_MAX} (64 MiB)")
+    let most = quantity::typed_size(PAYLOAD_SIZE_MAX);
+    format!("{place} is larger than a payload may be; use at most {most}")
 }
 
 #[cfg(test)]

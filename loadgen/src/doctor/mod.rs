@@ -5,8 +5,7 @@
 mod facts;
 mod judge;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write, stdout};
+use std::io::{self, Write};
 
 use serde::Serialize;
 
@@ -14,6 +13,8 @@ use crate::cli::DoctorArgs;
 use crate::config::{Family, Form, output, sources};
 use crate::exit::{Exit, Failed};
 use crate::host::{Demand, DescriptorLimit};
+use crate::talk::say;
+use crate::units;
 use facts::Facts;
 use judge::{Check, State, checks};
 
@@ -40,22 +41,18 @@ struct Diagnosis {
 pub fn run(args: DoctorArgs) -> Result<Exit, Failed> {
     if !(1..=CONNECTIONS_MAX).contains(&args.connections) {
         let asked = args.connections;
-        let line = format!("-c {asked} is out of range; use 1 to {CONNECTIONS_MAX}");
+        let most = units::count(CONNECTIONS_MAX);
+        let line = format!("-c {} is out of range; use 1 to {most}", units::count(asked));
         return Err(Failed::usage(line));
     }
     if !(1..=TARGETS_MAX).contains(&args.targets) {
-        let line = format!("--targets {} is out of range; use 1 to {TARGETS_MAX}", args.targets);
+        let [asked, most] = [args.targets, TARGETS_MAX].map(units::count);
+        let line = format!("--targets {asked} is out of range; use 1 to {most}");
         return Err(Failed::usage(line));
     }
     let sources = sources(&args.source_ips).map_err(Failed::usage)?;
     let addresses = sources.addresses_of(Family::V4).max(sources.addresses_of(Family::V6)).max(1);
-    let outputs = output::outputs(args.outputs).map_err(Failed::usage)?;
-    if let Some(other) =
-        outputs.iter().find(|output| !matches!(output.form, Form::Text | Form::Json))
-    {
-        let line = format!("-o {} is a form of results; use text or json here", other.form.name());
-        return Err(Failed::usage(line));
-    }
+    let outputs = output::text_or_json(args.outputs).map_err(Failed::usage)?;
     // What can't be raised shows as a shortage, if it is one.
     DescriptorLimit::raise().ok();
     let facts = Facts::read();
@@ -69,19 +66,10 @@ pub fn run(args: DoctorArgs) -> Result<Exit, Failed> {
     let is_ok = checks.iter().all(|check| check.state != State::Low);
     let diagnosis =
         Diagnosis { schema_version: SCHEMA_VERSION, connections: args.connections, is_ok, checks };
+    output::replaced(&outputs).for_each(say);
     for output in &outputs {
-        let failed = |error: io::Error| Failed::run(format!("the list can't be written: {error}"));
         let write = if output.form == Form::Json { json } else { text };
-        let Some(path) = &output.file else {
-            write(&diagnosis, &mut stdout().lock()).map_err(failed)?;
-            continue;
-        };
-        let file = File::create(path).map_err(|error| {
-            let (name, shown) = (output.form.name(), path.display().to_string());
-            Failed::usage(format!("-o {name}={} can't be written: {error}", shown.escape_debug()))
-        })?;
-        let mut out = BufWriter::new(file);
-        write(&diagnosis, &mut out).and_then(|()| out.flush()).map_err(failed)?;
+        output::put(output, "list", |out| write(&diagnosis, out))?;
     }
     Ok(if is_ok { Exit::Ok } else { Exit::Failed })
 }

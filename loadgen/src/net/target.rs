@@ -4,6 +4,7 @@ use std::fmt;
 
 use url::{Host, Url};
 
+use super::secret::masked_url;
 use crate::template::{Part, Purpose, Template};
 
 /// The server that is put under load, as the URL names it (RFC 6455, 3).
@@ -14,15 +15,34 @@ pub struct Target {
     host: String,
     port: u16,
     resource: Template,
+    /// Without secrets, unless they may be shown.
     shown: String,
 }
 
+/// What becomes of values that look like secrets when a URL is shown or saved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Secrets {
+    /// They are masked.
+    #[default]
+    Mask,
+    /// They are shown.
+    Show,
+}
+
 impl Target {
-    /// Reads a `ws://` or `wss://` URL.
+    /// Reads a `ws://` or `wss://` URL, and shows it without secrets.
     ///
     /// # Errors
     /// One line: what is wrong with the URL, and what to do.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::parse_for(text, Secrets::Mask)
+    }
+
+    /// Reads a `ws://` or `wss://` URL.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_for(text: &str, secrets: Secrets) -> Result<Self, String> {
         let shown = text.escape_debug();
         let bad = |why: &str| Err(format!("bad URL \"{shown}\": {why}"));
         // The parser would drop some of these in silence, and so connect to something else than was
@@ -62,7 +82,11 @@ impl Target {
         match url.port_or_known_default() {
             Some(0) | None => bad("port 0 can't be connected to; use 1-65535"),
             Some(port) => {
-                let (resource, shown) = (marked.resource(&url), marked.shown(&url));
+                let (resource, full) = (marked.resource(&url), marked.shown(&url));
+                let shown = match secrets {
+                    Secrets::Mask => masked_url(&full),
+                    Secrets::Show => full,
+                };
                 Ok(Self { url, host, port, resource, shown })
             }
         }
@@ -212,7 +236,7 @@ mod tests {
     #[test]
     fn n8_placeholders_stay_and_the_rest_is_encoded() {
         for (text, resource, shown) in [
-            ("ws://h/chat?token=t{conn}", "/chat?token=t{conn}", "ws://h/chat?token=t{conn}"),
+            ("ws://h/chat?t=t{conn}", "/chat?t=t{conn}", "ws://h/chat?t=t{conn}"),
             ("ws://h/u{conn:5}/{rand:8}", "/u{conn:5}/{rand:8}", "ws://h/u{conn:5}/{rand:8}"),
             ("ws://h?{conn}", "/?{conn}", "ws://h/?{conn}"),
             ("ws://h/a/../{conn}", "/{conn}", "ws://h/{conn}"),
@@ -240,6 +264,15 @@ mod tests {
             let said = Target::parse(text).unwrap_err();
             assert!(said.contains(why), "{text:?}: {said}");
         }
+    }
+
+    #[test]
+    fn m5_secrets_are_sent_and_not_shown() {
+        let text = "ws://h/?token=abc&room=7";
+        let target = Target::parse(text).unwrap();
+        assert_eq!(target.to_string(), "ws://h/?token=***&room=7");
+        assert_eq!(target.resource().to_string(), "/?token=abc&room=7");
+        assert_eq!(Target::parse_for(text, Secrets::Show).unwrap().to_string(), text);
     }
 
     #[test]

@@ -19,7 +19,9 @@ use super::{
     WorkerShare,
 };
 use crate::clock::nanos;
-use crate::config::{Cohort, Config, Content, Load, Rate, Request, Scenario, Stage, Stages};
+use crate::config::{
+    Cohort, Config, Content, Load, Rate, Request, Scenario, Secrets, Stage, Stages,
+};
 use crate::coordinator::Observed;
 use crate::host::Host;
 use crate::metrics::balance::imbalances;
@@ -28,7 +30,7 @@ use crate::metrics::{
     Distribution, Failures, HIGHEST_NS, LOWEST_NS, MessageCounts, Metric, Metrics,
     SIGNIFICANT_DIGITS,
 };
-use crate::net::Routes;
+use crate::net::{Routes, masked_subprotocols};
 use crate::plan::Plan;
 use crate::verdict::{Evidence, Verdict};
 use crate::worker::{BACKLOG_MAX, UNANSWERED_MAX, WorkerReport};
@@ -198,7 +200,7 @@ fn resolved(config: &Config) -> ConfigReport {
         reply_timeout_ns: config.reply_timeout.map(nanos),
         reconnect: config.reconnect.map(PausesReport::new),
         header_names: header_names(&config.request),
-        subprotocols: config.request.subprotocols.iter().map(ToString::to_string).collect(),
+        subprotocols: subprotocols(&config.request),
         origin: config.request.origin.as_ref().map(ToString::to_string),
         network: NetworkReport::new(&config.network),
         mask: config.mask.name().into(),
@@ -210,6 +212,14 @@ fn resolved(config: &Config) -> ConfigReport {
             .iter()
             .map(|(key, value)| Label { key: key.clone(), value: value.clone() })
             .collect(),
+    }
+}
+
+fn subprotocols(request: &Request) -> Vec<String> {
+    let names: Vec<_> = request.subprotocols.iter().map(ToString::to_string).collect();
+    match request.secrets {
+        Secrets::Mask => masked_subprotocols(&names),
+        Secrets::Show => names,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The name before a comparison to what a threshold is about.
 
-use super::{Unit, exact, names, percentile, time};
+use super::{Unit, exact, percentile, suggestions, time};
 use crate::metrics::Metric;
 use crate::quantity;
 
@@ -207,7 +207,7 @@ pub(super) fn subject(name: &str) -> Result<Subject, String> {
         .next_back();
     let unknown = || {
         let shown: String = name.chars().take(40).collect();
-        format!("no metric \"{shown}\"; {}", names())
+        format!("no metric \"{shown}\"; {}", suggestions(name))
     };
     let (metric, value) = found.ok_or_else(unknown)?;
     Ok(match value {

@@ -16,6 +16,7 @@ mod measure;
 use std::fmt;
 
 use crate::metrics::Metric;
+use crate::nearest::nearest;
 use crate::quantity;
 pub use measure::{Counter, Rated, Statistic, Subject};
 
@@ -167,17 +168,76 @@ fn percentile(text: &str) -> Option<f64> {
     (percentile > 0.0 && percentile <= 100.0).then_some(percentile)
 }
 
-/// Every name that exists, in a line.
-fn names() -> String {
-    let metrics: Vec<_> = Metric::ALL.into_iter().map(Metric::name).collect();
-    let counters: Vec<_> = Counter::ALL.into_iter().map(Counter::name).collect();
-    let rates: Vec<_> = Rated::ALL.into_iter().map(Rated::name).collect();
-    format!(
-        "use rtt, {} with .pNN, .min, .mean, .max or .count; {}; {}",
-        metrics.join(", "),
-        counters.join(", "),
-        rates.join(", ")
-    )
+/// What other tools call things, and what they are here.
+const ALIASES: [(&str, &str); 8] = [
+    ("latency", "rtt"),
+    ("duration", "rtt"),
+    ("response_time", "rtt.response"),
+    ("throughput", "achieved"),
+    ("rps", "achieved"),
+    ("qps", "achieved"),
+    ("rate", "achieved"),
+    ("error_rate", "errors"),
+];
+/// How many names are suggested for one that doesn't exist.
+const SUGGESTIONS: usize = 3;
+
+/// Returns the three names nearest to one that doesn't exist, in words.
+fn suggestions(name: &str) -> String {
+    let times = std::iter::once("rtt").chain(Metric::ALL.into_iter().map(Metric::name));
+    let plain = Counter::ALL.into_iter().map(Counter::name);
+    let plain: Vec<_> = plain.chain(Rated::ALL.into_iter().map(Rated::name)).collect();
+    let all: Vec<_> = times.chain(plain.iter().copied()).collect();
+    let (stem, statistic) = match name.rsplit_once('.') {
+        Some((stem, last)) if is_statistic(last) => (stem, last),
+        _ => (name, "p99"),
+    };
+    let alias = ALIASES.iter().find(|(other, _)| stem.eq_ignore_ascii_case(other));
+    let meant = alias.map_or(stem, |(_, name)| *name);
+    let shown = |name: &str| {
+        if plain.contains(&name) { name.to_owned() } else { format!("{name}.{statistic}") }
+    };
+    let near: Vec<_> = nearest(meant, all, SUGGESTIONS).into_iter().map(shown).collect();
+    format!("use {}; --threshold help lists all", near.join(", "))
+}
+
+/// Checks whether a word names a value of a histogram.
+fn is_statistic(word: &str) -> bool {
+    matches!(word, "min" | "mean" | "max" | "count") || percentile(word).is_some()
+}
+
+/// The page of `--threshold help`: every name that exists, and what it is compared with.
+#[must_use]
+pub fn help() -> String {
+    let mut page = String::from(
+        "A threshold is a name, a comparison (< <= > >= == !=) and a value. The command\n\
+         exits with 99 unless it holds; without data it fails.\n\n\
+         Times: NAME.p50, .p99.9 or any percentile, .min, .mean, .max, as in\n\
+         rtt.p99<20ms; and NAME.count, how many were recorded. rtt is rtt.response\n\
+         under -R, else rtt.service.\n",
+    );
+    let times: Vec<_> =
+        std::iter::once("rtt").chain(Metric::ALL.into_iter().map(Metric::name)).collect();
+    columns(&mut page, &times);
+    page.push_str("\nCounts: lost==0, or a share of all, as in failed<1%.\n");
+    columns(&mut page, &Counter::ALL.map(Counter::name));
+    page.push_str("\nRates: achieved>50k/s, or a share of what was due, as in achieved>99%.\n");
+    columns(&mut page, &Rated::ALL.map(Rated::name));
+    page.push_str(
+        "\nloadgen diff compares ratios, after to before: rtt.p99<1.1x, achieved>=95%.\n",
+    );
+    page
+}
+
+/// Appends names in columns that fit 80 characters.
+fn columns(page: &mut String, names: &[&str]) {
+    const COLUMNS: usize = 3;
+    for row in names.chunks(COLUMNS) {
+        let cells: Vec<_> = row.iter().map(|name| format!("{name:<24}")).collect();
+        page.push_str("  ");
+        page.push_str(cells.join(" ").trim_end());
+        page.push('\n');
+    }
 }
 
 /// A span of time with its unit, in nanoseconds.
@@ -234,7 +294,7 @@ mod tests {
             ("rtt.p<1s", "no value \"p\""),
             ("rtt.pNaN<1s", "no value"),
             ("rtt<1s", "use rtt.p99"),
-            ("nonsense<1", "no metric \"nonsense\"; use rtt, connect.lag"),
+            ("nonsense<1", "no metric \"nonsense\"; use "),
             ("rtt.nonsense.p99<1s", "no metric"),
             ("rtt.count<5ms", "not a number"),
             ("rtt.count<5%", "not a number"),
@@ -247,9 +307,46 @@ mod tests {
             let said = Threshold::parse(text).unwrap_err();
             assert!(said.contains(why), "{text}: {said}");
         }
+    }
+
+    /// FIELD E7: 45 names in one line help nobody.
+    #[test]
+    fn e7_wrong_metric_names_nearest() {
+        for (text, near) in [
+            ("latency.p99<20ms", "use rtt.p99, "),
+            ("rtt.servce.p95<1s", "use rtt.service.p95, "),
+            ("conect.tcp.max<1s", "use connect.tcp.max, "),
+            ("losst==0", "use lost, "),
+            ("throughput>5", "use achieved, "),
+            ("error_rate<1%", "use errors, "),
+        ] {
+            let said = Threshold::parse(text).unwrap_err();
+            assert!(said.contains(near), "{text}: {said}");
+            assert!(said.ends_with("; --threshold help lists all"), "{text}: {said}");
+            assert!(said.len() < 130, "{text}: {said}");
+        }
         let said = Threshold::parse("x<1").unwrap_err();
-        for name in ["rtt.service", "close.tcp", "duplicated", "achieved", ".pNN"] {
-            assert!(said.contains(name), "{said}");
+        assert_eq!(said.split_once("use ").unwrap().1.matches(", ").count(), 2, "{said}");
+        let page = help();
+        for name in Metric::ALL.map(Metric::name).iter().chain(&Counter::ALL.map(Counter::name)) {
+            assert!(page.contains(name), "{name}");
+        }
+        assert!(page.lines().all(|line| line.len() <= 80), "{page}");
+    }
+
+    /// FIELD E6.
+    #[test]
+    fn e6_values_as_reports_print_them() {
+        for (text, limit) in [
+            ("rtt.p95<10 ms", 1e7),
+            ("rtt.p95 < 4.27 ms", 4.27e6),
+            ("achieved>1000/s", 1_000.0),
+            ("achieved>1,498/s", 1_498.0),
+            ("received>=1,465,010", 1_465_010.0),
+            ("failed<0.100 %", 0.1),
+        ] {
+            let threshold = Threshold::parse(text).unwrap();
+            assert!((threshold.limit - limit).abs() < 1e-6, "{text}: {}", threshold.limit);
         }
     }
 

@@ -1,7 +1,9 @@
 //! The command line: usage, `check`, `doctor`, thresholds, and readers that leave.
 
 mod check;
+mod config;
 mod doctor;
+mod outputs;
 mod readers;
 mod threshold;
 mod usage;

@@ -94,7 +94,7 @@ fn a_share_of_failures_may_be_allowed() {
 fn wrong_ones_are_refused_with_the_names_that_exist() {
     for (threshold, why) in [
         ("rtt.p99", "no comparison"),
-        ("latency<5ms", "no metric \"latency\"; use rtt, connect.lag"),
+        ("latency<5ms", "no metric \"latency\"; use rtt.p99, "),
         ("rtt.p99<5", "has no unit"),
         ("\x1b[31m<5", "no metric"),
     ] {
@@ -102,5 +102,17 @@ fn wrong_ones_are_refused_with_the_names_that_exist() {
         assert_eq!(ran.code, Some(2), "{threshold:?}: {}", ran.stderr);
         assert!(ran.error_line().contains(why), "{threshold:?}: {}", ran.stderr);
         assert!(!ran.error_line().contains(char::is_control), "{threshold:?}");
+    }
+}
+
+/// FIELD E7: the whole list is a page of its own.
+#[test]
+fn e7_threshold_help_lists_every_name() {
+    for args in [&["run", "--threshold", "help"][..], &["diff", "--threshold=help"]] {
+        let ran = loadgen(args);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{args:?}");
+        for name in ["rtt.service", "close.tcp", "duplicated", "achieved", "diff"] {
+            assert!(ran.stdout.contains(name), "{name} in\n{}", ran.stdout);
+        }
     }
 }

@@ -17,7 +17,7 @@ fn wrong_usage_is_one_line_and_exit_code_2() {
         (&["run", "-c", "0"], "-c 0 is out of range"),
         (&["run", "-R", "-5"], "a rate can't be negative"),
         (&["run", "-R", "0"], "use a rate above 0"),
-        (&["run", "-d", "0"], "-d 0ns is out of range"),
+        (&["run", "-d", "0"], "-d 0s is out of range; use 1ms to 7d"),
         (&["run", "--nonsense"], "unexpected argument '--nonsense'"),
         (&["nonsense"], "unrecognized subcommand 'nonsense'"),
         (&[], "no command"),
