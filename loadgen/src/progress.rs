@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stderr};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::config::{Config, Scenario, Talk};
+use crate::config::{Config, Scenario, Verbosity};
 use crate::metrics::live::Snapshot;
 use crate::talk::say;
 use crate::units;
@@ -28,10 +28,10 @@ impl Progress {
     /// A line for a run, if stderr is a terminal and nobody has said no.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let is_shown = config.talk == Talk::Progress && stderr().is_terminal();
+        let is_shown = config.verbosity == Verbosity::Progress && stderr().is_terminal();
         Self {
             bar: is_shown.then(bar),
-            is_verbose: config.talk == Talk::Phases,
+            is_verbose: config.verbosity == Verbosity::Phases,
             connections: config.connections_here(),
             times: None,
             counts_messages: !matches!(config.scenario, Scenario::OpenClose { .. }),

@@ -13,7 +13,7 @@ use wscodec::handshake::ClientRequest;
 
 use crate::cli::start;
 use crate::clock::Clock;
-use crate::config::{Config, Family, Request, Scenario, Talk, Target, output};
+use crate::config::{Config, Family, Request, Scenario, Target, Verbosity, output};
 use crate::coordinator;
 use crate::exit::{Exit, Failed};
 use crate::host::{Demand, DescriptorLimit, Host};
@@ -31,7 +31,7 @@ use crate::verdict::State;
 /// [`Failed`] when there is no result: one line, and the exit code.
 pub fn run(config: Config) -> Result<Exit, Failed> {
     let requests = requests(&config)?;
-    if config.talk != Talk::Quiet {
+    if config.verbosity != Verbosity::Quiet {
         config.notes.iter().for_each(say);
         output::replaced(&config.outputs).for_each(say);
     }
@@ -53,7 +53,7 @@ pub fn run(config: Config) -> Result<Exit, Failed> {
     };
     let config = Arc::new(config);
     let started_at = match config.start_at {
-        Some(at) => wait_until(at, config.talk)?,
+        Some(at) => wait_until(at, config.verbosity)?,
         None => SystemTime::now(),
     };
     let routes = Arc::new(routes);
@@ -63,7 +63,7 @@ pub fn run(config: Config) -> Result<Exit, Failed> {
     let subject = Subject { config: &config, routes: &routes, started_at, host: &host };
     let report = Report::new(&subject, &observed);
     outlets.write(&report)?;
-    say_outcome(&report, config.talk);
+    say_outcome(&report, config.verbosity);
     Ok(report.exit())
 }
 
@@ -126,11 +126,11 @@ fn embed(config: &Config) -> Result<ServerHandle, Failed> {
 }
 
 /// Waits until a time of the wall clock, which may be set meanwhile; returns it.
-fn wait_until(at: SystemTime, talk: Talk) -> Result<SystemTime, Failed> {
+fn wait_until(at: SystemTime, verbosity: Verbosity) -> Result<SystemTime, Failed> {
     /// How often the wall clock is looked at.
     const LOOK: Duration = Duration::from_millis(100);
     match at.duration_since(SystemTime::now()) {
-        Ok(left) if talk != Talk::Quiet => {
+        Ok(left) if verbosity != Verbosity::Quiet => {
             say(format_args!("waiting {:.1} s for --start-at", left.as_secs_f64()));
         }
         Ok(_) => {}
@@ -148,7 +148,7 @@ fn wait_until(at: SystemTime, talk: Talk) -> Result<SystemTime, Failed> {
 }
 
 /// One line on stderr when the run failed, for those who read nothing else.
-pub fn say_outcome(report: &Report, talk: Talk) {
+pub fn say_outcome(report: &Report, verbosity: Verbosity) {
     let failed = report.thresholds.iter().filter(|threshold| !threshold.is_passed);
     let failed: Vec<_> = failed
         .map(|threshold| format!("{} ({})", threshold.expression, threshold.shown()))
@@ -157,7 +157,7 @@ pub fn say_outcome(report: &Report, talk: Talk) {
     if !report.outcome.is_ok {
         let reasons = report.outcome.reasons.join("; ");
         say(format_args!("error: {reasons}"));
-    } else if is_saturated && talk != Talk::Quiet {
+    } else if is_saturated && verbosity != Verbosity::Quiet {
         say("warning: the client was saturated; the result says nothing about the server");
     }
     if !failed.is_empty() && !is_saturated {

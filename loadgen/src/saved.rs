@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{DiffArgs, MergeArgs, ReportArgs};
-use crate::config::{Form, Output, Talk, output};
+use crate::config::{Form, Output, Verbosity, output};
 use crate::escape;
 use crate::exit::{Exit, Failed};
 use crate::outlet::Outlets;
@@ -35,7 +35,7 @@ pub fn report(args: ReportArgs) -> Result<Exit, Failed> {
     }
     report.judge(&args.gate.thresholds);
     Outlets::open(&outputs)?.write(&report)?;
-    say_outcome(&report, Talk::Notes);
+    say_outcome(&report, Verbosity::Notes);
     Ok(report.exit())
 }
 
@@ -52,7 +52,7 @@ pub fn merge_files(args: MergeArgs) -> Result<Exit, Failed> {
     report.judge(&args.gate.thresholds);
     output::replaced(&outputs).for_each(say);
     Outlets::open(&outputs)?.write(&report)?;
-    say_outcome(&report, Talk::Notes);
+    say_outcome(&report, Verbosity::Notes);
     Ok(report.exit())
 }
 

@@ -1,10 +1,10 @@
-//! Lines to whoever reads stderr: that nobody does any more, as behind `2>&1 | head`, is no reason to
+//! Lines on stderr, which may have no reader any more, as behind `2>&1 | head`: that is no reason to
 //! lose what was measured.
 
 use std::fmt::Display;
 use std::io::{Write, stderr};
 
-/// Says a line on stderr, if anybody can hear it. `eprintln!` panics if not.
+/// Writes a line to stderr. Unlike `eprintln!`, doesn't panic if its reader has left.
 pub fn say(line: impl Display) {
     writeln!(stderr(), "{line}").ok();
 }

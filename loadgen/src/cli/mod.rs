@@ -47,7 +47,7 @@ pub use pages::{CompletionsArgs, ManArgs, completions, man};
 pub use post::PostArgs;
 pub use reconnect::{ReconnectArgs, ReconnectAsked};
 pub use scenario::{FanoutArgs, HoldArgs, ListenArgs};
-pub use serving::{Place, ServeBoundArgs, ServeTlsArgs};
+pub use serving::{ListenAt, ServeBoundArgs, ServeTlsArgs};
 pub use shard::ShardArgs;
 
 /// WebSocket load generator: measures handshakes, round trips, throughput and closing, and judges
@@ -265,8 +265,8 @@ pub struct ServeArgs {
     #[arg(value_name = "MODE", default_value = "echo")]
     pub mode: Mode,
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "HOST:PORT|unix:PATH", default_value = "127.0.0.1:9001", value_parser = Place::parse)]
-    pub listen: Place,
+    #[arg(long, value_name = "HOST:PORT|unix:PATH", default_value = "127.0.0.1:9001", value_parser = ListenAt::parse)]
+    pub listen: ListenAt,
     /// Threads [default: one for each core]
     #[arg(short = 't', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub threads: Option<u64>,

@@ -10,14 +10,14 @@ use crate::quantity;
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ListenAt {
     /// At an address.
     Address(SocketAddr),
     /// At a path in the file system.
     Path(PathBuf),
 }
 
-impl Place {
+impl ListenAt {
     /// Reads `host:port`, a port alone, or `unix:PATH`.
     ///
     /// # Errors

@@ -121,7 +121,7 @@ pub struct Config {
     /// Where results go.
     pub outputs: Vec<Output>,
     /// How much is said on stderr.
-    pub talk: Talk,
+    pub verbosity: Verbosity,
     /// What was changed of what was asked for, a line each.
     pub notes: Vec<String>,
 }
@@ -209,7 +209,7 @@ impl Load {
 
 /// How much is said on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Talk {
+pub enum Verbosity {
     /// Errors only.
     Quiet,
     /// Notes, too.
@@ -365,11 +365,11 @@ impl Config {
             labels: args.labels,
             thresholds: args.gate.thresholds,
             outputs: output::outputs(args.out.outputs)?,
-            talk: match (args.quiet, args.verbose, args.no_progress) {
-                (true, ..) => Talk::Quiet,
-                (_, true, _) => Talk::Phases,
-                (.., true) => Talk::Notes,
-                _ => Talk::Progress,
+            verbosity: match (args.quiet, args.verbose, args.no_progress) {
+                (true, ..) => Verbosity::Quiet,
+                (_, true, _) => Verbosity::Phases,
+                (.., true) => Verbosity::Notes,
+                _ => Verbosity::Progress,
             },
             notes: Vec::new(),
         })

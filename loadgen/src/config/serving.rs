@@ -8,7 +8,7 @@ use wscodec::handshake::Acceptance;
 
 use super::post::post;
 use super::{PAYLOAD_SIZE_MAX, TIMEOUT_MAX, bounded, within, within_size};
-use crate::cli::{Place, ServeArgs, ServeBoundArgs, ServeTlsArgs};
+use crate::cli::{ListenAt, ServeArgs, ServeBoundArgs, ServeTlsArgs};
 use crate::net::ServerTls;
 use crate::serve::{OriginPolicy, ServeConfig};
 
@@ -29,8 +29,8 @@ pub fn serve_config(args: &ServeArgs) -> Result<ServeConfig, String> {
     };
     let bounds = &args.bounds;
     let (listen, socket_path) = match &args.listen {
-        Place::Address(address) => (*address, None),
-        Place::Path(path) => (defaults.listen, Some(path.clone())),
+        ListenAt::Address(address) => (*address, None),
+        ListenAt::Path(path) => (defaults.listen, Some(path.clone())),
     };
     let least = Duration::from_millis(1);
     let timeout = |flag, span| bounded(flag, span, least, TIMEOUT_MAX);

@@ -1,6 +1,6 @@
 //! What a connection says once it is open: a template and the connection to text.
 
-use super::rendered::{self, Place};
+use super::rendered::{self, Context};
 use crate::config::Template;
 
 /// What connection `connection`, which is of a topic, says at a time in nanoseconds since 1970.
@@ -11,9 +11,9 @@ pub(crate) fn greeting(
     topic: u64,
     unix_ns: u64,
 ) -> Vec<u8> {
-    let place = Place { seed, connection, sequence: 0, unix_ns, topic, payload: b"", lane: 0 };
+    let context = Context { seed, connection, sequence: 0, unix_ns, topic, payload: b"", lane: 0 };
     let mut text = Vec::new();
-    rendered::append(template, place, &mut text);
+    rendered::append(template, context, &mut text);
     text
 }
 

@@ -32,7 +32,7 @@ use crate::config::{Content, Echo, Fanout, Sizes, Template, turn};
 use crate::stamp::STAMP_LEN;
 pub(crate) use greeting::greeting;
 use post::Posts;
-use rendered::Place;
+use rendered::Context;
 pub(crate) use request::Requests;
 pub use request::{Opening, request};
 use stamp::Stamp;
@@ -202,9 +202,9 @@ impl Payload {
             }
             Form::Templates(templates) => {
                 let template = &templates[turn(connection, sequence, templates.len())];
-                let place = Place::of(self.seed, message, self.clock);
+                let context = Context::of(self.seed, message, self.clock);
                 self.buffer.clear();
-                rendered::append(template, place, &mut self.buffer);
+                rendered::append(template, context, &mut self.buffer);
             }
         }
         &self.buffer
@@ -235,7 +235,7 @@ impl Payload {
             Form::Posts(_) => false, // nobody echoes them
             Form::Templates(templates) => {
                 let template = &templates[turn(connection, sequence, templates.len())];
-                rendered::is(template, Place::of(self.seed, message, self.clock), received)
+                rendered::is(template, Context::of(self.seed, message, self.clock), received)
             }
         }
     }

@@ -9,7 +9,7 @@
 //! What a server puts around a payload is its own affair: each stamp of this run is a copy, wherever
 //! it stands, and how many there are in a message.
 
-use super::rendered::{self, Place};
+use super::rendered::{self, Context};
 use super::{Expected, Form, Payload};
 use crate::config::{Fanout, Template};
 use crate::stamp::Post;
@@ -45,9 +45,10 @@ impl Posts {
         let post = Post { run: self.run, topic, publisher: connection, sequence, unix_ns };
         post.write(buffer);
         let Some(envelope) = &self.envelope else { return buffer };
-        let place = Place { seed, connection, sequence, unix_ns, topic, payload: buffer, lane: 0 };
+        let context =
+            Context { seed, connection, sequence, unix_ns, topic, payload: buffer, lane: 0 };
         self.rendered.clear();
-        rendered::append(envelope, place, &mut self.rendered);
+        rendered::append(envelope, context, &mut self.rendered);
         &self.rendered
     }
 }

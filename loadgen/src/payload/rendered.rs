@@ -1,5 +1,5 @@
-//! A template and the place of a message to its bytes, piece by piece: into a buffer, or along a
-//! received message, which so is compared without a copy.
+//! Renders a template for one message or request, piece by piece: into a buffer, or along a received
+//! message, which is compared without a copy that way.
 
 use super::{Expected, civil};
 use crate::clock::Clock;
@@ -11,7 +11,7 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 
 /// What a payload depends on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'p> {
+pub(super) struct Context<'p> {
     pub(super) seed: u64,
     pub(super) connection: u64,
     pub(super) sequence: u64,
@@ -26,8 +26,8 @@ pub(super) struct Place<'p> {
     pub(super) lane: u32,
 }
 
-impl Place<'static> {
-    /// That of a message of no topic, in which nothing else is put.
+impl Context<'static> {
+    /// The context of a message that has no topic and in which nothing is published.
     pub(super) const fn of(seed: u64, message: Expected, clock: Clock) -> Self {
         Self {
             seed,
@@ -42,17 +42,17 @@ impl Place<'static> {
 }
 
 /// Appends the payload to `out`.
-pub(super) fn append(template: &Template, place: Place<'_>, out: &mut Vec<u8>) {
-    pieces(template, place, |piece| {
+pub(super) fn append(template: &Template, context: Context<'_>, out: &mut Vec<u8>) {
+    pieces(template, context, |piece| {
         out.extend_from_slice(piece);
         true
     });
 }
 
-/// Whether `received` is that payload.
-pub(super) fn is(template: &Template, place: Place<'_>, received: &[u8]) -> bool {
+/// Checks whether `received` is that payload.
+pub(super) fn is(template: &Template, context: Context<'_>, received: &[u8]) -> bool {
     let mut rest = received;
-    let is_begun = pieces(template, place, |piece| match rest.strip_prefix(piece) {
+    let is_begun = pieces(template, context, |piece| match rest.strip_prefix(piece) {
         Some(left) => {
             rest = left;
             true
@@ -63,19 +63,19 @@ pub(super) fn is(template: &Template, place: Place<'_>, received: &[u8]) -> bool
 }
 
 /// Gives the pieces of a payload to `take`, until it returns false; whether it never did.
-fn pieces(template: &Template, place: Place<'_>, mut take: impl FnMut(&[u8]) -> bool) -> bool {
-    template.parts().iter().zip(place.lane..).all(|(part, lane)| {
+fn pieces(template: &Template, context: Context<'_>, mut take: impl FnMut(&[u8]) -> bool) -> bool {
+    template.parts().iter().zip(context.lane..).all(|(part, lane)| {
         let number =
-            || random::number(place.seed, Use::Part(lane), place.connection, place.sequence);
+            || random::number(context.seed, Use::Part(lane), context.connection, context.sequence);
         match part {
             Part::Literal(bytes) => take(bytes),
-            Part::Sequence { digits } => take(Digits::of(place.sequence).at_least(*digits)),
-            Part::Connection { digits } => take(Digits::of(place.connection).at_least(*digits)),
-            Part::Topic => take(Digits::of(place.topic).as_bytes()),
-            Part::Payload => take(place.payload),
-            Part::Time => take(&civil::rfc3339(place.unix_ns)),
+            Part::Sequence { digits } => take(Digits::of(context.sequence).at_least(*digits)),
+            Part::Connection { digits } => take(Digits::of(context.connection).at_least(*digits)),
+            Part::Topic => take(Digits::of(context.topic).as_bytes()),
+            Part::Payload => take(context.payload),
+            Part::Time => take(&civil::rfc3339(context.unix_ns)),
             Part::TimeNs => {
-                let digits = Digits::of(place.unix_ns);
+                let digits = Digits::of(context.unix_ns);
                 take(&digits.0[Digits::LEN - TIME_NS_LEN..])
             }
             Part::Text(len) => text(number(), *len, &mut take),
@@ -129,36 +129,36 @@ impl Digits {
 mod tests {
     use super::*;
 
-    fn place(connection: u64, sequence: u64) -> Place<'static> {
+    fn context(connection: u64, sequence: u64) -> Context<'static> {
         let unix_ns = 1_795_269_945_123_456_789;
-        Place { seed: 42, connection, sequence, unix_ns, topic: 0, payload: b"", lane: 0 }
+        Context { seed: 42, connection, sequence, unix_ns, topic: 0, payload: b"", lane: 0 }
     }
 
-    fn rendered(text: &str, place: Place<'_>) -> String {
+    fn rendered(text: &str, context: Context<'_>) -> String {
         let mut out = Vec::new();
-        append(&Template::parse(text.as_bytes()).unwrap(), place, &mut out);
+        append(&Template::parse(text.as_bytes()).unwrap(), context, &mut out);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn placeholders_are_replaced_the_same_way_for_ever() {
-        assert_eq!(rendered("{conn}/{seq}", place(7, 0)), "7/0");
-        assert_eq!(rendered("{seq}", place(0, u64::MAX)), u64::MAX.to_string());
+        assert_eq!(rendered("{conn}/{seq}", context(7, 0)), "7/0");
+        assert_eq!(rendered("{seq}", context(0, u64::MAX)), u64::MAX.to_string());
         assert_eq!(
-            rendered("{conn:5}|{conn:1}|{seq:20}", place(42, 7)),
+            rendered("{conn:5}|{conn:1}|{seq:20}", context(42, 7)),
             format!("00042|42|{:020}", 7)
         );
-        assert_eq!(rendered("{conn:2}", place(1_234, 0)), "1234");
-        assert_eq!(rendered("{time}", place(0, 0)), "2026-11-21T14:05:45.123456789Z");
-        assert_eq!(rendered("{time:ns}", place(0, 0)), "1795269945123456789");
-        assert_eq!(rendered("{rand:9}|{rand:10..99}", place(1, 2)), "erBXSckzw|93");
-        assert_eq!(rendered("{rand:7..7}", place(1, 2)), "7");
+        assert_eq!(rendered("{conn:2}", context(1_234, 0)), "1234");
+        assert_eq!(rendered("{time}", context(0, 0)), "2026-11-21T14:05:45.123456789Z");
+        assert_eq!(rendered("{time:ns}", context(0, 0)), "1795269945123456789");
+        assert_eq!(rendered("{rand:9}|{rand:10..99}", context(1, 2)), "erBXSckzw|93");
+        assert_eq!(rendered("{rand:7..7}", context(1, 2)), "7");
     }
 
     #[test]
     fn numbers_are_within_their_bounds_and_differ() {
         let numbers: std::collections::BTreeSet<u64> = (0..1_000)
-            .map(|sequence| rendered("{rand:98..103}", place(3, sequence)).parse().unwrap())
+            .map(|sequence| rendered("{rand:98..103}", context(3, sequence)).parse().unwrap())
             .collect();
         assert_eq!(numbers, (98..=103).collect());
     }
@@ -167,18 +167,18 @@ mod tests {
     fn a_payload_is_itself_and_nothing_else() {
         let template = Template::parse(b"a{seq}b{rand:20}{rand:0..9}{time}{conn}").unwrap();
         let (mut one, mut other) = (Vec::new(), Vec::new());
-        append(&template, place(1, 99), &mut one);
-        append(&template, place(1, 100), &mut other);
+        append(&template, context(1, 99), &mut one);
+        append(&template, context(1, 100), &mut other);
         assert!((template.size_least()..=template.size_most()).contains(&one.len()));
-        assert!(is(&template, place(1, 99), &one) && is(&template, place(1, 100), &other));
-        assert!(!is(&template, place(1, 100), &one) && !is(&template, place(2, 99), &one));
+        assert!(is(&template, context(1, 99), &one) && is(&template, context(1, 100), &other));
+        assert!(!is(&template, context(1, 100), &one) && !is(&template, context(2, 99), &one));
         for len in 0..one.len() {
-            assert!(!is(&template, place(1, 99), &one[..len]), "{len}");
+            assert!(!is(&template, context(1, 99), &one[..len]), "{len}");
             let mut changed = one.clone();
             changed[len] ^= 1;
-            assert!(!is(&template, place(1, 99), &changed), "{len}");
+            assert!(!is(&template, context(1, 99), &changed), "{len}");
         }
         one.push(b'0');
-        assert!(!is(&template, place(1, 99), &one));
+        assert!(!is(&template, context(1, 99), &one));
     }
 }

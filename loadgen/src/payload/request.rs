@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use wscodec::handshake::ClientRequest;
 
-use super::rendered::{self, Place};
+use super::rendered::{self, Context};
 use crate::config::{Config, HeaderValue, Request, Target, Template};
 use crate::serve::ServeConfig;
 
@@ -123,10 +123,17 @@ struct Renderer {
 impl Renderer {
     fn text(&mut self, template: &Template) -> String {
         let Opening { seed, connection, topic, unix_ns } = self.opening;
-        let place =
-            Place { seed, connection, sequence: 0, unix_ns, topic, payload: b"", lane: self.lane };
+        let context = Context {
+            seed,
+            connection,
+            sequence: 0,
+            unix_ns,
+            topic,
+            payload: b"",
+            lane: self.lane,
+        };
         let mut bytes = Vec::new();
-        rendered::append(template, place, &mut bytes);
+        rendered::append(template, context, &mut bytes);
         let parts = u32::try_from(template.parts().len()).unwrap_or(u32::MAX);
         self.lane = self.lane.wrapping_add(parts);
         // It was typed as text, and what is put into it is ASCII.

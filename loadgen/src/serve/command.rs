@@ -18,7 +18,7 @@ use crate::talk::say;
 /// How often a running server looks whether accepting has failed.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Serves until SIGINT or SIGTERM, then prints to `out` what has happened. Talk goes to stderr.
+/// Serves until SIGINT or SIGTERM, then prints to `out` what has happened. Verbosity goes to stderr.
 ///
 /// # Errors
 /// As [`Server::bind`] and [`Server::start`].
