@@ -5,17 +5,23 @@ use wscodec::deflate::{Deflate, DeflateLevel};
 
 use crate::deflate;
 
-const OFFER_HELP: &str = "Offer permessage-deflate, with parameters as RFC 7692 writes them, such \
-    as 'server_no_context_takeover; client_max_window_bits=10' [default: client_max_window_bits]";
-const ACCEPT_HELP: &str = "Take offers of permessage-deflate, with parameters as RFC 7692 writes \
-    them, such as 'server_no_context_takeover; server_max_window_bits=15' [default: windows of 12 \
-    bits, 4 KiB, with context takeover]";
+const OFFER_HELP: &str = "Offers permessage-deflate";
+const OFFER_LONG_HELP: &str = "Offers permessage-deflate
+
+With parameters as RFC 7692 writes them, such as 'server_no_context_takeover; \
+    client_max_window_bits=10' [default: client_max_window_bits]";
+const ACCEPT_HELP: &str = "Accepts permessage-deflate";
+const ACCEPT_LONG_HELP: &str = "Accepts permessage-deflate
+
+With parameters as RFC 7692 writes them, such as 'server_no_context_takeover; \
+    server_max_window_bits=15' [default: windows of 12 bits, 4 KiB, with context takeover]";
 
 /// What a client offers.
 #[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = "Connections")]
 pub struct OfferArgs {
     /// What is offered.
-    #[arg(long, value_name = "PARAMS", help = OFFER_HELP, num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = deflate::parse_offer)]
+    #[arg(long, value_name = "PARAMS", help = OFFER_HELP, long_help = OFFER_LONG_HELP, num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = deflate::parse_offer)]
     pub deflate: Option<Deflate>,
     /// How hard to compress: 1 (fastest) to 9 (smallest); implies --deflate [default: 4]
     #[arg(
@@ -25,16 +31,17 @@ pub struct OfferArgs {
         allow_hyphen_values = true
     )]
     pub deflate_level: Option<DeflateLevel>,
-    /// A server that declines permessage-deflate is a failed handshake; implies --deflate
+    /// Fails the handshake if the server declines permessage-deflate; implies --deflate
     #[arg(long)]
     pub deflate_required: bool,
 }
 
 /// What a server takes.
 #[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = "Compression")]
 pub struct AcceptArgs {
     /// What is taken.
-    #[arg(long, value_name = "PARAMS", help = ACCEPT_HELP, num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = deflate::parse_acceptance)]
+    #[arg(long, value_name = "PARAMS", help = ACCEPT_HELP, long_help = ACCEPT_LONG_HELP, num_args = 0..=1, require_equals = true, default_missing_value = "", value_parser = deflate::parse_acceptance)]
     pub deflate: Option<Deflate>,
     /// How hard to compress: 1 (fastest) to 9 (smallest); implies --deflate [default: 4]
     #[arg(

@@ -11,14 +11,13 @@ pub struct DoctorArgs {
     /// Connections that a run is to have open at once
     #[arg(short = 'c', long, value_name = "N", default_value = "10k", value_parser = quantity::count, allow_hyphen_values = true)]
     pub connections: u64,
-    /// Address or network that it connects from (repeatable)
+    /// Address or network that a run connects from (repeatable)
     #[arg(long = "source-ip", value_name = "IP|CIDR")]
     pub source_ips: Vec<String>,
-    /// Different addresses that it connects to
+    /// Different addresses that a run connects to
     #[arg(long, value_name = "N", default_value = "1", value_parser = quantity::count, allow_hyphen_values = true)]
     pub targets: u64,
-    /// Where the list goes: text or json, on stdout or in a file, as in json=FILE or
-    /// doctor.json (repeatable)
+    /// Where the list goes: text or json, as in -o doctor.json (repeatable)
     #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
     pub outputs: Vec<Output>,
 }

@@ -6,9 +6,12 @@ use crate::threshold::Threshold;
 
 /// Arguments of every command that has a result.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub struct GateArgs {
-    /// Fails with exit code 99 unless it holds, such as rtt.p99<20ms, failed<1%, lost==0,
-    /// achieved>99% (repeatable). --threshold help lists all names. Without data it fails
+    /// Exits with 99 unless it holds, as rtt.p99<20ms
+    ///
+    /// May be repeated. Also failed<1%, lost==0 or achieved>99%. A threshold without data fails. --threshold help
+    /// lists all names.
     #[arg(long = "threshold", value_name = "EXPR", value_parser = Threshold::parse)]
     pub thresholds: Vec<Threshold>,
 }

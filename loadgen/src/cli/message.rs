@@ -11,29 +11,32 @@ use crate::quantity;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Messages")]
 pub struct MessageArgs {
-    /// Bytes of a message's payload: 64 or 4k; 16..4k, each size as likely; `file:PATH`, one size
-    /// a line, taken in turn [default: 64]
+    /// Payload bytes: 64, 16..4k, `file:PATH` [default: 64]
+    ///
+    /// In a range each size is as likely. A file has one size a line, taken in turn; file:- is
+    /// stdin.
     #[arg(short = 's', long, value_name = "SIZES", value_parser = SizesAsked::parse, allow_hyphen_values = true)]
     pub size: Option<SizesAsked>,
-    /// Payload of every message, instead of generated ones. Replaced in it: {seq}, {conn}, {conn:5}
+    /// Payload of every message [default: generated]
+    ///
+    /// Replaced in it: {seq} (number of the message), {conn} (number of the connection), {conn:5}
     /// (at least five digits), {time} (RFC 3339, when it was due), {time:ns} (since 1970), {rand:8}
-    /// (letters and digits), {rand:1..100} (a number); {{ is a brace
+    /// (letters and digits), {rand:1..100} (a number); {{ is a brace.
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub message: Option<String>,
     /// Messages as in -m, one a line, taken in turn; empty lines are left out. - is stdin
     #[arg(short = 'f', long, value_name = "FILE")]
     pub message_file: Option<PathBuf>,
-    /// All of -f is one message
+    /// Takes all of -f as one message
     #[arg(long)]
     pub whole_file: bool,
-    /// -m and -f are taken as they are: nothing is replaced
+    /// Takes -m and -f as they are: nothing is replaced
     #[arg(long)]
     pub raw: bool,
-    /// Binary messages instead of text
+    /// Sends binary messages instead of text
     #[arg(short = 'b', long)]
     pub binary: bool,
-    /// Send each message in frames of so many bytes of payload, such as 1 or 4k [default: one
-    /// frame]
+    /// Payload bytes per frame, such as 1 or 4k [default: one frame per message]
     #[arg(long, value_name = "SIZE", value_parser = quantity::size, allow_hyphen_values = true)]
     pub fragment: Option<u64>,
 }

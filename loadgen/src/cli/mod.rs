@@ -9,6 +9,7 @@ mod deflate;
 mod doctor;
 mod file;
 mod gate;
+mod help;
 mod mask;
 mod message;
 mod network;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 use crate::net::Secrets;
 use crate::quantity::{self, Rate};
@@ -50,12 +51,14 @@ pub use scenario::{FanoutArgs, HoldArgs, ListenArgs};
 pub use serving::{ListenAt, ServeBoundArgs, ServeTlsArgs};
 pub use shard::ShardArgs;
 
-/// WebSocket load generator: measures handshakes, round trips, throughput and closing, and judges
-/// itself.
+/// Puts WebSocket servers under load, measures them, and judges itself
 #[derive(Clone, Debug, Parser)]
-#[command(name = "loadgen", version, about, max_term_width = 100, infer_long_args = false)]
+#[command(name = "loadgen", version, max_term_width = 100, infer_long_args = false)]
 pub struct Cli {
-    /// Flags from a TOML file, such as connections = "1k"; what is typed wins
+    /// Reads flags from a TOML file; what is typed wins
+    ///
+    /// Keys are long names of flags, such as connections = "1k", and url. Keys in front hold for
+    /// every command, those in a section such as `[run]` or `[check]` for one.
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// What to do.
@@ -66,39 +69,52 @@ pub struct Cli {
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Echo round trips: closed loop (-p), or open loop at a fixed rate (-R). Without a URL,
-    /// against an embedded server
+    /// Measures echo round trips: closed loop (-p) or open loop (-R)
+    ///
+    /// Without a URL it loads an embedded echo server. A closed loop sends the next message when
+    /// the reply has come; an open loop sends on schedule, whatever the server does.
     Run(RunArgs),
-    /// Opening and closing handshakes only, again and again. Without a URL, against an embedded
-    /// server
+    /// Measures opening and closing handshakes, over and over
+    ///
+    /// Without a URL it loads an embedded server.
     Connect(ConnectArgs),
-    /// Many connections that are held open, with or without Pings: which of them are dropped, when
-    /// and why. Without a URL, against an embedded server
+    /// Holds many connections open and reports which are dropped
+    ///
+    /// With or without Pings; says when connections were dropped, and why. Without a URL it loads
+    /// an embedded server.
     Hold(HoldArgs),
-    /// Messages that the server pushes: latency by the time in them, loss by their sequence.
-    /// Without a URL, against an embedded server
+    /// Measures messages that the server pushes
+    ///
+    /// Latency follows from the time in a message, loss from its sequence. Without a URL it loads
+    /// an embedded server.
     Listen(ListenArgs),
-    /// Publishers to subscribers: how long the first and the last copy of a message take, and what
-    /// is lost, doubled or out of order. Without a URL, against an embedded server
+    /// Measures publishers to subscribers: every copy of a message
+    ///
+    /// Reports how long the first and the last copy take, and what is lost, duplicated or out of
+    /// order. Without a URL it loads an embedded server.
     #[command(mut_arg("connections", |arg| {
-        arg.long("subscribers").help("Connections that subscribe, such as 100 or 10k")
+        arg.long("subscribers").help("Connections that subscribe, such as 10k")
     }))]
     Fanout(FanoutArgs),
-    /// The reference server
+    /// Runs the reference server: echo, sink, push or broadcast
     Serve(ServeArgs),
-    /// One connection: times, what was negotiated, a short sanity check of the protocol
+    /// Opens one connection and checks each step of the protocol
+    ///
+    /// Reports times, what was negotiated, and what the server answers.
     Check(CheckArgs),
-    /// Whether this machine is set up for so many connections, and the commands that help
+    /// Checks whether this machine is set up for a load
+    ///
+    /// Names what is too low, with the command that fixes it.
     Doctor(DoctorArgs),
-    /// A saved result in other forms, or judged by other thresholds
+    /// Shows a saved result in another form, or judges it anew
     Report(ReportArgs),
-    /// The results of all segments of a run to one; what can't be added is refused
+    /// Merges the results of all segments of a run into one
     Merge(MergeArgs),
-    /// Two results side by side, with ratios
+    /// Compares two results side by side, with ratios
     Diff(DiffArgs),
-    /// Completions for a shell, on stdout
+    /// Prints completions for a shell
     Completions(CompletionsArgs),
-    /// A manual page on stdout, as in loadgen man run | man -l -
+    /// Prints a manual page, as in loadgen man run | man -l -
     Man(ManArgs),
 }
 
@@ -108,40 +124,43 @@ pub struct RunArgs {
     /// Where connections and time are said.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// Messages in all, then the run ends [default: no limit]
-    #[arg(short = 'n', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
+    /// Messages in all; then the run ends [default: no limit]
+    #[arg(help_heading = "Load", short = 'n', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub messages: Option<u64>,
-    /// Messages a second in all, or of each connection as in 10/conn, sent on schedule whether
-    /// replies come or not (open loop)
-    #[arg(short = 'R', long, value_name = "N", value_parser = RateAsked::parse, allow_hyphen_values = true)]
+    /// Messages per second in all, or 10/conn (open loop)
+    ///
+    /// Messages are sent on schedule, whether replies come or not.
+    #[arg(help_heading = "Load", short = 'R', long, value_name = "N", value_parser = RateAsked::parse, allow_hyphen_values = true)]
     pub rate: Option<RateAsked>,
-    /// How late a message may be sent after this program was held up (open loop); what is later is
-    /// left out, and counted [default: 1s]
-    #[arg(long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
+    /// How late a message may be sent after this program was held up (open loop) [default: 1s]
+    ///
+    /// Later messages are left out, and counted.
+    #[arg(help_heading = "Load", long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub catch_up: Option<Duration>,
     /// How the rate changes, and how messages are spread.
     #[command(flatten)]
     pub pace: PaceArgs,
-    /// Messages outstanding on each connection (closed loop) [default: 1]
-    #[arg(short = 'p', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
+    /// Messages outstanding per connection [default: 1]
+    ///
+    /// In a closed loop, each reply releases the next message.
+    #[arg(help_heading = "Load", short = 'p', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub pipeline: Option<u64>,
     /// Load before the measured time; its samples are kept apart
-    #[arg(short = 'w', long, value_name = "T", default_value = "0s", value_parser = quantity::duration, allow_hyphen_values = true)]
+    #[arg(help_heading = "Load", short = 'w', long, value_name = "T", default_value = "0s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub warmup: Duration,
     /// How long to wait for outstanding replies at the end
-    #[arg(long, value_name = "T", default_value = "2s", value_parser = quantity::duration, allow_hyphen_values = true)]
+    #[arg(help_heading = "Load", long, value_name = "T", default_value = "2s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub drain_timeout: Duration,
     /// How long the echo of a message may take from its write. Then it has timed out, and a closed
     /// loop goes on with the next; an echo that comes after all is late, and in no latency.
     /// Messages must name themselves: -s of 16 or more [default: no bound but the end]
-    #[arg(long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
+    #[arg(help_heading = "Load", long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub reply_timeout: Option<Duration>,
-    /// From one Ping on a connection to its next, beside the messages of the measured time [default:
-    /// no Pings]
-    #[arg(long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
+    /// Time from one Ping on a connection to the next, beside messages [default: no Pings]
+    #[arg(help_heading = "Load", long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub ping_interval: Option<Duration>,
-    /// Masking keys: fresh random ones, or zero, which no real client sends
-    #[arg(long, value_name = "KIND", default_value = "random")]
+    /// How frames are masked: random keys, or zero, which no real client sends
+    #[arg(help_heading = "Load", long, value_name = "KIND", default_value = "random")]
     pub mask: Mask,
     /// What is in the messages.
     #[command(flatten)]
@@ -160,8 +179,8 @@ pub struct ConnectArgs {
     /// Where connections and time are said.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// Connections to open in all, then the run ends [default: no limit]
-    #[arg(short = 'n', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
+    /// Connections to open in all; then the run ends [default: no limit]
+    #[arg(help_heading = "Load", short = 'n', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub number: Option<u64>,
     /// How the rate changes, and how connections are spread.
     #[command(flatten)]
@@ -170,24 +189,28 @@ pub struct ConnectArgs {
 
 /// What every command that makes load has.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Load")]
 pub struct LoadArgs {
-    /// What to connect to, such as `ws://127.0.0.1:9001/`; connections take several in turn
-    /// [default: an embedded server]
-    #[arg(value_name = "URL")]
+    /// Servers to load [default: an embedded one]
+    ///
+    /// Connections take several URLs in turn. Placeholders in path and query are expanded for each
+    /// connection: {conn} (its number), {conn:5} (at least five digits), {rand:8} (letters and
+    /// digits), {rand:1..100} (a number), {time} and {time:ns}; {{ is a brace.
+    #[arg(value_name = "URL", help_heading = None)]
     pub urls: Vec<String>,
-    /// Connections open at once, such as 100 or 10k
+    /// Connections open at once, such as 10k
     #[arg(short = 'c', long, value_name = "N", default_value = "100", value_parser = quantity::count, allow_hyphen_values = true)]
     pub connections: u64,
-    /// Time that is measured, such as 10s or 2m [default: 10s; 10m with -n]
+    /// Measured time, such as 2m [default: 10s; 10m with -n]
     #[arg(short = 'd', long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub duration: Option<Duration>,
-    /// Connections begun a second, on schedule [default: as fast as the server takes them]
+    /// Connections opened per second [default: as fast as the server accepts them]
     #[arg(short = 'C', long, value_name = "N", value_parser = quantity::rate, allow_hyphen_values = true)]
     pub connect_rate: Option<Rate>,
-    /// Threads [default: one for each core]
+    /// Threads [default: one per core]
     #[arg(short = 't', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub threads: Option<u64>,
-    /// Makes payloads the same again [default: a new one, printed in the report]
+    /// Seed of payloads, placeholders and random times [default: a new one, in the report]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// What the request says.
@@ -205,27 +228,31 @@ pub struct LoadArgs {
     /// What the result has to fulfil.
     #[command(flatten)]
     pub gate: GateArgs,
-    /// Nothing on stderr but errors
-    #[arg(short = 'q', long)]
+    /// Prints nothing on stderr but errors
+    #[arg(short = 'q', long, help_heading = "Output")]
     pub quiet: bool,
-    /// What happens when, on stderr, instead of the live progress
-    #[arg(short = 'v', long, conflicts_with = "quiet")]
+    /// Prints each phase on stderr as it begins, instead of the live line
+    #[arg(short = 'v', long, conflicts_with = "quiet", help_heading = "Output")]
     pub verbose: bool,
-    /// No live progress on stderr
-    #[arg(long)]
+    /// Prints no live line on stderr
+    #[arg(long, help_heading = "Output")]
     pub no_progress: bool,
-    /// Kept with the result (repeatable)
-    #[arg(long = "label", value_name = "K=V", value_parser = label)]
+    /// A label that is kept with the result (repeatable)
+    #[arg(long = "label", value_name = "K=V", value_parser = label, help_heading = "Output")]
     pub labels: Vec<(String, String)>,
 }
 
 /// What the opening handshake says, and how long each end of a connection may take.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Connections")]
 pub struct RequestArgs {
-    /// A header of the opening handshake (repeatable)
+    /// A header of the opening request (repeatable)
+    ///
+    /// Placeholders are expanded for each connection, as in the URL; so they are in --user,
+    /// --subprotocol and --origin. Host replaces the host of the URL.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub headers: Vec<(String, String)>,
-    /// A user and password for the server: an Authorization header of the kind Basic
+    /// User and password for Basic authentication
     #[arg(long, value_name = "NAME:PASSWORD")]
     pub user: Option<String>,
     /// A subprotocol to offer (repeatable)
@@ -237,15 +264,17 @@ pub struct RequestArgs {
     /// What is offered to compress messages.
     #[command(flatten)]
     pub deflate: OfferArgs,
-    /// Shows and saves the values of a URL's query that look like secrets, such as ?token=..., which
-    /// are masked otherwise
-    #[arg(long)]
+    /// Keeps secrets in results and reports
+    ///
+    /// Values of URL parameters and subprotocols that look like secrets, such as ?token=..., are
+    /// masked otherwise.
+    #[arg(help_heading = "Connections", long)]
     pub show_secrets: bool,
-    /// Bound on TCP and opening handshake together
-    #[arg(long, value_name = "T", default_value = "10s", value_parser = quantity::duration, allow_hyphen_values = true)]
+    /// Time limit for TCP, TLS and the opening handshake together
+    #[arg(help_heading = "Connections", long, value_name = "T", default_value = "10s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub connect_timeout: Duration,
-    /// Bound on the closing handshake and the end of the stream
-    #[arg(long, value_name = "T", default_value = "5s", value_parser = quantity::duration, allow_hyphen_values = true)]
+    /// Time limit for the closing handshake and the end of the stream
+    #[arg(help_heading = "Connections", long, value_name = "T", default_value = "5s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub close_timeout: Duration,
 }
 
@@ -260,14 +289,16 @@ impl RequestArgs {
 /// Arguments of `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
-    /// What is done with a message: echo, sink, push (sends messages of its own) or
-    /// broadcast (to all others whose request has the same path)
+    /// What is done with a message: echo, sink, push or broadcast
+    ///
+    /// push sends messages of its own; broadcast sends each message to all others whose request has
+    /// the same path.
     #[arg(value_name = "MODE", default_value = "echo")]
     pub mode: Mode,
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT|unix:PATH", default_value = "127.0.0.1:9001", value_parser = ListenAt::parse)]
     pub listen: ListenAt,
-    /// Threads [default: one for each core]
+    /// Threads [default: one per core]
     #[arg(short = 't', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub threads: Option<u64>,
     /// What is taken of offers to compress messages.
@@ -287,7 +318,9 @@ pub struct ServeArgs {
 /// Arguments of `check`.
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
-    /// What to connect to, such as `ws://127.0.0.1:9001/`
+    /// The server, such as `ws://127.0.0.1:9001/`
+    ///
+    /// Placeholders are expanded as for connection 0 of a run.
     #[arg(value_name = "URL")]
     pub url: String,
     /// What the request says.
@@ -319,7 +352,10 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed 
         Ok(expanded) => expanded,
         Err(line) => return Parsed::Wrong(line),
     };
-    let error = match Cli::try_parse_from(&expanded.words) {
+    let parsed = help::command()
+        .try_get_matches_from(&expanded.words)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let error = match parsed {
         // The file has been read by `expand`.
         Ok(Cli { config: _, command }) => return Parsed::Command(Box::new(command)),
         Err(error) => error,

@@ -6,28 +6,31 @@ use clap::Args;
 
 /// How a server is reached.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Connections")]
 pub struct NetworkArgs {
-    /// IPv4 addresses only
+    /// Uses IPv4 addresses only
     #[arg(short = '4', long = "ipv4")]
     pub ipv4: bool,
-    /// IPv6 addresses only
+    /// Uses IPv6 addresses only
     #[arg(short = '6', long = "ipv6")]
     pub ipv6: bool,
-    /// The addresses of a name, which then isn't looked up (repeatable)
+    /// Addresses of a name, which is not looked up then (repeatable)
     #[arg(long = "resolve", value_name = "HOST:PORT:ADDR[,ADDR]")]
     pub resolve: Vec<String>,
-    /// Connects to another host and port than the URL names; an empty part matches any, or leaves
-    /// it as it is (repeatable)
+    /// Connects to another host and port than the URL names (repeatable)
+    ///
+    /// An empty part matches any, or leaves it as it is.
     #[arg(long = "connect-to", value_name = "HOST1:PORT1:HOST2:PORT2")]
     pub connect_to: Vec<String>,
-    /// Connects to a socket in the file system instead of an address
+    /// Connects to a Unix socket instead of an address
     #[arg(long, value_name = "PATH")]
     pub unix_socket: Option<PathBuf>,
-    /// Address or network of this machine to connect from, taken in turn by the connections
-    /// (repeatable)
+    /// Address or network of this machine to connect from (repeatable)
+    ///
+    /// Connections take the addresses in turn.
     #[arg(long = "source-ip", value_name = "IP|CIDR")]
     pub source_ips: Vec<String>,
-    /// HTTP proxy, asked to CONNECT to the server
+    /// HTTP proxy that is asked to CONNECT to the server
     #[arg(long, value_name = "http://[USER:PASS@]HOST:PORT")]
     pub proxy: Option<String>,
     /// TLS.
@@ -37,23 +40,24 @@ pub struct NetworkArgs {
 
 /// TLS of a client.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Connections")]
 pub struct TlsArgs {
-    /// Trusts any certificate of a server (wss://)
+    /// Trusts any certificate
     #[arg(short = 'k', long)]
     pub insecure: bool,
     /// Trusts the CAs in a PEM file, instead of those of this system
     #[arg(long, value_name = "FILE")]
     pub cacert: Option<PathBuf>,
-    /// Certificate to show to the server, PEM; with --key
+    /// Client certificate, PEM; with --key
     #[arg(long, value_name = "FILE")]
     pub cert: Option<PathBuf>,
-    /// Its private key, PEM
+    /// Private key of the client certificate, PEM
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// Name to ask the server for and to find in its certificate, instead of the URL's host
+    /// Name to ask for and to find in the certificate, instead of the URL's host
     #[arg(long, value_name = "NAME")]
     pub sni: Option<String>,
-    /// A full handshake on every connection: no session is taken up again
+    /// Does a full handshake on every connection; resumes no session
     #[arg(long)]
     pub no_tls_resume: bool,
 }

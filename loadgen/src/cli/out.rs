@@ -10,9 +10,13 @@ use crate::threshold::Threshold;
 
 /// Where results go.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Output")]
 pub struct OutArgs {
-    /// Where results go: text, json, csv (time series), hlog, hgrm or hgrm:METRIC, on stdout or in
-    /// a file, as in json=FILE or result.json (repeatable). Text goes to stdout unless another does
+    /// Writes the result to a file such as r.json
+    ///
+    /// May be repeated. Forms: text, json, csv (time series), hlog, hgrm or `hgrm:METRIC`, on stdout
+    /// or in a file, as in json=FILE; a file that ends with .txt, .json, .csv, .hlog or .hgrm needs
+    /// none. Text goes to stdout unless another form does.
     #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
     pub outputs: Vec<Output>,
 }
@@ -20,7 +24,7 @@ pub struct OutArgs {
 /// Arguments of `report`.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
-    /// A result file, as -o json=FILE writes it
+    /// A result file, as -o result.json writes it
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Where it goes.
@@ -34,7 +38,9 @@ pub struct ReportArgs {
 /// Arguments of `merge`.
 #[derive(Clone, Debug, Args)]
 pub struct MergeArgs {
-    /// The result files of all segments of one run, in any order; a folder is every *.json in it
+    /// The result files of all segments of one run, in any order
+    ///
+    /// A folder stands for every *.json in it.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// Where the result goes.
@@ -48,18 +54,18 @@ pub struct MergeArgs {
 /// Arguments of `diff`.
 #[derive(Clone, Debug, Args)]
 pub struct DiffArgs {
-    /// The result that is compared with
+    /// The result to compare with
     #[arg(value_name = "BEFORE")]
     pub before: PathBuf,
-    /// The result that is compared
+    /// The result to compare
     #[arg(value_name = "AFTER")]
     pub after: PathBuf,
-    /// Fails with exit code 99 unless the ratio of after to before holds, such as rtt.p99<1.1x or
-    /// achieved>=95% (repeatable)
+    /// Exits with 99 unless a ratio holds, such as rtt.p99<1.1x (repeatable)
+    ///
+    /// The ratio is after to before; also achieved>=95%. --threshold help lists all names.
     #[arg(long = "threshold", value_name = "EXPR", value_parser = Threshold::parse_ratio)]
     pub thresholds: Vec<Threshold>,
-    /// Where the comparison goes: text or json, on stdout or in a file, as in json=FILE or
-    /// diff.json (repeatable)
+    /// Where the comparison goes: text or json, as in -o diff.json (repeatable)
     #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
     pub outputs: Vec<Output>,
     /// The same as -o json

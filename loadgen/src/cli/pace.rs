@@ -11,13 +11,13 @@ use crate::quantity::{self, Rate};
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Pace")]
 pub struct PaceArgs {
-    /// A time in which the rate goes in a line to another, such as 30s:10k (repeatable); 0s:10k
-    /// jumps. Messages a second in `run`, from -R or 0 on; connections begun a second in
-    /// `connect`, from -C or 0 on. The run is as long as all together
+    /// Changes the rate in a line over a time, such as 30s:10k (repeatable)
+    ///
+    /// 0s:10k jumps. Messages per second in run, from -R or 0 on; connections per second in
+    /// connect, from -C or 0 on. The run is as long as all stages together.
     #[arg(long = "stage", value_name = "T:RATE", value_parser = StageAsked::parse, allow_hyphen_values = true)]
     pub stages: Vec<StageAsked>,
-    /// How what has a rate is spread: evenly, or as independent events are (Poisson) [default:
-    /// constant]
+    /// How events with a rate are spread: constant or poisson [default: constant]
     #[arg(long, value_name = "KIND")]
     pub arrivals: Option<Arrivals>,
 }

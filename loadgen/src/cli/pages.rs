@@ -2,11 +2,11 @@
 
 use std::io;
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
-use super::Cli;
+use super::help;
 
 /// Arguments of `completions`.
 #[derive(Clone, Copy, Debug, Args)]
@@ -28,7 +28,7 @@ pub struct ManArgs {
 #[must_use]
 pub fn completions(args: CompletionsArgs) -> Vec<u8> {
     let mut page = Vec::new();
-    generate(args.shell, &mut Cli::command(), "loadgen", &mut page);
+    generate(args.shell, &mut help::command(), "loadgen", &mut page);
     page
 }
 
@@ -37,7 +37,7 @@ pub fn completions(args: CompletionsArgs) -> Vec<u8> {
 /// # Errors
 /// One line: that there is no such command.
 pub fn man(args: &ManArgs) -> Result<Vec<u8>, String> {
-    let mut cli = Cli::command();
+    let mut cli = help::command();
     cli.build();
     let page = match &args.command {
         None => cli,

@@ -7,24 +7,26 @@ use crate::serve::SlowReader;
 
 /// What `serve push` and `serve broadcast` send, and what is done with those who don't read.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Push and broadcast")]
 pub struct PostArgs {
-    /// push: bytes of a message's payload, such as 64 or 4k [default: 64]
+    /// push: payload bytes of a message [default: 64]
     #[arg(short = 's', long, value_name = "SIZE", value_parser = quantity::size, allow_hyphen_values = true)]
     pub size: Option<u64>,
-    /// push: messages a second to each connection [default: 10]
+    /// push: messages per second to each connection [default: 10]
     #[arg(short = 'R', long, value_name = "N", value_parser = quantity::rate, allow_hyphen_values = true, conflicts_with = "rate_total")]
     pub rate: Option<Rate>,
-    /// push: messages a second to all connections together
+    /// push: messages per second to all connections together
     #[arg(long, value_name = "N", value_parser = quantity::rate, allow_hyphen_values = true)]
     pub rate_total: Option<Rate>,
     /// push, broadcast: bytes that may wait for a client that doesn't read [default: 1M]
     #[arg(long, value_name = "SIZE", value_parser = quantity::size, allow_hyphen_values = true)]
     pub queue_max: Option<u64>,
-    /// push, broadcast: what becomes of a client for which more are waiting: it is closed with 1008, or skips
-    /// the messages [default: close]
+    /// push, broadcast: what happens to a client with more waiting: close or skip [default: close]
+    ///
+    /// close ends the connection with 1008; skip leaves messages out.
     #[arg(long, value_name = "POLICY")]
     pub slow: Option<SlowReader>,
-    /// broadcast: who sends a message gets a copy of it, too
+    /// broadcast: sends a copy to the sender, too
     #[arg(long)]
     pub to_sender: bool,
 }

@@ -1,4 +1,4 @@
-//! Arguments that say what becomes of connections that are lost.
+//! Arguments about lost connections.
 
 use std::time::Duration;
 
@@ -6,17 +6,22 @@ use clap::Args;
 
 use crate::quantity;
 
-const HELP: &str = "Open a connection again that was lost: that the server has closed with any code, \
-    ended, reset or broken the protocol on. After a pause, drawn evenly from nothing up to a bound \
-    that begins at FIRST, doubles with each attempt and stops at MAX; it is FIRST again once a \
-    connection has been open for MAX. What is due while a connection is away is counted as unsent. \
-    One that never opened is not tried again [default: no; without a value 100ms..10s]";
+const HELP: &str =
+    "Opens lost connections again, after pauses [default: no; without a value 100ms..10s]";
+const LONG_HELP: &str = "Opens lost connections again, after pauses
+
+A connection is lost when the server closes it with any code, ends or resets it, or breaks the \
+    protocol. Each pause is drawn evenly from nothing up to a bound that begins at FIRST, doubles \
+    with each attempt and stops at MAX; it is FIRST again once a connection has been open for MAX. \
+    What is due while a connection is away is counted as unsent. A connection that never opened is \
+    not tried again. [default: no; without a value 100ms..10s]";
 
 /// Whether lost connections are opened again.
 #[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = "Connections")]
 pub struct ReconnectArgs {
-    /// After which pauses.
-    #[arg(long, value_name = "FIRST..MAX", help = HELP, num_args = 0..=1, require_equals = true, default_missing_value = ReconnectAsked::DEFAULT, value_parser = ReconnectAsked::parse)]
+    /// The pauses before a lost connection is opened again.
+    #[arg(long, value_name = "FIRST..MAX", help = HELP, long_help = LONG_HELP, num_args = 0..=1, require_equals = true, default_missing_value = ReconnectAsked::DEFAULT, value_parser = ReconnectAsked::parse)]
     pub reconnect: Option<ReconnectAsked>,
 }
 

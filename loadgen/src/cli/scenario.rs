@@ -14,50 +14,60 @@ pub struct FanoutArgs {
     #[command(flatten)]
     pub load: LoadArgs,
     /// Connections that publish
-    #[arg(long, value_name = "N", default_value = "1", value_parser = quantity::count, allow_hyphen_values = true)]
+    #[arg(help_heading = "Load", long, value_name = "N", default_value = "1", value_parser = quantity::count, allow_hyphen_values = true)]
     pub publishers: u64,
-    /// Topics: {topic} is their number, in the URL or in --subscribe and --publish; where it is in
-    /// neither, it becomes the last part of the URL's path [default: one for each URL]
-    #[arg(long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
+    /// Topics [default: one per URL]
+    ///
+    /// {topic} is the number of a topic, in the URL, in headers, or in --subscribe and --publish.
+    /// Where it is in none of them, it becomes the last part of the URL's path.
+    #[arg(help_heading = "Topics and subscriptions", long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub topics: Option<u64>,
-    /// Messages published in all, then the run ends [default: no limit]
-    #[arg(short = 'n', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
+    /// Messages published in all [default: no limit]
+    #[arg(help_heading = "Load", short = 'n', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub messages: Option<u64>,
-    /// Messages published a second in all, on schedule (open loop)
-    #[arg(short = 'R', long, value_name = "N", value_parser = quantity::rate, allow_hyphen_values = true, conflicts_with = "pipeline")]
+    /// Messages published per second in all (open loop)
+    #[arg(help_heading = "Load", short = 'R', long, value_name = "N", value_parser = quantity::rate, allow_hyphen_values = true, conflicts_with = "pipeline")]
     pub rate: Option<Rate>,
-    /// Messages of each publisher whose copies have not all arrived (closed loop) [default: 1]
-    #[arg(short = 'p', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
+    /// Messages of each publisher whose copies are outstanding (closed loop) [default: 1]
+    #[arg(help_heading = "Load", short = 'p', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub pipeline: Option<u64>,
-    /// Bytes of a message's payload [default: 64]
-    #[arg(short = 's', long, value_name = "SIZE", value_parser = quantity::size, allow_hyphen_values = true)]
+    /// Payload bytes of a message [default: 64]
+    #[arg(help_heading = "Load", short = 's', long, value_name = "SIZE", value_parser = quantity::size, allow_hyphen_values = true)]
     pub size: Option<u64>,
-    /// How long the copies of a message are waited for
-    #[arg(long, value_name = "T", default_value = "2s", value_parser = quantity::duration, allow_hyphen_values = true)]
+    /// How long to wait for the copies of a message
+    #[arg(help_heading = "Load", long, value_name = "T", default_value = "2s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub copy_timeout: Duration,
-    /// Where publishers connect, subscribers then to URL; one, or one for each topic (repeatable)
-    /// [default: URL]
-    #[arg(long = "publish-url", value_name = "URL")]
+    /// Where publishers connect: one URL, or one per topic (repeatable) [default: URL]
+    #[arg(help_heading = "Topics and subscriptions", long = "publish-url", value_name = "URL")]
     pub publish_urls: Vec<String>,
-    /// What is put around a payload to publish it, as in
-    /// '{"type":"publish","topic":"t{topic}","data":"{payload}"}'; {seq}, {conn}, {time}, {time:ns},
-    /// {rand:8} and {rand:1..100} are as in a message of run [default: {payload}]
-    #[arg(long, value_name = "TEMPLATE")]
+    /// What is put around a payload to publish it [default: {payload}]
+    ///
+    /// As in '{"type":"publish","topic":"t{topic}","data":"{payload}"}'. {seq}, {conn}, {time},
+    /// {time:ns}, {rand:8} and {rand:1..100} are as in a message of run.
+    #[arg(help_heading = "Topics and subscriptions", long, value_name = "TEMPLATE")]
     pub publish: Option<String>,
-    /// A text message that each subscriber sends once it is open, as in
-    /// '{"op":"subscribe","topic":"t{topic}"}'
-    #[arg(long, value_name = "TEMPLATE")]
+    /// A text message that each subscriber sends first
+    ///
+    /// As in '{"op":"subscribe","topic":"t{topic}"}'.
+    #[arg(help_heading = "Topics and subscriptions", long, value_name = "TEMPLATE")]
     pub subscribe: Option<String>,
-    /// Publishers send --subscribe, too; what they hear is counted apart
-    #[arg(long, requires = "subscribe")]
+    /// Publishers send --subscribe, too; what they receive is counted apart
+    #[arg(help_heading = "Topics and subscriptions", long, requires = "subscribe")]
     pub publishers_subscribe: bool,
-    /// What stands in the server's answer to --subscribe; messages wait until all have it, for
-    /// --connect-timeout at most
-    #[arg(long, value_name = "TEXT", requires = "subscribe")]
+    /// Text in the server's answer to --subscribe
+    ///
+    /// Messages wait until all subscribers have it, for --connect-timeout at most.
+    #[arg(
+        help_heading = "Topics and subscriptions",
+        long,
+        value_name = "TEXT",
+        requires = "subscribe"
+    )]
     pub subscribed: Option<String>,
-    /// Pause between the last connection and the first message [default: none; 500ms with
-    /// --subscribe without --subscribed]
-    #[arg(long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
+    /// Pause between the last connection and the first message
+    ///
+    /// [default: none; 500ms with --subscribe without --subscribed]
+    #[arg(help_heading = "Load", long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub settle: Option<Duration>,
     /// Refused, with the reason.
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = ReconnectAsked::DEFAULT, value_parser = ReconnectAsked::parse)]
@@ -70,9 +80,11 @@ pub struct ListenArgs {
     /// Where connections and time are said.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// A text message that each connection sends once it is open; {topic} in it is the place of its
-    /// URL among several, and {conn}, {time} and {rand:8} are as in a message of run
-    #[arg(long, value_name = "TEMPLATE")]
+    /// A text message that each connection sends first
+    ///
+    /// {topic} in it is the place of the connection's URL among several; {conn}, {time} and
+    /// {rand:8} are as in a message of run.
+    #[arg(help_heading = "Load", long, value_name = "TEMPLATE")]
     pub subscribe: Option<String>,
     /// What becomes of lost connections.
     #[command(flatten)]
@@ -85,8 +97,8 @@ pub struct HoldArgs {
     /// Where connections and time are said.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// From one Ping on a connection to the next [default: no Pings]
-    #[arg(long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
+    /// Time from one Ping on a connection to the next [default: no Pings]
+    #[arg(help_heading = "Load", long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub ping_interval: Option<Duration>,
     /// What becomes of lost connections.
     #[command(flatten)]

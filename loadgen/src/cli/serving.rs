@@ -35,26 +35,29 @@ impl ListenAt {
 
 /// TLS of the server.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "TLS")]
 pub struct ServeTlsArgs {
-    /// Speaks TLS with this certificate and those behind it, PEM; with --key
+    /// Speaks TLS with this certificate chain, PEM; with --key
     #[arg(long, value_name = "FILE")]
     pub cert: Option<PathBuf>,
-    /// Its private key, PEM
+    /// Private key of the certificate, PEM
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// Speaks TLS with a certificate made on the spot, for localhost and the address that is
-    /// listened on; its fingerprint is printed
+    /// Speaks TLS with a certificate made at start
+    ///
+    /// For localhost and the address that is listened on; its fingerprint is printed.
     #[arg(long)]
     pub tls_self_signed: bool,
-    /// Clients must have a certificate of one of these CAs, PEM
+    /// Requires client certificates of one of these CAs, PEM
     #[arg(long, value_name = "FILE")]
     pub client_ca: Option<PathBuf>,
 }
 
 /// Arguments of `serve` beside where it listens and what it does.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Limits")]
 pub struct ServeBoundArgs {
-    /// Connections open at once; a request beyond them is answered 503
+    /// Connections open at once; a request beyond them is answered with 503
     #[arg(long, value_name = "N", default_value = "100k", value_parser = quantity::count, allow_hyphen_values = true)]
     pub max_connections: u64,
     /// Bytes of a message, fragments together; a larger one is closed with 1009
@@ -66,31 +69,37 @@ pub struct ServeBoundArgs {
     /// Fragments of a message; more are closed with 1008
     #[arg(long, value_name = "N", default_value = "131072", value_parser = quantity::count, allow_hyphen_values = true)]
     pub max_fragments: u64,
-    /// Replies that a client hasn't taken before nothing more is read from it
+    /// Bytes of replies that may wait for a client before reading from it stops
     #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = quantity::size, allow_hyphen_values = true)]
     pub write_buffer: u64,
-    /// Messages half received and replies that wait, of all clients together; above it, who holds
-    /// more than an equal share is closed with 1013
+    /// Bytes that all clients together make the server keep
+    ///
+    /// Partial messages and replies that wait. Above it, a client that holds more than an equal
+    /// share is closed with 1013.
     #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = quantity::size, allow_hyphen_values = true)]
     pub max_memory: u64,
-    /// From accept to the end of the request, TLS included
+    /// Time limit from accept to the end of the request, TLS included
     #[arg(long, value_name = "T", default_value = "10s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub handshake_timeout: Duration,
-    /// A client silent for half of it is pinged, and closed after all of it; 0 waits for ever
+    /// Closes a client that is silent for this long; 0 waits forever
+    ///
+    /// The client is pinged after half of it.
     #[arg(long, value_name = "T", default_value = "2m", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub idle_timeout: Duration,
-    /// From Close to the end of the client's stream
+    /// Time limit from Close to the end of the client's stream
     #[arg(long, value_name = "T", default_value = "5s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub close_timeout: Duration,
-    /// How long clients are waited for when the server is interrupted
+    /// How long to wait for clients when the server is interrupted
     #[arg(long, value_name = "T", default_value = "5s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub shutdown_timeout: Duration,
-    /// Web pages that may connect, as `https://example.com`, or any (repeatable) [default: those of
-    /// this machine and of the same host]
+    /// Web pages that may connect, such as `https://example.com`, or any (repeatable)
+    ///
+    /// [default: those of this machine and of the same host]
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub origins: Vec<String>,
-    /// A subprotocol that is spoken, the preferred first (repeatable) [default: whichever a client
-    /// names first]
+    /// A subprotocol to accept, the preferred one first (repeatable)
+    ///
+    /// [default: the one that a client names first]
     #[arg(long = "subprotocol", value_name = "NAME")]
     pub subprotocols: Vec<String>,
 }

@@ -10,17 +10,20 @@ use crate::segment::Segment;
 
 /// Arguments of every command that makes load.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "One run on several machines")]
 pub struct ShardArgs {
-    /// This process is the i-th of N, counted from 1, that make one run together: -c, -n, -R and -C
-    /// are of the whole run, and --seed the same for all. index:i/N counts from 0, as Kubernetes
-    /// does. See loadgen merge
+    /// Runs as segment i of N, counted from 1, of one run
+    ///
+    /// -c, -n, -R and -C are of the whole run, and --seed is the same for all segments. index:i/N
+    /// counts from 0, as Kubernetes does. See loadgen merge.
     #[arg(long, value_name = "i/N", value_parser = Segment::parse)]
     pub segment: Option<Segment>,
-    /// When the run begins, by the wall clock: 2026-11-21T14:00:00Z, unix seconds, or +5s
+    /// When the run begins: 2026-11-21T14:00:00Z, Unix seconds, or +5s
     #[arg(long, value_name = "TIME", value_parser = start_at, allow_hyphen_values = true)]
     pub start_at: Option<SystemTime>,
-    /// Load begins so long after the run, and not as soon as all connections are open: the same
-    /// moment for every segment
+    /// Begins load this long after the run began, at the same moment in every segment
+    ///
+    /// Without it, load begins as soon as all connections are open.
     #[arg(long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub ramp: Option<Duration>,
 }
