@@ -11,10 +11,10 @@ use crate::quantity;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Messages")]
 pub struct MessageArgs {
-    /// Payload bytes: 64, 16..4k, `file:PATH` [default: 64]
+    /// Payload bytes, such as 64 or 16..4k [default: 64]
     ///
-    /// In a range each size is as likely. A file has one size a line, taken in turn; file:- is
-    /// stdin.
+    /// In a range each size is as likely. `file:PATH` has one size a line, taken in turn; `file:-`
+    /// is stdin.
     #[arg(short = 's', long, value_name = "SIZES", value_parser = SizesAsked::parse, allow_hyphen_values = true)]
     pub size: Option<SizesAsked>,
     /// Payload of every message [default: generated]
