@@ -45,9 +45,10 @@ pub fn run(config: Config) -> Result<Exit, Failed> {
         (Routes::direct(server.local_addr(), request, network), host, Some(server))
     } else {
         let mut routes = Routes::new(&config.targets, requests, network, bound)?;
-        if let Some(fanout) = config.fanout() {
-            routes = routes.with_publishers(fanout.publishers, fanout.publish_targets);
-        }
+        routes = match config.fanout() {
+            Some(fanout) => routes.with_publishers(fanout.publishers, fanout.publish_targets),
+            None => routes.in_segment(config.part()),
+        };
         let host = raise_limits(&config, routes.pairs())?;
         (routes, host, None)
     };

@@ -12,7 +12,7 @@ use crate::escape;
 use crate::exit::{Exit, Failed};
 use crate::outlet::Outlets;
 use crate::report::diff::DiffReport;
-use crate::report::merge::{Part, merge};
+use crate::report::merge::{Missing, Part, merge};
 use crate::report::{Report, load};
 use crate::run::say_outcome;
 use crate::talk::say;
@@ -48,7 +48,8 @@ pub fn merge_files(args: MergeArgs) -> Result<Exit, Failed> {
     let part = |path: &PathBuf| Ok(Part { name: name(path), report: read(path)? });
     let files = args.files.into_iter().map(files).collect::<Result<Vec<_>, Failed>>()?;
     let parts = files.iter().flatten().map(part).collect::<Result<_, Failed>>()?;
-    let mut report = merge(parts).map_err(Failed::usage)?;
+    let if_missing = if args.allow_missing { Missing::Allow } else { Missing::Refuse };
+    let mut report = merge(parts, if_missing).map_err(Failed::usage)?;
     report.judge(&args.gate.thresholds);
     output::replaced(&outputs).for_each(say);
     Outlets::open(&outputs)?.write(&report)?;

@@ -75,6 +75,25 @@ impl Segment {
         connection % self.of == self.place
     }
 
+    /// The place of one of its connections among all of its connections.
+    #[must_use]
+    pub const fn place_of(self, connection: u64) -> u64 {
+        connection / self.of
+    }
+
+    /// Which of `len` things one of its connections takes, if connections take them in turn.
+    ///
+    /// Each segment takes all of them in turn, and begins with another than the one before it. Taking
+    /// them in turn over the whole run would leave a segment only some of them where `len` and the
+    /// number of segments have a factor in common.
+    #[must_use]
+    pub const fn turn(self, connection: u64, len: u64) -> u64 {
+        match (self.place_of(connection) + self.place).checked_rem(len) {
+            Some(turn) => turn,
+            None => 0,
+        }
+    }
+
     /// How many of the first `connections` of the run are its.
     #[must_use]
     pub const fn connections(self, connections: u64) -> u64 {
@@ -118,6 +137,25 @@ mod tests {
         ] {
             let said = Segment::parse(text).unwrap_err();
             assert!(said.contains(why), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn m2_every_segment_takes_everything_in_turn() {
+        for (of, len) in [(1, 1), (1, 3), (2, 2), (3, 3), (4, 2), (2, 4), (6, 4), (3, 5)] {
+            let connections = of * len * 2 + 1;
+            let mut whole = vec![0_u64; usize::try_from(len).unwrap()];
+            for segment in (1..=of).map(|index| Segment::new(index, of).unwrap()) {
+                let mut taken = whole.iter().map(|_| 0).collect::<Vec<u64>>();
+                for connection in (0..connections).filter(|&connection| segment.has(connection)) {
+                    taken[usize::try_from(segment.turn(connection, len)).unwrap()] += 1;
+                }
+                let (least, most) = (taken.iter().min().unwrap(), taken.iter().max().unwrap());
+                assert!(*least >= 2 && most - least <= 1, "{segment:?} of {len}: {taken:?}");
+                whole.iter_mut().zip(&taken).for_each(|(sum, count)| *sum += count);
+            }
+            let (least, most) = (whole.iter().min().unwrap(), whole.iter().max().unwrap());
+            assert!(most - least <= 1, "{of} segments, {len}: {whole:?}");
         }
     }
 

@@ -43,6 +43,10 @@ pub struct MergeArgs {
     /// A folder stands for every *.json in it.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+    /// Merges what is there if the result of a segment is missing; the report says so, and
+    /// percentages stay those of what was asked of all segments
+    #[arg(long)]
+    pub allow_missing: bool,
     /// Where the result goes.
     #[command(flatten)]
     pub out: OutArgs,

@@ -17,6 +17,7 @@ use super::target::Target;
 use super::tls::{Agreed, TlsClient, TlsStream};
 use super::{proxy, socket};
 use crate::exit::Failed;
+use crate::segment::Segment;
 
 /// Addresses to connect from that are tried before a run.
 const SOURCES_TRIED: u64 = 512;
@@ -100,6 +101,8 @@ pub struct Routes {
     publishers: u64,
     /// The last URLs, which are theirs.
     publish: usize,
+    /// Whose connections take them.
+    segment: Segment,
     network: Network,
     tls: Option<TlsClient>,
 }
@@ -126,7 +129,14 @@ impl Routes {
             .zip(requests)
             .map(|(target, request)| Route::new(target, request, network, &mut names))
             .collect::<Result<_, _>>()?;
-        Ok(Self { all, publishers: 0, publish: 0, network: network.clone(), tls })
+        Ok(Self {
+            all,
+            publishers: 0,
+            publish: 0,
+            segment: Segment::WHOLE,
+            network: network.clone(),
+            tls,
+        })
     }
 
     /// The last `publish` URLs are for the first `publishers` connections, and for no others.
@@ -135,11 +145,24 @@ impl Routes {
         Self { publishers, publish: publish.min(self.all.len()), ..self }
     }
 
+    /// The connections are those of a segment, which takes all URLs in turn.
+    #[must_use]
+    pub fn in_segment(self, segment: Segment) -> Self {
+        Self { segment, ..self }
+    }
+
     /// To one server that is known by its address.
     #[must_use]
     pub fn direct(address: SocketAddr, request: ClientRequest, network: &Network) -> Self {
         let all = vec![Route::direct(address, request)];
-        Self { all, publishers: 0, publish: 0, network: network.clone(), tls: None }
+        Self {
+            all,
+            publishers: 0,
+            publish: 0,
+            segment: Segment::WHOLE,
+            network: network.clone(),
+            tls: None,
+        }
     }
 
     /// As many as there are URLs.
@@ -163,7 +186,7 @@ impl Routes {
         } else {
             (0, shared)
         };
-        from + usize::try_from(index.checked_rem(len as u64).unwrap_or(0)).unwrap_or(0)
+        from + usize::try_from(self.segment.turn(index, len as u64)).unwrap_or(0)
     }
 
     /// Different pairs of an address to connect from and one to connect to, each of which has its
@@ -213,7 +236,7 @@ impl Routes {
         let mut fault = Fault::new("other", "no address");
         // All of a network's addresses are used by each of the URLs, also if the numbers of both
         // have a factor in common.
-        let turn = index / (self.all.len() as u64).max(1);
+        let turn = self.segment.place_of(index) / (self.all.len() as u64).max(1);
         for n in 0..route.addresses.len() {
             let place = (*preferred + n) % route.addresses.len();
             let address = route.addresses[place];
@@ -306,6 +329,7 @@ mod tests {
             all: (1..=len).map(to).collect(),
             publishers: 0,
             publish: 0,
+            segment: Segment::WHOLE,
             network: Network::default(),
             tls: None,
         };
@@ -316,5 +340,7 @@ mod tests {
         assert_eq!(places(&apart), [2, 2, 2, 1, 0, 1, 0]);
         assert_eq!([0, 1, 2].map(|place| apart.is_for_publishers(place)), [false, false, true]);
         assert_eq!(places(&routes(4).with_publishers(4, 2)), [2, 3, 2, 3, 0, 1, 0]);
+        let second = routes(2).in_segment(Segment::new(2, 2).unwrap());
+        assert_eq!([1, 3, 5].map(|index| second.place(index)), [1, 0, 1], "M2");
     }
 }

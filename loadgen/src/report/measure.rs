@@ -86,7 +86,13 @@ impl Counter {
             _ => None,
         };
         if let Some(count) = of_connections {
-            return (connections.attempted > 0).then_some((count, connections.attempted));
+            // What was asked of a segment that is missing was neither begun nor did it fail.
+            let missing = match self {
+                Self::Failed => 0,
+                _ => report.connections_missing(),
+            };
+            let all = connections.attempted + missing;
+            return (connections.attempted > 0).then_some((count, all));
         }
         if matches!(self, Self::Dropped | Self::Reconnected | Self::Away) {
             let reconnect = report.reconnect.as_ref()?;

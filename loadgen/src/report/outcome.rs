@@ -45,15 +45,22 @@ impl Report {
     #[must_use]
     pub fn connections_planned(&self) -> u64 {
         let all = self.config.connections;
-        let of = |SegmentReport { index, of }| {
-            Segment::new(index, of).map_or(0, |segment| segment.connections(all))
-        };
-        if let Some(merged) = &self.merged {
-            let missing = merged.missing.iter();
-            let missing = missing.map(|&index| of(SegmentReport { index, of: merged.of }));
-            return all.saturating_sub(missing.sum());
+        match self.config.segment {
+            Some(segment) => self.connections_of(segment),
+            None => all.saturating_sub(self.connections_missing()),
         }
-        self.config.segment.map_or(all, of)
+    }
+
+    /// Connections of segments whose result is missing.
+    pub(super) fn connections_missing(&self) -> u64 {
+        let Some(merged) = &self.merged else { return 0 };
+        let of = |&index: &u64| self.connections_of(SegmentReport { index, of: merged.of });
+        merged.missing.iter().map(of).sum()
+    }
+
+    fn connections_of(&self, SegmentReport { index, of }: SegmentReport) -> u64 {
+        let all = self.config.connections;
+        Segment::new(index, of).map_or(0, |segment| segment.connections(all))
     }
 
     fn reasons(&self, thresholds: &[Threshold]) -> Vec<String> {

@@ -84,7 +84,9 @@ fn head(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         line(f, "segment", &said)?;
     }
     if let Some(merged) = &report.merged {
-        line(f, "merged", &format!("{} of {} segments", merged.parts.len(), merged.of))?;
+        let rest = if merged.missing.is_empty() { "" } else { "; percentages are of all" };
+        let said = format!("{} of {} segments{rest}", merged.parts.len(), merged.of);
+        line(f, "merged", &said)?;
     }
     for label in &config.labels {
         let shown = escape::control(&format!("{}={}", label.key, label.value), LINE_WIDTH);

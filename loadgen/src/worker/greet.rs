@@ -12,8 +12,8 @@ use crate::payload;
 pub(crate) struct Greeting {
     template: Template,
     seed: u64,
-    /// Connection `i` is of topic `i % topics`.
-    topics: u64,
+    /// Connection `i` is of topic `i % topics`; `None` is that of its URL.
+    topics: Option<u64>,
     /// So many of the first connections say nothing.
     silent: u64,
 }
@@ -21,13 +21,12 @@ pub(crate) struct Greeting {
 impl Greeting {
     /// What a configuration asks for.
     pub(crate) fn new(config: &Config) -> Option<Self> {
-        let urls = config.targets.len().max(1) as u64;
         let fanout = config.fanout();
         let speaks = |publishers, is_speaking| if is_speaking { 0 } else { publishers };
         Some(Self {
             template: config.greeting()?.clone(),
             seed: config.seed,
-            topics: fanout.map_or(urls, |fanout| fanout.topics),
+            topics: fanout.map(|fanout| fanout.topics),
             silent: fanout
                 .map_or(0, |fanout| speaks(fanout.publishers, fanout.is_publisher_subscribed)),
         })
@@ -49,7 +48,8 @@ impl Shard {
             return;
         }
         let unix_ns = self.clock.unix_ns(self.clock.now_ns());
-        let topic = index % greeting.topics;
+        let of_url = || self.routes.place(index) as u64;
+        let topic = greeting.topics.map_or_else(of_url, |topics| index % topics);
         let said = payload::greeting(&greeting.template, greeting.seed, index, topic, unix_ns);
         let Ok(said) = str::from_utf8(&said) else { return }; // it came as text
         let before = session.unsent.len();

@@ -163,7 +163,7 @@ pub(super) fn spread(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::merge::{Part, merge};
+    use crate::report::merge::{Missing, Part, merge};
     use crate::report::{Report, sample_of};
 
     /// Segments of a run in which each of two has a publisher and subscribers of both.
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn what_two_segments_know_is_put_together() {
-        let whole = merge(parts()).unwrap();
+        let whole = merge(parts(), Missing::Allow).unwrap();
         let copies = &whole.fanout.as_ref().unwrap().copies;
         // Ten of publisher 1 came to nobody of the first segment after what came last.
         assert_eq!((copies.expected, copies.received, copies.lost), (210, 180, 30));
@@ -241,7 +241,7 @@ mod tests {
     fn segments_that_began_at_different_times_are_told_what_to_do() {
         let mut parts = parts();
         parts[1].report.fanout.as_mut().unwrap().split.as_mut().unwrap().run = 2;
-        let said = merge(parts).unwrap_err();
+        let said = merge(parts, Missing::Allow).unwrap_err();
         assert!(said.contains("1.json and 2.json began at different times"), "{said}");
         assert!(said.contains("the same --start-at TIME, which +T is not"), "{said}");
     }
@@ -250,11 +250,11 @@ mod tests {
     fn what_contradicts_itself_or_is_missing_is_said_and_not_counted() {
         let mut odd = parts();
         odd[0].report.fanout.as_mut().unwrap().split.as_mut().unwrap().followed[1].reached_max = 21;
-        let whole = merge(odd).unwrap();
+        let whole = merge(odd, Missing::Allow).unwrap();
         assert_eq!(whole.fanout.as_ref().unwrap().copies.lost, 20);
         let reasons = whole.verdict.reasons.join("; ");
         assert!(reasons.contains("messages of 1 publishers that these have not sent"), "{reasons}");
-        let alone = merge(parts().into_iter().take(1).collect()).unwrap();
+        let alone = merge(parts().into_iter().take(1).collect(), Missing::Allow).unwrap();
         assert_eq!(alone.fanout.as_ref().unwrap().copies.lost, 10);
         assert!(alone.histogram(Metric::FanoutFirst).is_none());
         let huge = FollowedReport {
@@ -268,7 +268,7 @@ mod tests {
         let split = files[0].report.fanout.as_mut().unwrap().split.as_mut().unwrap();
         split.followed[1] = huge;
         assert_eq!(
-            merge(files).unwrap().fanout.unwrap().copies.lost,
+            merge(files, Missing::Allow).unwrap().fanout.unwrap().copies.lost,
             20,
             "a file can say anything"
         );

@@ -22,6 +22,8 @@ use crate::verdict::State;
 
 /// How far apart the segments may begin to measure, as a share of the measured time.
 const OUT_OF_STEP: f64 = 0.01;
+/// Missing segments that an error names.
+const MISSING_NAMED_MAX: usize = 10;
 /// Bytes of a value that are shown where two differ.
 const VALUE_LEN_MAX: usize = 60;
 
@@ -70,11 +72,20 @@ pub struct Part {
     pub report: Report,
 }
 
+/// What to do if the result of a segment isn't there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Merge nothing.
+    Refuse,
+    /// Merge the others, and say so in the report.
+    Allow,
+}
+
 /// Makes one result of those of segments.
 ///
 /// # Errors
-/// One line: what can't be merged, and in which files.
-pub fn merge(mut parts: Vec<Part>) -> Result<Report, String> {
+/// One line: what can't be merged, and in which files; or which segments are missing.
+pub fn merge(mut parts: Vec<Part>, if_missing: Missing) -> Result<Report, String> {
     let segments = segments(&parts)?;
     let first = parts.first().ok_or("nothing to merge; name the segments' result files")?;
     for other in &parts[1..] {
@@ -86,7 +97,27 @@ pub fn merge(mut parts: Vec<Part>) -> Result<Report, String> {
     parts.sort_by_key(|part| part.report.config.segment.map(|segment| segment.index));
     let missing: Vec<u64> =
         (1..=of).filter(|&index| segments.iter().all(|segment| segment.index != index)).collect();
+    if if_missing == Missing::Refuse && !missing.is_empty() {
+        return Err(missing_segments(&missing, of));
+    }
     Ok(merged(&parts, of, missing))
+}
+
+/// Says which segments are missing, and what to do.
+fn missing_segments(missing: &[u64], of: u64) -> String {
+    let mut named: Vec<_> =
+        missing.iter().take(MISSING_NAMED_MAX).map(ToString::to_string).collect();
+    if missing.len() > MISSING_NAMED_MAX {
+        named.push(format!("and {} more", missing.len() - MISSING_NAMED_MAX));
+    }
+    let (named, (noun, verb)) = (
+        named.join(", "),
+        if missing.len() == 1 { ("segment", "is") } else { ("segments", "are") },
+    );
+    format!(
+        "{noun} {named} of {of} {verb} missing; name all result files, or merge what is there with \
+         --allow-missing"
+    )
 }
 
 /// Which segments there are, each once and all of the same run's number.
@@ -233,9 +264,24 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>) -> Report {
     }
     whole.merged =
         Some(MergedReport { of, missing, parts: parts.iter().map(part_report).collect() });
+    offer_all(&mut whole);
     build::rates(&mut whole);
     whole.judge(&[]);
     whole
+}
+
+/// What was offered is that of the whole run, also of segments that are missing: rates are shared out
+/// by connections.
+#[expect(clippy::cast_precision_loss, reason = "a share of 10^10 connections at most")]
+fn offer_all(whole: &mut Report) {
+    let (asked, present) = (whole.config.connections, whole.connections_planned());
+    if let Some(messages) = &mut whole.messages
+        && present < asked
+        && present > 0
+    {
+        let factor = asked as f64 / present as f64;
+        messages.offered_per_s = messages.offered_per_s.map(|offered| offered * factor);
+    }
 }
 
 /// What segments of a `fanout` know only together; returns what they don't even then.
@@ -368,6 +414,7 @@ mod tests {
     use crate::report::hold::{DropReport, PingReport};
     use crate::report::reconnect::ReconnectReport;
     use crate::report::{ClosingReport, ErrorReport, Label, sample_of};
+    use crate::threshold::Threshold;
 
     fn part(index: u64, of: u64) -> Part {
         let line = format!("run ws://h/ -c 20 -t 1 -d 1s --seed 7 --segment {index}/{of}");
@@ -397,7 +444,7 @@ mod tests {
             part.report.histograms = vec![HistogramReport::new(Metric::RttService, share)];
         }
         parts.reverse(); // whatever the order of the files
-        let merged = merge(parts).unwrap();
+        let merged = merge(parts, Missing::Refuse).unwrap();
         assert_eq!(merged.histograms, [HistogramReport::new(Metric::RttService, &whole)]);
         assert!(whole.below() > 0 && whole.above() > 0);
     }
@@ -425,7 +472,7 @@ mod tests {
             report.config.labels = vec![Label { key: "host".into(), value: n.to_string() }];
         }
         let one = parts[0].report.clone();
-        let merged = merge(parts).unwrap();
+        let merged = merge(parts, Missing::Refuse).unwrap();
         let counts = &merged.connections;
         assert_eq!((counts.attempted, counts.established, counts.failed), (12, 6, 6));
         assert_eq!(merged.messages.as_ref().unwrap().measured.sent, 12);
@@ -477,7 +524,7 @@ mod tests {
                 away: n,
             });
         }
-        let merged = merge(parts).unwrap().reconnect.unwrap();
+        let merged = merge(parts, Missing::Refuse).unwrap().reconnect.unwrap();
         assert_eq!((merged.lost, merged.attempts, merged.reestablished), (6, 9, 3));
         assert_eq!((merged.failed, merged.failures[0].count, merged.away), (6, 6, 3));
         let losses: Vec<_> = merged
@@ -496,34 +543,65 @@ mod tests {
         let mut parts = all(3);
         parts[1].report.verdict =
             VerdictReport { state: "degraded".into(), reasons: vec!["busy".into()] };
-        assert_eq!(merge(parts.clone()).unwrap().verdict.reasons, ["segment 2/3: busy"]);
+        assert_eq!(
+            merge(parts.clone(), Missing::Refuse).unwrap().verdict.reasons,
+            ["segment 2/3: busy"]
+        );
         parts[2].report.verdict =
             VerdictReport { state: "saturated".into(), reasons: vec!["late".into()] };
-        let merged = merge(parts).unwrap();
+        let merged = merge(parts, Missing::Refuse).unwrap();
         assert_eq!(merged.verdict.state, "saturated");
         assert_eq!(merged.verdict.reasons, ["segment 2/3: busy", "segment 3/3: late"]);
     }
 
+    /// A missing segment is an error that names it.
     #[test]
-    fn a_missing_segment_degrades_and_fails_nothing() {
-        let mut parts = all(10);
-        parts.remove(2);
+    fn m1_missing_segment_is_refused() {
+        let mut parts = all(3);
+        parts.remove(1);
+        let said = merge(parts, Missing::Refuse).unwrap_err();
+        assert!(said.starts_with("segment 2 of 3 is missing"), "{said}");
+        assert!(said.contains("--allow-missing"), "{said}");
+        let said = merge(vec![part(7, 20)], Missing::Refuse).unwrap_err();
+        assert!(said.starts_with("segments 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, and 9 more of 20 are"));
+    }
+
+    /// Where a missing segment is allowed, the report says so, and percentages are of what was asked
+    /// of all segments.
+    #[test]
+    fn m1_percentages_are_of_all_segments() {
+        let mut parts = all(4);
         for part in &mut parts {
-            part.report.connections.attempted = 2;
+            part.report.connections.attempted = 5;
+            part.report.connections.established = 5;
+            let messages = part.report.messages.as_mut().unwrap();
+            (messages.offered_per_s, messages.arrived) = (Some(250.0), 250);
         }
-        let merged = merge(parts).unwrap();
-        assert_eq!(merged.verdict.state, "degraded");
-        assert!(merged.verdict.reasons[0].starts_with("segment 3/10 is missing"));
-        assert_eq!(merged.merged.as_ref().unwrap().missing, [3]);
-        assert_eq!(merged.connections_planned(), 18);
-        assert!(merged.outcome.is_ok, "{:?}", merged.outcome);
+        let achieved = |parts: Vec<Part>, threshold: &str| {
+            let report = merge(parts, Missing::Allow).unwrap();
+            let judged = report.judged_by(&Threshold::parse(threshold).unwrap());
+            (report, judged)
+        };
+        let (_, judged) = achieved(parts.clone(), "achieved>99%");
+        assert!(judged.is_passed, "{judged:?}");
+        parts.remove(2);
+        let (report, judged) = achieved(parts.clone(), "achieved>99%");
+        assert_eq!((judged.measured, judged.is_passed), (Some(75.0), false));
+        assert_eq!(report.messages.as_ref().unwrap().offered_per_s, Some(1_000.0));
+        let (_, judged) = achieved(parts, "established>=76%");
+        assert_eq!((judged.measured, judged.is_passed), (Some(75.0), false));
+        assert_eq!(report.verdict.state, "degraded");
+        assert!(report.verdict.reasons[0].starts_with("segment 3/4 is missing"));
+        assert_eq!(report.merged.as_ref().unwrap().missing, [3]);
+        assert_eq!(report.connections_planned(), 15);
+        assert!(report.outcome.is_ok, "{:?}", report.outcome);
     }
 
     #[test]
     fn segments_out_of_step_are_put_on_one_axis_and_said() {
         let mut parts = all(2);
         parts[1].report.started_at_unix_ms += 500;
-        let merged = merge(parts).unwrap();
+        let merged = merge(parts, Missing::Refuse).unwrap();
         let measured = merged.phases.measured.unwrap();
         assert_eq!(measured.length_ns(), 1_500_000_000);
         assert_eq!(merged.verdict.state, "degraded");
@@ -566,14 +644,14 @@ mod tests {
                 parts[1].report.command = "\u{1b}".into();
             }),
             ("merged already", |parts| {
-                let whole = merge(parts.clone()).unwrap();
+                let whole = merge(parts.clone(), Missing::Refuse).unwrap();
                 parts[0].report.merged = whole.merged;
             }),
         ];
         for (why, change) in rows {
             let mut parts = all(3);
             change(&mut parts);
-            let said = merge(parts).unwrap_err();
+            let said = merge(parts, Missing::Refuse).unwrap_err();
             assert!(said.contains(&why.replace("\\u{1b}", "\\u001b")), "{why}: {said}");
             assert!(!said.contains(char::is_control), "{said}");
         }

@@ -146,7 +146,12 @@ impl Files {
     fn merged(&self, places: &[usize]) -> Ran {
         let files: Vec<_> = places.iter().map(|&at| self.0[at].display().to_string()).collect();
         let words = files.iter().map(String::as_str);
-        loadgen(&["merge", "-o", "json=-"].into_iter().chain(words).collect::<Vec<_>>())
+        loadgen(
+            &["merge", "--allow-missing", "-o", "json=-"]
+                .into_iter()
+                .chain(words)
+                .collect::<Vec<_>>(),
+        )
     }
 }
 

@@ -115,7 +115,10 @@ fn ten_segments_merged_are_one_run() {
     // A folder of them; text, a missing one, one twice, one of another run.
     let text = loadgen(&["merge", &folder.0.display().to_string()]);
     assert!(text.stdout.contains(" merged       10 of 10 segments\n"), "{}", text.stdout);
-    let ran = merge(&files[1..], &["-o", "json"]);
+    let refused = merge(&files[1..], &["-o", "json"]);
+    assert_eq!(refused.code, Some(2), "M1");
+    assert!(refused.error_line().starts_with("segment 1 of 10 is missing"), "{}", refused.stderr);
+    let ran = merge(&files[1..], &["-o", "json", "--allow-missing"]);
     let reasons = ran.report().verdict.reasons;
     assert!(reasons.iter().any(|why| why.starts_with("segment 1/10 is missing")), "{reasons:?}");
     let twice = merge(&[&files[..], &files[3..4]].concat(), &[]);

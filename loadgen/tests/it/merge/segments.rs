@@ -152,3 +152,15 @@ fn what_segments_cannot_be() {
         assert!(ran.error_line().contains(why), "{args:?}: {}", ran.stderr);
     }
 }
+
+/// Connections of each segment take all URLs in turn, however many segments and URLs there are.
+#[test]
+fn m2_segments_spread_over_urls() {
+    let servers = [(); 2].map(|()| Scripted::start(|stream, _| echo(stream, |_, _, _| None)));
+    let urls = servers.each_ref().map(Scripted::url);
+    let args = ["hold", &urls[0], &urls[1], "-c", "8", "-d", "50ms", "--seed", "7"];
+    for part in segments(&args, &["1", "1"]) {
+        let established: Vec<_> = part.target.urls.iter().map(|url| url.established).collect();
+        assert_eq!(established, [2, 2]);
+    }
+}
