@@ -40,8 +40,8 @@ pub extern "C" fn first_failure() -> u32 {
 /// half says, in one frame and as a sum of two. The top bit is 1002.
 fn judges_whole_lengths() -> bool {
     let unlimited =
-        Limits { frame_size_max: u64::MAX, message_size_max: usize::MAX, fragments_max: u32::MAX };
-    let frames_unlimited = Limits { frame_size_max: u64::MAX, ..Limits::default() };
+        Limits::default().with_frame_size_max(u64::MAX).with_message_size_max(usize::MAX).with_fragments_max(u32::MAX);
+    let frames_unlimited = Limits::default().with_frame_size_max(u64::MAX);
     let lengths = [1_u64 << 32, (1 << 32) + 5, (1 << 32) + 125, (5 << 32) + 5, i64::MAX as u64];
     let lengths = lengths.map(|len| (len, 1009)).into_iter().chain([(u64::MAX, 1002)]);
     for (len, code) in lengths {

@@ -14,7 +14,7 @@ use std::net::{Shutdown, TcpStream};
 
 use wscodec::deflate::{ContextTakeover, Deflate, DeflateClient};
 use wscodec::handshake::{ClientHandshake, ClientRequest, HandshakeKey};
-use wscodec::{Config, Connection, Event, Message, Role, Sender};
+use wscodec::{Connection, ConnectionBuilder, Event, Message, Sender};
 
 const AGENT: &str = "wscodec";
 
@@ -67,8 +67,7 @@ impl Client {
             if handshake.receive(&mut input)?.is_some() {
                 let unread = len - input.len()..len;
                 let deflate = handshake.into_extensions();
-                let connection = Connection::new(Role::Client, Config::default())
-                    .with_extension(deflate.agreed());
+                let connection = ConnectionBuilder::client().extension(deflate.agreed()).open();
                 return Ok(Self { stream, connection, buffer, unread });
             }
         }
@@ -176,7 +175,7 @@ mod tests {
 
     /// What the client reads before the reset, and how it ended.
     fn run(closes: bool, unread: usize) -> (String, Result<(), Box<dyn Error>>) {
-        let (mut wire, mut server) = (Vec::new(), Connection::server(Config::default()));
+        let (mut wire, mut server) = (Vec::new(), ConnectionBuilder::server().open());
         server.send(Message::Text("246"), &mut wire).unwrap();
         server.send(Message::Ping(b"?"), &mut wire).unwrap();
         if closes {

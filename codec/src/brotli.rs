@@ -15,7 +15,7 @@
 //! let key = HandshakeKey::random();
 //! let handshake =
 //!     ClientHandshake::start_with_extensions(&request, key, Brotli::default(), &mut out)?;
-//! // ... until the handshake is done; then `Connection::with_extension(handshake.extensions().agreed())`
+//! // ... until the handshake is done; then `ConnectionBuilder::extension(handshake.extensions().agreed())`
 //! assert_eq!(handshake.extensions().agreed(), None::<&BrotliAgreed>);
 //! # Ok::<_, wscodec::handshake::HandshakeMisuse>(())
 //! ```

@@ -22,9 +22,10 @@ use crate::utf8::Utf8Validator;
 /// ```
 /// use wscodec::decoder::{Decoded, FrameDecoder};
 /// use wscodec::header::HeaderRules;
-/// use wscodec::Role;
+/// use wscodec::{Limits, Role};
 ///
-/// let mut decoder = FrameDecoder::new(HeaderRules::for_receiver(Role::Server));
+/// let rules = HeaderRules::for_receiver(Role::Server, &Limits::default());
+/// let mut decoder = FrameDecoder::new(rules);
 /// let mut bytes = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"; // RFC 6455, 5.7
 /// let mut input = &mut bytes[..];
 /// assert!(matches!(decoder.decode(&mut input)?, Decoded::Header(header) if header.payload_len() == 5));

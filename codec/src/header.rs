@@ -119,8 +119,32 @@ pub enum Masking {
     Either,
 }
 
-/// What is asked of a received header beyond its grammar.
+impl Masking {
+    /// What the side that is `role` must ask for.
+    #[must_use]
+    pub const fn for_receiver(role: Role) -> Self {
+        match role {
+            Role::Server => Self::Required,
+            Role::Client => Self::Forbidden,
+        }
+    }
+}
+
+/// How strictly to check a received header.
+///
+/// ```
+/// use wscodec::header::{HeaderRules, Masking, Rsv};
+/// use wscodec::{Limits, Role};
+///
+/// // What a server receives, from a client with an extension.
+/// let rules = HeaderRules::for_receiver(Role::Server, &Limits::default())
+///     .with_rsv_allowed(Rsv::RSV1);
+/// assert_eq!((rules.masking, rules.frame_size_max), (Masking::Required, 16 << 20));
+/// // A proxy keeps no payload, so it needs no limit.
+/// assert_eq!(HeaderRules::unlimited(Role::Server).frame_size_max, u64::MAX);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HeaderRules {
     /// What the masking bit must be.
     pub masking: Masking,
@@ -131,15 +155,44 @@ pub struct HeaderRules {
 }
 
 impl HeaderRules {
-    /// The rules by which this side judges what it receives, without extensions and with the
-    /// default limit.
+    /// Rules without extensions.
     #[must_use]
-    pub const fn for_receiver(role: Role) -> Self {
-        let masking = match role {
-            Role::Server => Masking::Required,
-            Role::Client => Masking::Forbidden,
-        };
-        Self { masking, rsv_allowed: Rsv::NONE, frame_size_max: Limits::FRAME_SIZE_MAX }
+    pub const fn new(masking: Masking, frame_size_max: u64) -> Self {
+        Self { masking, rsv_allowed: Rsv::NONE, frame_size_max }
+    }
+
+    /// The rules by which the side that is `role` checks what it receives, without extensions.
+    #[must_use]
+    pub const fn for_receiver(role: Role, limits: &Limits) -> Self {
+        Self::new(Masking::for_receiver(role), limits.frame_size_max)
+    }
+
+    /// As [`for_receiver`](Self::for_receiver), for frames of any length: for proxies and
+    /// analysers, which hand payloads on as they arrive.
+    #[must_use]
+    pub const fn unlimited(role: Role) -> Self {
+        Self::for_receiver(role, &Limits::unlimited())
+    }
+
+    /// The same rules with this [`masking`](Self::masking).
+    #[must_use]
+    pub const fn with_masking(mut self, masking: Masking) -> Self {
+        self.masking = masking;
+        self
+    }
+
+    /// The same rules with these [`rsv_allowed`](Self::rsv_allowed).
+    #[must_use]
+    pub const fn with_rsv_allowed(mut self, rsv_allowed: Rsv) -> Self {
+        self.rsv_allowed = rsv_allowed;
+        self
+    }
+
+    /// The same rules with this [`frame_size_max`](Self::frame_size_max), in bytes.
+    #[must_use]
+    pub const fn with_frame_size_max(mut self, frame_size_max: u64) -> Self {
+        self.frame_size_max = frame_size_max;
+        self
     }
 }
 
@@ -147,9 +200,9 @@ impl HeaderRules {
 ///
 /// ```
 /// use wscodec::header::{FrameHeader, HeaderRules, Opcode, Parsed};
-/// use wscodec::Role;
+/// use wscodec::{Limits, Role};
 ///
-/// let rules = HeaderRules::for_receiver(Role::Client);
+/// let rules = HeaderRules::for_receiver(Role::Client, &Limits::default());
 /// let Parsed::Complete { header, header_len } = FrameHeader::parse(b"\x81\x05Hello", &rules)? else {
 ///     panic!("two bytes are enough here");
 /// };

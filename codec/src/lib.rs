@@ -108,7 +108,9 @@ pub mod brotli;
 pub mod deflate;
 
 pub use close::{CloseCode, CloseFrame};
-pub use connection::{Config, Connection, Delivery, Event, Fragment, ReadyState, Sender};
+pub use connection::{
+    Config, Connection, ConnectionBuilder, Delivery, Event, Fragment, ReadyState, Sender,
+};
 pub use error::{FrameError, InflateError, ProtocolError, SendError, Utf8Error};
 pub use handshake::{ClientHandshake, HandshakeError, ServerHandshake};
 pub use limits::Limits;

@@ -18,7 +18,9 @@ use wscodec::handshake::{
     Acceptance, ClientHandshake, ClientRequest, HandshakeKey, HandshakeLimits, ServerHandshake,
 };
 use wscodec::header::Fin;
-use wscodec::{Config, Connection, Delivery, Fragment, Limits, Message, ProtocolError, Role};
+use wscodec::{
+    Config, Connection, ConnectionBuilder, Delivery, Fragment, Limits, Message, ProtocolError,
+};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -39,9 +41,9 @@ fn agreed() -> BrotliAgreed {
 }
 
 fn receiver(message_size_max: usize, delivery: Delivery) -> Connection {
-    let limits = Limits { message_size_max, ..Limits::default() };
+    let limits = Limits::default().with_message_size_max(message_size_max);
     let config = Config::default().with_limits(limits).with_delivery(delivery);
-    Connection::new(Role::Client, config).with_extension(Some(&agreed()))
+    ConnectionBuilder::client().config(config).extension(Some(&agreed())).open()
 }
 
 fn drain(connection: &mut Connection, wire: &mut [u8]) -> Result<usize, ProtocolError> {
@@ -57,8 +59,9 @@ fn drain(connection: &mut Connection, wire: &mut [u8]) -> Result<usize, Protocol
 /// Zeros in one message of a server's.
 fn bomb(len: usize) -> Vec<u8> {
     let mut wire = Vec::new();
-    Connection::new(Role::Server, Config::default())
-        .with_extension(Some(&agreed()))
+    ConnectionBuilder::server()
+        .extension(Some(&agreed()))
+        .open()
         .send(Message::Binary(&vec![0; len]), &mut wire)
         .unwrap();
     assert!(wire.len() < len / 1000, "{}", wire.len());

@@ -68,7 +68,7 @@ fn r15_c08_a_bomb_costs_no_more_than_the_limit_and_a_chunk() {
     let payload = bomb(64 << 20);
     for role in ROLES {
         for limit in [1 << 10, 64 << 10, 1 << 20, 16 << 20] {
-            let limits = Limits { message_size_max: limit, ..Limits::default() };
+            let limits = Limits::default().with_message_size_max(limit);
             let mut wire = compressed(role, &payload[..payload.len().min(limit)]);
             let mut receiver = side(role, full(), Config::default().with_limits(limits));
             let cost = cost_of(|| {
@@ -149,7 +149,7 @@ fn r15_c08_a_gigabyte_of_zeros_costs_the_limit_and_a_quarter_of_a_mib() {
     let payload = [first, piece.repeat(1023), vec![0]].concat();
     assert!(payload.len() < 2 << 20, "{}", payload.len());
     for limit in [1 << 20, 64 << 20] {
-        let limits = Limits { message_size_max: limit, ..Limits::default() };
+        let limits = Limits::default().with_message_size_max(limit);
         let mut wire = compressed(Role::Client, &payload);
         let config = Config::default().with_limits(limits);
         let mut receiver = side(Role::Client, full(), config);
@@ -161,7 +161,7 @@ fn r15_c08_a_gigabyte_of_zeros_costs_the_limit_and_a_quarter_of_a_mib() {
         assert!(cost.held <= 0, "{cost:?}");
     }
     // Where nobody is handed more than a piece, it is taken whole, in as little.
-    let limits = Limits { message_size_max: 1 << 30, ..Limits::default() };
+    let limits = Limits::default().with_message_size_max(1 << 30);
     let config = Config::default().with_limits(limits).with_delivery(Delivery::Streamed);
     let mut receiver = side(Role::Client, full(), config);
     let mut wire = compressed(Role::Client, &payload);
@@ -173,7 +173,7 @@ fn r15_c08_a_gigabyte_of_zeros_costs_the_limit_and_a_quarter_of_a_mib() {
 fn c09_a_bomb_in_fragments_costs_no_more() {
     warm();
     let payload = bomb(8 << 20);
-    let limits = Limits { message_size_max: 1 << 20, ..Limits::default() };
+    let limits = Limits::default().with_message_size_max(1 << 20);
     let mut wire = frame(Role::Server, 0x42, &payload[..1]);
     for byte in &payload[1..] {
         wire.extend(frame(Role::Server, 0x00, &[*byte]));
@@ -190,7 +190,7 @@ fn c12_a_thousand_bombs_within_the_limit_leave_nothing_but_the_window() {
     warm();
     let payload = bomb(1 << 20);
     for role in ROLES {
-        let limits = Limits { message_size_max: 1 << 20, ..Limits::default() };
+        let limits = Limits::default().with_message_size_max(1 << 20);
         let mut receiver = side(role, full(), Config::default().with_limits(limits));
         let wire = compressed(role, &payload);
         let cost = cost_of(|| {

@@ -143,7 +143,7 @@ fn r09_a_declared_length_alone_reserves_nothing() {
 
 #[test]
 fn r07_a_sum_that_would_wrap_fails_at_the_header_and_reserves_nothing() {
-    let limits = Limits { frame_size_max: u64::MAX, ..Limits::default() };
+    let limits = Limits::default().with_frame_size_max(u64::MAX);
     for (second, code) in [("80 ff 7fffffffffffffff M", 1009), ("80 ff ffffffffffffffff M", 1002)] {
         let mut connection = fixed(Role::Server, limits);
         let mut out = Vec::with_capacity(1 << 10);
@@ -185,7 +185,7 @@ fn r12_a_message_of_one_byte_fragments_costs_at_most_twice_its_payload() {
 #[test]
 fn r13_empty_fragments_are_counted_and_cost_no_memory() {
     for role in ROLES {
-        let limits = Limits { fragments_max: 1000, ..Limits::default() };
+        let limits = Limits::default().with_fragments_max(1000);
         let mut wire = frame(role, 0x01, b"x");
         for _ in 0..1000 {
             wire.extend(frame(role, 0x00, b""));
@@ -251,7 +251,7 @@ fn r12_many_fragments_are_put_together_in_linear_work() {
 
 #[test]
 fn r14_a_message_stays_below_its_limit_however_it_is_cut() {
-    let limits = Limits { message_size_max: 100_000, ..Limits::default() };
+    let limits = Limits::default().with_message_size_max(100_000);
     for role in ROLES {
         for fragment_len in [1_000, 9_999, 99_999] {
             let mut connection = fixed(role, limits);

@@ -12,9 +12,7 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 use wscodec::deflate::{DeflateAgreed, DeflateClient};
 use wscodec::handshake::{ClientHandshake, HandshakeKey, Response};
-use wscodec::{
-    CloseCode, CloseFrame, Config as CodecConfig, Connection, Event, Message, ReadyState, Role,
-};
+use wscodec::{CloseCode, CloseFrame, Connection, ConnectionBuilder, Event, Message, ReadyState};
 
 use crate::cli::CheckArgs;
 use crate::clock::Clock;
@@ -178,8 +176,7 @@ async fn open(
             let mut buffer = rest;
             let end = buffer.len();
             buffer.resize(end.max(READ_SIZE), 0);
-            let codec = Connection::new(Role::Client, CodecConfig::default())
-                .with_extension(agreed.as_ref());
+            let codec = ConnectionBuilder::client().extension(agreed.as_ref()).open();
             let is_deflated = agreed.is_some();
             Some(Open { stream, codec, is_deflated, clock, buffer, begin: 0, end })
         }

@@ -23,7 +23,7 @@ use wscodec::deflate::{DeflateServer, WindowBits};
 use wscodec::handshake::{
     Acceptance, ClientHandshake, ClientRequest, HandshakeKey, HandshakeLimits, ServerHandshake,
 };
-use wscodec::{Config, Connection, Event, Message, Role};
+use wscodec::{Connection, ConnectionBuilder, Event, Message, Role};
 use yawc::{CompressionLevel, DeflatePool, Frame, Options, WebSocket};
 
 /// The level of all: zlib's default.
@@ -91,7 +91,7 @@ struct Wscodec {
 impl Wscodec {
     fn new(role: Role, mode: Mode, level: u8) -> Self {
         let agreed = (mode != Mode::Plain).then(|| agreed(role, mode, level));
-        let connection = Connection::new(role, Config::default()).with_extension(agreed.as_ref());
+        let connection = ConnectionBuilder::new(role).extension(agreed.as_ref()).open();
         Self { connection, input: Vec::new() }
     }
 }

@@ -35,7 +35,7 @@ impl HeaderParser for Head {
     const NAME: &'static str = NAME;
 
     fn new() -> Self {
-        Self(HeaderRules::for_receiver(Role::Server))
+        Self(HeaderRules::for_receiver(Role::Server, &Limits::default()))
     }
 
     #[inline]
@@ -51,7 +51,7 @@ impl HeaderEncoder for Head {
     const NAME: &'static str = NAME;
 
     fn new() -> Self {
-        Self(HeaderRules::for_receiver(Role::Server))
+        Self(HeaderRules::for_receiver(Role::Server, &Limits::default()))
     }
 
     #[inline]
@@ -63,11 +63,9 @@ impl HeaderEncoder for Head {
 }
 
 fn server() -> Connection {
-    let limits = Limits {
-        frame_size_max: MESSAGE_LEN_MAX as u64,
-        message_size_max: MESSAGE_LEN_MAX,
-        ..Limits::default()
-    };
+    let limits = Limits::default()
+        .with_frame_size_max(MESSAGE_LEN_MAX as u64)
+        .with_message_size_max(MESSAGE_LEN_MAX);
     Connection::new(Role::Server, Config::default().with_limits(limits))
 }
 

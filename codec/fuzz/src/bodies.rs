@@ -12,7 +12,8 @@ use wscodec::mask::{self, FixedKey, MaskKey};
 use wscodec::text;
 use wscodec::utf8::Utf8Validator;
 use wscodec::{
-    Config, Connection, Delivery, Event, Limits, Message, ProtocolError, ReadyState, Role,
+    Config, Connection, ConnectionBuilder, Delivery, Event, Limits, Message, ProtocolError,
+    ReadyState, Role,
 };
 
 /// Runs one input; panics if something does not hold.
@@ -51,11 +52,11 @@ fn choices(data: &[u8]) -> (u8, &[u8]) {
 /// its bytes.
 pub fn header(data: &[u8]) {
     let (choice, bytes) = choices(data);
-    let rules = HeaderRules {
-        masking: [Masking::Required, Masking::Forbidden, Masking::Either][usize::from(choice % 3)],
-        rsv_allowed: if choice & 4 == 0 { Rsv::NONE } else { Rsv::RSV1 },
-        frame_size_max: if choice & 8 == 0 { 1 << 20 } else { u64::MAX },
-    };
+    let rules = HeaderRules::new(
+        [Masking::Required, Masking::Forbidden, Masking::Either][usize::from(choice % 3)],
+        if choice & 8 == 0 { 1 << 20 } else { u64::MAX },
+    )
+    .with_rsv_allowed(if choice & 4 == 0 { Rsv::NONE } else { Rsv::RSV1 });
     let whole = FrameHeader::parse(bytes, &rules);
     for cut in 0..bytes.len().min(15) {
         match FrameHeader::parse(&bytes[..cut], &rules) {
@@ -78,7 +79,7 @@ pub fn decoder(data: &[u8]) {
     let role = if choice & 1 == 0 { Role::Server } else { Role::Client };
     let step = 1 + usize::from(choice >> 1);
     let run = |step: usize| {
-        let mut decoder = FrameDecoder::new(HeaderRules::for_receiver(role));
+        let mut decoder = FrameDecoder::new(HeaderRules::for_receiver(role, &Limits::default()));
         let mut memory = bytes.to_vec();
         let (mut headers, mut payload, mut error) = (Vec::new(), Vec::new(), None);
         'all: for piece in memory.chunks_mut(step) {
@@ -116,8 +117,12 @@ fn see(role: Role, config: Config, bytes: &[u8], step: usize) -> Seen {
     see_with(new_side(role, config), bytes, step)
 }
 
+fn new_builder(role: Role) -> ConnectionBuilder<FixedKey> {
+    ConnectionBuilder::with_mask_keys(role, FixedKey(MaskKey::new([1, 2, 3, 4])))
+}
+
 fn new_side(role: Role, config: Config) -> Connection<FixedKey> {
-    Connection::with_mask_keys(role, config, FixedKey(MaskKey::new([1, 2, 3, 4])))
+    new_builder(role).config(config).open()
 }
 
 fn see_with(mut side: Connection<FixedKey>, bytes: &[u8], step: usize) -> Seen {
@@ -160,7 +165,7 @@ pub fn connection(data: &[u8]) {
     let limits = if choice & 2 == 0 {
         Limits::default()
     } else {
-        Limits { frame_size_max: 300, message_size_max: 400, fragments_max: 6 }
+        Limits::default().with_frame_size_max(300).with_message_size_max(400).with_fragments_max(6)
     };
     let config = Config::default().with_limits(limits);
     let whole = see(role, config, bytes, usize::MAX);

@@ -9,7 +9,7 @@ use wscodec::handshake::{
 use wscodec::mask::FixedKey;
 use wscodec::{Config, Connection, Delivery, Event, Limits, Message, ProtocolError, Role};
 
-use super::{new_side, see_with};
+use super::{new_builder, see_with};
 
 /// The limit on messages, so that a bomb is one.
 const MESSAGE_SIZE_MAX: usize = 40_000;
@@ -72,9 +72,9 @@ fn judge(role: Role, wire: &[u8], cut: usize) {
 }
 
 fn side(role: Role, delivery: Delivery) -> Connection<FixedKey> {
-    let limits = Limits { message_size_max: MESSAGE_SIZE_MAX, ..Limits::default() };
+    let limits = Limits::default().with_message_size_max(MESSAGE_SIZE_MAX);
     let config = Config::default().with_limits(limits).with_delivery(delivery);
-    new_side(role, config).with_extension(Some(&agreed()))
+    new_builder(role).config(config).extension(Some(&agreed())).open()
 }
 
 fn agreed() -> BrotliAgreed {

@@ -11,7 +11,7 @@ use wscodec::handshake::{
 use wscodec::mask::FixedKey;
 use wscodec::{Config, Connection, Delivery, Event, Limits, Message, PreparedMessage, Role};
 
-use super::{new_side, see_with};
+use super::{new_builder, see_with};
 
 #[allow(unreachable_pub, dead_code, reason = "the tests use more of it")]
 #[allow(clippy::duplicate_mod, reason = "the tests of deflate have it as well")]
@@ -70,11 +70,11 @@ impl Choice {
     }
 
     fn side(&self, role: Role, delivery: Delivery) -> Connection<FixedKey> {
-        let limits = Limits { message_size_max: MESSAGE_SIZE_MAX, ..Limits::default() };
+        let limits = Limits::default().with_message_size_max(MESSAGE_SIZE_MAX);
         let config = Config::default().with_limits(limits).with_delivery(delivery);
         let (client, server) = agree(self.deflate());
         let agreed = if role == Role::Client { &client } else { &server };
-        new_side(role, config).with_extension(Some(agreed))
+        new_builder(role).config(config).extension(Some(agreed)).open()
     }
 
     /// A frame that the receiver expects, its key zero if it is masked.

@@ -12,6 +12,7 @@
 //! until it returns `None`, and writes what has been appended to `out`. Invariant: whatever the
 //! reads, the events are the same.
 
+mod builder;
 mod compressed;
 mod control;
 mod event;
@@ -25,6 +26,7 @@ use core::num::NonZeroUsize;
 
 use bytes::BufMut;
 
+pub use builder::ConnectionBuilder;
 use control::ControlPayload;
 pub use event::Event;
 use send::Marks;
@@ -37,9 +39,7 @@ use crate::error::{ProtocolError, SendError};
 use crate::header::{Fin, HeaderRules, Opcode, Rsv};
 use crate::limits::Limits;
 use crate::mask::{DefaultKeys, MaskKeySource};
-use crate::message::{
-    Assembler, DataKind, Inflow, Message, PerMessageExtension, PreparedMessage, Transform,
-};
+use crate::message::{Assembler, DataKind, Inflow, Message, PreparedMessage, Transform};
 use crate::role::Role;
 
 /// Pings answered one by one in one input; of further ones only the newest is.
@@ -189,31 +189,20 @@ impl Connection {
 }
 
 impl<K: MaskKeySource> Connection<K> {
-    /// A connection whose opening handshake is done, with masking keys from `keys`. A server needs
-    /// none.
+    /// Makes either side of a connection whose opening handshake is done, with masking keys from
+    /// `keys`. A server needs none.
     #[must_use]
     pub fn with_mask_keys(role: Role, config: Config, keys: K) -> Self {
-        let sender = Sender::new(role, keys);
-        Self { receiver: Receiver::new(role, config, &sender), sender }
+        Self::open(role, config, keys, None)
     }
 
-    /// The same connection with the extension that the opening handshake has agreed on, if it has
-    /// agreed on one. To be called before anything is received or sent.
-    ///
-    /// What an extension needs is kept outside of the connection and costs one without an extension
-    /// nothing. `wscodec::deflate` has an example.
-    #[must_use]
-    pub fn with_extension(mut self, agreed: Option<&impl PerMessageExtension>) -> Self {
-        if let Some(agreed) = agreed {
-            let Transform { inflow, outflow } = agreed.transform(self.sender.role());
-            // "This document allocates the RSV1 bit of the WebSocket header for PMCEs" (RFC 7692,
-            // 6)
-            let rules = HeaderRules { rsv_allowed: Rsv::RSV1, ..*self.receiver.decoder.rules() };
-            self.receiver.decoder = FrameDecoder::new(rules);
-            self.receiver.inflow = Some(inflow);
-            self.sender.extend(outflow);
-        }
-        self
+    fn open(role: Role, config: Config, keys: K, transform: Option<Transform>) -> Self {
+        let (inflow, outflow) = match transform {
+            Some(Transform { inflow, outflow }) => (Some(inflow), Some(outflow)),
+            None => (None, None),
+        };
+        let sender = Sender::new(role, keys, outflow);
+        Self { receiver: Receiver::new(role, config, inflow, &sender), sender }
     }
 
     /// Which end this is.
@@ -415,12 +404,19 @@ impl<K: MaskKeySource> Connection<K> {
 }
 
 impl Receiver {
-    fn new<K: MaskKeySource>(role: Role, config: Config, sender: &Sender<K>) -> Self {
+    fn new<K: MaskKeySource>(
+        role: Role,
+        config: Config,
+        inflow: Option<Box<Inflow>>,
+        sender: &Sender<K>,
+    ) -> Self {
         let limits = config.limits;
-        let rules = HeaderRules {
-            frame_size_max: limits.frame_size_max,
-            ..HeaderRules::for_receiver(role)
-        };
+        let mut rules = HeaderRules::for_receiver(role, &limits);
+        if inflow.is_some() {
+            // "This document allocates the RSV1 bit of the WebSocket header for PMCEs" (RFC 7692,
+            // 6)
+            rules.rsv_allowed = Rsv::RSV1;
+        }
         let size_max = limits.frame_size_max.min(limits.message_size_max as u64);
         let short_len_max = u16::try_from(size_max).unwrap_or(u16::MAX);
         let mut receiver = Self {
@@ -435,7 +431,7 @@ impl Receiver {
             is_holding: false,
             short_len_max,
             carry: streamed::Carry::default(),
-            inflow: None,
+            inflow,
         };
         receiver.settle(sender);
         receiver

@@ -91,17 +91,18 @@ impl<K> Sender<K> {
 }
 
 impl<K: MaskKeySource> Sender<K> {
-    pub(super) fn new(role: Role, keys: K) -> Self {
+    /// Begins a sending half. Data messages go through `outflow`, if there is one.
+    pub(super) fn new(role: Role, keys: K, outflow: Option<Box<Outflow>>) -> Self {
         Self {
             keys,
             role,
-            marks: Marks::default(),
+            marks: if outflow.is_some() { Marks::EXTENDED } else { Marks::default() },
             sending: None,
             failed: None,
             pongs_left: PONGS_PER_INPUT_MAX,
             pong_due: None,
             close_due: None,
-            outflow: None,
+            outflow,
         }
     }
 
@@ -330,12 +331,6 @@ impl<K: MaskKeySource> Sender<K> {
         }
     }
 
-    /// Sends data messages through `outflow` from now on.
-    pub(super) fn extend(&mut self, outflow: Box<Outflow>) {
-        self.outflow = Some(outflow);
-        self.mark(Marks::EXTENDED);
-    }
-
     /// A Pong that found no room before the Close is not sent any more: nothing follows a Close
     /// (5.5.1).
     pub(super) fn drop_pong(&mut self) {
@@ -493,7 +488,7 @@ mod tests {
     /// Something in the way costs every message a look at it, so it must go once it is over.
     #[test]
     fn nothing_stands_in_the_way_before_and_after_a_reply_was_due() {
-        let mut sender = Sender::new(Role::Server, FixedKey(MaskKey::ZERO));
+        let mut sender = Sender::new(Role::Server, FixedKey(MaskKey::ZERO), None);
         assert!(sender.marks.is_empty() && !sender.has_due());
         let mut no_room: &mut [u8] = &mut [];
         sender.answer_ping(b"1", &mut no_room);

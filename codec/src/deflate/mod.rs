@@ -25,7 +25,7 @@
 //! use wscodec::handshake::{
 //!     Acceptance, ClientHandshake, ClientRequest, HandshakeKey, HandshakeLimits, ServerHandshake,
 //! };
-//! use wscodec::{Config, Connection, Event, Message, Role};
+//! use wscodec::{ConnectionBuilder, Event, Message};
 //! # let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
 //!
 //! let request = ClientRequest::new("localhost", "/chat")?;
@@ -41,14 +41,12 @@
 //! server_handshake.receive(&mut &mut to_server[..])?.expect("the request is complete");
 //! let mut deflate = DeflateServer::new(Deflate::server());
 //! server_handshake.accept_with_extensions(&Acceptance::new(), &mut deflate, &mut to_client)?;
-//! let mut server =
-//!     Connection::new(Role::Server, Config::default()).with_extension(deflate.agreed());
+//! let mut server = ConnectionBuilder::server().extension(deflate.agreed()).open();
 //!
 //! client_handshake.receive(&mut &mut to_client[..])?.expect("the response is complete");
 //! let deflate = client_handshake.into_extensions();
 //! assert!(deflate.agreed().is_some()); // `None` if the server has declined: the connection is a plain one then
-//! let mut client =
-//!     Connection::new(Role::Client, Config::default()).with_extension(deflate.agreed());
+//! let mut client = ConnectionBuilder::client().extension(deflate.agreed()).open();
 //!
 //! to_server.clear();
 //! let text = "A rose is a rose is a rose. ".repeat(10);

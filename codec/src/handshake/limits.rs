@@ -9,10 +9,18 @@
 ///
 /// ```
 /// use wscodec::handshake::HandshakeLimits;
-/// let limits = HandshakeLimits { head_size_max: 4096, ..HandshakeLimits::default() };
+/// let limits = HandshakeLimits::default().with_head_size_max(4096);
 /// assert_eq!(limits.headers_max, 100);
 /// ```
+///
+/// Another limit may be added, so a literal compiles only within this crate:
+///
+/// ```compile_fail,E0639
+/// use wscodec::handshake::HandshakeLimits;
+/// let limits = HandshakeLimits { head_size_max: 4096, ..HandshakeLimits::default() };
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HandshakeLimits {
     /// The whole head, start line and blank line included, in bytes. Default 16 KiB. Stops a head
     /// that never ends from taking memory: a server answers 431.
@@ -32,14 +40,41 @@ impl HandshakeLimits {
     pub const START_LINE_SIZE_MAX: usize = 8 << 10;
     /// The default of [`headers_max`](Self::headers_max): 100.
     pub const HEADERS_MAX: usize = 100;
-}
 
-impl Default for HandshakeLimits {
-    fn default() -> Self {
+    /// The defaults, as [`default`](Self::default) has them.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             head_size_max: Self::HEAD_SIZE_MAX,
             start_line_size_max: Self::START_LINE_SIZE_MAX,
             headers_max: Self::HEADERS_MAX,
         }
+    }
+
+    /// The same limits with this [`head_size_max`](Self::head_size_max), in bytes.
+    #[must_use]
+    pub const fn with_head_size_max(mut self, head_size_max: usize) -> Self {
+        self.head_size_max = head_size_max;
+        self
+    }
+
+    /// The same limits with this [`start_line_size_max`](Self::start_line_size_max), in bytes.
+    #[must_use]
+    pub const fn with_start_line_size_max(mut self, start_line_size_max: usize) -> Self {
+        self.start_line_size_max = start_line_size_max;
+        self
+    }
+
+    /// The same limits with this [`headers_max`](Self::headers_max).
+    #[must_use]
+    pub const fn with_headers_max(mut self, headers_max: usize) -> Self {
+        self.headers_max = headers_max;
+        self
+    }
+}
+
+impl Default for HandshakeLimits {
+    fn default() -> Self {
+        Self::new()
     }
 }

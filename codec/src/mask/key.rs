@@ -141,18 +141,12 @@ impl MaskKeySource for ThreadKeys {
 /// With `std` it is [`ThreadKeys`]. Without `std` the crate has no source of entropy, so there is no
 /// way to make one, and only a server, which masks nothing, can have it as its type.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "std", derive(Default))]
 pub struct DefaultKeys(());
 
 impl DefaultKeys {
     /// For a server, which never asks for a key.
     pub(crate) const UNUSED: Self = Self(());
-}
-
-#[cfg(feature = "std")]
-impl Default for DefaultKeys {
-    fn default() -> Self {
-        Self(())
-    }
 }
 
 impl MaskKeySource for DefaultKeys {

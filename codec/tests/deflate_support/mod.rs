@@ -8,10 +8,9 @@ use wscodec::deflate::{Deflate, DeflateAgreed, DeflateClient, DeflateServer, Win
 use wscodec::handshake::{
     Acceptance, ClientHandshake, ClientRequest, HandshakeKey, HandshakeLimits, ServerHandshake,
 };
-use wscodec::mask::{FixedKey, MaskKey};
-use wscodec::{Config, Connection, Event, Limits, Role};
+use wscodec::{Config, Event, Limits, Role};
 
-use crate::support::{KEY, TestConnection, frame};
+use crate::support::{TestConnection, builder, frame};
 
 /// What is agreed when these two meet, on both sides.
 pub fn agree(client: Deflate, server: Deflate) -> (DeflateAgreed, DeflateAgreed) {
@@ -48,8 +47,7 @@ pub fn bits(bits: u8) -> WindowBits {
 pub fn side(role: Role, deflate: Deflate, config: Config) -> TestConnection {
     let (client, server) = agree_on(deflate);
     let agreed = if role == Role::Client { client } else { server };
-    Connection::with_mask_keys(role, config, FixedKey(MaskKey::new(KEY)))
-        .with_extension(Some(&agreed))
+    builder(role).config(config).extension(Some(&agreed)).open()
 }
 
 /// A side with the default limits.
@@ -58,7 +56,7 @@ pub fn deflating(role: Role) -> TestConnection {
 }
 
 pub fn limited(role: Role, message_size_max: usize) -> TestConnection {
-    let limits = Limits { message_size_max, ..Limits::default() };
+    let limits = Limits::default().with_message_size_max(message_size_max);
     side(role, full(), Config::default().with_limits(limits))
 }
 
@@ -93,11 +91,8 @@ pub fn stored(payload: &[u8]) -> Vec<u8> {
 pub fn frames_in(wire: &[u8]) -> Vec<(u8, Vec<u8>)> {
     use wscodec::decoder::{Decoded, FrameDecoder};
     use wscodec::header::{HeaderRules, Masking, Rsv};
-    let mut decoder = FrameDecoder::new(HeaderRules {
-        masking: Masking::Either,
-        rsv_allowed: Rsv::RSV1,
-        frame_size_max: u64::MAX,
-    });
+    let mut decoder =
+        FrameDecoder::new(HeaderRules::new(Masking::Either, u64::MAX).with_rsv_allowed(Rsv::RSV1));
     let mut wire = wire.to_vec();
     let mut input = &mut wire[..];
     let mut frames: Vec<(u8, Vec<u8>)> = Vec::new();

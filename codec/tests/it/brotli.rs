@@ -2,17 +2,15 @@
 //! hostile peers.
 
 use crate::support::{
-    KEY, Owned, ROLES, TestConnection, binary, feed, feed_bytewise, feed_pieces, frame, text,
+    Owned, ROLES, TestConnection, binary, builder, feed, feed_bytewise, feed_pieces, frame, text,
 };
 use wscodec::brotli::{Brotli, BrotliAgreed};
 use wscodec::handshake::{
     Acceptance, ClientHandshake, ClientRequest, HandshakeKey, HandshakeLimits, ServerHandshake,
 };
 use wscodec::header::Fin;
-use wscodec::mask::{FixedKey, MaskKey};
 use wscodec::{
-    Config, Connection, Delivery, Fragment, InflateError, Limits, Message, PreparedMessage,
-    ProtocolError, Role,
+    Config, Delivery, Fragment, InflateError, Limits, Message, PreparedMessage, ProtocolError, Role,
 };
 
 fn agreed() -> BrotliAgreed {
@@ -32,8 +30,7 @@ fn agreed() -> BrotliAgreed {
 }
 
 fn side(role: Role, config: Config) -> TestConnection {
-    Connection::with_mask_keys(role, config, FixedKey(MaskKey::new(KEY)))
-        .with_extension(Some(&agreed()))
+    builder(role).config(config).extension(Some(&agreed())).open()
 }
 
 fn peer_of(role: Role) -> Role {
@@ -90,7 +87,7 @@ fn hostile_streams_fail_with_1007_and_bombs_with_1009() {
     let mut sender = side(Role::Server, Config::default());
     let mut wire = Vec::new();
     sender.send(Message::Binary(&vec![0; 1 << 20]), &mut wire).unwrap();
-    let limits = Limits { message_size_max: 100_000, ..Limits::default() };
+    let limits = Limits::default().with_message_size_max(100_000);
     let outcome = feed(&mut side(Role::Client, Config::default().with_limits(limits)), &wire);
     let error = ProtocolError::MessageTooBig { message_size: 100_001, message_size_max: 100_000 };
     outcome.assert_fails(&[], error, 1009);
@@ -122,7 +119,7 @@ fn a_stream_with_any_bit_flipped_is_1007_or_another_message() {
     let mut wire = Vec::new();
     sender.send(Message::Binary(long().as_bytes()), &mut wire).unwrap();
     let stream = wire[wire.len() - usize::from(wire[1])..].to_vec();
-    let limits = Limits { message_size_max: 100_000, ..Limits::default() };
+    let limits = Limits::default().with_message_size_max(100_000);
     let mut corrupt = 0;
     for bit in 0..8 * stream.len() {
         let mut flipped = stream.clone();
@@ -250,9 +247,7 @@ fn a_prepared_message_that_another_extension_has_compressed_is_compressed_anew()
     assert!(handshake.receive(&mut &mut to_server[..]).unwrap().is_some());
     let mut deflate = DeflateServer::new(Deflate::server());
     handshake.accept_with_extensions(&Acceptance::new(), &mut deflate, &mut to_client).unwrap();
-    let plain =
-        Connection::with_mask_keys(Role::Server, Config::default(), FixedKey(MaskKey::new(KEY)));
-    let mut deflating = plain.with_extension(deflate.agreed());
+    let mut deflating = builder(Role::Server).extension(deflate.agreed()).open();
     for brotli_is_first in [true, false] {
         let long = long();
         let prepared = PreparedMessage::new(Message::Text(&long)).unwrap();

@@ -17,14 +17,15 @@ use wscodec::{
 #[test]
 fn a_decoder_says_where_in_a_frame_it_stands() {
     for role in ROLES {
-        let mut decoder = FrameDecoder::new(HeaderRules::for_receiver(role));
-        assert_eq!(decoder.rules(), &HeaderRules::for_receiver(role));
+        let mut decoder = FrameDecoder::new(HeaderRules::for_receiver(role, &Limits::default()));
+        assert_eq!(decoder.rules(), &HeaderRules::for_receiver(role, &Limits::default()));
         assert_eq!(decoder.rules().frame_size_max, 16 << 20);
         assert!(decoder.is_between_frames());
         let wire = frame(role, 0x82, b"payload");
         let header_len = wire.len() - 7;
         for cut in 1..wire.len() {
-            let mut decoder = FrameDecoder::new(HeaderRules::for_receiver(role));
+            let mut decoder =
+                FrameDecoder::new(HeaderRules::for_receiver(role, &Limits::default()));
             let mut memory = wire[..cut].to_vec();
             let mut input = &mut memory[..];
             while !matches!(decoder.decode(&mut input).unwrap(), Decoded::NeedMore) {}
@@ -43,7 +44,8 @@ fn a_decoder_says_where_in_a_frame_it_stands() {
 
 #[test]
 fn payloads_are_taken_in_the_pieces_that_are_asked_for() {
-    let mut decoder = FrameDecoder::new(HeaderRules::for_receiver(Role::Server));
+    let mut decoder =
+        FrameDecoder::new(HeaderRules::for_receiver(Role::Server, &Limits::default()));
     let mut memory = frame(Role::Server, 0x81, b"Hello, World");
     let mut input = &mut memory[..];
     assert!(decoder.header(&mut input).unwrap().is_some());
@@ -63,7 +65,8 @@ fn payloads_are_taken_in_the_pieces_that_are_asked_for() {
 
 #[test]
 fn an_analyser_takes_frames_of_both_directions() {
-    let rules = HeaderRules { masking: Masking::Either, ..HeaderRules::for_receiver(Role::Client) };
+    let rules =
+        HeaderRules::for_receiver(Role::Client, &Limits::default()).with_masking(Masking::Either);
     let mut decoder = FrameDecoder::new(rules);
     let mut memory =
         [frame(Role::Server, 0x81, b"masked"), frame(Role::Client, 0x82, b"bare")].concat();

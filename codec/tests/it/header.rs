@@ -53,7 +53,7 @@ fn a03_the_longest_length_is_1009_at_the_tenth_byte() {
 #[test]
 fn a04_frames_below_and_at_the_limit_pass_and_one_byte_more_is_1009() {
     for limit in [0_u16, 1, 10, 124, 125, 126, 127, 4095, 65_535] {
-        let limits = Limits { frame_size_max: limit.into(), ..Limits::default() };
+        let limits = Limits::default().with_frame_size_max(limit.into());
         for role in ROLES {
             for len in [limit.saturating_sub(1), limit] {
                 let payload = vec![b'x'; len.into()];
@@ -75,7 +75,7 @@ fn a04_frames_below_and_at_the_limit_pass_and_one_byte_more_is_1009() {
 #[test]
 fn a04_the_message_limit_is_judged_on_the_header_of_a_single_frame_too() {
     for limit in [0_usize, 1, 124, 125, 126, 1000] {
-        let limits = Limits { message_size_max: limit, ..Limits::default() };
+        let limits = Limits::default().with_message_size_max(limit);
         for role in ROLES {
             outcome_with(role, limits, &frame(role, 0x81, &vec![b'x'; limit]))
                 .assert_ok(&[text(&"x".repeat(limit))]);
@@ -153,16 +153,14 @@ fn s5_2_lengths_are_judged_by_the_limits_on_the_header_alone() {
                 _ => 64,
             };
             let input = header(role, 0x82, form, len);
-            let limits = |max: u64| Limits {
-                frame_size_max: max,
-                message_size_max: usize::MAX,
-                ..Limits::default()
+            let limits = |max: u64| {
+                Limits::default().with_frame_size_max(max).with_message_size_max(usize::MAX)
             };
             outcome_with(role, limits(len), &input).assert_ok(&[]);
             let error = FrameError::FrameTooBig { payload_len: len, frame_size_max: len - 1 };
             outcome_with(role, limits(len - 1), &input).assert_fails(&[], error.into(), 1009);
             let message_size_max = usize::try_from(len - 1).unwrap_or(usize::MAX);
-            let limits = Limits { message_size_max, ..limits(u64::MAX) };
+            let limits = limits(u64::MAX).with_message_size_max(message_size_max);
             let error = ProtocolError::MessageTooBig { message_size: len, message_size_max };
             outcome_with(role, limits, &input).assert_fails(&[], error, 1009);
         }
@@ -236,7 +234,8 @@ fn a13_a14_a16_reserved_bits_are_1002_at_the_first_byte() {
 
 #[test]
 fn a15_a16_rsv1_is_allowed_on_the_first_frame_of_a_message_only() {
-    let rules = HeaderRules { rsv_allowed: Rsv::RSV1, ..HeaderRules::for_receiver(Role::Client) };
+    let rules =
+        HeaderRules::for_receiver(Role::Client, &Limits::default()).with_rsv_allowed(Rsv::RSV1);
     for (b0, allowed) in [(0xc1, true), (0xc2, true), (0x41, true), (0xc0, false), (0x40, false)]
         .into_iter()
         .chain([(0xc8, false), (0xc9, false), (0xca, false), (0xe1, false), (0xd1, false)])
@@ -334,8 +333,7 @@ fn s5_7_the_examples_of_the_rfc() {
 
 #[test]
 fn a28_a_header_cut_at_each_of_its_bytes_asks_for_the_rest() {
-    let rules =
-        HeaderRules { masking: Masking::Either, rsv_allowed: Rsv::NONE, frame_size_max: u64::MAX };
+    let rules = HeaderRules::new(Masking::Either, u64::MAX);
     for len in [0, 125, 126, 65_535, 65_536] {
         for key in [None, Some(MaskKey::new(KEY))] {
             let header = FrameHeader::new(Opcode::Binary, len).unwrap().with_mask(key);

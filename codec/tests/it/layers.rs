@@ -119,3 +119,32 @@ fn sharp_b_vectors_are_chosen_by_feature_and_in_one_place_each() {
     conditions.sort();
     assert_eq!(conditions, ["mask/mod.rs", "mask/mod.rs", "mask/mod.rs", "utf8/mod.rs"]);
 }
+
+/// What users fill in must be able to grow, so it is `#[non_exhaustive]` and has a method for each
+/// field. The others have the fields that their RFC gives them, or none but a wrapped value.
+#[test]
+fn sharp_o_structs_with_public_fields_can_grow() {
+    // A name and what it stands for, an offset, and a code with its reason: they are complete.
+    const COMPLETE: [&str; 4] = ["CloseFrame", "ExtensionParameter", "Header", "Utf8Error"];
+    let mut options = 0;
+    for (path, text) in sources() {
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let Some(rest) = line.strip_prefix("pub struct ").filter(|rest| rest.ends_with('{'))
+            else {
+                continue;
+            };
+            let name = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+            let fields = lines[at..].iter().take_while(|line| **line != "}");
+            let has_public = fields.into_iter().any(|line| line.starts_with("    pub "));
+            if !has_public || COMPLETE.contains(&name) {
+                continue;
+            }
+            let is_open = lines[..at].iter().rev().take_while(|line| line.starts_with('#'));
+            let is_open = is_open.into_iter().any(|line| *line == "#[non_exhaustive]");
+            assert!(is_open, "{}: {name} is exhaustive", path.display());
+            options += 1;
+        }
+    }
+    assert!(options >= 4, "Config, Limits, HandshakeLimits, HeaderRules: {options}");
+}

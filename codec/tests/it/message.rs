@@ -92,7 +92,7 @@ fn a21_empty_fragments_first_in_the_middle_last_and_all() {
 
 #[test]
 fn a22_one_fragment_more_than_allowed_is_1008_empty_or_not() {
-    let limits = Limits { fragments_max: 8, ..Limits::default() };
+    let limits = Limits::default().with_fragments_max(8);
     for role in ROLES {
         for payload in [&b""[..], b"x"] {
             let mut input = frame(role, 0x02, payload);
@@ -112,7 +112,7 @@ fn a22_one_fragment_more_than_allowed_is_1008_empty_or_not() {
 
 #[test]
 fn a22_a_limit_of_no_fragments_refuses_every_message() {
-    let limits = Limits { fragments_max: 0, ..Limits::default() };
+    let limits = Limits::default().with_fragments_max(0);
     for role in ROLES {
         let error = ProtocolError::TooManyFragments { fragments_max: 0 };
         outcome_with(role, limits, &frame(role, 0x81, b"x")).assert_fails(&[], error, 1008);
@@ -121,7 +121,7 @@ fn a22_a_limit_of_no_fragments_refuses_every_message() {
 
 #[test]
 fn a23_the_sum_of_the_fragments_is_judged_on_the_header_that_crosses_the_limit() {
-    let limits = Limits { message_size_max: 10, ..Limits::default() };
+    let limits = Limits::default().with_message_size_max(10);
     for role in ROLES {
         let six = frame(role, 0x02, b"sixsix");
         let four = frame(role, 0x80, b"four");

@@ -1,7 +1,7 @@
 //! Headers against a judge written again from the RFC: every pair of first bytes, 14 lengths, every
 //! rule, and every place in a message.
 
-use crate::support::{KEY, ROLES, TestConnection, frame, with_config};
+use crate::support::{KEY, ROLES, TestConnection, builder, frame, with_config};
 use wscodec::header::{Fin, FrameHeader, HeaderRules, Masking, Parsed, Rsv};
 use wscodec::mask::MaskKey;
 use wscodec::{Config, FrameError, Limits, ProtocolError, Role};
@@ -81,7 +81,7 @@ fn g3_every_pair_of_first_bytes_is_judged_as_the_rfc_says() {
     let mut judged = 0_u32;
     for masking in [Masking::Required, Masking::Forbidden, Masking::Either] {
         for rsv_allowed in [Rsv::NONE, Rsv::RSV1] {
-            let rules = HeaderRules { masking, rsv_allowed, frame_size_max: 16 << 20 };
+            let rules = HeaderRules::new(masking, 16 << 20).with_rsv_allowed(rsv_allowed);
             for pair in 0..=u16::MAX {
                 let [b0, b1] = pair.to_be_bytes();
                 let lengths = if b1 & 0x7f >= 126 { &LENGTHS[..] } else { &LENGTHS[..1] };
@@ -154,7 +154,10 @@ fn makers(role: Role, limits: Limits) -> Vec<(Rsv, Box<dyn Fn() -> TestConnectio
     let extended = {
         let agreed = crate::deflate_support::agree_on(crate::deflate_support::full());
         let agreed = if role == Role::Client { agreed.0 } else { agreed.1 };
-        (Rsv::RSV1, Box::new(move || with_config(role, config).with_extension(Some(&agreed))) as _)
+        (
+            Rsv::RSV1,
+            Box::new(move || builder(role).config(config).extension(Some(&agreed)).open()) as _,
+        )
     };
     vec![
         (Rsv::NONE, plain),
@@ -168,11 +171,12 @@ fn makers(role: Role, limits: Limits) -> Vec<(Rsv, Box<dyn Fn() -> TestConnectio
 #[test]
 fn g3_every_pair_of_first_bytes_in_both_roles_with_a_message_open_and_without() {
     let message_size_max = 8 << 20;
-    let limits = Limits { message_size_max, ..Limits::default() };
+    let limits = Limits::default().with_message_size_max(message_size_max);
     let (mut judged, mut refused) = (0_u32, 0_u32);
     for role in ROLES {
         for (rsv_allowed, connection) in makers(role, limits) {
-            let rules = HeaderRules { rsv_allowed, ..HeaderRules::for_receiver(role) };
+            let rules =
+                HeaderRules::for_receiver(role, &Limits::default()).with_rsv_allowed(rsv_allowed);
             let opened: &[_] = if rsv_allowed == Rsv::NONE {
                 &[None, Some(0x02)]
             } else {

@@ -91,7 +91,7 @@ fn r07_the_sum_of_fragments_never_wraps_past_the_limit() {
     }
     // Without a limit on frames it is the sum that must not wrap: what it would have come to is in
     // the error.
-    let limits = Limits { frame_size_max: u64::MAX, ..Limits::default() };
+    let limits = Limits::default().with_frame_size_max(u64::MAX);
     let wire = [first, hex("80 ff 7fffffffffffffff M")].concat();
     let error = ProtocolError::MessageTooBig {
         message_size: 1 << 63,
@@ -100,7 +100,7 @@ fn r07_the_sum_of_fragments_never_wraps_past_the_limit() {
     feed(&mut with_limits(Role::Server, limits), &wire).assert_fails(&[], error, 1009);
     // And where even the message has no limit, the number of bytes that a header may claim twice is
     // still a number.
-    let limits = Limits { message_size_max: usize::MAX, ..limits };
+    let limits = limits.with_message_size_max(usize::MAX);
     let claims = header(Role::Client, 0x02, 64, i64::MAX as u64);
     let mut side = with_limits(Role::Client, limits);
     feed(&mut side, &[&claims[..], b"A"].concat()).assert_ok(&[]);
@@ -135,7 +135,7 @@ fn r16_a_message_of_the_limit_is_whole_and_of_a_byte_more_is_1009_never_cut_off(
             .into_iter()
             .chain([(5, Delivery::Streamed), (200, Delivery::Streamed)])
         {
-            let limits = Limits { message_size_max: limit, ..Limits::default() };
+            let limits = Limits::default().with_message_size_max(limit);
             let config = Config::default().with_limits(limits).with_delivery(delivery);
             for len in [limit - 1, limit, limit + 1] {
                 let payload = vec![b'x'; len];
@@ -173,7 +173,8 @@ fn r19_r21_rsv1_is_1002_where_nothing_gives_it_a_meaning() {
         assert_fails_at(role, &wire, FrameError::ReservedBits { rsv: 4 }, 1002, 1);
     }
     // R19: negotiated, but on a continuation, where "it MUST NOT" stand (RFC 7692, 6).
-    let rules = HeaderRules { rsv_allowed: Rsv::RSV1, ..HeaderRules::for_receiver(Role::Client) };
+    let rules =
+        HeaderRules::for_receiver(Role::Client, &Limits::default()).with_rsv_allowed(Rsv::RSV1);
     assert!(FrameHeader::parse(&hex("41 01"), &rules).is_ok());
     for continuation in ["40 01", "c0 01"] {
         let verdict = FrameHeader::parse(&hex(continuation), &rules);
@@ -297,7 +298,7 @@ fn offences(role: Role) -> Vec<(Vec<u8>, ProtocolError)> {
 
 /// Every way to go beyond a limit on messages, below which `before` is.
 fn excesses(role: Role) -> (Limits, Vec<(Vec<u8>, ProtocolError)>) {
-    let limits = Limits { message_size_max: 10, fragments_max: 2, ..Limits::default() };
+    let limits = Limits::default().with_message_size_max(10).with_fragments_max(2);
     let message_size_max = limits.message_size_max;
     let too_big = |message_size| ProtocolError::MessageTooBig { message_size, message_size_max };
     let frame_of = |b0, payload: &[u8]| frame(role, b0, payload);

@@ -34,7 +34,8 @@ fn corpus(role: Role) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-const LIMITS: Limits = Limits { frame_size_max: 128, message_size_max: 200, fragments_max: 5 };
+const LIMITS: Limits =
+    Limits::new().with_frame_size_max(128).with_message_size_max(200).with_fragments_max(5);
 
 #[test]
 fn a29_every_single_and_double_split_gives_the_same_events() {

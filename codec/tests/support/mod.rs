@@ -3,7 +3,9 @@
 
 use wscodec::header::{Fin, Opcode};
 use wscodec::mask::{self, FixedKey, MaskKey};
-use wscodec::{CloseCode, Config, Connection, Event, Limits, ProtocolError, Role};
+use wscodec::{
+    CloseCode, Config, Connection, ConnectionBuilder, Event, Limits, ProtocolError, Role,
+};
 
 /// The key of all masked test frames.
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -117,7 +119,11 @@ pub fn with_limits(role: Role, limits: Limits) -> TestConnection {
 }
 
 pub fn with_config(role: Role, config: Config) -> TestConnection {
-    Connection::with_mask_keys(role, config, FixedKey(MaskKey::new(KEY)))
+    builder(role).config(config).open()
+}
+
+pub fn builder(role: Role) -> ConnectionBuilder<FixedKey> {
+    ConnectionBuilder::with_mask_keys(role, FixedKey(MaskKey::new(KEY)))
 }
 
 /// Feeds `input` whole.

@@ -96,11 +96,10 @@ fn limits(bounds: &ServeBoundArgs) -> Result<Limits, String> {
     let message = within_size("--max-message", bounds.max_message, 1, PAYLOAD_SIZE_MAX << 4)?;
     let frame = within_size("--max-frame", bounds.max_frame, 1, PAYLOAD_SIZE_MAX << 4)?;
     let fragments = within("--max-fragments", bounds.max_fragments, 1, u64::from(u32::MAX))?;
-    Ok(Limits {
-        frame_size_max: frame,
-        message_size_max: size(message),
-        fragments_max: u32::try_from(fragments).unwrap_or(u32::MAX),
-    })
+    Ok(Limits::default()
+        .with_frame_size_max(frame)
+        .with_message_size_max(size(message))
+        .with_fragments_max(u32::try_from(fragments).unwrap_or(u32::MAX)))
 }
 
 fn origins(allowed: &[String]) -> Result<OriginPolicy, String> {

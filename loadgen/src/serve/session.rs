@@ -18,7 +18,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wscodec::deflate::DeflateAgreed;
-use wscodec::{CloseCode, CloseFrame, Connection, Event, Message, ReadyState};
+use wscodec::{CloseCode, CloseFrame, Connection, ConnectionBuilder, Event, Message, ReadyState};
 
 use super::broadcast;
 use super::config::Mode;
@@ -290,8 +290,9 @@ impl Session {
     }
 
     fn establish(&mut self, deflate: Option<DeflateAgreed>, topic: &str) {
-        let config = wscodec::Config::default().with_limits(self.worker.config().limits);
-        let connection = Connection::server(config).with_extension(deflate.as_ref());
+        let limits = self.worker.config().limits;
+        let connection =
+            ConnectionBuilder::server().limits(limits).extension(deflate.as_ref()).open();
         self.stage = Stage::Open(connection);
         self.rejection = None;
         self.worker.counters.established.add(1);

@@ -1,7 +1,7 @@
 //! An opening handshake's outcome to a session, or to a counter: how connections come into a shard.
 
 use tokio::sync::OwnedSemaphorePermit;
-use wscodec::{Connection, Role};
+use wscodec::{ConnectionBuilder, Role};
 
 use super::connect::{Established, Refusal};
 use super::outstanding::Outstanding;
@@ -83,15 +83,16 @@ impl Shard {
         if self.deflating.is_offered {
             self.metrics.deflate.handshake(opened.deflate);
         }
-        let config = wscodec::Config::default().with_limits(self.settings.limits);
         let keys = Keys::new(self.settings.mask);
         let key = self.sessions.insert(Session {
             stream: match self.settings.conduct {
                 Conduct::Slow { bytes_per_s } => opened.stream.slowed(bytes_per_s),
                 _ => opened.stream,
             },
-            codec: Connection::with_mask_keys(Role::Client, config, keys)
-                .with_extension(opened.deflate.as_ref()),
+            codec: ConnectionBuilder::with_mask_keys(Role::Client, keys)
+                .limits(self.settings.limits)
+                .extension(opened.deflate.as_ref())
+                .open(),
             index: plan.index,
             quota: plan.messages,
             outstanding,

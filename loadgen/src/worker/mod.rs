@@ -538,9 +538,7 @@ impl Worker {
 pub(crate) fn limits(config: &Config) -> Limits {
     let size = config.echo().map_or(0, |echo| echo.content.size_most());
     let defaults = Limits::default();
-    Limits {
-        frame_size_max: defaults.frame_size_max.max(size as u64),
-        message_size_max: defaults.message_size_max.max(size),
-        ..defaults
-    }
+    defaults
+        .with_frame_size_max(defaults.frame_size_max.max(size as u64))
+        .with_message_size_max(defaults.message_size_max.max(size))
 }

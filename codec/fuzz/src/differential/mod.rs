@@ -90,7 +90,7 @@ pub const PEERS: [(&str, Peer); 3] = [
 /// What this codec makes of the bytes.
 fn ours(role: Role, bytes: &[u8], read_len: usize) -> Outcome {
     let limits =
-        Limits { frame_size_max: SIZE_MAX as u64, message_size_max: SIZE_MAX, ..Limits::default() };
+        Limits::default().with_frame_size_max(SIZE_MAX as u64).with_message_size_max(SIZE_MAX);
     let config = Config::default().with_limits(limits);
     let mut side = Connection::with_mask_keys(role, config, FixedKey(MaskKey::ZERO));
     let (mut seen, mut memory, mut out) = (Vec::new(), bytes.to_vec(), Vec::new());

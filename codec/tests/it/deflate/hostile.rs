@@ -6,7 +6,7 @@ use crate::deflate_support::{
     stored,
 };
 use crate::support::{
-    Outcome, Owned, ROLES, binary, connection, feed, feed_bytewise, frame, hex, ping, text,
+    Outcome, Owned, ROLES, binary, builder, connection, feed, feed_bytewise, frame, hex, ping, text,
 };
 use wscodec::deflate::{ContextTakeover, Deflate};
 use wscodec::{
@@ -33,7 +33,7 @@ fn outcome_of(role: Role, wire: &[u8]) -> Outcome {
 }
 
 fn size_max(message_size_max: usize) -> Limits {
-    Limits { message_size_max, ..Limits::default() }
+    Limits::default().with_message_size_max(message_size_max)
 }
 
 fn too_big(message_size_max: usize) -> ProtocolError {
@@ -85,7 +85,7 @@ fn r15_c08_a_bomb_in_one_frame_stops_at_the_limit() {
     assert!(payload.len() < 70_000, "{}", payload.len());
     for role in ROLES {
         for limit in [0, 5, 16 << 10, 100_000, 1 << 20] {
-            let limits = Limits { message_size_max: limit, ..Limits::default() };
+            let limits = Limits::default().with_message_size_max(limit);
             let wire = compressed(role, &payload[..payload.len().min(limit + 1000)]);
             let outcome =
                 feed(&mut side(role, full(), Config::default().with_limits(limits)), &wire);
@@ -145,7 +145,7 @@ fn r17_a_bomb_beyond_a_limit_of_five_bytes_is_1009_and_others_live_on() {
 fn c11_both_limits_apply_and_are_named() {
     for role in ROLES {
         // what the wire carries: one frame
-        let limits = Limits { frame_size_max: 100, ..Limits::default() };
+        let limits = Limits::default().with_frame_size_max(100);
         let wire = compressed(role, &stored(&[1; 200]));
         let error = FrameError::FrameTooBig { payload_len: 206, frame_size_max: 100 };
         outcome_with(role, full(), limits, &wire).assert_fails(&[], error.into(), 1009);
@@ -170,7 +170,7 @@ fn c13_a_million_empty_blocks_cost_linear_time_and_no_bytes() {
     for role in ROLES {
         let wire = compressed(role, &payload);
         feed(&mut deflating(role), &wire).assert_ok(&[binary(b"")]);
-        let limits = Limits { frame_size_max: 1 << 20, ..Limits::default() };
+        let limits = Limits::default().with_frame_size_max(1 << 20);
         let outcome = feed(&mut side(role, full(), Config::default().with_limits(limits)), &wire);
         let (payload_len, frame_size_max) = (payload.len() as u64, 1 << 20);
         let error = FrameError::FrameTooBig { payload_len, frame_size_max };
@@ -543,7 +543,7 @@ fn r21_rsv1_without_the_extension_is_1002() {
 #[test]
 fn fragments_of_compressed_messages_are_counted() {
     for role in ROLES {
-        let limits = Limits { fragments_max: 10, ..Limits::default() };
+        let limits = Limits::default().with_fragments_max(10);
         let mut wire = frame(role, 0x41, b"");
         wire.extend(frame(role, 0x00, b"").repeat(10));
         let error = ProtocolError::TooManyFragments { fragments_max: 10 };
@@ -567,8 +567,8 @@ fn after_an_error_nothing_is_inflated_any_more() {
 #[test]
 fn a_compressed_answer_can_be_sent_while_the_message_is_borrowed() {
     let (client, server) = agree(full(), full());
-    let mut here = connection(Role::Server).with_extension(Some(&server));
-    let mut there = connection(Role::Client).with_extension(Some(&client));
+    let mut here = builder(Role::Server).extension(Some(&server)).open();
+    let mut there = builder(Role::Client).extension(Some(&client)).open();
     let message = chat(1, 500);
     for _ in 0..3 {
         let (mut wire, mut replies) = (Vec::new(), Vec::new());

@@ -3,7 +3,7 @@
 
 use crate::deflate_support::{bits, chat, frames_in, full};
 use crate::handshake_support::{KEY, feed, request, response, server};
-use crate::support::connection;
+use crate::support::builder;
 use wscodec::deflate::{
     ContextTakeover, Deflate, DeflateAgreed, DeflateClient, DeflateServer, WindowBits,
 };
@@ -357,7 +357,7 @@ fn both_sides_say_which_contexts_were_agreed_on() {
 #[test]
 fn no_extension_agreed_leaves_the_connection_as_it_is() {
     let none: Option<&DeflateAgreed> = None;
-    let mut side = connection(Role::Server).with_extension(none);
+    let mut side = builder(Role::Server).extension(none).open();
     let mut out = Vec::new();
     side.send(Message::Text(&chat(1, 300)), &mut out).unwrap();
     assert_eq!(frames_in(&out)[0].0, 0x81);

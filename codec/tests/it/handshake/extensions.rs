@@ -108,7 +108,7 @@ fn b22_r31_malformed_lists_are_refused_by_both_sides() {
 
 #[test]
 fn b22_ten_thousand_offers_are_judged_and_sixteen_kept() {
-    let limits = HandshakeLimits { head_size_max: 1 << 20, ..HandshakeLimits::default() };
+    let limits = HandshakeLimits::default().with_head_size_max(1 << 20);
     let mut many: Vec<String> = (0..10_000).map(|i| format!("x{i}; y=z")).collect();
     let serve = |many: &[String]| {
         let mut server = ServerHandshake::new(limits);

@@ -40,31 +40,29 @@ fn b01_a_head_beyond_its_limit_is_431_in_one_line_and_over_many() {
 fn b01_the_limits_are_exact() {
     let head = request(&[]);
     let line_len = b"GET /chat HTTP/1.1".len();
-    let exact = HandshakeLimits {
-        head_size_max: head.len(),
-        start_line_size_max: line_len,
-        headers_max: 5,
-    };
+    let exact = HandshakeLimits::default()
+        .with_head_size_max(head.len())
+        .with_start_line_size_max(line_len)
+        .with_headers_max(5);
     let serve = |limits| feed(&mut ServerHandshake::new(limits), &head).0;
     assert_eq!(serve(exact), Ok(true));
     let head_size_max = head.len() - 1;
     assert_eq!(
-        serve(HandshakeLimits { head_size_max, ..exact }),
+        serve(exact.with_head_size_max(head_size_max)),
         Err(HeadError::TooLarge { head_size_max }.into())
     );
     let start_line_size_max = line_len - 1;
     assert_eq!(
-        serve(HandshakeLimits { start_line_size_max, ..exact }),
+        serve(exact.with_start_line_size_max(start_line_size_max)),
         Err(HeadError::StartLineTooLong { start_line_size_max }.into())
     );
     assert_eq!(
-        serve(HandshakeLimits { headers_max: 4, ..exact }),
+        serve(exact.with_headers_max(4)),
         Err(HeadError::TooManyHeaders { headers_max: 4 }.into())
     );
-    let nothing = HandshakeLimits { head_size_max: 0, ..exact };
+    let nothing = exact.with_head_size_max(0);
     assert_eq!(serve(nothing), Err(HeadError::TooLarge { head_size_max: 0 }.into()));
-    let mut client =
-        client().with_limits(HandshakeLimits { headers_max: 2, ..HandshakeLimits::default() });
+    let mut client = client().with_limits(HandshakeLimits::default().with_headers_max(2));
     let error = HeadError::TooManyHeaders { headers_max: 2 };
     assert_eq!(feed(&mut client, &response(&[])).0, Err(error.into()));
 }
@@ -102,7 +100,7 @@ fn b02_r30_two_thousand_tiny_headers_before_the_needed_ones_are_431() {
 
 #[test]
 fn b03_r29_a_head_byte_by_byte_is_the_same_as_at_once() {
-    let limits = HandshakeLimits { head_size_max: 64 << 10, ..HandshakeLimits::default() };
+    let limits = HandshakeLimits::default().with_head_size_max(64 << 10);
     let line = format!("X: {}", "x".repeat(60_000));
     let head = with_line(&request(&[]), line.as_bytes());
     let ones = vec![1; head.len()];

@@ -427,7 +427,7 @@ fn b21_r31_subprotocols() {
 
 #[test]
 fn b21_r31_64_ki_spaces_in_a_list() {
-    let limits = HandshakeLimits { head_size_max: 1 << 20, ..HandshakeLimits::default() };
+    let limits = HandshakeLimits::default().with_head_size_max(1 << 20);
     let spaces = format!("b{}x", " ".repeat(64 << 10));
     for (name, error) in [
         ("Sec-WebSocket-Protocol", RequestError::Subprotocols),

@@ -18,7 +18,7 @@ fn raw(first: u8, len: &[u8], payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn e10_frames_that_break_the_protocol_are_answered_with_their_code() {
-    let limits = Limits { message_size_max: 1000, fragments_max: 100, ..Limits::default() };
+    let limits = Limits::default().with_message_size_max(1000).with_fragments_max(100);
     let server = start(&ServeConfig { limits, ..config() });
     let mut healthy = Peer::open(server.local_addr());
     let mut rows: Vec<(&str, u16, Vec<u8>)> = vec![
