@@ -1,6 +1,7 @@
 //! Workers to one result: tells them when load begins, watches, hears signals, and waits for them.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::process;
 use std::sync::Arc;
@@ -8,7 +9,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -18,6 +18,7 @@ use crate::metrics::live::{Live, Snapshot};
 use crate::metrics::timeline::{Row, Timeline};
 use crate::net::Routes;
 use crate::progress::Progress;
+use crate::signals::Signals;
 use crate::worker::usage::{memory, process_cpu_ns};
 use crate::worker::{Brief, Command, Crew, Fan, Times, WorkerReport, spawn};
 
@@ -143,6 +144,7 @@ struct Coordinator<'c> {
     config: &'c Config,
     clock: Clock,
     commander: watch::Sender<Command>,
+    /// The first ends the run in good order, the second at once.
     signals: Signals,
     lives: Vec<Arc<Live>>,
     timeline: Timeline,
@@ -173,7 +175,7 @@ impl Coordinator<'_> {
         loop {
             let news = tokio::select! {
                 biased;
-                () = self.signals.next() => News::Signal,
+                () = poll_fn(|cx| self.signals.poll(cx)) => News::Signal,
                 settled = settlements.recv() => settled.map_or(News::Done, News::Settled),
                 () = sleep_until(tick) => News::Tick,
             };
@@ -272,28 +274,6 @@ impl Coordinator<'_> {
             rss_open: self.rss_open,
             rss_max: memory().map(|(_, most)| most),
             faults,
-        }
-    }
-}
-
-/// SIGINT and SIGTERM: the first ends the run in good order, the second at once.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
         }
     }
 }

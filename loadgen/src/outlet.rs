@@ -1,10 +1,10 @@
 //! A report to the files and streams that it was asked for in.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write, stdout};
 
 use crate::config::{Form, Output};
 use crate::exit::Failed;
+use crate::replacement::Replacement;
 use crate::report::text::Text;
 use crate::report::{Report, csv, hgrm, hlog, json};
 
@@ -16,11 +16,11 @@ pub struct Outlets(Vec<Outlet>);
 struct Outlet {
     form: Form,
     /// With its name; `None` is stdout.
-    file: Option<(File, String)>,
+    file: Option<(Replacement, String)>,
 }
 
 impl Outlets {
-    /// Opens them, which empties files that exist.
+    /// Opens them. A file that exists stays as it is until the report is written.
     ///
     /// # Errors
     /// [`Failed`] with the file that can't be written.
@@ -31,7 +31,7 @@ impl Outlets {
             };
             let shown = path.display().to_string();
             let name = output.form.name();
-            match File::create(path) {
+            match Replacement::create(path) {
                 Ok(file) => Ok(Outlet { form: output.form, file: Some((file, shown)) }),
                 Err(error) => Err(Failed::usage(format!(
                     "-o {name}={} can't be written: {error}",
@@ -51,7 +51,7 @@ impl Outlets {
         for Outlet { form, file } in self.0 {
             let (written, name) = match file {
                 None => (put(form, report, stdout().lock()), "stdout".to_owned()),
-                Some((file, name)) => (put(form, report, file), name),
+                Some((file, name)) => (file.finish(|file| put(form, report, file)), name),
             };
             if let Err(error) = written {
                 failed = Some(Failed::run(format!(

@@ -1,11 +1,12 @@
 //! All outputs together: none twice in one place.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter, Write, stdout};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Form, Output};
 use crate::exit::Failed;
+use crate::replacement::Replacement;
 
 /// Adds text on stdout unless something else goes there.
 ///
@@ -66,18 +67,23 @@ pub fn put(
     what: &str,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Failed> {
-    let (mut out, place): (Box<dyn Write>, _) = match &output.file {
-        None => (Box::new(stdout().lock()), "stdout".to_owned()),
+    let buffered = |out: &mut dyn Write| {
+        let mut out = BufWriter::new(out);
+        write(&mut out)?;
+        out.flush()
+    };
+    let (written, place) = match &output.file {
+        None => (buffered(&mut stdout().lock()), "stdout".to_owned()),
         Some(path) => {
             let (name, shown) = (output.form.name(), path.display().to_string());
-            let file = File::create(path).map_err(|error| {
+            let file = Replacement::create(path).map_err(|error| {
                 let shown = shown.escape_debug();
                 Failed::usage(format!("-o {name}={shown} can't be written: {error}"))
             })?;
-            (Box::new(BufWriter::new(file)), shown)
+            (file.finish(|file| buffered(file)), shown)
         }
     };
-    write(&mut *out).and_then(|()| out.flush()).map_err(|error| {
+    written.map_err(|error| {
         let place = place.escape_debug();
         Failed::run(format!("the {what} could not be written to {place}: {error}"))
     })

@@ -44,6 +44,8 @@ pub struct Live {
     pub established: Counter,
     /// Connections that were established and have ended.
     pub ended: Counter,
+    /// Of those, the ones that ended because the run did: this side closed them.
+    pub released: Counter,
     /// Connections that ended in a failure, established or not.
     pub failed: Counter,
     /// Connections lost that are to be opened again.
@@ -67,6 +69,7 @@ impl Live {
             attempted: Counter::default(),
             established: Counter::default(),
             ended: Counter::default(),
+            released: Counter::default(),
             failed: Counter::default(),
             lost: Counter::default(),
             reattempted: Counter::default(),
@@ -126,6 +129,8 @@ pub struct Snapshot {
     pub established: u64,
     /// Connections that are open.
     pub open: u64,
+    /// Connections that are open, or were until this side closed them at the end of the run.
+    pub kept: u64,
     /// Connections that ended in a failure.
     pub failed: u64,
     /// Connections lost that are to be opened again.
@@ -155,6 +160,7 @@ impl Snapshot {
             attempted: 0,
             established: 0,
             open: 0,
+            kept: 0,
             failed: 0,
             lost: 0,
             reattempted: 0,
@@ -164,11 +170,14 @@ impl Snapshot {
             latency: vec![0; SLOTS].into(),
         };
         for live in workers {
+            let released = live.released.load(); // before `ended`, of which it is a part
             let ended = live.ended.load(); // before `established`, so that the difference isn't negative
             let established = live.established.load();
             sum.attempted += live.attempted.load();
             sum.established += established;
-            sum.open += established.saturating_sub(ended);
+            let open = established.saturating_sub(ended);
+            sum.open += open;
+            sum.kept += open + released;
             sum.failed += live.failed.load();
             sum.lost += live.lost.load();
             sum.reattempted += live.reattempted.load();

@@ -13,7 +13,7 @@ pub struct Row {
     pub begin_ns: u64,
     /// How long it was, in nanoseconds.
     pub length_ns: u64,
-    /// Connections open at its end.
+    /// Connections open at its end; once this side closes them, those that were open until then.
     pub open: u64,
     /// Connections established in it.
     pub established: u64,
@@ -78,7 +78,7 @@ impl Timeline {
         self.rows.push(Row {
             begin_ns: self.last_ns,
             length_ns: now_ns - self.last_ns,
-            open: now.open,
+            open: now.kept,
             established: now.established - last.established,
             failed: now.failed - last.failed,
             lost: now.lost - last.lost,

@@ -1,5 +1,5 @@
 //! The time series of a [`Report`] to comma-separated values (RFC 4180): a head, then a line an
-//! interval.
+//! interval. New columns come last.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use super::{Report, RowReport};
 
 /// Names of the columns, in order.
 pub const HEAD: &str = "begin_ns,length_ns,open,established,failed,sent,received,wrong,p50_ns,p99_ns,\
-    lost,reconnect_attempts";
+    lost,reconnect_attempts,begin_unix_ms,p90_ns,p999_ns,max_ns";
 
 /// Writes the time series. What is not known, such as a percentile of nothing, is empty.
 ///
@@ -18,11 +18,21 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for row in &report.time_series.rows {
         let RowReport { begin_ns, length_ns, open, established, failed, sent, .. } = row;
         let RowReport { received, wrong, p50_ns, p99_ns, lost, reconnect_attempts, .. } = row;
-        let [p50_ns, p99_ns] =
-            [p50_ns, p99_ns].map(|ns| ns.map(|ns| ns.to_string()).unwrap_or_default());
+        let latencies = row.latency.as_ref().and_then(|latency| latency.distribution().ok());
+        let percentile = |percentile| latencies.as_ref()?.percentile(percentile);
+        let [p50_ns, p99_ns, p90_ns, p999_ns, max_ns] = [
+            *p50_ns,
+            *p99_ns,
+            percentile(90.0),
+            percentile(99.9),
+            row.latency.as_ref().map(|latency| latency.max_ns),
+        ]
+        .map(|ns| ns.map(|ns| ns.to_string()).unwrap_or_default());
+        let begin_unix_ms = report.started_at_unix_ms.saturating_add(begin_ns / 1_000_000);
         write!(out, "{begin_ns},{length_ns},{open},{established},{failed},")?;
         write!(out, "{sent},{received},{wrong},{p50_ns},{p99_ns},")?;
-        write!(out, "{lost},{reconnect_attempts}\r\n")?;
+        write!(out, "{lost},{reconnect_attempts},")?;
+        write!(out, "{begin_unix_ms},{p90_ns},{p999_ns},{max_ns}\r\n")?;
     }
     Ok(())
 }
@@ -30,10 +40,11 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample;
+    use crate::metrics::Distribution;
+    use crate::report::{LatencyReport, sample};
 
     #[test]
-    fn a_line_an_interval() {
+    fn m4_a_line_an_interval() {
         let mut report = sample();
         let row = RowReport {
             begin_ns: 0,
@@ -50,10 +61,32 @@ mod tests {
             p99_ns: None,
             latency: None,
         };
-        report.time_series.rows = vec![row];
+        let mut latencies = Distribution::new();
+        for us in 1..=1_000 {
+            latencies.record(us * 1_000);
+        }
+        let second = RowReport {
+            begin_ns: 1_500_000_000,
+            p99_ns: Some(990_000),
+            latency: LatencyReport::new(&latencies),
+            ..row.clone()
+        };
+        report.started_at_unix_ms = 1_000;
+        report.time_series.rows = vec![row, second];
         let mut out = Vec::new();
         write(&report, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(text, format!("{HEAD}\r\n0,1000,2,3,4,5,6,7,8,,9,10\r\n"));
+        let mut lines = text.split("\r\n");
+        assert_eq!(lines.next(), Some(HEAD));
+        assert_eq!(lines.next(), Some("0,1000,2,3,4,5,6,7,8,,9,10,1000,,,"));
+        let second: Vec<_> = lines.next().unwrap().split(',').collect();
+        assert_eq!(
+            second[..13],
+            ["1500000000", "1000", "2", "3", "4", "5", "6", "7", "8", "990000", "9", "10", "2500"]
+        );
+        for (column, ns) in [(13, 900_000.0), (14, 999_000.0), (15, 1_000_000.0)] {
+            let found: f64 = second[column].parse().unwrap();
+            assert!((found - ns).abs() < ns / 100.0, "{column}: {found}");
+        }
     }
 }

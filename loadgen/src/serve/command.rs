@@ -2,23 +2,22 @@
 
 use std::future::poll_fn;
 use std::io::{self, Write};
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use super::config::ServeConfig;
 use super::counters::Totals;
 use super::{Server, ServerHandle};
 use crate::host::DescriptorLimit;
+use crate::signals::Signals;
 use crate::talk::say;
 
 /// How often a running server looks whether accepting has failed.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Serves until SIGINT or SIGTERM, then prints to `out` what has happened. Verbosity goes to stderr.
+/// Serves until SIGINT, SIGTERM or SIGHUP, then prints to `out` what has happened. Verbosity goes to stderr.
 ///
 /// # Errors
 /// As [`Server::bind`] and [`Server::start`].
@@ -29,8 +28,7 @@ pub fn run(config: &ServeConfig, out: &mut impl Write) -> io::Result<()> {
     // summary.
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let _entered = runtime.enter();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut signals = Signals::new()?;
 
     let handle = Server::bind(config)?.start()?;
     say(format_args!(
@@ -46,11 +44,7 @@ pub fn run(config: &ServeConfig, out: &mut impl Write) -> io::Result<()> {
     runtime.block_on(async {
         let mut watch = AcceptWatch::default();
         loop {
-            let signalled = poll_fn(|cx| {
-                let is_signalled =
-                    interrupt.poll_recv(cx).is_ready() || terminate.poll_recv(cx).is_ready();
-                if is_signalled { Poll::Ready(()) } else { Poll::Pending }
-            });
+            let signalled = poll_fn(|cx| signals.poll(cx));
             if timeout(WATCH_INTERVAL, signalled).await.is_ok() {
                 break;
             }

@@ -301,6 +301,11 @@ impl Shard {
             self.dropped(session.index, why.clone());
         }
         *self.metrics.closings.entry(outcome.closing).or_default() += 1;
+        if session.close.begun.is_some_and(|(by, _)| by == Side::Client)
+            && self.settings.script != Script::OpenClose
+        {
+            self.live.released.add(1);
+        }
         self.live.ended.add(1);
         self.wake_main();
         if self.is_to_return(&session, &outcome) {

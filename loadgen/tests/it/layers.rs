@@ -8,8 +8,19 @@ use std::path::{Path, PathBuf};
 /// layer don't import each other, so there can be no circle.
 const LAYERS: [&[&str]; 14] = [
     &[
-        "clock", "deflate", "escape", "exit", "host", "nearest", "random", "segment", "talk",
-        "template", "units",
+        "clock",
+        "deflate",
+        "escape",
+        "exit",
+        "host",
+        "nearest",
+        "random",
+        "replacement",
+        "segment",
+        "signals",
+        "talk",
+        "template",
+        "units",
     ],
     &["net", "quantity", "stamp", "verdict"],
     &["metrics", "serve"],

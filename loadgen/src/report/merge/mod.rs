@@ -7,6 +7,7 @@
 
 mod add;
 mod fanout;
+mod reasons;
 mod timeline;
 
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ use crate::verdict::State;
 
 /// How far apart the segments may begin to measure, as a share of the measured time.
 const OUT_OF_STEP: f64 = 0.01;
-/// Missing segments that an error names.
+/// Missing segments that are named.
 const MISSING_NAMED_MAX: usize = 10;
 /// Bytes of a value that are shown where two differ.
 const VALUE_LEN_MAX: usize = 60;
@@ -105,19 +106,22 @@ pub fn merge(mut parts: Vec<Part>, if_missing: Missing) -> Result<Report, String
 
 /// Says which segments are missing, and what to do.
 fn missing_segments(missing: &[u64], of: u64) -> String {
-    let mut named: Vec<_> =
-        missing.iter().take(MISSING_NAMED_MAX).map(ToString::to_string).collect();
-    if missing.len() > MISSING_NAMED_MAX {
-        named.push(format!("and {} more", missing.len() - MISSING_NAMED_MAX));
-    }
-    let (named, (noun, verb)) = (
-        named.join(", "),
-        if missing.len() == 1 { ("segment", "is") } else { ("segments", "are") },
-    );
+    let (named, is) = named(missing);
     format!(
-        "{noun} {named} of {of} {verb} missing; name all result files, or merge what is there with \
+        "{named} of {of} {is} missing; name all result files, or merge what is there with \
          --allow-missing"
     )
+}
+
+/// Segments by their numbers, and the verb that they take.
+fn named(segments: &[u64]) -> (String, &'static str) {
+    let mut named: Vec<_> =
+        segments.iter().take(MISSING_NAMED_MAX).map(ToString::to_string).collect();
+    if segments.len() > MISSING_NAMED_MAX {
+        named.push(format!("and {} more", segments.len() - MISSING_NAMED_MAX));
+    }
+    let (noun, verb) = if segments.len() == 1 { ("segment", "is") } else { ("segments", "are") };
+    (format!("{noun} {}", named.join(", ")), verb)
 }
 
 /// Which segments there are, each once and all of the same run's number.
@@ -253,7 +257,7 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>) -> Report {
     whole.histograms = histograms(&of_each);
     whole.phases = phases(parts, offset_ns);
     whole.time_series = timeline::merge(parts, offset_ns);
-    whole.imbalances = from_each(parts, |report| report.imbalances.clone());
+    whole.imbalances = reasons::of_all(parts, |report| report.imbalances.clone());
     whole.verdict = verdict(parts, &missing, offset_ns);
     let unknown = fanout(&mut whole, missing.is_empty());
     if !unknown.is_empty() {
@@ -318,17 +322,6 @@ fn part_report(part: &Part) -> PartReport {
     }
 }
 
-/// Lines of all parts, each with the segment that it is from.
-fn from_each(parts: &[Part], lines: impl Fn(&Report) -> Vec<String>) -> Vec<String> {
-    let named = |part: &Part| {
-        let segment = part.report.config.segment.map(|segment| segment.to_string());
-        let segment = segment.unwrap_or_default();
-        let lines = lines(&part.report).into_iter();
-        lines.map(|line| format!("segment {segment}: {line}")).collect::<Vec<_>>()
-    };
-    parts.iter().flat_map(named).collect()
-}
-
 /// Slot by slot.
 fn histograms(parts: &[&[HistogramReport]]) -> Vec<HistogramReport> {
     let of = |metric: Metric| {
@@ -375,12 +368,12 @@ fn verdict(parts: &[Part], missing: &[u64], offset_ns: impl Fn(&Report) -> u64) 
         found.unwrap_or(State::Degraded)
     };
     let mut state = parts.iter().map(of_part).max().unwrap_or(State::Degraded);
-    let mut reasons = from_each(parts, |report| report.verdict.reasons.clone());
+    let mut reasons = reasons::of_all(parts, |report| report.verdict.reasons.clone());
     let of = parts[0].report.config.segment.map_or(0, |segment| segment.of);
-    for index in missing {
+    if !missing.is_empty() {
         state = state.max(State::Degraded);
-        reasons
-            .push(format!("segment {index}/{of} is missing: its part of the run is in no number"));
+        let (named, is) = named(missing);
+        reasons.push(format!("{named} of {of} {is} missing: no count has their part"));
     }
     let measured: Vec<_> = parts
         .iter()
@@ -591,7 +584,7 @@ mod tests {
         let (_, judged) = achieved(parts, "established>=76%");
         assert_eq!((judged.measured, judged.is_passed), (Some(75.0), false));
         assert_eq!(report.verdict.state, "degraded");
-        assert!(report.verdict.reasons[0].starts_with("segment 3/4 is missing"));
+        assert!(report.verdict.reasons[0].starts_with("segment 3 of 4 is missing"));
         assert_eq!(report.merged.as_ref().unwrap().missing, [3]);
         assert_eq!(report.connections_planned(), 15);
         assert!(report.outcome.is_ok, "{:?}", report.outcome);

@@ -30,7 +30,7 @@ fn telling_server() -> (Scripted, Receiver<()>) {
 
 #[test]
 fn d29_in_the_middle_of_load() {
-    for name in ["-INT", "-TERM"] {
+    for name in ["-INT", "-TERM", "-HUP"] {
         let (server, begun) = telling_server();
         let url = server.url();
         let args = ["run", &url, "-c", "2", "-d", "60s", "-t", "1", "-o", "json=-", "-q"];
@@ -184,4 +184,29 @@ fn d28_a_reader_that_leaves_is_an_error_with_a_name_and_no_panic() {
     BufReader::new(child.stderr.take().unwrap()).read_line(&mut said).unwrap();
     assert!(said.starts_with("error: the result could not be written to stdout"), "{said}");
     assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+/// A result that was there is replaced by a whole one, or not at all.
+#[test]
+fn p5_result_survives_what_ends_a_run() {
+    let folder = std::env::temp_dir().join(format!("loadgen-p5-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("prev.json");
+    let out = format!("json={}", file.display());
+    for (name, code) in [("-KILL", None), ("-HUP", Some(130))] {
+        std::fs::write(&file, "before").unwrap();
+        let (server, begun) = telling_server();
+        let url = server.url();
+        let args = ["run", &url, "-c", "2", "-d", "60s", "-t", "1", "-o", &out, "-q"];
+        let child = command(&args).spawn().unwrap();
+        begun.recv().unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "before", "while it runs");
+        signal(&child, name);
+        assert_eq!(finish(child).code, code, "{name}");
+        match code {
+            None => assert_eq!(std::fs::read_to_string(&file).unwrap(), "before"),
+            Some(_) => assert!(loadgen::report::load::load(&file).unwrap().is_interrupted),
+        }
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }

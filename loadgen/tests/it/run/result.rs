@@ -219,3 +219,16 @@ fn phases_are_told_on_stderr_if_that_is_wanted() {
     let ran = loadgen(&["run", "-d", "200ms", "-v", "-q"]);
     assert!(ran.error_line().contains("cannot be used with"), "{}", ran.stderr);
 }
+
+/// The last row of the time series has the connections that were open before this side closed them.
+#[test]
+fn m3_last_row_is_before_closing() {
+    let server = Scripted::start(|stream, _| echo(stream, |_, _, _| None));
+    let url = server.url();
+    for command in ["run", "hold"] {
+        let args = [command, &url, "-c", "3", "-t", "2", "-d", "1200ms", "-q", "-o", "json=-"];
+        let report = loadgen(&args).report();
+        let open: Vec<_> = report.time_series.rows.iter().map(|row| row.open).collect();
+        assert_eq!(open, [3, 3], "{command}");
+    }
+}
