@@ -117,7 +117,7 @@ pub use limits::Limits;
 pub use message::{DataKind, Message, PerMessageExtension, PreparedMessage, Transform};
 pub use role::Role;
 
-/// The README's example, compiled.
+/// The example of the crate's page, compiled.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

@@ -15,8 +15,6 @@ struct Verdict {
     /// What the bar is a multiple of, or a distance to.
     against: String,
     bar: String,
-    /// The median alone, in the bar's unit.
-    median: String,
     /// With its spread, and with whom.
     reached: String,
     passes: bool,
@@ -37,28 +35,6 @@ pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
         let mark = if passes { "pass" } else { "**fail**" };
         let size = grouped(size);
         let _ = writeln!(text, "| {work}, {size} bytes | {bar} {against} | {reached} | {mark} |");
-    }
-    text
-}
-
-/// The same in a line for each kind of work: the medians alone, each with its bar, and those that
-/// don't reach it in bold.
-pub(crate) fn brief(outcomes: &[Outcome]) -> String {
-    let verdicts: Vec<Verdict> = outcomes.iter().flat_map(verdicts).collect();
-    let passed = verdicts.iter().filter(|verdict| verdict.passes).count();
-    let mut text = format!("{passed} of {} bars reached.\n\n", verdicts.len());
-    text.push_str("| work | | bytes: median, and its bar |\n|---|---|---|\n");
-    let mut rows: Vec<(&str, &str, Vec<String>)> = Vec::new();
-    for Verdict { work, size, against, bar, median, passes, .. } in &verdicts {
-        let mark = if *passes { "" } else { "**" };
-        let cell = format!("{mark}{}: {median} ({bar}){mark}", grouped(*size));
-        match rows.iter_mut().find(|row| (row.0, row.1) == (work, against)) {
-            Some(row) => row.2.push(cell),
-            None => rows.push((work, against, vec![cell])),
-        }
-    }
-    for (work, against, cells) in rows {
-        let _ = writeln!(text, "| {work} | {against} | {} |", cells.join(" · "));
     }
     text
 }
@@ -108,7 +84,6 @@ fn beside_peers(outcome: &Outcome, what: &str, bar: f64) -> Option<Verdict> {
         size: outcome.id.size,
         against: "× the fastest peer".to_owned(),
         bar: bar.to_string(),
-        median: format!("{:.2}", ratio.median),
         reached: format!("{} {}", times(ratio), peer.name),
         passes: ratio.median >= bar,
     })
@@ -121,7 +96,6 @@ fn beside(outcome: &Outcome, what: &str, other: &str, bar: f64) -> Option<Verdic
         size: outcome.id.size,
         against: format!("× {other}"),
         bar: bar.to_string(),
-        median: format!("{:.2}", ratio.median),
         reached: times(ratio),
         passes: ratio.median >= bar,
     })
@@ -135,7 +109,6 @@ fn near_memcpy(outcome: &Outcome) -> Option<Verdict> {
         size: outcome.id.size,
         against: "ns more than memcpy".to_owned(),
         bar: MORE_NS_MAX.to_string(),
-        median: format!("{:+.2}", more.median),
         reached: format!("{:+.2} ns ({:+.2} to {:+.2})", more.median, more.min, more.max),
         passes: more.median <= MORE_NS_MAX,
     })
@@ -152,7 +125,6 @@ fn split(outcome: &Outcome, way: &str) -> Option<Verdict> {
         size: outcome.id.size,
         against: "× the time of the whole, at most".to_owned(),
         bar: COST_MAX.to_string(),
-        median: format!("{:.2}", cost.median),
         reached: format!("{} of {} µs", times(cost), short(whole.median_ns() / 1e3)),
         passes: cost.median <= COST_MAX,
     })

@@ -10,7 +10,7 @@ use crate::group;
 use crate::record::machine::Machine;
 use crate::record::options::Options;
 use crate::record::outcome::Outcome;
-use crate::record::{bars, csv, plot, readme, splice, table};
+use crate::record::{bars, brief, csv, plot, readme, splice, table};
 
 /// Writes everything; returns the folder.
 ///
@@ -117,7 +117,7 @@ fn splice_into(page: &Path, run: &str, to_results: &str, outcomes: &[Outcome]) -
     let is_whole = blocks.iter().all(|(_, block)| !block.is_empty());
     if is_whole {
         blocks.push(("bars", bars::markdown(outcomes)));
-        blocks.push(("brief", bars::brief(outcomes)));
+        blocks.push(("brief", brief::markdown(outcomes)));
         blocks.push(("lost", readme::lost(outcomes)));
     }
     let from = format!("From [{run}]({to_results}{run}/README.md).\n\n");

@@ -6,6 +6,7 @@
 //! ```
 
 mod bars;
+mod brief;
 mod csv;
 mod folder;
 mod machine;

@@ -5,5 +5,6 @@ mod config;
 mod doctor;
 mod outputs;
 mod readers;
+mod readme;
 mod threshold;
 mod usage;
