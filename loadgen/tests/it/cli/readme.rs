@@ -68,7 +68,7 @@ fn small(mut words: Vec<String>) -> Vec<String> {
     }
     for (flag, value) in SMALL {
         if let Some(at) = words.iter().position(|word| word == flag) {
-            words[at + 1] = value.to_owned();
+            value.clone_into(&mut words[at + 1]);
         }
     }
     if !words.iter().any(|word| word == "-d" || word == "--stage") {
@@ -120,7 +120,9 @@ fn s9_every_line_of_the_pages_works() {
             let mut words = small(words);
             for (address, server) in &servers {
                 let actual = server.address.to_string();
-                words.iter_mut().for_each(|word| *word = word.replace(address, &actual));
+                for word in &mut words {
+                    *word = word.replace(address, &actual);
+                }
             }
             let is_left = words.iter().find(|word| word.contains("127.0.0.1:900"));
             assert_eq!(is_left, None, "{words:?} against a server that the page doesn't start");
