@@ -7,6 +7,7 @@
 //!
 //! Modules stand here by layer, the lowest first, and import only from above their own paragraph.
 
+pub mod alike;
 pub mod clock;
 pub mod deflate;
 pub mod escape;

@@ -4,10 +4,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::escape;
+use crate::{alike, escape};
 
 /// Bytes of an example that are kept.
 const SAMPLE_LEN_MAX: usize = 300;
+/// Examples of a failure that are kept, each of another kind.
+const SAMPLES_MAX: usize = 4;
+/// Occurrences of a failure whose example is looked at. Of later ones only one in so many is, so
+/// that a flood of them costs nothing.
+const LOOKED_AT: u64 = 1_000;
 /// Different failures that are told apart; statuses and close codes come from the peer, so there
 /// must be an end.
 const KINDS_MAX: usize = 1_024;
@@ -88,13 +93,42 @@ impl fmt::Display for Failure {
     }
 }
 
-/// How often, and the first example.
+/// How often, and an example of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Occurrence {
     /// How often.
     pub count: u64,
-    /// What was seen the first time, without control characters.
-    pub sample: String,
+    /// What was seen the first time, then what differs from that in more than numbers; without
+    /// control characters.
+    pub samples: Vec<String>,
+}
+
+impl Occurrence {
+    /// Counts one; `sample` is asked for while there is room for another kind.
+    fn add(&mut self, sample: impl FnOnce() -> String) {
+        self.count += 1;
+        let is_looked_at = self.count <= LOOKED_AT || self.count.is_multiple_of(LOOKED_AT);
+        if is_looked_at && self.samples.len() < SAMPLES_MAX {
+            self.keep(escape::control(&sample(), SAMPLE_LEN_MAX));
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        other.samples.into_iter().for_each(|sample| self.keep(sample));
+    }
+
+    fn keep(&mut self, sample: String) {
+        add_sample(&mut self.samples, sample);
+    }
+}
+
+/// Keeps `sample` if it is of another kind than those that are there, and there is room.
+pub(crate) fn add_sample(samples: &mut Vec<String>, sample: String) {
+    let kind = alike::kind(&sample);
+    if samples.len() < SAMPLES_MAX && samples.iter().all(|known| alike::kind(known) != kind) {
+        samples.push(sample);
+    }
 }
 
 /// Failures by kind.
@@ -102,14 +136,13 @@ pub struct Occurrence {
 pub struct Failures(BTreeMap<Failure, Occurrence>);
 
 impl Failures {
-    /// Counts a failure. `sample` is asked for the first of a kind only; what the peer sent may be
-    /// in it.
+    /// Counts a failure. What the peer sent may be in `sample`, which is asked for an example until
+    /// there are a few, each of another kind.
     pub fn add(&mut self, failure: Failure, sample: impl FnOnce() -> String) {
         if let Some(occurrence) = self.0.get_mut(&failure) {
-            occurrence.count += 1;
+            occurrence.add(sample);
         } else if self.0.len() < KINDS_MAX {
-            let sample = escape::control(&sample(), SAMPLE_LEN_MAX);
-            self.0.insert(failure, Occurrence { count: 1, sample });
+            self.0.entry(failure).or_default().add(sample);
         } else {
             self.0.entry(Failure::new(failure.phase, "other")).or_default().count += 1;
         }
@@ -118,12 +151,7 @@ impl Failures {
     /// Adds what `other` has counted.
     pub fn merge(&mut self, other: Self) {
         for (failure, occurrence) in other.0 {
-            match self.0.get_mut(&failure) {
-                Some(own) => own.count += occurrence.count,
-                None => {
-                    self.0.insert(failure, occurrence);
-                }
-            }
+            self.0.entry(failure).or_default().merge(occurrence);
         }
     }
 
@@ -150,6 +178,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn n11_one_example_of_each_kind() {
+        let unexpected = Failure::new(Phase::Message, "unexpected");
+        let mut failures = Failures::default();
+        for n in 0..2_000_000_u64 {
+            let kind = if n < 500 { "tick" } else { "user" };
+            failures.add(unexpected.clone(), || format!("{{\"type\":\"{kind}\",\"n\":{n}}}"));
+        }
+        let mut other = Failures::default();
+        for name in ["a", "b", "c", "d"] {
+            other.add(unexpected.clone(), || name.into());
+        }
+        failures.merge(other);
+        let (_, occurrence) = failures.iter().next().unwrap();
+        assert_eq!(occurrence.count, 2_000_004);
+        let [tick, user] = [r#"{"type":"tick","n":0}"#, r#"{"type":"user","n":500}"#];
+        assert_eq!(occurrence.samples, [tick, user, "a", "b"]);
+    }
+
+    #[test]
     fn the_first_example_is_kept_without_control_characters() {
         let mut failures = Failures::default();
         failures.add(Failure::numbered(Phase::Http, 403), || "no\x1b[31m entry\r\n".into());
@@ -157,7 +204,7 @@ mod tests {
         let (failure, occurrence) = failures.iter().next().unwrap();
         assert_eq!(failure.to_string(), "http.403");
         assert_eq!(occurrence.count, 2);
-        assert_eq!(occurrence.sample, "no\\x1b[31m entry\\r\\n");
+        assert_eq!(occurrence.samples, ["no\\x1b[31m entry\\r\\n", "another"]);
     }
 
     #[test]

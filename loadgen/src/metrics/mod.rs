@@ -4,6 +4,7 @@
 //! message that was sent was received, altered, lost or timed out.
 
 pub mod balance;
+mod close_reasons;
 mod deflate;
 mod distribution;
 mod drops;
@@ -22,9 +23,11 @@ pub mod timeline;
 
 use std::collections::BTreeMap;
 
+pub use close_reasons::CloseReasons;
 pub use deflate::{DeflateCounts, Volume};
 pub use distribution::{Distribution, HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS};
 pub use drops::{DropTimes, Drops};
+pub(crate) use failure::add_sample;
 pub use failure::{Failure, Failures, Occurrence, Phase};
 pub use fanout::FanoutCounts;
 pub use followed::Followed;
@@ -357,6 +360,8 @@ pub struct Metrics {
     pub failures: Failures,
     /// Established connections, by how they were closed.
     pub closings: BTreeMap<Closing, u64>,
+    /// Reasons that the server gave where it began to close.
+    pub close_reasons: BTreeMap<Closing, CloseReasons>,
     /// Messages planned or written before the measured time.
     pub warmup: MessageCounts,
     /// Messages planned or written in the measured time.
@@ -431,6 +436,9 @@ impl Metrics {
         self.failures.merge(other.failures);
         for (closing, count) in other.closings {
             *self.closings.entry(closing).or_default() += count;
+        }
+        for (closing, reasons) in other.close_reasons {
+            self.close_reasons.entry(closing).or_default().merge(reasons);
         }
         self.warmup.add(&other.warmup);
         self.measured.add(&other.measured);

@@ -12,11 +12,11 @@ use super::hold::{HoldReport, PingReport};
 use super::push::PushReport;
 use super::reconnect::{PausesReport, ReconnectReport};
 use super::{
-    Bounds, Bytes, Client, ClosingReport, ConfigReport, Connections, DeflateReport, ErrorReport,
-    Generator, HistogramReport, HostReport, Interval, Label, LatencyReport, Messages,
-    NetworkReport, NetworkSample, OutcomeReport, Phases, Report, RowReport, SCHEMA_VERSION,
-    SegmentReport, SpanReport, StageReport, StagesReport, TargetReport, TimeSeries, VerdictReport,
-    WorkerShare,
+    Bounds, Bytes, Client, CloseReasonReport, ClosingReport, ConfigReport, Connections,
+    DeflateReport, ErrorReport, Generator, HistogramReport, HostReport, Interval, Label,
+    LatencyReport, Messages, NetworkReport, NetworkSample, OutcomeReport, Phases, Report,
+    RowReport, SCHEMA_VERSION, SegmentReport, SpanReport, StageReport, StagesReport, TargetReport,
+    TimeSeries, VerdictReport, WorkerShare,
 };
 use crate::clock::nanos;
 use crate::config::{
@@ -27,7 +27,7 @@ use crate::host::Host;
 use crate::metrics::balance::imbalances;
 use crate::metrics::live::Latencies;
 use crate::metrics::{
-    Distribution, Failures, HIGHEST_NS, LOWEST_NS, MessageCounts, Metric, Metrics,
+    CloseReasons, Distribution, Failures, HIGHEST_NS, LOWEST_NS, MessageCounts, Metric, Metrics,
     SIGNIFICANT_DIGITS,
 };
 use crate::net::{Routes, masked_subprotocols};
@@ -122,7 +122,11 @@ impl Report {
             client,
             imbalances,
             verdict: VerdictReport { state: verdict.state.name().into(), reasons: verdict.reasons },
-            outcome: OutcomeReport { is_ok: true, reasons: Vec::new() },
+            outcome: OutcomeReport {
+                is_ok: true,
+                reasons: Vec::new(),
+                left_to_thresholds: Vec::new(),
+            },
             thresholds: Vec::new(),
             merged: None,
             phases,
@@ -369,7 +373,8 @@ pub(super) fn errors(failures: &Failures) -> impl Iterator<Item = ErrorReport> {
         phase: failure.phase.name().into(),
         code: failure.code.clone().into_owned(),
         count: occurrence.count,
-        sample: occurrence.sample.clone(),
+        sample: occurrence.samples.first().cloned().unwrap_or_default(),
+        other_samples: occurrence.samples.iter().skip(1).cloned().collect(),
     })
 }
 
@@ -382,8 +387,17 @@ pub(super) fn closings(metrics: &Metrics) -> Vec<ClosingReport> {
             code: closing.code,
             is_clean: closing.is_clean,
             count,
+            reasons: metrics.close_reasons.get(closing).map(close_reasons).unwrap_or_default(),
         })
         .collect()
+}
+
+fn close_reasons(reasons: &CloseReasons) -> Vec<CloseReasonReport> {
+    let one = |(reason, count): (Option<&str>, u64)| CloseReasonReport {
+        reason: reason.map(ToOwned::to_owned),
+        count,
+    };
+    reasons.iter().map(one).collect()
 }
 
 fn latency(latencies: &Latencies) -> Option<LatencyReport> {

@@ -32,25 +32,21 @@ impl Deliveries {
         }
     }
 
-    /// What is wrong, in words, as far as nobody else judges it.
-    pub(super) fn faults(&self, what: &str, is_judged: impl Fn(Counter) -> bool) -> Vec<String> {
-        let mut faults = Vec::new();
-        for (counter, how) in [
+    /// What is wrong, in words, each with what counts it.
+    pub(super) fn faults(&self, what: &str) -> Vec<(Counter, String)> {
+        [
             (Counter::Lost, "lost"),
             (Counter::Altered, "altered"),
             (Counter::Reordered, "received out of order"),
             (Counter::Duplicated, "received twice"),
             (Counter::Unexpected, "received that were not for the connection"),
-        ] {
-            let count = self.count(counter).unwrap_or(0);
-            if count > 0 && !is_judged(counter) {
-                faults.push(format!("{} {what} {how}", units::count(count)));
-            }
-        }
-        if self.received == 0 {
-            faults.push(format!("no {what} received"));
-        }
-        faults
+        ]
+        .into_iter()
+        .filter_map(|(counter, how)| {
+            let count = self.count(counter).filter(|&count| count > 0)?;
+            Some((counter, format!("{} {what} {how}", units::count(count))))
+        })
+        .collect()
     }
 }
 
@@ -88,12 +84,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_fault_is_said_unless_a_threshold_is_about_it() {
+    fn each_fault_is_said() {
         let deliveries = Deliveries { expected: 9, received: 7, lost: 2, ..Deliveries::default() };
-        let faults = |is_judged: fn(Counter) -> bool| deliveries.faults("messages", is_judged);
-        assert_eq!(faults(|_| false), ["2 messages lost"]);
-        assert_eq!(faults(|counter| counter == Counter::Lost), [""; 0]);
-        let nothing = Deliveries::default();
-        assert_eq!(nothing.faults("messages", |_| false), ["no messages received"]);
+        assert_eq!(deliveries.faults("messages"), [(Counter::Lost, "2 messages lost".into())]);
+        assert_eq!(Deliveries::default().faults("messages"), []);
     }
 }

@@ -366,6 +366,9 @@ pub struct ErrorReport {
     pub count: u64,
     /// What was seen the first time; control characters are escaped.
     pub sample: String,
+    /// What was seen later and differs from that, and from each other, in more than numbers: a few.
+    #[serde(default)]
+    pub other_samples: Vec<String>,
 }
 
 /// A way in which connections were closed.
@@ -377,6 +380,19 @@ pub struct ClosingReport {
     pub code: u16,
     /// Whether both Close frames were exchanged and the stream then ended.
     pub is_clean: bool,
+    /// How many connections.
+    pub count: u64,
+    /// The reasons that the server gave, if it began; a Close without one is in none.
+    #[serde(default)]
+    pub reasons: Vec<CloseReasonReport>,
+}
+
+/// A reason in a Close.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloseReasonReport {
+    /// As the server gave it; control characters are escaped. `null` is all reasons beyond the
+    /// number that is kept.
+    pub reason: Option<String>,
     /// How many connections.
     pub count: u64,
 }
@@ -544,6 +560,9 @@ pub struct OutcomeReport {
     pub is_ok: bool,
     /// What did not.
     pub reasons: Vec<String>,
+    /// What counts as no failure because a threshold is about it.
+    #[serde(default)]
+    pub left_to_thresholds: Vec<String>,
 }
 
 /// A threshold, and what became of it.

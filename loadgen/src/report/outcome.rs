@@ -16,8 +16,11 @@ impl Report {
     /// Judges the report anew, by these thresholds.
     pub fn judge(&mut self, thresholds: &[Threshold]) {
         self.thresholds = thresholds.iter().map(|threshold| self.judged_by(threshold)).collect();
-        let reasons = self.reasons(thresholds);
-        self.outcome = OutcomeReport { is_ok: reasons.is_empty(), reasons };
+        let mut faults = Faults { thresholds, reasons: Vec::new(), left: Vec::new() };
+        self.faults(&mut faults);
+        let Faults { reasons, left, .. } = faults;
+        let is_ok = reasons.is_empty();
+        self.outcome = OutcomeReport { is_ok, reasons, left_to_thresholds: left };
     }
 
     /// The exit code of a command that ends with this report.
@@ -63,33 +66,26 @@ impl Report {
         Segment::new(index, of).map_or(0, |segment| segment.connections(all))
     }
 
-    fn reasons(&self, thresholds: &[Threshold]) -> Vec<String> {
-        let is_left_to_one = |counters: &[Counter]| {
-            let is_about = |threshold: &Threshold| {
-                threshold.is_about(Counter::Errors)
-                    || counters.iter().any(|&counter| threshold.is_about(counter))
-            };
-            thresholds.iter().any(is_about)
-        };
-        let mut reasons = Vec::new();
+    fn faults(&self, faults: &mut Faults<'_>) {
         let connections = &self.connections;
         if connections.attempted == 0 {
-            reasons.push("no connection was begun".into());
+            faults.add("no connection was begun".into());
         } else if connections.established == 0 {
-            reasons.push("no connection was established".into());
+            faults.add("no connection was established".into());
         }
         let planned = if self.phases.ramp.is_some() { self.connections_planned() } else { 0 };
         let unbegun = planned.saturating_sub(connections.attempted);
         if unbegun > 0 {
-            reasons.push(format!("{} connections were never begun", units::count(unbegun)));
+            faults.add(format!("{} connections were never begun", units::count(unbegun)));
         }
-        if connections.failed > 0 && !is_left_to_one(&[Counter::Failed, Counter::Completed]) {
+        if connections.failed > 0 {
             let kinds = self.errors.iter().filter(|error| error.phase != "message").map(|error| {
                 format!("{}.{} {}", error.phase, error.code, units::count(error.count))
             });
             let kinds = kinds.collect::<Vec<_>>().join(", ");
             let failed = units::count(connections.failed);
-            reasons.push(format!("{failed} connections failed ({kinds})"));
+            let line = format!("{failed} connections failed ({kinds})");
+            faults.count(&[Counter::Failed, Counter::Completed], line);
         }
         if let Some(messages) = &self.messages {
             let sum = |of: fn(&SpanReport) -> u64| of(&messages.measured) + of(&messages.warmup);
@@ -101,28 +97,60 @@ impl Report {
                 (messages.duplicated, Counter::Duplicated, "received twice"),
                 (messages.unexpected, Counter::Unexpected, "received that were not sent"),
             ] {
-                if count > 0 && !is_left_to_one(&[counter]) {
-                    reasons.push(format!("{} messages {what}", units::count(count)));
+                if count > 0 {
+                    faults.count(&[counter], format!("{} messages {what}", units::count(count)));
                 }
             }
             if connections.established > 0 && messages.measured.received == 0 {
-                reasons.push("no echo was received in the measured time".into());
+                faults.add("no echo was received in the measured time".into());
             }
         }
         if let Some(deliveries) = self.deliveries().filter(|_| connections.established > 0) {
-            let is_judged = |counter| is_left_to_one(&[counter]);
-            reasons.extend(
-                deliveries
-                    .faults(if self.fanout.is_some() { "copies" } else { "messages" }, is_judged),
-            );
+            let what = if self.fanout.is_some() { "copies" } else { "messages" };
+            for (counter, line) in deliveries.faults(what) {
+                faults.count(&[counter], line);
+            }
+            if deliveries.received == 0 {
+                faults.add(format!("no {what} received"));
+            }
         }
-        reasons.extend(self.hold.as_ref().and_then(HoldReport::faults));
-        reasons.extend(self.fanout.as_ref().and_then(FanoutReport::faults));
-        reasons.extend(self.pings.as_ref().and_then(PingReport::faults));
+        faults.extend(self.hold.as_ref().and_then(HoldReport::faults));
+        faults.extend(self.fanout.as_ref().and_then(FanoutReport::faults));
+        faults.extend(self.pings.as_ref().and_then(PingReport::faults));
         if !self.imbalances.is_empty() {
-            reasons.push(format!("fault of this program: {}", self.imbalances.join("; ")));
+            faults.add(format!("fault of this program: {}", self.imbalances.join("; ")));
         }
-        reasons
+    }
+}
+
+/// What is wrong, and who judges it.
+struct Faults<'t> {
+    thresholds: &'t [Threshold],
+    reasons: Vec<String>,
+    left: Vec<String>,
+}
+
+impl Faults<'_> {
+    /// Something that fails a run.
+    fn add(&mut self, line: String) {
+        self.reasons.push(line);
+    }
+
+    fn extend(&mut self, lines: impl IntoIterator<Item = String>) {
+        self.reasons.extend(lines);
+    }
+
+    /// Something that one of `counters` counts: a threshold about it, or about all errors, judges it
+    /// instead.
+    fn count(&mut self, counters: &[Counter], line: String) {
+        let is_about = |threshold: &&Threshold| {
+            threshold.is_about(Counter::Errors)
+                || counters.iter().any(|&counter| threshold.is_about(counter))
+        };
+        match self.thresholds.iter().find(is_about) {
+            Some(threshold) => self.left.push(format!("{line}: judged by your {threshold}")),
+            None => self.reasons.push(line),
+        }
     }
 }
 
@@ -148,17 +176,20 @@ mod tests {
             code: "refused".into(),
             count: 1,
             sample: "no".into(),
+            other_samples: Vec::new(),
         }];
     }
 
     #[test]
-    fn what_a_run_fails_for_is_left_to_a_threshold_about_it() {
+    fn e8_a_threshold_takes_over_and_says_so() {
         let report = judged(&[], one_failed);
         assert_eq!(report.outcome.reasons, ["1 connections failed (tcp.refused 1)"]);
         assert_eq!(report.exit(), Exit::Failed);
         for passing in ["failed<=50%", "errors<10", "completed>=1"] {
             let report = judged(&[passing], one_failed);
             assert_eq!((report.exit(), report.outcome.is_ok), (Exit::Ok, true), "{passing}");
+            let left = format!("1 connections failed (tcp.refused 1): judged by your {passing}");
+            assert_eq!(report.outcome.left_to_thresholds, [left]);
         }
         let failing = judged(&["failed<1%"], one_failed);
         assert_eq!(failing.exit(), Exit::Threshold);

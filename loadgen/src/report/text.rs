@@ -12,6 +12,8 @@ use crate::{escape, units};
 const COLUMNS: [(&str, f64); 4] = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9)];
 /// Kinds of errors that are shown with an example.
 const ERRORS_MAX: usize = 10;
+/// Reasons of one way of closing that are shown.
+const REASONS_MAX: usize = 5;
 /// The part of all replies that those after the measured time must be to be shown: one in so many.
 const DRAINED_SHOWN: u64 = 100;
 const LABEL_WIDTH: usize = 14;
@@ -301,7 +303,17 @@ fn closings(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             code => code.to_string(),
         };
         let how = if closing.is_clean { "clean" } else { "not clean" };
-        let said = format!("{code} by {}, {how}: {}", closing.by, units::count(closing.count));
+        let mut said = format!("{code} by {}, {how}: {}", closing.by, units::count(closing.count));
+        for reason in closing.reasons.iter().take(REASONS_MAX) {
+            let count = units::count(reason.count);
+            said.push_str(&match &reason.reason {
+                Some(reason) => format!("   \"{reason}\" {count}"),
+                None => format!("   other reasons {count}"),
+            });
+        }
+        if closing.reasons.len() > REASONS_MAX {
+            said.push_str("   more in -o json=FILE");
+        }
         line(f, "close", &said)?;
     }
     Ok(())
@@ -311,6 +323,9 @@ fn errors(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for error in report.errors.iter().take(ERRORS_MAX) {
         let said = format!("{}.{} {}", error.phase, error.code, units::count(error.count));
         line(f, "error", &format!("{said}   first: {}", error.sample))?;
+        for sample in &error.other_samples {
+            line(f, "", &format!("also: {sample}"))?;
+        }
     }
     let more = report.errors.len().saturating_sub(ERRORS_MAX);
     if more > 0 {
@@ -355,6 +370,9 @@ fn reasons(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     for reason in &report.outcome.reasons {
         wrapped(f, "failed", reason)?;
+    }
+    for left in &report.outcome.left_to_thresholds {
+        wrapped(f, "not failed", left)?;
     }
     Ok(())
 }

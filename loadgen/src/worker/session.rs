@@ -9,7 +9,7 @@ use std::task::Waker;
 
 use tokio::sync::OwnedSemaphorePermit;
 use wscodec::mask::{FixedKey, MaskKey, MaskKeySource, ThreadKeys};
-use wscodec::{CloseCode, Connection, ProtocolError, ReadyState};
+use wscodec::{CloseFrame, Connection, ProtocolError, ReadyState};
 
 use super::outstanding::Outstanding;
 use crate::config::Mask;
@@ -73,10 +73,12 @@ pub(crate) struct Session {
 }
 
 /// How far the closing of a connection has come.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct CloseState {
     /// Who began, with what code.
     pub(crate) begun: Option<(Side, u16)>,
+    /// The reason of the server's Close, if it began and gave one.
+    pub(crate) reason: Option<Box<str>>,
     /// When our Close was sent, if we began.
     pub(crate) sent_ns: Option<u64>,
     pub(crate) is_received: bool,
@@ -86,6 +88,19 @@ pub(crate) struct CloseState {
     pub(crate) is_write_broken: bool,
     /// Why, if the system said so.
     pub(crate) write_fault: Option<io::ErrorKind>,
+}
+
+impl CloseState {
+    /// Notes the server's Close.
+    pub(crate) fn received(&mut self, frame: Option<CloseFrame<'_>>) {
+        self.is_received = true;
+        let code = frame.as_ref().map_or(NO_CODE, |frame| frame.code.as_u16());
+        if self.begun.is_none() {
+            self.begun = Some((Side::Server, code));
+            let reason = frame.map(|frame| frame.reason).filter(|reason| !reason.is_empty());
+            self.reason = reason.map(Into::into);
+        }
+    }
 }
 
 /// How a connection ended.
@@ -128,13 +143,6 @@ impl Session {
         self.close.write_fault.get_or_insert(error.kind());
     }
 
-    /// Notes the server's Close.
-    pub(crate) fn close_received(&mut self, code: Option<CloseCode>) {
-        self.close.is_received = true;
-        let code = code.map_or(NO_CODE, CloseCode::as_u16);
-        self.close.begun.get_or_insert((Side::Server, code));
-    }
-
     /// What it came to, given how it ended.
     pub(crate) fn outcome(&self, end: &End) -> Outcome {
         let is_ended =
@@ -163,7 +171,10 @@ impl Session {
                 closing: closing(begun),
                 failure: Some((
                     Failure::numbered(Phase::ServerClose, code),
-                    format!("the server closed with {code}"),
+                    match &self.close.reason {
+                        Some(reason) => format!("the server closed with {code} \"{reason}\""),
+                        None => format!("the server closed with {code}"),
+                    },
                 )),
             },
             Some(begun @ (Side::Client, _)) => {

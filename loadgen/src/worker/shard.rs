@@ -301,6 +301,9 @@ impl Shard {
             self.dropped(session.index, why.clone());
         }
         *self.metrics.closings.entry(outcome.closing).or_default() += 1;
+        if let Some(reason) = &session.close.reason {
+            self.metrics.close_reasons.entry(outcome.closing).or_default().add(reason);
+        }
         if session.close.begun.is_some_and(|(by, _)| by == Side::Client)
             && self.settings.script != Script::OpenClose
         {
@@ -446,14 +449,13 @@ impl Shard {
                 Event::Text(text) => (DataKind::Text, text.as_bytes()),
                 Event::Binary(bytes) => (DataKind::Binary, bytes),
                 Event::Close(frame) => {
-                    let code = frame.map(|frame| frame.code);
                     if let Some(sent_ns) = session.close.sent_ns
                         && !session.close.is_received
                     {
                         let ns = now_ns.saturating_sub(sent_ns);
                         metrics.distributions.record(Metric::CloseHandshake, ns);
                     }
-                    session.close_received(code);
+                    session.close.received(frame);
                     // Nothing more is written, and so no answer.
                     session.close.is_write_broken |= settings.conduct == Conduct::NeverClose;
                     continue;

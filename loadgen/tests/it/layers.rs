@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// layer don't import each other, so there can be no circle.
 const LAYERS: [&[&str]; 14] = [
     &[
+        "alike",
         "clock",
         "deflate",
         "escape",

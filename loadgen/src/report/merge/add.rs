@@ -2,13 +2,14 @@
 //! told by the compiler to say here how it adds up.
 
 use super::histograms;
+use crate::metrics::add_sample;
 use crate::report::hold::{DropReport, HoldReport, PingReport};
 use crate::report::push::PushReport;
 use crate::report::reconnect::ReconnectReport;
 use crate::report::{
-    AgreedReport, Bytes, Client, ClosingReport, CohortReport, ConfigReport, Connections,
-    DeflateReport, ErrorReport, Messages, NetworkSample, Report, SpanReport, TargetReport,
-    TlsReport, UrlReport, VolumeReport,
+    AgreedReport, Bytes, Client, CloseReasonReport, ClosingReport, CohortReport, ConfigReport,
+    Connections, DeflateReport, ErrorReport, Messages, NetworkSample, Report, SpanReport,
+    TargetReport, TlsReport, UrlReport, VolumeReport,
 };
 
 /// Adds what simply adds up. What needs all segments at once is the caller's.
@@ -384,22 +385,37 @@ fn add_volume(whole: &mut VolumeReport, part: VolumeReport) {
     add_count(&mut whole.wire_bytes, wire_bytes);
 }
 
-/// The first sample of a kind is kept.
 fn add_error(whole: &mut Vec<ErrorReport>, part: &ErrorReport) {
-    let is_it = |error: &&mut ErrorReport| error.phase == part.phase && error.code == part.code;
-    match whole.iter_mut().find(is_it) {
-        Some(error) => add_count(&mut error.count, part.count),
-        None => whole.push(part.clone()),
+    let ErrorReport { phase, code, count, sample, other_samples } = part;
+    let Some(error) = whole.iter_mut().find(|own| own.phase == *phase && own.code == *code) else {
+        return whole.push(part.clone());
+    };
+    add_count(&mut error.count, *count);
+    let mut samples = vec![std::mem::take(&mut error.sample)];
+    for sample in error.other_samples.iter().chain([sample]).chain(other_samples) {
+        add_sample(&mut samples, sample.clone());
     }
+    let mut samples = samples.into_iter();
+    error.sample = samples.next().unwrap_or_default();
+    error.other_samples = samples.collect();
 }
 
 fn add_closing(whole: &mut Vec<ClosingReport>, part: &ClosingReport) {
+    let ClosingReport { by, code, is_clean, count, reasons } = part;
     let key = |closing: &ClosingReport| (closing.by.clone(), closing.code, closing.is_clean);
-    if let Some(closing) = whole.iter_mut().find(|closing| key(closing) == key(part)) {
-        add_count(&mut closing.count, part.count);
-    } else {
-        let place = whole.partition_point(|closing| key(closing) < key(part));
-        whole.insert(place, part.clone());
+    let own = (by.clone(), *code, *is_clean);
+    let Some(closing) = whole.iter_mut().find(|closing| key(closing) == own) else {
+        let place = whole.partition_point(|closing| key(closing) < own);
+        return whole.insert(place, part.clone());
+    };
+    add_count(&mut closing.count, *count);
+    for CloseReasonReport { reason, count } in reasons {
+        match closing.reasons.iter_mut().find(|known| known.reason == *reason) {
+            Some(known) => add_count(&mut known.count, *count),
+            None => {
+                closing.reasons.push(CloseReasonReport { reason: reason.clone(), count: *count })
+            }
+        }
     }
 }
 

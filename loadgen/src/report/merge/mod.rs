@@ -455,12 +455,14 @@ mod tests {
                 code: 1000 + u16::try_from(n).unwrap() / 2,
                 is_clean: false,
                 count: n,
+                reasons: Vec::new(),
             });
             report.errors = vec![ErrorReport {
                 phase: "tcp".into(),
                 code: if n == 2 { "refused".into() } else { "reset".into() },
                 count: n,
                 sample: format!("the {n}th"),
+                other_samples: Vec::new(),
             }];
             report.config.labels = vec![Label { key: "host".into(), value: n.to_string() }];
         }
@@ -513,6 +515,7 @@ mod tests {
                     code: "refused".into(),
                     count: 2 * n,
                     sample: String::new(),
+                    other_samples: Vec::new(),
                 }],
                 away: n,
             });

@@ -1,6 +1,7 @@
 //! Lines of all segments to few: what several segments say is one line, with how many say it.
 
 use super::Part;
+use crate::alike;
 use crate::report::{Report, SegmentReport};
 
 /// A line, and the segments that say it.
@@ -20,7 +21,7 @@ pub(super) fn of_all(parts: &[Part], lines: impl Fn(&Report) -> Vec<String>) -> 
     for part in parts {
         let segment = part.report.config.segment;
         for line in lines(&part.report) {
-            let kind = kind(&line);
+            let kind = alike::kind(&line);
             match all.iter_mut().find(|said| said.kind == kind) {
                 Some(said) => {
                     said.is_same &= said.line == line;
@@ -45,26 +46,6 @@ impl Said {
             (_, false) => format!("{count} of {parts} segments, such as {first}: {line}"),
         }
     }
-}
-
-/// A line without its numbers and their units.
-fn kind(line: &str) -> String {
-    let mut kind = String::with_capacity(line.len());
-    let mut is_unit_due = false;
-    for word in line.split(' ') {
-        let is_number = word.trim_start_matches('(').starts_with(|c: char| c.is_ascii_digit());
-        let bare = word.trim_end_matches([',', ';', ':', ')']);
-        let is_unit =
-            matches!(bare, "ns" | "us" | "ms" | "s" | "min" | "h" | "B" | "KB" | "MB" | "GB");
-        if is_number {
-            kind.push_str("# ");
-        } else if !(is_unit_due && is_unit) {
-            kind.push_str(word);
-            kind.push(' ');
-        }
-        is_unit_due = is_number;
-    }
-    kind
 }
 
 #[cfg(test)]

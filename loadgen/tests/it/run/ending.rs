@@ -330,3 +330,39 @@ fn a_garbled_text_on_the_way_is_no_success() {
     let ran = run_against(&server, &["-c", "1", "-d", "10s"]);
     assert_eq!(ran.report().connections.completed, 0);
 }
+
+/// The reasons that a server gives when it closes are in the text, the JSON and the errors, each with
+/// its count.
+#[test]
+fn n4_close_reasons_are_told() {
+    let server = Scripted::start(|mut stream, number| {
+        upgrade(&mut stream);
+        let reason =
+            ["auth first", "auth first", "login \u{1b}first"][usize::try_from(number % 3).unwrap()];
+        let close = [&4401_u16.to_be_bytes()[..], reason.as_bytes()].concat();
+        stream.write_all(&frame(CLOSE, &close)).ok();
+        wait_for_end(stream);
+    });
+    let url = server.url();
+    let args = ["hold", &url, "-c", "3", "-d", "300ms", "-t", "1", "-q", "-o", "json=-"];
+    let ran = loadgen(&args);
+    assert_eq!(ran.code, Some(1));
+    let report = ran.report();
+    let [closing] = &report.closings[..] else { panic!("{:?}", report.closings) };
+    let reasons: Vec<_> = closing
+        .reasons
+        .iter()
+        .map(|found| (found.reason.as_deref().unwrap(), found.count))
+        .collect();
+    assert_eq!((closing.code, closing.count), (4401, 3));
+    assert_eq!(reasons, [("auth first", 2), ("login \\x1bfirst", 1)]);
+    let [error] = &report.errors[..] else { panic!("{:?}", report.errors) };
+    assert_eq!((&*error.code, error.count, error.other_samples.len()), ("4401", 3, 1));
+    let samples = format!("{} {:?}", error.sample, error.other_samples);
+    assert!(samples.contains("the server closed with 4401 \"auth first\""), "{samples}");
+    assert!(samples.contains("login"), "{samples}");
+    let text = loadgen(&["hold", &url, "-c", "3", "-d", "300ms", "-t", "1"]).stdout;
+    for said in ["4401 by server", "\"auth first\" 2", "\"login \\x1bfirst\" 1"] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+}
