@@ -1,11 +1,11 @@
-//! How a command ended to an exit code.
+//! How a command ended, and its exit code.
 
 use std::process::ExitCode;
 
-/// Exit codes, as wrk, k6 and the shell have them.
+/// An exit code, chosen as wrk, k6 and the shell do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// All went well.
+    /// The command succeeded: 0.
     Ok,
     /// The run failed: 1.
     Failed,
@@ -15,12 +15,12 @@ pub enum Exit {
     NotValid,
     /// A threshold failed: 99.
     Threshold,
-    /// A signal ended it, after what was measured had been printed: 130.
+    /// A signal ended the run, and what was measured was printed: 130.
     Interrupted,
 }
 
 impl Exit {
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -45,18 +45,18 @@ impl From<Exit> for ExitCode {
 pub struct Failed {
     /// [`Exit::Failed`] or [`Exit::Usage`].
     pub exit: Exit,
-    /// What was wrong and what to do, without `error:`.
+    /// The cause and the remedy, without `error:`.
     pub line: String,
 }
 
 impl Failed {
-    /// The run failed.
+    /// Makes the failure of a run.
     #[must_use]
     pub const fn run(line: String) -> Self {
         Self { exit: Exit::Failed, line }
     }
 
-    /// The user asked for something that can't be.
+    /// Makes the failure of a command line that can't be executed.
     #[must_use]
     pub const fn usage(line: String) -> Self {
         Self { exit: Exit::Usage, line }

@@ -1,10 +1,10 @@
-//! Arguments that make some of the connections misbehave.
+//! Arguments about clients that misbehave.
 
 use clap::Args;
 
 use crate::quantity::{self, Rate};
 
-/// Most bytes a second of a slow reader.
+/// Most bytes per second of a slow reader.
 const SLOW_BYTES_MAX: u64 = 1 << 30;
 /// Shares are in thousandths of a percent.
 const ALL: u64 = 100_000;
@@ -30,19 +30,19 @@ pub struct CohortArgs {
 /// How the connections of a cohort behave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Conduct {
-    /// As they should.
+    /// They follow the protocol.
     #[default]
     Healthy,
-    /// They send like the healthy ones and read only so many bytes a second.
+    /// They send like the healthy ones and read slowly.
     Slow {
         /// At least 1.
         bytes_per_s: u64,
     },
-    /// They send half of the request, and then nothing.
+    /// They send half of the request, then nothing.
     HalfOpen,
-    /// They send the request at a byte a second.
+    /// They send the request at a byte per second.
     SlowHead,
-    /// They answer nothing, neither Pings nor Close.
+    /// They answer neither Pings nor Close.
     NeverPong,
     /// They send each message in frames of one byte.
     Fragments,
@@ -51,11 +51,11 @@ pub enum Conduct {
 }
 
 impl Conduct {
-    /// Those that `--bad` can name.
+    /// The kinds that `--bad` can name.
     const BAD: [Self; 5] =
         [Self::HalfOpen, Self::SlowHead, Self::NeverPong, Self::Fragments, Self::NeverClose];
 
-    /// As it stands on the command line.
+    /// Returns the name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -69,19 +69,19 @@ impl Conduct {
         }
     }
 
-    /// Whether a handshake is never finished.
+    /// Checks whether the opening handshake is never finished.
     #[must_use]
     pub const fn is_headless(self) -> bool {
         matches!(self, Self::HalfOpen | Self::SlowHead)
     }
 
-    /// Whether a server's Close gets no answer.
+    /// Checks whether the server's Close gets no answer.
     #[must_use]
     pub const fn is_silent(self) -> bool {
         matches!(self, Self::NeverPong | Self::NeverClose)
     }
 
-    /// Whether messages are sent.
+    /// Checks whether messages are sent.
     pub(crate) const fn has_messages(self) -> bool {
         matches!(self, Self::Healthy | Self::Slow { .. } | Self::Fragments)
     }
@@ -150,7 +150,7 @@ impl Share {
         }
     }
 
-    /// How many of so many; at least one.
+    /// Returns the share of `connections`, at least one.
     fn of(self, connections: u64) -> u64 {
         match self {
             Self::Number(number) => number,

@@ -1,4 +1,4 @@
-//! A file of flags to the words of a command line: what was typed wins.
+//! Reads a file of flags into the words of a command line; what was typed wins.
 //!
 //! Keys are the long names of flags, without the dashes, so a flag that is added needs nothing here.
 //! Those in front hold for every command, those in a section for the command that it names.
@@ -31,14 +31,14 @@ type Value<'f> = &'f Spanned<DeValue<'f>>;
 /// A command line with the flags of a file.
 pub(super) struct Expanded {
     pub(super) words: Vec<OsString>,
-    /// What was added, by the argument as errors name it, with its place in the file.
+    /// The arguments that were added, named as in errors, each with its place in the file.
     added: Vec<(String, String)>,
     file: String,
 }
 
 impl Expanded {
-    /// Returns where in the file an error comes from, in front of what is said of it; nothing if it
-    /// comes from what was typed.
+    /// Returns the place in the file that an error comes from, as a prefix of its message; empty if
+    /// the error is in what was typed.
     pub(super) fn place_of(&self, typed: &[OsString], error: &clap::Error) -> String {
         let is_missing = |error: &clap::Error| error.kind() == ErrorKind::MissingRequiredArgument;
         let typed = Cli::command().try_get_matches_from(typed);
@@ -93,13 +93,13 @@ pub(super) fn expand(words: Vec<OsString>) -> Result<Expanded, String> {
     Ok(Expanded { words: insert(words, new_words), added, file: shown })
 }
 
-/// The command line, content with less than it needs: the rest may be in the file.
+/// Returns the command line without its requirements, which the file may meet.
 fn lenient() -> Command {
     let relaxed = |command: Command| command.mut_args(|arg| arg.required(false));
     Cli::command().ignore_errors(true).mut_subcommands(relaxed)
 }
 
-/// The keys that hold for a command, those of its own section last and instead of those in front.
+/// Returns the keys that hold for a command; those of its section override those in front.
 fn settings<'f>(
     cli: &Command,
     command: &Command,
@@ -143,7 +143,7 @@ fn settings<'f>(
     Ok(settings)
 }
 
-/// Says that a command has no such key, and which one may have been meant.
+/// Returns the error about a key that a command doesn't have, with the nearest one.
 fn unknown(cli: &Command, command: &Command, key: &str) -> String {
     let name = command.get_name();
     let said = format!("{} is no key of {name}", quoted(key));
@@ -166,13 +166,13 @@ fn quoted(name: &str) -> String {
     name.chars().take(40).collect::<String>().escape_debug().to_string()
 }
 
-/// A place in the file, as editors take it.
+/// Returns a place in the file as `FILE: line N`.
 fn place(shown: &str, text: &str, at: usize) -> String {
     let before = text.get(..at).unwrap_or(text);
     format!("{shown}: line {}", before.matches('\n').count() + 1)
 }
 
-/// The key that names an argument: its long flag, or what stands for its value in the help.
+/// Returns the key of an argument: its long flag, or the name of its value in the help.
 fn key_of(arg: &Arg) -> Option<String> {
     let name = match arg.get_long() {
         Some(long) => long.to_owned(),
@@ -189,7 +189,7 @@ fn is_typed(typed: &ArgMatches, arg: &Arg) -> bool {
     typed.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
 }
 
-/// What would be typed for a value.
+/// Returns the words that would be typed for a value.
 fn words_of(arg: &Arg, value: Value<'_>) -> Result<Vec<String>, String> {
     let flag = arg.get_long().map(|long| format!("--{long}"));
     let value = value.get_ref();
@@ -235,7 +235,7 @@ fn word_of(value: &DeValue<'_>) -> Result<String, String> {
     }
 }
 
-/// Behind what was typed, but before what comes after `--`.
+/// Inserts words behind those that were typed, but before `--`.
 fn insert(mut words: Vec<OsString>, added: Vec<String>) -> Vec<OsString> {
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     words.splice(end..end, added.into_iter().map(OsString::from));

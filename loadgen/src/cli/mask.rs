@@ -13,7 +13,7 @@ pub enum Mask {
 }
 
 impl Mask {
-    /// As it stands on the command line.
+    /// Returns the name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Arguments that say what is in a message.
+//! Arguments about the contents of messages.
 
 use std::path::PathBuf;
 
@@ -42,7 +42,7 @@ pub struct MessageArgs {
 }
 
 impl MessageArgs {
-    /// Text or binary.
+    /// Returns the kind of the messages.
     #[must_use]
     pub const fn kind(&self) -> DataKind {
         if self.binary { DataKind::Binary } else { DataKind::Text }

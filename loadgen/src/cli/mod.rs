@@ -1,8 +1,7 @@
-//! The command line to typed arguments. What they mean together is [`config`](crate::config)'s
-//! matter.
+//! Reads the command line into typed arguments. [`config`](crate::config) checks what they mean
+//! together.
 //!
-//! Apart from the rest so that a table of argument lists can test it. Whatever is wrong is said in
-//! one line.
+//! Apart from the rest so that a table of argument lists can test it. Every error is one line.
 
 mod cohort;
 mod deflate;
@@ -61,7 +60,7 @@ pub struct Cli {
     /// every command, those in a section such as `[run]` or `[check]` for one.
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -121,7 +120,7 @@ pub enum Command {
 /// Arguments of `run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// Where connections and time are said.
+    /// Connections, time, and everything else about load.
     #[command(flatten)]
     pub load: LoadArgs,
     /// Messages in all; then the run ends [default: no limit]
@@ -162,10 +161,10 @@ pub struct RunArgs {
     /// How frames are masked: random keys, or zero, which no real client sends
     #[arg(help_heading = "Load", long, value_name = "KIND", default_value = "random")]
     pub mask: Mask,
-    /// What is in the messages.
+    /// The contents of messages.
     #[command(flatten)]
     pub message: MessageArgs,
-    /// What becomes of lost connections.
+    /// Whether lost connections are opened again.
     #[command(flatten)]
     pub reconnect: ReconnectArgs,
     /// Clients that misbehave.
@@ -187,7 +186,7 @@ pub struct ConnectArgs {
     pub pace: PaceArgs,
 }
 
-/// What every command that makes load has.
+/// Arguments of every command that makes load.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub struct LoadArgs {
@@ -213,7 +212,7 @@ pub struct LoadArgs {
     /// Seed of payloads, placeholders and random times [default: a new one, in the report]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// What the request says.
+    /// The opening request.
     #[command(flatten)]
     pub request: RequestArgs,
     /// How servers are reached.
@@ -222,10 +221,10 @@ pub struct LoadArgs {
     /// Where results go.
     #[command(flatten)]
     pub out: OutArgs,
-    /// What makes it a part of a larger run.
+    /// The part of a larger run.
     #[command(flatten)]
     pub shard: ShardArgs,
-    /// What the result has to fulfil.
+    /// Thresholds.
     #[command(flatten)]
     pub gate: GateArgs,
     /// Prints nothing on stderr but errors
@@ -242,7 +241,7 @@ pub struct LoadArgs {
     pub labels: Vec<(String, String)>,
 }
 
-/// What the opening handshake says, and how long each end of a connection may take.
+/// Arguments about the opening request, and the time limits for opening and closing.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Connections")]
 pub struct RequestArgs {
@@ -261,7 +260,7 @@ pub struct RequestArgs {
     /// The Origin header
     #[arg(long, value_name = "ORIGIN")]
     pub origin: Option<String>,
-    /// What is offered to compress messages.
+    /// Compression to offer.
     #[command(flatten)]
     pub deflate: OfferArgs,
     /// Keeps secrets in results and reports
@@ -279,7 +278,7 @@ pub struct RequestArgs {
 }
 
 impl RequestArgs {
-    /// What becomes of secrets where the request is shown or saved.
+    /// Returns whether secrets are masked where the request is shown or saved.
     #[must_use]
     pub const fn secrets(&self) -> Secrets {
         if self.show_secrets { Secrets::Show } else { Secrets::Mask }
@@ -301,16 +300,16 @@ pub struct ServeArgs {
     /// Threads [default: one per core]
     #[arg(short = 't', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub threads: Option<u64>,
-    /// What is taken of offers to compress messages.
+    /// Compression to accept.
     #[command(flatten)]
     pub deflate: AcceptArgs,
-    /// Its side of TLS.
+    /// TLS of the server.
     #[command(flatten)]
     pub tls: ServeTlsArgs,
-    /// What a client may ask of it.
+    /// Limits on what a client may ask for.
     #[command(flatten)]
     pub bounds: ServeBoundArgs,
-    /// What is sent to clients that haven't asked for it.
+    /// Messages that the server sends unasked.
     #[command(flatten)]
     pub post: PostArgs,
 }
@@ -331,12 +330,12 @@ pub struct CheckArgs {
     pub network: NetworkArgs,
 }
 
-/// What the arguments come to.
+/// The outcome of reading a command line.
 #[derive(Debug)]
 pub enum Parsed {
-    /// Go on with this.
+    /// A command to execute.
     Command(Box<Command>),
-    /// Help or version was asked for: print this on stdout.
+    /// Help or version, to print on stdout.
     Text(String),
     /// Wrong usage: one line for stderr, without `error:`.
     Wrong(String),
@@ -386,7 +385,7 @@ fn asks_for_thresholds(words: &[std::ffi::OsString]) -> bool {
     is_apart || words.iter().any(|word| word == "--threshold=help")
 }
 
-/// The first paragraph of what clap says, and its tip, as one line.
+/// Returns the first paragraph of clap's message, and its tip, as one line.
 fn one_line(text: &str) -> String {
     let words = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut paragraphs = text.split("\n\n").map(words);

@@ -1,4 +1,4 @@
-//! What is done with results, new ones and saved ones.
+//! Arguments about results, new and saved.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
-//! Clients that misbehave beside the healthy ones: how, and how many.
+//! Splits the connections of a run into healthy ones and cohorts that misbehave.
 //!
-//! The healthy ones are planned as if they were alone. Each cohort is a run of its own, at the same
-//! time and on the same threads, with a configuration that is made here.
+//! The healthy connections are planned as if they were alone. Each cohort is a run of its own, at the
+//! same time and on the same threads, with a configuration derived here.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::cli::{CohortArgs, Conduct};
 /// Connections that misbehave in one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cohort {
-    /// How.
+    /// How they misbehave.
     pub conduct: Conduct,
     /// How many there are.
     pub connections: u64,
 }
 
-/// Takes the cohorts out of so many connections; returns how many healthy ones are left.
+/// Splits `connections` into cohorts; returns how many healthy ones are left.
 ///
 /// # Errors
-/// One line: that there would be none.
+/// One line, if no healthy connection would be left.
 pub(super) fn split(args: &CohortArgs, connections: u64) -> Result<(u64, Vec<Cohort>), String> {
     let asked = args.slow.iter().chain(&args.bad);
     let cohorts: Vec<_> = asked
@@ -36,7 +36,7 @@ pub(super) fn split(args: &CohortArgs, connections: u64) -> Result<(u64, Vec<Coh
 }
 
 impl Config {
-    /// The configuration of a cohort's own run.
+    /// Derives the configuration of a cohort's own run.
     #[must_use]
     pub fn of_cohort(&self, place: usize, cohort: Cohort) -> Self {
         let scaled = |per_1000_s: u64| {
@@ -48,7 +48,7 @@ impl Config {
         let mut config = self.clone();
         config.cohorts = Vec::new();
         config.conduct = cohort.conduct;
-        // What a server throws out stays out, and only healthy ones are measured by Pings.
+        // A connection that the server closes stays closed, and only healthy ones send Pings.
         (config.reconnect, config.ping_interval) = (None, None);
         config.reply_timeout = None; // nor is it news that they are slow
         config.connections = cohort.connections;
@@ -70,7 +70,7 @@ impl Config {
         config
     }
 
-    /// Connections of this process that are open at once, of all cohorts together.
+    /// Returns how many connections of this process are open at once, cohorts included.
     #[must_use]
     pub fn connections_of_all(&self) -> u64 {
         let cohorts = self.cohorts.iter().map(|cohort| self.part().connections(cohort.connections));
@@ -78,7 +78,7 @@ impl Config {
     }
 }
 
-/// The messages of a cohort: each connection sends as often as a healthy one.
+/// Derives the messages of a cohort: each connection sends as often as a healthy one.
 fn of_echo(echo: &mut Echo, conduct: Conduct, scaled: impl Fn(Rate) -> Rate) {
     echo.messages = None;
     if let Load::Open { rate } = &mut echo.load {

@@ -1,4 +1,4 @@
-//! What messages are asked for to what is in them.
+//! The contents of messages: generated, fixed, or templates from the command line or a file.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -17,12 +17,12 @@ const PAYLOAD_SIZE_DEFAULT: u64 = 64;
 /// What is in a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// Made from the seed.
+    /// Generated from the seed.
     Generated(Sizes),
-    /// Always the same.
+    /// The same bytes every time.
     Fixed(Vec<u8>),
-    /// One after the other, and again; connection `i` begins with the `i`th. Made from the seed
-    /// where they have placeholders. At least one.
+    /// Taken in turn, starting over at the end; connection `i` begins with the `i`th. Placeholders
+    /// are filled in from the seed. At least one.
     Templates(Arc<[Template]>),
 }
 
@@ -47,7 +47,7 @@ pub(super) fn reply_timeout(
 }
 
 impl Content {
-    /// Reads what the arguments ask for; adds to `notes` what was changed of it.
+    /// Reads the contents that the arguments ask for; adds what was changed to `notes`.
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
@@ -87,7 +87,7 @@ impl Content {
         one.map_or_else(|| Self::Templates(templates.into()), Self::Fixed)
     }
 
-    /// As reports call where it comes from.
+    /// Returns the name of the source in reports.
     #[must_use]
     pub const fn source(&self) -> &'static str {
         match self {
@@ -99,7 +99,7 @@ impl Content {
         }
     }
 
-    /// Bytes of the smallest payload.
+    /// Returns the size of the smallest payload, in bytes.
     #[must_use]
     pub fn size_least(&self) -> usize {
         match self {
@@ -109,7 +109,7 @@ impl Content {
         }
     }
 
-    /// Bytes that no payload has more than.
+    /// Returns an upper bound on the size of a payload, in bytes.
     #[must_use]
     pub fn size_most(&self) -> usize {
         match self {
@@ -120,13 +120,13 @@ impl Content {
     }
 }
 
-/// Bytes of a frame, as many as a payload may have.
+/// Checks the payload size of a frame.
 pub(super) fn fragment(size: u64) -> Result<NonZeroUsize, String> {
     let size = within_size("--fragment", size, 1, PAYLOAD_SIZE_MAX)?;
     Ok(usize::try_from(size).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN))
 }
 
-/// The messages of a file.
+/// Reads the messages of a file.
 fn read(path: &Path, args: &MessageArgs, notes: &mut Vec<String>) -> Result<Vec<Template>, String> {
     let shown = format!("-f {}", path.display().to_string().escape_debug());
     let bytes = lines::read(path, &shown)?;
@@ -181,7 +181,7 @@ mod tests {
         Content::new(&args.message, &mut Vec::new())
     }
 
-    /// A file that is gone with the test.
+    /// A file that is removed when the test ends.
     struct Scratch(std::path::PathBuf);
 
     impl Scratch {

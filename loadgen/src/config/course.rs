@@ -1,4 +1,4 @@
-//! A rate that may change over time to when each event is due.
+//! When each event is due, at a rate that may change over time.
 //!
 //! ```text
 //!   rate                 events are numbered by the area under the line: event n is due
@@ -16,13 +16,13 @@ use crate::clock::nanos;
 
 /// Events of 1,000 seconds in one nanosecond.
 const PER_NS: f64 = 1e-12;
-/// When what never is due would be.
+/// The time of an event that is never due.
 const NEVER_NS: u64 = u64::MAX;
 
 /// A part of a run in which the rate goes in a line to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stage {
-    /// How long it takes; none is a jump.
+    /// How long the change takes; zero is a jump.
     pub length: Duration,
     /// The rate at its end, in events of 1,000 seconds. May be 0.
     pub per_1000_s: u64,
@@ -38,13 +38,13 @@ pub struct Stages {
 }
 
 impl Stages {
-    /// How long they take together.
+    /// Returns how long the stages take together.
     #[must_use]
     pub fn length(&self) -> Duration {
         self.stages.iter().fold(Duration::ZERO, |sum, stage| sum.saturating_add(stage.length))
     }
 
-    /// The highest rate; `None` if there is none but 0.
+    /// Returns the highest rate; `None` if every rate is 0.
     #[must_use]
     pub fn highest(&self) -> Option<Rate> {
         let ends = self.stages.iter().map(|stage| stage.per_1000_s);
@@ -57,7 +57,7 @@ impl Stages {
 pub enum Course {
     /// At one rate, without end.
     Constant(Rate),
-    /// So many in an interval, evenly spread, without end.
+    /// Evenly spread, a number per interval, without end.
     Every {
         /// In nanoseconds.
         interval_ns: u64,
@@ -88,13 +88,14 @@ impl Piece {
 }
 
 impl Course {
-    /// One event of each of so many in an interval.
+    /// Returns the course of `events` events per interval.
     #[must_use]
     pub fn every(interval: Duration, events: u64) -> Self {
         Self::Every { interval_ns: nanos(interval).max(1), events: events.max(1) }
     }
 
-    /// The first rate for the time of `warmup`, then the stages, then the last rate without end.
+    /// Returns the course of a warm-up at the first rate, then the stages, then the last rate
+    /// without end.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "2^53 nanoseconds are 104 days")]
     pub fn staged(stages: &Stages, warmup: Duration) -> Self {
@@ -116,7 +117,7 @@ impl Course {
         Self::Staged(pieces.into())
     }
 
-    /// When the `n`th event is due, in nanoseconds after the first could be; `u64::MAX` is never.
+    /// Returns when the `n`th event is due, in nanoseconds from the begin; `u64::MAX` is never.
     #[must_use]
     #[inline]
     #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 events")]
@@ -131,7 +132,7 @@ impl Course {
         }
     }
 
-    /// When so many events, and parts of one, have been due.
+    /// Returns when this many events, which need not be whole, have been due.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -161,7 +162,7 @@ impl Course {
         if ns.is_nan() { NEVER_NS } else { (piece.begin_ns + ns.min(piece.length_ns)) as u64 }
     }
 
-    /// Events, and the part of one, that are due before `ns`.
+    /// Returns how many events, which need not be whole, are due before `ns`.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "2^53 nanoseconds are 104 days")]
     pub fn events_before(&self, ns: u64) -> f64 {
@@ -177,7 +178,7 @@ impl Course {
         }
     }
 
-    /// How many of the events that are numbered from 0 are due before `ns`.
+    /// Returns how many whole events are due before `ns`.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,

@@ -1,4 +1,4 @@
-//! The arguments of `fanout` to who publishes what, who subscribes to it, and where.
+//! The configuration of `fanout`: publishers, subscribers, topics, and where each connects.
 
 use std::time::Duration;
 
@@ -10,45 +10,45 @@ use crate::cli::{FanoutArgs, LoadArgs};
 use crate::clock::nanos;
 use crate::{stamp, units};
 
-/// Most pairs of a subscriber and a publisher of its topic: each takes 24 bytes.
+/// Most pairs of a subscriber and a publisher of its topic; each takes 24 bytes.
 const PAIRS_MAX: u64 = 1 << 24;
 const SIZE_DEFAULT: u64 = 64;
-/// How long servers have to take subscriptions in, if nothing says when they have.
+/// How long a server has to process subscriptions if its answer is not waited for.
 const SETTLE_SUBSCRIBED: Duration = Duration::from_millis(500);
 
 /// What publishers and subscribers do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fanout {
-    /// At least one for each topic, as of subscribers.
+    /// Connections that publish, at least one per topic.
     pub publishers: u64,
-    /// Connections that listen.
+    /// Connections that subscribe, at least one per topic.
     pub subscribers: u64,
-    /// Connection `i` is of topic `i % topics`.
+    /// Number of topics; connection `i` is of topic `i % topics`.
     pub topics: u64,
-    /// The last so many of the targets are for publishers alone; if there are none, they go where
+    /// How many of the last targets are for publishers alone; 0 if publishers connect where
     /// subscribers do.
     pub publish_targets: usize,
     /// When messages are published.
     pub load: Load,
-    /// How many in all; `None` is no limit.
+    /// Messages in all; `None` is no limit.
     pub messages: Option<u64>,
-    /// Bytes of a payload.
+    /// Payload size in bytes.
     pub size: usize,
     /// What is put around a payload.
     pub publish: Option<Template>,
-    /// How long the copies of a message are waited for.
+    /// How long to wait for the copies of a message.
     pub copy_timeout: Duration,
     /// A text message that each subscriber sends once it is open.
     pub subscribe: Option<Template>,
     /// Whether publishers send it, too.
     pub is_publisher_subscribed: bool,
-    /// What stands in the answer to that, which is waited for.
+    /// Text in the answer to `subscribe`; messages wait until every subscriber has received it.
     pub subscribed: Option<String>,
-    /// From the last connection's opening to the first message.
+    /// Pause between the opening of the last connection and the first message.
     pub settle: Duration,
 }
 
-/// Reads what a connection says once it is open.
+/// Reads the message that a connection sends once it is open.
 pub(super) fn subscription(text: Option<&str>) -> Result<Option<Template>, String> {
     let parse = |text: &str| Template::parse_for(text.as_bytes(), Purpose::Subscription);
     let template = text.map(parse).transpose().map_err(|why| format!("--subscribe: {why}"))?;
@@ -73,7 +73,7 @@ fn check_size(flag: &str, template: Option<&Template>, payload: u64) -> Result<(
     Ok(())
 }
 
-/// Where each topic is subscribed to, where it is published, and how many there are.
+/// Where subscribers and publishers of each topic connect.
 struct Places {
     urls: Vec<String>,
     publish_urls: Vec<String>,
@@ -129,7 +129,7 @@ impl Places {
     }
 }
 
-/// The URLs of so many topics; one for all if the topic is told in a message.
+/// Returns a URL for each topic, or one for all if messages name the topic.
 fn topic_urls(urls: &[String], topics: u64, is_told: bool) -> Result<Vec<String>, String> {
     let url = match urls {
         [url] => url,
@@ -156,7 +156,7 @@ fn topic_urls(urls: &[String], topics: u64, is_told: bool) -> Result<Vec<String>
 }
 
 impl Config {
-    /// The configuration of `loadgen fanout`.
+    /// Builds the configuration of `loadgen fanout`.
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
@@ -179,18 +179,18 @@ impl Config {
         args.load.connections = fanout.publishers + fanout.subscribers;
         let copy_timeout = fanout.copy_timeout;
         let mut config = Self::of_load(Scenario::Fanout(fanout), args.load)?;
-        // And a sweep, which may come a little later.
+        // The sweep that concludes messages may come a little later.
         config.drain_timeout = copy_timeout + Duration::from_millis(500);
         Ok(config)
     }
 
-    /// Which part of a fanout this process has, if there are others.
+    /// Returns the part of this process, if there are other processes.
     #[must_use]
     pub fn split(&self) -> Option<Segment> {
         self.segment.filter(|&segment| segment != Segment::WHOLE)
     }
 
-    /// What publishers and subscribers do, if they are what was asked for.
+    /// Returns the scenario, if it is a fanout.
     #[must_use]
     pub const fn fanout(&self) -> Option<&Fanout> {
         match &self.scenario {
@@ -201,7 +201,7 @@ impl Config {
 }
 
 impl Fanout {
-    /// What the arguments ask for; where, is left open.
+    /// Reads the arguments, except for topics and URLs.
     fn new(args: &FanoutArgs) -> Result<Self, String> {
         let load = match (args.rate, args.pipeline) {
             (Some(rate), _) => Load::Open { rate },
@@ -249,13 +249,13 @@ impl Fanout {
         })
     }
 
-    /// Most messages of one publisher, as far as that is known before.
+    /// Returns an upper bound on the messages of one publisher.
     #[must_use]
     pub fn messages_each_max(&self, duration: Duration) -> u64 {
         self.messages_max(duration).div_ceil(self.publishers)
     }
 
-    /// Most messages of all, as far as that is known before.
+    /// Returns an upper bound on the messages of all publishers.
     #[must_use]
     pub fn messages_max(&self, duration: Duration) -> u64 {
         let due = match self.load {
@@ -265,8 +265,8 @@ impl Fanout {
         due.min(self.messages.unwrap_or(u64::MAX))
     }
 
-    /// Refuses what segments can't do together; returns how long they take, which each has to know
-    /// by itself.
+    /// Refuses what segments can't do together; returns the duration, which each segment has to
+    /// know by itself.
     fn check_segment(&self, part: Segment, args: &LoadArgs) -> Result<Option<Duration>, String> {
         let Load::Open { rate } = self.load else {
             return Err("--segment of a fanout needs -R: a publisher doesn't hear of the copies \
@@ -275,7 +275,7 @@ impl Fanout {
         };
         if args.shard.start_at.is_none() || args.shard.ramp.is_none() {
             return Err("--segment of a fanout needs --start-at TIME and --ramp T, the same for \
-                        all: everybody has to be open before anybody publishes"
+                        all: every connection has to be open before the first message"
                 .into());
         }
         if self.subscribers < part.of() {
@@ -287,7 +287,7 @@ impl Fanout {
         }
         Ok(match self.messages {
             None => args.duration,
-            // The last is due before that.
+            // The last message is due before the end.
             Some(messages) => {
                 let all = Duration::from_nanos(rate.due_ns(messages).max(1_000_000));
                 Some(args.duration.map_or(all, |duration| duration.min(all)))
@@ -318,7 +318,7 @@ impl Fanout {
 
 #[cfg(test)]
 impl Fanout {
-    /// One for tests: payloads of `size` bytes on so many topics.
+    /// Returns a fanout for tests, with payloads of `size` bytes.
     pub(crate) fn sample(size: usize, topics: u64) -> Self {
         Self {
             publishers: topics,

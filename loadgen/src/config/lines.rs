@@ -1,12 +1,12 @@
-//! A file of the user's to its lines, within bounds.
+//! Reads a file of the user's, or standard input, within bounds, and splits it into lines.
 
 use std::fs::File;
 use std::io::{Read, stdin};
 use std::path::Path;
 
-/// Most bytes of a file of sizes or messages: all of it is kept in memory.
+/// Most bytes of a file of sizes or messages, all of which is kept in memory.
 const FILE_SIZE_MAX: u64 = 256 << 20;
-/// Most lines: each takes some 50 bytes beside its content.
+/// Most lines; each takes some 50 bytes beside its content.
 const LINES_MAX: usize = 1_000_000;
 
 /// What some editors put in front of text: U+FEFF in UTF-8.
@@ -37,7 +37,7 @@ pub(super) fn read(path: &Path, shown: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Lines that aren't empty, without their ends, and their numbers from 1.
+/// Returns the lines that aren't empty, without line ends, with their numbers from 1.
 pub(super) fn of(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let lines = bytes.split(|&byte| byte == b'\n').enumerate();
     lines

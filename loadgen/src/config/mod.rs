@@ -1,7 +1,7 @@
-//! Arguments to what a run is: checked together, with every default filled in.
+//! The configuration of a run: arguments checked together, with every default filled in.
 //!
-//! Invariant: a [`Config`] can be run. What could make it impossible or absurd is refused here, in
-//! one line, before anything is connected.
+//! Invariant: a [`Config`] can be run. An impossible or absurd one is refused here, in one line,
+//! before anything is connected.
 
 mod cohort;
 mod content;
@@ -50,102 +50,103 @@ pub use serving::serve_config;
 pub use sizes::Sizes;
 pub(crate) use sizes::turn;
 
-/// Most connections of one process. Beyond it ports, descriptors and memory are long gone.
+/// Most connections of one process; ports, descriptors and memory run out before.
 const CONNECTIONS_MAX: u64 = 1_000_000;
 const THREADS_MAX: u64 = 1_024;
 const PIPELINE_MAX: u64 = 65_536;
-/// Most bytes of one payload: what the codec takes by default.
+/// Most bytes of one payload: the codec's default limit.
 const PAYLOAD_SIZE_MAX: u64 = 64 << 20;
-/// Most messages outstanding at once in a closed loop: each takes 16 bytes.
+/// Most messages outstanding at once in a closed loop; each takes 16 bytes.
 const OUTSTANDING_MAX: u64 = 1 << 24;
-/// Most payload bytes outstanding at once in a closed loop: a server that doesn't read leaves them
-/// in this process.
+/// Most payload bytes outstanding at once in a closed loop; they stay in this process if the server
+/// doesn't read.
 const OUTSTANDING_BYTES_MAX: u64 = 4 << 30;
 const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 const TIMEOUT_MAX: Duration = Duration::from_secs(3_600);
 
 const DURATION_DEFAULT: Duration = Duration::from_secs(10);
-/// How long a run that is limited by a number may take if nobody says.
+/// Longest duration of a run with `-n` and without `-d`.
 const DURATION_WITH_NUMBER: Duration = Duration::from_secs(600);
 
-/// A run, resolved.
+/// The configuration of a run.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What the connections do.
     pub scenario: Scenario,
-    /// The servers, which connections take in turn; none is an embedded one.
+    /// The servers, which connections take in turn; empty for an embedded one.
     pub targets: Vec<Target>,
     /// How they are reached.
     pub network: Network,
-    /// Connections open at once, at least 1; those of the whole run, as are rates and numbers.
+    /// Connections open at once, at least 1. Like rates and numbers, of the whole run.
     pub connections: u64,
-    /// Which part of the run this process is, if it is one.
+    /// The part of the run that this process is, if there are several.
     pub segment: Option<Segment>,
-    /// When the run begins; `None` is at once.
+    /// When the run begins; `None` is now.
     pub start_at: Option<SystemTime>,
-    /// How long after the run's begin load begins; `None` is as soon as all connections are open.
+    /// Time from the begin of the run to the begin of load; `None` begins load as soon as all
+    /// connections are open.
     pub ramp: Option<Duration>,
-    /// Connections begun a second, the most if that changes; `None` is as fast as the server takes
-    /// them.
+    /// Connections opened per second, the highest rate if it changes; `None` is as fast as the
+    /// server accepts them.
     pub connect_rate: Option<Rate>,
-    /// How messages, and connections that have a rate, keep to it.
+    /// How messages and connections keep to their rates.
     pub pacing: Pacing,
-    /// How long an echo may take; `None` is as long as the run.
+    /// Time limit for an echo; `None` is the end of the run.
     pub reply_timeout: Option<Duration>,
-    /// From one Ping on a connection to the next, beside messages; `None` sends none.
+    /// Time between Pings on a connection, beside messages; `None` sends none.
     pub ping_interval: Option<Duration>,
-    /// How lost connections are opened again; `None` is not at all.
+    /// How lost connections are opened again; `None` leaves them closed.
     pub reconnect: Option<Reconnect>,
     /// How these connections behave.
     pub conduct: Conduct,
-    /// Others beside them, which misbehave and are in no number of these.
+    /// Misbehaving connections beside these, which are counted apart.
     pub cohorts: Vec<Cohort>,
-    /// Worker threads, at most one for each connection.
+    /// Worker threads, at most one per connection.
     pub threads: NonZeroUsize,
-    /// The time that is measured.
+    /// The measured time.
     pub duration: Duration,
-    /// Load before it.
+    /// Load before the measured time.
     pub warmup: Duration,
-    /// What the opening handshake says, and the bounds of a connection's ends.
+    /// The opening request, and the time limits for opening and closing.
     pub request: Request,
-    /// How long outstanding replies are waited for.
+    /// How long to wait for outstanding replies at the end.
     pub drain_timeout: Duration,
     /// How frames are masked.
     pub mask: Mask,
-    /// Where payloads come from.
+    /// Seed of everything random.
     pub seed: u64,
-    /// Kept with the result.
+    /// Labels that are kept with the result.
     pub labels: Vec<(String, String)>,
-    /// What the result has to fulfil.
+    /// Thresholds that the result is judged by.
     pub thresholds: Vec<Threshold>,
     /// Where results go.
     pub outputs: Vec<Output>,
-    /// How much is said on stderr.
+    /// How much is printed on stderr.
     pub verbosity: Verbosity,
-    /// What was changed of what was asked for, a line each.
+    /// Changes to what was asked for, one line each.
     pub notes: Vec<String>,
 }
 
 /// What the connections of a run do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scenario {
-    /// All are opened, then messages go round, then all are closed.
+    /// All are opened, exchange messages, and are closed.
     Echo(Echo),
-    /// Each is opened and closed at once, and another takes its place.
+    /// Each is opened and closed at once, then replaced by another.
     OpenClose {
-        /// How many in all; `None` is no limit.
+        /// Connections in all; `None` is no limit.
         number: Option<u64>,
     },
     /// All are opened, held, then closed.
     Hold(Hold),
-    /// All are opened, take what the server pushes, then are closed.
+    /// All are opened, receive what the server pushes, then are closed.
     Listen(Listen),
     /// Some publish, the others subscribe.
     Fanout(Fanout),
 }
 
 impl Scenario {
-    /// The command that asks for it.
+    /// Returns the name of the command that asks for it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -157,7 +158,7 @@ impl Scenario {
         }
     }
 
-    /// Whether all connections are opened before load begins, and stay open.
+    /// Checks whether all connections are opened before load begins, and stay open.
     #[must_use]
     pub const fn is_lasting(&self) -> bool {
         !matches!(self, Self::OpenClose { .. })
@@ -169,59 +170,59 @@ impl Scenario {
 pub struct Echo {
     /// When they are sent.
     pub load: Load,
-    /// How many in all; `None` is no limit.
+    /// Messages in all; `None` is no limit.
     pub messages: Option<u64>,
     /// Text or binary.
     pub kind: DataKind,
-    /// What is in them.
+    /// Their contents.
     pub content: Content,
-    /// Bytes of payload of a frame; `None` is one frame a message.
+    /// Payload bytes per frame; `None` is one frame per message.
     pub fragment: Option<NonZeroUsize>,
 }
 
 /// When messages are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Load {
-    /// When the reply to an earlier one has come: so many are outstanding on each connection.
+    /// When the reply to an earlier message has come.
     Closed {
-        /// At least 1.
+        /// Messages outstanding on each connection, at least 1.
         pipeline: u32,
     },
     /// On schedule, whether replies come or not.
     Open {
-        /// Of all connections together; the highest if it changes.
+        /// Of all connections together; the highest rate if it changes.
         rate: Rate,
     },
-    /// On schedule: on each connection once an interval.
+    /// On schedule, once per interval on each connection.
     Every {
-        /// From one message of a connection to its next.
+        /// Time between messages of a connection.
         interval: Duration,
     },
 }
 
 impl Load {
-    /// Whether messages are sent on schedule, so that one may be late.
+    /// Checks whether messages are sent on schedule, so that one may be late.
     #[must_use]
     pub const fn is_scheduled(self) -> bool {
         !matches!(self, Self::Closed { .. })
     }
 }
 
-/// How much is said on stderr.
+/// How much is printed on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verbosity {
     /// Errors only.
     Quiet,
-    /// Notes, too.
+    /// Errors and notes.
     Notes,
-    /// And each phase as it begins.
+    /// Errors, notes, and each phase as it begins.
     Phases,
-    /// And a live line, if stderr is a terminal.
+    /// Errors, notes, and a live line.
     Progress,
 }
 
 impl Config {
-    /// The configuration of `loadgen run`.
+    /// Builds the configuration of `loadgen run`.
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
@@ -267,7 +268,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The configuration of `loadgen connect`.
+    /// Builds the configuration of `loadgen connect`.
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
@@ -284,13 +285,13 @@ impl Config {
         Ok(config)
     }
 
-    /// Whether the server runs in this process.
+    /// Checks whether the server runs in this process.
     #[must_use]
     pub const fn is_embedded(&self) -> bool {
         self.targets.is_empty()
     }
 
-    /// The messages, if any are sent.
+    /// Returns the messages, if the scenario sends any.
     #[must_use]
     pub const fn echo(&self) -> Option<&Echo> {
         match &self.scenario {
@@ -299,13 +300,13 @@ impl Config {
         }
     }
 
-    /// Which part of the run this process is.
+    /// Returns the part of the run that this process is.
     #[must_use]
     pub fn part(&self) -> Segment {
         self.segment.unwrap_or(Segment::WHOLE)
     }
 
-    /// Connections of this process that are open at once.
+    /// Returns how many connections of this process are open at once.
     #[must_use]
     pub fn connections_here(&self) -> u64 {
         self.part().connections(self.connections)
@@ -360,7 +361,7 @@ impl Config {
             request: Request::new(&args.request, purpose)?,
             drain_timeout: Duration::ZERO,
             mask: Mask::Random,
-            // Short enough to be typed again.
+            // Short enough to type again.
             seed: args.seed.unwrap_or_else(|| RandomState::new().hash_one(0) & 0xffff_ffff),
             labels: args.labels,
             thresholds: args.gate.thresholds,
@@ -375,7 +376,7 @@ impl Config {
         })
     }
 
-    /// Refuses what a closed loop could pile up in this process.
+    /// Refuses more outstanding messages than this process can hold.
     fn check_outstanding(&self) -> Result<(), String> {
         let Some(Echo { load: Load::Closed { pipeline }, content, .. }) = self.echo() else {
             return Ok(());

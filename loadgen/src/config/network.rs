@@ -1,4 +1,4 @@
-//! Flags to the way to a server: which addresses, from where, through what.
+//! How a server is reached: addresses, sources, proxy and TLS, read from the flags.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use crate::net::{
 };
 
 impl Network {
-    /// Reads the flags, given what is to be connected to.
+    /// Reads the flags for connections to `targets`.
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
@@ -41,7 +41,7 @@ impl Network {
         Ok(network)
     }
 
-    /// Refuses what excludes each other, and what would have no effect.
+    /// Refuses flags that exclude each other or would have no effect.
     fn check(&self, targets: &[Target]) -> Result<(), String> {
         let exclusive = |a: &str, b: &str| Err(format!("{a} and {b} exclude each other"));
         if self.unix_socket.is_some() {
@@ -107,7 +107,7 @@ impl TlsSettings {
     }
 }
 
-/// `HOST:PORT:ADDR[,ADDR]`; an IPv6 address may stand in brackets.
+/// Reads `HOST:PORT:ADDR[,ADDR]`; an IPv6 address may stand in brackets.
 fn resolve(text: &str) -> Result<Override, String> {
     let bad = |why: &str| {
         Err(format!(
@@ -128,7 +128,7 @@ fn resolve(text: &str) -> Result<Override, String> {
     }
 }
 
-/// `HOST1:PORT1:HOST2:PORT2`, each of which may be empty.
+/// Reads `HOST1:PORT1:HOST2:PORT2`, each of which may be empty.
 fn redirect(text: &str) -> Result<Redirect, String> {
     let bad = |why: &str| {
         Err(format!(
@@ -150,7 +150,7 @@ fn redirect(text: &str) -> Result<Redirect, String> {
     Ok(Redirect { from: (host(from_host), from_port), to: (host(to_host), to_port) })
 }
 
-/// A host in front of a colon, without its brackets, and what is behind the colon.
+/// Splits a host, without its brackets, from what follows its colon.
 fn split_host(text: &str) -> Option<(&str, &str)> {
     match text.strip_prefix('[') {
         Some(rest) => {
@@ -181,7 +181,7 @@ pub(crate) fn sources(texts: &[String]) -> Result<Sources, String> {
 }
 
 fn proxy(text: &str) -> Result<Proxy, String> {
-    // What was typed isn't shown: there may be a password in it.
+    // The text isn't shown, because it may contain a password.
     let bad = |why: String| Err(format!("bad --proxy: {why}; use http://[USER:PASS@]HOST:PORT"));
     if Template::has_placeholder(text) {
         return bad("placeholders are not replaced in it; write %7B for a brace".into());
@@ -217,7 +217,7 @@ fn proxy(text: &str) -> Result<Proxy, String> {
     Ok(Proxy { host, port, authorization })
 }
 
-/// Whether a URL names a port: the parser drops one that is the scheme's default.
+/// Checks whether a URL names a port; the parser drops the scheme's default.
 fn has_port(url: &str) -> bool {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = authority.split('/').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What is asked for about the pace to a course of rates.
+//! The pace of a run: loops, stages and arrivals, read from the flags.
 
 use std::time::Duration;
 
@@ -9,16 +9,15 @@ use crate::units;
 /// Most stages.
 const STAGES_MAX: usize = 1_000;
 
-/// What a client that is held up may catch up with, unless something else is asked for: as
-/// `--help` says.
+/// How late a message may be sent by default, as `--help` says.
 const CATCH_UP_DEFAULT: Duration = Duration::from_secs(1);
 
-/// How events keep to their schedule, beside their rate.
+/// How events keep to their schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pacing {
-    /// How gaps are distributed, of messages and of connections that begin.
+    /// How the gaps between messages, and between new connections, are distributed.
     pub arrivals: Arrivals,
-    /// How the rate changes: of messages, or of connections if none are sent.
+    /// How the rate of messages changes, or that of connections if no messages are sent.
     pub stages: Option<Stages>,
     /// How late a message may be sent; later ones are left out.
     pub catch_up: Duration,
@@ -31,8 +30,8 @@ impl Default for Pacing {
 }
 
 impl Pacing {
-    /// Checks what was asked for; returns also the rate, the highest if it changes. `flag` is the
-    /// one that says the rate.
+    /// Checks the arguments; also returns the rate, the highest if it changes. `flag` is the flag
+    /// that gave the rate.
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
@@ -69,7 +68,7 @@ impl Pacing {
     }
 }
 
-/// Which loop the arguments ask for.
+/// Returns the loop that the arguments ask for.
 pub(super) fn loop_of(args: &RunArgs, pacing: &Pacing, rate: Option<Rate>) -> Result<Load, String> {
     let Some(rate) = rate else {
         let pipeline = within("-p", args.pipeline.unwrap_or(1), 1, PIPELINE_MAX)?;
@@ -87,7 +86,7 @@ pub(super) fn loop_of(args: &RunArgs, pacing: &Pacing, rate: Option<Rate>) -> Re
     Ok(Load::Open { rate })
 }
 
-/// A run with stages is as long as they are.
+/// Makes a run with stages as long as the stages.
 pub(super) fn staged(mut load: LoadArgs, pacing: &Pacing) -> Result<LoadArgs, String> {
     if let Some(stages) = &pacing.stages {
         if load.duration.is_some() {

@@ -1,15 +1,15 @@
-//! The arguments of `serve` about messages that clients haven't asked for, to what the server does.
+//! The configuration of `serve push` and `serve broadcast`.
 
 use super::{PAYLOAD_SIZE_MAX, within_size};
 use crate::cli::PostArgs;
 use crate::serve::{Mode, PushRate, SenderCopy, ServeConfig};
 use crate::stamp;
 
-/// The least and the most that may wait for a client, in bytes.
+/// Bounds on the bytes that may wait for a client.
 const QUEUE_MIN: u64 = 1 << 10;
 const QUEUE_MAX: u64 = 1 << 30;
 
-/// Takes `args` into a server's configuration, whose mode is known.
+/// Applies `args` to the configuration of a server whose mode is set.
 ///
 /// # Errors
 /// One line: what is wrong, and what to do.

@@ -1,8 +1,7 @@
-//! `100ms..10s` to how long is waited before a lost connection is opened again.
+//! The pauses before a lost connection is opened again.
 //!
-//! Full jitter: a pause is drawn evenly from nothing up to a bound, and it is the bound that grows.
-//! So connections that are lost at once come back over all of the bound's time, not together at its
-//! end.
+//! Full jitter: a pause is drawn evenly from nothing up to a bound that grows. Connections that are
+//! lost at the same time come back spread over the whole bound, not together at its end.
 
 use std::time::Duration;
 
@@ -12,20 +11,20 @@ use crate::clock::nanos;
 use crate::random::{self, Use};
 
 const PAUSE_MIN: Duration = Duration::from_millis(1);
-/// Doublings after which any bound has reached its end.
+/// Doublings after which every bound has reached its maximum.
 const DOUBLINGS_MAX: u32 = 40;
 
 /// Bounds of the pauses before a lost connection is opened again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reconnect {
-    /// Of the first pause, from 1 ms on.
+    /// Bound of the first pause, at least 1 ms.
     pub first: Duration,
-    /// Of all pauses, at least that of the first.
+    /// Bound of every pause, at least that of the first.
     pub most: Duration,
 }
 
 impl Reconnect {
-    /// Checks the bounds of what was asked for.
+    /// Checks the bounds that were asked for.
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
@@ -37,8 +36,8 @@ impl Reconnect {
         })
     }
 
-    /// How long to wait before the `attempt`th attempt of a connection, of which the last
-    /// `doublings` have failed or not held, in nanoseconds.
+    /// Returns the pause before the `attempt`th attempt of a connection, in nanoseconds. The last
+    /// `doublings` attempts have failed or not held.
     #[must_use]
     pub fn pause_ns(self, seed: u64, connection: u64, attempt: u64, doublings: u32) -> u64 {
         let factor = 1_u64 << doublings.min(DOUBLINGS_MAX);

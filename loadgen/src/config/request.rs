@@ -1,4 +1,4 @@
-//! Arguments to what the opening handshake says, and to the bounds of a connection's ends.
+//! The opening request of a connection, and the time limits for opening and closing it.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::net::Secrets;
 /// Most bytes of a header's value, or of another text of the request, that has placeholders.
 const RENDERED_LEN_MAX: usize = 64 << 10;
 
-/// What the opening handshake says, and how long each end of a connection may take.
+/// The opening request, and the time limits for opening and closing a connection.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The |Host| header, where it is another than the URL's.
+    /// The |Host| header, if it differs from the URL's.
     pub host: Option<Template>,
     /// Headers beside those of the protocol.
     pub headers: Vec<(String, HeaderValue)>,
@@ -21,27 +21,27 @@ pub struct Request {
     pub subprotocols: Vec<Template>,
     /// The |Origin| header.
     pub origin: Option<Template>,
-    /// What becomes of secrets where the request is shown or saved.
+    /// Whether secrets are masked where the request is shown or saved.
     pub secrets: Secrets,
     /// permessage-deflate; `None` offers nothing.
     pub deflate: Option<deflate::Offer>,
-    /// Bound on TCP and opening handshake together.
+    /// Time limit for TCP, TLS and the opening handshake together.
     pub connect_timeout: Duration,
-    /// Bound on the closing handshake and the end of the stream together.
+    /// Time limit for the closing handshake and the end of the stream together.
     pub close_timeout: Duration,
 }
 
 /// The value of a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderValue {
-    /// As it is.
+    /// The text itself.
     Plain(Template),
     /// A user and password, in base64 behind the scheme's name (RFC 7617, 2).
     Basic(Template),
 }
 
 impl HeaderValue {
-    /// What is sent, or what it is made from.
+    /// Returns the text that the value is made from.
     #[must_use]
     pub const fn template(&self) -> &Template {
         match self {
@@ -51,9 +51,9 @@ impl HeaderValue {
 }
 
 impl Request {
-    /// Checks the bounds and reads the placeholders; whether the headers may be sent is for the
-    /// handshake to say. `purpose` is [`Purpose::Request`], or [`Purpose::TopicRequest`] where
-    /// connections have topics.
+    /// Checks the bounds and reads the placeholders; whether the headers may be sent is checked when
+    /// the request is rendered. `purpose` is [`Purpose::Request`], or [`Purpose::TopicRequest`]
+    /// where connections have topics.
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
@@ -97,14 +97,14 @@ impl Request {
         })
     }
 
-    /// All that is rendered for each connection.
+    /// Returns every text that is rendered for a connection, except for the URL.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         let headers = self.headers.iter().map(|(_, value)| value.template());
         self.host.iter().chain(headers).chain(&self.subprotocols).chain(&self.origin)
     }
 }
 
-/// Reads text of a request.
+/// Reads a text of a request.
 fn template(flag: &str, text: &str, purpose: Purpose) -> Result<Template, String> {
     let template = Template::parse_for(text.as_bytes(), purpose)
         .map_err(|why| format!("bad {flag}: {why}"))?;
@@ -117,7 +117,7 @@ fn template(flag: &str, text: &str, purpose: Purpose) -> Result<Template, String
     Ok(template)
 }
 
-/// The header that says who is there (RFC 7617, 2).
+/// Makes the |Authorization| header of a user (RFC 7617, 2).
 fn authorization(
     user: &str,
     headers: &[(String, String)],
@@ -126,7 +126,7 @@ fn authorization(
     if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
         return Err("--user and -H 'Authorization: ...' exclude each other".into());
     }
-    // Not said back: there may be a password in it all the same.
+    // The text isn't shown, because it may contain a password.
     if !user.contains(':') {
         return Err("--user has no colon; use NAME:PASSWORD".into());
     }

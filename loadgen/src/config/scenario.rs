@@ -1,4 +1,4 @@
-//! The arguments of `hold` and `listen` to what their connections do.
+//! The configuration of `hold` and `listen`.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use crate::cli::{HoldArgs, ListenArgs};
 
 const PING_INTERVAL_MIN: Duration = Duration::from_millis(1);
 const PING_INTERVAL_MAX: Duration = Duration::from_secs(24 * 3_600);
-/// How long the Pongs to the last Pings are waited for.
+/// How long to wait for the Pongs to the last Pings.
 const PONG_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What held connections do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hold {
-    /// From one Ping on a connection to the next; `None` sends none.
+    /// Time between Pings on a connection; `None` sends none.
     pub ping_interval: Option<Duration>,
 }
 
@@ -33,7 +33,7 @@ pub(super) fn ping_interval(asked: Option<Duration>) -> Result<Option<Duration>,
 }
 
 impl Config {
-    /// The configuration of `loadgen listen`.
+    /// Builds the configuration of `loadgen listen`.
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
@@ -45,7 +45,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The configuration of `loadgen hold`.
+    /// Builds the configuration of `loadgen hold`.
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
@@ -57,7 +57,7 @@ impl Config {
         Ok(config)
     }
 
-    /// What held connections do, if they are what was asked for.
+    /// Returns the scenario, if it is `hold`.
     #[must_use]
     pub const fn hold(&self) -> Option<&Hold> {
         match &self.scenario {
@@ -66,7 +66,7 @@ impl Config {
         }
     }
 
-    /// When messages or Pings are sent, if any are.
+    /// Returns when messages or Pings are sent, if the scenario sends any.
     #[must_use]
     pub fn load(&self) -> Option<Load> {
         match &self.scenario {
@@ -77,7 +77,7 @@ impl Config {
         }
     }
 
-    /// What a connection says once it is open, before load begins.
+    /// Returns the message that a connection sends once it is open, before load begins.
     #[must_use]
     pub const fn greeting(&self) -> Option<&Template> {
         match &self.scenario {

@@ -1,4 +1,4 @@
-//! Arguments of `loadgen serve` to a server's configuration.
+//! The configuration of `loadgen serve`.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::serve::{OriginPolicy, ServeConfig};
 const CONNECTIONS_MAX: u64 = 10_000_000;
 const WRITE_BUFFER_MAX: u64 = 1 << 30;
 
-/// What `serve` is asked to do.
+/// Builds the configuration of `serve`.
 ///
 /// # Errors
 /// One line: what is wrong, and what to do.
@@ -24,7 +24,7 @@ pub fn serve_config(args: &ServeArgs) -> Result<ServeConfig, String> {
     let threads = match args.threads {
         None => defaults.threads,
         Some(asked) => size(within("-t", asked, 1, super::THREADS_MAX)?).try_into().map_err(
-            |_| "-t 0 is out of range; use 1 to 1024".to_owned(), // seen to above
+            |_| "-t 0 is out of range; use 1 to 1024".to_owned(), // checked above
         )?,
     };
     let bounds = &args.bounds;
@@ -132,7 +132,7 @@ fn subprotocols(names: &[String]) -> Result<Vec<String>, String> {
     Ok(names.to_vec())
 }
 
-/// What was checked to be small.
+/// Converts a value that has been checked to be small.
 fn size(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }

@@ -1,9 +1,9 @@
-//! What several processes that make one run have to agree on.
+//! Checks the arguments that all segments of a run have to agree on.
 
 use super::Scenario;
 use crate::cli::LoadArgs;
 
-/// Refuses what segments could not agree on.
+/// Refuses arguments that segments could not agree on.
 pub(super) fn check(args: &LoadArgs, scenario: &Scenario) -> Result<(), String> {
     if args.shard.ramp.is_some() && matches!(scenario, Scenario::OpenClose { .. }) {
         return Err(

@@ -1,4 +1,4 @@
-//! A message to the size of its payload: always the same, from a range, or from a list.
+//! Payload sizes: fixed, from a range, or from a list.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use crate::random::{self, Use};
 /// Bytes of each payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sizes {
-    /// Always so many.
+    /// The same size every time.
     Fixed(usize),
-    /// Each size as likely, both ends in it.
+    /// Each size with the same probability, both ends included.
     Range {
         /// The smallest.
         least: usize,
         /// The largest.
         most: usize,
     },
-    /// One after the other, and again; connection `i` begins with the `i`th.
+    /// Taken in turn, starting over at the end; connection `i` begins with the `i`th.
     Listed(Arc<[u32]>),
 }
 
 impl Sizes {
-    /// Checks what was asked for, and reads its file.
+    /// Checks the sizes that were asked for, and reads their file.
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
@@ -61,7 +61,7 @@ impl Sizes {
         }
     }
 
-    /// The size of a message's payload.
+    /// Returns the payload size of a message.
     #[must_use]
     #[inline]
     pub fn of(&self, seed: u64, connection: u64, sequence: u64) -> usize {
@@ -76,7 +76,7 @@ impl Sizes {
         }
     }
 
-    /// The smallest size.
+    /// Returns the smallest size.
     #[must_use]
     pub fn least(&self) -> usize {
         match self {
@@ -86,7 +86,7 @@ impl Sizes {
         }
     }
 
-    /// The largest size.
+    /// Returns the largest size.
     #[must_use]
     pub fn most(&self) -> usize {
         match self {
@@ -97,20 +97,21 @@ impl Sizes {
     }
 }
 
-/// Whose turn it is among `len` that come one after the other: connections don't go in step.
+/// Returns the index of the next item among `len` that are taken in turn; each connection begins at
+/// another.
 #[inline]
 pub(crate) fn turn(connection: u64, sequence: u64, len: usize) -> usize {
     let turn = connection.wrapping_add(sequence) % (len as u64).max(1);
     usize::try_from(turn).unwrap_or(0)
 }
 
-/// A size that can be sent.
+/// Checks that a payload of this size can be sent.
 fn checked(place: &str, size: u64) -> Result<usize, String> {
     let size = usize::try_from(size).ok().filter(|&size| size as u64 <= PAYLOAD_SIZE_MAX);
     size.ok_or_else(|| too_large(place))
 }
 
-/// Says that a payload is too large.
+/// Returns the error about a payload that is too large.
 pub(super) fn too_large(place: &str) -> String {
     let most = quantity::typed_size(PAYLOAD_SIZE_MAX);
     format!("{place} is larger than a payload may be; use at most {most}")
