@@ -14,9 +14,9 @@ use crate::threshold::Threshold;
 pub struct OutArgs {
     /// Writes the result to a file such as r.json
     ///
-    /// May be repeated. Forms: text, json, csv (time series), hlog, hgrm or `hgrm:METRIC`, on stdout
-    /// or in a file, as in json=FILE; a file that ends with .txt, .json, .csv, .hlog or .hgrm needs
-    /// none. Text goes to stdout unless another form does.
+    /// May be repeated. Forms: text, json, csv (time series), hlog, hgrm or `hgrm:METRIC`, on
+    /// stdout or in a file, as in json=FILE; a file that ends with .txt, .json, .csv, .hlog or .hgrm
+    /// needs none. Text goes to stdout unless another form does.
     #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
     pub outputs: Vec<Output>,
 }
