@@ -34,8 +34,11 @@ use crate::handshake::{
     ClientExtensions, ExtensionMismatch, ExtensionWriter, Extensions, HandshakeMisuse,
     ServerExtensions,
 };
-use crate::header::Fin;
-use crate::message::transform::{Compressor, Decompressor, PreparedForm, Progress, Put, Sent};
+use crate::header::{Fin, Opcode};
+use crate::message::shared::SharedFrame;
+use crate::message::transform::{
+    Compressor, Decompressor, Prepared, PreparedForm, Progress, Put, Sent,
+};
 use crate::message::{PerMessageExtension, Transform};
 use crate::role::Role;
 
@@ -227,26 +230,27 @@ impl Compressor for BrotliCompressor {
         put(&compressed).map(|()| Sent::Compressed)
     }
 
-    fn compress_prepared(
+    fn prepare<'f>(
         &mut self,
+        opcode: Opcode,
         payload: &[u8],
-        form: &OnceLock<PreparedForm>,
-        put: Put<'_>,
-    ) -> Result<Sent, SendError> {
+        form: &'f OnceLock<PreparedForm>,
+    ) -> Prepared<'f> {
         if payload.len() < SIZE_MIN {
-            return Ok(Sent::Declined);
+            return Prepared::Plain;
         }
         let form = form.get_or_init(|| PreparedForm {
             extension: NAME,
             window_size: WINDOW_SIZE,
-            compressed: shrink(payload).map(Vec::into_boxed_slice),
+            frame: shrink(payload).and_then(|shrunk| SharedFrame::new(opcode, &shrunk)),
         });
         if form.extension != NAME {
-            return self.compress(payload, put);
+            return Prepared::Own;
         }
-        let Some(compressed) = &form.compressed else { return Ok(Sent::Declined) };
-        put(compressed).map(|()| Sent::Compressed)
+        form.frame.as_ref().map_or(Prepared::Plain, Prepared::Shared)
     }
+
+    fn prepared_sent(&mut self, _: &[u8]) {}
 
     fn compress_fragment(
         &mut self,

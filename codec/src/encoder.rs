@@ -4,7 +4,7 @@
 use bytes::BufMut;
 
 use crate::error::SendError;
-use crate::header::{self, EncodedHeader, FrameHeader, Opcode};
+use crate::header::{self, CONTROL_PAYLOAD_LEN_MAX, EncodedHeader, FrameHeader, Opcode};
 use crate::mask::{self, MaskKey};
 
 /// Appends a frame to `out`: `header`, then `payload`, masked if the header says so.
@@ -34,6 +34,16 @@ pub fn encode(header: FrameHeader, payload: &[u8], out: &mut impl BufMut) -> Res
         });
     }
     append(header.encode(), header.mask(), payload, out)
+}
+
+/// Returns the header of a final, unmasked frame that carries `payload`.
+#[inline]
+pub(crate) fn header_of(opcode: Opcode, payload: &[u8]) -> Result<FrameHeader, SendError> {
+    if opcode.is_control() && payload.len() > CONTROL_PAYLOAD_LEN_MAX {
+        return Err(SendError::ControlTooLong { payload_len: payload.len() });
+    }
+    FrameHeader::new(opcode, payload.len() as u64)
+        .map_err(|_| SendError::BufferFull { needed: usize::MAX })
 }
 
 /// Appends a frame whose header is encoded already, with the key and the length that stand in it.

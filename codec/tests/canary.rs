@@ -104,7 +104,7 @@ fn r41_what_is_sent_holds_nothing_but_headers_and_payloads() {
                 side.send_prepared(&prepared, &mut out).unwrap();
             }
             let prepared = PreparedMessage::new(Message::Text(text)).unwrap();
-            assert_clean(prepared.server_frame(), "prepared");
+            assert_clean(&side.prepared_frame(&prepared).unwrap(), "prepared");
             side.send_prepared(&prepared, &mut out).unwrap();
             side.send_fragment(Fragment::Text(text), Fin::More, &mut out).unwrap();
             side.send_fragment(Fragment::Text(""), Fin::Final, &mut out).unwrap();

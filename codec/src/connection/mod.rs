@@ -24,7 +24,7 @@ mod streamed;
 use alloc::boxed::Box;
 use core::num::NonZeroUsize;
 
-use bytes::BufMut;
+use bytes::{BufMut, Bytes};
 
 pub use builder::ConnectionBuilder;
 use control::ControlPayload;
@@ -96,12 +96,13 @@ pub enum ReadyState {
     Connecting,
     /// Messages go both ways.
     Open,
-    /// A Close has been sent and the peer's has not arrived. Nothing more can be sent; messages may
-    /// still arrive.
+    /// A Close has been sent and the peer's has not arrived, or the stream has ended and input is
+    /// left: messages may still arrive. Or a Close is due and has found no room: see
+    /// [`has_due_output`](Connection::has_due_output). Nothing else can be sent.
     Closing,
-    /// Both Close frames have been exchanged, or the connection failed, or the stream ended. Write
-    /// what is left in the output buffer; then a server closes TCP, and a client waits a bounded
-    /// time for the server to do so (7.1.1).
+    /// Both Close frames have been exchanged, or the connection has failed, and nothing is due any
+    /// more. Write what is left in the output buffer; then a server closes TCP, and a client waits
+    /// a bounded time for the server to do so (7.1.1).
     Closed,
 }
 
@@ -145,6 +146,8 @@ struct Receiver {
     is_at_rest: bool,
     /// Something is held that goes once the input is used up.
     is_holding: bool,
+    /// All input has been taken: the last call has returned `None`, or there was none yet.
+    is_drained: bool,
     /// The longest payload for the short path: 65,535, or less if a limit says so.
     short_len_max: u16,
     /// The character that was completed last, under `Delivery::Streamed`.
@@ -219,12 +222,39 @@ impl<K: MaskKeySource> Connection<K> {
     }
 
     /// Whether both Close frames were exchanged: "the WebSocket connection is said to have been
-    /// closed cleanly" (7.1.4).
+    /// closed cleanly" (7.1.4). `false` while the answer to the peer's Close waits for room.
     #[must_use]
     pub const fn is_clean(&self) -> bool {
-        self.sender.has(Marks::CLOSE_SENT)
-            && self.sender.has(Marks::CLOSE_RECEIVED)
-            && self.sender.failed.is_none()
+        self.sender.is_clean()
+    }
+
+    /// Whether a reply waits for room in the output: a Pong, or a Close. [`flush`](Self::flush)
+    /// appends it, as does the next call that receives or sends.
+    #[must_use]
+    #[inline]
+    pub const fn has_due_output(&self) -> bool {
+        self.sender.has_due_output()
+    }
+
+    /// Appends the replies that are due to `out`, as far as it has room.
+    ///
+    /// ```
+    /// use wscodec::{Config, Connection, ReadyState};
+    /// let mut server = Connection::server(Config::default());
+    /// let mut no_room: &mut [u8] = &mut [];
+    /// server.receive(&mut &mut b"\x88\x80\0\0\0\0".to_owned()[..], &mut no_room)?; // a Close
+    /// assert!(server.has_due_output() && !server.is_clean());
+    /// assert_eq!(server.ready_state(), ReadyState::Closing);
+    ///
+    /// let mut out = Vec::new();
+    /// server.flush(&mut out);
+    /// assert_eq!(out, b"\x88\0");
+    /// assert!(!server.has_due_output() && server.is_clean());
+    /// assert_eq!(server.ready_state(), ReadyState::Closed);
+    /// # Ok::<(), wscodec::ProtocolError>(())
+    /// ```
+    pub fn flush(&mut self, out: &mut impl BufMut) {
+        self.sender.flush(out);
     }
 
     /// The memory on the heap that a message takes which is not whole yet, in bytes: 0 between
@@ -307,23 +337,19 @@ impl<K: MaskKeySource> Connection<K> {
 
     /// Tells the connection that the peer's stream has ended.
     ///
+    /// Call it when a read has returned nothing, after [`receive`](Self::receive) has returned
+    /// `None`. If `receive` was not called until then, input may be left: pass it on, which still
+    /// gives its events, and `receive` returns the verdict when all is taken. Nothing is lost in
+    /// either order.
+    ///
     /// # Errors
-    /// [`ProtocolError::UnexpectedEof`] if the peer's Close had not arrived, what other APIs report
-    /// as 1006; the error of a connection that had failed before.
+    /// [`ProtocolError::UnexpectedEof`] if all input is taken and the peer's Close was not in it,
+    /// what other APIs report as 1006; the error of a connection that had failed before.
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         let sender = &mut self.sender;
         sender.mark(Marks::EOF_RECEIVED);
         self.receiver.settle(sender);
-        self.receiver.release();
-        sender.release();
-        match sender.failed {
-            Some(error) => Err(error),
-            None if sender.has(Marks::CLOSE_RECEIVED) => Ok(()),
-            None => {
-                sender.failed = Some(ProtocolError::UnexpectedEof);
-                Err(ProtocolError::UnexpectedEof)
-            }
-        }
+        self.receiver.end_of_stream(sender)
     }
 
     /// The sending half.
@@ -331,19 +357,19 @@ impl<K: MaskKeySource> Connection<K> {
         &mut self.sender
     }
 
-    /// As [`Sender::send`].
+    /// See [`Sender::send`].
     ///
     /// # Errors
-    /// As there.
+    /// See [`Sender::send`].
     #[inline]
     pub fn send(&mut self, message: Message<'_>, out: &mut impl BufMut) -> Result<(), SendError> {
         self.sender.send(message, out)
     }
 
-    /// As [`Sender::send_uncompressed`].
+    /// See [`Sender::send_uncompressed`].
     ///
     /// # Errors
-    /// As there.
+    /// See [`Sender::send_uncompressed`].
     pub fn send_uncompressed(
         &mut self,
         message: Message<'_>,
@@ -352,10 +378,10 @@ impl<K: MaskKeySource> Connection<K> {
         self.sender.send_uncompressed(message, out)
     }
 
-    /// As [`Sender::send_prepared`].
+    /// See [`Sender::send_prepared`].
     ///
     /// # Errors
-    /// As there.
+    /// See [`Sender::send_prepared`].
     pub fn send_prepared(
         &mut self,
         prepared: &PreparedMessage,
@@ -364,10 +390,18 @@ impl<K: MaskKeySource> Connection<K> {
         self.sender.send_prepared(prepared, out)
     }
 
-    /// As [`Sender::send_fragment`].
+    /// See [`Sender::prepared_frame`].
     ///
     /// # Errors
-    /// As there.
+    /// See [`Sender::prepared_frame`].
+    pub fn prepared_frame(&mut self, prepared: &PreparedMessage) -> Result<Bytes, SendError> {
+        self.sender.prepared_frame(prepared)
+    }
+
+    /// See [`Sender::send_fragment`].
+    ///
+    /// # Errors
+    /// See [`Sender::send_fragment`].
     pub fn send_fragment(
         &mut self,
         fragment: Fragment<'_>,
@@ -377,10 +411,10 @@ impl<K: MaskKeySource> Connection<K> {
         self.sender.send_fragment(fragment, fin, out)
     }
 
-    /// As [`Sender::send_fragmented`].
+    /// See [`Sender::send_fragmented`].
     ///
     /// # Errors
-    /// As there.
+    /// See [`Sender::send_fragmented`].
     pub fn send_fragmented(
         &mut self,
         message: Message<'_>,
@@ -390,10 +424,10 @@ impl<K: MaskKeySource> Connection<K> {
         self.sender.send_fragmented(message, fragment_size_max, out)
     }
 
-    /// As [`Sender::close`].
+    /// See [`Sender::close`].
     ///
     /// # Errors
-    /// As there.
+    /// See [`Sender::close`].
     pub fn close(
         &mut self,
         close: Option<CloseFrame<'_>>,
@@ -429,6 +463,7 @@ impl Receiver {
             phase: Phase::Header,
             is_at_rest: false,
             is_holding: false,
+            is_drained: true,
             short_len_max,
             carry: streamed::Carry::default(),
             inflow,

@@ -48,6 +48,7 @@ impl Receiver {
         if self.is_at_rest {
             // Built here and nowhere else, so that an inlined call keeps the event in registers.
             if let Some((kind, payload)) = self.take_short(input) {
+                self.is_drained = false;
                 return match kind {
                     DataKind::Binary => Ok(Some(Event::Binary(payload.unmask()))),
                     DataKind::Text => match unmask_str(payload) {
@@ -57,6 +58,7 @@ impl Receiver {
                 };
             }
             if input.is_empty() && !self.is_holding {
+                self.is_drained = true;
                 return Ok(None);
             }
         }
@@ -117,10 +119,11 @@ impl Receiver {
         };
         self.settle(sender);
         self.is_holding = true;
+        self.is_drained = matches!(step, Step::NeedMore);
         match step {
             Step::NeedMore => {
                 self.drained(sender, out);
-                Ok(None)
+                self.end_of_stream(sender).map(|()| None)
             }
             Step::Input(event) => Ok(Some(event)),
             Step::Message(DataKind::Text) => {
@@ -142,7 +145,7 @@ impl Receiver {
         out: &mut impl BufMut,
     ) -> Result<Step<'i>, ProtocolError> {
         loop {
-            if sender.has(Marks::CLOSE_RECEIVED) || sender.has(Marks::EOF_RECEIVED) {
+            if sender.has(Marks::CLOSE_RECEIVED) {
                 let len = input.len();
                 advance(input, len);
                 return Ok(Step::NeedMore);
@@ -291,7 +294,29 @@ impl Receiver {
                 self.assembler.release();
             }
         }
-        self.is_holding = sender.has_due();
+        self.is_holding = sender.has_due_output();
+    }
+
+    /// Fails the connection if the stream has ended, all of it has been taken, and no Close was in
+    /// it.
+    pub(super) fn end_of_stream<K: MaskKeySource>(
+        &mut self,
+        sender: &mut Sender<K>,
+    ) -> Result<(), ProtocolError> {
+        if let Some(error) = sender.failed {
+            return Err(error);
+        }
+        if !sender.has(Marks::EOF_RECEIVED) || !self.is_drained {
+            return Ok(());
+        }
+        self.release();
+        sender.release();
+        if sender.has(Marks::CLOSE_RECEIVED) {
+            return Ok(());
+        }
+        sender.drop_pong();
+        sender.failed = Some(ProtocolError::UnexpectedEof);
+        Err(ProtocolError::UnexpectedEof)
     }
 
     /// _Fail the WebSocket Connection_ (7.1.7): says why, once, and never goes on.

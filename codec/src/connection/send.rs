@@ -1,16 +1,19 @@
 //! Messages to bytes (RFC 6455, 5 and 6.1).
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::num::NonZeroUsize;
 
-use bytes::BufMut;
+use bytes::{BufMut, Bytes};
 
 use crate::close::CloseFrame;
-use crate::encoder;
+use crate::encoder::{self, header_of};
 use crate::error::{ProtocolError, SendError};
-use crate::header::{CONTROL_PAYLOAD_LEN_MAX, EncodedHeader, Fin, FrameHeader, Opcode, Rsv};
-use crate::mask::{DefaultKeys, MaskKey, MaskKeySource};
-use crate::message::{DataKind, Message, Outflow, PreparedMessage, header_of};
+use crate::header::{
+    CONTROL_PAYLOAD_LEN_MAX, EncodedHeader, Fin, FrameHeader, HEADER_LEN_MAX, Opcode, Rsv,
+};
+use crate::mask::{self, DefaultKeys, MaskKey, MaskKeySource};
+use crate::message::{DataKind, Message, Outflow, PreparedMessage};
 use crate::role::Role;
 
 use super::control::ControlPayload;
@@ -110,16 +113,27 @@ impl<K: MaskKeySource> Sender<K> {
     #[must_use]
     #[inline]
     pub const fn ready_state(&self) -> ReadyState {
-        let both = self.has(Marks::CLOSE_SENT)
-            && self.has(Marks::CLOSE_RECEIVED)
-            && self.close_due.is_none();
-        if both || self.failed.is_some() || self.has(Marks::EOF_RECEIVED) {
-            ReadyState::Closed
-        } else if self.is_open() {
-            ReadyState::Open
-        } else {
-            ReadyState::Closing
+        if self.is_open() {
+            return ReadyState::Open;
         }
+        let is_over =
+            self.failed.is_some() || self.has(Marks::CLOSE_SENT) && self.has(Marks::CLOSE_RECEIVED);
+        if is_over && self.close_due.is_none() { ReadyState::Closed } else { ReadyState::Closing }
+    }
+
+    /// Whether both Close frames have been exchanged, this side's too.
+    pub(super) const fn is_clean(&self) -> bool {
+        self.has(Marks::CLOSE_SENT)
+            && self.has(Marks::CLOSE_RECEIVED)
+            && self.close_due.is_none()
+            && self.failed.is_none()
+    }
+
+    /// As [`Connection::has_due_output`](super::Connection::has_due_output).
+    #[must_use]
+    #[inline]
+    pub const fn has_due_output(&self) -> bool {
+        self.has(Marks::REPLY_DUE)
     }
 
     /// Whether the state is [`ReadyState::Open`]; a failure has always sent a Close or seen the end
@@ -184,10 +198,39 @@ impl<K: MaskKeySource> Sender<K> {
         out: &mut impl BufMut,
     ) -> Result<(), SendError> {
         #[cfg(feature = "std")]
-        if self.has(Marks::EXTENDED) {
+        if self.has(Marks::EXTENDED) && !prepared.opcode().is_control() {
             return self.send_prepared_compressed(prepared, out);
         }
         self.send_frame(prepared.opcode(), prepared.payload(), out)
+    }
+
+    /// Returns the frame of a prepared message, to be written after everything that was sent
+    /// before: for a server the bytes that all connections share, compressed if that was agreed; for
+    /// a client a masked copy.
+    ///
+    /// The message counts as sent. Replies that are due are not part of the frame: append them by
+    /// [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), except [`SendError::BufferFull`]; there is no frame then, and the
+    /// connection is as before.
+    pub fn prepared_frame(&mut self, prepared: &PreparedMessage) -> Result<Bytes, SendError> {
+        self.check_sendable(prepared.opcode())?;
+        #[cfg(feature = "std")]
+        if self.has(Marks::EXTENDED) && !prepared.opcode().is_control() {
+            return self.prepared_frame_compressed(prepared);
+        }
+        Ok(self.plain_frame(prepared))
+    }
+
+    /// The frame of a prepared message as it is.
+    pub(super) fn plain_frame(&mut self, prepared: &PreparedMessage) -> Bytes {
+        let Some(key) = self.next_key() else { return prepared.server_frame().clone() };
+        let payload = prepared.payload();
+        let mut frame = Vec::with_capacity(HEADER_LEN_MAX + payload.len());
+        let head = EncodedHeader::of_final(prepared.opcode(), payload.len() as u64, Some(key));
+        mask::put_frame(head.to_word(), Some(key), payload, &mut frame);
+        frame.into()
     }
 
     /// Appends a piece of a message to `out` as a frame; the first opens the message,
@@ -237,6 +280,7 @@ impl<K: MaskKeySource> Sender<K> {
             return self.send(message, out);
         }
         self.check_sendable(message.opcode())?;
+        self.flush(out);
         if self.has(Marks::EXTENDED)
             && self.send_split_compressed(message, fragment_size_max, out)?
         {
@@ -338,20 +382,21 @@ impl<K: MaskKeySource> Sender<K> {
         self.note_due();
     }
 
-    /// Whether a reply waits for room.
-    pub(super) fn has_due(&self) -> bool {
-        self.has(Marks::REPLY_DUE)
-    }
-
     fn note_due(&mut self) {
         self.marks.set(Marks::REPLY_DUE, self.pong_due.is_some() || self.close_due.is_some());
     }
 
-    /// Writes the replies that are due, as far as `out` has room.
-    pub(super) fn flush(&mut self, out: &mut impl BufMut) {
-        if !self.has_due() {
-            return;
+    /// Appends the replies that are due to `out`, as far as it has room.
+    /// [`has_due_output`](Self::has_due_output) tells whether some are left.
+    #[inline]
+    pub fn flush(&mut self, out: &mut impl BufMut) {
+        if self.has_due_output() {
+            self.append_due(out);
         }
+    }
+
+    #[cold]
+    fn append_due(&mut self, out: &mut impl BufMut) {
         if let Some(pong) = self.pong_due.take()
             && !self.write_control(Opcode::Pong, pong.as_bytes(), out)
         {
@@ -392,6 +437,7 @@ impl<K: MaskKeySource> Sender<K> {
         if !self.is_open() {
             return Err(SendError::NotOpen);
         }
+        self.flush(out);
         self.put_frame(header_of(opcode, payload)?, payload, fin, out)
     }
 
@@ -489,14 +535,14 @@ mod tests {
     #[test]
     fn nothing_stands_in_the_way_before_and_after_a_reply_was_due() {
         let mut sender = Sender::new(Role::Server, FixedKey(MaskKey::ZERO), None);
-        assert!(sender.marks.is_empty() && !sender.has_due());
+        assert!(sender.marks.is_empty() && !sender.has_due_output());
         let mut no_room: &mut [u8] = &mut [];
         sender.answer_ping(b"1", &mut no_room);
         sender.flush(&mut no_room);
-        assert!(!sender.marks.is_empty() && sender.has_due());
+        assert!(!sender.marks.is_empty() && sender.has_due_output());
         let mut memory = [0; 3];
         sender.flush(&mut &mut memory[..]);
         assert_eq!(memory, *b"\x8a\x011");
-        assert!(sender.marks.is_empty() && !sender.has_due());
+        assert!(sender.marks.is_empty() && !sender.has_due_output());
     }
 }

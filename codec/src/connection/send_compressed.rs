@@ -3,18 +3,24 @@
 //! Apart from the way without one, which pays a single look for it. Invariant: RSV1 stands on the
 //! first frame of what the extension has compressed, and nowhere else.
 
+#[cfg(feature = "std")]
+use alloc::vec::Vec;
 use core::num::NonZeroUsize;
 
 use bytes::BufMut;
+#[cfg(feature = "std")]
+use bytes::Bytes;
 
-use crate::encoder;
+use crate::encoder::{self, header_of};
 use crate::error::SendError;
 use crate::header::{Fin, HEADER_LEN_MAX, Opcode, Rsv};
 use crate::mask::{MaskKey, MaskKeySource};
 #[cfg(feature = "std")]
 use crate::message::PreparedMessage;
-use crate::message::transform::{Put, compressed_len_max};
-use crate::message::{Message, Outflow, Sent, header_of};
+#[cfg(feature = "std")]
+use crate::message::transform::Prepared;
+use crate::message::transform::compressed_len_max;
+use crate::message::{Message, Sent};
 
 use super::send::Sender;
 
@@ -28,12 +34,21 @@ impl<K: MaskKeySource> Sender<K> {
         payload: &[u8],
         out: &mut impl BufMut,
     ) -> Result<(), SendError> {
-        self.send_with(opcode, key, payload, out, |outflow, put| {
-            outflow.compressor.compress(payload, put)
-        })
+        self.check_sendable(opcode)?;
+        self.flush(out);
+        let Some(outflow) = &mut self.outflow else {
+            return self.send_plain(opcode, key, payload, out);
+        };
+        let sent = outflow
+            .compressor
+            .compress(payload, &mut |compressed| append_compressed(opcode, key, compressed, out));
+        match sent? {
+            Sent::Compressed => Ok(()),
+            Sent::Declined => self.send_plain(opcode, key, payload, out),
+        }
     }
 
-    /// As [`send_prepared`](Self::send_prepared).
+    /// As [`send_prepared`](Self::send_prepared), a data message.
     #[cfg(feature = "std")]
     #[inline(never)]
     pub(super) fn send_prepared_compressed(
@@ -41,35 +56,54 @@ impl<K: MaskKeySource> Sender<K> {
         prepared: &PreparedMessage,
         out: &mut impl BufMut,
     ) -> Result<(), SendError> {
-        let (opcode, key, payload) = (prepared.opcode(), self.next_key(), prepared.payload());
-        if opcode.is_control() {
-            return self.send_plain(opcode, key, payload, out);
-        }
-        self.send_with(opcode, key, payload, out, |outflow, put| {
-            outflow.compressor.compress_prepared(payload, prepared.compressed(), put)
-        })
-    }
-
-    fn send_with(
-        &mut self,
-        opcode: Opcode,
-        key: Option<MaskKey>,
-        payload: &[u8],
-        out: &mut impl BufMut,
-        compress: impl FnOnce(&mut Outflow, Put<'_>) -> Result<Sent, SendError>,
-    ) -> Result<(), SendError> {
+        let (opcode, payload) = (prepared.opcode(), prepared.payload());
         self.check_sendable(opcode)?;
         self.flush(out);
+        let key = self.next_key();
         let Some(outflow) = &mut self.outflow else {
             return self.send_plain(opcode, key, payload, out);
         };
-        let sent = compress(outflow, &mut |compressed| {
-            let header = header_of(opcode, compressed)?.with_rsv(Rsv::RSV1).with_mask(key);
-            encoder::encode(header, compressed, out)
+        match outflow.compressor.prepare(opcode, payload, prepared.compressed()) {
+            Prepared::Shared(shared) => {
+                append_compressed(opcode, key, shared.compressed(), out)?;
+                outflow.compressor.prepared_sent(payload);
+                Ok(())
+            }
+            Prepared::Plain => self.send_plain(opcode, key, payload, out),
+            Prepared::Own => self.send_compressed(opcode, key, payload, out),
+        }
+    }
+
+    /// As [`prepared_frame`](Self::prepared_frame), a data message that may be sent.
+    #[cfg(feature = "std")]
+    pub(super) fn prepared_frame_compressed(
+        &mut self,
+        prepared: &PreparedMessage,
+    ) -> Result<Bytes, SendError> {
+        let (opcode, payload) = (prepared.opcode(), prepared.payload());
+        let key = self.next_key();
+        let Some(outflow) = &mut self.outflow else { return Ok(self.plain_frame(prepared)) };
+        let mut frame = Vec::new();
+        match outflow.compressor.prepare(opcode, payload, prepared.compressed()) {
+            Prepared::Shared(shared) => {
+                let shared_frame = if key.is_none() {
+                    shared.frame().clone()
+                } else {
+                    append_compressed(opcode, key, shared.compressed(), &mut frame)?;
+                    frame.into()
+                };
+                outflow.compressor.prepared_sent(payload);
+                return Ok(shared_frame);
+            }
+            Prepared::Plain => return Ok(self.plain_frame(prepared)),
+            Prepared::Own => {}
+        }
+        let sent = outflow.compressor.compress(payload, &mut |compressed| {
+            append_compressed(opcode, key, compressed, &mut frame)
         });
         match sent? {
-            Sent::Compressed => Ok(()),
-            Sent::Declined => self.send_plain(opcode, key, payload, out),
+            Sent::Compressed => Ok(frame.into()),
+            Sent::Declined => Ok(self.plain_frame(prepared)),
         }
     }
 
@@ -112,6 +146,7 @@ impl<K: MaskKeySource> Sender<K> {
         if !self.is_open() {
             return Err(SendError::NotOpen);
         }
+        self.flush(out);
         if !is_first && self.outflow.as_ref().is_none_or(|outflow| !outflow.is_open) {
             return Ok(false);
         }
@@ -130,4 +165,15 @@ impl<K: MaskKeySource> Sender<K> {
         self.outflow = Some(outflow);
         sent.map(|()| true)
     }
+}
+
+/// Appends a whole message that an extension has compressed, as one frame.
+fn append_compressed(
+    opcode: Opcode,
+    key: Option<MaskKey>,
+    compressed: &[u8],
+    out: &mut impl BufMut,
+) -> Result<(), SendError> {
+    let header = header_of(opcode, compressed)?.with_rsv(Rsv::RSV1).with_mask(key);
+    encoder::encode(header, compressed, out)
 }

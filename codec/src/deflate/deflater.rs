@@ -13,8 +13,11 @@ use std::thread_local;
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
 use crate::error::SendError;
-use crate::header::Fin;
-use crate::message::transform::{Compressor, PreparedForm, Put, Sent, compressed_len_max};
+use crate::header::{Fin, Opcode};
+use crate::message::shared::SharedFrame;
+use crate::message::transform::{
+    Compressor, Prepared, PreparedForm, Put, Sent, compressed_len_max,
+};
 
 use super::NAME;
 use super::history::History;
@@ -166,14 +169,15 @@ impl Deflater {
     }
 
     /// Compresses `payload` for any connection whose window is as large.
-    fn prepare(&self, payload: &[u8]) -> PreparedForm {
+    fn form_of(&self, opcode: Opcode, payload: &[u8]) -> PreparedForm {
         let mut stream = self.stream_after(None, None);
-        let compressed = pool::with_scratch(|scratch| {
-            stream.shrink(payload, scratch).then(|| scratch.as_slice().into())
+        let frame = pool::with_scratch(|scratch| {
+            let is_shorter = stream.shrink(payload, scratch);
+            is_shorter.then(|| SharedFrame::new(opcode, scratch)).flatten()
         });
         pool::put(&STREAMS, stream, Keep::Nothing);
         let window_size = self.bits.window_size().min(payload.len());
-        PreparedForm { extension: NAME, window_size, compressed }
+        PreparedForm { extension: NAME, window_size, frame }
     }
 }
 
@@ -197,25 +201,26 @@ impl Compressor for Deflater {
         sent
     }
 
-    fn compress_prepared(
+    fn prepare<'f>(
         &mut self,
+        opcode: Opcode,
         payload: &[u8],
-        form: &OnceLock<PreparedForm>,
-        put: Put<'_>,
-    ) -> Result<Sent, SendError> {
+        form: &'f OnceLock<PreparedForm>,
+    ) -> Prepared<'f> {
         if payload.len() < self.size_min {
-            return Ok(Sent::Declined);
+            return Prepared::Plain;
         }
-        let form = form.get_or_init(|| self.prepare(payload));
+        let form = form.get_or_init(|| self.form_of(opcode, payload));
         if form.extension != NAME || form.window_size > self.bits.window_size() {
-            return self.compress(payload, put);
+            return Prepared::Own;
         }
-        let Some(compressed) = &form.compressed else { return Ok(Sent::Declined) };
-        put(compressed)?;
+        form.frame.as_ref().map_or(Prepared::Plain, Prepared::Shared)
+    }
+
+    fn prepared_sent(&mut self, payload: &[u8]) {
         // The peer's window has moved on; this side's follows when it compresses again.
         self.remember(payload);
         self.ticket = None;
-        Ok(Sent::Compressed)
     }
 
     fn compress_fragment(

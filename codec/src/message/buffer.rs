@@ -14,7 +14,6 @@ use crate::text;
 use crate::utf8::Utf8Validator;
 
 use super::DataKind;
-use super::transform::Progress;
 
 /// Buffers up to this capacity are kept from one message to the next while reads keep ending inside
 /// messages.
@@ -47,6 +46,16 @@ pub(crate) struct Growth {
     pub(crate) total_len_max: usize,
     /// Capacity for each byte that has arrived.
     pub(crate) factor: usize,
+}
+
+/// How far one call of a decompressor came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Bytes written to the start of the room.
+    pub(crate) written: usize,
+    /// Whether nothing is left to be said: all input is taken and its output written. If not, call
+    /// again.
+    pub(crate) is_drained: bool,
 }
 
 /// The bytes of the message that is being put together, no more than have arrived.

@@ -3,12 +3,13 @@
 mod assembler;
 mod buffer;
 mod prepared;
+#[cfg(feature = "std")]
+pub(crate) mod shared;
 pub(crate) mod transform;
 
 pub(crate) use assembler::{Assembler, FramePlace};
 pub(crate) use buffer::{unmask_str, unmasked_str};
 pub use prepared::PreparedMessage;
-pub(crate) use prepared::header_of;
 pub(crate) use transform::{Inflow, Outflow, Sent};
 pub use transform::{PerMessageExtension, Transform};
 

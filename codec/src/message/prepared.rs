@@ -8,13 +8,13 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 
-use crate::encoder;
+use crate::encoder::{self, header_of};
 use crate::error::SendError;
-use crate::header::{CONTROL_PAYLOAD_LEN_MAX, FrameHeader, Opcode};
+use crate::header::Opcode;
 
 use super::Message;
 #[cfg(feature = "std")]
-use super::transform::PreparedForm;
+use super::shared::PreparedForm;
 
 /// A message whose server frame is encoded once, for a broadcast.
 ///
@@ -27,10 +27,18 @@ use super::transform::PreparedForm;
 /// a smaller window than that can take, or with another extension than the first one's, compress it
 /// each for itself.
 ///
+/// A frame is had from a [`Sender`](crate::Sender) only, which checks whether it may go out now:
+/// [`send_prepared`](crate::Sender::send_prepared) copies it to a buffer,
+/// [`prepared_frame`](crate::Sender::prepared_frame) shares it.
+///
 /// ```
-/// use wscodec::{Message, PreparedMessage};
+/// use wscodec::{Config, Connection, Message, PreparedMessage};
 /// let prepared = PreparedMessage::new(Message::Text("Hello"))?;
-/// assert_eq!(&prepared.server_frame()[..], b"\x81\x05Hello");
+/// let mut members = [(); 3].map(|()| Connection::server(Config::default()));
+/// for member in &mut members {
+///     let frame = member.sender().prepared_frame(&prepared)?; // shared, not copied
+///     assert_eq!(&frame[..], b"\x81\x05Hello");
+/// }
 /// # Ok::<(), wscodec::SendError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -62,9 +70,15 @@ impl PreparedMessage {
         })
     }
 
-    /// The unmasked frame as a server sends it without an extension: header and payload.
+    /// Length of the frame that a server sends without an extension, in bytes: for bounds on what
+    /// is queued.
     #[must_use]
-    pub fn server_frame(&self) -> &Bytes {
+    pub fn frame_len(&self) -> usize {
+        self.frame.len()
+    }
+
+    /// The unmasked frame as a server sends it without an extension: header and payload.
+    pub(crate) fn server_frame(&self) -> &Bytes {
         &self.frame
     }
 
@@ -85,14 +99,4 @@ impl PreparedMessage {
     pub fn payload(&self) -> &[u8] {
         self.frame.get(self.header_len..).unwrap_or(&[])
     }
-}
-
-/// The header of a final, unmasked frame that carries `payload`.
-#[inline]
-pub(crate) fn header_of(opcode: Opcode, payload: &[u8]) -> Result<FrameHeader, SendError> {
-    if opcode.is_control() && payload.len() > CONTROL_PAYLOAD_LEN_MAX {
-        return Err(SendError::ControlTooLong { payload_len: payload.len() });
-    }
-    FrameHeader::new(opcode, payload.len() as u64)
-        .map_err(|_| SendError::BufferFull { needed: usize::MAX })
 }

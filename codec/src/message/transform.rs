@@ -18,11 +18,16 @@ use std::sync::OnceLock;
 
 use crate::error::{InflateError, ProtocolError, SendError};
 use crate::header::Fin;
+#[cfg(feature = "std")]
+use crate::header::Opcode;
 use crate::limits::Limits;
 use crate::role::Role;
 
 use super::DataKind;
 use super::buffer::MessageBuffer;
+pub(crate) use super::buffer::Progress;
+#[cfg(feature = "std")]
+pub(crate) use super::shared::{Prepared, PreparedForm};
 
 /// The most that is decompressed in one go, in bytes.
 const CHUNK_LEN_MAX: usize = 16 << 10;
@@ -66,16 +71,6 @@ impl Transform {
             outflow: Box::new(Outflow { compressor: Box::new(compressor), is_open: false }),
         }
     }
-}
-
-/// How far a call of a [`Decompressor`] came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Progress {
-    /// Bytes written to the start of the room.
-    pub(crate) written: usize,
-    /// Whether nothing is left to be said: all input is taken and its output written. If not, call
-    /// again.
-    pub(crate) is_drained: bool,
 }
 
 /// Turns the payloads of compressed messages back (RFC 7692, 6.2).
@@ -123,15 +118,19 @@ pub(crate) trait Compressor: Debug + Send + Sync {
     /// Those of `put`; contexts are as before then.
     fn compress(&mut self, payload: &[u8], put: Put<'_>) -> Result<Sent, SendError>;
 
-    /// As [`compress`](Self::compress), from an empty context, and keeps the result in `form` for
-    /// other connections.
+    /// Returns what this connection sends of a message that others send too. If no connection has
+    /// compressed the message yet, this one does, from an empty context, and keeps it in `form`.
     #[cfg(feature = "std")]
-    fn compress_prepared(
+    fn prepare<'f>(
         &mut self,
+        opcode: Opcode,
         payload: &[u8],
-        form: &OnceLock<PreparedForm>,
-        put: Put<'_>,
-    ) -> Result<Sent, SendError>;
+        form: &'f OnceLock<PreparedForm>,
+    ) -> Prepared<'f>;
+
+    /// Notes that the shared form of a message with this payload has been sent.
+    #[cfg(feature = "std")]
+    fn prepared_sent(&mut self, payload: &[u8]);
 
     /// Compresses the next fragment of a message, the last if `fin` says so, and passes it to
     /// `put`.
@@ -144,27 +143,6 @@ pub(crate) trait Compressor: Debug + Send + Sync {
 
     /// Nothing more will be sent: gives all memory back.
     fn release(&mut self);
-}
-
-/// A message compressed from an empty context, for every connection that can take it.
-#[cfg(feature = "std")]
-#[derive(Debug)]
-pub(crate) struct PreparedForm {
-    /// The extension's name, which stands for the format.
-    #[cfg_attr(
-        not(any(feature = "deflate", feature = "brotli")),
-        expect(dead_code, reason = "read by extensions")
-    )]
-    pub(crate) extension: &'static str,
-    /// How far back the compressed form may reach, in bytes.
-    #[cfg_attr(not(feature = "deflate"), expect(dead_code, reason = "read by permessage-deflate"))]
-    pub(crate) window_size: usize,
-    /// `None` if it does not shrink.
-    #[cfg_attr(
-        not(any(feature = "deflate", feature = "brotli")),
-        expect(dead_code, reason = "read by extensions")
-    )]
-    pub(crate) compressed: Option<Box<[u8]>>,
 }
 
 /// The sending half of an extension.

@@ -112,10 +112,13 @@ fn every_row_is_on_the_page_with_a_test() {
 #[test]
 fn every_test_named_after_a_row_is_listed_there() {
     let (_, rows) = page();
-    for test in tests() {
-        for row in rows_of(&test) {
+    // loadgen's page has rows of its own, whose letters and numbers may be the same.
+    let others = Path::new(env!("CARGO_MANIFEST_DIR")).join("../loadgen/tests/README.md");
+    let others: BTreeSet<String> = named(&fs::read_to_string(others).unwrap()).collect();
+    for test in tests().difference(&others) {
+        for row in rows_of(test) {
             let listed = rows.get(&row).unwrap_or_else(|| panic!("{test}: there is no row {row}"));
-            assert!(listed.contains(&test), "{test} is not listed in row {row} of the page");
+            assert!(listed.contains(test), "{test} is not listed in row {row} of the page");
         }
     }
 }

@@ -1,12 +1,17 @@
 //! The sharp edges that dropping the codec into other stacks has shown, each by its letter:
 //! `codec/tests/README.md` lists them.
 
+use std::num::NonZeroUsize;
+
 use crate::support::*;
 use wscodec::decoder::FrameDecoder;
 use wscodec::handshake::HandshakeLimits;
-use wscodec::header::{HeaderRules, Masking, Rsv};
+use wscodec::header::{Fin, HeaderRules, Masking, Rsv};
 use wscodec::mask::{FixedKey, MaskKey, MaskKeySource};
-use wscodec::{Config, Connection, FrameError, Limits, Message, Role};
+use wscodec::{
+    Config, Connection, Event, Fragment, FrameError, Limits, Message, PreparedMessage,
+    ProtocolError, ReadyState, Role, SendError,
+};
 
 /// Features only add: `Connection` without a type argument is one type with and without `std`, for
 /// both roles. `codec/ci/bare` compiles the same without `std`.
@@ -93,4 +98,185 @@ fn sharp_o_options_are_set_by_methods() {
     assert_eq!((rules.masking, rules.rsv_allowed), (Masking::Required, Rsv::RSV1));
     assert_eq!(rules.frame_size_max, 8);
     assert_eq!((Limits::default(), HandshakeLimits::default()), Default::default());
+}
+
+/// A connection of `role` that has received `wire` and had no room for what it owes.
+fn without_room(role: Role, wire: &[u8]) -> TestConnection {
+    let mut side = connection(role);
+    let mut memory = wire.to_vec();
+    let (mut input, mut no_room) = (&mut memory[..], &mut [0_u8; 0][..]);
+    while side.receive(&mut input, &mut no_room).is_ok_and(|event| event.is_some()) {}
+    side
+}
+
+/// A Close is sent once it is written: until then nothing is over, and the connection says that it
+/// owes something.
+#[test]
+fn sharp_e_a_close_without_room_is_due_and_not_sent() {
+    for role in ROLES {
+        let close = frame(role, 0x88, b"\x03\xe8");
+        // An answer, an answer after the stream has ended, and the Close of a failure.
+        for (wire, has_ended, is_clean) in
+            [(&close, false, true), (&close, true, true), (&frame(role, 0x83, b""), false, false)]
+        {
+            let mut side = without_room(role, wire);
+            if has_ended {
+                assert_eq!(side.receive_eof(), Ok(()));
+            }
+            assert!(side.has_due_output() && side.sender().has_due_output());
+            assert_eq!((side.ready_state(), side.is_clean()), (ReadyState::Closing, false));
+            assert_eq!(side.send(Message::Text(""), &mut Vec::new()), Err(SendError::NotOpen));
+            let mut out = Vec::new();
+            side.flush(&mut out);
+            assert_eq!(closes_in(&out).len(), 1);
+            assert!(!side.has_due_output());
+            assert_eq!((side.ready_state(), side.is_clean()), (ReadyState::Closed, is_clean));
+        }
+    }
+}
+
+/// A Pong is due as a Close is, and gone once the stream has ended without a Close.
+#[test]
+fn sharp_e_a_pong_without_room_is_due() {
+    for role in ROLES {
+        let mut side = without_room(role, &frame(role, 0x89, b"ping"));
+        assert!(side.has_due_output());
+        assert_eq!(side.ready_state(), ReadyState::Open);
+        assert_eq!(side.receive_eof(), Err(ProtocolError::UnexpectedEof));
+        assert!(!side.has_due_output());
+        assert_eq!(side.ready_state(), ReadyState::Closed);
+    }
+}
+
+/// What had arrived before the stream ended is delivered whenever the end is told, at each event.
+#[test]
+fn sharp_f_the_end_of_the_stream_loses_no_input_that_is_left() {
+    for role in ROLES {
+        let frames = [
+            frame(role, 0x81, b"one"),
+            frame(role, 0x89, b"ping"),
+            frame(role, 0x01, b"tw"),
+            frame(role, 0x89, b"between"),
+            frame(role, 0x80, b"o"),
+            frame(role, 0x88, b"\x03\xe8"),
+        ];
+        let all = feed(&mut connection(role), &frames.concat());
+        for has_close in [true, false] {
+            let wire = frames[..if has_close { 6 } else { 5 }].concat();
+            let events = &all.events[..if has_close { 5 } else { 4 }];
+            for told_after in 1..=events.len() {
+                let mut side = connection(role);
+                let (mut memory, mut out) = (wire.clone(), Vec::new());
+                let mut input = &mut memory[..];
+                for event in &events[..told_after] {
+                    let received = side.receive(&mut input, &mut out).unwrap();
+                    assert_eq!(received.map(Owned::from).as_ref(), Some(event));
+                }
+                assert_eq!(side.receive_eof(), Ok(()), "input may be left");
+                for event in &events[told_after..] {
+                    let received = side.receive(&mut input, &mut out).unwrap();
+                    assert_eq!(received.map(Owned::from).as_ref(), Some(event));
+                }
+                let verdict = if has_close { Ok(None) } else { Err(ProtocolError::UnexpectedEof) };
+                assert_eq!(side.receive(&mut input, &mut out), verdict);
+                assert_eq!(side.receive_eof(), verdict.map(|_: Option<Event<'_>>| ()));
+                assert_eq!((side.ready_state(), side.is_clean()), (ReadyState::Closed, has_close));
+            }
+        }
+    }
+}
+
+/// Whatever is sent next, a Pong that is due goes before it.
+#[test]
+fn sharp_g_every_way_to_send_writes_what_is_due_before() {
+    type Send = fn(&mut TestConnection, &mut Vec<u8>) -> Result<(), SendError>;
+    let ways: [(&str, Send); 7] = [
+        ("send", |side, out| side.send(Message::Text("1234"), out)),
+        ("uncompressed", |side, out| side.send_uncompressed(Message::Text("1234"), out)),
+        ("prepared", |side, out| {
+            side.send_prepared(&PreparedMessage::new(Message::Text("1234")).unwrap(), out)
+        }),
+        ("first fragment", |side, out| side.send_fragment(Fragment::Text("1234"), Fin::More, out)),
+        ("only fragment", |side, out| side.send_fragment(Fragment::Text("1234"), Fin::Final, out)),
+        ("fragmented", |side, out| {
+            side.send_fragmented(Message::Text("1234"), NonZeroUsize::new(3).unwrap(), out)
+        }),
+        ("close", |side, out| side.close(None, out)),
+    ];
+    for role in ROLES {
+        #[cfg(feature = "deflate")]
+        let deflating = crate::deflate_support::deflating(role);
+        #[cfg(not(feature = "deflate"))]
+        let deflating = connection(role);
+        for (mut side, is_plain) in [(connection(role), true), (deflating, false)] {
+            for (name, send) in ways {
+                let mut wire = frame(role, 0x89, b"ping");
+                let (mut input, mut no_room) = (&mut wire[..], &mut [0_u8; 0][..]);
+                while side.receive(&mut input, &mut no_room).unwrap().is_some() {}
+                let mut out = Vec::new();
+                send(&mut side, &mut out).unwrap();
+                assert_eq!(out[0], 0x8a, "{name}, plain {is_plain}: a Pong comes first");
+                assert!(out.len() > 6 && !side.has_due_output(), "{name}");
+                if name == "first fragment" {
+                    side.send_fragment(Fragment::Text(""), Fin::Final, &mut out).unwrap();
+                }
+            }
+        }
+    }
+}
+
+/// The frame of a prepared message is had from a sender only, with all checks.
+#[test]
+fn sharp_k_a_prepared_frame_is_refused_where_a_message_is() {
+    let text = PreparedMessage::new(Message::Text("Hello")).unwrap();
+    let ping = PreparedMessage::new(Message::Ping(b"?")).unwrap();
+    for role in ROLES {
+        let (mut side, mut out) = (connection(role), Vec::new());
+        side.send_fragment(Fragment::Text("a"), Fin::More, &mut out).unwrap();
+        assert_eq!(side.prepared_frame(&text), Err(SendError::MessageOpen));
+        let mut wire = side.prepared_frame(&ping).unwrap().to_vec();
+        side.send_fragment(Fragment::Text("b"), Fin::Final, &mut wire).unwrap();
+        wire.extend(side.prepared_frame(&text).unwrap());
+        assert_eq!(text.frame_len(), 7);
+        side.close(None, &mut wire).unwrap();
+        for prepared in [&text, &ping] {
+            assert_eq!(side.prepared_frame(prepared), Err(SendError::NotOpen));
+        }
+        let peer = if role == Role::Client { Role::Server } else { Role::Client };
+        let outcome = feed(&mut connection(peer), &[out, wire].concat());
+        let events =
+            [crate::support::ping(b"?"), crate::support::text("ab"), crate::support::text("Hello")];
+        assert_eq!(outcome.events[..3], events);
+        assert_eq!(outcome.error, None);
+    }
+}
+
+/// Compressed, the members of a broadcast share one frame, and each peer can follow it, before and
+/// after messages of its own.
+#[cfg(feature = "deflate")]
+#[test]
+fn sharp_k_compressed_members_share_one_frame() {
+    use crate::deflate_support::{chat, deflating, receive_one};
+    let prepared = PreparedMessage::new(Message::Text(&chat(1, 500))).unwrap();
+    let mut members = [(); 3].map(|()| (deflating(Role::Server), deflating(Role::Client)));
+    let mut places = Vec::new();
+    for (at, (server, client)) in members.iter_mut().enumerate() {
+        for number in 0..at {
+            let mut own = Vec::new();
+            server.send(Message::Text(&chat(number, 300)), &mut own).unwrap();
+            assert_eq!(receive_one(client, &own), chat(number, 300).as_bytes());
+        }
+        let frame = server.prepared_frame(&prepared).unwrap();
+        assert!(frame.len() < 400 && frame[0] == 0xc1);
+        assert_eq!(receive_one(client, &frame), prepared.payload());
+        places.push(frame.as_ptr());
+        let mut own = Vec::new();
+        server.send(Message::Text(&chat(9, 300)), &mut own).unwrap();
+        assert_eq!(receive_one(client, &own), chat(9, 300).as_bytes());
+    }
+    assert_eq!(places, [places[0]; 3]);
+    // A client masks, so it shares the compressed payload and copies the frame.
+    let (mut client, mut server) = (deflating(Role::Client), deflating(Role::Server));
+    let frame = client.prepared_frame(&prepared).unwrap();
+    assert_eq!(receive_one(&mut server, &frame), prepared.payload());
 }

@@ -64,7 +64,7 @@ impl Mailbox {
 
     fn send(&self, post: Post) {
         let mut mail = self.lock();
-        mail.len += post.message.server_frame().len();
+        mail.len += post.message.frame_len();
         self.is_full.store(mail.len > MAIL_MAX, Relaxed);
         mail.posts.push_back(post);
         drop(mail);
@@ -135,7 +135,7 @@ pub(super) async fn hand_on(worker: Rc<Worker>, hub: Rc<Hub>) {
             let mut len = 0;
             for _ in 0..POSTS_PER_TURN {
                 let Some(post) = posts.pop_front() else { break };
-                len += post.message.server_frame().len();
+                len += post.message.frame_len();
                 let except = post.except.filter(|&(index, _)| index == worker.index);
                 hub.post_all(
                     &post.topic,

@@ -167,7 +167,7 @@ impl Hub {
         let mut members = self.members.borrow_mut();
         let member = members.by_place.get_mut(place)?.as_mut()?;
         let message = member.queue.pop_front()?;
-        member.queued_len -= message.server_frame().len();
+        member.queued_len -= message.frame_len();
         if member.queue.is_empty() && member.queue.capacity() > QUEUE_CAPACITY_KEPT {
             member.queue = VecDeque::new();
         }
@@ -191,7 +191,7 @@ impl Member {
         if self.is_slow {
             return Posted::Gone;
         }
-        let len = message.server_frame().len();
+        let len = message.frame_len();
         // A message alone has room however large it is.
         if !self.queue.is_empty() && self.queued_len + len > queue_max {
             if slow == SlowReader::Skip {
