@@ -65,7 +65,7 @@ pub struct Brotli {
 }
 
 /// That both sides use the extension: give it to
-/// [`Connection::with_extension`](crate::Connection::with_extension).
+/// [`ConnectionBuilder::extension`](crate::ConnectionBuilder::extension).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrotliAgreed(());
 
@@ -106,6 +106,8 @@ impl ServerExtensions for Brotli {
         Ok(())
     }
 }
+
+impl crate::message::transform::sealed::Sealed for BrotliAgreed {}
 
 impl PerMessageExtension for BrotliAgreed {
     fn transform(&self, _: Role) -> Transform {

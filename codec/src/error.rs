@@ -55,6 +55,25 @@ pub enum FrameError {
     },
 }
 
+impl FrameError {
+    /// A stable number for other languages and for logs: 101 to 119. A number never changes its
+    /// meaning.
+    #[must_use]
+    pub const fn number(&self) -> u16 {
+        match self {
+            Self::ReservedBits { .. } => 101,
+            Self::ReservedOpcode { .. } => 102,
+            Self::ControlFragmented { .. } => 103,
+            Self::ControlTooLong { .. } => 104,
+            Self::MaskRequired => 105,
+            Self::MaskForbidden => 106,
+            Self::LengthNotMinimal { .. } => 107,
+            Self::LengthMsb { .. } => 108,
+            Self::FrameTooBig { .. } => 109,
+        }
+    }
+}
+
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -202,6 +221,26 @@ impl ProtocolError {
         }
     }
 
+    /// A stable number for other languages and for logs: 100 to 199. A number never changes its
+    /// meaning.
+    #[must_use]
+    pub const fn number(&self) -> u16 {
+        match self {
+            Self::Frame(error) => error.number(),
+            Self::UnexpectedContinuation => 120,
+            Self::ExpectedContinuation => 121,
+            Self::MessageTooBig { .. } => 122,
+            Self::CompressedTooBig { .. } => 123,
+            Self::TooManyFragments { .. } => 124,
+            Self::Utf8(_) => 130,
+            Self::Inflate(InflateError::Corrupt) => 131,
+            Self::Inflate(InflateError::Truncated) => 132,
+            Self::ClosePayload => 140,
+            Self::CloseCode { .. } => 141,
+            Self::UnexpectedEof => 150,
+        }
+    }
+
     /// A short, stable name for counters and logs, such as `mask_required`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -256,7 +295,17 @@ impl fmt::Display for ProtocolError {
     }
 }
 
-impl core::error::Error for ProtocolError {}
+impl core::error::Error for ProtocolError {
+    /// The error within, for code that looks for its type. `Display` has said its words already.
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Frame(error) => Some(error),
+            Self::Utf8(error) => Some(error),
+            Self::Inflate(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 impl From<FrameError> for ProtocolError {
     fn from(error: FrameError) -> Self {
@@ -311,6 +360,23 @@ pub enum SendError {
         /// Room that the frame needs, in bytes.
         needed: usize,
     },
+}
+
+impl SendError {
+    /// A stable number for other languages and for logs: 200 to 299. A number never changes its
+    /// meaning.
+    #[must_use]
+    pub const fn number(&self) -> u16 {
+        match self {
+            Self::NotOpen => 201,
+            Self::ControlTooLong { .. } => 202,
+            Self::ReasonTooLong { .. } => 203,
+            Self::MessageOpen => 204,
+            Self::NoMessageOpen => 205,
+            Self::PayloadLength { .. } => 206,
+            Self::BufferFull { .. } => 207,
+        }
+    }
 }
 
 impl fmt::Display for SendError {

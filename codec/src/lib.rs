@@ -79,6 +79,7 @@
 //!
 //! Without `std` the crate needs `alloc` only, and still chooses its SIMD kernels at run time.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
 #[cfg(feature = "std")]

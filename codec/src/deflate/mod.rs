@@ -7,7 +7,7 @@
 //! it. Nothing below knows it.
 //!
 //! ```text
-//! Deflate ──DeflateClient / DeflateServer──▶ DeflateAgreed ──Connection::with_extension──▶ Inflater, Deflater
+//! Deflate ──DeflateClient / DeflateServer──▶ DeflateAgreed ──ConnectionBuilder──▶ Inflater, Deflater
 //! (wanted)        (opening handshake)          (agreed)                                  (one for each direction)
 //! ```
 //!

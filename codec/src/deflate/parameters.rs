@@ -171,7 +171,7 @@ fn put<T>(slot: &mut Option<T>, value: T) -> Result<(), InvalidParameters> {
 }
 
 /// What client and server have agreed on, and how this side compresses: give it to
-/// [`Connection::with_extension`](crate::Connection::with_extension).
+/// [`ConnectionBuilder::extension`](crate::ConnectionBuilder::extension).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeflateAgreed {
     server: Direction,
@@ -243,6 +243,8 @@ impl DeflateAgreed {
         self.client.bits
     }
 }
+
+impl crate::message::transform::sealed::Sealed for DeflateAgreed {}
 
 impl PerMessageExtension for DeflateAgreed {
     fn transform(&self, role: Role) -> Transform {

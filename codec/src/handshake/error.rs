@@ -348,7 +348,18 @@ impl fmt::Display for ResponseError {
     }
 }
 
-impl core::error::Error for HandshakeError {}
+impl core::error::Error for HandshakeError {
+    /// The error within, for code that looks for its type. `Display` has said its words already.
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Head(error) => Some(error),
+            Self::Request(error) => Some(error),
+            Self::Response(error) => Some(error),
+            Self::UnexpectedEof | Self::Rejected { .. } => None,
+        }
+    }
+}
+
 impl core::error::Error for HeadError {}
 impl core::error::Error for RequestError {}
 impl core::error::Error for ResponseError {}

@@ -40,6 +40,7 @@
 mod error;
 mod limits;
 mod misuse;
+mod number;
 
 mod field;
 mod head;

@@ -41,11 +41,28 @@ const RATIO_MAX: usize = 1032;
 const HELD_LEN_MAX: usize = 1 << 10;
 
 /// A per-message compression extension as two peers have agreed on it: what
-/// [`Connection::with_extension`](crate::Connection::with_extension) takes. Implemented by the
-/// extensions in this crate.
-pub trait PerMessageExtension {
+/// [`ConnectionBuilder::extension`](crate::ConnectionBuilder::extension) takes.
+///
+/// Sealed: only the extensions of this crate implement it, because what they share with the
+/// connection may still change.
+///
+/// ```compile_fail,E0277
+/// use wscodec::message::{PerMessageExtension, Transform};
+/// struct Mine;
+/// impl PerMessageExtension for Mine {
+///     fn transform(&self, _: wscodec::Role) -> Transform {
+///         unimplemented!()
+///     }
+/// }
+/// ```
+pub trait PerMessageExtension: sealed::Sealed {
     /// What the extension does to the messages of the side that is `role`.
     fn transform(&self, role: Role) -> Transform;
+}
+
+pub(crate) mod sealed {
+    /// Implemented by the extensions of this crate.
+    pub trait Sealed {}
 }
 
 /// Both directions of a [`PerMessageExtension`]. Only this crate makes them.

@@ -148,3 +148,31 @@ fn sharp_o_structs_with_public_fields_can_grow() {
     }
     assert!(options >= 4, "Config, Limits, HandshakeLimits, HeaderRules: {options}");
 }
+
+/// No number stands for two errors.
+#[test]
+fn sharp_l_no_two_errors_share_a_number() {
+    let mut numbers = Vec::new();
+    for (path, text) in sources() {
+        if ["error.rs", "handshake/number.rs"].contains(&path.to_str().unwrap()) {
+            numbers.extend(text.lines().filter_map(|line| {
+                let number = line.trim().strip_suffix(',')?.split("=> ").nth(1)?;
+                number.parse::<u16>().ok().filter(|number| (100..500).contains(number))
+            }));
+        }
+    }
+    let len = numbers.len();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert!(len > 60, "the numbers are read: {len}");
+    assert_eq!(numbers.len(), len);
+}
+
+/// Only this crate makes a `Transform`, so only this crate can implement what returns one.
+#[test]
+fn sharp_n_the_trait_of_extensions_is_sealed() {
+    let (_, text) =
+        sources().into_iter().find(|(path, _)| path.ends_with("message/transform.rs")).unwrap();
+    assert!(text.contains("pub trait PerMessageExtension: sealed::Sealed"));
+    assert!(text.contains("```compile_fail,E0277"));
+}

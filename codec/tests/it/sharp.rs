@@ -280,3 +280,36 @@ fn sharp_k_compressed_members_share_one_frame() {
     let frame = client.prepared_frame(&prepared).unwrap();
     assert_eq!(receive_one(&mut server, &frame), prepared.payload());
 }
+
+/// Errors have numbers that other languages can keep: all different, and these for ever.
+#[test]
+fn sharp_l_every_error_has_a_stable_number() {
+    use wscodec::handshake::{HandshakeError, HandshakeMisuse, HeadError, RequestError};
+    use wscodec::{InflateError, Utf8Error};
+    let rsv = FrameError::ReservedBits { rsv: 1 };
+    assert_eq!((rsv.number(), ProtocolError::from(rsv).number()), (101, 101));
+    assert_eq!(ProtocolError::from(FrameError::MaskRequired).number(), 105);
+    assert_eq!(ProtocolError::UnexpectedContinuation.number(), 120);
+    assert_eq!(ProtocolError::TooManyFragments { fragments_max: 1 }.number(), 124);
+    assert_eq!(ProtocolError::from(Utf8Error { valid_up_to: 0 }).number(), 130);
+    assert_eq!(ProtocolError::from(InflateError::Truncated).number(), 132);
+    assert_eq!(ProtocolError::UnexpectedEof.number(), 150);
+    assert_eq!((SendError::NotOpen.number(), SendError::MessageOpen.number()), (201, 204));
+    assert_eq!(HandshakeError::UnexpectedEof.number(), 301);
+    assert_eq!(HandshakeError::from(HeadError::BareLf).number(), 313);
+    assert_eq!(HandshakeError::from(RequestError::Key).number(), 337);
+    assert_eq!(HandshakeMisuse::NoRequest.number(), 412);
+}
+
+/// An error that wraps another gives it away, for code that looks for its type.
+#[test]
+fn sharp_l_an_error_within_an_error_is_its_source() {
+    use std::error::Error;
+    use wscodec::handshake::{HandshakeError, HeadError};
+    let protocol = ProtocolError::from(FrameError::MaskRequired);
+    let source = protocol.source().unwrap().downcast_ref();
+    assert_eq!(source, Some(&FrameError::MaskRequired));
+    let handshake = HandshakeError::from(HeadError::BareLf);
+    assert_eq!(handshake.source().unwrap().downcast_ref(), Some(&HeadError::BareLf));
+    assert!(ProtocolError::UnexpectedEof.source().is_none());
+}
