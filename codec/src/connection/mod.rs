@@ -144,16 +144,34 @@ struct Receiver {
     phase: Phase,
     /// Between messages and with nothing due: the next frame may take the short path.
     is_at_rest: bool,
-    /// Something is held that goes once the input is used up.
-    is_holding: bool,
-    /// All input has been taken: the last call has returned `None`, or there was none yet.
-    is_drained: bool,
+    intake: Intake,
     /// The longest payload for the short path: 65,535, or less if a limit says so.
     short_len_max: u16,
     /// The character that was completed last, under `Delivery::Streamed`.
     carry: streamed::Carry,
     /// What decompresses messages, if that was agreed.
     inflow: Option<Box<Inflow>>,
+}
+
+/// How far the input at hand has been taken. One byte: it decides over the size of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Intake(u8);
+
+impl Intake {
+    /// All input has been taken: the last call has returned `None`, or there was none yet.
+    const DRAINED: Self = Self(1);
+    /// Something is held that goes once the input is used up.
+    const HOLDING: Self = Self(2);
+
+    #[inline]
+    const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    #[inline]
+    const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
 }
 
 /// What the next byte of input belongs to.
@@ -462,8 +480,7 @@ impl Receiver {
             delivery: config.delivery,
             phase: Phase::Header,
             is_at_rest: false,
-            is_holding: false,
-            is_drained: true,
+            intake: Intake::DRAINED,
             short_len_max,
             carry: streamed::Carry::default(),
             inflow,

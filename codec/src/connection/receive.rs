@@ -13,7 +13,7 @@ use crate::role::Role;
 
 use super::control::{ControlPayload, parse_close};
 use super::send::{Marks, Sender};
-use super::{Delivery, Event, Phase, Receiver};
+use super::{Delivery, Event, Intake, Phase, Receiver};
 
 /// The first bytes of a whole text and of a whole binary message, one after the other.
 const FIN_TEXT: u8 = 0x81;
@@ -48,7 +48,7 @@ impl Receiver {
         if self.is_at_rest {
             // Built here and nowhere else, so that an inlined call keeps the event in registers.
             if let Some((kind, payload)) = self.take_short(input) {
-                self.is_drained = false;
+                self.intake = self.intake.without(Intake::DRAINED);
                 return match kind {
                     DataKind::Binary => Ok(Some(Event::Binary(payload.unmask()))),
                     DataKind::Text => match unmask_str(payload) {
@@ -57,8 +57,8 @@ impl Receiver {
                     },
                 };
             }
-            if input.is_empty() && !self.is_holding {
-                self.is_drained = true;
+            if input.is_empty() && !self.intake.has(Intake::HOLDING) {
+                self.intake = Intake::DRAINED;
                 return Ok(None);
             }
         }
@@ -118,8 +118,7 @@ impl Receiver {
             Err(error) => return Err(self.fail(sender, error, out)),
         };
         self.settle(sender);
-        self.is_holding = true;
-        self.is_drained = matches!(step, Step::NeedMore);
+        self.intake = Intake::HOLDING;
         match step {
             Step::NeedMore => {
                 self.drained(sender, out);
@@ -294,7 +293,8 @@ impl Receiver {
                 self.assembler.release();
             }
         }
-        self.is_holding = sender.has_due_output();
+        let due = if sender.has_due_output() { Intake::HOLDING.0 } else { 0 };
+        self.intake = Intake(Intake::DRAINED.0 | due);
     }
 
     /// Fails the connection if the stream has ended, all of it has been taken, and no Close was in
@@ -306,7 +306,7 @@ impl Receiver {
         if let Some(error) = sender.failed {
             return Err(error);
         }
-        if !sender.has(Marks::EOF_RECEIVED) || !self.is_drained {
+        if !sender.has(Marks::EOF_RECEIVED) || !self.intake.has(Intake::DRAINED) {
             return Ok(());
         }
         self.release();
