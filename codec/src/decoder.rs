@@ -5,11 +5,13 @@
 //! out once, as [`MaskedPayload`], which can be unmasked only by giving it away; so no byte is
 //! unmasked twice.
 
+use core::fmt;
 use core::mem;
 
 use crate::error::{FrameError, Utf8Error};
 use crate::header::{FrameHeader, HEADER_LEN_MAX, HeaderRules, Parsed};
 use crate::mask::{self, MaskKey};
+use crate::redacted::Redacted;
 use crate::text;
 use crate::utf8::Utf8Validator;
 
@@ -46,7 +48,6 @@ pub struct FrameDecoder {
 }
 
 /// What [`FrameDecoder::decode`] found next.
-#[derive(Debug)]
 pub enum Decoded<'i> {
     /// All input is taken; the rest of a header or payload is still to come.
     NeedMore,
@@ -56,12 +57,31 @@ pub enum Decoded<'i> {
     Payload(&'i mut [u8]),
 }
 
+/// Shows how long payloads are, and no byte of them.
+impl fmt::Debug for Decoded<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NeedMore => f.write_str("NeedMore"),
+            Self::Header(header) => f.debug_tuple("Header").field(header).finish(),
+            Self::Payload(bytes) => f.debug_tuple("Payload").field(&Redacted(bytes.len())).finish(),
+        }
+    }
+}
+
 /// Payload bytes as they arrived, still masked if their frame is. Unmask by giving it away.
-#[derive(Debug)]
 #[must_use = "these bytes have left the decoder"]
 pub struct MaskedPayload<'i> {
     bytes: &'i mut [u8],
     key: MaskKey,
+}
+
+/// Shows how long its bytes are, and none of them.
+impl fmt::Debug for MaskedPayload<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MaskedPayload")
+            .field("bytes", &Redacted(self.bytes.len()))
+            .finish_non_exhaustive()
+    }
 }
 
 impl FrameDecoder {

@@ -88,6 +88,7 @@ extern crate std;
 pub mod close;
 pub mod error;
 pub mod limits;
+mod redacted;
 pub mod role;
 
 pub mod header;

@@ -2,16 +2,27 @@
 //! 5.5).
 
 use alloc::boxed::Box;
+use core::fmt;
 
 use crate::close::{CloseCode, CloseFrame};
 use crate::error::{ProtocolError, Utf8Error};
 use crate::header::CONTROL_PAYLOAD_LEN_MAX;
+use crate::redacted::Redacted;
 
 /// The payload of a control frame. Memory is taken by the first byte and can be given back.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct ControlPayload {
     bytes: Option<Box<[u8; CONTROL_PAYLOAD_LEN_MAX]>>,
     len: u8,
+}
+
+/// Shows how long its bytes are, and none of them.
+impl fmt::Debug for ControlPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ControlPayload")
+            .field("bytes", &Redacted(self.as_bytes().len()))
+            .finish_non_exhaustive()
+    }
 }
 
 impl ControlPayload {

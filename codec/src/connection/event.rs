@@ -2,9 +2,11 @@
 
 use crate::close::CloseFrame;
 use crate::header::Fin;
+use crate::redacted::Redacted;
+use core::fmt;
 
 /// What was received. Borrowed: use or copy it before the next call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'e> {
     /// A whole text message.
@@ -23,4 +25,23 @@ pub enum Event<'e> {
     /// The peer's Close; `None` if it was empty, what other APIs report as 1005. The answer has
     /// been taken care of.
     Close(Option<CloseFrame<'e>>),
+}
+
+/// Shows how long payloads are, and no byte of them.
+impl fmt::Debug for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.debug_tuple("Text").field(&Redacted(text.len())).finish(),
+            Self::Binary(bytes) => f.debug_tuple("Binary").field(&Redacted(bytes.len())).finish(),
+            Self::TextPiece(text, fin) => {
+                f.debug_tuple("TextPiece").field(&Redacted(text.len())).field(fin).finish()
+            }
+            Self::BinaryPiece(bytes, fin) => {
+                f.debug_tuple("BinaryPiece").field(&Redacted(bytes.len())).field(fin).finish()
+            }
+            Self::Ping(bytes) => f.debug_tuple("Ping").field(&Redacted(bytes.len())).finish(),
+            Self::Pong(bytes) => f.debug_tuple("Pong").field(&Redacted(bytes.len())).finish(),
+            Self::Close(close) => f.debug_tuple("Close").field(close).finish(),
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 use core::num::NonZeroUsize;
 
 use bytes::{BufMut, Bytes};
@@ -14,18 +15,29 @@ use crate::header::{
 };
 use crate::mask::{self, DefaultKeys, MaskKey, MaskKeySource};
 use crate::message::{DataKind, Message, Outflow, PreparedMessage};
+use crate::redacted::Redacted;
 use crate::role::Role;
 
 use super::control::ControlPayload;
 use super::{PONGS_PER_INPUT_MAX, ReadyState};
 
 /// A piece of a data message, sent as a frame of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Fragment<'m> {
     /// Whole characters of a text message.
     Text(&'m str),
     /// Bytes of a binary message.
     Binary(&'m [u8]),
+}
+
+/// Shows how long payloads are, and no byte of them.
+impl fmt::Debug for Fragment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.debug_tuple("Text").field(&Redacted(text.len())).finish(),
+            Self::Binary(bytes) => f.debug_tuple("Binary").field(&Redacted(bytes.len())).finish(),
+        }
+    }
 }
 
 /// The sending half of a [`Connection`](super::Connection): what may be sent, and the replies that

@@ -1,7 +1,9 @@
 //! What a server adds to the 101 with which it accepts.
 
+use crate::redacted::Redacted;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::client_request::push_header;
 use super::field;
@@ -14,10 +16,20 @@ use super::misuse::HandshakeMisuse;
 /// let acceptance = Acceptance::new().subprotocol("chat")?.header("Server", "example")?;
 /// # Ok::<_, wscodec::handshake::HandshakeMisuse>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Acceptance {
     subprotocol: Option<String>,
     headers: Vec<u8>,
+}
+
+/// Shows how long its bytes are, and none of them.
+impl fmt::Debug for Acceptance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptance")
+            .field("subprotocol", &self.subprotocol)
+            .field("headers", &Redacted(self.headers.len()))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Acceptance {

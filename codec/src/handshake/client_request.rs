@@ -3,8 +3,10 @@
 //!
 //! Invariant: every text in it has been judged, so it encodes to one request and nothing else.
 
+use crate::redacted::Redacted;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::field;
 use super::host;
@@ -27,12 +29,22 @@ use super::target;
 /// assert_eq!(error, HandshakeMisuse::Target { at: 5 });
 /// # Ok::<_, HandshakeMisuse>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClientRequest {
     /// The request from its first byte on, without the lines that follow from the other fields.
     head: Vec<u8>,
     /// The value of |Sec-WebSocket-Protocol|.
     subprotocols: String,
+}
+
+/// Shows how long its bytes are, and none of them.
+impl fmt::Debug for ClientRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRequest")
+            .field("head", &Redacted(self.head.len()))
+            .field("subprotocols", &self.subprotocols)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ClientRequest {

@@ -8,20 +8,32 @@
 //! Invariant: once the head is complete, every [`Span`] lies within `bytes`, and each header name
 //! is a token.
 
+use crate::redacted::Redacted;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::error::HeadError;
 use super::field;
 use super::limits::HandshakeLimits;
 
 /// A header field as it was received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Header<'h> {
     /// The name, a token, in the case in which it was received. Names compare without regard to
     /// case.
     pub name: &'h str,
     /// The value, without the white space around it. Bytes from 0x80 on may occur and mean nothing.
     pub value: &'h [u8],
+}
+
+/// Shows how long its bytes are, and none of them.
+impl fmt::Debug for Header<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Header")
+            .field("name", &self.name)
+            .field("value", &Redacted(self.value.len()))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Header<'_> {
@@ -33,10 +45,17 @@ impl Header<'_> {
 }
 
 /// The headers of a message in the order in which they were received.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Headers<'h> {
     bytes: &'h [u8],
     fields: core::slice::Iter<'h, Field>,
+}
+
+/// Shows names and how long values are.
+impl fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.clone()).finish()
+    }
 }
 
 impl<'h> Iterator for Headers<'h> {
@@ -122,7 +141,7 @@ enum State {
 }
 
 /// The head that is arriving or has arrived.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Head {
     kind: HeadKind,
     limits: HandshakeLimits,
@@ -136,6 +155,17 @@ pub(super) struct Head {
     /// How often a byte has been looked at: the work that tests bound.
     #[cfg(test)]
     pub(super) bytes_examined: usize,
+}
+
+/// Shows how long its bytes are, and none of them.
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head")
+            .field("bytes", &Redacted(self.bytes.len()))
+            .field("headers", &self.headers())
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Head {

@@ -1,8 +1,10 @@
 //! The response with which a server refuses: from an error or a status to bytes.
 
+use crate::redacted::Redacted;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::client_request::push_header;
 use super::error::HandshakeError;
@@ -19,12 +21,23 @@ use super::misuse::HandshakeMisuse;
 /// let rejection = Rejection::new(503)?.header("Retry-After", "5")?.body("too many connections\n");
 /// # Ok::<_, wscodec::handshake::HandshakeMisuse>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Rejection {
     status: u16,
     headers: Vec<u8>,
     has_content_type: bool,
     body: Vec<u8>,
+}
+
+/// Shows how long its bytes are, and none of them.
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("status", &self.status)
+            .field("headers", &Redacted(self.headers.len()))
+            .field("body", &Redacted(self.body.len()))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Rejection {

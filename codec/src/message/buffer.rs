@@ -6,10 +6,12 @@
 //! that all of them were valid and the last character is whole.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::decoder::MaskedPayload;
 use crate::error::{InflateError, ProtocolError, Utf8Error};
 use crate::mask::{self, MaskKey};
+use crate::redacted::Redacted;
 use crate::text;
 use crate::utf8::Utf8Validator;
 
@@ -59,7 +61,7 @@ pub(crate) struct Progress {
 }
 
 /// The bytes of the message that is being put together, no more than have arrived.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct MessageBuffer {
     bytes: Vec<u8>,
     validator: Utf8Validator,
@@ -70,6 +72,15 @@ pub(crate) struct MessageBuffer {
     piece_len: usize,
     /// `piece_len` counts validated text.
     is_text_piece: bool,
+}
+
+/// Shows how long its bytes are, and none of them.
+impl fmt::Debug for MessageBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageBuffer")
+            .field("bytes", &Redacted(self.bytes.len()))
+            .finish_non_exhaustive()
+    }
 }
 
 impl MessageBuffer {

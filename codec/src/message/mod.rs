@@ -14,10 +14,12 @@ pub(crate) use transform::{Inflow, Outflow, Sent};
 pub use transform::{PerMessageExtension, Transform};
 
 use crate::header::Opcode;
+use crate::redacted::Redacted;
+use core::fmt;
 
 /// What is sent in one go: a data message or a Ping or Pong. A Close is sent by
 /// [`Connection::close`](crate::Connection::close).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Message<'m> {
     /// Text.
     Text(&'m str),
@@ -27,6 +29,18 @@ pub enum Message<'m> {
     Ping(&'m [u8]),
     /// An unsolicited Pong; at most 125 bytes. Pings are answered by the connection itself.
     Pong(&'m [u8]),
+}
+
+/// Shows how long payloads are, and no byte of them.
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.debug_tuple("Text").field(&Redacted(text.len())).finish(),
+            Self::Binary(bytes) => f.debug_tuple("Binary").field(&Redacted(bytes.len())).finish(),
+            Self::Ping(bytes) => f.debug_tuple("Ping").field(&Redacted(bytes.len())).finish(),
+            Self::Pong(bytes) => f.debug_tuple("Pong").field(&Redacted(bytes.len())).finish(),
+        }
+    }
 }
 
 impl<'m> Message<'m> {

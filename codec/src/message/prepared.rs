@@ -3,6 +3,7 @@
 #[cfg(feature = "std")]
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 #[cfg(feature = "std")]
 use std::sync::OnceLock;
 
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use crate::encoder::{self, header_of};
 use crate::error::SendError;
 use crate::header::Opcode;
+use crate::redacted::Redacted;
 
 use super::Message;
 #[cfg(feature = "std")]
@@ -41,13 +43,23 @@ use super::shared::PreparedForm;
 /// }
 /// # Ok::<(), wscodec::SendError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PreparedMessage {
     frame: Bytes,
     opcode: Opcode,
     header_len: usize,
     #[cfg(feature = "std")]
     compressed: Arc<OnceLock<PreparedForm>>,
+}
+
+/// Shows how long its bytes are, and none of them.
+impl fmt::Debug for PreparedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreparedMessage")
+            .field("opcode", &self.opcode)
+            .field("payload", &Redacted(self.payload().len()))
+            .finish_non_exhaustive()
+    }
 }
 
 impl PreparedMessage {

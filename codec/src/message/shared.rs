@@ -2,11 +2,13 @@
 //! can read it.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::Bytes;
 
 use crate::encoder::{self, header_of};
 use crate::header::{HEADER_LEN_MAX, Opcode, Rsv};
+use crate::redacted::Redacted;
 
 /// What one connection sends of a message that is prepared for many.
 #[derive(Clone, Copy, Debug)]
@@ -40,10 +42,18 @@ pub(crate) struct PreparedForm {
 }
 
 /// A compressed message as a server's frame.
-#[derive(Debug)]
 pub(crate) struct SharedFrame {
     frame: Bytes,
     header_len: usize,
+}
+
+/// Shows how long its bytes are, and none of them.
+impl fmt::Debug for SharedFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedFrame")
+            .field("frame", &Redacted(self.frame.len()))
+            .finish_non_exhaustive()
+    }
 }
 
 impl SharedFrame {

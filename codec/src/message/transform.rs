@@ -12,6 +12,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 use core::fmt::Debug;
 #[cfg(feature = "std")]
 use std::sync::OnceLock;
@@ -21,6 +22,7 @@ use crate::header::Fin;
 #[cfg(feature = "std")]
 use crate::header::Opcode;
 use crate::limits::Limits;
+use crate::redacted::Redacted;
 use crate::role::Role;
 
 use super::DataKind;
@@ -179,7 +181,6 @@ pub(crate) const fn compressed_len_max(len: usize) -> usize {
 }
 
 /// The receiving half of an extension, and how far the open compressed message has come.
-#[derive(Debug)]
 pub(crate) struct Inflow {
     decompressor: Box<dyn Decompressor>,
     stage: Stage,
@@ -188,6 +189,18 @@ pub(crate) struct Inflow {
     /// Compressed payload that has been taken from the input and not decompressed yet, if pieces
     /// are delivered.
     held: Vec<u8>,
+}
+
+/// Shows how long its bytes are, and none of them.
+impl fmt::Debug for Inflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflow")
+            .field("decompressor", &self.decompressor)
+            .field("stage", &self.stage)
+            .field("size", &self.size)
+            .field("held", &Redacted(self.held.len()))
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where the open compressed message stands.

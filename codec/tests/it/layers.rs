@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layer of each top-level module, L0 to L4.
-const LAYERS: [(&str, u8); 15] = [
+const LAYERS: [(&str, u8); 16] = [
     ("close", 0),
     ("error", 0),
     ("limits", 0),
     ("role", 0),
+    ("redacted", 0),
     ("header", 1),
     ("mask", 1),
     ("text", 1),

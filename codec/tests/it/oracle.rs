@@ -1,7 +1,7 @@
 //! Headers against a judge written again from the RFC: every pair of first bytes, 14 lengths, every
 //! rule, and every place in a message.
 
-use crate::support::{KEY, ROLES, TestConnection, builder, frame, with_config};
+use crate::support::{KEY, ROLES, TestConnection, frame, with_config};
 use wscodec::header::{Fin, FrameHeader, HeaderRules, Masking, Parsed, Rsv};
 use wscodec::mask::MaskKey;
 use wscodec::{Config, FrameError, Limits, ProtocolError, Role};
@@ -156,7 +156,9 @@ fn makers(role: Role, limits: Limits) -> Vec<(Rsv, Box<dyn Fn() -> TestConnectio
         let agreed = if role == Role::Client { agreed.0 } else { agreed.1 };
         (
             Rsv::RSV1,
-            Box::new(move || builder(role).config(config).extension(Some(&agreed)).open()) as _,
+            Box::new(move || {
+                crate::support::builder(role).config(config).extension(Some(&agreed)).open()
+            }) as _,
         )
     };
     vec![

@@ -313,3 +313,68 @@ fn sharp_l_an_error_within_an_error_is_its_source() {
     assert_eq!(handshake.source().unwrap().downcast_ref(), Some(&HeadError::BareLf));
     assert!(ProtocolError::UnexpectedEof.source().is_none());
 }
+
+/// `Debug` shows lengths: no payload, and nothing of `Authorization` or of a cookie, as text or as
+/// the decimal numbers of its bytes.
+#[test]
+fn sharp_d_debug_shows_no_payload_and_no_header_value() {
+    use std::fmt::Debug;
+    use wscodec::decoder::Decoded;
+    use wscodec::handshake::{Acceptance, ClientRequest, Rejection, ServerHandshake};
+    const SECRET: &str = "s3cr3t";
+    let bytes = SECRET.as_bytes();
+    let numbers = format!("{bytes:?}");
+    let numbers = numbers.trim_matches(['[', ']']);
+    let hides = |what: &dyn Debug| {
+        for shown in [format!("{what:?}"), format!("{what:#?}").replace('\n', "")] {
+            let dense = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(!shown.contains(SECRET) && !dense.contains(numbers), "{shown}");
+        }
+    };
+    assert_eq!(format!("{:?}", Event::Text(SECRET)), "Text(6 bytes)");
+    hides(&[Event::TextPiece(SECRET, Fin::More), Event::BinaryPiece(bytes, Fin::Final)]);
+    hides(&[Event::Binary(bytes), Event::Ping(bytes), Event::Pong(bytes)]);
+    hides(&[Message::Text(SECRET), Message::Binary(bytes), Message::Ping(bytes)]);
+    hides(&[Fragment::Text(SECRET), Fragment::Binary(bytes)]);
+    hides(&PreparedMessage::new(Message::Text(SECRET)).unwrap());
+    for role in ROLES {
+        // Half a message, half a Ping, and a Pong that is due.
+        let mut side = without_room(role, &frame(role, 0x89, bytes));
+        hides(&side);
+        let part = [frame(role, 0x01, bytes), frame(role, 0x00, bytes)].concat();
+        assert_eq!(feed(&mut side, &part).error, None);
+        hides(&side);
+        let ping = frame(role, 0x89, format!("{SECRET}more").as_bytes());
+        assert_eq!(feed(&mut side, &ping[..ping.len() - 1]).error, None);
+        hides(&side);
+    }
+    let mut wire = frame(Role::Client, 0x82, bytes);
+    let mut decoder = FrameDecoder::new(HeaderRules::unlimited(Role::Client));
+    let mut input = &mut wire[..];
+    decoder.header(&mut input).unwrap();
+    hides(&decoder.payload(&mut input));
+    hides(&Decoded::Payload(&mut SECRET.to_owned().into_bytes()));
+
+    let request = ClientRequest::new("a", "/").unwrap();
+    let request = request.header("Authorization", SECRET).unwrap();
+    let request = request.header("Cookie", SECRET).unwrap();
+    hides(&request);
+    hides(&Acceptance::new().header("Set-Cookie", SECRET).unwrap());
+    hides(&Rejection::new(403).unwrap().header("Set-Cookie", SECRET).unwrap());
+    let mut head = Vec::new();
+    let mut client =
+        wscodec::ClientHandshake::start_with_key(&request, [7; 16].into(), &mut head).unwrap();
+    let mut server = ServerHandshake::new(HandshakeLimits::default());
+    let received = server.receive(&mut &mut head[..]).unwrap().unwrap();
+    hides(&received);
+    assert!(format!("{:?}", received.headers()).contains("Authorization"));
+    for header in received.headers() {
+        hides(&header);
+    }
+    hides(&server);
+    let mut answer = Vec::new();
+    let acceptance = Acceptance::new().header("Set-Cookie", SECRET).unwrap();
+    server.accept(&acceptance, &mut answer).unwrap();
+    hides(&client.receive(&mut &mut answer[..]).unwrap().unwrap());
+    hides(&client);
+}
