@@ -5,6 +5,7 @@
 
 pub mod balance;
 mod close_reasons;
+pub(crate) mod counts;
 mod deflate;
 mod distribution;
 mod drops;
@@ -24,6 +25,7 @@ pub mod timeline;
 use std::collections::BTreeMap;
 
 pub use close_reasons::CloseReasons;
+use counts::counts;
 pub use deflate::{DeflateCounts, Volume};
 pub use distribution::{Distribution, HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS};
 pub use drops::{DropTimes, Drops};
@@ -260,45 +262,31 @@ pub enum Span {
     Measured,
 }
 
-/// What became of the messages of a [`Span`].
-///
-/// Under open loop a message belongs to the span in which it was planned, under closed loop to that
-/// in which it was written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MessageCounts {
-    /// Handed to the socket, or queued behind what a server doesn't read.
-    pub sent: u64,
-    /// Came back as they were.
-    pub received: u64,
-    /// Came back changed.
-    pub altered: u64,
-    /// Never came back.
-    pub lost: u64,
-    /// Had not come back within the reply timeout.
-    pub timed_out: u64,
-    /// Of those received, the ones that came after a later one.
-    pub reordered: u64,
-    /// Planned, and not sent because their connection wasn't open.
-    pub unsent_closed: u64,
-    /// Planned, and not sent because too much was queued for a server that doesn't read.
-    pub unsent_backlog: u64,
-    /// Planned, and not sent because this program was too late: beyond what it may catch up with, or
-    /// at the end.
-    pub unsent_late: u64,
-}
-
-impl MessageCounts {
-    /// Adds what `other` has counted.
-    pub const fn add(&mut self, other: &Self) {
-        self.sent += other.sent;
-        self.received += other.received;
-        self.altered += other.altered;
-        self.lost += other.lost;
-        self.timed_out += other.timed_out;
-        self.reordered += other.reordered;
-        self.unsent_closed += other.unsent_closed;
-        self.unsent_backlog += other.unsent_backlog;
-        self.unsent_late += other.unsent_late;
+counts! {
+    /// What became of the messages of a [`Span`].
+    ///
+    /// Under open loop a message belongs to the span in which it was planned, under closed loop to that
+    /// in which it was written.
+    pub struct MessageCounts {
+        /// Handed to the socket, or queued behind what a server doesn't read.
+        sent: sum,
+        /// Came back as they were.
+        received: sum,
+        /// Came back changed.
+        altered: sum,
+        /// Never came back.
+        lost: sum,
+        /// Had not come back within the reply timeout.
+        timed_out: sum,
+        /// Of those received, the ones that came after a later one.
+        reordered: sum,
+        /// Planned, and not sent because their connection wasn't open.
+        unsent_closed: sum,
+        /// Planned, and not sent because too much was queued for a server that doesn't read.
+        unsent_backlog: sum,
+        /// Planned, and not sent because this program was too late: beyond what it may catch up with, or
+        /// at the end.
+        unsent_late: sum,
     }
 }
 

@@ -14,9 +14,9 @@ use super::reconnect::{PausesReport, ReconnectReport};
 use super::{
     Bounds, Bytes, Client, CloseReasonReport, ClosingReport, ConfigReport, Connections,
     DeflateReport, ErrorReport, Generator, HistogramReport, HostReport, Interval, Label,
-    LatencyReport, Messages, NetworkReport, NetworkSample, OutcomeReport, Phases, Report,
-    RowReport, SCHEMA_VERSION, SegmentReport, SpanReport, StageReport, StagesReport, TargetReport,
-    TimeSeries, VerdictReport, WorkerShare,
+    LatencyReport, Messages, NetworkReport, OutcomeReport, Phases, Report, RowReport,
+    SCHEMA_VERSION, SegmentReport, StageReport, StagesReport, TargetReport, TimeSeries,
+    VerdictReport, WorkerShare,
 };
 use crate::clock::nanos;
 use crate::config::{
@@ -27,7 +27,7 @@ use crate::host::Host;
 use crate::metrics::balance::imbalances;
 use crate::metrics::live::Latencies;
 use crate::metrics::{
-    CloseReasons, Distribution, Failures, HIGHEST_NS, LOWEST_NS, MessageCounts, Metric, Metrics,
+    CloseReasons, Distribution, Failures, HIGHEST_NS, LOWEST_NS, Metric, Metrics,
     SIGNIFICANT_DIGITS,
 };
 use crate::net::{Routes, masked_subprotocols};
@@ -99,7 +99,7 @@ impl Report {
                 FanoutReport::new(config, fanout, &metrics, |events| per_s(events, &phases))
             }),
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
-            network: NetworkSample::new(&metrics.network),
+            network: (metrics.network.looks > 0).then_some(metrics.network),
             deflate: DeflateReport::new(config, &metrics.deflate),
             errors: errors(&metrics.failures).chain(errors(&metrics.wrong)).collect(),
             closings: closings(&metrics),
@@ -334,26 +334,12 @@ fn messages(metrics: &Metrics, phases: &Phases) -> Messages {
         offered_per_s: None,
         achieved_per_s: per_s(metrics.arrived, phases),
         arrived: metrics.arrived,
-        measured: span(&metrics.measured),
-        warmup: span(&metrics.warmup),
+        measured: metrics.measured,
+        warmup: metrics.warmup,
         late: metrics.late,
         duplicated: metrics.duplicated,
         unexpected: metrics.unexpected,
         pings: metrics.pings_received,
-    }
-}
-
-pub(super) fn span(counts: &MessageCounts) -> SpanReport {
-    SpanReport {
-        sent: counts.sent,
-        received: counts.received,
-        altered: counts.altered,
-        lost: counts.lost,
-        timed_out: counts.timed_out,
-        reordered: counts.reordered,
-        unsent_closed: counts.unsent_closed,
-        unsent_backlog: counts.unsent_backlog,
-        unsent_late: counts.unsent_late,
     }
 }
 
@@ -415,7 +401,7 @@ pub(super) fn rates(report: &mut Report) {
         messages.achieved_per_s = per_s(messages.arrived, phases);
     }
     if let Some(push) = &mut report.push {
-        push.received_per_s = per_s(push.received, phases);
+        push.received_per_s = per_s(push.counts.inside, phases);
     }
     if let Some(fanout) = &mut report.fanout {
         fanout.published_per_s = per_s(fanout.published, phases);

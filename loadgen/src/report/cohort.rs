@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::build::{closings, errors, span};
-use super::{Bytes, ClosingReport, ErrorReport, HistogramReport, SpanReport};
+use super::build::{closings, errors};
+use super::{Bytes, ClosingReport, ErrorReport, HistogramReport, MessageCounts};
 use crate::config::{Cohort, Conduct, Config};
 use crate::metrics::{Metric, Metrics};
 use crate::units;
@@ -27,7 +27,7 @@ pub struct CohortReport {
     pub failed: u64,
     /// Messages of the measured time; `null` if none are sent. Those that a slow reader hasn't read
     /// in time are lost.
-    pub messages: Option<SpanReport>,
+    pub messages: Option<MessageCounts>,
     /// Pings received.
     pub pings: u64,
     /// Bytes on sockets.
@@ -57,7 +57,7 @@ impl CohortReport {
             established: metrics.established,
             completed: metrics.completed,
             failed: metrics.failures.total(),
-            messages: has_messages.then(|| span(&metrics.measured)),
+            messages: has_messages.then_some(metrics.measured),
             pings: metrics.pings_received,
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
             errors: errors(&metrics.failures).chain(errors(&metrics.wrong)).collect(),

@@ -65,11 +65,11 @@ impl Report {
                 unexpected: copies.unexpected,
             });
         }
-        let push = self.push.as_ref()?;
+        let push = &self.push.as_ref()?.counts;
         let stamped = push.in_order + push.reordered;
         Some(Deliveries {
             expected: stamped + push.foreign + push.lost,
-            received: push.received,
+            received: push.inside,
             lost: push.lost,
             altered: 0,
             reordered: push.reordered + push.stale,

@@ -41,48 +41,26 @@ pub struct DropReport {
     pub last_ns: u64,
 }
 
-/// What became of Pings. `sent` is pongs, superseded and missing together.
+/// What became of Pings: `ping.rtt` has the times of those with a Pong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PingReport {
     /// From one on a connection to the next.
     pub interval_ns: u64,
-    /// Sent.
-    pub sent: u64,
-    /// Pongs that answered one: `ping.rtt` has their times.
-    pub pongs: u64,
-    /// Pings that a Pong to a later one has answered, which the protocol allows.
-    pub superseded: u64,
-    /// Pings that nothing has answered.
-    pub missing: u64,
-    /// Pongs that answered none, which the protocol allows.
-    pub unsolicited: u64,
-    /// Due, and not sent because their connection wasn't open.
-    pub unsent_closed: u64,
-    /// Due, and not sent because the server didn't read.
-    pub unsent_backlog: u64,
-    /// Due, and not sent because the client was too late.
-    pub unsent_late: u64,
+    /// The counts.
+    #[serde(flatten)]
+    pub counts: ProbeCounts,
 }
 
 impl PingReport {
     /// Of Pings beside messages.
     pub(super) fn beside(interval: Duration, counts: &ProbeCounts) -> Self {
-        Self {
-            interval_ns: nanos(interval),
-            sent: counts.sent,
-            pongs: counts.answered,
-            superseded: counts.superseded,
-            missing: counts.missing,
-            unsolicited: counts.unsolicited,
-            unsent_closed: counts.unsent_closed,
-            unsent_backlog: counts.unsent_backlog,
-            unsent_late: counts.unsent_late,
-        }
+        Self { interval_ns: nanos(interval), counts: *counts }
     }
 
     /// What is wrong, in words.
     pub(super) fn faults(&self) -> Option<String> {
-        (self.missing > 0).then(|| format!("{} Pings had no Pong", units::count(self.missing)))
+        let missing = self.counts.missing;
+        (missing > 0).then(|| format!("{} Pings had no Pong", units::count(missing)))
     }
 }
 
@@ -93,16 +71,18 @@ impl HoldReport {
             held: metrics.held,
             dropped: metrics.drops.total(),
             drops: drops(&metrics.drops),
-            pings: hold.ping_interval.map(|interval| PingReport {
-                interval_ns: nanos(interval),
-                sent: counts.sent,
-                pongs: counts.received,
-                superseded: metrics.pings.superseded,
-                missing: counts.lost,
-                unsolicited: metrics.pings.unsolicited,
-                unsent_closed: counts.unsent_closed,
-                unsent_backlog: counts.unsent_backlog,
-                unsent_late: counts.unsent_late,
+            pings: hold.ping_interval.map(|interval| {
+                let counts = ProbeCounts {
+                    sent: counts.sent,
+                    answered: counts.received,
+                    superseded: metrics.pings.superseded,
+                    missing: counts.lost,
+                    unsolicited: metrics.pings.unsolicited,
+                    unsent_closed: counts.unsent_closed,
+                    unsent_backlog: counts.unsent_backlog,
+                    unsent_late: counts.unsent_late,
+                };
+                PingReport::beside(interval, &counts)
             }),
         }
     }
@@ -149,17 +129,18 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// The row of Pings.
 pub(super) fn ping_row(pings: &PingReport, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let counts = &pings.counts;
     let mut parts = vec![
-        format!("sent {}", units::count(pings.sent)),
-        format!("pongs {}", units::count(pings.pongs)),
-        format!("missing {}", units::count(pings.missing)),
+        format!("sent {}", units::count(counts.sent)),
+        format!("pongs {}", units::count(counts.answered)),
+        format!("missing {}", units::count(counts.missing)),
     ];
     for (count, what) in [
-        (pings.superseded, "answered by a later Pong"),
-        (pings.unsolicited, "unsolicited Pongs"),
-        (pings.unsent_closed, "unsent (closed)"),
-        (pings.unsent_backlog, "unsent (backlog)"),
-        (pings.unsent_late, "unsent (late)"),
+        (counts.superseded, "answered by a later Pong"),
+        (counts.unsolicited, "unsolicited Pongs"),
+        (counts.unsent_closed, "unsent (closed)"),
+        (counts.unsent_backlog, "unsent (backlog)"),
+        (counts.unsent_late, "unsent (late)"),
     ] {
         if count > 0 {
             parts.push(format!("{what} {}", units::count(count)));

@@ -1,6 +1,6 @@
 //! What a threshold is about, to the number that a report has for it; and a threshold's judgement.
 
-use super::{HistogramReport, Report, SpanReport, ThresholdReport};
+use super::{HistogramReport, MessageCounts, Report, ThresholdReport};
 use crate::metrics::{HIGHEST_NS, Metric};
 use crate::threshold::{Counter, Rated, Statistic, Subject, Threshold};
 use crate::units;
@@ -106,7 +106,7 @@ impl Counter {
             });
         }
         let messages = report.messages.as_ref();
-        let sum = |of: fn(&SpanReport) -> u64| {
+        let sum = |of: fn(&MessageCounts) -> u64| {
             messages.map_or(0, |messages| of(&messages.measured) + of(&messages.warmup))
         };
         let sent = sum(|span| span.sent);

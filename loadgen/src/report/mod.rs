@@ -31,6 +31,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::metrics::MessageCounts;
+use crate::metrics::NetworkCounts;
 pub use build::Subject;
 pub use cohort::CohortReport;
 pub use deflate::{AgreedReport, DeflateReport, VolumeReport};
@@ -38,7 +40,7 @@ use fanout::FanoutReport;
 use hold::{HoldReport, PingReport};
 use merge::MergedReport;
 use push::PushReport;
-pub use reach::{NetworkReport, NetworkSample, TargetReport, TlsReport, UrlReport};
+pub use reach::{NetworkReport, TargetReport, TlsReport, UrlReport};
 use reconnect::{PausesReport, ReconnectReport};
 #[cfg(test)]
 pub(crate) use sample::{sample, sample_of};
@@ -84,7 +86,7 @@ pub struct Report {
     /// Bytes on sockets.
     pub bytes: Bytes,
     /// What the kernel said about connections that were looked at; `null` if it said nothing.
-    pub network: Option<NetworkSample>,
+    pub network: Option<NetworkCounts>,
     /// permessage-deflate; `null` if it was not offered.
     pub deflate: Option<DeflateReport>,
     /// What failed.
@@ -308,9 +310,9 @@ pub struct Messages {
     /// Echoes that arrived within the measured time.
     pub arrived: u64,
     /// Of the measured time.
-    pub measured: SpanReport,
+    pub measured: MessageCounts,
     /// Of the warm-up.
-    pub warmup: SpanReport,
+    pub warmup: MessageCounts,
     /// Of those that had timed out, the ones that came back after all.
     pub late: u64,
     /// Received again, or after they had been given up for lost.
@@ -319,30 +321,6 @@ pub struct Messages {
     pub unexpected: u64,
     /// Pings received, and answered.
     pub pings: u64,
-}
-
-/// What became of the messages of a span. `sent` is received, altered, lost and
-/// timed out together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SpanReport {
-    /// Sent.
-    pub sent: u64,
-    /// Came back as they were.
-    pub received: u64,
-    /// Came back changed.
-    pub altered: u64,
-    /// Never came back.
-    pub lost: u64,
-    /// Had not come back within the reply timeout: in no latency, so that `rtt.*` ends there.
-    pub timed_out: u64,
-    /// Of those received, the ones that came after a later one.
-    pub reordered: u64,
-    /// Due, and not sent because their connection wasn't open.
-    pub unsent_closed: u64,
-    /// Due, and not sent because the server didn't read.
-    pub unsent_backlog: u64,
-    /// Due, and not sent because the client was too late.
-    pub unsent_late: u64,
 }
 
 /// Bytes on sockets.

@@ -5,7 +5,7 @@
 
 use super::fanout::FanoutReport;
 use super::hold::{HoldReport, PingReport};
-use super::{OutcomeReport, Report, SegmentReport, SpanReport};
+use super::{MessageCounts, OutcomeReport, Report, SegmentReport};
 use crate::config::Segment;
 use crate::exit::Exit;
 use crate::threshold::{Counter, Threshold};
@@ -88,7 +88,7 @@ impl Report {
             faults.count(&[Counter::Failed, Counter::Completed], line);
         }
         if let Some(messages) = &self.messages {
-            let sum = |of: fn(&SpanReport) -> u64| of(&messages.measured) + of(&messages.warmup);
+            let sum = |of: fn(&MessageCounts) -> u64| of(&messages.measured) + of(&messages.warmup);
             for (count, counter, what) in [
                 (sum(|span| span.lost), Counter::Lost, "lost"),
                 (sum(|span| span.timed_out), Counter::TimedOut, "timed out"),

@@ -81,65 +81,6 @@ pub struct TargetReport {
     pub tls: Vec<TlsReport>,
 }
 
-/// What the kernel said about connections that were looked at now and then in the measured time.
-/// The round trips are in the histograms `network.rtt` and `network.rtt_deviation`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NetworkSample {
-    /// How often a connection was looked at.
-    pub looks: u64,
-    /// Different connections whose segments were counted.
-    pub connections: u64,
-    /// Segments that these had sent, up to the last look at each.
-    pub segments: u64,
-    /// Of those, sent again.
-    pub retransmits: u64,
-    /// Looks at a connection whose peer had no room.
-    pub zero_windows: u64,
-    /// Most segments in flight on a connection.
-    pub unacked_max: u64,
-    /// Most bytes that waited in this kernel on a connection.
-    pub notsent_bytes_max: u64,
-}
-
-impl NetworkSample {
-    pub(super) fn new(counts: &NetworkCounts) -> Option<Self> {
-        (counts.looks > 0).then_some(Self {
-            looks: counts.looks,
-            connections: counts.connections,
-            segments: counts.segments,
-            retransmits: counts.retransmits,
-            zero_windows: counts.zero_windows,
-            unacked_max: counts.unacked_max,
-            notsent_bytes_max: counts.notsent_bytes_max,
-        })
-    }
-
-    /// In a line, with the round trips.
-    pub(super) fn shown(&self, report: &Report) -> String {
-        let rtt = report.histogram(Metric::NetworkRtt);
-        let rtt_of = |percentile| {
-            let found = rtt.and_then(|rtt| rtt.percentile(percentile));
-            found.map_or("-".into(), units::duration)
-        };
-        let mut parts = vec![
-            format!("rtt p50 {}  p99 {}", rtt_of(50.0), rtt_of(99.0)),
-            format!(
-                "retransmits {} of {} segments",
-                units::count(self.retransmits),
-                units::count(self.segments)
-            ),
-        ];
-        if self.zero_windows > 0 {
-            parts.push(format!("server had no room {} times", units::count(self.zero_windows)));
-        }
-        if self.notsent_bytes_max > 0 {
-            parts.push(format!("up to {} not sent", units::bytes(self.notsent_bytes_max)));
-        }
-        parts.push(format!("({} looks at connections)", units::count(self.looks)));
-        parts.join("   ")
-    }
-}
-
 impl NetworkReport {
     pub(super) fn new(network: &Network) -> Self {
         let shown = |path: &std::path::PathBuf| path.display().to_string();
@@ -196,6 +137,31 @@ impl TargetReport {
             len => format!("{} and {} more", self.url, len - 1),
         }
     }
+}
+
+/// What the kernel said about connections that were looked at, in a line with the round trips.
+pub(super) fn network(counts: &NetworkCounts, report: &Report) -> String {
+    let rtt = report.histogram(Metric::NetworkRtt);
+    let rtt_of = |percentile| {
+        let found = rtt.and_then(|rtt| rtt.percentile(percentile));
+        found.map_or("-".into(), units::duration)
+    };
+    let mut parts = vec![
+        format!("rtt p50 {}  p99 {}", rtt_of(50.0), rtt_of(99.0)),
+        format!(
+            "retransmits {} of {} segments",
+            units::count(counts.retransmits),
+            units::count(counts.segments)
+        ),
+    ];
+    if counts.zero_windows > 0 {
+        parts.push(format!("server had no room {} times", units::count(counts.zero_windows)));
+    }
+    if counts.notsent_bytes_max > 0 {
+        parts.push(format!("up to {} not sent", units::bytes(counts.notsent_bytes_max)));
+    }
+    parts.push(format!("({} looks at connections)", units::count(counts.looks)));
+    parts.join("   ")
 }
 
 /// The lines about the way: what of it is not what everyone has.

@@ -48,7 +48,7 @@ impl Display for Text<'_> {
         times(report, f)?;
         latencies(report, f)?;
         if let Some(network) = &report.network {
-            line(f, "network", &network.shown(report))?;
+            line(f, "network", &reach::network(network, report))?;
         }
         closings(report, f)?;
         errors(report, f)?;

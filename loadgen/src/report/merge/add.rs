@@ -8,8 +8,8 @@ use crate::report::push::PushReport;
 use crate::report::reconnect::ReconnectReport;
 use crate::report::{
     AgreedReport, Bytes, Client, CloseReasonReport, ClosingReport, CohortReport, ConfigReport,
-    Connections, DeflateReport, ErrorReport, Messages, NetworkSample, Report, SpanReport,
-    TargetReport, TlsReport, UrlReport, VolumeReport,
+    Connections, DeflateReport, ErrorReport, Messages, Report, TargetReport, TlsReport, UrlReport,
+    VolumeReport,
 };
 
 /// Adds what simply adds up. What needs all segments at once is the caller's.
@@ -71,9 +71,9 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
     }
     if let Some(network) = network {
         match &mut whole.network {
-            Some(whole) => add_network(whole, network),
+            Some(whole) => whole.add(network),
             // Of some machines the kernel says nothing.
-            None => whole.network = Some(network.clone()),
+            None => whole.network = Some(*network),
         }
     }
     if let (Some(whole), Some(deflate)) = (&mut whole.deflate, deflate) {
@@ -117,7 +117,7 @@ fn add_cohort(whole: &mut CohortReport, part: &CohortReport) {
     add_count(&mut whole.completed, *completed);
     add_count(&mut whole.failed, *failed);
     if let (Some(whole), Some(messages)) = (&mut whole.messages, messages) {
-        add_span(whole, messages);
+        whole.add(messages);
     }
     add_count(&mut whole.pings, *pings);
     add_count(&mut whole.bytes.sent, *sent);
@@ -218,35 +218,12 @@ fn add_messages(whole: &mut Messages, part: &Messages) {
     } = part;
     whole.offered_per_s = whole.offered_per_s.zip(*offered_per_s).map(|(whole, part)| whole + part);
     add_count(&mut whole.arrived, *arrived);
-    add_span(&mut whole.measured, measured);
-    add_span(&mut whole.warmup, warmup);
+    whole.measured.add(measured);
+    whole.warmup.add(warmup);
     add_count(&mut whole.late, *late);
     add_count(&mut whole.duplicated, *duplicated);
     add_count(&mut whole.unexpected, *unexpected);
     add_count(&mut whole.pings, *pings);
-}
-
-fn add_span(whole: &mut SpanReport, part: &SpanReport) {
-    let SpanReport {
-        sent,
-        received,
-        altered,
-        lost,
-        timed_out,
-        reordered,
-        unsent_closed,
-        unsent_backlog,
-        unsent_late,
-    } = part;
-    add_count(&mut whole.sent, *sent);
-    add_count(&mut whole.received, *received);
-    add_count(&mut whole.altered, *altered);
-    add_count(&mut whole.lost, *lost);
-    add_count(&mut whole.timed_out, *timed_out);
-    add_count(&mut whole.reordered, *reordered);
-    add_count(&mut whole.unsent_closed, *unsent_closed);
-    add_count(&mut whole.unsent_backlog, *unsent_backlog);
-    add_count(&mut whole.unsent_late, *unsent_late);
 }
 
 fn add_reconnect(whole: &mut ReconnectReport, part: &ReconnectReport) {
@@ -287,69 +264,13 @@ fn add_hold(whole: &mut HoldReport, part: &HoldReport) {
 }
 
 fn add_pings(whole: &mut PingReport, part: &PingReport) {
-    let PingReport {
-        interval_ns: _, // the same in all
-        sent,
-        pongs,
-        superseded,
-        missing,
-        unsolicited,
-        unsent_closed,
-        unsent_backlog,
-        unsent_late,
-    } = part;
-    add_count(&mut whole.sent, *sent);
-    add_count(&mut whole.pongs, *pongs);
-    add_count(&mut whole.superseded, *superseded);
-    add_count(&mut whole.missing, *missing);
-    add_count(&mut whole.unsolicited, *unsolicited);
-    add_count(&mut whole.unsent_closed, *unsent_closed);
-    add_count(&mut whole.unsent_backlog, *unsent_backlog);
-    add_count(&mut whole.unsent_late, *unsent_late);
+    let PingReport { interval_ns: _, counts } = part; // the same in all
+    whole.counts.add(counts);
 }
 
 fn add_push(whole: &mut PushReport, part: &PushReport) {
-    let PushReport {
-        received,
-        received_per_s: _, // of the sum
-        outside,
-        in_order,
-        reordered,
-        duplicated,
-        stale,
-        foreign,
-        lost,
-        early,
-        clock: _, // the same in all
-    } = part;
-    add_count(&mut whole.received, *received);
-    add_count(&mut whole.outside, *outside);
-    add_count(&mut whole.in_order, *in_order);
-    add_count(&mut whole.reordered, *reordered);
-    add_count(&mut whole.duplicated, *duplicated);
-    add_count(&mut whole.stale, *stale);
-    add_count(&mut whole.foreign, *foreign);
-    add_count(&mut whole.lost, *lost);
-    add_count(&mut whole.early, *early);
-}
-
-fn add_network(whole: &mut NetworkSample, part: &NetworkSample) {
-    let NetworkSample {
-        looks,
-        connections,
-        segments,
-        retransmits,
-        zero_windows,
-        unacked_max,
-        notsent_bytes_max,
-    } = part;
-    add_count(&mut whole.looks, *looks);
-    add_count(&mut whole.connections, *connections);
-    add_count(&mut whole.segments, *segments);
-    add_count(&mut whole.retransmits, *retransmits);
-    add_count(&mut whole.zero_windows, *zero_windows);
-    whole.unacked_max = whole.unacked_max.max(*unacked_max);
-    whole.notsent_bytes_max = whole.notsent_bytes_max.max(*notsent_bytes_max);
+    let PushReport { counts, received_per_s: _, clock: _ } = part; // of the sum; the same in all
+    whole.counts.add(counts);
 }
 
 fn add_deflate(whole: &mut DeflateReport, part: &DeflateReport) {

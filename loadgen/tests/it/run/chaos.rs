@@ -118,7 +118,7 @@ fn run(seed: u64, server: SocketAddr, sums: &Mutex<Sums>) {
         sums.timed_out += timed_out;
         sums.late += messages.late;
     }
-    sums.pongs += report.pings.as_ref().map_or(0, |pings| pings.pongs);
+    sums.pongs += report.pings.as_ref().map_or(0, |pings| pings.counts.answered);
     *sums.exit_codes.entry(code).or_default() += 1;
     for error in &report.errors {
         *sums.outcomes.entry(format!("{}.{}", error.phase, error.code)).or_default() += error.count;

@@ -36,15 +36,22 @@ fn serve(mut stream: TcpStream, mut pong: impl FnMut(usize, &[u8]) -> Vec<u8>) {
 fn pings(report: &Report) -> &PingReport {
     assert_balanced(report);
     let pings = report.pings.as_ref().unwrap();
-    assert_eq!(pings.sent, pings.pongs + pings.superseded + pings.missing, "{pings:?}");
+    assert_eq!(
+        pings.counts.sent,
+        pings.counts.answered + pings.counts.superseded + pings.counts.missing,
+        "{pings:?}"
+    );
     let rtt = report.histograms.iter().find(|found| found.metric == "ping.rtt");
-    assert_eq!(rtt.map_or(0, |rtt| rtt.below + rtt.count + rtt.above), pings.pongs);
+    assert_eq!(rtt.map_or(0, |rtt| rtt.below + rtt.count + rtt.above), pings.counts.answered);
     pings
 }
 
 /// Those that were due, whatever became of them.
 fn due(pings: &PingReport) -> u64 {
-    pings.sent + pings.unsent_closed + pings.unsent_backlog + pings.unsent_late
+    pings.counts.sent
+        + pings.counts.unsent_closed
+        + pings.counts.unsent_backlog
+        + pings.counts.unsent_late
 }
 
 #[test]
@@ -57,8 +64,16 @@ fn pings_go_beside_messages_under_both_loops_and_disturb_none() {
         ran.assert_went_well();
         let report = ran.report();
         let pings = pings(&report);
-        assert_eq!((due(pings), pings.missing, pings.unsolicited), (40, 0, 0), "{pings:?}");
-        assert_eq!((pings.pongs, pings.superseded), (pings.sent, 0), "{pings:?}");
+        assert_eq!(
+            (due(pings), pings.counts.missing, pings.counts.unsolicited),
+            (40, 0, 0),
+            "{pings:?}"
+        );
+        assert_eq!(
+            (pings.counts.answered, pings.counts.superseded),
+            (pings.counts.sent, 0),
+            "{pings:?}"
+        );
         let messages = report.messages.as_ref().unwrap();
         assert_eq!(messages.measured.sent, messages.measured.received);
         assert_eq!((messages.unexpected, messages.duplicated), (0, 0));
@@ -80,7 +95,7 @@ fn pings_stand_between_messages_and_never_in_a_frame() {
         ran.assert_went_well();
         let report = ran.report();
         let pings = pings(&report);
-        assert_eq!((due(pings), pings.missing), (1_500, 0), "{pings:?}");
+        assert_eq!((due(pings), pings.counts.missing), (1_500, 0), "{pings:?}");
         let messages = &report.messages.as_ref().unwrap().measured;
         assert_eq!((messages.lost, messages.altered), (0, 0));
     }
@@ -107,10 +122,10 @@ fn pongs_that_are_missing_fail_the_run_and_no_message() {
     let ran = run_against(&server, &args);
     let report = ran.report();
     let pings = pings(&report);
-    assert!(pings.missing > 0 && pings.superseded > 0, "{pings:?}");
-    assert_eq!(pings.unsolicited, 2 * answered.load(Ordering::SeqCst) as u64, "{pings:?}");
+    assert!(pings.counts.missing > 0 && pings.counts.superseded > 0, "{pings:?}");
+    assert_eq!(pings.counts.unsolicited, 2 * answered.load(Ordering::SeqCst) as u64, "{pings:?}");
     assert!(matches!(ran.code, Some(1)), "{}", ran.stderr);
-    assert_eq!(report.outcome.reasons, [format!("{} Pings had no Pong", pings.missing)]);
+    assert_eq!(report.outcome.reasons, [format!("{} Pings had no Pong", pings.counts.missing)]);
     let messages = &report.messages.as_ref().unwrap().measured;
     assert_eq!(messages.sent, messages.received);
     assert_eq!(report.connections.completed, 2);
@@ -129,12 +144,12 @@ fn pings_of_connections_that_are_gone_are_missing_or_unsent() {
         let args = ["-c", "1", "-R", "100", "-d", "1s", "--ping-interval", "100ms", flag];
         let report = run_against(&server, &args).report();
         let pings = pings(&report);
-        assert_eq!((pings.missing, due(pings) <= 10), (1, true), "{pings:?}");
+        assert_eq!((pings.counts.missing, due(pings) <= 10), (1, true), "{pings:?}");
         if is_back {
-            assert!(pings.pongs > 2, "the next ones are answered: {pings:?}");
+            assert!(pings.counts.answered > 2, "the next ones are answered: {pings:?}");
             assert_eq!(report.reconnect.as_ref().unwrap().reestablished, 1);
         } else {
-            assert_eq!(pings.pongs, 2, "{pings:?}");
+            assert_eq!(pings.counts.answered, 2, "{pings:?}");
         }
     }
 }

@@ -310,7 +310,11 @@ fn a_listener_subscribes_again_and_its_sequences_begin_anew() {
     let report = ran.report();
     assert_eq!((reconnect(&report).lost, reconnect(&report).reestablished), (1, 1));
     let push = report.push.as_ref().unwrap();
-    assert_eq!((push.in_order, push.lost, push.duplicated), (20, 0, 0), "{push:?}");
+    assert_eq!(
+        (push.counts.in_order, push.counts.lost, push.counts.duplicated),
+        (20, 0, 0),
+        "{push:?}"
+    );
 }
 
 #[test]
