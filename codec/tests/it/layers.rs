@@ -177,3 +177,30 @@ fn sharp_n_the_trait_of_extensions_is_sealed() {
     assert!(text.contains("pub trait PerMessageExtension: sealed::Sealed"));
     assert!(text.contains("```compile_fail,E0277"));
 }
+
+/// The files of one folder do not import each other in a circle.
+#[test]
+fn files_of_a_folder_import_in_no_circle() {
+    let sources = sources();
+    let mut edges = Vec::new();
+    for (path, text) in &sources {
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for (at, _) in line.match_indices("super::") {
+                // `super::super::` is the folder's own folder, as in a module of tests.
+                let name = line[at + "super::".len()..].split("::").next().unwrap();
+                let to = path.with_file_name(format!("{name}.rs"));
+                let is_file = sources.iter().any(|(other, _)| *other == to);
+                if is_file && to != *path && !line[..at].ends_with("super::") {
+                    edges.push((path.clone(), to));
+                }
+            }
+        }
+    }
+    assert!(edges.len() > 30, "the imports are read: {}", edges.len());
+    // What imports nothing that is left is taken away, until only circles are left.
+    while let Some(at) = edges.iter().position(|(_, to)| !edges.iter().any(|(from, _)| from == to))
+    {
+        edges.swap_remove(at);
+    }
+    assert_eq!(edges, []);
+}
