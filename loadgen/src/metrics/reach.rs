@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 
 use super::Metrics;
+use super::counts::counts;
 use crate::net::Agreed;
 
-/// What became of the connections to one URL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct UrlCounts {
-    /// Begun.
-    pub attempted: u64,
-    /// Opened by a valid handshake.
-    pub established: u64,
-    /// Did all they should and were closed cleanly.
-    pub completed: u64,
-    /// Messages sent, or queued for a server that doesn't read.
-    pub messages: u64,
+counts! {
+    /// What became of the connections to one URL.
+    pub struct UrlCounts {
+        /// Begun.
+        attempted: sum,
+        /// Opened by a valid handshake.
+        established: sum,
+        /// Did all they should and were closed cleanly.
+        completed: sum,
+        /// Messages sent, or queued for a server that doesn't read.
+        messages: sum,
+    }
 }
 
 /// What was agreed on under TLS.
@@ -39,10 +41,7 @@ impl Metrics {
             self.urls.resize(urls.len(), UrlCounts::default());
         }
         for (own, other) in self.urls.iter_mut().zip(urls) {
-            own.attempted += other.attempted;
-            own.established += other.established;
-            own.completed += other.completed;
-            own.messages += other.messages;
+            own.add(&other);
         }
         for (kind, count) in tls {
             *self.tls.entry(kind).or_default() += count;
