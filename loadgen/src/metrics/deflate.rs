@@ -2,6 +2,8 @@
 
 use wscodec::deflate::DeflateAgreed;
 
+use super::counts::counts;
+
 /// What was agreed, and the bytes on the connections where something was.
 #[derive(Clone, Debug, Default)]
 pub struct DeflateCounts {
@@ -15,13 +17,14 @@ pub struct DeflateCounts {
     pub received: Volume,
 }
 
-/// Bytes of messages and of the frames that carry them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Volume {
-    /// Payloads as the peers mean them.
-    pub payload: u64,
-    /// Frames as they are on the wire.
-    pub wire: u64,
+counts! {
+    /// Bytes of messages and of the frames that carry them.
+    pub struct Volume {
+        /// Payloads, not compressed.
+        payload_bytes: sum,
+        /// Frames on the wire; of those received the control frames are among them.
+        wire_bytes: sum,
+    }
 }
 
 impl DeflateCounts {
@@ -45,8 +48,8 @@ impl DeflateCounts {
             self.add(agreed, count);
         }
         self.declined += other.declined;
-        self.sent.add(other.sent);
-        self.received.add(other.received);
+        self.sent.add(&other.sent);
+        self.received.add(&other.received);
     }
 
     fn add(&mut self, agreed: DeflateAgreed, count: u64) {
@@ -54,12 +57,5 @@ impl DeflateCounts {
             Some((_, known)) => *known += count,
             None => self.agreed.push((agreed, count)),
         }
-    }
-}
-
-impl Volume {
-    const fn add(&mut self, other: Self) {
-        self.payload += other.payload;
-        self.wire += other.wire;
     }
 }

@@ -25,9 +25,9 @@ pub struct DeflateReport {
     /// Established connections whose server has declined.
     pub declined: u64,
     /// Messages sent on connections where it was agreed.
-    pub sent: VolumeReport,
+    pub sent: Volume,
     /// Messages received there.
-    pub received: VolumeReport,
+    pub received: Volume,
 }
 
 /// Connections with the same parameters.
@@ -37,15 +37,6 @@ pub struct AgreedReport {
     pub parameters: String,
     /// How many connections.
     pub count: u64,
-}
-
-/// Bytes of messages and of what carried them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VolumeReport {
-    /// Payloads, not compressed.
-    pub payload_bytes: u64,
-    /// Frames on the wire; of those received the control frames are among them.
-    pub wire_bytes: u64,
 }
 
 impl DeflateReport {
@@ -69,8 +60,8 @@ impl DeflateReport {
             is_required: offer.is_required,
             agreed,
             declined: counts.declined,
-            sent: volume(counts.sent),
-            received: volume(counts.received),
+            sent: counts.sent,
+            received: counts.received,
         })
     }
 
@@ -86,7 +77,7 @@ impl DeflateReport {
             lines.push(format!("declined by the server: {count}; messages went as they are"));
         }
         if self.sent.payload_bytes + self.received.payload_bytes > 0 {
-            let [out, back] = [self.sent, self.received].map(VolumeReport::text);
+            let [out, back] = [self.sent, self.received].map(volume);
             let cost = |metric| {
                 let median_ns = report.histogram(metric)?.percentile(50.0)?;
                 Some(units::duration(median_ns))
@@ -112,17 +103,11 @@ impl DeflateReport {
     }
 }
 
-impl VolumeReport {
-    /// Payload, frames, and how many times smaller these are.
-    #[expect(clippy::cast_precision_loss, reason = "a ratio to three digits")]
-    fn text(self) -> String {
-        let Self { payload_bytes, wire_bytes } = self;
-        let [payload, wire] = [payload_bytes, wire_bytes].map(units::bytes);
-        let ratio = if wire_bytes == 0 { 0.0 } else { payload_bytes as f64 / wire_bytes as f64 };
-        format!("{payload} in {wire} ({ratio:.2}:1)")
-    }
-}
-
-fn volume(volume: Volume) -> VolumeReport {
-    VolumeReport { payload_bytes: volume.payload, wire_bytes: volume.wire }
+/// Payload, frames, and how many times smaller these are.
+#[expect(clippy::cast_precision_loss, reason = "a ratio to three digits")]
+fn volume(volume: Volume) -> String {
+    let Volume { payload_bytes, wire_bytes } = volume;
+    let [payload, wire] = [payload_bytes, wire_bytes].map(units::bytes);
+    let ratio = if wire_bytes == 0 { 0.0 } else { payload_bytes as f64 / wire_bytes as f64 };
+    format!("{payload} in {wire} ({ratio:.2}:1)")
 }

@@ -35,7 +35,7 @@ pub use crate::metrics::MessageCounts;
 use crate::metrics::NetworkCounts;
 pub use build::Subject;
 pub use cohort::CohortReport;
-pub use deflate::{AgreedReport, DeflateReport, VolumeReport};
+pub use deflate::{AgreedReport, DeflateReport};
 use fanout::FanoutReport;
 use hold::{HoldReport, PingReport};
 use merge::MergedReport;

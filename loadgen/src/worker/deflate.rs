@@ -72,8 +72,8 @@ impl Deflating {
         }
         self.deflate.end(clock, &mut metrics.distributions, Metric::ClientDeflate);
         let sent = &mut metrics.deflate.sent;
-        sent.payload += payload.len() as u64;
-        sent.wire += (session.unsent.len() - before) as u64;
+        sent.payload_bytes += payload.len() as u64;
+        sent.wire_bytes += (session.unsent.len() - before) as u64;
         true
     }
 }

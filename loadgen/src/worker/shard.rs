@@ -428,7 +428,7 @@ impl Shard {
         let is_open_loop = settings.load.is_some_and(Load::is_scheduled);
         let (clock, stopwatch) = (*clock, &mut deflating.inflate);
         if session.is_deflated {
-            metrics.deflate.received.wire += input.len() as u64;
+            metrics.deflate.received.wire_bytes += input.len() as u64;
         }
         let (unsent_len, outstanding) = (session.unsent.len(), session.outstanding.len());
         let received = metrics.warmup.received + metrics.measured.received;
@@ -480,7 +480,7 @@ impl Shard {
             };
             if session.is_deflated {
                 stopwatch.end(clock, &mut metrics.distributions, Metric::ClientInflate);
-                metrics.deflate.received.payload += bytes.len() as u64;
+                metrics.deflate.received.payload_bytes += bytes.len() as u64;
             }
             if settings.script == Script::Listen {
                 let mut listener = Listener { metrics, live, times };

@@ -9,7 +9,6 @@ use crate::report::reconnect::ReconnectReport;
 use crate::report::{
     AgreedReport, Bytes, Client, CloseReasonReport, ClosingReport, CohortReport, ConfigReport,
     Connections, DeflateReport, ErrorReport, Messages, Report, TargetReport, TlsReport, UrlReport,
-    VolumeReport,
 };
 
 /// Adds what simply adds up. What needs all segments at once is the caller's.
@@ -296,14 +295,8 @@ fn add_deflate(whole: &mut DeflateReport, part: &DeflateReport) {
         other.count.cmp(&one.count).then_with(|| one.parameters.cmp(&other.parameters))
     });
     add_count(&mut whole.declined, *declined);
-    add_volume(&mut whole.sent, *sent);
-    add_volume(&mut whole.received, *received);
-}
-
-fn add_volume(whole: &mut VolumeReport, part: VolumeReport) {
-    let VolumeReport { payload_bytes, wire_bytes } = part;
-    add_count(&mut whole.payload_bytes, payload_bytes);
-    add_count(&mut whole.wire_bytes, wire_bytes);
+    whole.sent.add(sent);
+    whole.received.add(received);
 }
 
 fn add_error(whole: &mut Vec<ErrorReport>, part: &ErrorReport) {
