@@ -25,6 +25,9 @@ pub struct MessageArgs {
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub message: Option<String>,
     /// Messages as in -m, one a line, taken in turn; empty lines are left out. - is stdin
+    ///
+    /// The lines are a ring, not a script: connection 0 begins with the first, connection 1 with the
+    /// second, so that all are sent at all times.
     #[arg(short = 'f', long, value_name = "FILE")]
     pub message_file: Option<PathBuf>,
     /// Takes all of -f as one message

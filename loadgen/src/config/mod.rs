@@ -560,9 +560,6 @@ mod tests {
             ("fanout --copy-timeout 0s", "--copy-timeout 0s is out of range"),
             ("fanout -p 65", "-p 65 is out of range"),
             ("run --reply-timeout 0s", "--reply-timeout 0s is out of range; use 1ms to"),
-            ("run --reply-timeout 1s -s 15", "needs messages that name themselves"),
-            ("run --reply-timeout 1s -s 1..99", "needs messages that name themselves"),
-            ("run --reply-timeout 1s -m {seq}", "use -s of 16 or more"),
             ("run --ping-interval 0s", "--ping-interval 0s is out of range; use 1ms to"),
             ("hold --ping-interval 0s", "--ping-interval 0s is out of range; use 1ms to"),
             ("hold --ping-interval 25h", "--ping-interval 25h is out of range"),
@@ -571,6 +568,21 @@ mod tests {
             assert!(said.contains(why), "{line}: {said}");
             assert!(!said.contains(char::is_control), "{line}: {said}");
         }
+    }
+
+    #[test]
+    fn n3_reply_timeout_needs_messages_that_name_themselves() {
+        for line in [
+            "run --reply-timeout 1s -s 15",
+            "run --reply-timeout 1s -s 1..99",
+            "run --reply-timeout 1s -m {seq}",
+        ] {
+            let said = config(line).unwrap_err();
+            for part in ["needs messages that name themselves", "use -s of 16 or more"] {
+                assert!(said.contains(part), "{line}: {said}");
+            }
+        }
+        config("run --reply-timeout 1s -s 16").unwrap();
     }
 
     #[test]

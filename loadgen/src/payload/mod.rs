@@ -93,10 +93,10 @@ pub enum Recognised {
         /// Which message.
         sequence: u64,
     },
-    /// It names a message of another connection, or looks like none at all.
+    /// It names a message of another connection, or looks like none that was sent.
     Foreign,
-    /// It names nothing: no more can be said than that it isn't what was expected.
-    Unknown,
+    /// It names nothing, but looks like what is left of the message that was expected.
+    Resembling,
 }
 
 impl Payload {
@@ -278,22 +278,62 @@ impl Payload {
         )
     }
 
-    /// What a message is that doesn't begin with a name. Where all have one it may still be what is
-    /// left of the one that is expected: as long, or its begin, or something around it. A greeting
-    /// of the server is nothing of that, and the echo that is due comes after it.
-    fn unnamed(&self, received: &[u8], expected: Expected) -> Recognised {
-        let Expected { connection, sequence, .. } = expected;
-        let Form::Generated(sizes) = &self.form else { return Recognised::Unknown };
-        let size = sizes.of(self.seed, connection, sequence);
-        if size < STAMP_LEN || received.len() == size {
-            return Recognised::Unknown;
-        }
-        let name = Stamp::new(stamped(connection, sequence)).digits();
-        if name.starts_with(received) || received.windows(STAMP_LEN).any(|part| part == name) {
-            Recognised::Unknown
+    /// What a message is that doesn't begin with a name: foreign unless it resembles the echo that
+    /// is due. A greeting, an answer or a push of the server is nothing of that, and the echo
+    /// comes after it.
+    fn unnamed(&self, received: &[u8], message: Expected) -> Recognised {
+        let expected = self.rendered(message);
+        let is_named = match &self.form {
+            Form::Generated(_) => expected.first_chunk::<STAMP_LEN>().is_some_and(|name| {
+                // Something around it, or not much of it.
+                received.windows(STAMP_LEN).any(|part| part == name)
+                    || received.len() >= STAMP_LEN / 2 && name.starts_with(received)
+            }),
+            Form::Fixed | Form::Templates(_) | Form::Posts(_) => false,
+        };
+        if is_named || resembles(received, &expected) {
+            Recognised::Resembling
         } else {
             Recognised::Foreign
         }
+    }
+
+    /// The bytes of a message, made apart from those that are being sent.
+    fn rendered(&self, message: Expected) -> Vec<u8> {
+        let Expected { connection, sequence, .. } = message;
+        match &self.form {
+            Form::Generated(sizes) => {
+                let size = sizes.of(self.seed, connection, sequence);
+                if size < STAMP_LEN {
+                    return Stamp::new(sequence).digits()[STAMP_LEN - size..].to_vec();
+                }
+                let mut payload = self.buffer[..size].to_vec();
+                let name = Stamp::new(stamped(connection, sequence)).digits();
+                payload[..STAMP_LEN].copy_from_slice(&name);
+                payload
+            }
+            Form::Fixed => self.buffer.clone(),
+            Form::Posts(_) => Vec::new(), // never echoed
+            Form::Templates(templates) => {
+                let template = &templates[turn(connection, sequence, templates.len())];
+                let mut payload = Vec::new();
+                let context = Context::of(self.seed, message, self.clock);
+                rendered::append(template, context, &mut payload);
+                payload
+            }
+        }
+    }
+
+    /// A message as a sample shows it.
+    #[must_use]
+    pub fn sample(&self, message: Expected) -> Vec<u8> {
+        self.rendered(message)
+    }
+
+    /// Whether messages name themselves, so that an echo is known also when it has been altered.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        matches!(&self.form, Form::Generated(sizes) if sizes.least() >= STAMP_LEN)
     }
 
     /// Whether payloads that don't name their message tell one from the next all the same. Digits
@@ -322,6 +362,17 @@ impl Payload {
         let sequence_bits = SEQUENCE_MASK.count_ones();
         Some((value >> sequence_bits, value & SEQUENCE_MASK))
     }
+}
+
+/// Checks whether `received` is what a fault on the way may leave of `expected`: as long, with half
+/// of its bytes or more in their places; or its begin, half as long or longer.
+fn resembles(received: &[u8], expected: &[u8]) -> bool {
+    let half = expected.len().div_ceil(2).max(1);
+    if received.len() == expected.len() {
+        let equal = received.iter().zip(expected).filter(|(one, other)| one == other).count();
+        return equal >= half;
+    }
+    received.len() >= half && expected.starts_with(received)
 }
 
 /// The sequence that ends in the 40 bits `named` and is nearest to `near`.
@@ -439,7 +490,7 @@ mod tests {
                 assert_eq!(found, Recognised::Echo { sequence }, "{sequence} {near}");
             }
         }
-        assert_eq!(recognise(&payload, b"neither", DataKind::Text, 3), Recognised::Unknown);
+        assert_eq!(recognise(&payload, b"neither", DataKind::Text, 3), Recognised::Foreign);
     }
 
     #[test]
@@ -473,8 +524,11 @@ mod tests {
         assert_eq!(of(&body, DataKind::Text, 1000), altered);
         let mut head = echo.clone();
         head[0] = b'!';
-        assert_eq!(of(&head, DataKind::Text, 1000), Recognised::Unknown);
-        assert_eq!(of(&echo[..15], DataKind::Text, 1000), Recognised::Unknown);
+        assert_eq!(of(&head, DataKind::Text, 1000), Recognised::Resembling);
+        assert_eq!(of(&echo[..15], DataKind::Text, 1000), Recognised::Resembling);
+        assert_eq!(of(b"", DataKind::Text, 1000), Recognised::Foreign);
+        let push = [b'x'; 64];
+        assert_eq!(of(&push, DataKind::Text, 1000), Recognised::Foreign, "as long, and no echo");
         let of_another = payload.recognise(&echo, DataKind::Text, at(8, 1000), |_| None);
         assert_eq!(of_another, Recognised::Foreign);
     }
@@ -492,6 +546,9 @@ mod tests {
         let mut payload = payload(Content::Fixed(b"hello".to_vec()));
         assert_eq!(payload.message(at(1, 2)), b"hello");
         assert!(payload.is_echo(b"hello", DataKind::Text, at(9, 9)));
-        assert_eq!(recognise(&payload, b"hullo", DataKind::Text, 2), Recognised::Unknown);
+        assert_eq!(recognise(&payload, b"hullo", DataKind::Text, 2), Recognised::Resembling);
+        for other in [&b""[..], b"he", b"olleh", b"hello, world"] {
+            assert_eq!(recognise(&payload, other, DataKind::Text, 2), Recognised::Foreign);
+        }
     }
 }

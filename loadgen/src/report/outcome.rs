@@ -66,6 +66,28 @@ impl Report {
         Segment::new(index, of).map_or(0, |segment| segment.connections(all))
     }
 
+    /// The line for a server that answered, and echoed nothing.
+    fn no_echo(&self) -> Option<String> {
+        let messages = self.messages.as_ref()?;
+        let sum = |of: fn(&MessageCounts) -> u64| of(&messages.measured) + of(&messages.warmup);
+        if messages.unexpected == 0
+            || sum(|span| span.sent) == 0
+            || sum(|span| span.received + span.altered) + messages.duplicated + messages.late > 0
+        {
+            return None;
+        }
+        let is_unexpected =
+            |error: &&super::ErrorReport| error.phase == "message" && error.code == "unexpected";
+        let sample = self.errors.iter().find(is_unexpected).map_or("", |error| &error.sample);
+        Some(format!(
+            "this server does not echo: of {} messages sent none came back, {} others did ({sample}). \
+             `run` measures echo servers; use `loadgen hold` to keep connections open, `loadgen listen` \
+             or `loadgen fanout --subscribe` for what a server pushes, `loadgen check` to look at it",
+            units::count(sum(|span| span.sent)),
+            units::count(messages.unexpected),
+        ))
+    }
+
     fn faults(&self, faults: &mut Faults<'_>) {
         let connections = &self.connections;
         if connections.attempted == 0 {
@@ -87,7 +109,9 @@ impl Report {
             let line = format!("{failed} connections failed ({kinds})");
             faults.count(&[Counter::Failed, Counter::Completed], line);
         }
-        if let Some(messages) = &self.messages {
+        if let Some(line) = self.no_echo() {
+            faults.add(line); // what else is missing is missing because of that
+        } else if let Some(messages) = &self.messages {
             let sum = |of: fn(&MessageCounts) -> u64| of(&messages.measured) + of(&messages.warmup);
             for (count, counter, what) in [
                 (sum(|span| span.lost), Counter::Lost, "lost"),

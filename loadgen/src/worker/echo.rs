@@ -137,17 +137,41 @@ impl Judge<'_> {
                 Taken::Again => self.duplicated(received),
                 Taken::NeverSent => self.unexpected(received),
             },
-            Recognised::Foreign => self.unexpected(received),
-            // It says nothing about itself: it stands for the reply that is due, if one is.
-            Recognised::Unknown => match outstanding.take_expected() {
-                Some(sent) => self.altered(sent, received),
-                None => self.unexpected(received),
-            },
+            Recognised::Foreign => self.foreign(expected, received),
+            // It stands for the echo that is due, if one is and the server echoes at all: the
+            // answers of one that doesn't may look like the requests.
+            Recognised::Resembling if self.payload.is_named() || self.has_echo() => {
+                match outstanding.take_expected() {
+                    Some(sent) => self.altered(sent, received),
+                    None => self.unexpected(received),
+                }
+            }
+            Recognised::Resembling => self.foreign(expected, received),
         }
         // A hole in the order is given up at some time.
         while let Some(sent) = outstanding.give_up() {
             self.lost(std::iter::once(sent));
         }
+    }
+
+    /// Whether the server has echoed a message on this thread.
+    fn has_echo(&self) -> bool {
+        self.metrics.warmup.received + self.metrics.measured.received > 0
+    }
+
+    /// A message that was not sent. As long as nothing was ever an echo, a sample of it shows what
+    /// was sent, too.
+    fn foreign(&mut self, expected: Expected, received: Received<'_>) {
+        if self.has_echo() {
+            return self.unexpected(received);
+        }
+        self.metrics.unexpected += 1;
+        self.live.wrong.add(1);
+        let payload = self.payload;
+        self.metrics.wrong.add(Failure::new(Phase::Message, "unexpected"), || {
+            let sent = payload.sample(expected);
+            format!("{}; sent: {}", shown(received), escape::bytes(&sent, SHOWN_LEN_MAX))
+        });
     }
 
     fn altered(&mut self, sent: Sent, received: Received<'_>) {
@@ -169,19 +193,19 @@ impl Judge<'_> {
     }
 
     fn note(&mut self, code: &'static str, received: Received<'_>) {
-        self.metrics.wrong.add(Failure::new(Phase::Message, code), || {
-            format!(
-                "connection {}: {} of {} bytes: {}",
-                received.connection,
-                match received.kind {
-                    DataKind::Text => "text",
-                    DataKind::Binary => "binary",
-                },
-                received.payload.len(),
-                escape::bytes(received.payload, SHOWN_LEN_MAX)
-            )
-        });
+        self.metrics.wrong.add(Failure::new(Phase::Message, code), || shown(received));
     }
+}
+
+/// A received message as a sample shows it.
+fn shown(received: Received<'_>) -> String {
+    let kind = match received.kind {
+        DataKind::Text => "text",
+        DataKind::Binary => "binary",
+    };
+    let Received { connection, payload, .. } = received;
+    let bytes = escape::bytes(payload, SHOWN_LEN_MAX);
+    format!("connection {connection}: {kind} of {} bytes: {bytes}", payload.len())
 }
 
 #[cfg(test)]
@@ -293,7 +317,10 @@ mod tests {
         bench.receive(&altered, 150);
         bench.receive(&altered, 150); // altered, and again
         bench.receive(&payloads[4][..20], 150); // truncated
-        bench.receive(b"000008 0000000000 not hex at all", 150); // stands for the one that is due
+        let mut garbled = payloads[5].clone();
+        garbled[..12].copy_from_slice(b"not hex here");
+        bench.receive(&garbled, 150); // stands for the one that is due
+        bench.receive(b"a notice of the server, 32 bytes", 150); // stands for none
         let of_another = bench.message(8, 0, 0);
         bench.receive(&of_another, 150);
         let of_the_future = bench.message(7, 1_000, 0);
@@ -304,7 +331,7 @@ mod tests {
         let counts = &bench.metrics.measured;
         assert_eq!((counts.sent, counts.received, counts.altered, counts.lost), (7, 3, 3, 1));
         assert_eq!(counts.reordered, 1);
-        assert_eq!((bench.metrics.duplicated, bench.metrics.unexpected), (2, 2));
+        assert_eq!((bench.metrics.duplicated, bench.metrics.unexpected), (2, 3));
         let codes: Vec<_> = bench.metrics.wrong.iter().map(|(wrong, _)| &*wrong.code).collect();
         assert_eq!(codes, ["altered", "duplicated", "reordered", "unexpected"]);
     }
@@ -320,12 +347,40 @@ mod tests {
         bench.receive(&payloads[2], 150); // before the second
         bench.receive(&payloads[3], 150);
         bench.receive(&payloads[1], 150); // late
-        bench.receive(b"{\"n\":11}", 150); // stands for the one that is due
-        bench.receive(&payloads[7], 150); // two are missing
+        let mut altered = payloads[4].clone();
+        assert_eq!(altered, b"{\"n\":4}");
+        altered[5] = b'x';
+        bench.receive(&altered, 150); // stands for the one that is due
+        bench.receive(&payloads[5], 150);
+        bench.receive(b"{\"result\":5}", 150); // stands for none
+        bench.receive(&payloads[7], 150); // one is missing
         bench.end();
         let counts = &bench.metrics.measured;
-        assert_eq!((counts.sent, counts.received, counts.altered, counts.lost), (8, 5, 1, 2));
+        assert_eq!((counts.sent, counts.received, counts.altered, counts.lost), (8, 6, 1, 1));
         assert_eq!((counts.reordered, bench.metrics.duplicated), (1, 1));
+        assert_eq!(bench.metrics.unexpected, 1);
+    }
+
+    /// An answer may look like the request: where nothing was ever echoed, it is no altered echo.
+    #[test]
+    fn n2_answers_are_not_altered_echoes() {
+        let line = r#"{"jsonrpc":"2.0","id":{seq},"method":"x"}"#;
+        let template = Template::parse(line.as_bytes()).unwrap();
+        let mut bench = Bench::of(Content::Templates([template].into()));
+        bench.send(100);
+        bench.receive(br#"{"jsonrpc":"2.0","id":0,"result":"x"}"#, 150);
+        bench.receive(br#"{"jsonrpc":"2.0","id":0,"result":{"much":"more"}}"#, 150);
+        assert_eq!(bench.outstanding.len(), 1, "neither is the reply");
+        let (_, sample) = bench.metrics.wrong.iter().next().unwrap();
+        let sample = format!("{sample:?}");
+        assert!(
+            sample.contains("result") && sample.contains("sent: ") && sample.contains("method"),
+            "{sample}"
+        );
+        bench.end();
+        let counts = &bench.metrics.measured;
+        assert_eq!((counts.received, counts.altered, counts.lost), (0, 0, 1));
+        assert_eq!(bench.metrics.unexpected, 2);
     }
 
     #[test]

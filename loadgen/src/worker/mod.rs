@@ -352,8 +352,12 @@ impl Worker {
                 self.wait(|shard| shard.times.window_end_ns, Shard::is_load_done).await;
             }
             Some(load) => {
-                self.shard.borrow_mut().is_sending = true;
-                self.shard.borrow_mut().begin_deadlines();
+                {
+                    let mut shard = self.shard.borrow_mut();
+                    shard.is_sending = true;
+                    shard.greeted = shard.metrics.unexpected;
+                    shard.begin_deadlines();
+                }
                 if !load.is_scheduled() {
                     self.for_each_session(|shard, key| {
                         shard.refill(key);
@@ -424,6 +428,9 @@ impl Worker {
 
     /// Waits for replies since `begin_ns`, until there is none that may come in time.
     async fn drain(&mut self, begin_ns: u64) {
+        if self.shard.borrow().has_no_echo(begin_ns) {
+            return;
+        }
         let end_ns = begin_ns.saturating_add(self.drain_ns);
         let end_ns = |shard: &Shard| shard.cut_short(begin_ns, end_ns, INTERRUPTED_DRAIN_NS);
         loop {

@@ -8,8 +8,9 @@ use super::fanout::Desk;
 use super::frames;
 use super::shard::Shard;
 use crate::config::Load;
-use crate::metrics::{Metric, Span};
+use crate::metrics::{MessageCounts, Metric, Span};
 use crate::payload::Expected;
+use crate::plan::Script;
 
 /// Messages that are encoded in one go before sockets are read again.
 pub(super) const SENDS_PER_TURN: usize = 256;
@@ -21,6 +22,8 @@ pub(crate) const UNANSWERED_MAX: usize = 4 << 20;
 /// Empty buffers that are kept, and how large at most.
 const SPARE_MAX: usize = 32;
 const SPARE_CAPACITY_MAX: usize = 256 << 10;
+/// How long a server is given to echo while it sends other messages.
+const NO_ECHO_NS: u64 = 2_000_000_000;
 
 impl Shard {
     /// Whether a message is due under open loop.
@@ -39,7 +42,11 @@ impl Shard {
     pub(crate) fn next_turn_ns(&self) -> u64 {
         let end_ns = self.times.window_end_ns;
         let due = [self.next_due_ns(), self.next_probe_ns(), self.next_deadline_ns()];
-        let done = [self.give_up_ns(), self.is_all_answered().then(|| self.plan_end_ns())];
+        let done = [
+            self.give_up_ns(),
+            self.no_echo_ns(),
+            self.is_all_answered().then(|| self.plan_end_ns()),
+        ];
         due.into_iter().chain(done).flatten().fold(end_ns, u64::min)
     }
 
@@ -128,6 +135,7 @@ impl Shard {
             || self.is_interrupted
             || self.is_load_done()
             || self.is_given_up(now_ns)
+            || self.has_no_echo(now_ns)
     }
 
     /// Begins the closed loop on a session, or goes on with it: as many messages as its pipeline
@@ -314,6 +322,26 @@ impl Shard {
         let drain_ns = self.settings.drain_ns?;
         (self.unanswered > 0 && self.is_all_sent())
             .then(|| self.progress_ns.saturating_add(drain_ns).max(self.plan_end_ns()))
+    }
+
+    /// When load ends because the server doesn't echo: it has sent other messages than the echoes,
+    /// at least half as many as it was sent, and not one echo. A server that is silent, or slow, or
+    /// only greets is not meant.
+    fn no_echo_ns(&self) -> Option<u64> {
+        let metrics = &self.metrics;
+        let sum = |of: fn(&MessageCounts) -> u64| of(&metrics.warmup) + of(&metrics.measured);
+        let sent = sum(|counts| counts.sent);
+        let others = metrics.unexpected.saturating_sub(self.greeted);
+        (self.settings.script == Script::Echo
+            && sent > 0
+            && sum(|counts| counts.received + counts.altered) == 0
+            && others.saturating_mul(2) >= sent)
+            .then(|| self.times.load_begin_ns.saturating_add(NO_ECHO_NS))
+    }
+
+    /// Whether the server has had time enough to echo, and has sent other messages instead.
+    pub(crate) fn has_no_echo(&self, now_ns: u64) -> bool {
+        self.no_echo_ns().is_some_and(|ns| ns <= now_ns)
     }
 
     /// Whether all messages are sent, and replies were waited for in vain.

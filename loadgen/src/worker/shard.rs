@@ -103,6 +103,8 @@ pub(crate) struct Shard {
     /// Sessions that have sent all they may.
     pub(crate) spent: usize,
     pub(crate) is_sending: bool,
+    /// Messages that came before load and were no echoes, such as greetings.
+    pub(crate) greeted: u64,
     /// When a message was written last, or had its reply.
     pub(crate) progress_ns: u64,
     /// Its main task sleeps until it is woken.
@@ -189,6 +191,7 @@ impl Shard {
             closing: 0,
             spent: 0,
             is_sending: false,
+            greeted: 0,
             progress_ns: 0,
             is_asleep: false,
             is_connector_done: false,

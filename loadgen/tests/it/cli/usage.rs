@@ -78,3 +78,11 @@ fn d20_more_connections_than_descriptors_are_refused_before_the_run_with_the_com
     assert!(said.contains("descriptors are needed") && said.contains("--nofile="), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
 }
+
+#[test]
+fn n10_help_says_that_lines_are_a_ring() {
+    let help = loadgen(&["run", "--help"]).stdout;
+    let help: Vec<&str> = help.split_whitespace().collect();
+    let help = help.join(" ");
+    assert!(help.contains("a ring, not a script: connection 0 begins with the first"), "{help}");
+}

@@ -13,6 +13,7 @@ mod hold;
 mod interrupt;
 mod listen;
 mod network;
+mod no_echo;
 mod pace;
 mod pings;
 mod placeholders;
