@@ -20,7 +20,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let RowReport { received, wrong, p50_ns, p99_ns, lost, reconnect_attempts, .. } = row;
         let latencies = row.latency.as_ref().and_then(|latency| latency.distribution().ok());
         let percentile = |percentile| latencies.as_ref()?.percentile(percentile);
-        let [p50_ns, p99_ns, p90_ns, p999_ns, max_ns] = [
+        let columns = [
             *p50_ns,
             *p99_ns,
             percentile(90.0),
@@ -28,11 +28,12 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
             row.latency.as_ref().map(|latency| latency.max_ns),
         ]
         .map(|ns| ns.map(|ns| ns.to_string()).unwrap_or_default());
+        let [median, p99, p90, p999, max] = columns;
         let begin_unix_ms = report.started_at_unix_ms.saturating_add(begin_ns / 1_000_000);
         write!(out, "{begin_ns},{length_ns},{open},{established},{failed},")?;
-        write!(out, "{sent},{received},{wrong},{p50_ns},{p99_ns},")?;
+        write!(out, "{sent},{received},{wrong},{median},{p99},")?;
         write!(out, "{lost},{reconnect_attempts},")?;
-        write!(out, "{begin_unix_ms},{p90_ns},{p999_ns},{max_ns}\r\n")?;
+        write!(out, "{begin_unix_ms},{p90},{p999},{max}\r\n")?;
     }
     Ok(())
 }

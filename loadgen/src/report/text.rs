@@ -306,10 +306,10 @@ fn closings(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut said = format!("{code} by {}, {how}: {}", closing.by, units::count(closing.count));
         for reason in closing.reasons.iter().take(REASONS_MAX) {
             let count = units::count(reason.count);
-            said.push_str(&match &reason.reason {
-                Some(reason) => format!("   \"{reason}\" {count}"),
-                None => format!("   other reasons {count}"),
-            });
+            match &reason.reason {
+                Some(reason) => write!(said, "   \"{reason}\" {count}")?,
+                None => write!(said, "   other reasons {count}")?,
+            }
         }
         if closing.reasons.len() > REASONS_MAX {
             said.push_str("   more in -o json=FILE");

@@ -327,7 +327,7 @@ fn add_closing(whole: &mut Vec<ClosingReport>, part: &ClosingReport) {
         match closing.reasons.iter_mut().find(|known| known.reason == *reason) {
             Some(known) => add_count(&mut known.count, *count),
             None => {
-                closing.reasons.push(CloseReasonReport { reason: reason.clone(), count: *count })
+                closing.reasons.push(CloseReasonReport { reason: reason.clone(), count: *count });
             }
         }
     }
