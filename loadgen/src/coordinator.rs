@@ -237,7 +237,7 @@ impl Coordinator<'_> {
     fn look(&mut self) {
         let now_ns = self.clock.now_ns();
         let is_row_due = now_ns >= self.timeline.next_ns();
-        if !is_row_due && !self.progress.is_shown() {
+        if !is_row_due && !self.progress.is_due(now_ns) {
             return;
         }
         let snapshot = self.snapshot();

@@ -16,6 +16,7 @@ pub mod host;
 mod nearest;
 pub mod random;
 pub mod replacement;
+mod screen;
 pub mod segment;
 pub mod signals;
 pub mod talk;

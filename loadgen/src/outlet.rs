@@ -7,6 +7,7 @@ use crate::exit::Failed;
 use crate::replacement::Replacement;
 use crate::report::text::Text;
 use crate::report::{Report, csv, hgrm, hlog, json};
+use crate::screen::Screen;
 
 /// Where a report goes, opened before there is one: to find out afterwards would lose it.
 #[derive(Debug)]
@@ -50,8 +51,10 @@ impl Outlets {
         let mut failed = None;
         for Outlet { form, file } in self.0 {
             let (written, name) = match file {
-                None => (put(form, report, stdout().lock()), "stdout".to_owned()),
-                Some((file, name)) => (file.finish(|file| put(form, report, file)), name),
+                None => {
+                    (put(form, report, Screen::of_stdout(), stdout().lock()), "stdout".to_owned())
+                }
+                Some((file, name)) => (file.finish(|file| put(form, report, None, file)), name),
             };
             if let Err(error) = written {
                 failed = Some(Failed::run(format!(
@@ -64,10 +67,15 @@ impl Outlets {
     }
 }
 
-fn put(form: Form, report: &Report, out: impl Write) -> io::Result<()> {
+/// `screen` is the terminal that `out` is, if it is one.
+fn put(form: Form, report: &Report, screen: Option<Screen>, out: impl Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     match form {
-        Form::Text => write!(out, "{}", Text(report)),
+        Form::Text => match screen {
+            Some(Screen { width, has_colours: true }) => write!(out, "{:#width$}", Text(report)),
+            Some(Screen { width, .. }) => write!(out, "{:width$}", Text(report)),
+            None => write!(out, "{}", Text(report)),
+        },
         Form::Json => json::write(report, &mut out),
         Form::Csv => csv::write(report, &mut out),
         Form::Hlog => hlog::write(report, &mut out),

@@ -1,12 +1,12 @@
 //! A [`Report`] to a table for people.
 
-use std::fmt::{self, Display, Write};
+use std::fmt::{self, Display};
 
 use super::{
     ConfigReport, HistogramReport, Interval, Messages, Report, fanout, hold, push, reach, reconnect,
 };
 use crate::metrics::Metric;
-use crate::{escape, units};
+use crate::{escape, screen, units};
 
 /// Percentiles that are columns.
 const COLUMNS: [(&str, f64); 4] = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9)];
@@ -18,9 +18,14 @@ const REASONS_MAX: usize = 5;
 const DRAINED_SHOWN: u64 = 100;
 const LABEL_WIDTH: usize = 14;
 const METRIC_WIDTH: usize = 20;
+/// Columns of the table of latencies, without its notes.
+const TABLE_WIDTH: usize = 1 + METRIC_WIDTH + 5 * 9 + 12;
 const LINE_WIDTH: usize = 100;
 
 /// The text of a report.
+///
+/// The formatter's width is that of the terminal, where there is one: with it, every line goes on
+/// in the next where it is too long, between words. The alternate form (`#`) has colours.
 #[derive(Clone, Copy, Debug)]
 pub struct Text<'r>(pub &'r Report);
 
@@ -67,8 +72,7 @@ fn head(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let config = &report.config;
     let load = load(config);
     let server = if report.target.is_embedded { "embedded server " } else { "" };
-    writeln!(
-        f,
+    let said = format!(
         "{} {}  {}  {server}{}   seed {}   {} thread{}{load}",
         report.generator.name,
         report.generator.version,
@@ -77,7 +81,8 @@ fn head(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         config.seed,
         config.threads,
         if config.threads == 1 { "" } else { "s" }
-    )?;
+    );
+    writeln!(f, "{}", screen::wrapped(&said, f.width(), LABEL_WIDTH))?;
     if let Some(segment) = config.segment {
         let said = format!(
             "{segment} of a run with {} connections; put together by loadgen merge",
@@ -249,10 +254,17 @@ fn latencies(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
         let max = units::duration(histogram.max_ns);
         write!(f, "{max:>9}{:>12}", units::count(histogram.count))?;
-        if let Some(note) = note(report, histogram) {
-            write!(f, "  {note}")?;
+        match note(report, histogram) {
+            None => writeln!(f)?,
+            Some(note) if f.width().is_none_or(|width| TABLE_WIDTH + 2 + note.len() <= width) => {
+                writeln!(f, "  {note}")?;
+            }
+            Some(note) => {
+                let under = format!("{:METRIC_WIDTH$} {note}", "");
+                writeln!(f)?;
+                writeln!(f, "{}", screen::wrapped(&under, f.width(), METRIC_WIDTH + 1))?;
+            }
         }
-        writeln!(f)?;
     }
     Ok(())
 }
@@ -380,30 +392,30 @@ fn reasons(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 fn thresholds(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut label = "thresholds";
     for threshold in &report.thresholds {
-        let outcome = if threshold.is_passed { "PASS" } else { "FAIL" };
-        let said = format!("{outcome} {} ({})", threshold.expression, threshold.shown());
-        line(f, label, &escape::control(&said, LINE_WIDTH))?;
+        let (outcome, colour) = if threshold.is_passed { ("PASS", 32) } else { ("FAIL", 31) };
+        let said = format!("{} ({})", threshold.expression, threshold.shown());
+        let said = escape::control(&said, LINE_WIDTH);
+        if f.alternate() {
+            let said = format!(" {label:<width$}{outcome} {said}", width = LABEL_WIDTH - 1);
+            let said = screen::wrapped(&said, f.width(), LABEL_WIDTH);
+            let coloured = format!("\x1b[{colour}m{outcome}\x1b[0m");
+            writeln!(f, "{}", said.replacen(outcome, &coloured, 1))?;
+        } else {
+            line(f, label, &format!("{outcome} {said}"))?;
+        }
         label = "";
     }
     Ok(())
 }
 
 pub(super) fn line(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
-    writeln!(f, " {label:<width$}{text}", width = LABEL_WIDTH - 1)
+    let said = format!(" {label:<width$}{text}", width = LABEL_WIDTH - 1);
+    writeln!(f, "{}", screen::wrapped(&said, f.width(), LABEL_WIDTH))
 }
 
-/// A line of words that goes on in the next where it is too long.
+/// A line of words, which is wrapped also where no terminal says how wide it is.
 fn wrapped(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
-    let mut row = String::new();
-    let mut label = label;
-    for word in text.split(' ') {
-        if !row.is_empty() && LABEL_WIDTH + row.len() + 1 + word.len() > LINE_WIDTH {
-            line(f, label, &row)?;
-            row.clear();
-            label = "";
-        }
-        let space = if row.is_empty() { "" } else { " " };
-        write!(row, "{space}{word}")?;
-    }
-    line(f, label, &row)
+    let said = format!(" {label:<width$}{text}", width = LABEL_WIDTH - 1);
+    let width = f.width().unwrap_or(LINE_WIDTH);
+    writeln!(f, "{}", screen::wrapped(&said, Some(width), LABEL_WIDTH))
 }

@@ -17,6 +17,7 @@ const LAYERS: [&[&str]; 14] = [
         "nearest",
         "random",
         "replacement",
+        "screen",
         "segment",
         "signals",
         "talk",

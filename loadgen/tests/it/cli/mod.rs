@@ -6,5 +6,6 @@ mod doctor;
 mod outputs;
 mod readers;
 mod readme;
+mod screen;
 mod threshold;
 mod usage;
