@@ -130,7 +130,6 @@ impl Progress {
             Shown::Live(bar) => {
                 let width = Screen::of_stderr().map_or(usize::MAX, |screen| screen.width - 1);
                 bar.set_message(facts.line(width));
-                bar.tick();
             }
             Shown::Plain => {
                 say(format_args!("{:>6} s  {}", now_ns / 1_000_000_000, facts.words(usize::MAX)));

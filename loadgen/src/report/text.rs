@@ -1,6 +1,6 @@
 //! A [`Report`] to a table for people.
 
-use std::fmt::{self, Display};
+use std::fmt::{self, Display, Write as _};
 
 use super::{
     ConfigReport, HistogramReport, Interval, Messages, Report, fanout, hold, push, reach, reconnect,
