@@ -1,0 +1,34 @@
+// A chat on Socket.IO 4: a token to connect with, rooms that a client joins, events with acknowledgements. A client that
+// has not connected to the namespace after 2 s is dropped, and one that does not answer a ping within 1 s. Prints its port.
+'use strict';
+const http = require('http');
+const { Server } = require('socket.io');
+
+const web = http.createServer();
+const io = new Server(web, {
+  transports: ['websocket'],
+  serveClient: false,
+  pingInterval: 2000,
+  pingTimeout: 1000,
+  connectTimeout: 2000,
+});
+
+io.use((socket, next) => {
+  const known = /^t\d+$/.test(socket.handshake.auth.token);
+  next(known ? undefined : new Error('unauthorized'));
+});
+
+io.on('connection', (socket) => {
+  socket.emit('welcome', { you: socket.id, at: Date.now() });
+  socket.on('join', (room, joined) => {
+    socket.join(room);
+    joined?.({ room, members: io.of('/').adapter.rooms.get(room).size });
+  });
+  socket.on('say', (room, message, said) => {
+    if (!socket.rooms.has(room)) return said?.({ error: 'join first' });
+    io.to(room).emit('said', { room, at: Date.now(), ...message });
+    return said?.({ id: message.id });
+  });
+});
+
+web.listen(0, '127.0.0.1', () => console.log(web.address().port));

@@ -1,0 +1,94 @@
+"""RabbitMQ's web-stomp: user `app` with the password `secret`, and heart-beats as the client asks for them.
+
+The node keeps its files in FOLDER. Both of its processes end with this one. Prints the port, whose path is `/ws`.
+
+Usage: web_stomp.py RABBITMQ_SERVER FOLDER
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def free_ports(number):
+    """Ports that were free just now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
+        return [each.getsockname()[1] for each in sockets]
+
+
+def is_open(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def until(condition, what, within):
+    deadline = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit(f"{what} is not there after {within} s")
+        time.sleep(0.1)
+
+
+def configuration(amqp, stomp, web):
+    return f"""\
+listeners.tcp.1 = 127.0.0.1:{amqp}
+stomp.listeners.tcp.1 = 127.0.0.1:{stomp}
+web_stomp.tcp.ip = 127.0.0.1
+web_stomp.tcp.port = {web}
+default_user = app
+default_pass = secret
+log.console = false
+"""
+
+
+def start(server, folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    epmd, distribution, amqp, stomp, web = free_ports(5)
+    (folder / "rabbitmq.conf").write_text(configuration(amqp, stomp, web))
+    (folder / "enabled_plugins").write_text("[rabbitmq_web_stomp].\n")
+    env = {
+        **os.environ,
+        "HOME": str(folder),  # where Erlang keeps its cookie
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_PORT": str(epmd),
+        "RABBITMQ_NODENAME": f"loadgen-{web}@localhost",
+        "RABBITMQ_DIST_PORT": str(distribution),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+    }
+    quiet = {"env": env, "cwd": folder, "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    # In the foreground: RabbitMQ would start one that stays.
+    names = subprocess.Popen(["epmd", "-port", str(epmd)], **quiet)
+    until(lambda: is_open(epmd), "epmd", 10)
+    broker = subprocess.Popen([server], **quiet)
+    until(lambda: is_open(web) or broker.poll() is not None, "web-stomp", 60)
+    return names, broker, web
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    names, broker, port = start(sys.argv[1], Path(sys.argv[2]))
+    try:
+        if broker.poll() is not None:
+            sys.exit(f"RabbitMQ exited {broker.returncode}")
+        print(port, flush=True)
+        broker.wait()
+    finally:
+        for process in (broker, names):
+            process.kill()
+            process.wait()
+
+
+main()
