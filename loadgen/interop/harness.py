@@ -318,5 +318,5 @@ class Table:
         record(Path(sys.argv[0]).name, [dict(zip(fields, row, strict=True)) for row in self.rows])
         print(f"\n{self.title}")
         for outcome, name, seconds, notes in self.rows:
-            print(f"  {outcome:<8} {name:<44} {seconds:>7}  {notes}")
+            print(f"  {outcome:<8} {name:<44} {seconds:>7}  {notes.partition(chr(10))[0]}")
         return int(any(row[0] == "FAILED" for row in self.rows))

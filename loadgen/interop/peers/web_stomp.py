@@ -1,8 +1,8 @@
 """RabbitMQ's web-stomp: user `app` with the password `secret`, and heart-beats as the client asks for them.
 
-The node keeps its files in FOLDER. Both of its processes end with this one. Prints the port, whose path is `/ws`.
+The node keeps its files in FOLDER. Both of its processes end with this one. Prints the port; the path is `/ws`.
 
-Usage: web_stomp.py RABBITMQ_SERVER FOLDER
+Usage: web_stomp.py FOLDER
 """
 
 import contextlib
@@ -14,6 +14,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+# The one in the search path changes to another user, who may not read FOLDER.
+SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 
 
 def free_ports(number):
@@ -49,7 +52,7 @@ log.console = false
 """
 
 
-def start(server, folder):
+def start(folder):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     epmd, distribution, amqp, stomp, web = free_ports(5)
@@ -68,18 +71,19 @@ def start(server, folder):
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_PID_FILE": str(folder / "pid"),
     }
-    quiet = {"env": env, "cwd": folder, "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    null = subprocess.DEVNULL
+    quiet = {"env": env, "cwd": folder, "stdin": null, "stdout": null, "stderr": null}
     # In the foreground: RabbitMQ would start one that stays.
     names = subprocess.Popen(["epmd", "-port", str(epmd)], **quiet)
     until(lambda: is_open(epmd), "epmd", 10)
-    broker = subprocess.Popen([server], **quiet)
+    broker = subprocess.Popen([SERVER], **quiet)
     until(lambda: is_open(web) or broker.poll() is not None, "web-stomp", 60)
     return names, broker, web
 
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    names, broker, port = start(sys.argv[1], Path(sys.argv[2]))
+    names, broker, port = start(Path(sys.argv[1]))
     try:
         if broker.poll() is not None:
             sys.exit(f"RabbitMQ exited {broker.returncode}")
@@ -87,7 +91,7 @@ def main():
         broker.wait()
     finally:
         for process in (broker, names):
-            process.kill()
+            process.terminate()
             process.wait()
 
 
