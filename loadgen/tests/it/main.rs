@@ -5,6 +5,7 @@
 
 mod chaos;
 mod layers;
+mod page;
 mod peer;
 mod scripted;
 mod served;
