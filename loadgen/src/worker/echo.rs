@@ -1,6 +1,7 @@
 //! A received message to the counters and histograms it belongs in.
 
 use wscodec::DataKind;
+use wscodec::header::Opcode;
 
 use super::outstanding::{Outstanding, Sent, Taken};
 use super::times::Times;
@@ -137,7 +138,6 @@ impl Judge<'_> {
                 Taken::Again => self.duplicated(received),
                 Taken::NeverSent => self.unexpected(received),
             },
-            Recognised::Foreign => self.foreign(expected, received),
             // It stands for the echo that is due, if one is and the server echoes at all: the
             // answers of one that doesn't may look like the requests.
             Recognised::Resembling if self.payload.is_named() || self.has_echo() => {
@@ -146,7 +146,7 @@ impl Judge<'_> {
                     None => self.unexpected(received),
                 }
             }
-            Recognised::Resembling => self.foreign(expected, received),
+            Recognised::Foreign | Recognised::Resembling => self.foreign(expected, received),
         }
         // A hole in the order is given up at some time.
         while let Some(sent) = outstanding.give_up() {
@@ -162,7 +162,7 @@ impl Judge<'_> {
     /// A message that was not sent. As long as nothing was ever an echo, a sample of it shows what
     /// was sent, too.
     fn foreign(&mut self, expected: Expected, received: Received<'_>) {
-        if self.has_echo() {
+        if self.has_echo() || self.payload.opcode() == Opcode::Ping {
             return self.unexpected(received);
         }
         self.metrics.unexpected += 1;

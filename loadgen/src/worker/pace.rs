@@ -22,8 +22,9 @@ pub(crate) const UNANSWERED_MAX: usize = 4 << 20;
 /// Empty buffers that are kept, and how large at most.
 const SPARE_MAX: usize = 32;
 const SPARE_CAPACITY_MAX: usize = 256 << 10;
-/// How long a server is given to echo while it sends other messages.
-const NO_ECHO_NS: u64 = 2_000_000_000;
+/// How long a server is given to echo while it sends other messages: one that pushes and stalls for
+/// less from the beginning of load on is waited for.
+const NO_ECHO_NS: u64 = 5_000_000_000;
 
 impl Shard {
     /// Whether a message is due under open loop.

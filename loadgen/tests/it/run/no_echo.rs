@@ -84,7 +84,7 @@ fn n2_a_slow_echo_server_is_waited_for() {
         echo(stream.try_clone().unwrap(), move |number, _, _| {
             if number == 0 {
                 greeting.write_all(&frame(TEXT, b"{\"type\":\"welcome\"}")).ok();
-                thread::sleep(Duration::from_millis(1_200));
+                thread::sleep(Duration::from_secs(3));
             }
             None
         });
