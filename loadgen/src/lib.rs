@@ -25,6 +25,7 @@ pub mod units;
 
 pub mod net;
 pub mod quantity;
+mod refusal;
 pub mod stamp;
 pub mod verdict;
 

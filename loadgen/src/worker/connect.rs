@@ -17,15 +17,12 @@ use wscodec::handshake::{
 };
 
 use super::shard::Shard;
-use crate::escape;
 use crate::metrics::{Distributions, Failure, Metric, Phase};
 use crate::net::{Agreed, Fault, Stream, is_record, open_fault};
 use crate::plan::ConnectionPlan;
+use crate::refusal;
 
 type Handshake = ClientHandshake<DeflateClient>;
-
-/// Bytes of a reason phrase that are shown.
-const REASON_LEN_MAX: usize = 100;
 
 /// When each step of a connection's opening ended, in nanoseconds after the run's begin.
 #[derive(Clone, Copy, Debug)]
@@ -288,10 +285,7 @@ pub(super) fn io_refusal(error: &io::Error) -> Refusal {
 }
 
 fn handshake_refusal(handshake: &Handshake, error: HandshakeError) -> Refusal {
-    let status = handshake.response().map(|response| {
-        let reason = escape::bytes(response.reason(), REASON_LEN_MAX);
-        format!("{} {reason}", response.status())
-    });
+    let status = handshake.response().map(refusal::said);
     match error {
         HandshakeError::Response(ResponseError::Refused { status: code }) => Refusal {
             failure: Failure::numbered(Phase::Http, code),

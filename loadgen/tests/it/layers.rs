@@ -24,7 +24,7 @@ const LAYERS: [&[&str]; 14] = [
         "template",
         "units",
     ],
-    &["net", "quantity", "stamp", "verdict"],
+    &["net", "quantity", "refusal", "stamp", "verdict"],
     &["metrics", "serve"],
     &["threshold"],
     &["cli"],

@@ -1,9 +1,12 @@
 //! `loadgen check`: a list of what a server can do, and an exit code.
 
 use std::io::Write;
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
 
 use crate::scripted::{
-    Scripted, TEXT, frame, loadgen, read_frame, read_head, upgrade, wait_for_end,
+    CLOSE, Scripted, TEXT, frame, loadgen, read_frame, read_head, upgrade, wait_for_end,
 };
 use loadgen::serve::{ServeConfig, Server};
 
@@ -37,28 +40,13 @@ fn a_good_server_passes_every_step() {
 #[test]
 fn what_fails_is_named_and_what_cannot_follow_is_left_out() {
     type Behave = fn(std::net::TcpStream);
-    let rows: [(&str, Behave); 4] = [
-        ("FAILED  upgrade       server answered 403", |mut stream| {
+    let rows: [(&str, Behave); 3] = [
+        ("FAILED  upgrade       server answered 403 Forbidden: not allowed", |mut stream| {
             read_head(&mut stream);
             stream.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").unwrap();
             wait_for_end(stream);
         }),
         ("FAILED  opening       no answer within the connect timeout", wait_for_end),
-        ("FAILED  text          another reply: text another", |mut stream| {
-            upgrade(&mut stream);
-            while let Some((first, payload)) = read_frame(&mut stream) {
-                let reply = match first {
-                    0x89 => frame(0x8a, &payload),
-                    TEXT => frame(TEXT, b"another"),
-                    0x88 => frame(0x88, &payload),
-                    _ => continue,
-                };
-                stream.write_all(&reply).unwrap();
-                if first == 0x88 {
-                    return;
-                }
-            }
-        }),
         ("FAILED  ping          the server ended the stream", |mut stream| {
             upgrade(&mut stream);
             read_frame(&mut stream);
@@ -70,4 +58,169 @@ fn what_fails_is_named_and_what_cannot_follow_is_left_out() {
         assert_eq!(ran.code, Some(1), "{}", ran.stdout);
         assert!(ran.stdout.contains(step), "{step} in\n{}", ran.stdout);
     }
+}
+
+/// Serves Pings and Closes as it must, and does `act` for each text.
+fn serving(mut stream: TcpStream, mut act: impl FnMut(&mut TcpStream) -> bool) {
+    if !upgrade(&mut stream) {
+        return;
+    }
+    stream.write_all(&frame(TEXT, b"0{\"sid\":\"greeting\"}")).unwrap();
+    while let Some((first, payload)) = read_frame(&mut stream) {
+        let is_over = match first {
+            0x89 => stream.write_all(&frame(0x8a, &payload)).is_err(),
+            CLOSE => {
+                stream.write_all(&frame(CLOSE, &payload)).ok();
+                true
+            }
+            _ => !act(&mut stream),
+        };
+        if is_over {
+            return;
+        }
+    }
+}
+
+/// What a server that doesn't echo does is a note: each step has a bound, and the exit code is 0.
+#[test]
+fn n6_a_healthy_server_that_does_not_echo_passes() {
+    type Act = fn(&mut TcpStream) -> bool;
+    let rows: [(&str, Act); 4] = [
+        ("note    text          no echo; it sent text another", |stream| {
+            stream.write_all(&frame(TEXT, b"another")).is_ok()
+        }),
+        // It stays, and says nothing more than it did at the beginning.
+        ("note    text          no echo, and nothing else, within 2 s", |_| true),
+        (
+            "note    text          no echo; the server closed with 4400 \"Invalid message\"",
+            |stream| {
+                let payload = [&4400_u16.to_be_bytes()[..], b"Invalid message"].concat();
+                stream.write_all(&frame(CLOSE, &payload)).is_ok()
+            },
+        ),
+        ("note    text          no echo; the server ended the stream", |_| false),
+    ];
+    for (step, act) in rows {
+        let server = Scripted::start(move |stream, _| serving(stream, act));
+        let ran = loadgen(&["check", &server.url()]);
+        assert!(ran.stdout.contains(step), "{step} in\n{}", ran.stdout);
+        assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+        assert!(!ran.stdout.contains("FAILED"), "{}", ran.stdout);
+        let not_tried =
+            " -       not tried     binary, empty, fragments: the endpoint does not echo";
+        assert!(ran.stdout.contains(not_tried), "{}", ran.stdout);
+        assert!(ran.stdout.contains("note    it sent       text 0{"), "{}", ran.stdout);
+        assert!(ran.took < Duration::from_secs(12), "{:?}", ran.took);
+    }
+}
+
+/// A bound is one of the step, however much the server sends meanwhile.
+#[test]
+fn n6_a_flood_does_not_lengthen_a_step() {
+    let server = Scripted::start(|stream, _| {
+        let mut flooding = stream.try_clone().unwrap();
+        serving(stream, |_| {
+            let mut stream = flooding.try_clone().unwrap();
+            thread::spawn(move || {
+                while stream.write_all(&frame(TEXT, b"tick")).is_ok() {
+                    thread::sleep(Duration::from_millis(5));
+                }
+            });
+            flooding.flush().is_ok()
+        });
+    });
+    let ran = loadgen(&["check", &server.url(), "--close-timeout", "2s"]);
+    assert!(ran.stdout.contains("no echo; it sent text tick"), "{}", ran.stdout);
+    assert!(ran.took < Duration::from_secs(15), "{:?}\n{}", ran.took, ran.stdout);
+}
+
+/// A server that closes at once says why, and that is not its fault.
+#[test]
+fn n4_check_shows_the_reason_of_a_close() {
+    let server = Scripted::start(|mut stream, _| {
+        upgrade(&mut stream);
+        let payload = [&4401_u16.to_be_bytes()[..], b"auth first"].concat();
+        stream.write_all(&frame(CLOSE, &payload)).unwrap();
+        wait_for_end(stream);
+    });
+    let ran = loadgen(&["check", &server.url()]);
+    assert!(ran.stdout.contains("the server closed with 4401 \"auth first\""), "{}", ran.stdout);
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+}
+
+/// An echo server that breaks a later message is at fault.
+#[test]
+fn n6_an_echo_server_has_to_echo_everything() {
+    let server = Scripted::start(|mut stream, _| {
+        upgrade(&mut stream);
+        while let Some((first, payload)) = read_frame(&mut stream) {
+            let reply = match first {
+                0x89 => frame(0x8a, &payload),
+                0x82 => frame(0x82, b"other"),
+                first => frame(first, &payload),
+            };
+            if stream.write_all(&reply).is_err() || first == CLOSE {
+                return;
+            }
+        }
+    });
+    let ran = loadgen(&["check", &server.url()]);
+    assert!(
+        ran.stdout.contains("FAILED  binary        no echo; it sent binary other"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+}
+
+#[test]
+fn e1_a_refusal_shows_where_who_and_why() {
+    let rows: [(&str, &[&str]); 4] = [
+        (
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 24\r\n\r\nno such path, use /chat\n",
+            &["server answered 404 Not Found: wrong path?", "it says: no such path, use /chat"],
+        ),
+        (
+            "HTTP/1.1 301 Moved Permanently\r\nLocation: ws://elsewhere/ws\r\nContent-Length: 0\r\n\r\n",
+            &["301 Moved Permanently: redirected", "Location: ws://elsewhere/ws"],
+        ),
+        (
+            "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"x\"\r\n\r\n",
+            &["401 Unauthorized: it wants a login", "WWW-Authenticate: Bearer realm=\"x\""],
+        ),
+        (
+            "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\nb\r\nevil\x1b[31m x\r\n0\r\n\r\n",
+            &["403 Forbidden", "it says: evil"],
+        ),
+    ];
+    for (response, parts) in rows {
+        let server = Scripted::start(move |mut stream, _| {
+            read_head(&mut stream);
+            // The body comes later than the head.
+            let (head, body) = response.split_at(response.find("\r\n\r\n").unwrap() + 4);
+            stream.write_all(head.as_bytes()).unwrap();
+            thread::sleep(Duration::from_millis(50));
+            stream.write_all(body.as_bytes()).ok();
+            wait_for_end(stream);
+        });
+        let ran = loadgen(&["check", &server.url()]);
+        assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+        for part in parts {
+            assert!(ran.stdout.contains(part), "{part} in\n{}", ran.stdout);
+        }
+        assert!(!ran.stdout.contains('\x1b'), "{:?}", ran.stdout);
+    }
+}
+
+#[test]
+fn e2_a_web_page_is_no_endpoint() {
+    let server = Scripted::start(|mut stream, _| {
+        read_head(&mut stream);
+        stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n<html>\n").unwrap();
+    });
+    let ran = loadgen(&["check", &server.url()]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    assert!(ran.stdout.contains("not a WebSocket endpoint; wrong path?"), "{}", ran.stdout);
+    let ran = loadgen(&["run", &server.url(), "-c", "1", "-d", "300ms", "-q"]);
+    assert!(ran.stdout.contains("not a WebSocket endpoint; wrong path?"), "{}", ran.stdout);
 }

@@ -3,7 +3,10 @@
 //! Apart from the workers because it has no load to make: it takes one step after the other, says
 //! what came of each, and stops only where nothing can follow.
 
-use std::io::{self, Write, stdout};
+mod list;
+
+use std::fmt::Write as _;
+use std::io;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -14,19 +17,23 @@ use wscodec::deflate::{DeflateAgreed, DeflateClient};
 use wscodec::handshake::{ClientHandshake, HandshakeKey, Response};
 use wscodec::{CloseCode, CloseFrame, Connection, ConnectionBuilder, Event, Message, ReadyState};
 
+use self::list::{List, Mark};
 use crate::cli::CheckArgs;
 use crate::clock::Clock;
 use crate::config::{Network, Purpose, Request, Target};
 use crate::deflate::{self, Offer};
 use crate::exit::{Exit, Failed};
-use crate::net::{Fault, Route, Routes, Stream, is_record};
+use crate::net::{Route, Routes, Stream, is_record};
 use crate::run::request;
-use crate::{escape, units};
+use crate::{escape, refusal, units};
 
-/// Bound on the reply to one message.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Messages that nobody asked for and that are passed over in one step.
-const SKIPPED_MAX: usize = 16;
+/// Bound on a step that waits for the answer to a message, however much else the server sends.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the body of a refusal is waited for, and how much of it is read.
+const BODY_TIMEOUT: Duration = Duration::from_millis(300);
+const BODY_LEN_MAX: usize = 4 << 10;
+/// Messages of the server that are shown as a sample of what it sends.
+const SHOWN_MAX: usize = 3;
 const READ_SIZE: usize = 16 << 10;
 const SHOWN_LEN_MAX: usize = 100;
 
@@ -53,73 +60,15 @@ pub fn run(args: CheckArgs) -> Result<Exit, Failed> {
         let clock = Clock::start();
         let opening = open(&mut list, clock, &routes, settings.deflate);
         match timeout(settings.connect_timeout, opening).await {
-            Err(_) => list.step("opening", Err("no answer within the connect timeout".into())),
+            Err(_) => list.failed("opening", "no answer within the connect timeout"),
             Ok(None) => {}
             Ok(Some(mut open)) => {
-                let is_echo = open.messages(&mut list).await;
-                if open.is_deflated {
-                    open.deflated(&mut list, is_echo).await;
-                }
+                open.messages(&mut list).await;
                 open.close(&mut list, settings.close_timeout).await;
             }
         }
     });
     list.end()
-}
-
-/// What came of each step, printed as it comes.
-struct List {
-    failed: usize,
-    broken: Option<io::Error>,
-}
-
-impl List {
-    fn new(target: &Target) -> Self {
-        let mut list = Self { failed: 0, broken: None };
-        list.print(&format!("check {target}"));
-        list
-    }
-
-    fn step(&mut self, name: &str, outcome: Result<String, String>) {
-        let (mark, said) = match outcome {
-            Ok(said) => ("ok", said),
-            Err(said) => {
-                self.failed += 1;
-                ("FAILED", said)
-            }
-        };
-        self.print(&format!(" {mark:<8}{name:<14}{}", escape::control(&said, 300)));
-    }
-
-    /// What a step came to, or its failure in the list.
-    fn taken<T>(&mut self, name: &str, outcome: Result<T, Fault>) -> Option<T> {
-        match outcome {
-            Ok(value) => Some(value),
-            Err(fault) => {
-                self.step(name, Err(fault.said));
-                None
-            }
-        }
-    }
-
-    fn print(&mut self, line: &str) {
-        if let Err(error) = writeln!(stdout(), "{}", line.trim_end()) {
-            self.broken.get_or_insert(error);
-        }
-    }
-
-    fn end(mut self) -> Result<Exit, Failed> {
-        let failed = self.failed;
-        self.print(&match failed {
-            0 => "all ok".to_owned(),
-            1 => "1 step failed".to_owned(),
-            _ => format!("{failed} steps failed"),
-        });
-        if let Some(error) = self.broken {
-            return Err(Failed::run(format!("the list could not be written to stdout: {error}")));
-        }
-        Ok(if failed == 0 { Exit::Ok } else { Exit::Failed })
-    }
 }
 
 fn timed(said: &str, ns: u64) -> String {
@@ -137,6 +86,10 @@ struct Open {
     /// What has been read and not taken: `buffer[begin..end]`.
     begin: usize,
     end: usize,
+    /// The first messages that were no answer.
+    unasked: Vec<String>,
+    /// The stream has ended.
+    is_ended: bool,
 }
 
 /// What has been received, with its bytes.
@@ -145,7 +98,24 @@ enum Received {
     Text(Vec<u8>),
     Binary(Vec<u8>),
     Pong(Vec<u8>),
-    Close(Option<CloseCode>),
+    Close(Option<(CloseCode, String)>),
+}
+
+/// How a server answered a message.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    /// As it has to, or as an echo server does.
+    Expected,
+    /// By other messages, of which this is the last.
+    Other(String),
+    /// Not at all within [`ANSWER_TIMEOUT`].
+    Nothing,
+    /// By closing, with the code if it gave one.
+    Closed(Option<CloseCode>, String),
+    /// By ending the stream without a Close.
+    Ended(String),
+    /// By breaking the protocol.
+    Broken(String),
 }
 
 async fn open(
@@ -178,7 +148,18 @@ async fn open(
             buffer.resize(end.max(READ_SIZE), 0);
             let codec = ConnectionBuilder::client().extension(agreed.as_ref()).open();
             let is_deflated = agreed.is_some();
-            Some(Open { stream, codec, is_deflated, clock, buffer, begin: 0, end })
+            let unasked = Vec::new();
+            Some(Open {
+                stream,
+                codec,
+                is_deflated,
+                clock,
+                buffer,
+                begin: 0,
+                end,
+                unasked,
+                is_ended: false,
+            })
         }
         Err(why) => {
             list.step("upgrade", Err(why));
@@ -269,14 +250,38 @@ async fn upgrade(
                     Some(error) => error.to_string(),
                     None => "the stream ended".into(),
                 };
-                let status = handshake.response().map(|response| {
-                    let reason = escape::bytes(response.reason(), SHOWN_LEN_MAX);
-                    format!(" ({} {reason})", response.status())
-                });
-                return Err(why + status.as_deref().unwrap_or_default());
+                let Some(response) = handshake.response() else { return Err(why) };
+                if response.status() == 101 {
+                    return Err(format!("{why} (101)"));
+                }
+                let coding = response.header("Transfer-Encoding").unwrap_or_default();
+                let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
+                let mut said = format!("server answered {}", refusal::said(response));
+                let body = body(stream, input).await;
+                if let Some(line) = refusal::first_line(&body, is_chunked) {
+                    write!(said, "; it says: {line}").ok(); // a String takes everything
+                }
+                return Err(said);
             }
         }
     }
+}
+
+/// The begin of a refusal's body: what came with the head, and what comes soon.
+async fn body(stream: &mut Stream, came: &[u8]) -> Vec<u8> {
+    let mut body = came.to_vec();
+    let more = async {
+        let mut buffer = [0; BODY_LEN_MAX];
+        while body.len() < BODY_LEN_MAX {
+            match stream.read(&mut buffer).await {
+                Ok(len @ 1..) => body.extend_from_slice(&buffer[..len]),
+                _ => return, // no more of it is to be had, and what came is shown
+            }
+        }
+    };
+    timeout(BODY_TIMEOUT, more).await.ok();
+    body.truncate(BODY_LEN_MAX);
+    body
 }
 
 fn negotiated(response: Response<'_>) -> Negotiated {
@@ -292,106 +297,143 @@ fn negotiated(response: Response<'_>) -> Negotiated {
 }
 
 impl Open {
-    /// Echoes and a Ping. A server that isn't an echo server fails the first, and is asked no more.
-    /// Returns whether it is one.
-    async fn messages(&mut self, list: &mut List) -> bool {
+    /// A Ping, which every endpoint answers (RFC 6455, 5.5.2), and messages, which an echo server
+    /// sends back. One that does something else is asked no more: that is its right.
+    async fn messages(&mut self, list: &mut List) {
         const TEXT: &str = "loadgen check: gr\u{fc}\u{df}e \u{1f44b}";
         const BINARY: [u8; 6] = [0, 1, 0x7f, 0x80, 0xfe, 0xff];
-        // A reply takes its time only once; what a server doesn't echo it never echoes.
-        let mut is_echo = self
-            .round(list, "ping", Message::Ping(b"loadgen"), None, |received| {
-                *received == Received::Pong(b"loadgen".to_vec())
-            })
-            .await;
-        let pieces = NonZeroUsize::new(5);
-        for (name, message, pieces) in [
+        // The second may refer to the first.
+        let rose = "loadgen check: a rose is a rose is a rose. ".repeat(24);
+        let is_pong = |received: &Received| *received == Received::Pong(b"loadgen".to_vec());
+        let (answer, said) = self.round(Message::Ping(b"loadgen"), None, is_pong).await;
+        let is_open = match answer {
+            Answer::Expected => {
+                list.put(Mark::Ok, "ping", &said);
+                true
+            }
+            Answer::Closed(code, said) if code != Some(CloseCode::PROTOCOL_ERROR) => {
+                list.put(Mark::Note, "ping", &said);
+                false
+            }
+            Answer::Nothing | Answer::Other(_) => {
+                list.failed("ping", &format!("no Pong within {} s", ANSWER_TIMEOUT.as_secs()));
+                true
+            }
+            Answer::Closed(_, why) | Answer::Ended(why) | Answer::Broken(why) => {
+                list.failed("ping", &why);
+                false
+            }
+        };
+        let mut steps = vec![
             ("text", Message::Text(TEXT), None),
             ("binary", Message::Binary(&BINARY), None),
             ("empty", Message::Binary(b""), None),
-            ("fragments", Message::Text(TEXT), pieces),
-        ] {
-            if !is_echo || self.codec.ready_state() != ReadyState::Open {
-                list.step(name, Err("not tried".into()));
-                continue;
-            }
+            ("fragments", Message::Text(TEXT), NonZeroUsize::new(5)),
+        ];
+        if self.is_deflated {
+            steps.extend([
+                ("deflated", Message::Text(&rose), None),
+                ("again", Message::Text(&rose), None),
+            ]);
+        }
+        let mut left = steps.into_iter();
+        let mut is_echo = None;
+        while is_open && is_echo != Some(false) {
+            let Some((name, message, pieces)) = left.next() else { break };
             let expected = match message {
                 Message::Text(text) => Received::Text(text.as_bytes().to_vec()),
                 other => Received::Binary(other.payload().to_vec()),
             };
-            is_echo =
-                self.round(list, name, message, pieces, |received| *received == expected).await;
+            let (answer, said) =
+                self.round(message, pieces, |received| *received == expected).await;
+            // Who has echoed one message is an echo server, and has to echo the next.
+            let mark = if is_echo.is_none() { Mark::Note } else { Mark::Failed };
+            is_echo = Some(answer == Answer::Expected);
+            let (mark, said) = match answer {
+                Answer::Expected => (Mark::Ok, said),
+                Answer::Other(other) => (mark, format!("no echo; it sent {other}")),
+                Answer::Nothing => (
+                    mark,
+                    format!("no echo, and nothing else, within {} s", ANSWER_TIMEOUT.as_secs()),
+                ),
+                Answer::Closed(_, why) | Answer::Ended(why) => (mark, format!("no echo; {why}")),
+                Answer::Broken(why) => (Mark::Failed, why),
+            };
+            list.failed += usize::from(mark == Mark::Failed);
+            list.put(mark, name, &said);
         }
-        is_echo
+        let left: Vec<&str> = left.map(|(name, ..)| name).collect();
+        if !left.is_empty() {
+            let why = if is_open { "the endpoint does not echo" } else { "it is closed" };
+            list.put(Mark::NotTried, "not tried", &format!("{}: {why}", left.join(", ")));
+        }
+        for unasked in std::mem::take(&mut self.unasked) {
+            list.put(Mark::Note, "it sent", &unasked);
+        }
     }
 
-    /// Echoes that compress well, twice: the second may refer to the first.
-    async fn deflated(&mut self, list: &mut List, is_echo: bool) {
-        let text = "loadgen check: a rose is a rose is a rose. ".repeat(24);
-        let mut is_echo = is_echo;
-        for name in ["deflated", "again"] {
-            if !is_echo || self.codec.ready_state() != ReadyState::Open {
-                list.step(name, Err("not tried".into()));
-                continue;
-            }
-            let is_same = |received: &Received| *received == Received::Text(text.clone().into());
-            is_echo = self.round(list, name, Message::Text(&text), None, is_same).await;
-        }
-    }
-
-    /// Sends a message, and waits for what answers it.
+    /// Sends a message and waits for what answers it; returns also its size and the time, in words.
     async fn round(
         &mut self,
-        list: &mut List,
-        name: &str,
         message: Message<'_>,
         pieces: Option<NonZeroUsize>,
         is_answer: impl Fn(&Received) -> bool,
-    ) -> bool {
+    ) -> (Answer, String) {
         let sent_ns = self.clock.now_ns();
         let mut out = Vec::new();
         let encoded = match pieces {
             Some(size_max) => self.codec.send_fragmented(message, size_max, &mut out),
             None => self.codec.send(message, &mut out),
         };
-        let outcome = match encoded {
-            Err(error) => Err(error.to_string()),
-            Ok(()) => self.answer(&out, is_answer).await,
+        let mut last = None;
+        let answer = if let Err(error) = encoded {
+            Answer::Broken(error.to_string())
+        } else {
+            let answer = timeout(ANSWER_TIMEOUT, self.answer(&out, is_answer, &mut last)).await;
+            answer.unwrap_or_else(|_| last.map_or(Answer::Nothing, Answer::Other))
         };
-        let is_ok = outcome.is_ok();
         let len = message.payload().len();
         let size = if self.is_deflated {
             format!("{len} bytes, {} on the wire", out.len())
         } else {
             format!("{len} bytes")
         };
-        let said = outcome.map(|()| timed(&size, self.clock.now_ns() - sent_ns));
-        list.step(name, said);
-        is_ok
+        (answer, timed(&size, self.clock.now_ns() - sent_ns))
     }
 
     async fn answer(
         &mut self,
         out: &[u8],
         is_answer: impl Fn(&Received) -> bool,
-    ) -> Result<(), String> {
-        self.stream.write_all(out).await.map_err(|error| error.to_string())?;
-        let mut last = None;
-        for _ in 0..SKIPPED_MAX {
-            let received = match timeout(REPLY_TIMEOUT, self.next()).await {
-                Ok(received) => received?,
-                Err(_) => return Err(last.unwrap_or_else(|| "no reply within 5 s".into())),
-            };
-            match received {
-                received if is_answer(&received) => return Ok(()),
-                Received::Close(code) => return Err(closed(code)),
-                other => last = Some(format!("another reply: {}", shown(&other))),
+        last: &mut Option<String>,
+    ) -> Answer {
+        if let Err(error) = self.stream.write_all(out).await {
+            return Answer::Ended(error.to_string());
+        }
+        loop {
+            match self.next().await {
+                Err(answer) => {
+                    self.is_ended = true;
+                    return answer;
+                }
+                Ok(received) if is_answer(&received) => return Answer::Expected,
+                Ok(Received::Close(frame)) => {
+                    let said = closed(frame.as_ref());
+                    return Answer::Closed(frame.map(|(code, _)| code), said);
+                }
+                Ok(other) => {
+                    let shown = shown(&other);
+                    if self.unasked.len() < SHOWN_MAX {
+                        self.unasked.push(shown.clone());
+                    }
+                    *last = Some(shown);
+                }
             }
         }
-        Err("no reply among many other messages".into())
     }
 
     /// The next event. Answers that it leads to are sent.
-    async fn next(&mut self) -> Result<Received, String> {
+    async fn next(&mut self) -> Result<Received, Answer> {
         loop {
             let mut out = Vec::new();
             let (received, taken) = {
@@ -402,24 +444,31 @@ impl Open {
                     Ok(Some(Event::Binary(bytes))) => Ok(Some(Received::Binary(bytes.to_vec()))),
                     Ok(Some(Event::Pong(payload))) => Ok(Some(Received::Pong(payload.to_vec()))),
                     Ok(Some(Event::Close(frame))) => {
-                        Ok(Some(Received::Close(frame.map(|frame| frame.code))))
+                        let own = |frame: CloseFrame<'_>| (frame.code, frame.reason.to_owned());
+                        Ok(Some(Received::Close(frame.map(own))))
                     }
                     Ok(_) => Ok(None),
-                    Err(error) => Err(format!("the server broke the protocol: {error}")),
+                    Err(error) => {
+                        Err(Answer::Broken(format!("the server broke the protocol: {error}")))
+                    }
                 };
                 (received, before - input.len())
             };
             self.begin += taken;
-            self.stream.write_all(&out).await.map_err(|error| error.to_string())?;
+            self.stream.write_all(&out).await.map_err(|error| Answer::Ended(error.to_string()))?;
             match received? {
                 Some(received) => return Ok(received),
                 None if self.begin < self.end => continue,
                 None => {}
             }
-            let len =
-                self.stream.read(&mut self.buffer).await.map_err(|error| error.to_string())?;
+            let len = self
+                .stream
+                .read(&mut self.buffer)
+                .await
+                .map_err(|error| Answer::Ended(error.to_string()))?;
             if len == 0 {
-                return Err("the server ended the stream".into());
+                self.is_ended = true;
+                return Err(Answer::Ended("the server ended the stream without a Close".into()));
             }
             (self.begin, self.end) = (0, len);
         }
@@ -427,6 +476,10 @@ impl Open {
 
     async fn close(&mut self, list: &mut List, bound: Duration) {
         let begin_ns = self.clock.now_ns();
+        if self.codec.ready_state() != ReadyState::Open || self.is_ended {
+            list.put(Mark::NotTried, "close", "not tried: the server was first");
+            return;
+        }
         let outcome = timeout(bound, self.close_handshake()).await;
         list.step(
             "close",
@@ -461,17 +514,26 @@ impl Open {
         }
         self.stream.write_all(&out).await.map_err(|error| error.to_string())?;
         loop {
-            if let Received::Close(code) = self.next().await? {
-                return Ok(code.map_or("without code".into(), |code| code.to_string()));
+            let received = self.next().await.map_err(|answer| match answer {
+                Answer::Ended(why) | Answer::Broken(why) => why,
+                other => format!("{other:?}"),
+            })?;
+            if let Received::Close(frame) = received {
+                return Ok(frame.map_or("without code".into(), |frame| code_and_reason(&frame)));
             }
         }
     }
 }
 
-fn closed(code: Option<CloseCode>) -> String {
-    code.map_or("the server closed without code".into(), |code| {
-        format!("the server closed with {code}")
+/// A Close of the server, in words.
+fn closed(frame: Option<&(CloseCode, String)>) -> String {
+    frame.map_or("the server closed without code".into(), |frame| {
+        format!("the server closed with {}", code_and_reason(frame))
     })
+}
+
+fn code_and_reason((code, reason): &(CloseCode, String)) -> String {
+    if reason.is_empty() { code.to_string() } else { format!("{code} {reason:?}") }
 }
 
 fn shown(received: &Received) -> String {
@@ -479,6 +541,6 @@ fn shown(received: &Received) -> String {
         Received::Text(text) => format!("text {}", escape::bytes(text, SHOWN_LEN_MAX)),
         Received::Binary(bytes) => format!("binary {}", escape::bytes(bytes, SHOWN_LEN_MAX)),
         Received::Pong(payload) => format!("pong {}", escape::bytes(payload, SHOWN_LEN_MAX)),
-        Received::Close(code) => closed(*code),
+        Received::Close(frame) => closed(frame.as_ref()),
     }
 }

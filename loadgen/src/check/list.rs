@@ -1,0 +1,90 @@
+//! What came of each step, printed as it comes, and the exit code that follows.
+
+use std::io::{self, Write, stdout};
+
+use crate::escape;
+use crate::exit::{Exit, Failed};
+use crate::net::{Fault, Target};
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    Ok,
+    /// Something to know of a server that does nothing wrong.
+    Note,
+    Failed,
+    /// Nothing was to be learnt from it.
+    NotTried,
+}
+
+impl Mark {
+    const fn shown(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Failed => "FAILED",
+            Self::NotTried => "-",
+        }
+    }
+}
+
+/// What came of each step, printed as it comes.
+pub(super) struct List {
+    pub(super) failed: usize,
+    broken: Option<io::Error>,
+}
+
+impl List {
+    pub(super) fn new(target: &Target) -> Self {
+        let mut list = Self { failed: 0, broken: None };
+        list.print(&format!("check {target}"));
+        list
+    }
+
+    pub(super) fn step(&mut self, name: &str, outcome: Result<String, String>) {
+        match outcome {
+            Ok(said) => self.put(Mark::Ok, name, &said),
+            Err(said) => self.failed(name, &said),
+        }
+    }
+
+    pub(super) fn failed(&mut self, name: &str, said: &str) {
+        self.failed += 1;
+        self.put(Mark::Failed, name, said);
+    }
+
+    pub(super) fn put(&mut self, mark: Mark, name: &str, said: &str) {
+        let mark = mark.shown();
+        self.print(&format!(" {mark:<8}{name:<14}{}", escape::control(said, 400)));
+    }
+
+    /// What a step came to, or its failure in the list.
+    pub(super) fn taken<T>(&mut self, name: &str, outcome: Result<T, Fault>) -> Option<T> {
+        match outcome {
+            Ok(value) => Some(value),
+            Err(fault) => {
+                self.step(name, Err(fault.said));
+                None
+            }
+        }
+    }
+
+    fn print(&mut self, line: &str) {
+        if let Err(error) = writeln!(stdout(), "{}", line.trim_end()) {
+            self.broken.get_or_insert(error);
+        }
+    }
+
+    pub(super) fn end(mut self) -> Result<Exit, Failed> {
+        let failed = self.failed;
+        self.print(&match failed {
+            0 => "all ok".to_owned(), // notes are no faults
+            1 => "1 step failed".to_owned(),
+            _ => format!("{failed} steps failed"),
+        });
+        if let Some(error) = self.broken {
+            return Err(Failed::run(format!("the list could not be written to stdout: {error}")));
+        }
+        Ok(if failed == 0 { Exit::Ok } else { Exit::Failed })
+    }
+}
