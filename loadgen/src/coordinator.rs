@@ -214,7 +214,7 @@ impl Coordinator<'_> {
     fn all_settled(&mut self, open: u64) {
         self.rss_open = memory().map(|(now, _)| now);
         let planned = self.config.connections_here();
-        let failed = self.snapshot().failed;
+        let failed = self.snapshot().counts.failed;
         let said = format!("{open} of {planned} connections are open, {failed} have failed");
         self.progress.tell(self.clock.now_ns(), &said);
         if open == 0 {
@@ -318,7 +318,7 @@ mod tests {
         let begin = Instant::now();
         loop {
             let seen = Snapshot::of([&*counters]);
-            if seen.established == NUMBER && seen.open == 0 {
+            if seen.counts.established == NUMBER && seen.open == 0 {
                 break;
             }
             assert!(begin.elapsed() < PATIENCE, "connections are opened and closed");

@@ -101,7 +101,7 @@ impl Progress {
         }
         let span_ns = now_ns.saturating_sub(self.last_ns).max(1);
         let (done, left_ns) = match self.times {
-            None => (now.established * 1_000 / self.connections.max(1), None),
+            None => (now.counts.established * 1_000 / self.connections.max(1), None),
             Some(times) => {
                 let whole_ns = (times.window_end_ns - times.load_begin_ns).max(1);
                 let done_ns = now_ns.saturating_sub(times.load_begin_ns).min(whole_ns);
@@ -110,7 +110,11 @@ impl Progress {
             }
         };
         let events = |snapshot: &Snapshot| {
-            if self.counts_messages { snapshot.received } else { snapshot.established }
+            if self.counts_messages {
+                snapshot.counts.received
+            } else {
+                snapshot.counts.established
+            }
         };
         let rate = events(now) - events(&self.last);
         let per_s = u128::from(rate) * 1_000_000_000 / u128::from(span_ns);
@@ -121,7 +125,7 @@ impl Progress {
                 Some(left_ns) => format!("{} s left", left_ns.div_ceil(1_000_000_000)),
             },
             open: now.open,
-            errors: now.failed + now.wrong,
+            errors: now.counts.failed + now.counts.wrong,
             per_s: u64::try_from(per_s).unwrap_or(u64::MAX),
             latency: now.percentiles_since(&self.last, [50.0, 99.0]),
             done: done.min(1_000),

@@ -126,16 +126,16 @@ impl Books<'_> {
     }
 
     fn copies(&mut self) {
-        let fanout = &self.metrics.fanout;
+        let Metrics { fanout, copies, .. } = self.metrics;
         self.check(
             "copies expected, and received, altered or lost",
-            fanout.expected,
-            fanout.received + fanout.altered + fanout.lost,
+            copies.expected,
+            copies.received + copies.altered + copies.lost,
         );
         self.check(
             "copies received, and their latencies",
-            fanout.received,
-            fanout.early + self.recorded(Metric::FanoutLatency),
+            copies.received,
+            copies.early + self.recorded(Metric::FanoutLatency),
         );
         self.check(
             "messages published, and their first copies",
@@ -229,8 +229,8 @@ mod tests {
             ("lost or timed out", |metrics| metrics.measured.timed_out += 1),
             ("late echoes", |metrics| metrics.late += 1),
             ("Pings beside messages", |metrics| metrics.probes.missing += 1),
-            ("copies expected", |metrics| metrics.fanout.lost += 1),
-            ("copies received", |metrics| metrics.fanout.early += 1),
+            ("copies expected", |metrics| metrics.copies.lost += 1),
+            ("copies received", |metrics| metrics.copies.early += 1),
             ("altered, lost or timed out", |metrics| metrics.fanout.unjudged += 1),
             ("their first copies", |metrics| metrics.fanout.incomplete += 1),
             ("and what they were", |metrics| metrics.push.foreign += 1),

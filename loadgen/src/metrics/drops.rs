@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Failure, Phase};
 
 /// Different reasons that are told apart; some come from the peer, so there must be an end.
@@ -9,14 +11,23 @@ const KINDS_MAX: usize = 1_024;
 
 /// How many connections were dropped for one reason, and when, in nanoseconds after the run's
 /// begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DropTimes {
     /// How many.
     pub count: u64,
-    /// The first.
+    /// When the first was dropped.
     pub first_ns: u64,
-    /// The last.
+    /// When the last was dropped.
     pub last_ns: u64,
+}
+
+impl DropTimes {
+    /// Adds what `other` has counted.
+    pub fn add(&mut self, other: &Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.first_ns = self.first_ns.min(other.first_ns);
+        self.last_ns = self.last_ns.max(other.last_ns);
+    }
 }
 
 /// Dropped connections by reason.
@@ -39,10 +50,7 @@ impl Drops {
     fn merge_one(&mut self, why: Failure, drop: DropTimes) {
         let is_known = self.0.contains_key(&why) || self.0.len() < KINDS_MAX;
         let why = if is_known { why } else { Failure::new(Phase::Open, "other") };
-        let own = self.0.entry(why).or_insert(DropTimes { count: 0, ..drop });
-        own.count += drop.count;
-        own.first_ns = own.first_ns.min(drop.first_ns);
-        own.last_ns = own.last_ns.max(drop.last_ns);
+        self.0.entry(why).and_modify(|own| own.add(&drop)).or_insert(drop);
     }
 
     /// How many in all.

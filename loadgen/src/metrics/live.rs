@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::counts::counts;
 use super::packed::Packed;
 
 /// Parts of each power of two: a latency is known to 1/32, about 3 %.
@@ -34,6 +35,42 @@ impl Counter {
     }
 }
 
+counts! {
+    /// What happened in an interval of time, or since the run began.
+    pub struct IntervalCounts {
+        /// Connections established, for the first time or again.
+        established: sum,
+        /// Connections that ended in a failure.
+        failed: sum,
+        /// Connections lost that are to be opened again.
+        lost: sum,
+        /// Attempts to open those again.
+        reconnect_attempts: sum,
+        /// Messages sent.
+        sent: sum,
+        /// Echoes received as they should be.
+        received: sum,
+        /// Messages received that are not.
+        wrong: sum,
+    }
+}
+
+impl IntervalCounts {
+    /// Returns what has been counted since `earlier`.
+    #[must_use]
+    pub const fn since(&self, earlier: &Self) -> Self {
+        Self {
+            established: self.established.saturating_sub(earlier.established),
+            failed: self.failed.saturating_sub(earlier.failed),
+            lost: self.lost.saturating_sub(earlier.lost),
+            reconnect_attempts: self.reconnect_attempts.saturating_sub(earlier.reconnect_attempts),
+            sent: self.sent.saturating_sub(earlier.sent),
+            received: self.received.saturating_sub(earlier.received),
+            wrong: self.wrong.saturating_sub(earlier.wrong),
+        }
+    }
+}
+
 /// What one worker has done so far.
 #[derive(Debug)]
 #[repr(align(128))] // no line of it is another worker's
@@ -50,8 +87,8 @@ pub struct Live {
     pub failed: Counter,
     /// Connections lost that are to be opened again.
     pub lost: Counter,
-    /// Attempts to do so.
-    pub reattempted: Counter,
+    /// Attempts to open those again.
+    pub reconnect_attempts: Counter,
     /// Messages sent.
     pub sent: Counter,
     /// Echoes received as they should be.
@@ -72,7 +109,7 @@ impl Live {
             released: Counter::default(),
             failed: Counter::default(),
             lost: Counter::default(),
-            reattempted: Counter::default(),
+            reconnect_attempts: Counter::default(),
             sent: Counter::default(),
             received: Counter::default(),
             wrong: Counter::default(),
@@ -125,24 +162,12 @@ fn slot_end(slot: usize) -> u64 {
 pub struct Snapshot {
     /// Connections begun.
     pub attempted: u64,
-    /// Connections whose opening handshake succeeded.
-    pub established: u64,
     /// Connections that are open.
     pub open: u64,
     /// Connections that are open, or were until this side closed them at the end of the run.
     pub kept: u64,
-    /// Connections that ended in a failure.
-    pub failed: u64,
-    /// Connections lost that are to be opened again.
-    pub lost: u64,
-    /// Attempts to do so.
-    pub reattempted: u64,
-    /// Messages sent.
-    pub sent: u64,
-    /// Echoes received as they should be.
-    pub received: u64,
-    /// Messages received that are not.
-    pub wrong: u64,
+    /// What else has happened.
+    pub counts: IntervalCounts,
     latency: Box<[u64]>,
 }
 
@@ -158,15 +183,9 @@ impl Snapshot {
     pub fn of<'l>(workers: impl IntoIterator<Item = &'l Live>) -> Self {
         let mut sum = Self {
             attempted: 0,
-            established: 0,
             open: 0,
             kept: 0,
-            failed: 0,
-            lost: 0,
-            reattempted: 0,
-            sent: 0,
-            received: 0,
-            wrong: 0,
+            counts: IntervalCounts::default(),
             latency: vec![0; SLOTS].into(),
         };
         for live in workers {
@@ -174,16 +193,18 @@ impl Snapshot {
             let ended = live.ended.load(); // before `established`, so that the difference isn't negative
             let established = live.established.load();
             sum.attempted += live.attempted.load();
-            sum.established += established;
             let open = established.saturating_sub(ended);
             sum.open += open;
             sum.kept += open + released;
-            sum.failed += live.failed.load();
-            sum.lost += live.lost.load();
-            sum.reattempted += live.reattempted.load();
-            sum.sent += live.sent.load();
-            sum.received += live.received.load();
-            sum.wrong += live.wrong.load();
+            sum.counts.add(&IntervalCounts {
+                established,
+                failed: live.failed.load(),
+                lost: live.lost.load(),
+                reconnect_attempts: live.reconnect_attempts.load(),
+                sent: live.sent.load(),
+                received: live.received.load(),
+                wrong: live.wrong.load(),
+            });
             for (sum, slot) in sum.latency.iter_mut().zip(&live.latency) {
                 *sum += slot.load();
             }

@@ -31,8 +31,9 @@ pub use distribution::{Distribution, HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS};
 pub use drops::{DropTimes, Drops};
 pub(crate) use failure::add_sample;
 pub use failure::{Failure, Failures, Occurrence, Phase};
-pub use fanout::FanoutCounts;
+pub use fanout::{CopyCounts, FanoutCounts};
 pub use followed::Followed;
+pub use live::IntervalCounts;
 pub use network::NetworkCounts;
 pub use probe::ProbeCounts;
 pub use push::PushCounts;
@@ -375,8 +376,10 @@ pub struct Metrics {
     pub probes: ProbeCounts,
     /// Messages that the server pushed (`listen`).
     pub push: PushCounts,
-    /// Published messages and their copies (`fanout`).
+    /// Published messages (`fanout`).
     pub fanout: FanoutCounts,
+    /// Copies of published messages (`fanout`).
+    pub copies: CopyCounts,
     /// Publishers, by their number, where other processes have some of them or of their subscribers.
     pub followed: BTreeMap<u64, Followed>,
     /// When copies of some messages came, where other processes have subscribers, too.
@@ -442,6 +445,7 @@ impl Metrics {
         self.probes.add(&other.probes);
         self.push.add(&other.push);
         self.fanout.add(&other.fanout);
+        self.copies.add(&other.copies);
         followed::merge(&mut self.followed, other.followed);
         self.sampled.merge(&other.sampled);
         self.held += other.held;

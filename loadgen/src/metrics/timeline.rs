@@ -1,6 +1,6 @@
 //! Snapshots at regular times to a time series of bounded length.
 
-use super::live::{Latencies, Snapshot};
+use super::live::{IntervalCounts, Latencies, Snapshot};
 
 /// Rows of a time series at most: a run that is longer than that many seconds has longer intervals.
 const ROWS_MAX: u64 = 3_600;
@@ -15,20 +15,8 @@ pub struct Row {
     pub length_ns: u64,
     /// Connections open at its end; once this side closes them, those that were open until then.
     pub open: u64,
-    /// Connections established in it.
-    pub established: u64,
-    /// Connections that failed in it.
-    pub failed: u64,
-    /// Connections lost in it that are to be opened again.
-    pub lost: u64,
-    /// Attempts to do so that began in it.
-    pub reattempted: u64,
-    /// Messages sent in it.
-    pub sent: u64,
-    /// Echoes received in it.
-    pub received: u64,
-    /// Wrong messages received in it.
-    pub wrong: u64,
+    /// What happened in it.
+    pub counts: IntervalCounts,
     /// The median latency of those received in it, to 3 %, in nanoseconds. Response latency under
     /// open loop, else service.
     pub p50_ns: Option<u64>,
@@ -79,13 +67,7 @@ impl Timeline {
             begin_ns: self.last_ns,
             length_ns: now_ns - self.last_ns,
             open: now.kept,
-            established: now.established - last.established,
-            failed: now.failed - last.failed,
-            lost: now.lost - last.lost,
-            reattempted: now.reattempted - last.reattempted,
-            sent: now.sent - last.sent,
-            received: now.received - last.received,
-            wrong: now.wrong - last.wrong,
+            counts: now.counts.since(&last.counts),
             p50_ns: percentiles.map(|[p50, _]| p50),
             p99_ns: percentiles.map(|[_, p99]| p99),
             latencies: now.latencies_since(last),
@@ -118,7 +100,7 @@ mod tests {
         }
         assert_eq!(timeline.next_ns(), 4 * SECOND_NS);
         let rows = timeline.rows();
-        assert_eq!(rows.iter().map(|row| row.sent).collect::<Vec<_>>(), [10, 20, 30]);
+        assert_eq!(rows.iter().map(|row| row.counts.sent).collect::<Vec<_>>(), [10, 20, 30]);
         assert!(
             rows.windows(2).all(|pair| pair[0].begin_ns + pair[0].length_ns == pair[1].begin_ns)
         );

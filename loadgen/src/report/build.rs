@@ -425,13 +425,7 @@ fn time_series(observed: &Observed) -> TimeSeries {
         begin_ns: row.begin_ns,
         length_ns: row.length_ns,
         open: row.open,
-        established: row.established,
-        failed: row.failed,
-        lost: row.lost,
-        reconnect_attempts: row.reattempted,
-        sent: row.sent,
-        received: row.received,
-        wrong: row.wrong,
+        counts: row.counts,
         p50_ns: row.p50_ns,
         p99_ns: row.p99_ns,
         latency: latency(&row.latencies),
@@ -538,7 +532,7 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
 /// Whether there is nothing that a latency or a rate could be of.
 fn is_empty(metrics: &Metrics) -> bool {
     let sent = metrics.warmup.sent + metrics.measured.sent;
-    let came = metrics.push.inside + metrics.push.outside + metrics.fanout.received;
+    let came = metrics.push.inside + metrics.push.outside + metrics.copies.received;
     sent + came + metrics.opened == 0
 }
 

@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 
 use super::{Report, RowReport};
+use crate::metrics::IntervalCounts;
 
 /// Names of the columns, in order.
 pub const HEAD: &str = "begin_ns,length_ns,open,established,failed,sent,received,wrong,p50_ns,p99_ns,\
@@ -16,16 +17,17 @@ pub const HEAD: &str = "begin_ns,length_ns,open,established,failed,sent,received
 pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     write!(out, "{HEAD}\r\n")?;
     for row in &report.time_series.rows {
-        let RowReport { begin_ns, length_ns, open, established, failed, sent, .. } = row;
-        let RowReport { received, wrong, p50_ns, p99_ns, lost, reconnect_attempts, .. } = row;
-        let latencies = row.latency.as_ref().and_then(|latency| latency.distribution().ok());
+        let RowReport { begin_ns, length_ns, open, counts, p50_ns, p99_ns, latency } = row;
+        let IntervalCounts { established, failed, lost, .. } = counts;
+        let IntervalCounts { reconnect_attempts, sent, received, wrong, .. } = counts;
+        let latencies = latency.as_ref().and_then(|latency| latency.distribution().ok());
         let percentile = |percentile| latencies.as_ref()?.percentile(percentile);
         let columns = [
             *p50_ns,
             *p99_ns,
             percentile(90.0),
             percentile(99.9),
-            row.latency.as_ref().map(|latency| latency.max_ns),
+            latency.as_ref().map(|latency| latency.max_ns),
         ]
         .map(|ns| ns.map(|ns| ns.to_string()).unwrap_or_default());
         let [median, p99, p90, p999, max] = columns;
@@ -51,13 +53,15 @@ mod tests {
             begin_ns: 0,
             length_ns: 1_000,
             open: 2,
-            established: 3,
-            failed: 4,
-            lost: 9,
-            reconnect_attempts: 10,
-            sent: 5,
-            received: 6,
-            wrong: 7,
+            counts: IntervalCounts {
+                established: 3,
+                failed: 4,
+                lost: 9,
+                reconnect_attempts: 10,
+                sent: 5,
+                received: 6,
+                wrong: 7,
+            },
             p50_ns: Some(8),
             p99_ns: None,
             latency: None,

@@ -56,13 +56,13 @@ impl Report {
         if let Some(fanout) = &self.fanout {
             let copies = &fanout.copies;
             return Some(Deliveries {
-                expected: copies.expected,
-                received: copies.received,
-                lost: copies.lost,
-                altered: copies.altered,
-                reordered: copies.reordered + copies.stale,
-                duplicated: copies.duplicated,
-                unexpected: copies.unexpected,
+                expected: copies.counts.expected,
+                received: copies.counts.received,
+                lost: copies.counts.lost,
+                altered: copies.counts.altered,
+                reordered: copies.counts.reordered + copies.counts.stale,
+                duplicated: copies.counts.duplicated,
+                unexpected: copies.counts.unexpected,
             });
         }
         let push = &self.push.as_ref()?.counts;

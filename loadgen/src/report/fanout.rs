@@ -9,7 +9,7 @@ use super::text::line;
 use super::{Report, build};
 use crate::clock::nanos;
 use crate::config::{Config, Fanout, Load};
-use crate::metrics::{Followed, Metrics, Sample, Sampling};
+use crate::metrics::{CopyCounts, Followed, Metrics, Sample, Sampling};
 use crate::units;
 use crate::worker::run_number;
 
@@ -45,7 +45,7 @@ pub struct FanoutReport {
     /// Messages of which every open subscriber got a copy in time.
     /// `null` where other processes have some of the subscribers.
     pub complete: Option<u64>,
-    /// Messages of which not; what came of them is in the latencies.
+    /// Messages that some open subscriber did not get in time; the copies that came are in the latencies.
     pub incomplete: Option<u64>,
     /// Of all, those of which nobody got a copy.
     pub silent: Option<u64>,
@@ -113,34 +113,13 @@ const CLOCK: &str =
 /// What became of copies. Those expected are received, altered and lost together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CopiesReport {
-    /// Of each message, one for each subscriber of its topic that was open. In a segment, those of
-    /// publishers of other processes are up to the last that came.
-    pub expected: u64,
-    /// As they were sent, for the first time.
-    pub received: u64,
-    /// Of those, the ones that came before they were sent, by the clocks of two processes: in no
-    /// latency.
-    pub early: u64,
+    /// All of them.
+    #[serde(flatten)]
+    pub counts: CopyCounts,
     /// Received in the measured time.
     pub arrived: u64,
     /// Those a second.
     pub received_per_s: f64,
-    /// Changed.
-    pub altered: u64,
-    /// Never received.
-    pub lost: u64,
-    /// After a later message of the same publisher.
-    pub reordered: u64,
-    /// Received again.
-    pub duplicated: u64,
-    /// More than 64 messages behind, so that nobody knows any more whether they came before.
-    pub stale: u64,
-    /// Of another topic, or of what was never sent.
-    pub unexpected: u64,
-    /// Messages without any copy of this run: somebody else's, or the server's own.
-    pub foreign: u64,
-    /// Received by publishers.
-    pub overheard: u64,
 }
 
 impl FanoutReport {
@@ -180,19 +159,9 @@ impl FanoutReport {
             unsent_crowded: counts.crowded,
             unsent_late: sent.unsent_late,
             copies: CopiesReport {
-                expected: counts.expected,
-                received: counts.received,
-                early: counts.early,
+                counts: metrics.copies,
                 arrived: metrics.arrived,
                 received_per_s: per_s(metrics.arrived),
-                altered: counts.altered,
-                lost: counts.lost,
-                reordered: counts.reordered,
-                duplicated: counts.duplicated,
-                stale: counts.stale,
-                unexpected: counts.unexpected,
-                foreign: counts.foreign,
-                overheard: counts.overheard,
             },
             split: config.split().map(|_| SplitReport::new(config, fanout, metrics)),
         }
@@ -298,25 +267,25 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     parts.push(format!("{}/s", units::per_s(fanout.published_per_s)));
     line(f, "messages", &parts.join("   "))?;
     let mut parts = vec![
-        format!("expected {}", units::count(copies.expected)),
-        format!("received {}", units::count(copies.received)),
-        format!("lost {}", units::count(copies.lost)),
+        format!("expected {}", units::count(copies.counts.expected)),
+        format!("received {}", units::count(copies.counts.received)),
+        format!("lost {}", units::count(copies.counts.lost)),
     ];
     push_counts(
         &mut parts,
         &[
-            (copies.altered, "altered"),
-            (copies.reordered, "reordered"),
-            (copies.duplicated, "duplicated"),
-            (copies.stale, "stale"),
-            (copies.unexpected, "unexpected"),
-            (copies.foreign, "foreign"),
-            (copies.overheard, "to publishers"),
+            (copies.counts.altered, "altered"),
+            (copies.counts.reordered, "reordered"),
+            (copies.counts.duplicated, "duplicated"),
+            (copies.counts.stale, "stale"),
+            (copies.counts.unexpected, "unexpected"),
+            (copies.counts.foreign, "foreign"),
+            (copies.counts.overheard, "to publishers"),
         ],
     );
     parts.push(format!("{}/s", units::per_s(copies.received_per_s)));
     line(f, "copies", &parts.join("   "))?;
-    fanout.split.as_ref().map_or(Ok(()), |split| split.rows(copies.early, f))
+    fanout.split.as_ref().map_or(Ok(()), |split| split.rows(copies.counts.early, f))
 }
 
 fn push_counts(parts: &mut Vec<String>, counts: &[(u64, &str)]) {

@@ -97,7 +97,7 @@ mod tests {
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
     use super::*;
-    use crate::metrics::Distribution;
+    use crate::metrics::{Distribution, IntervalCounts};
     use crate::report::{LatencyReport, RowReport, sample};
 
     #[test]
@@ -111,13 +111,7 @@ mod tests {
             begin_ns,
             length_ns,
             open: 0,
-            established: 0,
-            failed: 0,
-            lost: 0,
-            reconnect_attempts: 0,
-            sent: 1,
-            received: 1,
-            wrong: 0,
+            counts: IntervalCounts { sent: 1, received: 1, ..IntervalCounts::default() },
             p50_ns: Some(1_055),
             p99_ns: Some(1_055),
             latency: LatencyReport::new(&latency),

@@ -33,12 +33,9 @@ pub struct DropReport {
     pub phase: String,
     /// As in `errors`.
     pub code: String,
-    /// How many.
-    pub count: u64,
-    /// When the first was, in nanoseconds after the run's begin.
-    pub first_ns: u64,
-    /// When the last was.
-    pub last_ns: u64,
+    /// How many, and when.
+    #[serde(flatten)]
+    pub times: DropTimes,
 }
 
 /// What became of Pings: `ping.rtt` has the times of those with a Pong.
@@ -98,9 +95,7 @@ pub(super) fn drops(drops: &Drops) -> Vec<DropReport> {
     let one = |(why, times): (&Failure, &DropTimes)| DropReport {
         phase: why.phase.name().into(),
         code: why.code.clone().into_owned(),
-        count: times.count,
-        first_ns: times.first_ns,
-        last_ns: times.last_ns,
+        times: *times,
     };
     drops.iter().map(one).collect()
 }
@@ -108,10 +103,10 @@ pub(super) fn drops(drops: &Drops) -> Vec<DropReport> {
 impl DropReport {
     /// Why, how many and when.
     pub(super) fn shown(&self) -> String {
-        let [first, last] = [self.first_ns, self.last_ns].map(units::seconds);
+        let [first, last] = [self.times.first_ns, self.times.last_ns].map(units::seconds);
         let times =
             if first == last { format!("at {first} s") } else { format!("{first}-{last} s") };
-        format!("{}.{} {}, {times}", self.phase, self.code, units::count(self.count))
+        format!("{}.{} {}, {times}", self.phase, self.code, units::count(self.times.count))
     }
 }
 

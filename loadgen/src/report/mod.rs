@@ -32,7 +32,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use crate::metrics::MessageCounts;
-use crate::metrics::NetworkCounts;
+use crate::metrics::{IntervalCounts, NetworkCounts};
 pub use build::Subject;
 pub use cohort::CohortReport;
 pub use deflate::{AgreedReport, DeflateReport};
@@ -450,20 +450,9 @@ pub struct RowReport {
     pub length_ns: u64,
     /// Connections open at its end.
     pub open: u64,
-    /// Connections established, for the first time or again.
-    pub established: u64,
-    /// Connections failed.
-    pub failed: u64,
-    /// Connections lost that are to be opened again.
-    pub lost: u64,
-    /// Attempts to do so that began.
-    pub reconnect_attempts: u64,
-    /// Messages sent.
-    pub sent: u64,
-    /// Echoes received.
-    pub received: u64,
-    /// Wrong messages received.
-    pub wrong: u64,
+    /// What happened in it.
+    #[serde(flatten)]
+    pub counts: IntervalCounts,
     /// Median latency.
     pub p50_ns: Option<u64>,
     /// 99th percentile.

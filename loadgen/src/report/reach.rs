@@ -43,14 +43,9 @@ pub struct UrlReport {
     pub addresses: Vec<String>,
     /// How long that took, once, before the run; `null` if there was nothing to resolve.
     pub dns_ns: Option<u64>,
-    /// Connections begun.
-    pub attempted: u64,
-    /// Opened by a valid handshake.
-    pub established: u64,
-    /// Did all they should and were closed cleanly.
-    pub completed: u64,
-    /// Messages sent.
-    pub messages: u64,
+    /// What became of its connections.
+    #[serde(flatten)]
+    pub counts: UrlCounts,
 }
 
 /// What was agreed on under TLS, and by how many connections.
@@ -106,10 +101,7 @@ impl TargetReport {
             is_for_publishers: routes.is_for_publishers(place),
             addresses: addresses(route),
             dns_ns: route.dns_ns,
-            attempted: counts.attempted,
-            established: counts.established,
-            completed: counts.completed,
-            messages: counts.messages,
+            counts: *counts,
         };
         let first = routes.all().first();
         Self {
@@ -176,10 +168,10 @@ pub(super) fn write(
                 "{}{}   {} / {} open   completed {}   messages {}",
                 url.url,
                 if url.is_for_publishers { " (publishers)" } else { "" },
-                units::count(url.established),
-                units::count(url.attempted),
-                units::count(url.completed),
-                units::count(url.messages)
+                units::count(url.counts.established),
+                units::count(url.counts.attempted),
+                units::count(url.counts.completed),
+                units::count(url.counts.messages)
             );
             line("url", &said)?;
         }

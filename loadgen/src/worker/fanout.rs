@@ -167,8 +167,10 @@ impl Desk {
         let mut posts = own.posts_in(payload).peekable();
         if posts.peek().is_none() {
             let is_answer = self.answers.take(judge.settings.place(index), payload);
-            let counts = &mut judge.metrics.fanout;
-            *(if is_answer { &mut counts.answers } else { &mut counts.foreign }) += 1;
+            let metrics = &mut *judge.metrics;
+            let count =
+                if is_answer { &mut metrics.fanout.answers } else { &mut metrics.copies.foreign };
+            *count += 1;
         }
         for (post, is_whole) in posts {
             self.copy(judge, (index, payload), (post, is_whole), now_ns);
@@ -184,7 +186,7 @@ impl Desk {
         now_ns: u64,
     ) {
         let fan = Arc::clone(&self.fan);
-        let counts = &mut judge.metrics.fanout;
+        let counts = &mut judge.metrics.copies;
         let topic = index % fan.topics;
         let is_of_topic = post.topic == topic
             && post.publisher < fan.publishers
@@ -221,7 +223,7 @@ impl Desk {
         if is_whole && is_timely {
             judge.copy(now_ns, judge.clock.unix_ns(now_ns).checked_sub(post.unix_ns));
         } else {
-            judge.metrics.fanout.altered += 1;
+            judge.metrics.copies.altered += 1;
             judge.wrong("altered", index, payload);
         }
         let message = Whole { publisher: post.publisher, sequence: post.sequence };
@@ -245,7 +247,7 @@ impl CopyJudge<'_> {
 
     /// Without a latency if it has come before it was sent, by the clocks of two processes.
     fn copy(&mut self, now_ns: u64, latency_ns: Option<u64>) {
-        self.metrics.fanout.received += 1;
+        self.metrics.copies.received += 1;
         if self.times.is_measured(now_ns) {
             self.metrics.arrived += 1;
         }
@@ -255,7 +257,7 @@ impl CopyJudge<'_> {
                 self.metrics.distributions.record(Metric::FanoutLatency, ns);
                 self.live.latency(ns);
             }
-            None => self.metrics.fanout.early += 1,
+            None => self.metrics.copies.early += 1,
         }
     }
 
@@ -314,11 +316,11 @@ impl Shard {
                 let stream = std::mem::replace(stream, Sequences::new(0));
                 if fan.is_own(publisher) {
                     let sent = fan.sent(publisher);
-                    metrics.fanout.expected += sent;
-                    metrics.fanout.lost += stream.finish(Some(sent));
+                    metrics.copies.expected += sent;
+                    metrics.copies.lost += stream.finish(Some(sent));
                 } else {
-                    metrics.fanout.expected += stream.next();
-                    metrics.fanout.lost += stream.finish(None);
+                    metrics.copies.expected += stream.next();
+                    metrics.copies.lost += stream.finish(None);
                     metrics.followed.entry(publisher).or_default().follow(stream.next(), is_over);
                 }
             }

@@ -149,7 +149,7 @@ impl Shard {
         lost.doublings = lost.doublings.saturating_add(1);
         returning.pending += 1;
         self.metrics.reconnect.attempted += 1;
-        self.live.reattempted.add(1);
+        self.live.reconnect_attempts.add(1);
         let script = self.settings.script;
         Some(ConnectionPlan { index, start_ns: None, messages: lost.quota, script })
     }

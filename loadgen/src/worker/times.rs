@@ -135,8 +135,8 @@ mod tests {
             (Command::Ramp, 1, (1, 0, 0), Times::NEVER),
         ] {
             let (metrics, times) = judged_before_hearing(said, planned_ns);
-            let fanout = &metrics.fanout;
-            let counted = (fanout.received, metrics.arrived, fanout.altered);
+            let copies = &metrics.copies;
+            let counted = (copies.received, metrics.arrived, copies.altered);
             assert_eq!(counted, counts, "{said:?}, due at {planned_ns}");
             assert_eq!(times, heard);
         }

@@ -1,5 +1,5 @@
-//! A segment's numbers added to another's, field by field: whoever adds a field to the report is
-//! told by the compiler to say here how it adds up.
+//! A segment's numbers added to another's, field by field: a new field does not
+//! compile until it says here how it adds up.
 
 use super::histograms;
 use crate::metrics::add_sample;
@@ -87,7 +87,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
     for closing in closings {
         add_closing(&mut whole.closings, closing);
     }
-    // The same ones in the same order, which has been seen to.
+    // The same ones in the same order, as `merge` has checked.
     for (whole, cohort) in whole.cohorts.iter_mut().zip(cohorts) {
         add_cohort(whole, cohort);
     }
@@ -154,24 +154,12 @@ fn add_target(whole: &mut TargetReport, part: &TargetReport) {
     let TargetReport { url: _, is_embedded: _, addresses, dns_ns, urls, tls } = part;
     add_addresses(&mut whole.addresses, addresses);
     whole.dns_ns = whole.dns_ns.max(*dns_ns);
-    // The same URLs in the same order, which has been seen to.
+    // The same URLs in the same order, as `merge` has checked.
     for (whole, part) in whole.urls.iter_mut().zip(urls) {
-        let UrlReport {
-            url: _,
-            is_for_publishers: _,
-            addresses,
-            dns_ns,
-            attempted,
-            established,
-            completed,
-            messages,
-        } = part;
+        let UrlReport { url: _, is_for_publishers: _, addresses, dns_ns, counts } = part;
         add_addresses(&mut whole.addresses, addresses);
         whole.dns_ns = whole.dns_ns.max(*dns_ns);
-        add_count(&mut whole.attempted, *attempted);
-        add_count(&mut whole.established, *established);
-        add_count(&mut whole.completed, *completed);
-        add_count(&mut whole.messages, *messages);
+        whole.counts.add(counts);
     }
     for TlsReport { version, cipher, count } in tls {
         let is_it = |own: &&mut TlsReport| own.version == *version && own.cipher == *cipher;
@@ -242,11 +230,7 @@ fn add_drops(whole: &mut Vec<DropReport>, part: &[DropReport]) {
     for drop in part {
         let is_it = |own: &&mut DropReport| own.phase == drop.phase && own.code == drop.code;
         match whole.iter_mut().find(is_it) {
-            Some(own) => {
-                add_count(&mut own.count, drop.count);
-                own.first_ns = own.first_ns.min(drop.first_ns);
-                own.last_ns = own.last_ns.max(drop.last_ns);
-            }
+            Some(own) => own.times.add(&drop.times),
             None => whole.push(drop.clone()),
         }
     }

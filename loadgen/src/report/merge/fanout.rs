@@ -55,33 +55,9 @@ pub(super) fn add(whole: &mut FanoutReport, part: &FanoutReport) {
 }
 
 fn add_copies(whole: &mut CopiesReport, part: &CopiesReport) {
-    let CopiesReport {
-        expected,
-        received,
-        early,
-        arrived,
-        received_per_s: _, // of the sum
-        altered,
-        lost,
-        reordered,
-        duplicated,
-        stale,
-        unexpected,
-        foreign,
-        overheard,
-    } = part;
-    add_count(&mut whole.expected, *expected);
-    add_count(&mut whole.received, *received);
-    add_count(&mut whole.early, *early);
+    let CopiesReport { counts, arrived, received_per_s: _ } = part; // a rate of the sum
+    whole.counts.add(counts);
     add_count(&mut whole.arrived, *arrived);
-    add_count(&mut whole.altered, *altered);
-    add_count(&mut whole.lost, *lost);
-    add_count(&mut whole.reordered, *reordered);
-    add_count(&mut whole.duplicated, *duplicated);
-    add_count(&mut whole.stale, *stale);
-    add_count(&mut whole.unexpected, *unexpected);
-    add_count(&mut whole.foreign, *foreign);
-    add_count(&mut whole.overheard, *overheard);
 }
 
 /// Counts what was sent after the last copies that came, once all segments are added; returns what
@@ -98,8 +74,8 @@ pub(super) fn conclude(whole: &mut FanoutReport) -> Vec<String> {
     for followed in publishers.values() {
         match followed.tail() {
             Some(tail) => {
-                add_count(&mut whole.copies.expected, tail);
-                add_count(&mut whole.copies.lost, tail);
+                add_count(&mut whole.copies.counts.expected, tail);
+                add_count(&mut whole.copies.counts.lost, tail);
             }
             None if followed.sent.is_none() => silent += 1,
             None => wrong += 1,
@@ -178,7 +154,11 @@ mod tests {
             let split = fanout.split.as_mut().unwrap();
             assert_eq!(split.sampled_every, 5, "of 50,000");
             (split.run, split.followed, split.sampled) = (1, followed.into(), sampled);
-            (fanout.copies.expected, fanout.copies.received, fanout.copies.lost) = (100, 90, 10);
+            (
+                fanout.copies.counts.expected,
+                fanout.copies.counts.received,
+                fanout.copies.counts.lost,
+            ) = (100, 90, 10);
             Part { name: format!("{index}.json"), report }
         };
         let own = |publisher, sent| FollowedReport {
@@ -225,7 +205,10 @@ mod tests {
         let whole = merge(parts(), Missing::Allow).unwrap();
         let copies = &whole.fanout.as_ref().unwrap().copies;
         // Ten of publisher 1 came to nobody of the first segment after what came last.
-        assert_eq!((copies.expected, copies.received, copies.lost), (210, 180, 30));
+        assert_eq!(
+            (copies.counts.expected, copies.counts.received, copies.counts.lost),
+            (210, 180, 30)
+        );
         assert_eq!(of(&whole, Metric::FanoutFirst), (2, 100, 2_000));
         assert_eq!(of(&whole, Metric::FanoutLast).0, 2);
         let (spreads, _, longest) = of(&whole, Metric::FanoutSpread);
@@ -251,11 +234,11 @@ mod tests {
         let mut odd = parts();
         odd[0].report.fanout.as_mut().unwrap().split.as_mut().unwrap().followed[1].reached_max = 21;
         let whole = merge(odd, Missing::Allow).unwrap();
-        assert_eq!(whole.fanout.as_ref().unwrap().copies.lost, 20);
+        assert_eq!(whole.fanout.as_ref().unwrap().copies.counts.lost, 20);
         let reasons = whole.verdict.reasons.join("; ");
         assert!(reasons.contains("messages of 1 publishers that these have not sent"), "{reasons}");
         let alone = merge(parts().into_iter().take(1).collect(), Missing::Allow).unwrap();
-        assert_eq!(alone.fanout.as_ref().unwrap().copies.lost, 10);
+        assert_eq!(alone.fanout.as_ref().unwrap().copies.counts.lost, 10);
         assert!(alone.histogram(Metric::FanoutFirst).is_none());
         let huge = FollowedReport {
             publisher: 1,
@@ -268,7 +251,7 @@ mod tests {
         let split = files[0].report.fanout.as_mut().unwrap().split.as_mut().unwrap();
         split.followed[1] = huge;
         assert_eq!(
-            merge(files, Missing::Allow).unwrap().fanout.unwrap().copies.lost,
+            merge(files, Missing::Allow).unwrap().fanout.unwrap().copies.counts.lost,
             20,
             "a file can say anything"
         );

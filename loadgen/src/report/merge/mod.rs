@@ -316,7 +316,7 @@ fn part_report(part: &Part) -> PartReport {
             .messages
             .as_ref()
             .map(|messages| messages.measured.received)
-            .or_else(|| report.fanout.as_ref().map(|fanout| fanout.copies.received)),
+            .or_else(|| report.fanout.as_ref().map(|fanout| fanout.copies.counts.received)),
         verdict: report.verdict.clone(),
         outcome: report.outcome.clone(),
     }
@@ -403,7 +403,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    use crate::metrics::ProbeCounts;
+    use crate::metrics::{DropTimes, ProbeCounts};
     use crate::report::hold::{DropReport, PingReport};
     use crate::report::reconnect::ReconnectReport;
     use crate::report::{ClosingReport, ErrorReport, Label, sample_of};
@@ -500,9 +500,7 @@ mod tests {
             let loss = |code: &str| DropReport {
                 phase: "server_close".into(),
                 code: code.into(),
-                count: n,
-                first_ns: ns,
-                last_ns: 2 * ns,
+                times: DropTimes { count: n, first_ns: ns, last_ns: 2 * ns },
             };
             part.report.reconnect = Some(ReconnectReport {
                 lost: 2 * n,
@@ -526,7 +524,7 @@ mod tests {
         let losses: Vec<_> = merged
             .losses
             .iter()
-            .map(|loss| (&*loss.code, loss.count, loss.first_ns, loss.last_ns))
+            .map(|loss| (&*loss.code, loss.times.count, loss.times.first_ns, loss.times.last_ns))
             .collect();
         assert_eq!(
             losses,

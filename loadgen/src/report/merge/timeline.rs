@@ -2,7 +2,7 @@
 //! interval.
 
 use super::Part;
-use crate::metrics::Distribution;
+use crate::metrics::{Distribution, IntervalCounts};
 use crate::report::{LatencyReport, Report, RowReport, TimeSeries};
 
 /// Intervals of a merged time series at most: segments whose clocks are days apart can't make more.
@@ -61,13 +61,7 @@ fn sum(slot: &Slot<'_>, begin_ns: u64, length_ns: u64) -> RowReport {
         begin_ns,
         length_ns,
         open: slot.open,
-        established: 0,
-        failed: 0,
-        lost: 0,
-        reconnect_attempts: 0,
-        sent: 0,
-        received: 0,
-        wrong: 0,
+        counts: IntervalCounts::default(),
         p50_ns: None,
         p99_ns: None,
         latency: None,
@@ -77,24 +71,12 @@ fn sum(slot: &Slot<'_>, begin_ns: u64, length_ns: u64) -> RowReport {
             begin_ns: _,
             length_ns: _,
             open: _, // a level, not a count
-            established,
-            failed,
-            lost,
-            reconnect_attempts,
-            sent,
-            received,
-            wrong,
+            counts,
             p50_ns: _,
             p99_ns: _,
             latency,
         } = row;
-        whole.established = whole.established.saturating_add(*established);
-        whole.failed = whole.failed.saturating_add(*failed);
-        whole.lost = whole.lost.saturating_add(*lost);
-        whole.reconnect_attempts = whole.reconnect_attempts.saturating_add(*reconnect_attempts);
-        whole.sent = whole.sent.saturating_add(*sent);
-        whole.received = whole.received.saturating_add(*received);
-        whole.wrong = whole.wrong.saturating_add(*wrong);
+        whole.counts.add(counts);
         // What can't be read has been refused with its file.
         if let Some(Ok(latency)) = latency.as_ref().map(LatencyReport::distribution) {
             latencies.add(&latency);
@@ -123,13 +105,7 @@ mod tests {
             begin_ns,
             length_ns,
             open,
-            established: open,
-            failed: 1,
-            lost: 2,
-            reconnect_attempts: 3,
-            sent,
-            received: sent,
-            wrong: 2,
+            counts: IntervalCounts { sent, received: sent, ..IntervalCounts::default() },
             p50_ns: found.percentile(50.0),
             p99_ns: found.percentile(99.0),
             latency: LatencyReport::new(&found),
@@ -161,7 +137,7 @@ mod tests {
             part(2_000, vec![row(0, SECOND_NS, 7, &[3_000; 5]), row(SECOND_NS, 1_000, 0, &[])]);
         let rows = merged(&[one, other]);
         let column = |of: fn(&RowReport) -> u64| rows.iter().map(of).collect::<Vec<_>>();
-        assert_eq!(column(|row| row.sent), [3, 3, 5, 0]);
+        assert_eq!(column(|row| row.counts.sent), [3, 3, 5, 0]);
         assert_eq!(column(|row| row.open), [5, 5, 7, 0]);
         assert_eq!(column(|row| row.begin_ns), [0, 1, 2, 3].map(|n| n * SECOND_NS));
         assert_eq!(rows[3].length_ns, 1_000);
@@ -192,6 +168,6 @@ mod tests {
         ];
         let rows = merged(&parts);
         assert!(rows.len() as u64 <= ROWS_MAX);
-        assert_eq!(rows.iter().map(|row| row.sent).sum::<u64>(), 2);
+        assert_eq!(rows.iter().map(|row| row.counts.sent).sum::<u64>(), 2);
     }
 }

@@ -179,21 +179,38 @@ fn d12_merged_segments_count_what_a_server_does_as_one_process_does() {
     let done = |count: &AtomicU64| count.load(SeqCst);
     assert!(done(&deeds.lost) > 10 * (SUBSCRIBERS - 1));
     assert_eq!(fanout.published + fanout.unsent_late, MESSAGES);
-    assert_eq!(copies.expected, fanout.published * SUBSCRIBERS);
-    assert_eq!((copies.lost, copies.altered), (done(&deeds.lost), done(&deeds.altered)));
-    assert_eq!((copies.duplicated, copies.reordered), (done(&deeds.doubled), done(&deeds.swapped)));
-    assert_eq!(copies.received, copies.expected - copies.lost - copies.altered);
-    assert_eq!((copies.stale, copies.unexpected, copies.foreign, copies.overheard), (0, 0, 0, 0));
+    assert_eq!(copies.counts.expected, fanout.published * SUBSCRIBERS);
+    assert_eq!(
+        (copies.counts.lost, copies.counts.altered),
+        (done(&deeds.lost), done(&deeds.altered))
+    );
+    assert_eq!(
+        (copies.counts.duplicated, copies.counts.reordered),
+        (done(&deeds.doubled), done(&deeds.swapped))
+    );
+    assert_eq!(
+        copies.counts.received,
+        copies.counts.expected - copies.counts.lost - copies.counts.altered
+    );
+    assert_eq!(
+        (
+            copies.counts.stale,
+            copies.counts.unexpected,
+            copies.counts.foreign,
+            copies.counts.overheard
+        ),
+        (0, 0, 0, 0)
+    );
     // What is not known is not said.
     assert_eq!((fanout.complete, fanout.incomplete, fanout.silent), (None, None, None));
     let found = |name: &str| report.histograms.iter().find(|found| found.metric == name).unwrap();
     let [latency, first, last, spread] =
         ["latency", "first", "last", "spread"].map(|name| found(&format!("fanout.{name}")));
-    assert_eq!(latency.count + copies.early, copies.received);
+    assert_eq!(latency.count + copies.counts.early, copies.counts.received);
     assert!(latency.max_ns < 5_000_000_000, "{}", latency.max_ns);
     // Each message came to somebody. Altered copies have no latency, and are copies all the same.
     let early = fanout.published - first.count;
-    assert!(early <= copies.early, "{early} of {}", copies.early);
+    assert!(early <= copies.counts.early, "{early} of {}", copies.counts.early);
     // Of what came to one alone the spread is nothing, which is below the histogram's range.
     assert_eq!((last.count, spread.count + spread.below), (first.count, first.count));
     assert!(first.min_ns <= latency.min_ns && first.max_ns < last.max_ns && spread.max_ns > 0);
@@ -211,8 +228,9 @@ fn d12_merged_segments_count_what_a_server_does_as_one_process_does() {
         assert_eq!(fanout.split.as_ref().unwrap().followed.len() as u64, PUBLISHERS);
         assert!(part.histograms.iter().all(|found| found.metric != "fanout.first"));
     }
-    let known: u64 = parts.iter().map(|part| part.fanout.as_ref().unwrap().copies.lost).sum();
-    assert!(known < copies.lost, "{known} of {}", copies.lost);
+    let known: u64 =
+        parts.iter().map(|part| part.fanout.as_ref().unwrap().copies.counts.lost).sum();
+    assert!(known < copies.counts.lost, "{known} of {}", copies.counts.lost);
 
     // One that is missing takes the end of its publishers with it, which is said.
     let missing = files.merged(&[0, 2]).report();
@@ -227,7 +245,7 @@ fn d12_merged_segments_count_what_a_server_does_as_one_process_does() {
         assert!(reasons.contains(part), "{part:?} in {reasons}");
     }
     assert!(missing.histograms.iter().all(|found| found.metric != "fanout.first"));
-    assert!(missing.fanout.unwrap().copies.lost < copies.lost);
+    assert!(missing.fanout.unwrap().copies.counts.lost < copies.counts.lost);
 
     // One of another run has other messages.
     let mut other = files.report(1);

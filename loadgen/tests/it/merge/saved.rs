@@ -109,8 +109,8 @@ fn ten_segments_merged_are_one_run() {
     assert!((sum.offered_per_s.unwrap() - 2_000.0).abs() < 1e-6);
     assert_eq!(merged.bytes.received, whole.bytes.received);
     let rows = &merged.time_series.rows;
-    assert_eq!(rows.iter().map(|row| row.sent).sum::<u64>(), 500);
-    assert_eq!(rows.iter().map(|row| row.established).sum::<u64>(), 25);
+    assert_eq!(rows.iter().map(|row| row.counts.sent).sum::<u64>(), 500);
+    assert_eq!(rows.iter().map(|row| row.counts.established).sum::<u64>(), 25);
 
     // A folder of them; text, a missing one, one twice, one of another run.
     let text = loadgen(&["merge", &folder.0.display().to_string()]);

@@ -160,7 +160,8 @@ fn m2_segments_spread_over_urls() {
     let urls = servers.each_ref().map(Scripted::url);
     let args = ["hold", &urls[0], &urls[1], "-c", "8", "-d", "50ms", "--seed", "7"];
     for part in segments(&args, &["1", "1"]) {
-        let established: Vec<_> = part.target.urls.iter().map(|url| url.established).collect();
+        let established: Vec<_> =
+            part.target.urls.iter().map(|url| url.counts.established).collect();
         assert_eq!(established, [2, 2]);
     }
 }

@@ -111,16 +111,23 @@ fn d12_what_a_server_does_to_copies_is_counted_exactly() {
         let copies = &fanout.copies;
         let [lost, doubled, swapped, altered] = [0, 1, 2, 3].map(|n: usize| done[n].load(SeqCst));
         assert!(lost > 0 && altered > 0);
-        assert_eq!((fanout.published, copies.expected), (60, 540));
-        assert_eq!((copies.lost, copies.duplicated), (lost, doubled), "{copies:?}");
-        assert_eq!((copies.reordered, copies.altered), (swapped, altered), "{copies:?}");
-        assert_eq!(copies.received, 540 - lost - altered);
-        assert_eq!((copies.stale, copies.unexpected, copies.foreign), (0, 0, 0));
+        assert_eq!((fanout.published, copies.counts.expected), (60, 540));
+        assert_eq!((copies.counts.lost, copies.counts.duplicated), (lost, doubled), "{copies:?}");
+        assert_eq!(
+            (copies.counts.reordered, copies.counts.altered),
+            (swapped, altered),
+            "{copies:?}"
+        );
+        assert_eq!(copies.counts.received, 540 - lost - altered);
+        assert_eq!(
+            (copies.counts.stale, copies.counts.unexpected, copies.counts.foreign),
+            (0, 0, 0)
+        );
         assert_eq!(
             (fanout.complete, fanout.incomplete, fanout.silent),
             (Some(57), Some(3), Some(0))
         );
-        assert_eq!(found(&report, "fanout.latency").count, copies.received);
+        assert_eq!(found(&report, "fanout.latency").count, copies.counts.received);
         assert_eq!(found(&report, "fanout.last").count, 60);
         assert_eq!(failed(&report, "message.duplicated"), doubled);
         assert_eq!(report.outcome.reasons.len(), 4, "{:?}", report.outcome.reasons);
@@ -145,7 +152,7 @@ fn first_last_and_spread_are_those_of_the_copies_whatever_thread_they_come_to() 
         let report = ran.report();
         assert_balanced(&report);
         let fanout = report.fanout.as_ref().unwrap();
-        assert_eq!((fanout.complete, fanout.copies.received), (Some(5), 30));
+        assert_eq!((fanout.complete, fanout.copies.counts.received), (Some(5), 30));
         let [first, last, spread, latency] =
             ["fanout.first", "fanout.last", "fanout.spread", "fanout.latency"]
                 .map(|name| found(&report, name));
@@ -171,14 +178,14 @@ fn a_closed_loop_goes_on_when_a_copy_never_comes() {
     assert_balanced(&report);
     let fanout = report.fanout.as_ref().unwrap();
     assert_eq!((fanout.published, fanout.incomplete), (4, Some(4)));
-    assert_eq!((fanout.copies.expected, fanout.copies.lost), (12, 4));
+    assert_eq!((fanout.copies.counts.expected, fanout.copies.counts.lost), (12, 4));
     assert!(ran.took < Duration::from_secs(30));
     // One that nobody ever answers is bounded too, and says that there was nothing.
     let silent = broadcaster(|_, _, _| {});
     let report = self::fanout(&silent, &args).report();
     assert_balanced(&report);
     let fanout = report.fanout.as_ref().unwrap();
-    assert_eq!((fanout.silent, fanout.copies.lost), (Some(4), 12));
+    assert_eq!((fanout.silent, fanout.copies.counts.lost), (Some(4), 12));
     assert!(report.outcome.reasons.contains(&"no copies received".to_owned()));
 }
 
@@ -213,7 +220,7 @@ fn subscribers_that_go_are_expected_until_then_and_publishers_that_go_leave_it_s
     assert_balanced(&report);
     assert_eq!(failed(&report, "server_close.1001"), 1);
     let fanout = report.fanout.as_ref().unwrap();
-    let expected = fanout.copies.expected;
+    let expected = fanout.copies.counts.expected;
     assert_eq!(fanout.published, 30);
     // Ten at least for the one that went, and no more than all.
     assert!((100..=120).contains(&expected), "{expected}");
@@ -261,8 +268,8 @@ fn topics_are_apart_and_publishers_may_hear_themselves() {
         let fanout = report.fanout.as_ref().unwrap();
         let copies = &fanout.copies;
         assert_eq!((fanout.topics, fanout.complete), (3, Some(60)));
-        assert_eq!((copies.expected, copies.received), (240, 240));
-        assert_eq!((copies.overheard, copies.unexpected), (overheard, 0));
+        assert_eq!((copies.counts.expected, copies.counts.received), (240, 240));
+        assert_eq!((copies.counts.overheard, copies.counts.unexpected), (overheard, 0));
     }
 }
 

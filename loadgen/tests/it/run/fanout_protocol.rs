@@ -147,13 +147,13 @@ fn a_protocol_of_its_own_is_spoken_and_all_copies_are_found() {
     let copies = &fanout.copies;
     assert_eq!((deeds.joined.load(SeqCst), deeds.published.load(SeqCst)), (8, 80));
     assert_eq!((fanout.topics, fanout.published, fanout.complete), (2, 80, Some(80)));
-    assert_eq!((copies.expected, copies.received), (320, 320));
+    assert_eq!((copies.counts.expected, copies.counts.received), (320, 320));
     assert_eq!((fanout.answered, fanout.unanswered), (Some(8), Some(0)));
     // A greeting for each subscriber, and for each message an acknowledgement: no errors. The last
     // may come after the run.
-    assert!((8 + 70..=8 + 80).contains(&copies.foreign), "{copies:?}");
-    assert_eq!((copies.unexpected, copies.overheard, report.errors.len()), (0, 0, 0));
-    let urls = report.target.urls.iter().map(|url| (url.is_for_publishers, url.established));
+    assert!((8 + 70..=8 + 80).contains(&copies.counts.foreign), "{copies:?}");
+    assert_eq!((copies.counts.unexpected, copies.counts.overheard, report.errors.len()), (0, 0, 0));
+    let urls = report.target.urls.iter().map(|url| (url.is_for_publishers, url.counts.established));
     assert_eq!(urls.collect::<Vec<_>>(), [(false, 8), (true, 4)]);
 }
 
@@ -202,15 +202,18 @@ fn d12_what_such_a_server_does_to_copies_is_counted_exactly() {
     let copies = &fanout.copies;
     let count = |of: &AtomicU64| of.load(SeqCst);
     assert!(count(&deeds.lost) > 0 && count(&deeds.altered) > 0 && count(&deeds.doubled) > 0);
-    assert_eq!((fanout.published, copies.expected), (40, 360));
-    assert_eq!((copies.lost, copies.altered), (count(&deeds.lost), count(&deeds.altered)));
+    assert_eq!((fanout.published, copies.counts.expected), (40, 360));
     assert_eq!(
-        (copies.duplicated, copies.reordered),
+        (copies.counts.lost, copies.counts.altered),
+        (count(&deeds.lost), count(&deeds.altered))
+    );
+    assert_eq!(
+        (copies.counts.duplicated, copies.counts.reordered),
         (count(&deeds.doubled), count(&deeds.swapped))
     );
-    assert_eq!(copies.received, 360 - copies.lost - copies.altered);
+    assert_eq!(copies.counts.received, 360 - copies.counts.lost - copies.counts.altered);
     assert_eq!((fanout.complete, fanout.incomplete, fanout.silent), (Some(37), Some(3), Some(0)));
-    assert_eq!(failed(&report, "message.altered"), copies.altered);
+    assert_eq!(failed(&report, "message.altered"), copies.counts.altered);
     assert_eq!((fanout.answered, fanout.unanswered), (None, None));
 }
 
@@ -235,7 +238,7 @@ fn those_who_are_not_told_that_they_are_subscribed_are_waited_for_no_longer_than
     assert_balanced(&report);
     let fanout = report.fanout.as_ref().unwrap();
     assert_eq!((fanout.answered, fanout.unanswered), (Some(2), Some(1)));
-    assert_eq!(fanout.copies.received, 15, "it was subscribed all the same");
+    assert_eq!(fanout.copies.counts.received, 15, "it was subscribed all the same");
     let said = &report.outcome.reasons;
     assert!(said[0].ends_with("when load began: 1 connection") && said.len() == 1, "{said:?}");
     assert!(report.phases.ramp.unwrap().length_ns() >= 400_000_000);
@@ -276,8 +279,11 @@ fn publishers_who_have_to_join_are_told_too_and_hear_themselves_apart() {
     let report = ran.report();
     assert_balanced(&report);
     let fanout = report.fanout.as_ref().unwrap();
-    assert_eq!((fanout.complete, fanout.copies.received), (Some(6), 18));
-    assert_eq!((fanout.answered, fanout.copies.overheard, fanout.copies.foreign), (Some(4), 6, 0));
+    assert_eq!((fanout.complete, fanout.copies.counts.received), (Some(6), 18));
+    assert_eq!(
+        (fanout.answered, fanout.copies.counts.overheard, fanout.copies.counts.foreign),
+        (Some(4), 6, 0)
+    );
     // Without it, the server turns the publisher away.
     let refused = run(&["--copy-timeout", "200ms"]);
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);

@@ -239,8 +239,8 @@ fn d33_a_server_that_accepts_ten_a_second_has_an_honest_ramp() {
     let measured = report.phases.measured.unwrap();
     assert!(measured.begin_ns >= ramp.end_ns, "load begins when all are open");
     let rows = &report.time_series.rows;
-    assert_eq!(rows.iter().map(|row| row.established).sum::<u64>(), CONNECTIONS);
-    assert!(rows[0].established <= 10, "of the first second: {rows:?}");
+    assert_eq!(rows.iter().map(|row| row.counts.established).sum::<u64>(), CONNECTIONS);
+    assert!(rows[0].counts.established <= 10, "of the first second: {rows:?}");
     let times = report.histograms.iter().find(|found| found.metric == "connect.upgrade").unwrap();
     assert!(times.percentile(100.0).unwrap() > 1_000_000_000, "the last has waited: {times:?}");
     assert_balanced(&report);

@@ -114,10 +114,10 @@ fn d19_drops_are_told_by_code_and_time_and_do_not_end_the_hold() {
     let hold = report.hold.as_ref().unwrap();
     assert_eq!((hold.held, hold.dropped), (2, 3));
     let drops: Vec<_> =
-        hold.drops.iter().map(|drop| (&*drop.phase, &*drop.code, drop.count)).collect();
+        hold.drops.iter().map(|drop| (&*drop.phase, &*drop.code, drop.times.count)).collect();
     assert_eq!(drops, [("open", "eof", 1), ("server_close", "1001", 2)]);
-    assert!(hold.drops[1].first_ns >= 300_000_000, "{:?}", hold.drops);
-    assert!(hold.drops[1].first_ns <= hold.drops[1].last_ns);
+    assert!(hold.drops[1].times.first_ns >= 300_000_000, "{:?}", hold.drops);
+    assert!(hold.drops[1].times.first_ns <= hold.drops[1].times.last_ns);
     assert_eq!((failed(&report, "open.eof"), failed(&report, "server_close.1001")), (1, 2));
     assert!(report.phases.measured.unwrap().length_ns() >= 800_000_000);
 }

@@ -263,7 +263,8 @@ fn connections_take_several_urls_in_turn_and_each_is_accounted_for() {
     let url = |address: SocketAddr, path: &str| format!("ws://{address}/{path}");
     let urls = [url(servers[0].local_addr(), "a"), url(servers[1].local_addr(), "b")];
     let report = assert_echoes(&[&urls[0], &urls[1], "-c", "10", "-n", "100"], 100);
-    let told: Vec<_> = report.target.urls.iter().map(|url| (url.completed, url.messages)).collect();
+    let told: Vec<_> =
+        report.target.urls.iter().map(|url| (url.counts.completed, url.counts.messages)).collect();
     assert_eq!(told, [(5, 50), (5, 50)]);
     for server in &servers {
         assert_eq!(server.totals().established, 5);
@@ -271,8 +272,12 @@ fn connections_take_several_urls_in_turn_and_each_is_accounted_for() {
     let gone = url(refused, "");
     let (report, ran) = run(&[&urls[0], &gone, "-c", "6", "-d", "300ms"]);
     assert_eq!(ran.code, Some(1));
-    let told: Vec<_> =
-        report.target.urls.iter().map(|url| (url.attempted, url.established)).collect();
+    let told: Vec<_> = report
+        .target
+        .urls
+        .iter()
+        .map(|url| (url.counts.attempted, url.counts.established))
+        .collect();
     assert_eq!(told, [(3, 3), (3, 0)]);
     assert_eq!(failed(&report, "tcp.refused"), 3);
     let ran = loadgen(&["run", &urls[0], &urls[1], "-c", "4", "-n", "40", "-t", "1", "-q"]);

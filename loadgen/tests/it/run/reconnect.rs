@@ -21,11 +21,11 @@ fn reconnect(report: &Report) -> &ReconnectReport {
     let counts = report.reconnect.as_ref().unwrap();
     assert_eq!(counts.lost, counts.reestablished + counts.away);
     assert_eq!(counts.attempts, counts.reestablished + counts.failed);
-    assert_eq!(counts.lost, counts.losses.iter().map(|loss| loss.count).sum::<u64>());
+    assert_eq!(counts.lost, counts.losses.iter().map(|loss| loss.times.count).sum::<u64>());
     assert_eq!(counts.failed, counts.failures.iter().map(|failure| failure.count).sum::<u64>());
     let rows = &report.time_series.rows;
-    assert_eq!(counts.lost, rows.iter().map(|row| row.lost).sum::<u64>());
-    assert_eq!(counts.attempts, rows.iter().map(|row| row.reconnect_attempts).sum::<u64>());
+    assert_eq!(counts.lost, rows.iter().map(|row| row.counts.lost).sum::<u64>());
+    assert_eq!(counts.attempts, rows.iter().map(|row| row.counts.reconnect_attempts).sum::<u64>());
     for metric in ["reconnect.total", "reconnect.away"] {
         assert_eq!(recorded(report, metric), counts.reestablished, "{metric}");
     }
@@ -265,7 +265,11 @@ fn a_number_of_messages_is_sent_however_often_connections_are_lost() {
     // 25 on each: nine echoes and a Close, twice, and then the last five.
     assert_eq!((messages.sent, messages.received, messages.lost), (50, 46, 4));
     assert_eq!((counts.lost, counts.reestablished), (4, 4));
-    assert_eq!(report.target.urls[0].messages, 50, "each is counted once: {:?}", report.target);
+    assert_eq!(
+        report.target.urls[0].counts.messages, 50,
+        "each is counted once: {:?}",
+        report.target
+    );
     assert!(ran.took < Duration::from_secs(20), "{:?}", ran.took);
 }
 

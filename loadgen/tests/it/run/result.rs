@@ -114,9 +114,9 @@ fn the_time_series_adds_up_to_the_whole() {
     let report = run_against(&server, &["-c", "2", "-R", "500", "-d", "2200ms"]).report();
     let rows = &report.time_series.rows;
     assert!(rows.len() >= 3, "{rows:?}");
-    assert_eq!(rows.iter().map(|row| row.sent).sum::<u64>(), 1_100);
-    assert_eq!(rows.iter().map(|row| row.received).sum::<u64>(), 1_100);
-    assert_eq!(rows.iter().map(|row| row.established).sum::<u64>(), 2);
+    assert_eq!(rows.iter().map(|row| row.counts.sent).sum::<u64>(), 1_100);
+    assert_eq!(rows.iter().map(|row| row.counts.received).sum::<u64>(), 1_100);
+    assert_eq!(rows.iter().map(|row| row.counts.established).sum::<u64>(), 2);
     assert!(rows.windows(2).all(|pair| pair[0].begin_ns + pair[0].length_ns == pair[1].begin_ns));
 }
 
