@@ -20,7 +20,7 @@ use crate::net::Routes;
 use crate::progress::Progress;
 use crate::signals::Signals;
 use crate::worker::usage::{memory, process_cpu_ns};
-use crate::worker::{Brief, Command, Crew, Fan, Times, WorkerReport, spawn};
+use crate::worker::{Brief, BusyWorkers, Instruction, SharedFanout, Times, WorkerReport, spawn};
 
 /// From the decision that load begins to its begin: all workers have heard by then.
 const LEAD_NS: u64 = 5_000_000;
@@ -70,11 +70,11 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
     let rss_before = memory().map(|(now, _)| now);
     let clock = config.start_at.map_or_else(Clock::start, Clock::started_at);
     let times = times_at_start(config);
-    let (commander, commands) = watch::channel(first_command(times));
+    let (instructor, instructions) = watch::channel(first_instruction(times));
     let (settled, mut settlements) = mpsc::unbounded_channel();
-    let fan = config.fanout().map(|fanout| Arc::new(Fan::new(config, fanout)));
+    let shared = config.fanout().map(|fanout| Arc::new(SharedFanout::new(config, fanout)));
     let workers = 0..config.threads.get() as u64;
-    let crew = Crew::new(workers.clone().map(|number| config.part().worker(number)));
+    let busy = BusyWorkers::new(workers.clone().map(|number| config.part().worker(number)));
     let mut lives = Vec::new();
     let mut threads = Vec::new();
     for number in workers {
@@ -82,23 +82,23 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
             clock,
             config: Arc::clone(config),
             routes: Arc::clone(routes),
-            fan: fan.clone(),
-            crew: crew.clone(),
-            commands: commands.clone(),
+            shared_fanout: shared.clone(),
+            busy: busy.clone(),
+            instructions: instructions.clone(),
             settled: settled.clone(),
         };
         let live = Arc::new(Live::new());
         lives.push(Arc::clone(&live));
         threads.push(spawn(config.part().worker(number), brief, live)?);
     }
-    drop((settled, commands));
+    drop((settled, instructions));
     let expected_ns = nanos(
         config.ramp.unwrap_or_default() + config.warmup + config.duration + config.drain_timeout,
     );
     let mut coordinator = Coordinator {
         config,
         clock,
-        commander,
+        instructor,
         signals,
         lives,
         timeline: Timeline::new(expected_ns),
@@ -126,8 +126,8 @@ fn times_at_start(config: &Config) -> Option<Times> {
 }
 
 /// What workers find when they start.
-fn first_command(times: Option<Times>) -> Command {
-    times.map_or(Command::Ramp, Command::Load)
+fn first_instruction(times: Option<Times>) -> Instruction {
+    times.map_or(Instruction::Ramp, Instruction::Load)
 }
 
 /// The times of a run whose load begins at `load_begin_ns`.
@@ -143,7 +143,7 @@ fn times_from(config: &Config, load_begin_ns: u64) -> Times {
 struct Coordinator<'c> {
     config: &'c Config,
     clock: Clock,
-    commander: watch::Sender<Command>,
+    instructor: watch::Sender<Instruction>,
     /// The first ends the run in good order, the second at once.
     signals: Signals,
     lives: Vec<Arc<Live>>,
@@ -188,7 +188,7 @@ impl Coordinator<'_> {
                 News::Signal => {
                     self.progress.tell(self.clock.now_ns(), "interrupted");
                     self.is_interrupted = true;
-                    self.commander.send_replace(Command::Stop);
+                    self.instructor.send_replace(Instruction::Stop);
                 }
                 News::Settled(connections) => {
                     open.push_back(connections);
@@ -219,7 +219,7 @@ impl Coordinator<'_> {
         self.progress.tell(self.clock.now_ns(), &said);
         if open == 0 {
             // Nobody is there: a run that can only wait is over.
-            self.commander.send_replace(Command::Stop);
+            self.instructor.send_replace(Instruction::Stop);
         } else {
             let settle_ns = self.config.fanout().map_or(0, |fanout| nanos(fanout.settle));
             let ramp_ns = self.config.ramp.map_or(0, nanos);
@@ -231,7 +231,7 @@ impl Coordinator<'_> {
         let times = times_from(self.config, load_begin_ns);
         self.times = Some(times);
         self.progress.load(self.clock.now_ns(), times);
-        self.commander.send_replace(Command::Load(times));
+        self.instructor.send_replace(Instruction::Load(times));
     }
 
     fn look(&mut self) {
@@ -303,13 +303,13 @@ mod tests {
         let config = Arc::new(Config::of_connect(args).unwrap());
         let request = run::request(config.targets.first(), &config.request).unwrap();
         // All that a worker hears of the coordinator before its last connection has ended.
-        let (commander, commands) = watch::channel(first_command(times_at_start(&config)));
+        let (instructor, instructions) = watch::channel(first_instruction(times_at_start(&config)));
         let brief = Brief {
             clock: Clock::start(),
             routes: Arc::new(Routes::direct(address, request, &config.network)),
-            fan: None,
-            crew: Crew::new(0..1),
-            commands,
+            shared_fanout: None,
+            busy: BusyWorkers::new(0..1),
+            instructions,
             settled: mpsc::unbounded_channel().0,
             config,
         };
@@ -324,7 +324,7 @@ mod tests {
             assert!(begin.elapsed() < PATIENCE, "connections are opened and closed");
             yield_now();
         }
-        commander.send_replace(Command::Stop);
+        instructor.send_replace(Instruction::Stop);
         let report = worker.join().unwrap().unwrap();
         assert_eq!((report.metrics.established, report.metrics.opened), (NUMBER, NUMBER));
         assert!(report.load_begin_ns.is_some());

@@ -11,11 +11,11 @@
 //! ```
 //!
 //! That is so for even arrivals at one rate. A rate that changes makes times of the same numbers by a
-//! [`Course`]. Poisson arrivals have gaps of their own for each connection.
+//! [`RateProfile`]. Poisson arrivals have gaps of their own for each connection.
 
 mod poisson;
 
-use crate::config::{Arrivals, Config, Course, Load, Scenario};
+use crate::config::{Arrivals, Config, Load, RateProfile, Scenario};
 use crate::random::{self, Use};
 use poisson::Independent;
 
@@ -26,13 +26,13 @@ pub struct Plan {
     /// Those that send: the first of them.
     senders: u64,
     workers: u64,
-    connects: Option<Course>,
+    connects: Option<RateProfile>,
     script: Script,
     load: Option<Load>,
-    messages: Option<Course>,
+    messages: Option<RateProfile>,
     arrivals: Arrivals,
     /// Pings beside messages.
-    pings: Option<Course>,
+    pings: Option<RateProfile>,
     /// Messages of the run, or connections if none are sent.
     number: Option<u64>,
     seed: u64,
@@ -79,26 +79,29 @@ impl Plan {
             Scenario::Fanout(fanout) => (Script::Fanout, Some(fanout.load), fanout.messages),
         };
         let pacing = &config.pacing;
-        let staged = pacing.stages.as_ref().map(|stages| Course::staged(stages, config.warmup));
+        let staged =
+            pacing.stages.as_ref().map(|stages| RateProfile::staged(stages, config.warmup));
         // Stages are those of the messages, if any are sent.
         let (messages, connects) = match (script, load) {
             (Script::OpenClose, _) => (None, staged),
             (_, None | Some(Load::Closed { .. })) => (None, None),
-            (_, Some(Load::Open { rate })) => (staged.or(Some(Course::Constant(rate))), None),
+            (_, Some(Load::Open { rate })) => (staged.or(Some(RateProfile::Constant(rate))), None),
             (_, Some(Load::Every { interval })) => {
-                (Some(Course::every(interval, config.connections)), None)
+                (Some(RateProfile::every(interval, config.connections)), None)
             }
         };
         Self {
             connections: config.connections,
             senders: config.fanout().map_or(config.connections, |fanout| fanout.publishers),
             workers: config.part().workers(config.threads.get() as u64),
-            connects: connects.or(config.connect_rate.map(Course::Constant)),
+            connects: connects.or(config.connect_rate.map(RateProfile::Constant)),
             script,
             load,
             messages,
             arrivals: pacing.arrivals,
-            pings: config.ping_interval.map(|interval| Course::every(interval, config.connections)),
+            pings: config
+                .ping_interval
+                .map(|interval| RateProfile::every(interval, config.connections)),
             number,
             seed: config.seed,
         }
@@ -139,10 +142,10 @@ impl Plan {
     /// The messages of `worker` in the order in which they are due, under open loop.
     #[must_use]
     pub fn sends(&self, worker: u64) -> Option<Sends> {
-        let course = self.messages.clone().filter(|_| worker < self.senders)?;
+        let profile = self.messages.clone().filter(|_| worker < self.senders)?;
         Some(Sends(match self.arrivals {
             Arrivals::Constant => Order::Turns(Turns {
-                course,
+                profile,
                 connections: self.senders,
                 workers: self.workers,
                 worker,
@@ -152,8 +155,8 @@ impl Plan {
             }),
             Arrivals::Poisson => {
                 let own = (worker..self.senders).step_by(usize::try_from(self.workers).ok()?);
-                let course = Independent::new(course, self.senders, self.number, self.seed, own);
-                Order::Independent(course)
+                let profile = Independent::new(profile, self.senders, self.number, self.seed, own);
+                Order::Independent(profile)
             }
         }))
     }
@@ -162,9 +165,9 @@ impl Plan {
     /// measured time begins: those of all connections are spread evenly over an interval.
     #[must_use]
     pub fn pings(&self, worker: u64) -> Option<Sends> {
-        let course = self.pings.clone()?;
+        let profile = self.pings.clone()?;
         Some(Sends(Order::Turns(Turns {
-            course,
+            profile,
             connections: self.connections,
             workers: self.workers,
             worker,
@@ -178,22 +181,22 @@ impl Plan {
     /// messages at ten a second take a second. 0 if nothing of a number is planned.
     #[must_use]
     pub fn end_ns(&self) -> u64 {
-        let course = match self.script {
+        let profile = match self.script {
             Script::OpenClose => &self.connects,
             _ => &self.messages,
         };
-        course.as_ref().zip(self.number).map_or(0, |(course, number)| course.due_nth_ns(number))
+        profile.as_ref().zip(self.number).map_or(0, |(profile, number)| profile.due_nth_ns(number))
     }
 
     /// Messages that are planned between two times after load begins, a second.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a rate to more digits than it has")]
     pub fn offered_per_s(&self, begin_ns: u64, end_ns: u64) -> Option<f64> {
-        let course = self.messages.as_ref()?;
-        if let Course::Constant(rate) = course {
+        let profile = self.messages.as_ref()?;
+        if let RateProfile::Constant(rate) = profile {
             return Some(rate.per_s());
         }
-        let events = course.events_before(end_ns) - course.events_before(begin_ns);
+        let events = profile.events_before(end_ns) - profile.events_before(begin_ns);
         Some(events * 1e9 / end_ns.saturating_sub(begin_ns).max(1) as f64)
     }
 }
@@ -224,16 +227,16 @@ pub struct Connections<'p> {
 impl Connections<'_> {
     /// When the next is to begin.
     fn start_ns(&mut self) -> Option<u64> {
-        let course = self.plan.connects.as_ref()?;
+        let profile = self.plan.connects.as_ref()?;
         if self.plan.arrivals == Arrivals::Constant {
-            return Some(course.due_nth_ns(self.next));
+            return Some(profile.due_nth_ns(self.next));
         }
         while self.drawn <= self.next {
             let number = random::number(self.plan.seed, Use::ConnectionArrival, self.drawn, 0);
             self.events += random::exponential(number);
             self.drawn += 1;
         }
-        Some(course.due_ns(self.events))
+        Some(profile.due_ns(self.events))
     }
 }
 
@@ -309,7 +312,7 @@ impl Iterator for Sends {
 /// Even arrivals: one connection after the other, and again.
 #[derive(Clone, Debug)]
 struct Turns {
-    course: Course,
+    profile: RateProfile,
     connections: u64,
     workers: u64,
     worker: u64,
@@ -321,7 +324,7 @@ struct Turns {
 impl Turns {
     fn left_before(&self, ns: u64) -> u64 {
         let place = self.sequence.saturating_mul(self.connections).saturating_add(self.connection);
-        let end = self.course.due_before(ns).min(self.end);
+        let end = self.profile.due_before(ns).min(self.end);
         self.own_before(end).saturating_sub(self.own_before(place))
     }
 
@@ -343,7 +346,7 @@ impl Iterator for Turns {
             return None;
         }
         let send = Send {
-            due_ns: self.course.due_nth_ns(place),
+            due_ns: self.profile.due_nth_ns(place),
             connection: self.connection,
             sequence: self.sequence,
         };
@@ -362,15 +365,15 @@ mod tests {
     use crate::config::Rate;
 
     fn plan(connections: u64, workers: u64, rate: u64, number: Option<u64>) -> Plan {
-        let course = |per_s: u64| Some(Course::Constant(Rate::new(per_s * 1_000).unwrap()));
+        let profile = |per_s: u64| Some(RateProfile::Constant(Rate::new(per_s * 1_000).unwrap()));
         Plan {
             connections,
             senders: connections,
             workers,
-            connects: course(100),
+            connects: profile(100),
             script: Script::Echo,
             load: Some(Load::Open { rate: Rate::new(rate * 1_000).unwrap() }),
-            messages: course(rate),
+            messages: profile(rate),
             arrivals: Arrivals::Constant,
             pings: None,
             number,
@@ -511,7 +514,7 @@ mod tests {
         plan.script = Script::Hold;
         let interval = std::time::Duration::from_secs(30);
         plan.load = Some(Load::Every { interval });
-        plan.messages = Some(Course::every(interval, plan.connections));
+        plan.messages = Some(RateProfile::every(interval, plan.connections));
         let due = |worker| -> Vec<_> {
             let sends = plan.sends(worker).unwrap().take(4);
             sends.map(|send| (send.connection, send.due_ns / 1_000_000_000)).collect()
@@ -528,7 +531,7 @@ mod tests {
         for workers in [1, 3] {
             // Poisson arrivals are those of messages.
             let plan = Plan {
-                pings: Some(Course::every(interval, 10)),
+                pings: Some(RateProfile::every(interval, 10)),
                 ..poisson(10, workers, 1_000, Some(7))
             };
             let own = |worker| plan.pings(worker).unwrap().take_while(|send| send.sequence < 3);
@@ -563,7 +566,7 @@ mod tests {
         };
         let mut plan = plan(4, 2, 1, None);
         plan.script = Script::OpenClose;
-        plan.connects = Some(Course::staged(&stages, std::time::Duration::ZERO));
+        plan.connects = Some(RateProfile::staged(&stages, std::time::Duration::ZERO));
         let starts: Vec<_> = plan.connections(1).map_while(|c| c.start_ns).take(250).collect();
         let early = starts.iter().filter(|&&ns| ns < 5_000_000_000).count();
         assert!(early.abs_diff(62) <= 1, "a quarter of them in half of the time: {early}");

@@ -29,10 +29,10 @@ pub struct CohortArgs {
 
 /// How the connections of a cohort behave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Conduct {
+pub enum Misbehaviour {
     /// They follow the protocol.
     #[default]
-    Healthy,
+    None,
     /// They send like the healthy ones and read slowly.
     Slow {
         /// At least 1.
@@ -50,7 +50,7 @@ pub enum Conduct {
     NeverClose,
 }
 
-impl Conduct {
+impl Misbehaviour {
     /// The kinds that `--bad` can name.
     const BAD: [Self; 5] =
         [Self::HalfOpen, Self::SlowHead, Self::NeverPong, Self::Fragments, Self::NeverClose];
@@ -59,7 +59,7 @@ impl Conduct {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Healthy => "healthy",
+            Self::None => "healthy",
             Self::Slow { .. } => "slow",
             Self::HalfOpen => "half-open",
             Self::SlowHead => "slow-head",
@@ -83,14 +83,14 @@ impl Conduct {
 
     /// Checks whether messages are sent.
     pub(crate) const fn has_messages(self) -> bool {
-        matches!(self, Self::Healthy | Self::Slow { .. } | Self::Fragments)
+        matches!(self, Self::None | Self::Slow { .. } | Self::Fragments)
     }
 }
 
 /// A cohort as it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CohortAsked {
-    pub(crate) conduct: Conduct,
+    pub(crate) misbehaviour: Misbehaviour,
     share: Share,
 }
 
@@ -118,7 +118,7 @@ impl CohortAsked {
         if !(1..=SLOW_BYTES_MAX).contains(&bytes_per_s) {
             return Err(format!("{rate} is out of range; use 1B/s to 1GB/s"));
         }
-        Ok(Self { conduct: Conduct::Slow { bytes_per_s }, share: Share::parse(share)? })
+        Ok(Self { misbehaviour: Misbehaviour::Slow { bytes_per_s }, share: Share::parse(share)? })
     }
 
     /// Reads `half-open:10%`.
@@ -126,13 +126,15 @@ impl CohortAsked {
     /// # Errors
     /// What is wrong, to be put behind the flag's name.
     pub fn parse_bad(text: &str) -> Result<Self, String> {
-        let kinds = || Conduct::BAD.map(Conduct::name).join(", ");
+        let kinds = || Misbehaviour::BAD.map(Misbehaviour::name).join(", ");
         let (name, share) = text
             .split_once(':')
             .ok_or_else(|| format!("no colon; use one like half-open:10%, of {}", kinds()))?;
-        let conduct = Conduct::BAD.into_iter().find(|conduct| conduct.name() == name);
-        let conduct = conduct.ok_or_else(|| format!("unknown kind {name:?}; use {}", kinds()))?;
-        Ok(Self { conduct, share: Share::parse(share)? })
+        let misbehaviour =
+            Misbehaviour::BAD.into_iter().find(|misbehaviour| misbehaviour.name() == name);
+        let misbehaviour =
+            misbehaviour.ok_or_else(|| format!("unknown kind {name:?}; use {}", kinds()))?;
+        Ok(Self { misbehaviour, share: Share::parse(share)? })
     }
 }
 
@@ -166,14 +168,14 @@ mod tests {
     #[test]
     fn shares_and_numbers() {
         let slow = |text: &str| CohortAsked::parse_slow(text).unwrap();
-        let conduct = Conduct::Slow { bytes_per_s: 4_096 };
-        assert_eq!(slow("10%:4KB/s"), CohortAsked { conduct, share: Share::Part(10_000) });
-        assert_eq!(slow("0.5%:4k"), CohortAsked { conduct, share: Share::Part(500) });
-        assert_eq!(slow("7:4k/s"), CohortAsked { conduct, share: Share::Number(7) });
+        let misbehaviour = Misbehaviour::Slow { bytes_per_s: 4_096 };
+        assert_eq!(slow("10%:4KB/s"), CohortAsked { misbehaviour, share: Share::Part(10_000) });
+        assert_eq!(slow("0.5%:4k"), CohortAsked { misbehaviour, share: Share::Part(500) });
+        assert_eq!(slow("7:4k/s"), CohortAsked { misbehaviour, share: Share::Number(7) });
         assert_eq!([1, 99, 105, 1_000].map(|of| Share::Part(10_000).of(of)), [1, 10, 11, 100]);
-        for conduct in Conduct::BAD {
-            let asked = CohortAsked::parse_bad(&format!("{}:5%", conduct.name())).unwrap();
-            assert_eq!(asked, CohortAsked { conduct, share: Share::Part(5_000) });
+        for misbehaviour in Misbehaviour::BAD {
+            let asked = CohortAsked::parse_bad(&format!("{}:5%", misbehaviour.name())).unwrap();
+            assert_eq!(asked, CohortAsked { misbehaviour, share: Share::Part(5_000) });
         }
     }
 

@@ -33,7 +33,7 @@ use crate::net::Secrets;
 use crate::quantity::{self, Rate};
 use crate::serve::Mode;
 use crate::threshold;
-pub use cohort::{CohortArgs, CohortAsked, Conduct};
+pub use cohort::{CohortArgs, CohortAsked, Misbehaviour};
 pub use deflate::{AcceptArgs, OfferArgs};
 pub use doctor::DoctorArgs;
 pub use gate::GateArgs;

@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use super::{Config, Echo, Hold, Load, Rate, Scenario, Stages};
-use crate::cli::{CohortArgs, Conduct};
+use crate::cli::{CohortArgs, Misbehaviour};
 
 /// Connections that misbehave in one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cohort {
     /// How they misbehave.
-    pub conduct: Conduct,
+    pub misbehaviour: Misbehaviour,
     /// How many there are.
     pub connections: u64,
 }
@@ -24,7 +24,10 @@ pub struct Cohort {
 pub(super) fn split(args: &CohortArgs, connections: u64) -> Result<(u64, Vec<Cohort>), String> {
     let asked = args.slow.iter().chain(&args.bad);
     let cohorts: Vec<_> = asked
-        .map(|asked| Cohort { conduct: asked.conduct, connections: asked.of(connections) })
+        .map(|asked| Cohort {
+            misbehaviour: asked.misbehaviour,
+            connections: asked.of(connections),
+        })
         .collect();
     let taken = cohorts.iter().fold(0, |sum: u64, cohort| sum.saturating_add(cohort.connections));
     if !cohorts.is_empty() && taken >= connections {
@@ -47,7 +50,7 @@ impl Config {
         let scaled_rate = |rate: Rate| Rate::new(scaled(rate.per_1000_s()).max(1)).unwrap_or(rate);
         let mut config = self.clone();
         config.cohorts = Vec::new();
-        config.conduct = cohort.conduct;
+        config.misbehaviour = cohort.misbehaviour;
         // A connection that the server closes stays closed, and only healthy ones send Pings.
         (config.reconnect, config.ping_interval) = (None, None);
         config.reply_timeout = None; // nor is it news that they are slow
@@ -55,8 +58,8 @@ impl Config {
         config.connect_rate = self.connect_rate.map(scaled_rate);
         config.seed = self.seed.wrapping_add(1 + place as u64);
         match &mut config.scenario {
-            Scenario::Echo(echo) if cohort.conduct.has_messages() => {
-                of_echo(echo, cohort.conduct, scaled_rate);
+            Scenario::Echo(echo) if cohort.misbehaviour.has_messages() => {
+                of_echo(echo, cohort.misbehaviour, scaled_rate);
                 if let Some(stages) = &mut config.pacing.stages {
                     *stages = of_stages(stages, scaled);
                 }
@@ -79,12 +82,12 @@ impl Config {
 }
 
 /// Derives the messages of a cohort: each connection sends as often as a healthy one.
-fn of_echo(echo: &mut Echo, conduct: Conduct, scaled: impl Fn(Rate) -> Rate) {
+fn of_echo(echo: &mut Echo, misbehaviour: Misbehaviour, scaled: impl Fn(Rate) -> Rate) {
     echo.messages = None;
     if let Load::Open { rate } = &mut echo.load {
         *rate = scaled(*rate);
     }
-    if conduct == Conduct::Fragments {
+    if misbehaviour == Misbehaviour::Fragments {
         echo.fragment = Some(std::num::NonZeroUsize::MIN);
     }
 }

@@ -5,13 +5,13 @@
 
 mod cohort;
 mod content;
-mod course;
 mod fanout;
 mod lines;
 mod network;
 pub mod output;
 mod pacing;
 mod post;
+mod rate_profile;
 mod reconnect;
 mod request;
 mod scenario;
@@ -27,7 +27,7 @@ use std::time::{Duration, SystemTime};
 
 use wscodec::DataKind;
 
-pub use crate::cli::{Arrivals, Conduct, Form, Mask, Output};
+pub use crate::cli::{Arrivals, Form, Mask, Misbehaviour, Output};
 use crate::cli::{ConnectArgs, LoadArgs, RateAsked, RunArgs};
 pub use crate::net::{Family, Network, Override, Proxy, Redirect, Secrets, Target, TlsSettings};
 pub use crate::quantity::Rate;
@@ -38,9 +38,9 @@ use crate::threshold::Threshold;
 use crate::{quantity, units};
 pub use cohort::Cohort;
 pub use content::Content;
-pub use course::{Course, Stage, Stages};
 pub use fanout::Fanout;
 pub(crate) use network::sources;
+pub use rate_profile::{RateProfile, Stage, Stages};
 
 pub use pacing::Pacing;
 pub use reconnect::Reconnect;
@@ -98,7 +98,7 @@ pub struct Config {
     /// How lost connections are opened again; `None` leaves them closed.
     pub reconnect: Option<Reconnect>,
     /// How these connections behave.
-    pub conduct: Conduct,
+    pub misbehaviour: Misbehaviour,
     /// Misbehaving connections beside these, which are counted apart.
     pub cohorts: Vec<Cohort>,
     /// Worker threads, at most one per connection.
@@ -353,7 +353,7 @@ impl Config {
             reply_timeout: None,
             ping_interval: None,
             reconnect: None,
-            conduct: Conduct::Healthy,
+            misbehaviour: Misbehaviour::None,
             cohorts: Vec::new(),
             threads: NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN),
             duration: bounded("-d", duration, Duration::from_millis(1), DURATION_MAX)?,

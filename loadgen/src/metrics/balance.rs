@@ -183,13 +183,13 @@ impl Books<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Closing, Failure, Phase, Side};
+    use super::super::{Closing, Failure, FailurePhase, Side};
     use super::*;
 
     fn balanced() -> Metrics {
         let mut metrics =
             Metrics { attempted: 2, established: 1, completed: 1, ..Metrics::default() };
-        metrics.failures.add(Failure::new(Phase::Tcp, "refused"), String::new);
+        metrics.failures.add(Failure::new(FailurePhase::Tcp, "refused"), String::new);
         metrics.closings.insert(Closing { by: Side::Client, code: 1000, is_clean: true }, 1);
         metrics.distributions.record(Metric::ConnectUpgrade, 5);
         metrics.held = 1;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, Phase};
+use super::{Failure, FailurePhase};
 
 /// Different reasons that are told apart; some come from the peer, so there must be an end.
 const KINDS_MAX: usize = 1_024;
@@ -49,7 +49,7 @@ impl Drops {
 
     fn merge_one(&mut self, why: Failure, drop: DropTimes) {
         let is_known = self.0.contains_key(&why) || self.0.len() < KINDS_MAX;
-        let why = if is_known { why } else { Failure::new(Phase::Open, "other") };
+        let why = if is_known { why } else { Failure::new(FailurePhase::Open, "other") };
         self.0.entry(why).and_modify(|own| own.add(&drop)).or_insert(drop);
     }
 
@@ -72,10 +72,10 @@ mod tests {
     #[test]
     fn drops_know_their_first_and_their_last_and_have_an_end() {
         let mut drops = Drops::default();
-        drops.add(Failure::numbered(Phase::ServerClose, 1001), 50);
+        drops.add(Failure::numbered(FailurePhase::ServerClose, 1001), 50);
         let mut other = Drops::default();
-        other.add(Failure::numbered(Phase::ServerClose, 1001), 20);
-        other.add(Failure::new(Phase::Open, "eof"), 70);
+        other.add(Failure::numbered(FailurePhase::ServerClose, 1001), 20);
+        other.add(Failure::new(FailurePhase::Open, "eof"), 70);
         drops.merge(other);
         let found: Vec<_> = drops.iter().map(|(why, drop)| (why.to_string(), *drop)).collect();
         let expected = [
@@ -84,7 +84,7 @@ mod tests {
         ];
         assert_eq!(found, expected);
         for code in 0..5_000 {
-            drops.add(Failure::numbered(Phase::ServerClose, code), 80);
+            drops.add(Failure::numbered(FailurePhase::ServerClose, code), 80);
         }
         assert_eq!(drops.total(), 5_003);
         assert!(drops.iter().count() <= KINDS_MAX + 1);

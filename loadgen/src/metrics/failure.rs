@@ -19,7 +19,7 @@ const KINDS_MAX: usize = 1_024;
 
 /// Where in the life of a connection something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Phase {
+pub enum FailurePhase {
     /// Connecting the socket.
     Tcp,
     /// Asking a proxy for a tunnel: the code is its status, or what else went wrong.
@@ -44,7 +44,7 @@ pub enum Phase {
     Message,
 }
 
-impl Phase {
+impl FailurePhase {
     /// The part of a failure's name before the point.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -68,7 +68,7 @@ impl Phase {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Failure {
     /// Where.
-    pub phase: Phase,
+    pub phase: FailurePhase,
     /// What.
     pub code: Cow<'static, str>,
 }
@@ -76,13 +76,13 @@ pub struct Failure {
 impl Failure {
     /// A kind whose code is known beforehand.
     #[must_use]
-    pub const fn new(phase: Phase, code: &'static str) -> Self {
+    pub const fn new(phase: FailurePhase, code: &'static str) -> Self {
         Self { phase, code: Cow::Borrowed(code) }
     }
 
     /// A kind whose code is a number: a status or a close code.
     #[must_use]
-    pub fn numbered(phase: Phase, code: u16) -> Self {
+    pub fn numbered(phase: FailurePhase, code: u16) -> Self {
         Self { phase, code: Cow::Owned(code.to_string()) }
     }
 }
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn n11_one_example_of_each_kind() {
-        let unexpected = Failure::new(Phase::Message, "unexpected");
+        let unexpected = Failure::new(FailurePhase::Message, "unexpected");
         let mut failures = Failures::default();
         for n in 0..2_000_000_u64 {
             let kind = if n < 500 { "tick" } else { "user" };
@@ -199,8 +199,8 @@ mod tests {
     #[test]
     fn the_first_example_is_kept_without_control_characters() {
         let mut failures = Failures::default();
-        failures.add(Failure::numbered(Phase::Http, 403), || "no\x1b[31m entry\r\n".into());
-        failures.add(Failure::numbered(Phase::Http, 403), || "another".into());
+        failures.add(Failure::numbered(FailurePhase::Http, 403), || "no\x1b[31m entry\r\n".into());
+        failures.add(Failure::numbered(FailurePhase::Http, 403), || "another".into());
         let (failure, occurrence) = failures.iter().next().unwrap();
         assert_eq!(failure.to_string(), "http.403");
         assert_eq!(occurrence.count, 2);
@@ -211,7 +211,7 @@ mod tests {
     fn a_peer_cannot_make_kinds_without_end() {
         let mut failures = Failures::default();
         for code in 0..5_000 {
-            failures.add(Failure::numbered(Phase::Http, code), String::new);
+            failures.add(Failure::numbered(FailurePhase::Http, code), String::new);
         }
         assert_eq!(failures.total(), 5_000);
         assert!(failures.iter().count() <= KINDS_MAX + 1);

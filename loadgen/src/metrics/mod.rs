@@ -30,7 +30,7 @@ pub use deflate::{DeflateCounts, Volume};
 pub use distribution::{Distribution, HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS};
 pub use drops::{DropTimes, Drops};
 pub(crate) use failure::add_sample;
-pub use failure::{Failure, Failures, Occurrence, Phase};
+pub use failure::{Failure, FailurePhase, Failures, Occurrence};
 pub use fanout::{CopyCounts, FanoutCounts};
 pub use followed::Followed;
 pub use live::IntervalCounts;
@@ -473,14 +473,14 @@ mod tests {
     #[test]
     fn merging_adds_everything() {
         let mut one = Metrics { attempted: 3, established: 2, completed: 1, ..Metrics::default() };
-        one.failures.add(Failure::new(Phase::Tcp, "refused"), || "first".into());
+        one.failures.add(Failure::new(FailurePhase::Tcp, "refused"), || "first".into());
         one.closings.insert(Closing { by: Side::Client, code: 1000, is_clean: true }, 1);
         one.measured.sent = 10;
         one.distributions.record(Metric::RttService, 1_000);
         let two = one.clone();
         one.merge(two);
         assert_eq!((one.attempted, one.established, one.completed), (6, 4, 2));
-        assert_eq!(one.failures.count(&Failure::new(Phase::Tcp, "refused")), 2);
+        assert_eq!(one.failures.count(&Failure::new(FailurePhase::Tcp, "refused")), 2);
         assert_eq!(one.closings.values().sum::<u64>(), 2);
         assert_eq!(one.measured.sent, 20);
         assert_eq!(one.distributions.of(Metric::RttService).unwrap().count(), 2);

@@ -8,7 +8,7 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 
 use super::Send;
-use crate::config::Course;
+use crate::config::RateProfile;
 use crate::random::{self, Use};
 
 /// Messages that are counted one by one; of more, as many are left as are to be expected.
@@ -18,7 +18,7 @@ const COUNTED_MAX: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub(super) struct Independent {
     heap: BinaryHeap<Reverse<Next>>,
-    course: Course,
+    profile: RateProfile,
     connections: u64,
     number: Option<u64>,
     seed: u64,
@@ -35,14 +35,14 @@ struct Next {
 impl Independent {
     /// The messages of the connections `own` of so many. `number` is of all together.
     pub(super) fn new(
-        course: Course,
+        profile: RateProfile,
         connections: u64,
         number: Option<u64>,
         seed: u64,
         own: impl Iterator<Item = u64>,
     ) -> Self {
         let heap = BinaryHeap::new();
-        let mut independent = Self { heap, course, connections, number, seed };
+        let mut independent = Self { heap, profile, connections, number, seed };
         let first = own.filter(|&connection| independent.share(connection) > 0);
         let first = first.map(|connection| Reverse(independent.next_of(connection, 0, 0.0)));
         independent.heap = first.collect();
@@ -67,7 +67,7 @@ impl Independent {
         reason = "not negative, and an estimate"
     )]
     fn expected_before(&self, ns: u64) -> u64 {
-        let end = self.course.events_before(ns);
+        let end = self.profile.events_before(ns);
         let left: f64 = self.heap.iter().map(|next| (end - next.0.events).max(0.0)).sum();
         (left / self.connections as f64) as u64
     }
@@ -76,7 +76,7 @@ impl Independent {
     fn next_of(&self, connection: u64, sequence: u64, events: f64) -> Next {
         let number = random::number(self.seed, Use::Arrival, connection, sequence);
         let events = events + random::exponential(number) * self.connections as f64;
-        let due_ns = self.course.due_ns(events);
+        let due_ns = self.profile.due_ns(events);
         Next { send: Send { due_ns, connection, sequence }, events }
     }
 
@@ -138,8 +138,8 @@ mod tests {
     const S: u64 = 1_000_000_000;
 
     fn all(per_s: u64, connections: u64, number: Option<u64>) -> Independent {
-        let course = Course::Constant(Rate::new(per_s * 1_000).unwrap());
-        Independent::new(course, connections, number, 7, 0..connections)
+        let profile = RateProfile::Constant(Rate::new(per_s * 1_000).unwrap());
+        Independent::new(profile, connections, number, 7, 0..connections)
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Report {
         for (cohort, metrics) in &cohorts {
             let found = crate::metrics::balance::imbalances(metrics);
             imbalances
-                .extend(found.iter().map(|line| format!("{}: {line}", cohort.conduct.name())));
+                .extend(found.iter().map(|line| format!("{}: {line}", cohort.misbehaviour.name())));
         }
         imbalances.extend(observed.faults.iter().cloned());
         let mut report = Self {

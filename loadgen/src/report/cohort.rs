@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::build::{closings, errors};
 use super::{Bytes, ClosingReport, ErrorReport, HistogramReport, MessageCounts};
-use crate::config::{Cohort, Conduct, Config};
+use crate::config::{Cohort, Config, Misbehaviour};
 use crate::metrics::{Metric, Metrics};
 use crate::units;
 
@@ -42,14 +42,15 @@ pub struct CohortReport {
 
 impl CohortReport {
     pub(super) fn new(config: &Config, cohort: Cohort, metrics: &Metrics) -> Self {
-        let has_messages = matches!(cohort.conduct, Conduct::Slow { .. } | Conduct::Fragments);
+        let has_messages =
+            matches!(cohort.misbehaviour, Misbehaviour::Slow { .. } | Misbehaviour::Fragments);
         let histograms = Metric::ALL.into_iter().filter_map(|metric| {
             Some(HistogramReport::new(metric, metrics.distributions.of(metric)?))
         });
         Self {
-            conduct: cohort.conduct.name().into(),
-            read_bytes_per_s: match cohort.conduct {
-                Conduct::Slow { bytes_per_s } => Some(bytes_per_s),
+            conduct: cohort.misbehaviour.name().into(),
+            read_bytes_per_s: match cohort.misbehaviour {
+                Misbehaviour::Slow { bytes_per_s } => Some(bytes_per_s),
                 _ => None,
             },
             planned: config.part().connections(cohort.connections),

@@ -16,7 +16,7 @@ use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use super::place::Listener;
-use super::worker::{Command, Seat, Shared, Worker};
+use super::worker::{Seat, ServeOrder, Shared, Worker};
 use crate::net::Stream;
 
 /// Handshakes that the kernel completes before accept takes them; it cuts this to
@@ -61,7 +61,7 @@ pub(super) async fn accept(
     listener: Listener,
     own: Rc<Worker>,
     shared: Arc<Shared>,
-    workers: Vec<UnboundedSender<Command>>,
+    workers: Vec<UnboundedSender<ServeOrder>>,
 ) {
     let mut backoff = BACKOFF_MIN;
     let mut accepts_left = ACCEPTS_PER_TURN;
@@ -101,13 +101,18 @@ fn take_seat(shared: &Arc<Shared>) -> Option<Seat> {
     Some(Seat::take(shared, open >= connections_max))
 }
 
-fn hand_over(stream: Stream, seat: Seat, own: &Rc<Worker>, workers: &[UnboundedSender<Command>]) {
+fn hand_over(
+    stream: Stream,
+    seat: Seat,
+    own: &Rc<Worker>,
+    workers: &[UnboundedSender<ServeOrder>],
+) {
     match workers.get(seat.worker()) {
         Some(other) if seat.worker() != own.index => {
             // A socket belongs to one runtime: it leaves this one and enters the other. Refused
             // only by a worker that has ended: the connection ends with it.
             if let Ok(stream) = stream.detach() {
-                other.send(Command::Admit(stream, seat)).ok();
+                other.send(ServeOrder::Admit(stream, seat)).ok();
             }
         }
         _ => own.admit(Ok(stream), seat),

@@ -47,7 +47,7 @@ pub use listener::parse_address;
 pub use origin::OriginPolicy;
 
 use place::{Bound, SocketPath};
-use worker::{Command, Shared};
+use worker::{ServeOrder, Shared};
 
 /// A server that listens and doesn't accept yet.
 #[derive(Debug)]
@@ -95,7 +95,7 @@ impl Server {
             address: self.address,
             socket_path: self.socket_path,
             shared,
-            commands: senders.clone(),
+            orders: senders.clone(),
             threads: Vec::new(),
         };
         let mut intake = Some((self.listener, senders));
@@ -113,7 +113,7 @@ pub struct ServerHandle {
     address: SocketAddr,
     socket_path: Option<SocketPath>,
     shared: Arc<Shared>,
-    commands: Vec<UnboundedSender<Command>>,
+    orders: Vec<UnboundedSender<ServeOrder>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -152,7 +152,7 @@ impl ServerHandle {
         &mut self,
         index: usize,
         intake: Option<worker::Intake>,
-        receiver: UnboundedReceiver<Command>,
+        receiver: UnboundedReceiver<ServeOrder>,
     ) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let (started, outcome) = mpsc::sync_channel(1);
@@ -167,9 +167,9 @@ impl ServerHandle {
     }
 
     fn stop(&mut self) {
-        for commands in &self.commands {
+        for orders in &self.orders {
             // Refused only by a worker that has ended.
-            commands.send(Command::Shutdown).ok();
+            orders.send(ServeOrder::Shutdown).ok();
         }
         for thread in self.threads.drain(..) {
             // A worker that has panicked has said so on stderr.

@@ -25,7 +25,7 @@ use super::config::Mode;
 use super::hub::Hub;
 use super::registry::{Call, Key, Wait};
 use super::unsent::Unsent;
-use super::upgrade::{Upgrade, Verdict};
+use super::upgrade::{Upgrade, UpgradeOutcome};
 use super::worker::{Buffers, Seat, Worker};
 use crate::net::{Stream, server_code};
 
@@ -240,12 +240,12 @@ impl Session {
     fn receive(&mut self, mut input: &mut [u8], out: &mut Vec<u8>) {
         if let Stage::Opening(upgrade) = &mut self.stage {
             match upgrade.receive(&mut input, self.worker.config(), out) {
-                Verdict::NeedMore => return,
-                Verdict::Accepted => {
+                UpgradeOutcome::NeedMore => return,
+                UpgradeOutcome::Accepted => {
                     let (deflate, topic) = (upgrade.deflate(), upgrade.take_topic());
                     self.establish(deflate, &topic);
                 }
-                Verdict::Rejected(reason) => {
+                UpgradeOutcome::Rejected(reason) => {
                     self.rejection = Some(reason);
                     self.end();
                     return;

@@ -23,7 +23,7 @@ pub(super) struct Upgrade {
 
 /// What came of a read.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum UpgradeOutcome {
     /// The request isn't complete.
     NeedMore,
     /// The 101 is in the buffer; what is left of the input are frames.
@@ -60,10 +60,10 @@ impl Upgrade {
         input: &mut &mut [u8],
         config: &ServeConfig,
         out: &mut Vec<u8>,
-    ) -> Verdict {
+    ) -> UpgradeOutcome {
         self.has_begun = true;
         let acceptance = match self.handshake.receive(input) {
-            Ok(None) => return Verdict::NeedMore,
+            Ok(None) => return UpgradeOutcome::NeedMore,
             Ok(Some(_)) if self.is_spare => {
                 return self.refuse(503, "connections_max", "too many connections\n", out);
             }
@@ -84,11 +84,11 @@ impl Upgrade {
             Err(error) => {
                 // Refused only if an answer had been given, and this is the first.
                 self.handshake.reject(error, out).ok();
-                return Verdict::Rejected(error.name());
+                return UpgradeOutcome::Rejected(error.name());
             }
         };
         match acceptance.and_then(|acceptance| self.accept(&acceptance, config, out)) {
-            Ok(()) => Verdict::Accepted,
+            Ok(()) => UpgradeOutcome::Accepted,
             Err(_) => self.refuse(500, "internal", "", out),
         }
     }
@@ -117,12 +117,12 @@ impl Upgrade {
         reason: &'static str,
         body: &'static str,
         out: &mut Vec<u8>,
-    ) -> Verdict {
+    ) -> UpgradeOutcome {
         if let Ok(rejection) = Rejection::new(status) {
             // Refused only if an answer had been given, and this is the first.
             self.handshake.reject(rejection.body(body), out).ok();
         }
-        Verdict::Rejected(reason)
+        UpgradeOutcome::Rejected(reason)
     }
 }
 
@@ -148,11 +148,11 @@ mod tests {
 
     use super::*;
 
-    fn answer(request: &str, is_spare: bool) -> (Verdict, String) {
+    fn answer(request: &str, is_spare: bool) -> (UpgradeOutcome, String) {
         answer_of(request, is_spare, &ServeConfig::default())
     }
 
-    fn answer_of(request: &str, is_spare: bool, config: &ServeConfig) -> (Verdict, String) {
+    fn answer_of(request: &str, is_spare: bool, config: &ServeConfig) -> (UpgradeOutcome, String) {
         let mut request = request.replace('\n', "\r\n").into_bytes();
         let mut out = Vec::new();
         let mut upgrade = Upgrade::new(is_spare);
@@ -168,7 +168,7 @@ mod tests {
     fn the_first_subprotocol_is_selected() {
         let (verdict, response) =
             answer(&format!("{REQUEST}Sec-WebSocket-Protocol: b, a\n\n"), false);
-        assert_eq!(verdict, Verdict::Accepted);
+        assert_eq!(verdict, UpgradeOutcome::Accepted);
         assert!(response.contains("\r\nSec-WebSocket-Protocol: b\r\n"), "{response}");
     }
 
@@ -180,7 +180,10 @@ mod tests {
             let config = ServeConfig { deflate, ..ServeConfig::default() };
             let (mut upgrade, mut out) = (Upgrade::new(false), Vec::new());
             let mut input = request.clone();
-            assert_eq!(upgrade.receive(&mut &mut input[..], &config, &mut out), Verdict::Accepted);
+            assert_eq!(
+                upgrade.receive(&mut &mut input[..], &config, &mut out),
+                UpgradeOutcome::Accepted
+            );
             let bits = upgrade.deflate().map(|agreed| agreed.server_max_window_bits().get());
             assert_eq!(bits, expected);
             let answer = String::from_utf8(out).unwrap();
@@ -195,7 +198,7 @@ mod tests {
         for (offered, selected) in [("b, a", Some("a")), ("c, b", Some("b")), ("c", None)] {
             let request = format!("{REQUEST}Sec-WebSocket-Protocol: {offered}\n\n");
             let (verdict, response) = answer_of(&request, false, &config);
-            assert_eq!(verdict, Verdict::Accepted);
+            assert_eq!(verdict, UpgradeOutcome::Accepted);
             let line = selected.map(|name| format!("\r\nSec-WebSocket-Protocol: {name}\r\n"));
             assert_eq!(
                 line.is_some_and(|line| response.contains(&line)),
@@ -216,7 +219,7 @@ mod tests {
         ];
         for (request, is_spare, status, reason) in rows {
             let (verdict, response) = answer(&request, is_spare);
-            assert_eq!(verdict, Verdict::Rejected(reason));
+            assert_eq!(verdict, UpgradeOutcome::Rejected(reason));
             assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
             assert!(response.contains("\r\nConnection: close"), "{response}");
         }
@@ -224,6 +227,6 @@ mod tests {
 
     #[test]
     fn half_a_request_waits() {
-        assert_eq!(answer(REQUEST, false), (Verdict::NeedMore, String::new()));
+        assert_eq!(answer(REQUEST, false), (UpgradeOutcome::NeedMore, String::new()));
     }
 }

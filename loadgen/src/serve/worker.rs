@@ -110,7 +110,7 @@ impl Drop for Seat {
 
 /// What a worker is told by others.
 #[derive(Debug)]
-pub(super) enum Command {
+pub(super) enum ServeOrder {
     /// Take this connection.
     Admit(Detached, Seat),
     /// Close all connections and end.
@@ -251,7 +251,7 @@ impl Worker {
 }
 
 /// The listening socket and the way to the workers, for the one that accepts.
-pub(super) type Intake = (Bound, Vec<UnboundedSender<Command>>);
+pub(super) type Intake = (Bound, Vec<UnboundedSender<ServeOrder>>);
 
 /// Runs a worker on this thread until it is told to shut down. `started` is told once it runs, or
 /// why it doesn't.
@@ -259,7 +259,7 @@ pub(super) fn run(
     index: usize,
     shared: &Arc<Shared>,
     intake: Option<Intake>,
-    commands: UnboundedReceiver<Command>,
+    orders: UnboundedReceiver<ServeOrder>,
     started: impl FnOnce(io::Result<()>),
 ) {
     let Some(worker) = Worker::new(index, shared) else { return };
@@ -271,7 +271,7 @@ pub(super) fn run(
         return started(Err(error));
     }
     started(Ok(()));
-    runtime.block_on(serve(worker, listener, workers, commands));
+    runtime.block_on(serve(worker, listener, workers, orders));
 }
 
 /// Begins to push or to hand on messages, in the modes that do.
@@ -287,7 +287,7 @@ fn start_posting(runtime: &LocalRuntime, worker: &Rc<Worker>) -> io::Result<()> 
     Ok(())
 }
 
-type Parts = (LocalRuntime, Option<Listener>, Vec<UnboundedSender<Command>>);
+type Parts = (LocalRuntime, Option<Listener>, Vec<UnboundedSender<ServeOrder>>);
 
 fn set_up(intake: Option<Intake>) -> io::Result<Parts> {
     let runtime = Builder::new_current_thread()
@@ -305,15 +305,15 @@ fn set_up(intake: Option<Intake>) -> io::Result<Parts> {
 async fn serve(
     worker: Rc<Worker>,
     listener: Option<Listener>,
-    workers: Vec<UnboundedSender<Command>>,
-    mut commands: UnboundedReceiver<Command>,
+    workers: Vec<UnboundedSender<ServeOrder>>,
+    mut orders: UnboundedReceiver<ServeOrder>,
 ) {
     spawn_local(Rc::clone(&worker).sweep());
     let accepting = listener.map(|listener| {
         let shared = Arc::clone(&worker.shared);
         spawn_local(listener::accept(listener, Rc::clone(&worker), shared, workers))
     });
-    while let Some(Command::Admit(stream, seat)) = commands.recv().await {
+    while let Some(ServeOrder::Admit(stream, seat)) = orders.recv().await {
         worker.admit(stream.attach(), seat);
     }
     if let Some(accepting) = accepting {

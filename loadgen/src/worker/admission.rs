@@ -1,4 +1,4 @@
-//! An opening handshake's outcome to a session, or to a counter: how connections come into a shard.
+//! An opening handshake's outcome to a session, or to a counter: how connections come into a thread.
 
 use tokio::sync::OwnedSemaphorePermit;
 use wscodec::{ConnectionBuilder, Role};
@@ -6,12 +6,12 @@ use wscodec::{ConnectionBuilder, Role};
 use super::connect::{Established, Refusal};
 use super::outstanding::Outstanding;
 use super::session::{CloseState, Keys, Session};
-use super::shard::Shard;
-use crate::config::Conduct;
-use crate::metrics::{Failure, Phase};
+use super::thread::Thread;
+use crate::config::Misbehaviour;
+use crate::metrics::{Failure, FailurePhase};
 use crate::plan::{ConnectionPlan, Script};
 
-impl Shard {
+impl Thread {
     /// Counts the begin of a connection.
     pub(crate) fn attempt_begun(&mut self, connection: u64) {
         self.metrics.attempted += 1;
@@ -38,7 +38,7 @@ impl Shard {
         self.is_abandoned = true;
         for _ in 0..std::mem::take(&mut self.pending) {
             self.live.failed.add(1);
-            let failure = Failure::new(Phase::Run, "interrupted");
+            let failure = Failure::new(FailurePhase::Run, "interrupted");
             self.metrics.failures.add(failure, || "the run ended before it was open".into());
         }
     }
@@ -85,8 +85,8 @@ impl Shard {
         }
         let keys = Keys::new(self.settings.mask);
         let key = self.sessions.insert(Session {
-            stream: match self.settings.conduct {
-                Conduct::Slow { bytes_per_s } => opened.stream.slowed(bytes_per_s),
+            stream: match self.settings.misbehaviour {
+                Misbehaviour::Slow { bytes_per_s } => opened.stream.slowed(bytes_per_s),
                 _ => opened.stream,
             },
             codec: ConnectionBuilder::with_mask_keys(Role::Client, keys)
@@ -101,7 +101,7 @@ impl Shard {
             waker: None,
             is_dirty: false,
             is_deflated: opened.deflate.is_some(),
-            is_held: self.settings.conduct == Conduct::NeverPong,
+            is_held: self.settings.misbehaviour == Misbehaviour::NeverPong,
             close: CloseState::default(),
             _permit: permit,
         });
@@ -115,7 +115,7 @@ impl Shard {
         match plan.script {
             Script::OpenClose => self.close(key),
             Script::Fanout => {
-                self.join_fan(plan.index, key);
+                self.join_fanout(plan.index, key);
                 self.greet(key);
             }
             _ => self.greet(key),

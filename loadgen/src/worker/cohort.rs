@@ -1,7 +1,7 @@
 //! Connections that misbehave: what differs from a healthy one, and runs of their own beside that
 //! of the healthy ones.
 //!
-//! Each cohort of a thread is a [`Worker`](super::Worker) with its own shard, so that nothing of it
+//! Each cohort of a thread is a [`Worker`](super::Worker) with its own thread, so that nothing of it
 //! is in a counter or histogram of the healthy ones. It begins and ends its load with theirs, and
 //! closes its connections once theirs are closed.
 
@@ -21,11 +21,11 @@ use tokio::time::{timeout, timeout_at};
 
 use super::connect::{Reached, Refusal, io_refusal, reach, rendered, start};
 use super::session::NO_CLOSE;
-use super::shard::Shard;
+use super::thread::Thread;
 use super::{Brief, Worker, WorkerReport};
-use crate::config::Conduct;
+use crate::config::Misbehaviour;
 use crate::metrics::live::Live;
-use crate::metrics::{Failure, Metric, Phase, Side};
+use crate::metrics::{Failure, FailurePhase, Metric, Side};
 use crate::net::Stream;
 use crate::plan::ConnectionPlan;
 
@@ -34,7 +34,7 @@ const BYTE_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes of an answer that are looked at: `HTTP/1.1 408`.
 const STATUS_END: usize = 12;
 
-impl Shard {
+impl Thread {
     /// The healthy connections are closed: a cohort ends.
     pub(super) fn end_cohort(&mut self) {
         self.is_leaving = true;
@@ -82,7 +82,7 @@ pub(super) async fn run_beside(
             ..brief.clone()
         };
         let worker = Worker::new(number, brief, Arc::new(Live::new()))?;
-        tasks.push((Rc::clone(&worker.shard), spawn_local(worker.run())));
+        tasks.push((Rc::clone(&worker.thread), spawn_local(worker.run())));
     }
     let number_of_cohorts = tasks.len();
     spawn_local(async move {
@@ -94,8 +94,8 @@ pub(super) async fn run_beside(
         tell.send(open).ok();
     });
     let healthy = Worker::new(number, Brief { settled, ..brief }, live)?.run().await;
-    for (shard, _) in &tasks {
-        shard.borrow_mut().end_cohort();
+    for (thread, _) in &tasks {
+        thread.borrow_mut().end_cohort();
     }
     let mut report = healthy?;
     for (_, task) in tasks {
@@ -108,112 +108,113 @@ pub(super) async fn run_beside(
 
 /// A connection that never finishes its request, from begin to end.
 pub(super) async fn hold_head(
-    shard: &Rc<RefCell<Shard>>,
+    thread: &Rc<RefCell<Thread>>,
     plan: &ConnectionPlan,
     permit: OwnedSemaphorePermit,
 ) {
-    let (mut stream, head) = match open(shard, plan).await {
+    let (mut stream, head) = match open(thread, plan).await {
         Ok(opened) => opened,
         Err(refusal) => {
-            shard.borrow_mut().attempt_failed(refusal);
+            thread.borrow_mut().attempt_failed(refusal);
             return;
         }
     };
     drop(permit);
     {
-        let mut shard = shard.borrow_mut();
-        if shard.is_abandoned {
+        let mut thread = thread.borrow_mut();
+        if thread.is_abandoned {
             return;
         }
-        shard.pending -= 1;
-        shard.failures_in_a_row = 0;
-        shard.headless += 1;
-        shard.wake_main();
+        thread.pending -= 1;
+        thread.failures_in_a_row = 0;
+        thread.headless += 1;
+        thread.wake_main();
     }
-    let end = hold(shard, &mut stream, &head).await;
-    let mut shard = shard.borrow_mut();
-    shard.headless -= 1;
+    let end = hold(thread, &mut stream, &head).await;
+    let mut thread = thread.borrow_mut();
+    thread.headless -= 1;
     match end {
         None => {
-            shard.metrics.completed += 1;
-            shard.url_counts(plan.index).completed += 1;
+            thread.metrics.completed += 1;
+            thread.url_counts(plan.index).completed += 1;
         }
-        Some(Refusal { failure, sample }) => shard.metrics.failures.add(failure, || sample),
+        Some(Refusal { failure, sample }) => thread.metrics.failures.add(failure, || sample),
     }
-    shard.wake_main();
+    thread.wake_main();
 }
 
 /// Goes the way to the server; returns also what the request would be.
 async fn open(
-    shard: &Rc<RefCell<Shard>>,
+    thread: &Rc<RefCell<Thread>>,
     plan: &ConnectionPlan,
 ) -> Result<(Stream, Vec<u8>), Refusal> {
-    let phase = Cell::new(Phase::Tcp);
+    let phase = Cell::new(FailurePhase::Tcp);
     let deadline = {
-        let shard = shard.borrow();
-        let ns = shard.clock.now_ns().saturating_add(shard.settings.connect_timeout_ns);
-        shard.clock.instant(ns)
+        let thread = thread.borrow();
+        let ns = thread.clock.now_ns().saturating_add(thread.settings.connect_timeout_ns);
+        thread.clock.instant(ns)
     };
-    let Reached { route, stream, waterfall, .. } = timeout_at(deadline, reach(shard, plan, &phase))
-        .await
-        .unwrap_or_else(|_| Err(Refusal::timeout(phase.get())))?;
-    let mut shard = shard.borrow_mut();
+    let Reached { route, stream, waterfall, .. } =
+        timeout_at(deadline, reach(thread, plan, &phase))
+            .await
+            .unwrap_or_else(|_| Err(Refusal::timeout(phase.get())))?;
+    let mut thread = thread.borrow_mut();
     let tcp_ns = waterfall.tcp_ns - waterfall.begun_ns;
-    shard.metrics.distributions.record(Metric::ConnectTcp, tcp_ns);
+    thread.metrics.distributions.record(Metric::ConnectTcp, tcp_ns);
     let mut head = Vec::new();
-    let rendered = rendered(&shard, route, plan.index)?;
-    let request = rendered.as_ref().unwrap_or(&shard.routes.all()[route].request);
-    start(&shard, request, &mut head)
-        .map_err(|misuse| Refusal::new(Phase::Handshake, "request", misuse.to_string()))?;
+    let rendered = rendered(&thread, route, plan.index)?;
+    let request = rendered.as_ref().unwrap_or(&thread.routes.all()[route].request);
+    start(&thread, request, &mut head)
+        .map_err(|misuse| Refusal::new(FailurePhase::Handshake, "request", misuse.to_string()))?;
     Ok((stream, head))
 }
 
 /// Holds a connection until the server ends it, and says how it did; `None` if it never does.
-async fn hold(shard: &Rc<RefCell<Shard>>, stream: &mut Stream, head: &[u8]) -> Option<Refusal> {
-    let (at_once, slowly) = match shard.borrow().settings.conduct {
-        Conduct::SlowHead => head.split_at(0),
+async fn hold(thread: &Rc<RefCell<Thread>>, stream: &mut Stream, head: &[u8]) -> Option<Refusal> {
+    let (at_once, slowly) = match thread.borrow().settings.misbehaviour {
+        Misbehaviour::SlowHead => head.split_at(0),
         _ => head.split_at(head.len() / 2),
     };
     let is_slow = at_once.is_empty();
-    let mut leaving = shard.borrow().leaving.subscribe();
+    let mut leaving = thread.borrow().leaving.subscribe();
     tokio::select! {
         _ = leaving.wait_for(|&is_leaving| is_leaving) => None,
-        refusal = talk(shard, stream, at_once, if is_slow { slowly } else { &[] }) => Some(refusal),
+        refusal = talk(thread, stream, at_once, if is_slow { slowly } else { &[] }) => Some(refusal),
     }
 }
 
 /// Sends all `at_once` and all but the last byte of `slowly`, and says how the server ends the
 /// stream.
 async fn talk(
-    shard: &Rc<RefCell<Shard>>,
+    thread: &Rc<RefCell<Thread>>,
     stream: &mut Stream,
     at_once: &[u8],
     slowly: &[u8],
 ) -> Refusal {
     let mut answer = Vec::new();
-    if let Err(error) = send(shard, stream, at_once).await {
+    if let Err(error) = send(thread, stream, at_once).await {
         return io_refusal(&error);
     }
     for byte in slowly.iter().take(slowly.len().saturating_sub(1)) {
-        if let Err(error) = send(shard, stream, std::slice::from_ref(byte)).await {
+        if let Err(error) = send(thread, stream, std::slice::from_ref(byte)).await {
             return io_refusal(&error);
         }
-        if let Ok(refusal) = timeout(BYTE_INTERVAL, ended(shard, stream, &mut answer)).await {
+        if let Ok(refusal) = timeout(BYTE_INTERVAL, ended(thread, stream, &mut answer)).await {
             return refusal;
         }
     }
-    ended(shard, stream, &mut answer).await
+    ended(thread, stream, &mut answer).await
 }
 
-async fn send(shard: &Rc<RefCell<Shard>>, stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
+async fn send(thread: &Rc<RefCell<Thread>>, stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
     stream.write_all(bytes).await?;
-    shard.borrow_mut().metrics.bytes_sent += bytes.len() as u64;
+    thread.borrow_mut().metrics.bytes_sent += bytes.len() as u64;
     Ok(())
 }
 
 /// Reads until the server ends the stream, and says how it did. `answer` is the begin of what it
 /// said.
-async fn ended(shard: &Rc<RefCell<Shard>>, stream: &mut Stream, answer: &mut Vec<u8>) -> Refusal {
+async fn ended(thread: &Rc<RefCell<Thread>>, stream: &mut Stream, answer: &mut Vec<u8>) -> Refusal {
     let mut piece = [0; 512];
     let outcome: io::Result<()> = poll_fn(|cx| {
         loop {
@@ -223,7 +224,7 @@ async fn ended(shard: &Rc<RefCell<Shard>>, stream: &mut Stream, answer: &mut Vec
             if bytes.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            shard.borrow_mut().metrics.bytes_received += bytes.len() as u64;
+            thread.borrow_mut().metrics.bytes_received += bytes.len() as u64;
             let room = STATUS_END.saturating_sub(answer.len()).min(bytes.len());
             answer.extend_from_slice(&bytes[..room]);
         }
@@ -232,12 +233,14 @@ async fn ended(shard: &Rc<RefCell<Shard>>, stream: &mut Stream, answer: &mut Vec
     let status = str::from_utf8(answer).ok().and_then(|text| text.strip_prefix("HTTP/1.1 "));
     match (status.and_then(|status| status.trim().parse::<u16>().ok()), outcome) {
         (Some(status), _) => Refusal {
-            failure: Failure::numbered(Phase::Http, status),
+            failure: Failure::numbered(FailurePhase::Http, status),
             sample: format!("the server answered half a request with {status}"),
         },
         (None, Err(error)) => io_refusal(&error),
-        (None, Ok(())) => {
-            Refusal::new(Phase::Handshake, "eof", "the server ended the stream of half a request")
-        }
+        (None, Ok(())) => Refusal::new(
+            FailurePhase::Handshake,
+            "eof",
+            "the server ended the stream of half a request",
+        ),
     }
 }

@@ -16,8 +16,8 @@ use wscodec::handshake::{
     ClientHandshake, ClientRequest, HandshakeError, HandshakeKey, HandshakeMisuse, ResponseError,
 };
 
-use super::shard::Shard;
-use crate::metrics::{Distributions, Failure, Metric, Phase};
+use super::thread::Thread;
+use crate::metrics::{Distributions, Failure, FailurePhase, Metric};
 use crate::net::{Agreed, Fault, Stream, is_record, open_fault};
 use crate::plan::ConnectionPlan;
 use crate::refusal;
@@ -83,16 +83,16 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(phase: Phase, code: &'static str, sample: impl Into<String>) -> Self {
+    pub(super) fn new(phase: FailurePhase, code: &'static str, sample: impl Into<String>) -> Self {
         Self { failure: Failure::new(phase, code), sample: sample.into() }
     }
 
     /// A phase took longer than it may.
-    pub(super) fn timeout(phase: Phase) -> Self {
+    pub(super) fn timeout(phase: FailurePhase) -> Self {
         let said = match phase {
-            Phase::Tcp => "no TCP connection within the connect timeout",
-            Phase::Proxy => "no answer of the proxy within the connect timeout",
-            Phase::Tls => "no TLS within the connect timeout",
+            FailurePhase::Tcp => "no TCP connection within the connect timeout",
+            FailurePhase::Proxy => "no answer of the proxy within the connect timeout",
+            FailurePhase::Tls => "no TLS within the connect timeout",
             _ => "no complete response within the connect timeout",
         };
         Self::new(phase, "timeout", said)
@@ -101,34 +101,34 @@ impl Refusal {
 
 /// Opens a connection.
 pub(crate) async fn connect(
-    shard: &Rc<RefCell<Shard>>,
+    thread: &Rc<RefCell<Thread>>,
     plan: &ConnectionPlan,
 ) -> Result<Established, Refusal> {
     let (clock, deadline_ns) = {
-        let shard = shard.borrow();
-        (shard.clock, shard.clock.now_ns().saturating_add(shard.settings.connect_timeout_ns))
+        let thread = thread.borrow();
+        (thread.clock, thread.clock.now_ns().saturating_add(thread.settings.connect_timeout_ns))
     };
-    let phase = Cell::new(Phase::Tcp);
-    let attempt = attempt(shard, plan, &phase);
+    let phase = Cell::new(FailurePhase::Tcp);
+    let attempt = attempt(thread, plan, &phase);
     timeout_at(clock.instant(deadline_ns), attempt)
         .await
         .unwrap_or_else(|_| Err(Refusal::timeout(phase.get())))
 }
 
 async fn attempt(
-    shard: &Rc<RefCell<Shard>>,
+    thread: &Rc<RefCell<Thread>>,
     plan: &ConnectionPlan,
-    phase: &Cell<Phase>,
+    phase: &Cell<FailurePhase>,
 ) -> Result<Established, Refusal> {
-    let Reached { route, mut stream, mut waterfall, tls } = reach(shard, plan, phase).await?;
-    phase.set(Phase::Handshake);
+    let Reached { route, mut stream, mut waterfall, tls } = reach(thread, plan, phase).await?;
+    phase.set(FailurePhase::Handshake);
     let (clock, routes) = {
-        let shard = shard.borrow();
-        (shard.clock, Rc::clone(&shard.routes))
+        let thread = thread.borrow();
+        (thread.clock, Rc::clone(&thread.routes))
     };
-    let rendered = rendered(&shard.borrow(), route, plan.index)?;
+    let rendered = rendered(&thread.borrow(), route, plan.index)?;
     let request = rendered.as_ref().unwrap_or(&routes.all()[route].request);
-    let (deflate, rest) = upgrade(shard, request, &mut stream).await?;
+    let (deflate, rest) = upgrade(thread, request, &mut stream).await?;
     waterfall.upgraded_ns = clock.now_ns();
     Ok(Established { stream, waterfall, deflate, tls, rest })
 }
@@ -145,13 +145,13 @@ pub(super) struct Reached {
 
 /// Goes the way to a server, up to where the opening handshake begins.
 pub(super) async fn reach(
-    shard: &Rc<RefCell<Shard>>,
+    thread: &Rc<RefCell<Thread>>,
     plan: &ConnectionPlan,
-    phase: &Cell<Phase>,
+    phase: &Cell<FailurePhase>,
 ) -> Result<Reached, Refusal> {
     let (clock, routes) = {
-        let shard = shard.borrow();
-        (shard.clock, Rc::clone(&shard.routes))
+        let thread = thread.borrow();
+        (thread.clock, Rc::clone(&thread.routes))
     };
     let refused = |fault: Fault| Refusal::new(phase.get(), fault.code, fault.said);
     let place = routes.place(plan.index);
@@ -159,19 +159,19 @@ pub(super) async fn reach(
     let begun_ns = clock.now_ns();
     if let Some(planned_ns) = plan.start_ns {
         let lag_ns = begun_ns.saturating_sub(planned_ns);
-        shard.borrow_mut().metrics.distributions.record(Metric::ConnectLag, lag_ns);
+        thread.borrow_mut().metrics.distributions.record(Metric::ConnectLag, lag_ns);
     }
-    let mut preferred = shard.borrow().preferred[place];
+    let mut preferred = thread.borrow().preferred[place];
     let mut stream = routes.connect(route, plan.index, &mut preferred).await.map_err(refused)?;
-    shard.borrow_mut().preferred[place] = preferred;
+    thread.borrow_mut().preferred[place] = preferred;
     let tcp_ns = clock.now_ns();
     let mut proxy_ns = None;
     if routes.has_proxy() {
-        phase.set(Phase::Proxy);
+        phase.set(FailurePhase::Proxy);
         routes.tunnel(route, &mut stream).await.map_err(refused)?;
         proxy_ns = Some(clock.now_ns());
     }
-    phase.set(Phase::Tls);
+    phase.set(FailurePhase::Tls);
     let (stream, agreed) = routes.secure(route, stream).await.map_err(refused)?;
     let reached_ns = clock.now_ns();
     let waterfall = Waterfall {
@@ -187,13 +187,13 @@ pub(super) async fn reach(
 
 /// Sends the request, and takes the response; returns what was agreed, and what came behind it.
 async fn upgrade(
-    shard: &Rc<RefCell<Shard>>,
+    thread: &Rc<RefCell<Thread>>,
     request: &ClientRequest,
     stream: &mut Stream,
 ) -> Result<(Option<DeflateAgreed>, Vec<u8>), Refusal> {
     let mut head = Vec::new();
-    let mut handshake = start(&shard.borrow(), request, &mut head)
-        .map_err(|misuse| Refusal::new(Phase::Handshake, "request", misuse.to_string()))?;
+    let mut handshake = start(&thread.borrow(), request, &mut head)
+        .map_err(|misuse| Refusal::new(FailurePhase::Handshake, "request", misuse.to_string()))?;
     let mut sent = 0;
     while let Some(rest) = head.get(sent..).filter(|rest| !rest.is_empty()) {
         match stream.try_write(rest) {
@@ -206,40 +206,40 @@ async fn upgrade(
             Err(error) => return Err(io_refusal(&error)),
         }
     }
-    shard.borrow_mut().metrics.bytes_sent += sent as u64;
+    thread.borrow_mut().metrics.bytes_sent += sent as u64;
     drop(head);
     let rest = poll_fn(|cx| {
-        shard.borrow_mut().poll_response(stream, cx, |input| step(&mut handshake, input))
+        thread.borrow_mut().poll_response(stream, cx, |input| step(&mut handshake, input))
     })
     .await?;
     let deflate = handshake.extensions().agreed().copied();
-    if deflate.is_none() && shard.borrow().deflating.is_required {
+    if deflate.is_none() && thread.borrow().deflating.is_required {
         let sample = "the server declined permessage-deflate (--deflate-required)";
-        return Err(Refusal::new(Phase::Handshake, "deflate_declined", sample));
+        return Err(Refusal::new(FailurePhase::Handshake, "deflate_declined", sample));
     }
     Ok((deflate, rest))
 }
 
 /// Renders the request of a connection to the URL at a place, if not all send the same.
 pub(super) fn rendered(
-    shard: &Shard,
+    thread: &Thread,
     place: usize,
     connection: u64,
 ) -> Result<Option<ClientRequest>, Refusal> {
-    let unix_ns = shard.clock.unix_ns(shard.clock.now_ns());
-    let requests = shard.requests.as_ref();
+    let unix_ns = thread.clock.unix_ns(thread.clock.now_ns());
+    let requests = thread.requests.as_ref();
     requests
         .map(|requests| requests.of(place, connection, unix_ns))
         .transpose()
-        .map_err(|why| Refusal::new(Phase::Handshake, "request", why))
+        .map_err(|why| Refusal::new(FailurePhase::Handshake, "request", why))
 }
 
 pub(super) fn start(
-    shard: &Shard,
+    thread: &Thread,
     request: &ClientRequest,
     head: &mut Vec<u8>,
 ) -> Result<Handshake, HandshakeMisuse> {
-    let (key, offers) = (HandshakeKey::random(), shard.deflating.offers.clone());
+    let (key, offers) = (HandshakeKey::random(), thread.deflating.offers.clone());
     ClientHandshake::start_with_extensions(request, key, offers, head)
 }
 
@@ -258,7 +258,7 @@ fn step(
                 Ok(None) => return Ok(None),
                 Err(error) if is_tls && error.name() == "not_http" => {
                     let said = "the server speaks TLS; use wss://";
-                    return Err(Refusal::new(Phase::Handshake, "not_http", said));
+                    return Err(Refusal::new(FailurePhase::Handshake, "not_http", said));
                 }
                 Err(error) => error,
             }
@@ -273,7 +273,7 @@ fn step(
 
 pub(super) fn io_refusal(error: &io::Error) -> Refusal {
     if let Some(Fault { code, said }) = open_fault(error) {
-        return Refusal::new(Phase::Tls, code, said);
+        return Refusal::new(FailurePhase::Tls, code, said);
     }
     let code = match error.kind() {
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
@@ -281,19 +281,19 @@ pub(super) fn io_refusal(error: &io::Error) -> Refusal {
         }
         _ => "io",
     };
-    Refusal::new(Phase::Handshake, code, error.to_string())
+    Refusal::new(FailurePhase::Handshake, code, error.to_string())
 }
 
 fn handshake_refusal(handshake: &Handshake, error: HandshakeError) -> Refusal {
     let status = handshake.response().map(refusal::said);
     match error {
         HandshakeError::Response(ResponseError::Refused { status: code }) => Refusal {
-            failure: Failure::numbered(Phase::Http, code),
+            failure: Failure::numbered(FailurePhase::Http, code),
             sample: status.unwrap_or_default(),
         },
         HandshakeError::UnexpectedEof => {
-            Refusal::new(Phase::Handshake, "eof", "the stream ended before a response")
+            Refusal::new(FailurePhase::Handshake, "eof", "the stream ended before a response")
         }
-        error => Refusal::new(Phase::Handshake, error.name(), error.to_string()),
+        error => Refusal::new(FailurePhase::Handshake, error.name(), error.to_string()),
     }
 }

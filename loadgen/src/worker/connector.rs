@@ -17,7 +17,7 @@ use super::cohort;
 use super::connect::connect;
 use super::reconnect::reopening;
 use super::session::End;
-use super::shard::Shard;
+use super::thread::Thread;
 use crate::clock::Alarm;
 use crate::plan::{ConnectionPlan, Plan, Script};
 
@@ -34,7 +34,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// Begins one connection after the other until the plan has no more.
 pub(crate) async fn connector(
-    shard: Rc<RefCell<Shard>>,
+    thread: Rc<RefCell<Thread>>,
     plan: Rc<Plan>,
     worker: u64,
     mut alarm: Alarm,
@@ -48,34 +48,34 @@ pub(crate) async fn connector(
     let permits = Arc::new(Semaphore::new(permits));
     for connection in plan.connections(worker) {
         if let Some(start_ns) = connection.start_ns {
-            if start_ns >= shard.borrow().times.window_end_ns {
+            if start_ns >= thread.borrow().times.window_end_ns {
                 break;
             }
             alarm.until(start_ns).await;
         }
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
-        if is_hopeless(&shard.borrow(), slots) || is_ramp_over(&shard.borrow(), &connection) {
+        if is_hopeless(&thread.borrow(), slots) || is_ramp_over(&thread.borrow(), &connection) {
             break;
         }
-        shard.borrow_mut().attempt_begun(connection.index);
-        spawn_local(Life::new(Rc::clone(&shard), connection, permit, plan.is_paced()));
+        thread.borrow_mut().attempt_begun(connection.index);
+        spawn_local(ConnectionTask::new(Rc::clone(&thread), connection, permit, plan.is_paced()));
     }
-    let mut shard = shard.borrow_mut();
-    shard.is_connector_done = true;
-    shard.wake_main();
+    let mut thread = thread.borrow_mut();
+    thread.is_connector_done = true;
+    thread.wake_main();
 }
 
 /// Whether as many connections as are opened at once have failed, and none ever opened: nobody is
 /// there, and the others needn't be tried.
-fn is_hopeless(shard: &Shard, slots: usize) -> bool {
+fn is_hopeless(thread: &Thread, slots: usize) -> bool {
     let enough = slots.clamp(3, OPENING_MAX);
-    shard.metrics.established == 0 && shard.failures_in_a_row as usize >= enough
+    thread.metrics.established == 0 && thread.failures_in_a_row as usize >= enough
 }
 
 /// Whether a server has been so slow to take connections that load can't wait for the rest of them.
-fn is_ramp_over(shard: &Shard, connection: &ConnectionPlan) -> bool {
-    let bound_ns = RAMP_MAX_NS.saturating_add(shard.settings.connect_timeout_ns);
-    let late_ns = shard.clock.now_ns().saturating_sub(connection.start_ns.unwrap_or(0));
+fn is_ramp_over(thread: &Thread, connection: &ConnectionPlan) -> bool {
+    let bound_ns = RAMP_MAX_NS.saturating_add(thread.settings.connect_timeout_ns);
+    let late_ns = thread.clock.now_ns().saturating_sub(connection.start_ns.unwrap_or(0));
     connection.script != Script::OpenClose && late_ns > bound_ns
 }
 
@@ -83,15 +83,15 @@ fn is_ramp_over(shard: &Shard, connection: &ConnectionPlan) -> bool {
 ///
 /// Written by hand, because an `async fn` would be as large as the largest thing that it ever waits
 /// for. What is large is in boxes here, which are gone while the connection is open.
-struct Life {
-    shard: Rc<RefCell<Shard>>,
-    stage: Stage,
+struct ConnectionTask {
+    thread: Rc<RefCell<Thread>>,
+    state: TaskState,
 }
 
 /// A future behind a thin pointer: eight bytes more, and the task would take another 128.
 type Thin<T> = Box<Pin<Box<dyn Future<Output = T>>>>;
 
-enum Stage {
+enum TaskState {
     /// Comes to the session's key, if the connection is established.
     Opening(Thin<Option<usize>>),
     Open(usize),
@@ -99,52 +99,52 @@ enum Stage {
     Closing(Thin<Option<u64>>),
 }
 
-impl Stage {
+impl TaskState {
     /// A lost connection is opened again.
-    fn again(shard: &Rc<RefCell<Shard>>, connection: u64) -> Self {
-        Self::Opening(Box::new(Box::pin(reopening(Rc::clone(shard), connection))))
+    fn again(thread: &Rc<RefCell<Thread>>, connection: u64) -> Self {
+        Self::Opening(Box::new(Box::pin(reopening(Rc::clone(thread), connection))))
     }
 }
 
-impl Life {
+impl ConnectionTask {
     fn new(
-        shard: Rc<RefCell<Shard>>,
+        thread: Rc<RefCell<Thread>>,
         plan: ConnectionPlan,
         permit: OwnedSemaphorePermit,
         is_paced: bool,
     ) -> Self {
-        let opening = opening(Rc::clone(&shard), plan, permit, is_paced);
-        Self { shard, stage: Stage::Opening(Box::new(Box::pin(opening))) }
+        let opening = opening(Rc::clone(&thread), plan, permit, is_paced);
+        Self { thread, state: TaskState::Opening(Box::new(Box::pin(opening))) }
     }
 }
 
-impl Future for Life {
+impl Future for ConnectionTask {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let Self { shard, stage } = &mut *self;
-            match stage {
-                Stage::Opening(opening) => match ready!(opening.as_mut().as_mut().poll(cx)) {
+            let Self { thread, state } = &mut *self;
+            match state {
+                TaskState::Opening(opening) => match ready!(opening.as_mut().as_mut().poll(cx)) {
                     None => return Poll::Ready(()),
-                    Some(key) => *stage = Stage::Open(key),
+                    Some(key) => *state = TaskState::Open(key),
                 },
-                Stage::Open(key) => {
-                    let mut borrowed = shard.borrow_mut();
+                TaskState::Open(key) => {
+                    let mut borrowed = thread.borrow_mut();
                     if let Some(end) = ready!(borrowed.poll_open(*key, cx)) {
                         let again = borrowed.retire(*key, &end);
                         drop(borrowed);
                         let Some(connection) = again else { return Poll::Ready(()) };
-                        *stage = Stage::again(shard, connection);
+                        *state = TaskState::again(thread, connection);
                         continue;
                     }
                     drop(borrowed);
-                    let closing = closing(Rc::clone(shard), *key);
-                    *stage = Stage::Closing(Box::new(Box::pin(closing)));
+                    let closing = closing(Rc::clone(thread), *key);
+                    *state = TaskState::Closing(Box::new(Box::pin(closing)));
                 }
-                Stage::Closing(closing) => match ready!(closing.as_mut().as_mut().poll(cx)) {
+                TaskState::Closing(closing) => match ready!(closing.as_mut().as_mut().poll(cx)) {
                     None => return Poll::Ready(()),
-                    Some(connection) => *stage = Stage::again(shard, connection),
+                    Some(connection) => *state = TaskState::again(thread, connection),
                 },
             }
         }
@@ -152,25 +152,25 @@ impl Future for Life {
 }
 
 async fn opening(
-    shard: Rc<RefCell<Shard>>,
+    thread: Rc<RefCell<Thread>>,
     plan: ConnectionPlan,
     permit: OwnedSemaphorePermit,
     is_paced: bool,
 ) -> Option<usize> {
-    let conduct = shard.borrow().settings.conduct;
-    if conduct.is_headless() {
-        cohort::hold_head(&shard, &plan, permit).await;
+    let misbehaviour = thread.borrow().settings.misbehaviour;
+    if misbehaviour.is_headless() {
+        cohort::hold_head(&thread, &plan, permit).await;
         return None;
     }
-    match connect(&shard, &plan).await {
+    match connect(&thread, &plan).await {
         // With messages to send it stays open for long, and makes room at once for the next that is
         // to be opened.
         Ok(opened) => {
             let permit = (plan.script == Script::OpenClose).then_some(permit);
-            shard.borrow_mut().admit(&plan, opened, permit)
+            thread.borrow_mut().admit(&plan, opened, permit)
         }
         Err(refusal) => {
-            let failures = shard.borrow_mut().attempt_failed(refusal);
+            let failures = thread.borrow_mut().attempt_failed(refusal);
             if !is_paced && plan.script == Script::OpenClose {
                 sleep(backoff(failures)).await;
             }
@@ -179,23 +179,23 @@ async fn opening(
     }
 }
 
-async fn closing(shard: Rc<RefCell<Shard>>, key: usize) -> Option<u64> {
-    if shard.borrow().is_left(key) {
-        return shard.borrow_mut().retire(key, &End::Left);
+async fn closing(thread: Rc<RefCell<Thread>>, key: usize) -> Option<u64> {
+    if thread.borrow().is_left(key) {
+        return thread.borrow_mut().retire(key, &End::Left);
     }
-    let bound = Duration::from_nanos(shard.borrow().settings.close_timeout_ns);
+    let bound = Duration::from_nanos(thread.borrow().settings.close_timeout_ns);
     let ended = poll_fn(|cx| {
-        let mut shard = shard.borrow_mut();
+        let mut thread = thread.borrow_mut();
         // It may have been given up meanwhile, if this thread has others to wait for.
-        if shard.sessions.contains(key) {
-            shard.poll_end(key, cx)
+        if thread.sessions.contains(key) {
+            thread.poll_end(key, cx)
         } else {
             Poll::Ready(End::Timeout)
         }
     });
     let end = timeout(bound, ended).await.unwrap_or(End::Timeout);
-    let mut shard = shard.borrow_mut();
-    if shard.sessions.contains(key) { shard.retire(key, &end) } else { None }
+    let mut thread = thread.borrow_mut();
+    if thread.sessions.contains(key) { thread.retire(key, &end) } else { None }
 }
 
 fn backoff(failures_in_a_row: u32) -> Duration {
@@ -210,7 +210,7 @@ mod tests {
     fn a_task_has_room_for_it_in_128_bytes() {
         // Beside it a task has 96 bytes and a mark of 8 for how far it is, and its size is a
         // multiple of 128.
-        assert!(size_of::<Life>() <= 24, "{}", size_of::<Life>());
+        assert!(size_of::<ConnectionTask>() <= 24, "{}", size_of::<ConnectionTask>());
     }
 
     #[test]

@@ -9,7 +9,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::shard::Shard;
+use super::thread::Thread;
 
 /// Connections that are looked at in one go before sockets are read again.
 const LOOKS_PER_TURN: usize = 1_024;
@@ -33,7 +33,7 @@ impl Deadlines {
     }
 }
 
-impl Shard {
+impl Thread {
     /// Load begins: looks at each connection once its first message may be too old.
     pub(crate) fn begin_deadlines(&mut self) {
         let begin_ns = self.clock.now_ns();

@@ -20,7 +20,7 @@ use crate::payload::{Expected, Payload};
 /// One message in so many is timed. A prime, so that what repeats itself doesn't fall in step.
 const TIMED_EVERY: u32 = 13;
 
-/// What the connections of a shard offer, and the times of what they send and receive.
+/// What the connections of a thread offer, and the times of what they send and receive.
 #[derive(Debug, Default)]
 pub(crate) struct Deflating {
     /// Without offers if permessage-deflate isn't asked for.

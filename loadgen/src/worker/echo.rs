@@ -7,7 +7,7 @@ use super::outstanding::{Outstanding, Sent, Taken};
 use super::times::Times;
 use crate::escape;
 use crate::metrics::live::Live;
-use crate::metrics::{Failure, Metric, Metrics, Phase, Span};
+use crate::metrics::{Failure, FailurePhase, Metric, Metrics, Span};
 use crate::payload::{Expected, Payload, Recognised};
 
 /// Bytes of a wrong message that are shown.
@@ -26,7 +26,7 @@ pub(crate) struct Received<'m> {
 /// Echoes of one read that have the same times: recorded together, since pipelined messages are
 /// written together and their echoes come together.
 #[derive(Debug, Default)]
-pub(crate) struct Together {
+pub(crate) struct EchoBatch {
     /// When the messages were planned and written.
     sent: Option<Sent>,
     count: u64,
@@ -43,13 +43,13 @@ pub(crate) struct Judge<'w> {
 }
 
 impl Judge<'_> {
-    /// Counts a message; its echo only with [`together`](Self::together), which has to follow.
+    /// Counts a message; its echo only with [`record_batch`](Self::record_batch), which has to follow.
     #[inline]
     pub(crate) fn message(
         &mut self,
         outstanding: &mut Outstanding,
         received: Received<'_>,
-        echoes: &mut Together,
+        echoes: &mut EchoBatch,
     ) {
         let Received { kind, payload, connection, now_ns } = received;
         if outstanding.is_in_order()
@@ -58,7 +58,7 @@ impl Judge<'_> {
             && let Some(sent) = outstanding.take_expected()
         {
             if echoes.sent != Some(sent) {
-                self.together(echoes, now_ns);
+                self.record_batch(echoes, now_ns);
                 echoes.sent = Some(sent);
             }
             echoes.count += 1;
@@ -69,7 +69,7 @@ impl Judge<'_> {
 
     /// Counts echoes that came at `now_ns`.
     #[inline]
-    pub(crate) fn together(&mut self, echoes: &mut Together, now_ns: u64) {
+    pub(crate) fn record_batch(&mut self, echoes: &mut EchoBatch, now_ns: u64) {
         if let Some(sent) = echoes.sent.take() {
             self.echoes(sent, now_ns, std::mem::take(&mut echoes.count));
         }
@@ -168,7 +168,7 @@ impl Judge<'_> {
         self.metrics.unexpected += 1;
         self.live.wrong.add(1);
         let payload = self.payload;
-        self.metrics.wrong.add(Failure::new(Phase::Message, "unexpected"), || {
+        self.metrics.wrong.add(Failure::new(FailurePhase::Message, "unexpected"), || {
             let sent = payload.sample(expected);
             format!("{}; sent: {}", shown(received), escape::bytes(&sent, SHOWN_LEN_MAX))
         });
@@ -193,7 +193,7 @@ impl Judge<'_> {
     }
 
     fn note(&mut self, code: &'static str, received: Received<'_>) {
-        self.metrics.wrong.add(Failure::new(Phase::Message, code), || shown(received));
+        self.metrics.wrong.add(Failure::new(FailurePhase::Message, code), || shown(received));
     }
 }
 
@@ -266,9 +266,9 @@ mod tests {
                 is_open_loop: true,
             };
             let received = Received { kind: DataKind::Text, payload, connection: 7, now_ns };
-            let mut echoes = Together::default();
+            let mut echoes = EchoBatch::default();
             judge.message(&mut self.outstanding, received, &mut echoes);
-            judge.together(&mut echoes, now_ns);
+            judge.record_batch(&mut echoes, now_ns);
         }
 
         fn end(&mut self) {

@@ -8,18 +8,18 @@ use std::time::Duration;
 use memchr::memmem;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::fan::{Fan, Whole};
 use super::outstanding::{Outstanding, Taken};
 use super::sequences::{Arrival, Sequences};
 use super::settings::Settings;
-use super::shard::Shard;
+use super::shared_fanout::{MessageId, SharedFanout};
+use super::thread::Thread;
 use super::times::Times;
 use super::{GRACE_NS, INTERRUPTED_DRAIN_NS, Worker};
 use crate::clock::{Clock, nanos};
 use crate::config::Fanout;
 use crate::escape;
 use crate::metrics::live::Live;
-use crate::metrics::{Failure, Metric, Metrics, Phase};
+use crate::metrics::{Failure, FailurePhase, Metric, Metrics};
 use crate::payload::Payload;
 use crate::stamp::Post;
 
@@ -34,8 +34,8 @@ const SHOWN_LEN_MAX: usize = 100;
 
 /// What a worker knows of the fanout.
 #[derive(Debug)]
-pub(crate) struct Desk {
-    pub(crate) fan: Arc<Fan>,
+pub(crate) struct FanoutState {
+    pub(crate) shared: Arc<SharedFanout>,
     copy_timeout_ns: u64,
     /// For each connection of the worker, what has come of each publisher of its topic.
     streams: Vec<Sequences>,
@@ -109,10 +109,15 @@ pub(crate) struct CopyJudge<'w> {
     pub(crate) settings: &'w Settings,
 }
 
-impl Desk {
-    pub(crate) fn new(fan: Arc<Fan>, fanout: &Fanout, worker: u64, slots: usize) -> Self {
-        let publishers = fan.publishers.saturating_sub(worker).div_ceil(fan.workers());
-        let streams = slots.saturating_mul(usize::try_from(fan.publishers_each()).unwrap_or(0));
+impl FanoutState {
+    pub(crate) fn new(
+        shared: Arc<SharedFanout>,
+        fanout: &Fanout,
+        worker: u64,
+        slots: usize,
+    ) -> Self {
+        let publishers = shared.publishers.saturating_sub(worker).div_ceil(shared.workers());
+        let streams = slots.saturating_mul(usize::try_from(shared.publishers_each()).unwrap_or(0));
         let sign = fanout.subscribed.as_deref().map(Into::into);
         Self {
             copy_timeout_ns: nanos(fanout.copy_timeout),
@@ -120,13 +125,13 @@ impl Desk {
             is_over: false,
             streams: vec![Sequences::new(0); streams],
             underway: (0..publishers).map(|_| Publisher::default()).collect(),
-            fan,
+            shared,
         }
     }
 
     /// Whether copies go to other processes, too.
     pub(crate) fn is_split(&self) -> bool {
-        self.fan.is_split()
+        self.shared.is_split()
     }
 
     /// Whether the worker has publishers.
@@ -150,8 +155,8 @@ impl Desk {
     }
 
     fn stream(&mut self, place: usize, publisher: u64) -> Option<&mut Sequences> {
-        let each = usize::try_from(self.fan.publishers_each()).ok()?;
-        let number = usize::try_from(publisher / self.fan.topics).ok()?;
+        let each = usize::try_from(self.shared.publishers_each()).ok()?;
+        let number = usize::try_from(publisher / self.shared.topics).ok()?;
         self.streams.get_mut(place.checked_mul(each)? + number)
     }
 
@@ -185,18 +190,18 @@ impl Desk {
         (post, is_whole): (Post, bool),
         now_ns: u64,
     ) {
-        let fan = Arc::clone(&self.fan);
+        let shared = Arc::clone(&self.shared);
         let counts = &mut judge.metrics.copies;
-        let topic = index % fan.topics;
+        let topic = index % shared.topics;
         let is_of_topic = post.topic == topic
-            && post.publisher < fan.publishers
-            && post.publisher % fan.topics == topic
-            && fan.has_sent(post.publisher, post.sequence);
+            && post.publisher < shared.publishers
+            && post.publisher % shared.topics == topic
+            && shared.has_sent(post.publisher, post.sequence);
         if !is_of_topic {
             counts.unexpected += 1;
             return judge.wrong("unexpected", index, payload);
         }
-        if index < fan.publishers {
+        if index < shared.publishers {
             counts.overheard += 1;
             return;
         }
@@ -218,7 +223,7 @@ impl Desk {
             }
             Arrival::InOrder => {}
         }
-        let skew_ns = if fan.is_split() { SKEW_MAX_NS } else { 0 };
+        let skew_ns = if shared.is_split() { SKEW_MAX_NS } else { 0 };
         let is_timely = judge.is_timely(post.unix_ns, now_ns, skew_ns);
         if is_whole && is_timely {
             judge.copy(now_ns, judge.clock.unix_ns(now_ns).checked_sub(post.unix_ns));
@@ -226,10 +231,10 @@ impl Desk {
             judge.metrics.copies.altered += 1;
             judge.wrong("altered", index, payload);
         }
-        let message = Whole { publisher: post.publisher, sequence: post.sequence };
-        if !fan.is_split() {
-            fan.note(judge.settings.worker, message, topic, now_ns);
-        } else if let Some(place) = fan.sampled(message).filter(|_| is_timely) {
+        let message = MessageId { publisher: post.publisher, sequence: post.sequence };
+        if !shared.is_split() {
+            shared.note(judge.settings.worker, message, topic, now_ns);
+        } else if let Some(place) = shared.sampled(message).filter(|_| is_timely) {
             let came_ns = judge.clock.unix_ns(now_ns).cast_signed();
             judge.metrics.sampled.note(place, came_ns.saturating_sub(post.unix_ns.cast_signed()));
         }
@@ -264,58 +269,58 @@ impl CopyJudge<'_> {
     #[cold]
     fn wrong(&mut self, code: &'static str, index: u64, payload: &[u8]) {
         self.live.wrong.add(1);
-        self.metrics.wrong.add(Failure::new(Phase::Message, code), || {
+        self.metrics.wrong.add(Failure::new(FailurePhase::Message, code), || {
             let shown = escape::bytes(payload, SHOWN_LEN_MAX);
             format!("connection {index}: {} bytes: {shown}", payload.len())
         });
     }
 }
 
-impl Shard {
+impl Thread {
     /// A connection of a fanout is open.
-    pub(crate) fn join_fan(&mut self, index: u64, key: usize) {
-        let Self { desk: Some(desk), settings, .. } = self else { return };
+    pub(crate) fn join_fanout(&mut self, index: u64, key: usize) {
+        let Self { fanout: Some(fanout), settings, .. } = self else { return };
         let (worker, place) = (settings.worker, settings.place(index));
-        if index < desk.fan.publishers {
-            if let Some(publisher) = desk.underway.get_mut(place) {
+        if index < fanout.shared.publishers {
+            if let Some(publisher) = fanout.underway.get_mut(place) {
                 publisher.key = Some(key);
             }
         } else {
-            let topic = index % desk.fan.topics;
-            desk.fan.set_open(worker, topic, desk.fan.open_at(worker, topic) + 1);
+            let topic = index % fanout.shared.topics;
+            fanout.shared.set_open(worker, topic, fanout.shared.open_at(worker, topic) + 1);
         }
     }
 
     /// A connection of a fanout has ended: counts what a subscriber has not got, and concludes what
     /// a publisher has under way.
-    pub(crate) fn leave_fan(&mut self, index: u64, outstanding: &mut Outstanding) {
-        let Self { desk: Some(desk), settings, metrics, .. } = self else { return };
+    pub(crate) fn leave_fanout(&mut self, index: u64, outstanding: &mut Outstanding) {
+        let Self { fanout: Some(fanout), settings, metrics, .. } = self else { return };
         let (worker, place) = (settings.worker, settings.place(index));
-        let fan = Arc::clone(&desk.fan);
-        desk.answers.forget(place);
-        if index < fan.publishers {
+        let shared = Arc::clone(&fanout.shared);
+        fanout.answers.forget(place);
+        if index < shared.publishers {
             while let Some((sequence, _)) = outstanding.expected() {
-                self.conclude(Whole { publisher: index, sequence });
+                self.conclude(MessageId { publisher: index, sequence });
                 outstanding.take_expected();
                 self.metrics.measured.lost += 1;
                 self.metrics.fanout.incomplete += 1;
             }
-            if let Some(desk) = &mut self.desk
-                && let Some(publisher) = desk.underway.get_mut(place)
+            if let Some(fanout) = &mut self.fanout
+                && let Some(publisher) = fanout.underway.get_mut(place)
             {
                 publisher.key = None;
             }
             return;
         }
-        let topic = index % fan.topics;
-        fan.set_open(worker, topic, fan.open_at(worker, topic).saturating_sub(1));
+        let topic = index % shared.topics;
+        shared.set_open(worker, topic, shared.open_at(worker, topic).saturating_sub(1));
         let mut publisher = topic;
-        while publisher < fan.publishers {
-            let is_over = desk.is_over;
-            if let Some(stream) = desk.stream(place, publisher) {
+        while publisher < shared.publishers {
+            let is_over = fanout.is_over;
+            if let Some(stream) = fanout.stream(place, publisher) {
                 let stream = std::mem::replace(stream, Sequences::new(0));
-                if fan.is_own(publisher) {
-                    let sent = fan.sent(publisher);
+                if shared.is_own(publisher) {
+                    let sent = shared.sent(publisher);
                     metrics.copies.expected += sent;
                     metrics.copies.lost += stream.finish(Some(sent));
                 } else {
@@ -324,19 +329,19 @@ impl Shard {
                     metrics.followed.entry(publisher).or_default().follow(stream.next(), is_over);
                 }
             }
-            publisher += fan.topics;
+            publisher += shared.topics;
         }
     }
 
     /// Notes a message that is about to be sent.
     pub(crate) fn publish(&mut self, publisher: u64, sequence: u64, base_ns: u64) {
-        let Self { desk: Some(desk), settings, .. } = self else { return };
-        if desk.fan.is_split() {
+        let Self { fanout: Some(fanout), settings, .. } = self else { return };
+        if fanout.shared.is_split() {
             return;
         }
-        let rows = usize::try_from(desk.fan.rows_each()).unwrap_or(1);
-        let expected = desk.fan.open(publisher % desk.fan.topics);
-        if let Some(publisher) = desk.underway.get_mut(settings.place(publisher)) {
+        let rows = usize::try_from(fanout.shared.rows_each()).unwrap_or(1);
+        let expected = fanout.shared.open(publisher % fanout.shared.topics);
+        if let Some(publisher) = fanout.underway.get_mut(settings.place(publisher)) {
             publisher.messages.resize(rows, Underway::default());
             let row = usize::try_from(sequence % rows as u64).unwrap_or(0);
             publisher.messages[row] = Underway { base_ns, expected };
@@ -346,10 +351,10 @@ impl Shard {
     /// Messages of a publisher are being written: says so, and lets go of those whose copies go to
     /// other processes, too.
     pub(crate) fn posted(&mut self, key: usize, messages: u64) {
-        let Self { desk: Some(desk), sessions, metrics, .. } = self else { return };
+        let Self { fanout: Some(fanout), sessions, metrics, .. } = self else { return };
         let session = &mut sessions[key];
-        desk.fan.add_sent(session.index, messages);
-        if desk.fan.is_split() {
+        fanout.shared.add_sent(session.index, messages);
+        if fanout.shared.is_split() {
             while session.outstanding.take_expected().is_some() {
                 self.unanswered -= 1;
                 metrics.fanout.unjudged += 1;
@@ -359,11 +364,11 @@ impl Shard {
 
     /// Notes how much the publishers of a segment have sent.
     pub(crate) fn note_sent(&mut self) {
-        let Self { desk: Some(desk), settings, metrics, .. } = self else { return };
-        if desk.fan.is_split() {
+        let Self { fanout: Some(fanout), settings, metrics, .. } = self else { return };
+        if fanout.shared.is_split() {
             let mut publisher = settings.worker;
-            while publisher < desk.fan.publishers {
-                let sent = desk.fan.sent(publisher);
+            while publisher < fanout.shared.publishers {
+                let sent = fanout.shared.sent(publisher);
                 metrics.followed.entry(publisher).or_default().sent = Some(sent);
                 publisher += settings.workers;
             }
@@ -371,28 +376,30 @@ impl Shard {
     }
 
     /// Whether a publisher may have no more messages under way.
-    pub(crate) fn is_fan_full(&self, key: usize) -> bool {
-        let Some(desk) = &self.desk else { return false };
+    pub(crate) fn is_fanout_full(&self, key: usize) -> bool {
+        let Some(fanout) = &self.fanout else { return false };
         let outstanding = &self.sessions[key].outstanding;
         let first = outstanding.expected().map_or(0, |(first, _)| first);
-        outstanding.len() > 0 && outstanding.next_sequence() - first >= desk.fan.rows_each()
+        outstanding.len() > 0 && outstanding.next_sequence() - first >= fanout.shared.rows_each()
     }
 
     /// A worker's subscribers all have a message: concludes it, if those of all workers have.
-    fn whole(&mut self, message: Whole) {
-        let Self { desk: Some(desk), settings, .. } = self else { return };
-        let rows = desk.fan.rows_each();
-        let Some(publisher) = desk.underway.get(settings.place(message.publisher)) else { return };
+    fn whole(&mut self, message: MessageId) {
+        let Self { fanout: Some(fanout), settings, .. } = self else { return };
+        let rows = fanout.shared.rows_each();
+        let Some(publisher) = fanout.underway.get(settings.place(message.publisher)) else {
+            return;
+        };
         let row = usize::try_from(message.sequence % rows).unwrap_or(0);
         let Some(underway) = publisher.messages.get(row) else { return };
         let Some(key) = publisher.key else { return };
-        if desk.fan.copies(message).count >= underway.expected {
+        if fanout.shared.copies(message).count >= underway.expected {
             self.take(key, message, true);
         }
     }
 
     /// Takes a message off its publisher, complete or not, and lets it send the next.
-    fn take(&mut self, key: usize, message: Whole, is_complete: bool) {
+    fn take(&mut self, key: usize, message: MessageId, is_complete: bool) {
         let session = &mut self.sessions[key];
         if session.outstanding.planned_ns(message.sequence).is_none() {
             return; // it has been concluded before
@@ -422,12 +429,12 @@ impl Shard {
     }
 
     /// Records what is known of a message's copies.
-    fn conclude(&mut self, message: Whole) {
-        let Self { desk: Some(desk), settings, metrics, .. } = self else { return };
-        let rows = desk.fan.rows_each();
+    fn conclude(&mut self, message: MessageId) {
+        let Self { fanout: Some(fanout), settings, metrics, .. } = self else { return };
+        let rows = fanout.shared.rows_each();
         let row = usize::try_from(message.sequence % rows).unwrap_or(0);
-        let publisher = desk.underway.get(settings.place(message.publisher));
-        let copies = desk.fan.copies(message);
+        let publisher = fanout.underway.get(settings.place(message.publisher));
+        let copies = fanout.shared.copies(message);
         let base_ns = publisher.and_then(|it| it.messages.get(row)).map(|it| it.base_ns);
         let Some(base_ns) = base_ns.filter(|_| copies.count > 0) else {
             metrics.fanout.silent += 1;
@@ -440,19 +447,19 @@ impl Shard {
     }
 
     /// Concludes what has waited for its copies long enough.
-    fn sweep_fan(&mut self) {
-        let Some(desk) = &self.desk else { return };
-        if desk.fan.is_over() || desk.answers.sign.is_some() {
+    fn sweep_fanout(&mut self) {
+        let Some(fanout) = &self.fanout else { return };
+        if fanout.shared.is_over() || fanout.answers.sign.is_some() {
             self.wake_main();
         }
-        let (timeout_ns, now_ns) = (desk.copy_timeout_ns, self.clock.now_ns());
-        let keys: Vec<_> = desk.underway.iter().filter_map(|publisher| publisher.key).collect();
+        let (timeout_ns, now_ns) = (fanout.copy_timeout_ns, self.clock.now_ns());
+        let keys: Vec<_> = fanout.underway.iter().filter_map(|publisher| publisher.key).collect();
         for key in keys {
             while let Some(session) = self.sessions.get(key)
                 && let Some((sequence, sent)) = session.outstanding.expected()
                 && sent.planned_ns.saturating_add(timeout_ns) <= now_ns
             {
-                let message = Whole { publisher: session.index, sequence };
+                let message = MessageId { publisher: session.index, sequence };
                 self.take(key, message, false);
             }
         }
@@ -462,23 +469,23 @@ impl Shard {
 impl Worker {
     /// Concludes messages as their copies come in, for as long as the worker runs.
     pub(super) fn conclude_messages(&self) {
-        let Some(fan) = self.brief.fan.as_ref() else { return };
-        let Some(mut bells) = fan.ringing(self.number) else { return };
-        let shard = Rc::clone(&self.shard);
+        let Some(shared) = self.brief.shared_fanout.as_ref() else { return };
+        let Some(mut bells) = shared.ringing(self.number) else { return };
+        let thread = Rc::clone(&self.thread);
         tokio::task::spawn_local(async move {
             let mut sweeps = interval(SWEEP);
             sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
                     Some(message) = bells.recv() => {
-                        let mut shard = shard.borrow_mut();
-                        shard.whole(message);
+                        let mut thread = thread.borrow_mut();
+                        thread.whole(message);
                         for _ in 1..CONCLUSIONS_PER_TURN {
                             let Ok(message) = bells.try_recv() else { break };
-                            shard.whole(message);
+                            thread.whole(message);
                         }
                     }
-                    _ = sweeps.tick() => shard.borrow_mut().sweep_fan(),
+                    _ = sweeps.tick() => thread.borrow_mut().sweep_fanout(),
                 }
             }
         });
@@ -486,16 +493,16 @@ impl Worker {
 
     /// Takes copies until the publishers, which are other workers', are done.
     pub(super) async fn subscribe(&mut self) {
-        self.shard.borrow_mut().is_sending = true;
+        self.thread.borrow_mut().is_sending = true;
         let bound_ns = self.drain_ns.saturating_add(GRACE_NS);
-        let deadline_ns = |shard: &Shard| {
-            let is_split = shard.desk.as_ref().is_some_and(Desk::is_split);
+        let deadline_ns = |thread: &Thread| {
+            let is_split = thread.fanout.as_ref().is_some_and(FanoutState::is_split);
             // Publishers of other processes end by the same schedule; copies are waited for later.
-            shard.times.window_end_ns.saturating_add(if is_split { 0 } else { bound_ns })
+            thread.times.window_end_ns.saturating_add(if is_split { 0 } else { bound_ns })
         };
-        self.wait(deadline_ns, |shard| {
-            shard.closing == shard.sessions.len()
-                || shard.desk.as_ref().is_none_or(|desk| desk.fan.is_over())
+        self.wait(deadline_ns, |thread| {
+            thread.closing == thread.sessions.len()
+                || thread.fanout.as_ref().is_none_or(|fanout| fanout.shared.is_over())
         })
         .await;
     }
@@ -503,24 +510,24 @@ impl Worker {
     /// Says that this worker's publishers are done, and waits until those of all are, so that no
     /// subscriber leaves before.
     pub(super) async fn wait_for_publishers(&mut self) {
-        match &self.shard.borrow().desk {
+        match &self.thread.borrow().fanout {
             None => return,
-            Some(desk) if desk.is_publishing() => desk.fan.done(),
+            Some(fanout) if fanout.is_publishing() => fanout.shared.done(),
             Some(_) => {}
         }
         let begin_ns = self.clock.now_ns();
         let end_ns = begin_ns.saturating_add(self.drain_ns);
-        let end_ns = |shard: &Shard| shard.cut_short(begin_ns, end_ns, INTERRUPTED_DRAIN_NS);
-        self.wait_also_interrupted(end_ns, |shard| {
-            shard.closing == shard.sessions.len()
-                || shard.desk.as_ref().is_none_or(|desk| desk.fan.is_over())
+        let end_ns = |thread: &Thread| thread.cut_short(begin_ns, end_ns, INTERRUPTED_DRAIN_NS);
+        self.wait_also_interrupted(end_ns, |thread| {
+            thread.closing == thread.sessions.len()
+                || thread.fanout.as_ref().is_none_or(|fanout| fanout.shared.is_over())
         })
         .await;
-        let mut shard = self.shard.borrow_mut();
+        let mut thread = self.thread.borrow_mut();
         // Publishers of other processes may go on after an interrupt of this one.
-        let is_interrupted = shard.is_interrupted;
-        if let Some(desk) = &mut shard.desk {
-            desk.is_over = !is_interrupted;
+        let is_interrupted = thread.is_interrupted;
+        if let Some(fanout) = &mut thread.fanout {
+            fanout.is_over = !is_interrupted;
         }
     }
 }

@@ -3,7 +3,7 @@
 use wscodec::Message;
 
 use super::Worker;
-use super::shard::Shard;
+use super::thread::Thread;
 use crate::config::{Config, Template};
 use crate::payload;
 
@@ -38,7 +38,7 @@ impl Greeting {
     }
 }
 
-impl Shard {
+impl Thread {
     /// Says what a connection is to say once it is open; its task writes it.
     pub(crate) fn greet(&mut self, key: usize) {
         let Some(greeting) = &self.greeting else { return };
@@ -56,8 +56,8 @@ impl Shard {
         // Refused only if the server has closed already, which its task sees.
         session.codec.send(Message::Text(said), &mut session.unsent).ok();
         self.backlog_len += session.unsent.len() - before;
-        if let Some(desk) = &mut self.desk {
-            desk.await_answer(self.settings.place(index));
+        if let Some(fanout) = &mut self.fanout {
+            fanout.await_answer(self.settings.place(index));
         }
     }
 }
@@ -66,12 +66,13 @@ impl Worker {
     /// Waits until every subscriber has been told that it is one, if that is to be waited for, and
     /// for as long as a connection may take to open; counts those who haven't.
     pub(super) async fn wait_for_answers(&mut self) {
-        let bound_ns = self.shard.borrow().settings.connect_timeout_ns;
+        let bound_ns = self.thread.borrow().settings.connect_timeout_ns;
         let deadline_ns = self.clock.now_ns().saturating_add(bound_ns);
-        let is_told = |shard: &Shard| shard.desk.as_ref().is_none_or(|desk| desk.unanswered() == 0);
+        let is_told =
+            |thread: &Thread| thread.fanout.as_ref().is_none_or(|fanout| fanout.unanswered() == 0);
         self.wait(|_| deadline_ns, is_told).await;
-        let mut shard = self.shard.borrow_mut();
-        let unanswered = shard.desk.as_ref().map_or(0, super::fanout::Desk::unanswered);
-        shard.metrics.fanout.untold += unanswered;
+        let mut thread = self.thread.borrow_mut();
+        let unanswered = thread.fanout.as_ref().map_or(0, super::fanout::FanoutState::unanswered);
+        thread.metrics.fanout.untold += unanswered;
     }
 }

@@ -4,11 +4,11 @@
 //! and so is the time from each to the next.
 
 use super::sequences::{Arrival, Sequences};
-use super::shard::Shard;
+use super::thread::Thread;
 use super::times::Times;
 use crate::escape;
 use crate::metrics::live::Live;
-use crate::metrics::{Failure, Metric, Metrics, Phase};
+use crate::metrics::{Failure, FailurePhase, Metric, Metrics};
 use crate::stamp::{Push, unix_ns};
 
 /// Bytes of a message that are shown.
@@ -68,7 +68,7 @@ impl Listener<'_> {
         if let Some((count, code)) = wrong {
             *count += 1;
             self.live.wrong.add(1);
-            self.metrics.wrong.add(Failure::new(Phase::Message, code), || {
+            self.metrics.wrong.add(Failure::new(FailurePhase::Message, code), || {
                 let shown = escape::bytes(payload, SHOWN_LEN_MAX);
                 format!("connection {connection}: {} bytes: {shown}", payload.len())
             });
@@ -93,7 +93,7 @@ impl Listener<'_> {
     }
 }
 
-impl Shard {
+impl Thread {
     /// Counts what a connection that has ended was not pushed.
     pub(crate) fn forget_feed(&mut self, place: usize) {
         if let Some(feed) = self.feeds.get_mut(place)

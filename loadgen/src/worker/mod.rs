@@ -11,14 +11,13 @@
 //! its own, so that a run ends whatever a server does.
 
 mod admission;
+mod busy_workers;
 mod cohort;
 mod connect;
 mod connector;
-mod crew;
 mod deadline;
 mod deflate;
 mod echo;
-mod fan;
 mod fanout;
 mod frames;
 mod greet;
@@ -33,7 +32,8 @@ mod sampler;
 mod sequences;
 mod session;
 mod settings;
-mod shard;
+mod shared_fanout;
+mod thread;
 mod times;
 pub(crate) mod usage;
 
@@ -43,7 +43,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
@@ -52,27 +52,27 @@ use wscodec::Limits;
 use wscodec::mask::ChaChaKeys;
 
 use crate::clock::{Alarm, Clock, nanos};
-use crate::config::{Conduct, Config, Content, Echo, Load, Mask, Scenario};
+use crate::config::{Config, Content, Echo, Load, Mask, Misbehaviour, Scenario};
 use crate::metrics::Metrics;
 use crate::metrics::live::Live;
 use crate::net::Routes;
 use crate::payload::{Payload, Requests};
 use crate::plan::{Plan, Script};
+pub use busy_workers::BusyWorkers;
 use connector::connector;
-pub use crew::Crew;
 use deadline::Deadlines;
 use deflate::Deflating;
-pub use fan::Fan;
-pub(crate) use fan::run_number;
 pub(crate) use pace::{BACKLOG_MAX, UNANSWERED_MAX};
+pub use shared_fanout::SharedFanout;
+pub(crate) use shared_fanout::run_number;
 
-use fanout::Desk;
+use fanout::FanoutState;
 use greet::Greeting;
 use probe::Probes;
-use reconnect::Returning;
+use reconnect::Reconnects;
 use session::End;
 use settings::Settings;
-use shard::{Parts, Shard};
+use thread::{Parts, Thread};
 pub use times::Times;
 use usage::ThreadUsage;
 
@@ -89,7 +89,7 @@ const GRACE_NS: u64 = 500_000_000;
 
 /// What the coordinator wants of the workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum Instruction {
     /// Open the connections.
     Ramp,
     /// Make load at these times.
@@ -108,11 +108,11 @@ pub struct Brief {
     /// The ways to whom.
     pub routes: Arc<Routes>,
     /// What the workers of a fanout share.
-    pub fan: Option<Arc<Fan>>,
+    pub shared_fanout: Option<Arc<SharedFanout>>,
     /// Which workers are at their load.
-    pub crew: Crew,
+    pub busy: BusyWorkers,
     /// What the coordinator wants.
-    pub commands: watch::Receiver<Command>,
+    pub instructions: watch::Receiver<Instruction>,
     /// Told the number of open connections once all that were planned are open or have failed.
     pub settled: mpsc::UnboundedSender<u64>,
 }
@@ -157,10 +157,10 @@ pub fn spawn(
     brief: Brief,
     live: Arc<Live>,
 ) -> io::Result<JoinHandle<io::Result<WorkerReport>>> {
-    thread::Builder::new().name(format!("load-{worker}")).spawn(move || {
-        let (settled, crew) = (brief.settled.clone(), brief.crew.clone());
+    std::thread::Builder::new().name(format!("load-{worker}")).spawn(move || {
+        let (settled, busy) = (brief.settled.clone(), brief.busy.clone());
         let report = work(worker, brief, live);
-        crew.leave(worker); // also if it could not begin
+        busy.leave(worker); // also if it could not begin
         if report.is_err() {
             settled.send(0).ok(); // nobody is to wait for this one
         }
@@ -177,7 +177,7 @@ fn work(worker: u64, brief: Brief, live: Arc<Live>) -> io::Result<WorkerReport> 
 }
 
 struct Worker {
-    shard: Rc<RefCell<Shard>>,
+    thread: Rc<RefCell<Thread>>,
     plan: Rc<Plan>,
     number: u64,
     clock: Clock,
@@ -194,7 +194,7 @@ impl Worker {
             connect_timeout_ns: nanos(config.request.connect_timeout),
             close_timeout_ns: nanos(config.request.close_timeout),
             script: plan.script(),
-            conduct: config.conduct,
+            misbehaviour: config.misbehaviour,
             catch_up_ns: nanos(config.pacing.catch_up),
             load: plan.load(),
             plan_end_ns: plan.end_ns(),
@@ -217,7 +217,7 @@ impl Worker {
             fragment: None,
         };
         let slots = usize::try_from(plan.slots(number)).unwrap_or(0);
-        let shard = Shard::new(Parts {
+        let thread = Thread::new(Parts {
             clock: brief.clock,
             settings,
             routes: Rc::new(brief.routes.for_worker()),
@@ -240,20 +240,18 @@ impl Worker {
             live,
             greeting: Greeting::new(config),
             requests: Requests::new(config),
-            returning: config.reconnect.map(|pauses| Returning::new(pauses, config.seed)),
-            desk: brief
-                .fan
-                .as_ref()
-                .zip(config.fanout())
-                .map(|(fan, fanout)| Desk::new(Arc::clone(fan), fanout, number, slots)),
+            reconnects: config.reconnect.map(|pauses| Reconnects::new(pauses, config.seed)),
+            fanout: brief.shared_fanout.as_ref().zip(config.fanout()).map(|(shared, fanout)| {
+                FanoutState::new(Arc::clone(shared), fanout, number, slots)
+            }),
             sends: plan.sends(number),
             deadlines: config.reply_timeout.map(|timeout| Deadlines::new(nanos(timeout))),
             probes: plan.pings(number).map(|sends| Probes::new(brief.clock, sends, slots)),
-            commands: brief.commands.clone(),
+            instructions: brief.instructions.clone(),
             slots,
         });
         Ok(Self {
-            shard: Rc::new(RefCell::new(shard)),
+            thread: Rc::new(RefCell::new(thread)),
             plan,
             number,
             clock: brief.clock,
@@ -268,28 +266,28 @@ impl Worker {
         self.conclude_messages();
         let alarm = Alarm::new(self.clock)?;
         let connector = spawn_local(connector(
-            Rc::clone(&self.shard),
+            Rc::clone(&self.thread),
             Rc::clone(&self.plan),
             self.number,
             alarm,
         ));
         if self.plan.script() != Script::OpenClose {
-            self.wait(|_| u64::MAX, Shard::is_settled).await;
+            self.wait(|_| u64::MAX, Thread::is_settled).await;
             self.wait_for_answers().await;
             let open = {
-                let shard = self.shard.borrow();
-                (shard.sessions.len() + shard.away()) as u64
+                let thread = self.thread.borrow();
+                (thread.sessions.len() + thread.away()) as u64
             };
             // Refused only by a coordinator that is gone, and then a stop is on its way.
             self.brief.settled.send(open).ok();
         }
         let settled_ns = self.clock.now_ns();
-        self.wait(|_| u64::MAX, |shard| shard.times != Times::NEVER).await;
-        self.wait(|shard| shard.times.load_begin_ns, |_| false).await;
+        self.wait(|_| u64::MAX, |thread| thread.times != Times::NEVER).await;
+        self.wait(|thread| thread.times.load_begin_ns, |_| false).await;
         let before = ThreadUsage::now();
         let load_begin_ns = (!self.is_interrupted()).then(|| self.clock.now_ns());
         if load_begin_ns.is_some() {
-            let sampler = spawn_local(sampler::sample(Rc::clone(&self.shard)));
+            let sampler = spawn_local(sampler::sample(Rc::clone(&self.thread)));
             self.load().await;
             sampler.abort();
         }
@@ -300,14 +298,14 @@ impl Worker {
         self.drain(load_end_ns).await;
         self.wait_for_publishers().await;
         let drain_end_ns = self.clock.now_ns();
-        if self.brief.config.conduct != Conduct::Healthy {
-            self.wait_also_interrupted(|_| u64::MAX, |shard| shard.is_leaving).await;
+        if self.brief.config.misbehaviour != Misbehaviour::None {
+            self.wait_also_interrupted(|_| u64::MAX, |thread| thread.is_leaving).await;
         }
         self.close().await;
-        let mut shard = self.shard.borrow_mut();
-        shard.note_sent();
+        let mut thread = self.thread.borrow_mut();
+        thread.note_sent();
         Ok(WorkerReport {
-            metrics: std::mem::take(&mut shard.metrics),
+            metrics: std::mem::take(&mut thread.metrics),
             cohorts: Vec::new(),
             settled_ns,
             load_begin_ns,
@@ -324,13 +322,13 @@ impl Worker {
 
     /// Passes on what the coordinator wants.
     fn listen(&self) {
-        let mut commands = self.brief.commands.clone();
-        let shard = Rc::clone(&self.shard);
+        let mut instructions = self.brief.instructions.clone();
+        let thread = Rc::clone(&self.thread);
         spawn_local(async move {
             loop {
-                let command = *commands.borrow_and_update();
-                shard.borrow_mut().obey(command);
-                if commands.changed().await.is_err() {
+                let instruction = *instructions.borrow_and_update();
+                thread.borrow_mut().obey(instruction);
+                if instructions.changed().await.is_err() {
                     return;
                 }
             }
@@ -339,35 +337,35 @@ impl Worker {
 
     /// Sends until the measured time is over, or there is nothing left to do.
     async fn load(&mut self) {
-        if self.shard.borrow().desk.as_ref().is_some_and(|desk| !desk.is_publishing()) {
+        if self.thread.borrow().fanout.as_ref().is_some_and(|fanout| !fanout.is_publishing()) {
             return self.subscribe().await;
         }
         match self.plan.load() {
             None if self.plan.script() == Script::OpenClose => {
-                self.wait(|shard| shard.times.window_end_ns, Shard::is_empty).await;
-                self.wait(Shard::plan_end_ns, |_| false).await;
+                self.wait(|thread| thread.times.window_end_ns, Thread::is_empty).await;
+                self.wait(Thread::plan_end_ns, |_| false).await;
             }
             None => {
-                self.shard.borrow_mut().is_sending = true;
-                self.wait(|shard| shard.times.window_end_ns, Shard::is_load_done).await;
+                self.thread.borrow_mut().is_sending = true;
+                self.wait(|thread| thread.times.window_end_ns, Thread::is_load_done).await;
             }
             Some(load) => {
                 {
-                    let mut shard = self.shard.borrow_mut();
-                    shard.is_sending = true;
-                    shard.greeted = shard.metrics.unexpected;
-                    shard.begin_deadlines();
+                    let mut thread = self.thread.borrow_mut();
+                    thread.is_sending = true;
+                    thread.greeted = thread.metrics.unexpected;
+                    thread.begin_deadlines();
                 }
                 if !load.is_scheduled() {
-                    self.for_each_session(|shard, key| {
-                        shard.refill(key);
-                        shard.flush(key)
+                    self.for_each_session(|thread, key| {
+                        thread.refill(key);
+                        thread.flush(key)
                     })
                     .await;
                 }
                 loop {
-                    self.wait(Shard::next_turn_ns, Shard::is_load_done).await;
-                    if self.shard.borrow_mut().take_turn() {
+                    self.wait(Thread::next_turn_ns, Thread::is_load_done).await;
+                    if self.thread.borrow_mut().take_turn() {
                         break;
                     }
                     yield_now().await; // for replies to be read between
@@ -380,70 +378,70 @@ impl Worker {
     /// Stays while other workers are at their load, if there is nobody left here to send to: what
     /// is due meanwhile is counted.
     async fn outlast(&mut self) {
-        if self.brief.config.conduct != Conduct::Healthy {
+        if self.brief.config.misbehaviour != Misbehaviour::None {
             return;
         }
-        let crew = self.brief.crew.clone();
-        crew.leave(self.number);
-        if !self.shard.borrow().is_deserted() {
+        let busy = self.brief.busy.clone();
+        busy.leave(self.number);
+        if !self.thread.borrow().is_deserted() {
             return;
         }
-        let (mut others, shard) = (crew.watch(), Rc::clone(&self.shard));
+        let (mut others, thread) = (busy.watch(), Rc::clone(&self.thread));
         let waker = spawn_local(async move {
             while others.changed().await.is_ok() {
-                shard.borrow().wake_main();
+                thread.borrow().wake_main();
             }
         });
-        self.wait(|shard| shard.times.window_end_ns, |_| crew.is_done()).await;
+        self.wait(|thread| thread.times.window_end_ns, |_| busy.is_done()).await;
         waker.abort();
     }
 
     /// Stops sending; returns when that was, or when the last reply came if others were waited for
     /// in vain since then.
     fn end_load(&self) -> u64 {
-        let mut shard = self.shard.borrow_mut();
-        shard.is_sending = false;
-        shard.is_connector_done = true;
-        if shard.is_interrupted {
-            shard.abandon_attempts();
+        let mut thread = self.thread.borrow_mut();
+        thread.is_sending = false;
+        thread.is_connector_done = true;
+        if thread.is_interrupted {
+            thread.abandon_attempts();
         }
-        shard.end_returning();
+        thread.end_reconnects();
         let now_ns = self.clock.now_ns();
-        let is_subscribing = shard.desk.as_ref().is_some_and(|desk| !desk.is_publishing());
+        let is_subscribing = thread.fanout.as_ref().is_some_and(|fanout| !fanout.is_publishing());
         let end_ns = if is_subscribing {
-            now_ns.min(shard.times.window_end_ns) // it has waited for copies since
-        } else if shard.is_given_up(now_ns) {
-            shard.progress_ns.max(shard.plan_end_ns())
+            now_ns.min(thread.times.window_end_ns) // it has waited for copies since
+        } else if thread.is_given_up(now_ns) {
+            thread.progress_ns.max(thread.plan_end_ns())
         } else {
             now_ns
         };
         // What arrives from here on has not arrived in the measured time, also if that was cut
         // short.
-        shard.times.window_end_ns = shard.times.window_end_ns.min(end_ns);
-        shard.times.window_begin_ns = shard.times.window_begin_ns.min(end_ns);
-        shard.count_unsent();
-        shard.count_unprobed();
+        thread.times.window_end_ns = thread.times.window_end_ns.min(end_ns);
+        thread.times.window_begin_ns = thread.times.window_begin_ns.min(end_ns);
+        thread.count_unsent();
+        thread.count_unprobed();
         end_ns
     }
 
     /// Waits for replies since `begin_ns`, until there is none that may come in time.
     async fn drain(&mut self, begin_ns: u64) {
-        if self.shard.borrow().has_no_echo(begin_ns) {
+        if self.thread.borrow().has_no_echo(begin_ns) {
             return;
         }
         let end_ns = begin_ns.saturating_add(self.drain_ns);
-        let end_ns = |shard: &Shard| shard.cut_short(begin_ns, end_ns, INTERRUPTED_DRAIN_NS);
+        let end_ns = |thread: &Thread| thread.cut_short(begin_ns, end_ns, INTERRUPTED_DRAIN_NS);
         loop {
             let until_ns =
-                |shard: &Shard| shard.next_deadline_ns().unwrap_or(u64::MAX).min(end_ns(shard));
-            self.wait_also_interrupted(until_ns, Shard::is_answered).await;
+                |thread: &Thread| thread.next_deadline_ns().unwrap_or(u64::MAX).min(end_ns(thread));
+            self.wait_also_interrupted(until_ns, Thread::is_answered).await;
             let now_ns = self.clock.now_ns();
             {
-                let mut shard = self.shard.borrow_mut();
-                if now_ns >= end_ns(&shard) || shard.is_answered() {
+                let mut thread = self.thread.borrow_mut();
+                if now_ns >= end_ns(&thread) || thread.is_answered() {
                     return;
                 }
-                shard.sweep(now_ns);
+                thread.sweep(now_ns);
             }
             yield_now().await;
         }
@@ -451,39 +449,40 @@ impl Worker {
 
     /// Closes all connections, and waits for them to end within their bounds.
     async fn close(&mut self) {
-        self.for_each_session(|shard, key| {
-            shard.close(key);
+        self.for_each_session(|thread, key| {
+            thread.close(key);
             true
         })
         .await;
         let bound_ns = {
-            let shard = self.shard.borrow();
-            let opening_ns = if shard.pending > 0 { shard.settings.connect_timeout_ns } else { 0 };
-            shard.settings.close_timeout_ns + opening_ns + GRACE_NS
+            let thread = self.thread.borrow();
+            let opening_ns =
+                if thread.pending > 0 { thread.settings.connect_timeout_ns } else { 0 };
+            thread.settings.close_timeout_ns + opening_ns + GRACE_NS
         };
         let begin_ns = self.clock.now_ns();
         let end_ns = begin_ns.saturating_add(bound_ns);
-        let end_ns = |shard: &Shard| shard.cut_short(begin_ns, end_ns, INTERRUPTED_CLOSE_NS);
-        self.wait_also_interrupted(end_ns, Shard::is_empty).await;
-        let mut shard = self.shard.borrow_mut();
-        shard.abandon_attempts();
-        let left: Vec<usize> = shard.sessions.iter().map(|(key, _)| key).collect();
+        let end_ns = |thread: &Thread| thread.cut_short(begin_ns, end_ns, INTERRUPTED_CLOSE_NS);
+        self.wait_also_interrupted(end_ns, Thread::is_empty).await;
+        let mut thread = self.thread.borrow_mut();
+        thread.abandon_attempts();
+        let left: Vec<usize> = thread.sessions.iter().map(|(key, _)| key).collect();
         for key in left {
-            shard.retire(key, &End::Timeout);
+            thread.retire(key, &End::Timeout);
         }
     }
 
     /// Does something for each session, a few at a time, so that replies are read between; and
     /// wakes the tasks of those for which it returns false.
-    async fn for_each_session(&self, mut act: impl FnMut(&mut Shard, usize) -> bool) {
-        let keys: Vec<usize> = self.shard.borrow().sessions.iter().map(|(key, _)| key).collect();
+    async fn for_each_session(&self, mut act: impl FnMut(&mut Thread, usize) -> bool) {
+        let keys: Vec<usize> = self.thread.borrow().sessions.iter().map(|(key, _)| key).collect();
         for some in keys.chunks(SESSIONS_PER_TURN) {
             for &key in some {
-                let mut shard = self.shard.borrow_mut();
-                if !shard.sessions.contains(key) || act(&mut shard, key) {
+                let mut thread = self.thread.borrow_mut();
+                if !thread.sessions.contains(key) || act(&mut thread, key) {
                     continue;
                 }
-                if let Some(waker) = &shard.sessions[key].waker {
+                if let Some(waker) = &thread.sessions[key].waker {
                     waker.wake_by_ref();
                 }
             }
@@ -492,19 +491,19 @@ impl Worker {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.shard.borrow().is_interrupted
+        self.thread.borrow().is_interrupted
     }
 
     /// Waits until a time, or for something, or for an interrupt.
-    async fn wait(&mut self, until_ns: impl Fn(&Shard) -> u64, done: impl Fn(&Shard) -> bool) {
-        let Self { shard, alarm, .. } = self;
+    async fn wait(&mut self, until_ns: impl Fn(&Thread) -> u64, done: impl Fn(&Thread) -> bool) {
+        let Self { thread, alarm, .. } = self;
         poll_fn(|cx| {
-            let mut shard = shard.borrow_mut();
-            shard.main_waker = Some(cx.waker().clone());
-            if shard.is_interrupted || done(&shard) {
+            let mut thread = thread.borrow_mut();
+            thread.main_waker = Some(cx.waker().clone());
+            if thread.is_interrupted || done(&thread) {
                 return Poll::Ready(());
             }
-            let (ns, done) = (until_ns(&shard), shard.metrics.bytes_received);
+            let (ns, done) = (until_ns(&thread), thread.metrics.bytes_received);
             if ns == u64::MAX {
                 return Poll::Pending;
             }
@@ -512,9 +511,9 @@ impl Worker {
                 cx,
                 ns,
                 done,
-                (1..=AWAKE_UNANSWERED_MAX).contains(&shard.unanswered) && shard.is_sending,
+                (1..=AWAKE_UNANSWERED_MAX).contains(&thread.unanswered) && thread.is_sending,
             );
-            shard.is_asleep = !alarm.is_awake();
+            thread.is_asleep = !alarm.is_awake();
             polled
         })
         .await;
@@ -523,18 +522,18 @@ impl Worker {
     /// Waits until a time or for something, however an interrupt changes either.
     async fn wait_also_interrupted(
         &mut self,
-        until_ns: impl Fn(&Shard) -> u64,
-        done: impl Fn(&Shard) -> bool,
+        until_ns: impl Fn(&Thread) -> u64,
+        done: impl Fn(&Thread) -> bool,
     ) {
-        let Self { shard, alarm, .. } = self;
+        let Self { thread, alarm, .. } = self;
         poll_fn(|cx| {
-            let mut shard = shard.borrow_mut();
-            shard.main_waker = Some(cx.waker().clone());
-            if done(&shard) {
+            let mut thread = thread.borrow_mut();
+            thread.main_waker = Some(cx.waker().clone());
+            if done(&thread) {
                 return Poll::Ready(());
             }
-            let ns = until_ns(&shard);
-            drop(shard);
+            let ns = until_ns(&thread);
+            drop(thread);
             alarm.poll_until(cx, ns, 0, false)
         })
         .await;

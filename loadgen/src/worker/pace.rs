@@ -4,9 +4,9 @@
 use std::io::ErrorKind;
 use std::task::{Context, Poll};
 
-use super::fanout::Desk;
+use super::fanout::FanoutState;
 use super::frames;
-use super::shard::Shard;
+use super::thread::Thread;
 use crate::config::Load;
 use crate::metrics::{MessageCounts, Metric, Span};
 use crate::payload::Expected;
@@ -26,7 +26,7 @@ const SPARE_CAPACITY_MAX: usize = 256 << 10;
 /// less from the beginning of load on is waited for.
 const NO_ECHO_NS: u64 = 5_000_000_000;
 
-impl Shard {
+impl Thread {
     /// Whether a message is due under open loop.
     #[inline]
     pub(crate) fn is_due(&self, now_ns: u64) -> bool {
@@ -72,7 +72,7 @@ impl Shard {
             match key.filter(|&key| self.sessions[key].is_open()) {
                 None => self.metrics.span(span).unsent_closed += 1,
                 Some(_) if self.is_full() => self.metrics.span(span).unsent_backlog += 1,
-                Some(key) if self.is_fan_full(key) => {
+                Some(key) if self.is_fanout_full(key) => {
                     self.metrics.span(span).unsent_backlog += 1;
                     self.metrics.fanout.crowded += 1;
                 }
@@ -102,7 +102,7 @@ impl Shard {
     /// Whether there is nobody left to whom what is due could be sent, nor will be.
     pub(crate) fn is_deserted(&self) -> bool {
         let is_alone = self.closing == self.sessions.len() && !self.awaits_return();
-        is_alone && self.next_send.is_some() && self.desk.is_none()
+        is_alone && self.next_send.is_some() && self.fanout.is_none()
     }
 
     /// Counts what was due before load ended and has not been sent: there was no time left for it,
@@ -151,11 +151,11 @@ impl Shard {
         }
         let room = (pipeline as usize).saturating_sub(session.outstanding.len());
         let count = usize::try_from(session.quota).map_or(room, |quota| quota.min(room));
-        if self.desk.is_none() {
+        if self.fanout.is_none() {
             return self.encode(key, planned_ns, count);
         }
         for _ in 0..count {
-            if self.is_fan_full(key) {
+            if self.is_fanout_full(key) {
                 break;
             }
             self.encode(key, planned_ns, 1);
@@ -192,7 +192,7 @@ impl Shard {
         if session.quota == 0 {
             self.spent += 1;
         }
-        if self.desk.is_some() {
+        if self.fanout.is_some() {
             for sequence in sequences {
                 self.publish(connection, sequence, planned_ns);
             }
@@ -300,7 +300,7 @@ impl Shard {
             return true;
         }
         // Nobody can say when other processes have all of it: time does.
-        if self.desk.as_ref().is_some_and(Desk::is_split) {
+        if self.fanout.as_ref().is_some_and(FanoutState::is_split) {
             return false;
         }
         self.is_all_answered() && self.clock.now_ns() >= self.plan_end_ns()

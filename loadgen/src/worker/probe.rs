@@ -10,7 +10,7 @@ use super::frames;
 use super::hold::{Answered, answer};
 use super::outstanding::Outstanding;
 use super::pace::SENDS_PER_TURN;
-use super::shard::Shard;
+use super::thread::Thread;
 use crate::clock::Clock;
 use crate::metrics::{Metric, Metrics};
 use crate::payload::{Expected, Payload};
@@ -62,7 +62,7 @@ impl Probes {
     }
 }
 
-impl Shard {
+impl Thread {
     /// When the next Ping is due.
     pub(crate) fn next_probe_ns(&self) -> Option<u64> {
         let due_ns = self.probes.as_ref()?.next?.due_ns;

@@ -17,19 +17,19 @@ use tokio::time::sleep_until;
 use super::connect::{Established, Refusal, connect};
 use super::outstanding::Outstanding;
 use super::session::{Outcome, Session};
-use super::shard::Shard;
+use super::thread::Thread;
 use crate::clock::nanos;
 use crate::config::Reconnect;
-use crate::metrics::{Failure, Metric, Phase};
+use crate::metrics::{Failure, FailurePhase, Metric};
 use crate::plan::ConnectionPlan;
 
 /// What is known of the lost connections of a worker.
 #[derive(Debug)]
-pub(crate) struct Returning {
+pub(crate) struct Reconnects {
     pauses: Reconnect,
     seed: u64,
     /// Connections that were ever lost.
-    lost: HashMap<u64, Parted>,
+    lost: HashMap<u64, LostConnection>,
     /// Connections without a session, of which there will be one again.
     away: usize,
     /// Attempts begun that have no outcome yet.
@@ -40,8 +40,8 @@ pub(crate) struct Returning {
 
 /// A connection that was lost at some time.
 #[derive(Debug)]
-struct Parted {
-    place: Place,
+struct LostConnection {
+    state: LossState,
     /// When it was lost last.
     lost_ns: u64,
     /// When it was opened last.
@@ -60,7 +60,7 @@ struct Parted {
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum LossState {
     /// It was lost, and its session has not ended yet.
     Ending,
     /// It has no session.
@@ -69,7 +69,7 @@ enum Place {
     Open,
 }
 
-impl Returning {
+impl Reconnects {
     pub(crate) fn new(pauses: Reconnect, seed: u64) -> Self {
         Self { pauses, seed, lost: HashMap::new(), away: 0, pending: 0, is_over: false }
     }
@@ -77,8 +77,8 @@ impl Returning {
     /// Notes a loss at `now_ns`.
     fn note(&mut self, connection: u64, why: Failure, now_ns: u64) {
         let held_ns = nanos(self.pauses.most);
-        let lost = self.lost.entry(connection).or_insert(Parted {
-            place: Place::Ending,
+        let lost = self.lost.entry(connection).or_insert(LostConnection {
+            state: LossState::Ending,
             lost_ns: now_ns,
             opened_ns: 0,
             attempts: 0,
@@ -90,7 +90,7 @@ impl Returning {
         if now_ns.saturating_sub(lost.opened_ns) >= held_ns {
             lost.doublings = 0;
         }
-        (lost.place, lost.lost_ns, lost.last) = (Place::Ending, now_ns, why);
+        (lost.state, lost.lost_ns, lost.last) = (LossState::Ending, now_ns, why);
     }
 
     /// How long the next attempt of a connection is waited for, in nanoseconds; `None` if there
@@ -101,14 +101,15 @@ impl Returning {
     }
 }
 
-impl Shard {
+impl Thread {
     /// Notes that a connection ends which was to stay open.
     pub(crate) fn dropped(&mut self, connection: u64, why: Failure) {
         let now_ns = self.clock.now_ns();
-        if let Some(returning) = self.returning.as_mut().filter(|returning| !returning.is_over) {
+        if let Some(reconnects) = self.reconnects.as_mut().filter(|reconnects| !reconnects.is_over)
+        {
             self.metrics.reconnect.losses.add(why.clone(), now_ns);
             self.live.lost.add(1);
-            returning.note(connection, why.clone(), now_ns);
+            reconnects.note(connection, why.clone(), now_ns);
         }
         self.metrics.drops.add(why, now_ns);
     }
@@ -116,38 +117,38 @@ impl Shard {
     /// Whether a session that ends is to be followed by another; keeps what that needs. If not, a
     /// loss has come to nothing.
     pub(crate) fn is_to_return(&mut self, session: &Session, outcome: &Outcome) -> bool {
-        let Some(returning) = &mut self.returning else { return false };
-        let lost = returning.lost.get_mut(&session.index);
-        let Some(lost) = lost.filter(|lost| lost.place == Place::Ending) else { return false };
-        if returning.is_over || outcome.failure.is_none() {
-            lost.place = Place::Open;
+        let Some(reconnects) = &mut self.reconnects else { return false };
+        let lost = reconnects.lost.get_mut(&session.index);
+        let Some(lost) = lost.filter(|lost| lost.state == LossState::Ending) else { return false };
+        if reconnects.is_over || outcome.failure.is_none() {
+            lost.state = LossState::Open;
             self.metrics.reconnect.away += 1;
             return false;
         }
-        lost.place = Place::Away;
+        lost.state = LossState::Away;
         (lost.quota, lost.sequence) = (session.quota, session.outstanding.next_sequence());
-        returning.away += 1;
+        reconnects.away += 1;
         true
     }
 
     /// Connections that have no session and will have one again.
     pub(crate) fn away(&self) -> usize {
-        self.returning.as_ref().map_or(0, |returning| returning.away)
+        self.reconnects.as_ref().map_or(0, |reconnects| reconnects.away)
     }
 
     /// Whether connections that are lost come back, and there is one that may be.
     pub(crate) fn awaits_return(&self) -> bool {
         let is_there = |away: usize| away > 0 || !self.sessions.is_empty();
-        self.returning.as_ref().is_some_and(|own| !own.is_over && is_there(own.away))
+        self.reconnects.as_ref().is_some_and(|own| !own.is_over && is_there(own.away))
     }
 
     /// Counts the begin of an attempt to open a connection again; `None` if there is to be none.
     fn reattempt_begun(&mut self, index: u64) -> Option<ConnectionPlan> {
-        let returning = self.returning.as_mut().filter(|returning| !returning.is_over)?;
-        let lost = returning.lost.get_mut(&index)?;
+        let reconnects = self.reconnects.as_mut().filter(|reconnects| !reconnects.is_over)?;
+        let lost = reconnects.lost.get_mut(&index)?;
         lost.attempts += 1;
         lost.doublings = lost.doublings.saturating_add(1);
-        returning.pending += 1;
+        reconnects.pending += 1;
         self.metrics.reconnect.attempted += 1;
         self.live.reconnect_attempts.add(1);
         let script = self.settings.script;
@@ -156,9 +157,9 @@ impl Shard {
 
     /// Counts an attempt that failed.
     fn reattempt_failed(&mut self, index: u64, refusal: Refusal) {
-        let Some(returning) = self.returning.as_mut().filter(|own| !own.is_over) else { return };
-        returning.pending -= 1;
-        if let Some(lost) = returning.lost.get_mut(&index) {
+        let Some(reconnects) = self.reconnects.as_mut().filter(|own| !own.is_over) else { return };
+        reconnects.pending -= 1;
+        if let Some(lost) = reconnects.lost.get_mut(&index) {
             lost.last = refusal.failure.clone();
         }
         self.metrics.reconnect.failures.add(refusal.failure, || refusal.sample);
@@ -166,12 +167,12 @@ impl Shard {
 
     /// Takes a connection in that is open again; `None` if nobody waits for it any more.
     fn readmit(&mut self, plan: &ConnectionPlan, opened: Established) -> Option<usize> {
-        let returning = self.returning.as_mut().filter(|returning| !returning.is_over)?;
-        let lost = returning.lost.get_mut(&plan.index)?;
-        returning.pending -= 1;
-        returning.away -= 1;
+        let reconnects = self.reconnects.as_mut().filter(|reconnects| !reconnects.is_over)?;
+        let lost = reconnects.lost.get_mut(&plan.index)?;
+        reconnects.pending -= 1;
+        reconnects.away -= 1;
         let times = opened.waterfall;
-        (lost.place, lost.opened_ns) = (Place::Open, times.upgraded_ns);
+        (lost.state, lost.opened_ns) = (LossState::Open, times.upgraded_ns);
         self.metrics.reconnect.established += 1;
         self.live.established.add(1);
         let durations = &mut self.metrics.distributions;
@@ -184,24 +185,24 @@ impl Shard {
 
     /// Load has ended: counts connections that are away as failed, and attempts that have no
     /// outcome as cut off.
-    pub(crate) fn end_returning(&mut self) {
-        let Some(returning) = &mut self.returning else { return };
-        returning.is_over = true;
-        returning.away = 0;
-        for _ in 0..std::mem::take(&mut returning.pending) {
-            let failure = Failure::new(Phase::Run, "ended");
+    pub(crate) fn end_reconnects(&mut self) {
+        let Some(reconnects) = &mut self.reconnects else { return };
+        reconnects.is_over = true;
+        reconnects.away = 0;
+        for _ in 0..std::mem::take(&mut reconnects.pending) {
+            let failure = Failure::new(FailurePhase::Run, "ended");
             let said = || "load ended before it was open".into();
             self.metrics.reconnect.failures.add(failure, said);
         }
-        let away = std::mem::take(&mut returning.lost).into_iter();
-        let (away, others) = away.partition(|(_, lost)| lost.place == Place::Away);
-        returning.lost = others;
-        let away: HashMap<u64, Parted> = away;
-        for (index, Parted { last, sequence, .. }) in away {
+        let away = std::mem::take(&mut reconnects.lost).into_iter();
+        let (away, others) = away.partition(|(_, lost)| lost.state == LossState::Away);
+        reconnects.lost = others;
+        let away: HashMap<u64, LostConnection> = away;
+        for (index, LostConnection { last, sequence, .. }) in away {
             self.metrics.reconnect.away += 1;
             self.url_counts(index).messages += sequence;
             self.live.failed.add(1);
-            self.metrics.failures.add(Failure::new(Phase::Open, "away"), || {
+            self.metrics.failures.add(Failure::new(FailurePhase::Open, "away"), || {
                 format!("lost, and not open again when load ended; last: {last}")
             });
         }
@@ -210,18 +211,18 @@ impl Shard {
 
 /// Opens a lost connection again, however often that takes; comes to the session's key, or to
 /// nothing once load has ended.
-pub(super) async fn reopening(shard: Rc<RefCell<Shard>>, connection: u64) -> Option<usize> {
+pub(super) async fn reopening(thread: Rc<RefCell<Thread>>, connection: u64) -> Option<usize> {
     loop {
         let at = {
-            let shard = shard.borrow();
-            let pause_ns = shard.returning.as_ref()?.pause_ns(connection)?;
-            shard.clock.instant(shard.clock.now_ns().saturating_add(pause_ns))
+            let thread = thread.borrow();
+            let pause_ns = thread.reconnects.as_ref()?.pause_ns(connection)?;
+            thread.clock.instant(thread.clock.now_ns().saturating_add(pause_ns))
         };
         sleep_until(at).await;
-        let plan = shard.borrow_mut().reattempt_begun(connection)?;
-        match connect(&shard, &plan).await {
-            Ok(opened) => return shard.borrow_mut().readmit(&plan, opened),
-            Err(refusal) => shard.borrow_mut().reattempt_failed(connection, refusal),
+        let plan = thread.borrow_mut().reattempt_begun(connection)?;
+        match connect(&thread, &plan).await {
+            Ok(opened) => return thread.borrow_mut().readmit(&plan, opened),
+            Err(refusal) => thread.borrow_mut().reattempt_failed(connection, refusal),
         }
     }
 }
@@ -236,23 +237,23 @@ mod tests {
     fn bounds_grow_until_a_connection_has_held_for_the_longest_pause() {
         const MS: u64 = 1_000_000;
         let (first, most) = (Duration::from_millis(10), Duration::from_secs(1));
-        let mut returning = Returning::new(Reconnect { first, most }, 7);
-        let doublings = |returning: &Returning| returning.lost[&3].doublings;
-        let why = || Failure::new(Phase::Open, "eof");
-        returning.note(3, why(), 5 * MS);
-        assert_eq!(doublings(&returning), 0);
+        let mut reconnects = Reconnects::new(Reconnect { first, most }, 7);
+        let doublings = |reconnects: &Reconnects| reconnects.lost[&3].doublings;
+        let why = || Failure::new(FailurePhase::Open, "eof");
+        reconnects.note(3, why(), 5 * MS);
+        assert_eq!(doublings(&reconnects), 0);
         for (opened_ms, lost_ms, expected) in
             [(10, 20, 4), (30, 1_029, 8), (1_100, 2_100, 0), (2_200, 2_300, 4)]
         {
-            let lost = returning.lost.get_mut(&3).unwrap();
+            let lost = reconnects.lost.get_mut(&3).unwrap();
             lost.doublings += 4;
             (lost.attempts, lost.opened_ns) = (lost.attempts + 4, opened_ms * MS);
-            returning.note(3, why(), lost_ms * MS);
-            assert_eq!(doublings(&returning), expected, "open from {opened_ms} to {lost_ms} ms");
+            reconnects.note(3, why(), lost_ms * MS);
+            assert_eq!(doublings(&reconnects), expected, "open from {opened_ms} to {lost_ms} ms");
         }
-        assert_eq!(returning.lost[&3].attempts, 16, "each attempt has a pause of its own");
-        assert!(returning.pause_ns(3).unwrap() <= 160 * MS);
-        returning.is_over = true;
-        assert_eq!(returning.pause_ns(3), None);
+        assert_eq!(reconnects.lost[&3].attempts, 16, "each attempt has a pause of its own");
+        assert!(reconnects.pause_ns(3).unwrap() <= 160 * MS);
+        reconnects.is_over = true;
+        assert_eq!(reconnects.pause_ns(3), None);
     }
 }

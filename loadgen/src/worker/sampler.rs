@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::shard::Shard;
+use super::thread::Thread;
 use crate::metrics::Metric;
 use crate::net::{TcpDiag, TcpInfo};
 
@@ -20,11 +20,11 @@ const TRIES: usize = 64;
 const KNOWN_MAX: usize = 4_096;
 
 /// Looks at one connection after the other while load is made. Ends where the kernel doesn't say.
-pub(super) async fn sample(shard: Rc<RefCell<Shard>>) {
+pub(super) async fn sample(thread: Rc<RefCell<Thread>>) {
     let Ok(diag) = TcpDiag::open() else { return };
     let mut sampler = Sampler { diag, place: 0, known: HashMap::new() };
     loop {
-        if sampler.look(&mut shard.borrow_mut()).is_err() {
+        if sampler.look(&mut thread.borrow_mut()).is_err() {
             return;
         }
         sleep(INTERVAL).await;
@@ -42,24 +42,27 @@ struct Sampler {
 impl Sampler {
     /// # Errors
     /// What the system says; there is no use in asking again.
-    fn look(&mut self, shard: &mut Shard) -> std::io::Result<()> {
-        if !shard.times.is_measured(shard.clock.now_ns()) {
+    fn look(&mut self, thread: &mut Thread) -> std::io::Result<()> {
+        if !thread.times.is_measured(thread.clock.now_ns()) {
             return Ok(());
         }
-        let Some((index, local, peer)) = self.next(shard) else { return Ok(()) };
+        let Some((index, local, peer)) = self.next(thread) else { return Ok(()) };
         if let Some(info) = self.diag.ask(local, peer)? {
-            self.count(shard, index, &info);
+            self.count(thread, index, &info);
         }
         Ok(())
     }
 
     /// The next connection over TCP, and its two ends.
-    fn next(&mut self, shard: &Shard) -> Option<(u64, std::net::SocketAddr, std::net::SocketAddr)> {
-        let places = shard.sessions.capacity().max(1);
+    fn next(
+        &mut self,
+        thread: &Thread,
+    ) -> Option<(u64, std::net::SocketAddr, std::net::SocketAddr)> {
+        let places = thread.sessions.capacity().max(1);
         for _ in 0..TRIES.min(places) {
             let place = self.place % places;
             self.place = place + 1;
-            let Some(session) = shard.sessions.get(place) else { continue };
+            let Some(session) = thread.sessions.get(place) else { continue };
             let tcp = session.stream.tcp()?;
             // A socket that has just been reset has no other end.
             if let (Ok(local), Ok(peer)) = (tcp.local_addr(), tcp.peer_addr()) {
@@ -69,12 +72,12 @@ impl Sampler {
         None
     }
 
-    fn count(&mut self, shard: &mut Shard, index: u64, info: &TcpInfo) {
+    fn count(&mut self, thread: &mut Thread, index: u64, info: &TcpInfo) {
         let rtt_ns = u64::from(info.rtt_us) * 1_000;
-        shard.metrics.distributions.record(Metric::NetworkRtt, rtt_ns);
+        thread.metrics.distributions.record(Metric::NetworkRtt, rtt_ns);
         let deviation_ns = u64::from(info.rtt_deviation_us) * 1_000;
-        shard.metrics.distributions.record(Metric::NetworkRttDeviation, deviation_ns);
-        let counts = &mut shard.metrics.network;
+        thread.metrics.distributions.record(Metric::NetworkRttDeviation, deviation_ns);
+        let counts = &mut thread.metrics.network;
         counts.looks += 1;
         counts.zero_windows += u64::from(info.is_window_zero);
         counts.unacked_max = counts.unacked_max.max(info.unacked.into());

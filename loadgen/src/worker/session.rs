@@ -1,6 +1,6 @@
 //! An open connection: bytes in to echoes judged, messages out, and how it ends.
 //!
-//! A session is driven by the [`Shard`](super::shard::Shard) it belongs to, which has the clock,
+//! A session is driven by the [`Thread`](super::thread::Thread) it belongs to, which has the clock,
 //! the buffers and the counters for all of a thread. What stands here is what has to be kept for
 //! each connection: a few hundred bytes while it is idle.
 
@@ -13,7 +13,7 @@ use wscodec::{CloseFrame, Connection, ProtocolError, ReadyState};
 
 use super::outstanding::Outstanding;
 use crate::config::Mask;
-use crate::metrics::{Closing, Failure, Phase, Side};
+use crate::metrics::{Closing, Failure, FailurePhase, Side};
 use crate::net::{Stream, open_fault};
 
 /// Codes that stand for the absence of one (RFC 6455, 7.1.5).
@@ -156,7 +156,7 @@ impl Session {
         if let End::Protocol(error) = end {
             let begun = self.close.begun.unwrap_or((Side::Client, error.close_code().as_u16()));
             let closing = Closing { is_clean: false, ..closing(begun) };
-            return failed(closing, Phase::Protocol, error.name(), error.to_string());
+            return failed(closing, FailurePhase::Protocol, error.name(), error.to_string());
         }
         match self.close.begun {
             None => {
@@ -165,12 +165,12 @@ impl Session {
                     End::Io(error) => (io_code(error), error.to_string()),
                     _ => ("eof", "the server ended the stream without a Close".into()),
                 };
-                failed(closing, Phase::Open, code, sample)
+                failed(closing, FailurePhase::Open, code, sample)
             }
             Some(begun @ (Side::Server, code)) => Outcome {
                 closing: closing(begun),
                 failure: Some((
-                    Failure::numbered(Phase::ServerClose, code),
+                    Failure::numbered(FailurePhase::ServerClose, code),
                     match &self.close.reason {
                         Some(reason) => format!("the server closed with {code} \"{reason}\""),
                         None => format!("the server closed with {code}"),
@@ -184,23 +184,26 @@ impl Session {
                     _ if is_clean => Outcome { closing, failure: None },
                     End::Timeout if self.close.is_received => {
                         let said = "the server answered Close and didn't end the stream";
-                        failed(closing, Phase::Close, "eof_timeout", said.into())
+                        failed(closing, FailurePhase::Close, "eof_timeout", said.into())
                     }
                     End::Timeout => match self.close.write_fault {
                         Some(fault) => {
                             let said = format!("Close could not be written: {fault}");
-                            failed(closing, Phase::Close, io_code(&fault.into()), said)
+                            failed(closing, FailurePhase::Close, io_code(&fault.into()), said)
                         }
-                        None => {
-                            failed(closing, Phase::Close, "timeout", "no answer to Close".into())
-                        }
+                        None => failed(
+                            closing,
+                            FailurePhase::Close,
+                            "timeout",
+                            "no answer to Close".into(),
+                        ),
                     },
                     End::Io(error) => {
-                        failed(closing, Phase::Close, io_code(error), error.to_string())
+                        failed(closing, FailurePhase::Close, io_code(error), error.to_string())
                     }
                     End::Eof | End::Protocol(_) => {
                         let said = "the stream ended before an answer to Close";
-                        failed(closing, Phase::Close, "eof", said.into())
+                        failed(closing, FailurePhase::Close, "eof", said.into())
                     }
                 }
             }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use wscodec::Limits;
 
-use crate::config::{Conduct, Load, Mask};
+use crate::config::{Load, Mask, Misbehaviour};
 use crate::plan::Script;
 
 /// What holds for every connection of a run.
@@ -13,7 +13,7 @@ pub(crate) struct Settings {
     pub(crate) connect_timeout_ns: u64,
     pub(crate) close_timeout_ns: u64,
     pub(crate) script: Script,
-    pub(crate) conduct: Conduct,
+    pub(crate) misbehaviour: Misbehaviour,
     /// How late a message may be sent.
     pub(crate) catch_up_ns: u64,
     pub(crate) load: Option<Load>,

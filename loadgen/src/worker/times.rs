@@ -49,7 +49,7 @@ mod tests {
     use tokio::sync::{mpsc, watch};
 
     use super::super::connect::{Established, Waterfall};
-    use super::super::{Brief, Command, Crew, Fan, Worker};
+    use super::super::{Brief, BusyWorkers, Instruction, SharedFanout, Worker};
     use super::*;
     use crate::cli::{self, Parsed, parse};
     use crate::clock::Clock;
@@ -69,7 +69,7 @@ mod tests {
 
     /// What the subscriber of a fanout makes of a copy that was due at `planned_ns`, if `said` is
     /// what all workers are told and the task of this one that listens hasn't had its turn.
-    fn judged_before_hearing(said: Command, planned_ns: u64) -> (Metrics, Times) {
+    fn judged_before_hearing(said: Instruction, planned_ns: u64) -> (Metrics, Times) {
         let line = "loadgen fanout ws://127.0.0.1:9/ -c 1 -t 1";
         let Parsed::Command(command) = parse(line.split(' ').map(Into::into)) else { panic!() };
         let cli::Command::Fanout(args) = *command else { panic!("{line}") };
@@ -77,17 +77,17 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let request = run::request(config.targets.first(), &config.request).unwrap();
-        let (_commander, commands) = watch::channel(said);
+        let (_instructor, instructions) = watch::channel(said);
         let brief = Brief {
             clock: Clock::start(),
             routes: Arc::new(Routes::direct(address, request, &config.network)),
-            fan: Some(Arc::new(Fan::new(&config, config.fanout().unwrap()))),
-            crew: Crew::new(0..1),
-            commands,
+            shared_fanout: Some(Arc::new(SharedFanout::new(&config, config.fanout().unwrap()))),
+            busy: BusyWorkers::new(0..1),
+            instructions,
             settled: mpsc::unbounded_channel().0,
             config,
         };
-        let fan = brief.fan.clone().unwrap();
+        let shared = brief.shared_fanout.clone().unwrap();
         let runtime = Builder::new_current_thread().enable_io().enable_time().build().unwrap();
         runtime.block_on(async {
             let stream = Stream::Tcp(TcpStream::connect(address).await.unwrap());
@@ -104,17 +104,17 @@ mod tests {
             };
             let opened =
                 Established { stream, waterfall, deflate: None, tls: None, rest: Vec::new() };
-            worker.shard.borrow_mut().attempt_begun(subscriber.index);
-            let key = worker.shard.borrow_mut().admit(&subscriber, opened, None).unwrap();
-            fan.add_sent(0, 1);
+            worker.thread.borrow_mut().attempt_begun(subscriber.index);
+            let key = worker.thread.borrow_mut().admit(&subscriber, opened, None).unwrap();
+            shared.add_sent(0, 1);
             let post = Expected { connection: 0, sequence: 0, planned_ns };
-            let post = worker.shard.borrow_mut().payload.message(post).to_vec();
+            let post = worker.thread.borrow_mut().payload.message(post).to_vec();
             server.write_all(&[&[0x81, post.len().to_le_bytes()[0]], &post[..]].concat()).unwrap();
             poll_fn(|cx| {
-                let mut shard = worker.shard.borrow_mut();
-                match shard.poll_open(key, cx) {
-                    Poll::Pending if shard.metrics.bytes_received == 0 => Poll::Pending,
-                    Poll::Pending => Poll::Ready((shard.metrics.clone(), shard.times)),
+                let mut thread = worker.thread.borrow_mut();
+                match thread.poll_open(key, cx) {
+                    Poll::Pending if thread.metrics.bytes_received == 0 => Poll::Pending,
+                    Poll::Pending => Poll::Ready((thread.metrics.clone(), thread.times)),
                     Poll::Ready(end) => panic!("{end:?}"),
                 }
             })
@@ -129,10 +129,10 @@ mod tests {
         // or altered.
         for (said, planned_ns, counts, heard) in [
             // Another worker, or process, has heard and published; this one looks for itself.
-            (Command::Load(times), 2, (1, 1, 0), times),
-            (Command::Load(times), 1, (0, 0, 1), times),
+            (Instruction::Load(times), 2, (1, 1, 0), times),
+            (Instruction::Load(times), 1, (0, 0, 1), times),
             // Not even that: a publisher of another process.
-            (Command::Ramp, 1, (1, 0, 0), Times::NEVER),
+            (Instruction::Ramp, 1, (1, 0, 0), Times::NEVER),
         ] {
             let (metrics, times) = judged_before_hearing(said, planned_ns);
             let copies = &metrics.copies;

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 
 /// The numbers of the workers that are not done.
 #[derive(Clone, Debug)]
-pub struct Crew(watch::Sender<HashSet<u64>>);
+pub struct BusyWorkers(watch::Sender<HashSet<u64>>);
 
-impl Crew {
+impl BusyWorkers {
     /// All of these.
     pub(crate) fn new(workers: impl Iterator<Item = u64>) -> Self {
         Self(watch::Sender::new(workers.collect()))
@@ -39,16 +39,16 @@ mod tests {
 
     #[test]
     fn all_are_done_once_each_has_left() {
-        let crew = Crew::new(3..6);
-        let mut watch = crew.watch();
+        let busy = BusyWorkers::new(3..6);
+        let mut watch = busy.watch();
         for worker in [3, 5, 3, 9] {
-            crew.leave(worker);
+            busy.leave(worker);
         }
-        assert!(!crew.is_done() && watch.has_changed().unwrap());
+        assert!(!busy.is_done() && watch.has_changed().unwrap());
         watch.mark_unchanged();
-        crew.leave(5);
+        busy.leave(5);
         assert!(!watch.has_changed().unwrap());
-        crew.leave(4);
-        assert!(crew.is_done() && watch.has_changed().unwrap());
+        busy.leave(4);
+        assert!(busy.is_done() && watch.has_changed().unwrap());
     }
 }

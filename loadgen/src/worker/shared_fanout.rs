@@ -35,7 +35,7 @@ pub(crate) const fn run_number(begin_unix_ns: u64, seed: u64) -> u64 {
 
 /// All subscribers of a worker have a message.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Whole {
+pub(crate) struct MessageId {
     pub(crate) publisher: u64,
     pub(crate) sequence: u64,
 }
@@ -60,7 +60,7 @@ pub(crate) struct Copies {
 
 /// What all workers share.
 #[derive(Debug)]
-pub struct Fan {
+pub struct SharedFanout {
     pub(crate) publishers: u64,
     pub(crate) topics: u64,
     /// Which part of the run this process has, if it hasn't all of it.
@@ -79,8 +79,8 @@ pub struct Fan {
     open: Box<[AtomicU64]>,
     /// By worker, publisher and sequence.
     rows: Box<[Row]>,
-    bells: Box<[UnboundedSender<Whole>]>,
-    ringing: Mutex<Vec<Option<UnboundedReceiver<Whole>>>>,
+    bells: Box<[UnboundedSender<MessageId>]>,
+    ringing: Mutex<Vec<Option<UnboundedReceiver<MessageId>>>>,
     /// Workers whose publishers are not done.
     publishing: AtomicU64,
 }
@@ -89,7 +89,7 @@ fn zeros(len: u64) -> Box<[AtomicU64]> {
     (0..len).map(|_| AtomicU64::default()).collect()
 }
 
-impl Fan {
+impl SharedFanout {
     /// Nothing sent yet.
     #[must_use]
     pub fn new(config: &Config, fanout: &Fanout) -> Self {
@@ -125,8 +125,8 @@ impl Fan {
     }
 
     /// The place of a message among those of which it is noted when their copies come.
-    pub(crate) fn sampled(&self, message: Whole) -> Option<usize> {
-        let Whole { publisher, sequence } = message;
+    pub(crate) fn sampled(&self, message: MessageId) -> Option<usize> {
+        let MessageId { publisher, sequence } = message;
         let number = sequence.checked_mul(self.publishers)?.checked_add(publisher)?;
         self.sampling.place(number)
     }
@@ -159,7 +159,7 @@ impl Fan {
     }
 
     /// Where a worker hears that others have all of a message; once.
-    pub(crate) fn ringing(&self, worker: u64) -> Option<UnboundedReceiver<Whole>> {
+    pub(crate) fn ringing(&self, worker: u64) -> Option<UnboundedReceiver<MessageId>> {
         let mut ringing = self.ringing.lock().unwrap_or_else(PoisonError::into_inner);
         let place = worker / self.segment.map_or(1, Segment::of);
         ringing.get_mut(usize::try_from(place).ok()?)?.take()
@@ -201,8 +201,8 @@ impl Fan {
 
     /// Notes a copy at a worker, which is the caller.
     #[inline]
-    pub(crate) fn note(&self, worker: u64, message: Whole, topic: u64, now_ns: u64) {
-        let Whole { publisher, sequence } = message;
+    pub(crate) fn note(&self, worker: u64, message: MessageId, topic: u64, now_ns: u64) {
+        let MessageId { publisher, sequence } = message;
         let Some(row) = self.row(worker, publisher, sequence) else { return };
         let (tag, own) = (row.tag.load(Relaxed), sequence + 1);
         let copies = match tag.cmp(&own) {
@@ -226,7 +226,7 @@ impl Fan {
     }
 
     /// The copies of a message, which is the caller's, that have come anywhere.
-    pub(crate) fn copies(&self, message: Whole) -> Copies {
+    pub(crate) fn copies(&self, message: MessageId) -> Copies {
         let mut sum = Copies { count: 0, first_ns: u64::MAX, last_ns: 0 };
         for worker in 0..self.workers {
             let Some(row) = self.row(worker, message.publisher, message.sequence) else { continue };

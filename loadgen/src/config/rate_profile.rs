@@ -54,7 +54,7 @@ impl Stages {
 
 /// When events are due.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Course {
+pub enum RateProfile {
     /// At one rate, without end.
     Constant(Rate),
     /// Evenly spread, a number per interval, without end.
@@ -87,14 +87,14 @@ impl Piece {
     }
 }
 
-impl Course {
-    /// Returns the course of `events` events per interval.
+impl RateProfile {
+    /// Returns the profile of `events` events per interval.
     #[must_use]
     pub fn every(interval: Duration, events: u64) -> Self {
         Self::Every { interval_ns: nanos(interval).max(1), events: events.max(1) }
     }
 
-    /// Returns the course of a warm-up at the first rate, then the stages, then the last rate
+    /// Returns the profile of a warm-up at the first rate, then the stages, then the last rate
     /// without end.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "2^53 nanoseconds are 104 days")]
@@ -215,41 +215,41 @@ mod tests {
         Stages { start_per_1000_s: start_per_s * 1_000, stages: stages.iter().map(stage).collect() }
     }
 
-    fn staged(start_per_s: u64, of: &[(u64, u64)], warmup_s: u64) -> Course {
-        Course::staged(&stages(start_per_s, of), Duration::from_secs(warmup_s))
+    fn staged(start_per_s: u64, of: &[(u64, u64)], warmup_s: u64) -> RateProfile {
+        RateProfile::staged(&stages(start_per_s, of), Duration::from_secs(warmup_s))
     }
 
     #[test]
     fn a_line_from_nothing_has_half_of_its_end_as_its_mean() {
-        let course = staged(0, &[(10, 100)], 0);
-        assert_eq!(course.due_before(10 * S), 500);
+        let profile = staged(0, &[(10, 100)], 0);
+        assert_eq!(profile.due_before(10 * S), 500);
         // Half of the time has a quarter of the area.
-        assert_eq!(course.due_nth_ns(125), 5 * S);
-        assert_eq!(course.due_nth_ns(0), 0);
+        assert_eq!(profile.due_nth_ns(125), 5 * S);
+        assert_eq!(profile.due_nth_ns(0), 0);
         // On goes the last rate.
-        assert_eq!(course.due_nth_ns(600), 11 * S);
+        assert_eq!(profile.due_nth_ns(600), 11 * S);
     }
 
     #[test]
     fn ramps_up_and_down_and_jumps() {
-        let course = staged(100, &[(10, 200), (10, 200), (0, 50), (10, 50), (10, 0)], 5);
+        let profile = staged(100, &[(10, 200), (10, 200), (0, 50), (10, 50), (10, 0)], 5);
         // Warm-up 500, ramp 1,500, hold 2,000, jump, hold 500, ramp 250.
         for (s, events) in [(5, 500_u32), (15, 2_000), (25, 4_000), (35, 4_500), (45, 4_750)] {
-            assert!(course.due_before(s * S).abs_diff(events.into()) <= 1, "{s}");
-            assert!((course.events_before(s * S) - f64::from(events)).abs() < 1e-6, "{s}");
+            assert!(profile.due_before(s * S).abs_diff(events.into()) <= 1, "{s}");
+            assert!((profile.events_before(s * S) - f64::from(events)).abs() < 1e-6, "{s}");
         }
-        assert!(course.due_nth_ns(4_749) < 45 * S);
-        assert_eq!(course.due_nth_ns(4_751), NEVER_NS);
+        assert!(profile.due_nth_ns(4_749) < 45 * S);
+        assert_eq!(profile.due_nth_ns(4_751), NEVER_NS);
         assert_eq!(
-            course.due_before(1_000 * S),
-            4_750 + u64::from(course.due_nth_ns(4_750) < 1_000 * S)
+            profile.due_before(1_000 * S),
+            4_750 + u64::from(profile.due_nth_ns(4_750) < 1_000 * S)
         );
     }
 
     #[test]
     fn a_pause_holds_no_event() {
-        let course = staged(0, &[(0, 10), (1, 10), (0, 0), (100, 0), (0, 10), (1, 10)], 0);
-        let due: Vec<_> = (0..20).map(|n| course.due_nth_ns(n)).collect();
+        let profile = staged(0, &[(0, 10), (1, 10), (0, 0), (100, 0), (0, 10), (1, 10)], 0);
+        let due: Vec<_> = (0..20).map(|n| profile.due_nth_ns(n)).collect();
         assert!(due.is_sorted(), "{due:?}");
         assert!(due.iter().all(|&ns| !(S..101 * S).contains(&ns)), "{due:?}");
         assert_eq!(due.iter().filter(|&&ns| ns < S).count(), 10);
@@ -257,20 +257,20 @@ mod tests {
 
     #[test]
     fn times_and_numbers_are_each_others_inverse() {
-        for course in [
+        for profile in [
             staged(0, &[(3, 1_000), (2, 10), (4, 70_000)], 0),
             staged(7, &[(30, 0), (10, 3)], 1),
-            Course::Constant(Rate::new(3_333).unwrap()),
-            Course::every(Duration::from_millis(777), 13),
+            RateProfile::Constant(Rate::new(3_333).unwrap()),
+            RateProfile::every(Duration::from_millis(777), 13),
         ] {
             let mut last_ns = 0;
             for n in 0..5_000 {
-                let ns = course.due_nth_ns(n);
-                assert!(ns >= last_ns, "{course:?} {n}");
+                let ns = profile.due_nth_ns(n);
+                assert!(ns >= last_ns, "{profile:?} {n}");
                 last_ns = ns;
                 if ns < NEVER_NS {
-                    let before = course.due_before(ns);
-                    assert!(before <= n && course.due_before(ns + 1) > n, "{course:?} {n} {ns}");
+                    let before = profile.due_before(ns);
+                    assert!(before <= n && profile.due_before(ns + 1) > n, "{profile:?} {n} {ns}");
                 }
             }
         }

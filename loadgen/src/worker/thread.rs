@@ -2,7 +2,7 @@
 //! themselves.
 //!
 //! Each connection has a task, which does no more than to be woken and to call
-//! [`Shard::poll_open`]. So there is one borrow a wake-up, one read buffer, one pool of write
+//! [`Thread::poll_open`]. So there is one borrow a wake-up, one read buffer, one pool of write
 //! buffers and one set of histograms, and nothing of it is locked.
 //!
 //! ```text
@@ -22,22 +22,22 @@ use tokio::sync::watch;
 use wscodec::mask::ChaChaKeys;
 use wscodec::{CloseCode, CloseFrame, DataKind, Event, ReadyState};
 
-use super::Command;
+use super::Instruction;
 use super::deadline::Deadlines;
 use super::deflate::Deflating;
-use super::echo::{Judge, Received, Together};
-use super::fanout::{CopyJudge, Desk};
+use super::echo::{EchoBatch, Judge, Received};
+use super::fanout::{CopyJudge, FanoutState};
 use super::greet::Greeting;
 use super::listen::{Feed, Listener};
 use super::probe::{Pong, Probes};
-use super::reconnect::Returning;
+use super::reconnect::Reconnects;
 use super::session::{End, Session};
 use super::settings::Settings;
 use super::times::Times;
 use crate::clock::Clock;
-use crate::config::{Conduct, Load};
+use crate::config::{Load, Misbehaviour};
 use crate::metrics::live::Live;
-use crate::metrics::{Failure, Metric, Metrics, Phase, Side, UrlCounts};
+use crate::metrics::{Failure, FailurePhase, Metric, Metrics, Side, UrlCounts};
 use crate::net::{Routes, Stream};
 use crate::payload::{Payload, Requests};
 use crate::plan::{Script, Send, Sends};
@@ -50,7 +50,7 @@ const UNSENT_MAX: usize = 1 << 20;
 
 /// The connections of one thread, and what they share.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about a run")]
-pub(crate) struct Shard {
+pub(crate) struct Thread {
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     pub(crate) routes: Rc<Routes>,
@@ -65,7 +65,7 @@ pub(crate) struct Shard {
     pub(crate) metrics: Metrics,
     pub(crate) live: Arc<Live>,
     pub(crate) times: Times,
-    commands: watch::Receiver<Command>,
+    instructions: watch::Receiver<Instruction>,
     pub(crate) sessions: Slab<Session>,
     /// The key of each session by the place of its connection among the worker's, where something
     /// is due by that.
@@ -80,9 +80,9 @@ pub(crate) struct Shard {
     /// measured.
     pub(crate) feeds: Vec<Feed>,
     /// What is known of published messages, where there are any.
-    pub(crate) desk: Option<Desk>,
+    pub(crate) fanout: Option<FanoutState>,
     /// What is known of lost connections, where they are opened again.
-    pub(crate) returning: Option<Returning>,
+    pub(crate) reconnects: Option<Reconnects>,
     /// What a connection says once it is open.
     pub(crate) greeting: Option<Greeting>,
     /// The requests, where connections don't all send the same.
@@ -125,7 +125,7 @@ pub(crate) struct Shard {
     read_buffer: Box<[u8]>,
 }
 
-/// What a shard is made of.
+/// What a thread is made of.
 pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
@@ -136,20 +136,21 @@ pub(crate) struct Parts {
     pub(crate) live: Arc<Live>,
     pub(crate) greeting: Option<Greeting>,
     pub(crate) requests: Option<Requests>,
-    pub(crate) desk: Option<Desk>,
-    pub(crate) returning: Option<Returning>,
+    pub(crate) fanout: Option<FanoutState>,
+    pub(crate) reconnects: Option<Reconnects>,
     pub(crate) sends: Option<Sends>,
     pub(crate) deadlines: Option<Deadlines>,
     pub(crate) probes: Option<Probes>,
-    pub(crate) commands: watch::Receiver<Command>,
+    pub(crate) instructions: watch::Receiver<Instruction>,
     pub(crate) slots: usize,
 }
 
-impl Shard {
+impl Thread {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { clock, settings, routes, deflating, payload, .. } = parts;
-        let Parts { keys, live, greeting, desk, returning, mut sends, probes, slots, .. } = parts;
-        let Parts { deadlines, commands, requests, .. } = parts;
+        let Parts { keys, live, greeting, fanout, reconnects, mut sends, probes, slots, .. } =
+            parts;
+        let Parts { deadlines, instructions, requests, .. } = parts;
         let next_send = sends.as_mut().and_then(Iterator::next);
         Self {
             clock,
@@ -163,7 +164,7 @@ impl Shard {
             keys,
             live,
             times: Times::NEVER,
-            commands,
+            instructions,
             sessions: Slab::with_capacity(slots),
             keys_by_place: if sends.is_some() || probes.is_some() || deadlines.is_some() {
                 vec![None; slots]
@@ -178,8 +179,8 @@ impl Shard {
                 Script::Listen => vec![Feed::default(); slots],
                 _ => Vec::new(),
             },
-            desk,
-            returning,
+            fanout,
+            reconnects,
             greeting,
             requests,
             spare: Vec::new(),
@@ -207,11 +208,11 @@ impl Shard {
     }
 
     /// Takes in what the coordinator wants.
-    pub(crate) fn obey(&mut self, command: Command) {
-        match command {
-            Command::Ramp => {}
-            Command::Load(times) => self.times = times,
-            Command::Stop => {
+    pub(crate) fn obey(&mut self, instruction: Instruction) {
+        match instruction {
+            Instruction::Ramp => {}
+            Instruction::Load(times) => self.times = times,
+            Instruction::Stop => {
                 self.is_interrupted = true;
                 self.interrupted_ns = self.interrupted_ns.min(self.clock.now_ns());
             }
@@ -229,7 +230,7 @@ impl Shard {
     /// waits for commands has had its turn.
     #[cold]
     fn look_for_begin(&mut self) {
-        if let Command::Load(times) = *self.commands.borrow() {
+        if let Instruction::Load(times) = *self.instructions.borrow() {
             self.times = times;
         }
     }
@@ -283,7 +284,7 @@ impl Shard {
         self.forget_feed(place);
         self.forget_probes(place);
         self.unanswered -= session.outstanding.len();
-        self.leave_fan(session.index, &mut session.outstanding);
+        self.leave_fanout(session.index, &mut session.outstanding);
         let lost = session.outstanding.give_up_all();
         self.judge().lost(lost);
         if session.close.is_received
@@ -295,7 +296,8 @@ impl Shard {
         }
         let mut outcome = session.outcome(end);
         // The codec has answered the server's Close, and this side kept the answer back.
-        let is_kept_back = outcome.closing.by == Side::Server && self.settings.conduct.is_silent();
+        let is_kept_back =
+            outcome.closing.by == Side::Server && self.settings.misbehaviour.is_silent();
         outcome.closing.is_clean &= !is_kept_back;
         if !session.close.is_seen
             && session.close.sent_ns.is_none()
@@ -370,7 +372,7 @@ impl Shard {
                 self.closing += 1;
                 if let Some((Side::Server, code)) = self.sessions[key].close.begun {
                     let index = self.sessions[key].index;
-                    self.dropped(index, Failure::numbered(Phase::ServerClose, code));
+                    self.dropped(index, Failure::numbered(FailurePhase::ServerClose, code));
                 }
                 if self.is_load_done() {
                     self.wake_main();
@@ -392,7 +394,7 @@ impl Shard {
                 return Poll::Ready(End::Protocol(error));
             }
             let session = &mut self.sessions[key];
-            let is_free = self.settings.conduct != Conduct::NeverPong;
+            let is_free = self.settings.misbehaviour != Misbehaviour::NeverPong;
             if session.is_held && is_free && session.unsent_len() <= UNSENT_MAX {
                 session.is_held = false;
                 self.receive(key, &mut []); // there is room again for what the codec holds
@@ -426,7 +428,7 @@ impl Shard {
     pub(super) fn receive(&mut self, key: usize, mut input: &mut [u8]) -> u64 {
         let now_ns = self.clock.now_ns();
         let Self { sessions, payload, metrics, live, times, settings, .. } = self;
-        let Self { clock, deflating, feeds, desk, probes, .. } = self;
+        let Self { clock, deflating, feeds, fanout, probes, .. } = self;
         let session = &mut sessions[key];
         let is_open_loop = settings.load.is_some_and(Load::is_scheduled);
         let (clock, stopwatch) = (*clock, &mut deflating.inflate);
@@ -439,7 +441,7 @@ impl Shard {
         let may_send = self.is_sending && now_ns < times.window_end_ns;
         session.is_held |= session.unsent_len() > UNSENT_MAX;
         let mut no_room: &mut [u8] = &mut [];
-        let mut echoes = Together::default();
+        let mut echoes = EchoBatch::default();
         while let Ok(Some(event)) = {
             stopwatch.begin(session.is_deflated, clock);
             if session.is_held {
@@ -460,7 +462,8 @@ impl Shard {
                     }
                     session.close.received(frame);
                     // Nothing more is written, and so no answer.
-                    session.close.is_write_broken |= settings.conduct == Conduct::NeverClose;
+                    session.close.is_write_broken |=
+                        settings.misbehaviour == Misbehaviour::NeverClose;
                     continue;
                 }
                 Event::Ping(_) => {
@@ -491,16 +494,16 @@ impl Shard {
                 listener.message(feed, bytes, session.index, now_ns);
                 continue;
             }
-            if let Some(desk) = desk {
+            if let Some(fanout) = fanout {
                 let mut judge = CopyJudge { payload, metrics, live, times, clock, settings };
-                desk.message(&mut judge, session.index, bytes, now_ns);
+                fanout.message(&mut judge, session.index, bytes, now_ns);
                 continue;
             }
             let mut judge = Judge { payload, metrics, live, times, is_open_loop };
             let message = Received { kind, payload: bytes, connection: session.index, now_ns };
             judge.message(&mut session.outstanding, message, &mut echoes);
         }
-        Judge { payload, metrics, live, times, is_open_loop }.together(&mut echoes, now_ns);
+        Judge { payload, metrics, live, times, is_open_loop }.record_batch(&mut echoes, now_ns);
         let answered = outstanding - session.outstanding.len();
         self.unanswered -= answered;
         if answered > 0 {
@@ -517,7 +520,7 @@ impl Shard {
             self.wake_main();
         }
         if self.unanswered == 0
-            && self.desk.is_none()
+            && self.fanout.is_none()
             && (if self.is_sending { self.is_load_done() } else { self.is_answered() })
         {
             self.wake_main();
@@ -531,7 +534,7 @@ impl Shard {
         if session.codec.ready_state() != ReadyState::Open {
             return;
         }
-        if self.settings.conduct == Conduct::NeverClose {
+        if self.settings.misbehaviour == Misbehaviour::NeverClose {
             return self.leave(key);
         }
         let before = session.unsent.len();
