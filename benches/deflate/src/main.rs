@@ -2,7 +2,7 @@
 //! measurement.
 //!
 //! ```text
-//! taskset -c 1 cargo run --release -p deflate-benches > times.csv
+//! taskset -c 1 cargo run --profile dist -p deflate-benches > times.csv
 //! ```
 //!
 //! Before anything is timed, what each contestant sends has to come out of wscodec as it went in,

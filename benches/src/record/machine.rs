@@ -60,7 +60,7 @@ impl Machine {
         line("governor", &governor());
         line("kernel", &output("uname", &["-sr"]));
         line("rustc", &output("rustc", &["-V"]));
-        line("profile", "release of this workspace for all crates, no target-cpu");
+        line("profile", "dist of this workspace for all crates, no target-cpu");
         line("RUSTFLAGS", &std::env::var("RUSTFLAGS").unwrap_or_default());
         line("pinned to", &pinned);
         line("load at start", &self.load_at_start);

@@ -53,7 +53,7 @@ impl Options {
 
     /// The command that does the same again.
     pub(crate) fn command(&self) -> String {
-        let mut command = String::from("cargo run --release -p benches --bin record --");
+        let mut command = String::from("cargo run --profile dist -p benches --bin record --");
         if self.quick {
             command.push_str(" --quick");
         }

@@ -2,7 +2,7 @@
 //! measurement.
 //!
 //! ```text
-//! cargo run --release -p deflate-benches --bin memory > memory.csv
+//! cargo run --profile dist -p deflate-benches --bin memory > memory.csv
 //! ```
 //!
 //! Twenty connections go before, and stay: what a thread keeps for all of its connections is in

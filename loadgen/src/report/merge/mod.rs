@@ -373,7 +373,7 @@ fn verdict(parts: &[Part], missing: &[u64], offset_ns: impl Fn(&Report) -> u64) 
     if !missing.is_empty() {
         state = state.max(State::Degraded);
         let (named, is) = named(missing);
-        reasons.push(format!("{named} of {of} {is} missing: no count has their part"));
+        reasons.push(format!("{named} of {of} {is} missing and in no count"));
     }
     let measured: Vec<_> = parts
         .iter()
