@@ -105,7 +105,7 @@ pub struct Occurrence {
 
 impl Occurrence {
     /// Counts one; `sample` is asked for while there is room for another kind.
-    fn add(&mut self, sample: impl FnOnce() -> String) {
+    pub(super) fn add(&mut self, sample: impl FnOnce() -> String) {
         self.count += 1;
         let is_looked_at = self.count <= LOOKED_AT || self.count.is_multiple_of(LOOKED_AT);
         if is_looked_at && self.samples.len() < SAMPLES_MAX {
@@ -113,7 +113,7 @@ impl Occurrence {
         }
     }
 
-    fn merge(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, other: Self) {
         self.count += other.count;
         other.samples.into_iter().for_each(|sample| self.keep(sample));
     }

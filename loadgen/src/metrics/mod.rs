@@ -20,6 +20,7 @@ mod push;
 mod reach;
 mod reconnect;
 mod sampled;
+mod seen;
 pub mod timeline;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,7 @@ pub use push::PushCounts;
 pub use reach::{TlsKind, UrlCounts};
 pub use reconnect::ReconnectCounts;
 pub use sampled::{Sample, Samples, Sampling};
+pub use seen::{Seen, SeenKind};
 
 /// What is measured in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -368,6 +370,8 @@ pub struct Metrics {
     pub unexpected: u64,
     /// An example of each kind of wrong message.
     pub wrong: Failures,
+    /// Messages that are shown and not judged.
+    pub seen: Seen,
     /// Pings received, which were answered.
     pub pings_received: u64,
     /// Of the Pings sent (`hold`), what the spans don't say.
@@ -439,6 +443,7 @@ impl Metrics {
         self.duplicated += other.duplicated;
         self.unexpected += other.unexpected;
         self.wrong.merge(other.wrong);
+        self.seen.merge(other.seen);
         self.pings_received += other.pings_received;
         self.pings.superseded += other.pings.superseded;
         self.pings.unsolicited += other.pings.unsolicited;

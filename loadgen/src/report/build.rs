@@ -16,7 +16,7 @@ use super::{
     DeflateReport, ErrorReport, Generator, HistogramReport, HostReport, Interval, Label,
     LatencyReport, Messages, NetworkReport, OutcomeReport, Phases, Report, RowReport,
     SCHEMA_VERSION, SegmentReport, StageReport, StagesReport, TargetReport, TimeSeries,
-    VerdictReport, WorkerShare,
+    VerdictReport, WorkerShare, seen,
 };
 use crate::clock::nanos;
 use crate::config::{
@@ -102,6 +102,7 @@ impl Report {
             network: (metrics.network.looks > 0).then_some(metrics.network),
             deflate: DeflateReport::new(config, &metrics.deflate),
             errors: errors(&metrics.failures).chain(errors(&metrics.wrong)).collect(),
+            seen: seen::of(&metrics.seen),
             closings: closings(&metrics),
             cohorts: cohorts
                 .iter()
@@ -121,6 +122,7 @@ impl Report {
             time_series: time_series(observed),
             client,
             imbalances,
+            notes: Vec::new(),
             verdict: VerdictReport { state: verdict.state.name().into(), reasons: verdict.reasons },
             outcome: OutcomeReport {
                 is_ok: true,
@@ -131,6 +133,7 @@ impl Report {
             merged: None,
             phases,
         };
+        report.note();
         report.judge(&config.thresholds);
         report
     }

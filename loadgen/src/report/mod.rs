@@ -19,12 +19,14 @@ pub mod json;
 pub mod load;
 mod measure;
 pub mod merge;
+mod notes;
 mod outcome;
 pub mod push;
 mod reach;
 pub mod reconnect;
 #[cfg(test)]
 mod sample;
+pub mod seen;
 pub mod text;
 
 use std::fmt;
@@ -44,6 +46,7 @@ pub use reach::{NetworkReport, TargetReport, TlsReport, UrlReport};
 use reconnect::{PausesReport, ReconnectReport};
 #[cfg(test)]
 pub(crate) use sample::{sample, sample_of};
+use seen::SeenReport;
 
 /// The version of the result file's schema.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -91,6 +94,9 @@ pub struct Report {
     pub deflate: Option<DeflateReport>,
     /// What failed.
     pub errors: Vec<ErrorReport>,
+    /// Messages that are shown and not judged.
+    #[serde(default)]
+    pub seen: Vec<SeenReport>,
     /// How established connections were closed.
     pub closings: Vec<ClosingReport>,
     /// Clients that misbehaved beside the others, which are in no number of theirs.
@@ -105,6 +111,9 @@ pub struct Report {
     pub client: Client,
     /// Sums that are wrong: must be empty.
     pub imbalances: Vec<String>,
+    /// What the run could not know.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// Whether the measurement can be trusted.
     pub verdict: VerdictReport,
     /// Whether the server did all it should.

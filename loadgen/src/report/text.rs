@@ -3,7 +3,8 @@
 use std::fmt::{self, Display, Write as _};
 
 use super::{
-    ConfigReport, HistogramReport, Interval, Messages, Report, fanout, hold, push, reach, reconnect,
+    ConfigReport, HistogramReport, Interval, Messages, Report, fanout, hold, push, reach,
+    reconnect, seen,
 };
 use crate::metrics::Metric;
 use crate::{escape, screen, units};
@@ -56,6 +57,7 @@ impl Display for Text<'_> {
             line(f, "network", &reach::network(network, report))?;
         }
         closings(report, f)?;
+        seen::rows(report, f)?;
         errors(report, f)?;
         for (place, said) in
             report.cohorts.iter().flat_map(|cohort| cohort.said().into_iter().enumerate())
@@ -98,9 +100,6 @@ fn head(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for label in &config.labels {
         let shown = escape::control(&format!("{}={}", label.key, label.value), LINE_WIDTH);
         line(f, "label", &shown)?;
-    }
-    if config.mask == "zero" {
-        line(f, "note", "frames were masked with zeros, which no real client does (--mask zero)")?;
     }
     Ok(())
 }
@@ -376,6 +375,9 @@ fn client(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 fn reasons(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for reason in &report.verdict.reasons {
         wrapped(f, &report.verdict.state, reason)?;
+    }
+    for note in &report.notes {
+        wrapped(f, "note", note)?;
     }
     if report.is_interrupted {
         line(f, "interrupted", "this is what was measured until then")?;

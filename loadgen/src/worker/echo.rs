@@ -1,7 +1,6 @@
 //! A received message to the counters and histograms it belongs in.
 
 use wscodec::DataKind;
-use wscodec::header::Opcode;
 
 use super::outstanding::{Outstanding, Sent, Taken};
 use super::times::Times;
@@ -21,6 +20,19 @@ pub(crate) struct Received<'m> {
     /// Which connection of the run it came on.
     pub(crate) connection: u64,
     pub(crate) now_ns: u64,
+}
+
+impl Received<'_> {
+    /// The message as a sample shows it.
+    pub(crate) fn shown(&self) -> String {
+        let kind = match self.kind {
+            DataKind::Text => "text",
+            DataKind::Binary => "binary",
+        };
+        let Self { connection, payload, .. } = self;
+        let bytes = escape::bytes(payload, SHOWN_LEN_MAX);
+        format!("connection {connection}: {kind} of {} bytes: {bytes}", payload.len())
+    }
 }
 
 /// Echoes of one read that have the same times: recorded together, since pipelined messages are
@@ -162,7 +174,7 @@ impl Judge<'_> {
     /// A message that was not sent. As long as nothing was ever an echo, a sample of it shows what
     /// was sent, too.
     fn foreign(&mut self, expected: Expected, received: Received<'_>) {
-        if self.has_echo() || self.payload.opcode() == Opcode::Ping {
+        if self.has_echo() {
             return self.unexpected(received);
         }
         self.metrics.unexpected += 1;
@@ -170,7 +182,11 @@ impl Judge<'_> {
         let payload = self.payload;
         self.metrics.wrong.add(Failure::new(FailurePhase::Message, "unexpected"), || {
             let sent = payload.sample(expected);
-            format!("{}; sent: {}", shown(received), escape::bytes(&sent, SHOWN_LEN_MAX))
+            let sent = match &*sent {
+                [] => "an empty message".into(),
+                sent => escape::bytes(sent, SHOWN_LEN_MAX),
+            };
+            format!("{}; sent: {sent}", received.shown())
         });
     }
 
@@ -193,19 +209,8 @@ impl Judge<'_> {
     }
 
     fn note(&mut self, code: &'static str, received: Received<'_>) {
-        self.metrics.wrong.add(Failure::new(FailurePhase::Message, code), || shown(received));
+        self.metrics.wrong.add(Failure::new(FailurePhase::Message, code), || received.shown());
     }
-}
-
-/// A received message as a sample shows it.
-fn shown(received: Received<'_>) -> String {
-    let kind = match received.kind {
-        DataKind::Text => "text",
-        DataKind::Binary => "binary",
-    };
-    let Received { connection, payload, .. } = received;
-    let bytes = escape::bytes(payload, SHOWN_LEN_MAX);
-    format!("connection {connection}: {kind} of {} bytes: {bytes}", payload.len())
 }
 
 #[cfg(test)]

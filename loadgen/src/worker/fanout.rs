@@ -8,6 +8,7 @@ use std::time::Duration;
 use memchr::memmem;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::echo::Received;
 use super::outstanding::{Outstanding, Taken};
 use super::sequences::{Arrival, Sequences};
 use super::settings::Settings;
@@ -19,7 +20,7 @@ use crate::clock::{Clock, nanos};
 use crate::config::Fanout;
 use crate::escape;
 use crate::metrics::live::Live;
-use crate::metrics::{Failure, FailurePhase, Metric, Metrics};
+use crate::metrics::{Failure, FailurePhase, Metric, Metrics, SeenKind};
 use crate::payload::Payload;
 use crate::stamp::Post;
 
@@ -161,21 +162,24 @@ impl FanoutState {
     }
 
     /// Counts a message that a connection has received: the copies in it, or that there are none.
-    pub(crate) fn message(
-        &mut self,
-        judge: &mut CopyJudge<'_>,
-        index: u64,
-        payload: &[u8],
-        now_ns: u64,
-    ) {
+    pub(crate) fn message(&mut self, judge: &mut CopyJudge<'_>, received: Received<'_>) {
+        let Received { payload, connection: index, now_ns, .. } = received;
         let own = judge.payload;
         let mut posts = own.posts_in(payload).peekable();
         if posts.peek().is_none() {
             let is_answer = self.answers.take(judge.settings.place(index), payload);
             let metrics = &mut *judge.metrics;
-            let count =
-                if is_answer { &mut metrics.fanout.answers } else { &mut metrics.copies.foreign };
+            let (count, kind) = if is_answer {
+                (&mut metrics.fanout.answers, SeenKind::Answer)
+            } else {
+                (&mut metrics.copies.foreign, SeenKind::Foreign)
+            };
             *count += 1;
+            let is_publisher = index < self.shared.publishers;
+            metrics.seen.add(kind, || {
+                let who = if is_publisher { "publisher" } else { "subscriber" };
+                format!("{who}, {}", received.shown())
+            });
         }
         for (post, is_whole) in posts {
             self.copy(judge, (index, payload), (post, is_whole), now_ns);

@@ -5,6 +5,7 @@ use wscodec::Message;
 use super::Worker;
 use super::thread::Thread;
 use crate::config::{Config, Template};
+use crate::net::Routes;
 use crate::payload;
 
 /// What connections say once they are open.
@@ -32,6 +33,17 @@ impl Greeting {
         })
     }
 
+    /// What a connection says at a time in nanoseconds since 1970.
+    fn text(&self, routes: &Routes, index: u64, unix_ns: u64) -> Vec<u8> {
+        let topic = self.topics.map_or_else(|| routes.place(index) as u64, |topics| index % topics);
+        payload::greeting(&self.template, self.seed, index, topic, unix_ns)
+    }
+
+    /// Whether a message is what a connection has said. One that says the time isn't known again.
+    pub(crate) fn is_said(&self, routes: &Routes, index: u64, payload: &[u8]) -> bool {
+        self.is_of(index) && self.text(routes, index, 0) == payload
+    }
+
     /// Whether a connection says anything.
     pub(crate) const fn is_of(&self, index: u64) -> bool {
         index >= self.silent
@@ -48,9 +60,7 @@ impl Thread {
             return;
         }
         let unix_ns = self.clock.unix_ns(self.clock.now_ns());
-        let of_url = || self.routes.place(index) as u64;
-        let topic = greeting.topics.map_or_else(of_url, |topics| index % topics);
-        let said = payload::greeting(&greeting.template, greeting.seed, index, topic, unix_ns);
+        let said = greeting.text(&self.routes, index, unix_ns);
         let Ok(said) = str::from_utf8(&said) else { return }; // it came as text
         let before = session.unsent.len();
         // Refused only if the server has closed already, which its task sees.

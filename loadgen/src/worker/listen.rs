@@ -3,16 +3,15 @@
 //! One with a [stamp](crate::stamp) says which it is and when it was sent. All others are counted,
 //! and so is the time from each to the next.
 
+use super::echo::Received;
+use super::greet::Greeting;
 use super::sequences::{Arrival, Sequences};
 use super::thread::Thread;
 use super::times::Times;
-use crate::escape;
 use crate::metrics::live::Live;
-use crate::metrics::{Failure, FailurePhase, Metric, Metrics};
+use crate::metrics::{Failure, FailurePhase, Metric, Metrics, SeenKind};
+use crate::net::Routes;
 use crate::stamp::{Push, unix_ns};
-
-/// Bytes of a message that are shown.
-const SHOWN_LEN_MAX: usize = 80;
 
 /// What is known of what a connection was pushed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,18 +28,19 @@ pub(crate) struct Listener<'w> {
     pub(crate) metrics: &'w mut Metrics,
     pub(crate) live: &'w Live,
     pub(crate) times: &'w Times,
+    /// What connections have said, where they have.
+    pub(crate) greeting: Option<(&'w Greeting, &'w Routes)>,
 }
 
 impl Listener<'_> {
-    /// Counts a message.
-    pub(crate) fn message(
-        &mut self,
-        feed: Option<&mut Feed>,
-        payload: &[u8],
-        connection: u64,
-        now_ns: u64,
-    ) {
-        let Some(feed) = feed else { return };
+    /// Counts a message. A connection without a feed isn't there to listen, so what it gets is only
+    /// shown.
+    pub(crate) fn message(&mut self, feed: Option<&mut Feed>, received: Received<'_>) {
+        let Received { payload, connection, now_ns, .. } = received;
+        let Some(feed) = feed else {
+            return self.metrics.seen.add(SeenKind::Pushed, || received.shown());
+        };
+        let is_first = feed.last_ns.is_none();
         let is_measured = self.times.is_measured(now_ns);
         self.live.received.add(1);
         let push = &mut self.metrics.push;
@@ -55,7 +55,11 @@ impl Listener<'_> {
         feed.last_ns = Some(now_ns);
         let Some(stamp) = Push::find(payload) else {
             push.foreign += 1;
-            return;
+            let is_said =
+                |(greeting, routes): (&Greeting, _)| greeting.is_said(routes, connection, payload);
+            let is_returned = is_first && self.greeting.is_some_and(is_said);
+            let kind = if is_returned { SeenKind::Returned } else { SeenKind::Foreign };
+            return self.metrics.seen.add(kind, || received.shown());
         };
         let sequences = feed.sequences.get_or_insert(Sequences::new(stamp.sequence));
         let arrival = sequences.take(stamp.sequence, &mut push.lost);
@@ -68,10 +72,7 @@ impl Listener<'_> {
         if let Some((count, code)) = wrong {
             *count += 1;
             self.live.wrong.add(1);
-            self.metrics.wrong.add(Failure::new(FailurePhase::Message, code), || {
-                let shown = escape::bytes(payload, SHOWN_LEN_MAX);
-                format!("connection {connection}: {} bytes: {shown}", payload.len())
-            });
+            self.metrics.wrong.add(Failure::new(FailurePhase::Message, code), || received.shown());
         } else {
             push.in_order += 1;
         }
@@ -106,6 +107,8 @@ impl Thread {
 
 #[cfg(test)]
 mod tests {
+    use wscodec::DataKind;
+
     use super::*;
     use crate::metrics::balance;
 
@@ -125,8 +128,10 @@ mod tests {
             (160, "something else".into()),
             (200, format!("push 12 {now}")),
         ] {
-            let mut listener = Listener { metrics: &mut metrics, live: &live, times: &times };
-            listener.message(Some(&mut feed), text.as_bytes(), 3, now_ns);
+            let (metrics, live, times) = (&mut metrics, &live, &times);
+            let mut listener = Listener { metrics, live, times, greeting: None };
+            let (kind, payload, connection) = (DataKind::Text, text.as_bytes(), 3);
+            listener.message(Some(&mut feed), Received { kind, payload, connection, now_ns });
         }
         metrics.push.lost += feed.sequences.unwrap().finish(None);
         let push = metrics.push;

@@ -428,10 +428,11 @@ impl Thread {
     pub(super) fn receive(&mut self, key: usize, mut input: &mut [u8]) -> u64 {
         let now_ns = self.clock.now_ns();
         let Self { sessions, payload, metrics, live, times, settings, .. } = self;
-        let Self { clock, deflating, feeds, fanout, probes, .. } = self;
+        let Self { clock, deflating, feeds, fanout, probes, greeting, routes, .. } = self;
         let session = &mut sessions[key];
         let is_open_loop = settings.load.is_some_and(Load::is_scheduled);
         let (clock, stopwatch) = (*clock, &mut deflating.inflate);
+        let greeting = greeting.as_ref().map(|greeting| (greeting, &**routes));
         if session.is_deflated {
             metrics.deflate.received.wire_bytes += input.len() as u64;
         }
@@ -476,8 +477,8 @@ impl Thread {
                     continue;
                 }
                 Event::Pong(payload) => {
-                    let (connection, place) = (session.index, settings.place(session.index));
                     if let Some(probes) = probes {
+                        let (connection, place) = (session.index, settings.place(session.index));
                         probes.pong(metrics, Pong { payload, connection, place, now_ns });
                     }
                     continue;
@@ -488,19 +489,18 @@ impl Thread {
                 stopwatch.end(clock, &mut metrics.distributions, Metric::ClientInflate);
                 metrics.deflate.received.payload_bytes += bytes.len() as u64;
             }
-            if settings.script == Script::Listen {
-                let mut listener = Listener { metrics, live, times };
+            let message = Received { kind, payload: bytes, connection: session.index, now_ns };
+            if matches!(settings.script, Script::OpenClose | Script::Hold | Script::Listen) {
                 let feed = feeds.get_mut(settings.place(session.index));
-                listener.message(feed, bytes, session.index, now_ns);
+                Listener { metrics, live, times, greeting }.message(feed, message);
                 continue;
             }
             if let Some(fanout) = fanout {
                 let mut judge = CopyJudge { payload, metrics, live, times, clock, settings };
-                fanout.message(&mut judge, session.index, bytes, now_ns);
+                fanout.message(&mut judge, message);
                 continue;
             }
             let mut judge = Judge { payload, metrics, live, times, is_open_loop };
-            let message = Received { kind, payload: bytes, connection: session.index, now_ns };
             judge.message(&mut session.outstanding, message, &mut echoes);
         }
         Judge { payload, metrics, live, times, is_open_loop }.record_batch(&mut echoes, now_ns);

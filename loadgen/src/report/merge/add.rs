@@ -9,6 +9,7 @@ use crate::report::reconnect::ReconnectReport;
 use crate::report::{
     AgreedReport, Bytes, Client, CloseReasonReport, ClosingReport, CohortReport, ConfigReport,
     Connections, DeflateReport, ErrorReport, Messages, Report, TargetReport, TlsReport, UrlReport,
+    seen,
 };
 
 /// Adds what simply adds up. What needs all segments at once is the caller's.
@@ -34,6 +35,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
         deflate,
         bytes,
         errors,
+        seen,
         closings,
         cohorts,
         histogram_bounds: _, // the same in all
@@ -41,6 +43,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
         time_series: _,      // the caller's
         client,
         imbalances: _, // the caller's, as all that follow
+        notes: _,
         verdict: _,
         outcome: _,
         thresholds: _,
@@ -84,6 +87,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
     for error in errors {
         add_error(&mut whole.errors, error);
     }
+    seen::add(&mut whole.seen, seen);
     for closing in closings {
         add_closing(&mut whole.closings, closing);
     }

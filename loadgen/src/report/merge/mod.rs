@@ -270,6 +270,7 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>) -> Report {
         Some(MergedReport { of, missing, parts: parts.iter().map(part_report).collect() });
     offer_all(&mut whole);
     build::rates(&mut whole);
+    whole.note();
     whole.judge(&[]);
     whole
 }

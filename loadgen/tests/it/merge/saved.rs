@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use crate::scripted::{Ran, Scripted, assert_balanced, command, echo, finish, loadgen};
+use crate::scripted::{
+    CLOSE, Ran, Scripted, TEXT, assert_balanced, command, echo, finish, frame, loadgen, read_frame,
+    upgrade,
+};
 use loadgen::report::{Report, csv, load};
 use serde_json::Value;
 
@@ -128,6 +132,35 @@ fn ten_segments_merged_are_one_run() {
     let ran = merge(&[files[0], &other], &[]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.error_line().contains("is one of 10 segments and"), "{}", ran.stderr);
+}
+
+#[test]
+fn n5_segments_say_together_what_they_saw() {
+    let server = Scripted::start(|mut stream, number| {
+        if !upgrade(&mut stream) {
+            return;
+        }
+        let said = if number % 2 == 0 { "welcome" } else { "log in" };
+        stream.write_all(&frame(TEXT, said.as_bytes())).ok();
+        while let Some((first, payload)) = read_frame(&mut stream) {
+            if first == CLOSE {
+                stream.write_all(&frame(CLOSE, &payload)).ok();
+                return;
+            }
+        }
+    });
+    let folder = Folder::new("seen");
+    let files =
+        ten_segments(&folder, &["hold", &server.url(), "-c", "10", "-d", "1s", "--seed", "7"]);
+    let words: Vec<_> =
+        ["merge", "-o", "json"].into_iter().chain(files.iter().map(|f| &**f)).collect();
+    let merged = loadgen(&words);
+    assert_follows_schema(&merged.stdout);
+    let report = merged.report();
+    let [seen] = &report.seen[..] else { panic!("{:?}", report.seen) };
+    assert_eq!((&*seen.kind, seen.count, seen.samples.len()), ("pushed", 10, 2), "{seen:?}");
+    let [note] = &report.notes[..] else { panic!("{:?}", report.notes) };
+    assert!(note.starts_with("held open; "), "{note}");
 }
 
 #[test]

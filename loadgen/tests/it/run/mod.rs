@@ -14,6 +14,7 @@ mod interrupt;
 mod listen;
 mod network;
 mod no_echo;
+mod notes;
 mod pace;
 mod pings;
 mod placeholders;

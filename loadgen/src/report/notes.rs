@@ -1,0 +1,48 @@
+//! What a run can't know, said beside what it has measured.
+//!
+//! A generator that doesn't speak a server's protocol sees connections and messages, not sessions.
+//! A reader of "valid" must not take one for the other.
+
+use super::Report;
+use crate::metrics::SeenKind;
+use crate::units;
+
+impl Report {
+    /// Writes the notes anew, from what the report says.
+    pub(super) fn note(&mut self) {
+        self.notes = [self.unchecked(), self.mask_note()].into_iter().flatten().collect();
+    }
+
+    /// What success of the command doesn't say.
+    fn unchecked(&self) -> Option<String> {
+        const SESSION: &str = "whether the application accepted a session was not checked";
+        if let Some(hold) = &self.hold {
+            return (hold.held > 0).then(|| format!("held open; {SESSION}"));
+        }
+        if self.push.is_some() {
+            let foreign = self.seen(SeenKind::Foreign)?;
+            return Some(format!(
+                "{} messages without a stamp were counted; whether they are those that should come, \
+                 and all of them, was not checked",
+                units::count(foreign.count)
+            ));
+        }
+        if let Some(fanout) = &self.fanout {
+            let is_blind = fanout.subscribe_digest.is_some() && fanout.answered.is_none();
+            return (is_blind && self.connections.established > 0).then(|| {
+                "whether --subscribe was accepted before load began was not checked; give \
+                 --subscribed TEXT, and load begins once every answer has it"
+                    .into()
+            });
+        }
+        let is_connect = self.connections.opened_per_s.is_some();
+        (is_connect && self.connections.established > 0)
+            .then(|| format!("opened and closed; {SESSION}"))
+    }
+
+    fn mask_note(&self) -> Option<String> {
+        (self.config.mask == "zero").then(|| {
+            "frames were masked with zeros, which no real client does (--mask zero)".into()
+        })
+    }
+}
