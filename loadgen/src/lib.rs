@@ -30,6 +30,7 @@ pub mod stamp;
 pub mod verdict;
 
 pub mod metrics;
+pub mod scenario;
 pub mod serve;
 
 pub mod threshold;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use loadgen::cli::{self, Command, Parsed, ServeArgs};
 use loadgen::config::{Config, serve_config};
 use loadgen::exit::{Exit, Failed};
+use loadgen::scenario::preset;
 use loadgen::serve;
 use loadgen::{check, doctor, run, saved, talk};
 
@@ -42,6 +43,10 @@ fn execute(command: Command) -> Result<Exit, Failed> {
         Command::Fanout(args) => run::run(Config::of_fanout(args).map_err(Failed::usage)?),
         Command::Serve(args) => serve(&args),
         Command::Check(args) => check::run(args),
+        Command::Presets(args) => match args.name {
+            None => Ok(print(preset::list().as_bytes())),
+            Some(name) => Ok(print(preset::named(&name).map_err(Failed::usage)?.as_bytes())),
+        },
         Command::Doctor(args) => doctor::run(args),
         Command::Report(args) => saved::report(args),
         Command::Merge(args) => saved::merge_files(args),

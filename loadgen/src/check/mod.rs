@@ -4,6 +4,7 @@
 //! what came of each, and stops only where nothing can follow.
 
 mod list;
+mod scenario;
 
 use std::fmt::Write as _;
 use std::io;
@@ -25,6 +26,7 @@ use crate::deflate::{self, Offer};
 use crate::exit::{Exit, Failed};
 use crate::net::{Route, Routes, Stream, is_record};
 use crate::run::request;
+use crate::scenario::preset;
 use crate::{escape, refusal, units};
 
 /// Bound on a step that waits for the answer to a message, however much else the server sends.
@@ -43,7 +45,13 @@ const SHOWN_LEN_MAX: usize = 100;
 /// [`Failed`] for wrong usage and for a name that doesn't resolve; what the server does wrong is in
 /// the list instead.
 pub fn run(args: CheckArgs) -> Result<Exit, Failed> {
-    let target = Target::parse_for(&args.url, args.request.secrets()).map_err(Failed::usage)?;
+    if !args.what.contains("://") && preset::is_scenario(&args.what) {
+        return scenario::read(&args.what, &args.set);
+    }
+    if let Some((name, _)) = args.set.first() {
+        return Err(Failed::usage(format!("--set {name} fills a scenario; name one, not a URL")));
+    }
+    let target = Target::parse_for(&args.what, args.request.secrets()).map_err(Failed::usage)?;
     let settings = Request::new(&args.request, Purpose::Request).map_err(Failed::usage)?;
     let targets = [target];
     let network = Network::new(args.network, &targets).map_err(Failed::usage)?;

@@ -99,8 +99,11 @@ pub enum Command {
     Serve(ServeArgs),
     /// Opens one connection and checks each step of the protocol
     ///
-    /// Reports times, what was negotiated, and what the server answers.
+    /// Reports times, what was negotiated, and what the server answers. Given a scenario file, it
+    /// reads the file and says what its users do.
     Check(CheckArgs),
+    /// Lists the protocols that are built in, or prints one as a scenario file
+    Presets(PresetsArgs),
     /// Checks whether this machine is set up for a load
     ///
     /// Names what is too low, with the command that fixes it.
@@ -241,6 +244,14 @@ pub struct LoadArgs {
     pub labels: Vec<(String, String)>,
 }
 
+/// Arguments of `presets`.
+#[derive(Clone, Debug, Args)]
+pub struct PresetsArgs {
+    /// The preset to print [default: lists all]
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+}
+
 /// Arguments about the opening request, and the time limits for opening and closing.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Connections")]
@@ -317,11 +328,14 @@ pub struct ServeArgs {
 /// Arguments of `check`.
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
-    /// The server, such as `ws://127.0.0.1:9001/`
+    /// The server, such as `ws://127.0.0.1:9001/`; or a scenario instead: a file, or a preset's name
     ///
-    /// Placeholders are expanded as for connection 0 of a run.
-    #[arg(value_name = "URL")]
-    pub url: String,
+    /// Placeholders in a URL are expanded as for connection 0 of a run.
+    #[arg(id = "url", value_name = "URL")]
+    pub what: String,
+    /// Fills a variable of the scenario (repeatable)
+    #[arg(long, value_name = "NAME=TEMPLATE", value_parser = label)]
+    pub set: Vec<(String, String)>,
     /// What the request says.
     #[command(flatten)]
     pub request: RequestArgs,
@@ -368,8 +382,8 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed 
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(text),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Parsed::Wrong(
-                "no command; use run, connect, hold, listen, fanout, serve, check, doctor, report, \
-                 merge, diff, completions or man \
+                "no command; use run, connect, hold, listen, fanout, serve, check, presets, doctor, \
+                 report, merge, diff, completions or man \
                  (see loadgen --help)"
                     .into(),
             )

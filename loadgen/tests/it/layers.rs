@@ -25,7 +25,7 @@ const LAYERS: [&[&str]; 14] = [
         "units",
     ],
     &["net", "quantity", "refusal", "stamp", "verdict"],
-    &["metrics", "serve"],
+    &["metrics", "scenario", "serve"],
     &["threshold"],
     &["cli"],
     &["config"],

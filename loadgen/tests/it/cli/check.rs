@@ -224,3 +224,22 @@ fn e2_a_web_page_is_no_endpoint() {
     let ran = loadgen(&["run", &server.url(), "-c", "1", "-d", "300ms", "-q"]);
     assert!(ran.stdout.contains("not a WebSocket endpoint; wrong path?"), "{}", ran.stdout);
 }
+
+#[test]
+fn a_scenario_is_checked_without_a_server() {
+    let listed = loadgen(&["presets"]);
+    assert_eq!(listed.code, Some(0), "{}", listed.stderr);
+    assert!(listed.stdout.contains("socket.io"), "{}", listed.stdout);
+    for name in listed.stdout.lines().map(|line| line.split_whitespace().next().unwrap()) {
+        let printed = loadgen(&["presets", name]);
+        assert!(printed.stdout.starts_with("# "), "{name}: {}", printed.stdout);
+        let said = loadgen(&["check", name]);
+        assert_eq!(said.code, Some(0), "{name}: {}", said.stderr);
+        assert!(said.stdout.contains("url "), "{name}: {}", said.stdout);
+    }
+    let wrong = loadgen(&["check", "no-such.toml"]);
+    assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("no-such.toml can't be read"), "{}", wrong.stderr);
+    let wrong = loadgen(&["presets", "socketio"]);
+    assert!(wrong.stderr.contains("write \"socket.io\""), "{}", wrong.stderr);
+}

@@ -1,0 +1,17 @@
+//! A scenario file to what it does, or to what is wrong with it: `loadgen check FILE`.
+
+use std::io::{Write, stdout};
+
+use crate::exit::{Exit, Failed};
+use crate::scenario::explain;
+
+/// Reads a scenario and says what it does.
+///
+/// # Errors
+/// [`Failed`] with the file, the line, and what to write instead.
+pub(super) fn read(name: &str, set: &[(String, String)]) -> Result<Exit, Failed> {
+    let program = crate::scenario::read(name, set).map_err(Failed::usage)?;
+    // A reader who has left needs no more.
+    stdout().write_all(explain::explain(&program).as_bytes()).ok();
+    Ok(Exit::Ok)
+}

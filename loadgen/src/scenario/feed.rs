@@ -1,0 +1,185 @@
+//! A file of rows to the values of each user: CSV with a header, or a JSON object a line.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+/// How rows are given to users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Take {
+    /// User `i` gets row `i`; there must be enough.
+    Each,
+    /// The same, and from the first row on again.
+    Cycle,
+    /// User `i` gets a row by chance, always the same for a seed.
+    Random,
+}
+
+/// Rows of values.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Feed {
+    /// As it was typed.
+    pub file: String,
+    /// How rows are given to users.
+    pub take: Take,
+    /// Names.
+    pub columns: Vec<String>,
+    /// Row by row.
+    cells: Vec<Box<[u8]>>,
+}
+
+impl fmt::Debug for Feed {
+    /// Without the values, which may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed")
+            .field("file", &self.file)
+            .field("columns", &self.columns)
+            .field("rows", &self.rows())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A row of values.
+#[derive(Clone, Copy, Default)]
+pub struct Row<'f>(&'f [Box<[u8]>]);
+
+impl fmt::Debug for Row<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Row of {}", self.0.len())
+    }
+}
+
+impl<'f> Row<'f> {
+    /// No feed.
+    pub const NONE: Self = Self(&[]);
+
+    /// Returns the value in a column; empty if there is none.
+    #[must_use]
+    pub fn cell(self, column: usize) -> &'f [u8] {
+        self.0.get(column).map_or(&[], |cell| cell)
+    }
+}
+
+impl Feed {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// What is wrong with it, and in which line.
+    pub fn read(path: &Path, typed: &str, take: Take) -> Result<Self, String> {
+        let text = fs::read_to_string(path)
+            .map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+        let is_csv = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("csv") => true,
+            Some("jsonl" | "ndjson") => false,
+            _ => return Err(format!("{typed}: no known ending; use .csv or .jsonl")),
+        };
+        let (columns, cells) = if is_csv { csv(&text) } else { json_lines(&text) }
+            .map_err(|why| format!("{typed}{why}"))?;
+        if cells.is_empty() {
+            return Err(format!("{typed} has no rows; give it one for each user"));
+        }
+        Ok(Self { file: typed.to_owned(), take, columns, cells })
+    }
+
+    /// Returns how many rows there are.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.cells.len() / self.columns.len().max(1)
+    }
+
+    /// Returns the row of a user.
+    #[must_use]
+    pub fn row(&self, seed: u64, connection: u64) -> Row<'_> {
+        let rows = self.rows() as u64;
+        let place = match self.take {
+            Take::Each | Take::Cycle => connection % rows.max(1),
+            Take::Random => {
+                let number =
+                    crate::random::number(seed, crate::random::Use::Part(0), connection, 0);
+                crate::random::below(number, rows)
+            }
+        };
+        let begin = usize::try_from(place).unwrap_or(0) * self.columns.len();
+        Row(self.cells.get(begin..begin + self.columns.len()).unwrap_or_default())
+    }
+}
+
+type Rows = (Vec<String>, Vec<Box<[u8]>>);
+
+fn csv(text: &str) -> Result<Rows, String> {
+    let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
+    let said = |error: &csv::Error| {
+        let line = error.position().map_or(0, csv::Position::line);
+        match error.kind() {
+            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                format!(":{line}: {len} values, and {expected_len} columns")
+            }
+            _ => format!(":{line}: {error}"),
+        }
+    };
+    let head = reader.headers().map_err(|error| said(&error))?;
+    let columns: Vec<_> = head.iter().map(|name| name.trim().to_owned()).collect();
+    let mut cells = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| said(&error))?;
+        cells.extend(record.iter().map(|cell| cell.as_bytes().into()));
+    }
+    Ok((columns, cells))
+}
+
+fn json_lines(text: &str) -> Result<Rows, String> {
+    let (mut columns, mut cells) = (Vec::<String>::new(), Vec::new());
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let row: Map<String, Value> = serde_json::from_str(line)
+            .map_err(|error| format!(":{number}: not a JSON object: {error}"))?;
+        if columns.is_empty() {
+            columns = row.keys().cloned().collect();
+        }
+        if let Some(extra) = row.keys().find(|key| !columns.contains(key)) {
+            return Err(format!(":{number}: \"{extra}\" is not in the first line"));
+        }
+        for column in &columns {
+            let value = row.get(column).ok_or_else(|| format!(":{number}: no \"{column}\""))?;
+            let cell = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            cells.push(cell.into_bytes().into());
+        }
+    }
+    Ok((columns, cells))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_csv_and_of_json_lines() {
+        let (columns, cells) = csv("user, pass\nann,\"a,b\"\nbob,\"x\"\"y\"\n").unwrap();
+        assert_eq!(columns, ["user", "pass"]);
+        assert_eq!(
+            cells.iter().map(|cell| &**cell).collect::<Vec<_>>(),
+            [&b"ann"[..], b"a,b", b"bob", b"x\"y"]
+        );
+        let (columns, cells) =
+            json_lines("{\"n\":1,\"t\":\"a\"}\n\n{\"t\":\"b\",\"n\":[2]}").unwrap();
+        assert_eq!((columns.len(), cells.len()), (2, 4));
+        let feed = Feed { file: String::new(), take: Take::Cycle, columns, cells };
+        let t = feed.columns.iter().position(|column| column == "t").unwrap();
+        assert_eq!((feed.rows(), feed.row(1, 3).cell(t)), (2, &b"b"[..]));
+        assert_eq!(feed.row(1, 3).cell(9), b"");
+    }
+
+    #[test]
+    fn a_bad_row_is_named() {
+        assert_eq!(csv("a,b\n1,2\n3\n").unwrap_err(), ":3: 1 values, and 2 columns");
+        assert_eq!(
+            json_lines("{\"a\":1}\n{\"b\":1}").unwrap_err(),
+            ":2: \"b\" is not in the first line"
+        );
+        assert!(json_lines("[1]").unwrap_err().starts_with(":1: not a JSON object"));
+    }
+}

@@ -1,0 +1,213 @@
+//! A TOML document to a tree in which every value knows its place, for errors that name it.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::nearest::meant;
+use crate::quantity;
+
+/// A value, and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    place: Place,
+    pub(super) kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    file: Rc<str>,
+    line: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    Text(String),
+    /// A number, a truth or a time, as it was typed.
+    Plain(String),
+    List(Vec<Node>),
+    /// In the order of the file.
+    Table(Vec<(String, Node)>),
+}
+
+impl Node {
+    /// Reads a document.
+    pub(super) fn parse(file: &str, text: &str) -> Result<Self, String> {
+        let table = DeTable::parse(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_of(text, span.start));
+            let said = error.message().lines().next().unwrap_or_default().to_owned();
+            format!("{file}:{line}: {said}")
+        })?;
+        let file: Rc<str> = file.into();
+        let kind = of_table(&file, text, table.get_ref());
+        Ok(Self { place: Place { file, line: 1 }, kind })
+    }
+
+    /// An error about this value.
+    pub(super) fn wrong(&self, what: impl std::fmt::Display) -> String {
+        format!("{}:{}: {what}", self.place.file, self.place.line)
+    }
+
+    fn noun(&self) -> &'static str {
+        match self.kind {
+            Kind::Text(_) => "text",
+            Kind::Plain(_) => "a plain value",
+            Kind::List(_) => "a list",
+            Kind::Table(_) => "a table",
+        }
+    }
+
+    pub(super) fn text(&self, what: &str) -> Result<&str, String> {
+        match &self.kind {
+            Kind::Text(text) => Ok(text),
+            _ => Err(self.wrong(format_args!("{what} is {}; write text in quotes", self.noun()))),
+        }
+    }
+
+    pub(super) fn number(&self, what: &str) -> Result<u64, String> {
+        let found = match &self.kind {
+            Kind::Plain(plain) => plain.replace('_', "").parse().ok(),
+            _ => None,
+        };
+        found.ok_or_else(|| self.wrong(format_args!("{what} is no whole number")))
+    }
+
+    pub(super) fn truth(&self, what: &str) -> Result<bool, String> {
+        match &self.kind {
+            Kind::Plain(plain) if plain == "true" => Ok(true),
+            Kind::Plain(plain) if plain == "false" => Ok(false),
+            _ => Err(self.wrong(format_args!("{what} is true or false, without quotes"))),
+        }
+    }
+
+    /// A length of time, in nanoseconds.
+    pub(super) fn span_ns(&self, what: &str, least: Duration) -> Result<u64, String> {
+        self.span_of(self.text(what)?, what, least)
+    }
+
+    /// The same of a part of this text.
+    pub(super) fn span_of(&self, text: &str, what: &str, least: Duration) -> Result<u64, String> {
+        const MOST: Duration = Duration::from_secs(24 * 3_600);
+        let span = quantity::duration(text.trim())
+            .map_err(|why| self.wrong(format_args!("{what} = {text:?}: {why}")))?;
+        if span < least || span > MOST {
+            let [least, most] = [least, MOST].map(quantity::typed);
+            return Err(self
+                .wrong(format_args!("{what} = {text:?} is out of range; use {least} to {most}")));
+        }
+        Ok(crate::clock::nanos(span))
+    }
+
+    pub(super) fn list(&self, what: &str) -> Result<&[Self], String> {
+        match &self.kind {
+            Kind::List(list) => Ok(list),
+            _ => Err(self.wrong(format_args!("{what} is {}; write a list: [ … ]", self.noun()))),
+        }
+    }
+
+    /// One value, or a list of them.
+    pub(super) fn one_or_more(&self) -> &[Self] {
+        match &self.kind {
+            Kind::List(list) => list,
+            _ => std::slice::from_ref(self),
+        }
+    }
+
+    pub(super) fn entries(&self, what: &str) -> Result<&[(String, Self)], String> {
+        match &self.kind {
+            Kind::Table(entries) => Ok(entries),
+            _ => Err(self.wrong(format_args!("{what} is {}; write a table: {{ … }}", self.noun()))),
+        }
+    }
+
+    /// The entries of a table in which only these keys have a meaning.
+    pub(super) fn known(&self, what: &str, keys: &[&str]) -> Result<&[(String, Self)], String> {
+        let entries = self.entries(what)?;
+        for (key, value) in entries {
+            if !keys.contains(&key.as_str()) {
+                let hint = match meant(key, keys.iter().copied()) {
+                    Some(meant) => format!("write {meant}"),
+                    None => format!("there are {}", keys.join(", ")),
+                };
+                return Err(value.wrong(format_args!("{what} has no {key:?}; {hint}")));
+            }
+        }
+        Ok(entries)
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        let Kind::Table(entries) = &self.kind else { return None };
+        entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    /// The elements of a list of tables, if there is one.
+    pub(super) fn tables(&self, key: &str) -> Result<&[Self], String> {
+        match self.get(key) {
+            None => Ok(&[]),
+            Some(node) => match &node.kind {
+                Kind::List(list) => Ok(list),
+                _ => Err(node
+                    .wrong(format_args!("{key} is a list of tables; write [[{key}]] above each"))),
+            },
+        }
+    }
+
+    /// The same value with all texts changed.
+    pub(super) fn with_texts(
+        &self,
+        change: &mut impl FnMut(&Self, &str) -> Result<String, String>,
+    ) -> Result<Self, String> {
+        let kind = match &self.kind {
+            Kind::Text(text) => Kind::Text(change(self, text)?),
+            Kind::Plain(plain) => Kind::Plain(plain.clone()),
+            Kind::List(list) => Kind::List(
+                list.iter().map(|node| node.with_texts(change)).collect::<Result<_, _>>()?,
+            ),
+            Kind::Table(entries) => Kind::Table(
+                entries
+                    .iter()
+                    .map(|(key, node)| Ok((key.clone(), node.with_texts(change)?)))
+                    .collect::<Result<_, String>>()?,
+            ),
+        };
+        Ok(Self { place: self.place.clone(), kind })
+    }
+}
+
+fn of_table(file: &Rc<str>, text: &str, table: &DeTable<'_>) -> Kind {
+    let mut entries: Vec<_> = table
+        .iter()
+        .map(|(key, value)| {
+            let start = key.span().start;
+            (start, (key.get_ref().to_string(), of_value(file, text, value, start)))
+        })
+        .collect();
+    entries.sort_by_key(|(start, _)| *start);
+    Kind::Table(entries.into_iter().map(|(_, entry)| entry).collect())
+}
+
+/// A value is where its key is, or where it is itself if it is in a list.
+fn of_value(file: &Rc<str>, text: &str, value: &Spanned<DeValue<'_>>, start: usize) -> Node {
+    let kind = match value.get_ref() {
+        DeValue::String(string) => Kind::Text(string.to_string()),
+        DeValue::Integer(integer) => Kind::Plain(match integer.radix() {
+            10 => integer.as_str().to_owned(),
+            radix => i64::from_str_radix(integer.as_str(), radix)
+                .map_or_else(|_| integer.as_str().to_owned(), |number| number.to_string()),
+        }),
+        DeValue::Float(float) => Kind::Plain(float.as_str().to_owned()),
+        DeValue::Boolean(truth) => Kind::Plain(truth.to_string()),
+        DeValue::Datetime(time) => Kind::Plain(time.to_string()),
+        DeValue::Array(list) => Kind::List(
+            list.iter().map(|value| of_value(file, text, value, value.span().start)).collect(),
+        ),
+        DeValue::Table(table) => of_table(file, text, table),
+    };
+    Node { place: Place { file: Rc::clone(file), line: line_of(text, start) }, kind }
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    1 + memchr::memchr_iter(b'\n', &text.as_bytes()[..at.min(text.len())]).count()
+}

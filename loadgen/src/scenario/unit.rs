@@ -1,0 +1,217 @@
+//! WebSocket messages to the units of a protocol, and units to messages.
+//!
+//! Some protocols put several of their messages into one of WebSocket, and MQTT may spread one
+//! packet over several: what rules and steps look at is always one message of the protocol.
+
+use std::borrow::Cow;
+
+use super::pointer::unescaped;
+use super::text::escape;
+
+/// Bytes of an MQTT packet that are put together at most, so that a hostile length takes no memory.
+const PACKET_LEN_MAX: usize = 16 << 20;
+
+/// How a protocol's messages stand in those of WebSocket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// One in one.
+    #[default]
+    Message,
+    /// A line each; empty ones are left out.
+    Lines,
+    /// Each ended by these bytes.
+    Separator(Box<[u8]>),
+    /// STOMP: each ended by a zero byte, with line feeds between as heart-beats.
+    Stomp,
+    /// `SockJS`: `a["…","…"]` from the server, `["…"]` to it.
+    SockJs,
+    /// MQTT packets, however they are cut.
+    Mqtt,
+}
+
+impl Framing {
+    /// Calls `take` for each unit of a message; `partial` keeps what is not complete.
+    pub fn split(&self, bytes: &[u8], partial: &mut Vec<u8>, mut take: impl FnMut(&[u8])) {
+        match self {
+            Self::Message => take(bytes),
+            Self::Lines => {
+                let lines = bytes.split(|&byte| byte == b'\n');
+                lines
+                    .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+                    .filter(|line| !line.is_empty())
+                    .for_each(take);
+            }
+            Self::Separator(separator) => {
+                let mut rest = bytes;
+                while let Some(at) = memchr::memmem::find(rest, separator) {
+                    take(&rest[..at]);
+                    rest = &rest[at + separator.len()..];
+                }
+                if !rest.is_empty() {
+                    take(rest);
+                }
+            }
+            Self::Stomp => {
+                let mut had_frame = false;
+                for frame in bytes.split(|&byte| byte == 0) {
+                    let begin = frame.iter().position(|byte| !b"\r\n".contains(byte));
+                    if let Some(begin) = begin {
+                        take(&frame[begin..]);
+                        had_frame = true;
+                    }
+                }
+                if !had_frame {
+                    take(b"\n");
+                }
+            }
+            Self::SockJs => match bytes.strip_prefix(b"a") {
+                None => take(bytes),
+                Some(list) => strings(list).for_each(|unit| take(&unit)),
+            },
+            Self::Mqtt => packets(bytes, partial, take),
+        }
+    }
+
+    /// Makes a message of the unit that stands behind `begin`.
+    pub fn wrap(&self, begin: usize, out: &mut Vec<u8>) {
+        match self {
+            Self::Message | Self::Mqtt => {}
+            Self::Lines => out.push(b'\n'),
+            Self::Separator(separator) => out.extend_from_slice(separator),
+            // A line feed alone is a heart-beat.
+            Self::Stomp if out[begin..] == *b"\n" => {}
+            Self::Stomp => out.push(0),
+            Self::SockJs => {
+                let end = out.len();
+                out.extend_from_slice(b"[\"");
+                for at in begin..end {
+                    let byte = out[at];
+                    escape(&[byte], out);
+                }
+                out.extend_from_slice(b"\"]");
+                out.drain(begin..end);
+            }
+        }
+    }
+}
+
+/// The strings of a JSON list.
+fn strings(list: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        let begin = memchr::memchr(b'"', rest)? + 1;
+        let mut end = begin;
+        loop {
+            end += memchr::memchr2(b'"', b'\\', rest.get(end..)?)?;
+            if rest[end] == b'"' {
+                break;
+            }
+            end += 2;
+        }
+        let inner = &rest[begin..end];
+        rest = &rest[end + 1..];
+        Some(unescaped(inner))
+    })
+}
+
+fn packets(bytes: &[u8], partial: &mut Vec<u8>, mut take: impl FnMut(&[u8])) {
+    let mut rest = bytes;
+    if !partial.is_empty() {
+        partial.extend_from_slice(bytes);
+        let joined = std::mem::take(partial);
+        packets(&joined, partial, take);
+        return;
+    }
+    while !rest.is_empty() {
+        match packet_len(rest) {
+            Some(len) if len <= rest.len() => {
+                take(&rest[..len]);
+                rest = &rest[len..];
+            }
+            Some(len) if len > PACKET_LEN_MAX => return take(rest),
+            _ => return partial.extend_from_slice(rest),
+        }
+    }
+}
+
+/// Bytes of an MQTT packet; `None` if that isn't known yet.
+fn packet_len(bytes: &[u8]) -> Option<usize> {
+    let mut len = 0;
+    for (place, &byte) in bytes.iter().skip(1).take(4).enumerate() {
+        len |= usize::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            return Some(2 + place + len);
+        }
+    }
+    (bytes.len() > 4).then_some(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::body::Length;
+    use super::*;
+
+    fn packet(kind: u8, content: &[u8]) -> Vec<u8> {
+        let mut out = vec![kind];
+        out.extend_from_slice(content);
+        Length::Varying.insert(1, &mut out);
+        out
+    }
+
+    /// A framing, a message, and the units in it.
+    type Row<'r> = (&'r Framing, &'r [u8], &'r [&'r [u8]]);
+
+    fn split(framing: &Framing, messages: &[&[u8]]) -> Vec<Vec<u8>> {
+        let (mut units, mut partial) = (Vec::new(), Vec::new());
+        for message in messages {
+            framing.split(message, &mut partial, |unit| units.push(unit.to_vec()));
+        }
+        units
+    }
+
+    #[test]
+    fn units_are_taken_out_of_messages() {
+        let record = Framing::Separator([0x1e].into());
+        let rows: [Row<'_>; 7] = [
+            (&Framing::Message, b"a\nb", &[b"a\nb"]),
+            (&Framing::Lines, b"a\r\n\nb", &[b"a", b"b"]),
+            (&record, b"{}\x1e{\"type\":6}\x1e", &[b"{}", b"{\"type\":6}"]),
+            (&Framing::Stomp, b"\nRECEIPT\nreceipt-id:1\n\n\0\n", &[b"RECEIPT\nreceipt-id:1\n\n"]),
+            (&Framing::Stomp, b"\n", &[b"\n"]),
+            (&Framing::SockJs, br#"a["x\"y","z"]"#, &[b"x\"y", b"z"]),
+            (&Framing::SockJs, b"h", &[b"h"]),
+        ];
+        for (framing, message, units) in rows {
+            assert_eq!(split(framing, &[message]), units, "{framing:?}");
+        }
+    }
+
+    #[test]
+    fn packets_are_put_together_however_they_are_cut() {
+        let long = packet(0x30, &[7; 200]);
+        let mut both = long.clone();
+        both.extend_from_slice(&packet(0xd0, b""));
+        let whole = split(&Framing::Mqtt, &[&both]);
+        assert_eq!(whole, [long, vec![0xd0, 0]]);
+        let bytes: Vec<&[u8]> = both.chunks(1).collect();
+        assert_eq!(split(&Framing::Mqtt, &bytes), whole);
+        // Four bytes of length at most; then it is no packet, and nothing is kept.
+        let mut partial = Vec::new();
+        Framing::Mqtt.split(&[0x30, 0xff, 0xff, 0xff, 0xff, 0xff], &mut partial, |_| {});
+        assert!(partial.is_empty());
+    }
+
+    #[test]
+    fn messages_are_made_of_units() {
+        for (framing, unit, message) in [
+            (Framing::Lines, "a", "a\n"),
+            (Framing::Stomp, "SEND\n\nx", "SEND\n\nx\0"),
+            (Framing::Stomp, "\n", "\n"),
+            (Framing::SockJs, "a\"b", r#"["a\"b"]"#),
+        ] {
+            let mut out = format!("front{unit}").into_bytes();
+            framing.wrap(5, &mut out);
+            assert_eq!(out, format!("front{message}").into_bytes());
+        }
+    }
+}
