@@ -8,25 +8,31 @@ mod bodies;
 use std::fs;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
 use crate::support::{connection, feed_pieces};
 use wscodec::Role;
 
+/// The stored inputs of a fuzz target: `fuzz/corpus/TARGET.base64` has one a line. Each is printed
+/// as it is taken, so the last one printed is the one that failed.
+pub(crate) fn stored(target: &str) -> impl Iterator<Item = Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let path = folder.join(target).with_extension("base64");
+    let text = fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("no corpus for {target} at {}: {error}", path.display()));
+    assert!(!text.is_empty(), "the corpus of {target} is empty");
+    let lines: Vec<String> = text.lines().map(String::from).collect();
+    lines.into_iter().map(|line| {
+        println!("{line}");
+        BASE64_STANDARD.decode(line).unwrap()
+    })
+}
+
 #[test]
 fn every_stored_input_passes() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
     for (name, body) in bodies::ALL {
-        let folder = corpus.join(name);
-        let entries = fs::read_dir(&folder).unwrap_or_else(|error| {
-            panic!("no corpus for {name} at {}: {error}", folder.display())
-        });
-        let mut inputs = 0;
-        for entry in entries {
-            let path = entry.unwrap().path();
-            println!("{}", path.display()); // the last one printed is the one that failed
-            body(&fs::read(&path).unwrap());
-            inputs += 1;
-        }
-        assert!(inputs > 0, "the corpus of {name} is empty");
+        stored(name).for_each(|input| body(&input));
     }
 }
 
@@ -45,15 +51,11 @@ fn short_and_empty_inputs_pass() {
 /// of the short ones every pair of cuts.
 #[test]
 fn g4_stored_input_gives_the_same_events_at_every_split() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/connection");
-    for entry in fs::read_dir(corpus).unwrap() {
-        let path = entry.unwrap().path();
-        let data = fs::read(&path).unwrap();
+    for data in stored("connection") {
         let Some((choice, bytes)) = data.split_first() else { continue };
         if bytes.len() > 256 {
             continue;
         }
-        println!("{}", path.display()); // the last one printed is the one that failed
         let role = if choice & 1 == 0 { Role::Server } else { Role::Client };
         let whole = feed_pieces(&mut connection(role), &[bytes]);
         let same = |pieces: &[&[u8]]| {
