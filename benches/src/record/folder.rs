@@ -1,6 +1,5 @@
 //! Writes the dated folder, and splices its tables into the pages that show the newest.
 
-use std::fmt::Write;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -80,29 +79,24 @@ fn plots(folder: &Path, outcomes: &[Outcome]) -> io::Result<Vec<(&'static str, S
     Ok(files)
 }
 
-/// The index that a first campaign makes.
+/// The index that a first run makes.
 fn new_index() -> String {
     let mut text = String::from(
-        "# Results\n\nWhat was measured: a folder a run, each with its machine, commit, command, \
-         raw data, plots and what it does not show. The tables below are those of the newest run \
-         of each group.\n\n## Runs\n\n<!-- runs -->\n\n## Bars\n\n",
+        "# Results\n\nA folder for each run: what it asks, machine, commit, command, raw data, plots, \
+         tables, and what it does not show.\n\n| run | what it measures |\n|---|---|\n\
+         <!-- runs -->\n\n## The codec beside its peers\n\n",
     );
-    text.push_str(&splice::markers("bars"));
-    text.push_str("\n## Cases that wscodec loses\n\n");
-    text.push_str(&splice::markers("lost"));
-    for name in group::NAMES {
-        let _ = write!(text, "\n## {name}\n\n{}", splice::markers(name));
-    }
+    text.push_str(&splice::markers("brief"));
     text
 }
 
-/// Adds the run to the list of the index, newest first.
+/// Adds the run to the table of the index, newest last.
 fn list(index: &Path, run: &str, machine: &Machine) -> io::Result<()> {
     let page = fs::read_to_string(index)?;
-    let line = format!("- [{run}]({run}/README.md): {}, commit {}", machine.cpu, machine.commit);
-    let start = format!("- [{run}](");
+    let line = format!("| [{run}]({run}/README.md) | {}, commit {} |", machine.cpu, machine.commit);
+    let start = format!("| [{run}](");
     let kept: Vec<&str> = page.lines().filter(|have| !have.starts_with(&start)).collect();
-    let page = kept.join("\n").replacen("<!-- runs -->", &format!("<!-- runs -->\n{line}"), 1);
+    let page = kept.join("\n").replacen("<!-- runs -->", &format!("{line}\n<!-- runs -->"), 1);
     fs::write(index, page + "\n")
 }
 
