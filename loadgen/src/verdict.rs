@@ -4,10 +4,13 @@
 //!
 //! **Open loop.** There is a schedule, so there is a truth to compare with. `send.lag` is from the
 //! planned send to the moment at which the message was handed to the socket: it has nothing of the
-//! server in it, because a socket that takes nothing doesn't stop the clock. If the lag is long, or
-//! messages that were due haven't been sent when time was up, this program was too slow. It is
-//! still all in `rtt.response`, but as the server's fault: `saturated`. A lag of more than a
-//! millisecond, or a thread that was nearly always busy, is a warning: `degraded`.
+//! server in it, because a socket that takes nothing doesn't stop the clock. It is all in
+//! `rtt.response`, so it is judged by what it does there: an [`Effect`] is how much of a percentile
+//! that is reported may be the client's lateness. Two milliseconds in a p99 of 900 change nothing;
+//! in one of 8 they do. Above a tenth, and a millisecond, a run is `degraded`; above a quarter, and
+//! ten milliseconds, it is `saturated`. What is below a millisecond is a wake-up of this machine, and
+//! `rtt.service` is free of it. Messages that were due and haven't been sent when time was up are
+//! `saturated` too, and a thread that was nearly always busy is `degraded`.
 //!
 //! **Closed loop.** The client sends as fast as it gets replies, so a busy thread is what was asked
 //! for, and no schedule says how fast it should have been. But when its busiest thread has no time
@@ -27,10 +30,16 @@
 
 use crate::units;
 
-/// Send lag, 99th percentile, from which an open loop is degraded, and saturated; in nanoseconds.
+/// Client's lateness in a latency, in nanoseconds, from which an open loop is degraded if it is also
+/// [`EFFECT_DEGRADED`] of that.
 pub const LAG_DEGRADED_NS: u64 = 1_000_000;
-/// See [`LAG_DEGRADED_NS`].
+/// The same for saturated.
 pub const LAG_SATURATED_NS: u64 = 10_000_000;
+/// Share of a latency that may be the client's lateness before a run is degraded: less than a
+/// percentile differs from one run to the next.
+pub const EFFECT_DEGRADED: f64 = 0.1;
+/// The same for saturated.
+pub const EFFECT_SATURATED: f64 = 0.25;
 /// Share of the messages due that may be unsent when time is up.
 pub const UNSENT_SATURATED: f64 = 0.01;
 /// Share of the time from which a thread is busy, under open loop.
@@ -41,7 +50,8 @@ pub const BUSY_CLOSED: f64 = 0.95;
 pub const WAITING: f64 = 0.2;
 /// A thread that is busy for less of the time than this, and yet sends late, is not asked too much.
 pub const BUSY_LITTLE: f64 = 0.25;
-/// How much later than planned connections may begin, 99th percentile, in nanoseconds.
+/// How much later than planned connections may begin, in nanoseconds, if that is also
+/// [`EFFECT_DEGRADED`] of how long they take to open.
 pub const CONNECT_LAG_DEGRADED_NS: u64 = 10_000_000;
 /// How long the process may stand still, in nanoseconds.
 pub const PAUSE_DEGRADED_NS: u64 = 500_000_000;
@@ -75,6 +85,68 @@ impl State {
     }
 }
 
+/// How much of a latency that is reported may be the client's own lateness.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Effect {
+    /// Which percentile, of 100.
+    pub percentile: f64,
+    /// The latency, in nanoseconds, lateness included.
+    pub reported_ns: u64,
+    /// The most of it that may be the client's, in nanoseconds.
+    pub client_ns: u64,
+}
+
+impl Effect {
+    /// The client's share of the latency: 0 to 1.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a share to three digits")]
+    pub fn share(&self) -> f64 {
+        if self.reported_ns == 0 { 0.0 } else { self.client_ns as f64 / self.reported_ns as f64 }
+    }
+
+    /// Says by how much the latency may be too long.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a ratio to three digits")]
+    pub fn said(&self) -> String {
+        let name = format!("p{} ({})", self.percentile, units::duration(self.reported_ns));
+        let rest_ns = self.reported_ns.saturating_sub(self.client_ns);
+        let high = self.client_ns as f64 / rest_ns as f64;
+        let digits = usize::from(high < 0.1);
+        if rest_ns == 0 {
+            format!("all of {name} may be the client's")
+        } else if high < 1.0 {
+            format!("{name} may be up to {:.digits$} % high", 100.0 * high)
+        } else {
+            format!("{name} may be up to {:.1} times too long", 1.0 + high)
+        }
+    }
+}
+
+/// How late the client did what was due.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lag {
+    /// 99th percentile, in nanoseconds.
+    pub p99_ns: u64,
+    /// What it does to the median and the 99th percentile of the latency that it is in; empty if
+    /// there is none.
+    pub effects: Vec<Effect>,
+}
+
+impl Lag {
+    /// Checks whether the lateness is at least this long, and at least this share of a latency.
+    fn reaches(&self, ns: u64, share: f64) -> bool {
+        let reaches = |effect: &Effect| effect.client_ns > ns && effect.share() > share;
+        self.p99_ns > ns && self.effects.is_empty() || self.effects.iter().any(reaches)
+    }
+
+    /// Says what matters of the effects, behind a colon.
+    fn said(&self) -> String {
+        let matters = |effect: &&Effect| effect.share() > EFFECT_DEGRADED;
+        let said: Vec<_> = self.effects.iter().filter(matters).map(Effect::said).collect();
+        if said.is_empty() { String::new() } else { format!(": {}", said.join(", ")) }
+    }
+}
+
 /// What is known about the client.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about a run")]
@@ -97,10 +169,10 @@ pub struct Evidence {
     pub is_interrupted: bool,
     /// How much later than `--ramp` says load began, in nanoseconds.
     pub ramp_late_ns: u64,
-    /// 99th percentile of the send lag, in nanoseconds.
-    pub send_lag_p99_ns: Option<u64>,
-    /// 99th percentile of the lag of connection attempts, in nanoseconds.
-    pub connect_lag_p99_ns: Option<u64>,
+    /// How late messages were sent.
+    pub send_lag: Option<Lag>,
+    /// How late connections were begun.
+    pub connect_lag: Option<Lag>,
     /// Messages that were due in the measured time.
     pub due: u64,
     /// Messages due that were not handed to a socket in time, for no reason of the server's.
@@ -149,17 +221,17 @@ impl Evidence {
     fn lateness(&self) -> String {
         if let Some(share) = self.waiting() {
             format!(
-                ", because its busiest thread waited for a processor {share:.0} % of the time: \
-                 something else uses this machine"
+                "its busiest thread waited for a processor {share:.0} % of the time, which \
+                 something else used"
             )
         } else if self.busy_share < BUSY_LITTLE {
             format!(
-                ", though its busiest thread was busy only {:.0} % of the time: this machine wakes \
-                 it late, or much was due at once",
+                "its busiest thread was busy only {:.0} % of the time, so this machine wakes it \
+                 late, or much was due at once",
                 self.busy_share * 100.0
             )
         } else {
-            format!(": use {}, more threads or more machines", self.lower())
+            format!("use {}, more threads or more machines", self.lower())
         }
     }
 }
@@ -191,11 +263,14 @@ impl Verdict {
 
     #[expect(clippy::cast_precision_loss, reason = "a ratio to three digits")]
     fn pace(&mut self, evidence: &Evidence) {
-        if let Some(lag_ns) = evidence.send_lag_p99_ns.filter(|&lag_ns| lag_ns > LAG_DEGRADED_NS) {
-            let state = if lag_ns > LAG_SATURATED_NS { State::Saturated } else { State::Degraded };
-            let lag = units::duration(lag_ns);
+        let late = |lag: &&Lag| lag.reaches(LAG_DEGRADED_NS, EFFECT_DEGRADED);
+        if let Some(lag) = evidence.send_lag.as_ref().filter(late) {
+            let is_saturated = lag.reaches(LAG_SATURATED_NS, EFFECT_SATURATED);
+            let state = if is_saturated { State::Saturated } else { State::Degraded };
+            let (p99, effects) = (units::duration(lag.p99_ns), lag.said());
             let why = evidence.lateness();
-            self.because(state, format!("the client sent late (send.lag p99 {lag}){why}"));
+            let reason = format!("the client sent late (send.lag p99 {p99}){effects}; {why}");
+            self.because(state, reason);
         }
         let overdue = evidence.overdue as f64 / evidence.due.max(1) as f64;
         if overdue > UNSENT_SATURATED {
@@ -218,14 +293,14 @@ impl Verdict {
                 ),
             );
         }
-        if let Some(lag_ns) =
-            evidence.connect_lag_p99_ns.filter(|&lag_ns| lag_ns > CONNECT_LAG_DEGRADED_NS)
-        {
+        let late = |lag: &&Lag| lag.reaches(CONNECT_LAG_DEGRADED_NS, EFFECT_DEGRADED);
+        if let Some(lag) = evidence.connect_lag.as_ref().filter(late) {
+            let (p99, effects) = (units::duration(lag.p99_ns), lag.said());
             self.because(
                 State::Degraded,
                 format!(
-                    "connections began late (connect.lag p99 {}): use a lower -C, or a higher -c",
-                    units::duration(lag_ns)
+                    "connections began late (connect.lag p99 {p99}){effects}; use a lower -C, or \
+                     a higher -c"
                 ),
             );
         }
@@ -240,7 +315,7 @@ impl Verdict {
         if evidence.busy_share < bound {
             // Where there is a schedule, the send lag says it.
             let waiting = evidence.busy_share - evidence.cpu_share;
-            if evidence.send_lag_p99_ns.is_none() && waiting > WAITING {
+            if evidence.send_lag.is_none() && waiting > WAITING {
                 let share = waiting * 100.0;
                 self.because(
                     State::Degraded,
@@ -256,10 +331,10 @@ impl Verdict {
         let waiting = evidence
             .waiting()
             .map_or_else(String::new, |share| format!(", {share:.0} % waiting for a processor"));
-        let pace = match (evidence.is_connecting, evidence.connect_lag_p99_ns) {
+        let pace = match (evidence.is_connecting, evidence.connect_lag.is_some()) {
             (false, _) => "-R",
-            (true, None) => "-C",
-            (true, Some(_)) => "a lower -C",
+            (true, false) => "-C",
+            (true, true) => "a lower -C",
         };
         let so = if evidence.is_pushed {
             "latencies have its queueing in them; use more threads, or fewer messages".to_owned()
@@ -372,13 +447,68 @@ mod tests {
         Verdict::new(&evidence)
     }
 
+    /// A lateness in no latency.
+    fn lag(p99_ns: u64) -> Lag {
+        Lag { p99_ns, effects: Vec::new() }
+    }
+
+    /// A lateness in a p99.
+    fn lag_in(reported_ns: u64, client_ns: u64) -> Lag {
+        let effect = Effect { percentile: 99.0, reported_ns, client_ns };
+        Lag { p99_ns: client_ns, effects: vec![effect] }
+    }
+
+    #[test]
+    fn s5_lateness_counts_by_what_it_does_to_the_latency() {
+        const MS: u64 = 1_000_000;
+        let valid = judged(|evidence| evidence.send_lag = Some(lag_in(902 * MS, 2_250_000)));
+        assert_eq!(valid, Verdict { state: State::Valid, reasons: vec![] }, "2 ms of 902");
+        let rows = [
+            // A stall of the server, and a client that is late by more than ten milliseconds.
+            (900 * MS, 20 * MS, State::Valid, None),
+            (40 * MS, 4 * MS, State::Valid, None),
+            (12 * MS, 2 * MS, State::Degraded, Some("p99 (12.0 ms) may be up to 20 % high; ")),
+            (60 * MS, 12 * MS, State::Degraded, Some("p99 (60.0 ms) may be up to 25 % high; ")),
+            (8 * MS, 6 * MS, State::Degraded, Some("may be up to 4.0 times too long; ")),
+            (40 * MS, 20 * MS, State::Saturated, Some("up to 2.0 times too long; ")),
+            (11 * MS, 11 * MS, State::Saturated, Some("all of p99 (11.0 ms) may be the client")),
+            // A wake-up is most of a short latency, on any machine.
+            (900_000, 800_000, State::Valid, None),
+        ];
+        for (reported_ns, client_ns, state, said) in rows {
+            let late = || Some(lag_in(reported_ns, client_ns));
+            let verdict = judged(|evidence| evidence.send_lag = late());
+            assert_eq!(verdict.state, state, "{client_ns} of {reported_ns}: {verdict:?}");
+            let reasons = verdict.reasons.concat();
+            assert!(reasons.contains(said.unwrap_or_default()), "{reasons}");
+            assert_eq!(said.is_none(), reasons.is_empty(), "{reasons}");
+        }
+        let connects = |reported_ns| {
+            judged(|evidence| evidence.connect_lag = Some(lag_in(reported_ns, 20 * MS))).state
+        };
+        assert_eq!((connects(900 * MS), connects(40 * MS)), (State::Valid, State::Degraded));
+    }
+
+    #[test]
+    fn s5_the_median_counts_as_the_tail_does() {
+        let verdict = judged(|evidence| {
+            let effect =
+                |percentile, reported_ns, client_ns| Effect { percentile, reported_ns, client_ns };
+            let effects = vec![effect(50.0, 4_000_000, 3_000_000), effect(99.0, 900_000_000, 4)];
+            evidence.send_lag = Some(Lag { p99_ns: 4, effects });
+        });
+        assert_eq!(verdict.state, State::Degraded);
+        let said = ": p50 (4.00 ms) may be up to 4.0 times too long; ";
+        assert!(verdict.reasons[0].contains(said), "{:?}", verdict.reasons);
+    }
+
     #[test]
     fn an_idle_client_is_valid_without_reasons() {
         for is_open_loop in [false, true] {
             let verdict = judged(|evidence| {
                 evidence.is_open_loop = is_open_loop;
                 (evidence.busy_share, evidence.cpu_share) = (0.5, 0.5);
-                evidence.send_lag_p99_ns = Some(60_000);
+                evidence.send_lag = Some(lag(60_000));
                 evidence.by_worker = vec![(1_000, 0.9), (1_100, 0.9), (100, 0.1)];
             });
             assert_eq!(verdict, Verdict { state: State::Valid, reasons: vec![] });
@@ -389,19 +519,24 @@ mod tests {
     fn each_piece_of_evidence_has_its_state_and_reason() {
         type Change = fn(&mut Evidence);
         let rows: [(&str, State, &str, Change); 24] = [
-            ("lag", State::Degraded, "sent late (send.lag p99 2.00 ms): use a lower", |evidence| {
-                evidence.send_lag_p99_ns = Some(2_000_000);
+            ("lag", State::Degraded, "sent late (send.lag p99 2.00 ms); use a lower", |evidence| {
+                evidence.send_lag = Some(lag(2_000_000));
                 (evidence.busy_share, evidence.cpu_share) = (0.5, 0.5);
             }),
-            ("lag of Pings", State::Degraded, "ms): use a longer --ping-interval", |evidence| {
-                evidence.send_lag_p99_ns = Some(2_000_000);
+            ("lag of Pings", State::Degraded, "ms); use a longer --ping-interval", |evidence| {
+                evidence.send_lag = Some(lag(2_000_000));
                 (evidence.busy_share, evidence.cpu_share) = (0.5, 0.5);
                 evidence.is_pinging = true;
             }),
-            ("lag of the idle", State::Degraded, "ms), though its busiest thread", |evidence| {
-                evidence.send_lag_p99_ns = Some(2_000_000);
-                (evidence.busy_share, evidence.cpu_share) = (0.1, 0.05);
-            }),
+            (
+                "lag of the idle",
+                State::Degraded,
+                "ms); its busiest thread was busy only",
+                |evidence| {
+                    evidence.send_lag = Some(lag(2_000_000));
+                    (evidence.busy_share, evidence.cpu_share) = (0.1, 0.05);
+                },
+            ),
             ("busy pinging", State::Degraded, "use a longer --ping-interval", |evidence| {
                 (evidence.is_open_loop, evidence.is_pinging) = (true, true);
                 (evidence.busy_share, evidence.cpu_share) = (0.91, 0.91);
@@ -409,12 +544,12 @@ mod tests {
             ("Pings gone", State::Degraded, "2 Pings that were due on them were", |evidence| {
                 (evidence.unsent_closed, evidence.is_pinging) = (2, true);
             }),
-            ("lag of the machine", State::Degraded, "something else uses this", |evidence| {
-                evidence.send_lag_p99_ns = Some(2_000_000);
+            ("lag of the machine", State::Degraded, "which something else used", |evidence| {
+                evidence.send_lag = Some(lag(2_000_000));
                 (evidence.busy_share, evidence.cpu_share) = (0.8, 0.2);
             }),
             ("long lag", State::Saturated, "sent late", |evidence| {
-                evidence.send_lag_p99_ns = Some(11_000_000);
+                evidence.send_lag = Some(lag(11_000_000));
             }),
             ("held up", State::Degraded, "held up: 5 messages", |evidence| evidence.overdue = 5),
             ("overdue", State::Saturated, "not sent 5.0 %", |evidence| evidence.overdue = 50),
@@ -425,7 +560,7 @@ mod tests {
                 evidence.is_interrupted = true;
             }),
             ("connects", State::Degraded, "connections began late", |evidence| {
-                evidence.connect_lag_p99_ns = Some(20_000_000);
+                evidence.connect_lag = Some(lag(20_000_000));
             }),
             ("busy open", State::Degraded, "busy 91 % of the time: lat", |evidence| {
                 evidence.is_open_loop = true;

@@ -131,7 +131,8 @@ pub struct RunArgs {
     pub messages: Option<u64>,
     /// Messages per second in all, or 10/conn (open loop)
     ///
-    /// Messages are sent on schedule, whether replies come or not.
+    /// Messages are sent on schedule, whether replies come or not. Without a URL, -p and -n, the
+    /// rate is 1k; otherwise each reply releases the next message (closed loop, see -p).
     #[arg(help_heading = "Load", short = 'R', long, value_name = "N", value_parser = RateAsked::parse, allow_hyphen_values = true)]
     pub rate: Option<RateAsked>,
     /// How late a message may be sent after this program was held up (open loop) [default: 1s]
@@ -209,7 +210,7 @@ pub struct LoadArgs {
     /// Connections opened per second [default: as fast as the server accepts them]
     #[arg(short = 'C', long, value_name = "N", value_parser = quantity::rate, allow_hyphen_values = true)]
     pub connect_rate: Option<Rate>,
-    /// Threads [default: one per core]
+    /// Threads [default: one per core, or for every two beside an embedded server]
     #[arg(short = 't', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub threads: Option<u64>,
     /// Seed of payloads, placeholders and random times [default: a new one, in the report]

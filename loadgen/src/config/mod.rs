@@ -232,8 +232,9 @@ impl Config {
         let (connections, cohorts) = cohort::split(&args.cohorts, asked)?;
         args.load.connections = connections;
         let (mut pacing, rate) = Pacing::new(&args.pace, "-R", args.rate, connections)?;
-        let load = pacing::loop_of(&args, &pacing, rate)?;
         let mut notes = Vec::new();
+        let rate = rate.or_else(|| pacing::demonstration(&args, &pacing, &mut notes));
+        let load = pacing::loop_of(&args, &pacing, rate)?;
         let content = Content::new(&args.message, &mut notes)?;
         let kind = args.message.kind();
         let fragment = args.message.fragment.map(content::fragment).transpose()?;
@@ -317,7 +318,9 @@ impl Config {
         let connections = within("-c", args.connections, 1, CONNECTIONS_MAX * part.of())?;
         shard::check(&args, &scenario)?;
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get) as u64;
-        let threads = within("-t", args.threads.unwrap_or(cores), 1, THREADS_MAX)?;
+        // An embedded server has as many threads, and is not to fight the client for cores.
+        let each = if args.urls.is_empty() { (cores / 2).max(1) } else { cores };
+        let threads = within("-t", args.threads.unwrap_or(each), 1, THREADS_MAX)?;
         let threads = usize::try_from(threads.min(part.connections(connections))).unwrap_or(1);
         let is_numbered = match &scenario {
             Scenario::Echo(echo) => echo.messages.is_some(),
@@ -468,13 +471,31 @@ mod tests {
 
     #[test]
     fn defaults() {
-        let config = config("run").unwrap();
+        let config = config("run ws://h/").unwrap();
         assert_eq!(config.duration, Duration::from_secs(10));
         assert_eq!(config.outputs, [Output::TEXT]);
         let echo = config.echo().unwrap();
         assert_eq!(echo.load, Load::Closed { pipeline: 1 });
+        assert_eq!(config.notes, [""; 0]);
         assert_eq!(echo.content, Content::Generated(Sizes::Fixed(64)));
         assert_eq!(echo.kind, DataKind::Text);
+    }
+
+    #[test]
+    fn s7_a_bare_run_leaves_the_machine_time_to_spare() {
+        let bare = config("run -c 20 -d 1s").unwrap();
+        assert_eq!(bare.echo().unwrap().load, Load::Open { rate: Rate::new(1_000_000).unwrap() });
+        assert!(bare.notes[0].contains("use -p 1 for as fast as it answers"), "{:?}", bare.notes);
+        let cores = thread::available_parallelism().unwrap().get();
+        assert_eq!(bare.threads.get(), (cores / 2).max(1));
+        assert_eq!(config("hold -c 999").unwrap().threads, bare.threads);
+        assert_eq!(config("run ws://h/ -c 999").unwrap().threads.get(), cores);
+        // What says how messages are sent is left as it is.
+        for line in ["run -p 1", "run -n 5", "run ws://h/"] {
+            let load = config(line).unwrap().echo().unwrap().load;
+            assert_eq!(load, Load::Closed { pipeline: 1 }, "{line}");
+        }
+        assert_eq!(config("run -R 5").unwrap().notes, [""; 0]);
     }
 
     #[test]
@@ -520,7 +541,7 @@ mod tests {
             ("run -s 1..65M", "at most 64MiB"),
             ("run --fragment 0", "--fragment 0 is out of range; use 1 to 64MiB"),
             ("run -c 1M -p 100", "messages outstanding"),
-            ("run -c 10k -s 1M", "GiB outstanding"),
+            ("run -p 1 -c 10k -s 1M", "GiB outstanding"),
             ("run -R 5 -p 2", "-R (open loop) and -p (closed loop) exclude each other"),
             ("run --stage 1s:5 -p 2", "--stage (open loop) and -p"),
             ("run --stage 1s:5 -d 5s", "-d and --stage exclude each other"),

@@ -9,6 +9,9 @@ use crate::units;
 /// Most stages.
 const STAGES_MAX: usize = 1_000;
 
+/// Messages per second of a run without URL and rate.
+const DEMONSTRATION_PER_S: u64 = 1_000;
+
 /// How late a message may be sent by default, as `--help` says.
 const CATCH_UP_DEFAULT: Duration = Duration::from_secs(1);
 
@@ -66,6 +69,29 @@ impl Pacing {
         pacing.stages = Some(stages);
         Ok((pacing, Some(highest)))
     }
+}
+
+/// Returns the rate of a run that says neither where nor how messages are sent: what any machine
+/// has time for beside a server, so that its latencies are nobody's queue.
+pub(super) fn demonstration(
+    args: &RunArgs,
+    pacing: &Pacing,
+    notes: &mut Vec<String>,
+) -> Option<Rate> {
+    let is_said = args.pipeline.is_some()
+        || args.messages.is_some()
+        || args.catch_up.is_some()
+        || args.pace.arrivals.is_some()
+        || pacing.stages.is_some();
+    if is_said || !args.load.urls.is_empty() {
+        return None;
+    }
+    notes.push(format!(
+        "no URL and no rate: {} messages per second to a server in this process; use -p 1 for as \
+         fast as it answers",
+        units::count(DEMONSTRATION_PER_S)
+    ));
+    Rate::new(DEMONSTRATION_PER_S * 1_000)
 }
 
 /// Returns the loop that the arguments ask for.

@@ -9,6 +9,7 @@ use wscodec::DataKind;
 use super::cohort::CohortReport;
 use super::fanout::FanoutReport;
 use super::hold::{HoldReport, PingReport};
+use super::lag;
 use super::push::PushReport;
 use super::reconnect::{PausesReport, ReconnectReport};
 use super::{
@@ -62,7 +63,8 @@ impl Report {
         }
         let phases = phases(config, observed);
         let client = client(config, observed);
-        let verdict = Verdict::new(&evidence(config, observed, &metrics, &client));
+        let histograms = histograms(&metrics);
+        let verdict = Verdict::new(&evidence(config, observed, &metrics, &histograms, &client));
         let cohorts = cohorts(config, observed);
         let mut imbalances = imbalances(&metrics);
         for (cohort, metrics) in &cohorts {
@@ -113,17 +115,12 @@ impl Report {
                 highest_ns: HIGHEST_NS,
                 significant_digits: SIGNIFICANT_DIGITS,
             },
-            histograms: Metric::ALL
-                .into_iter()
-                .filter_map(|metric| {
-                    Some(HistogramReport::new(metric, metrics.distributions.of(metric)?))
-                })
-                .collect(),
+            verdict: VerdictReport::new(verdict, &histograms),
+            histograms,
             time_series: time_series(observed),
             client,
             imbalances,
             notes: Vec::new(),
-            verdict: VerdictReport { state: verdict.state.name().into(), reasons: verdict.reasons },
             outcome: OutcomeReport {
                 is_ok: true,
                 reasons: Vec::new(),
@@ -474,8 +471,18 @@ fn client(config: &Config, observed: &Observed) -> Client {
     }
 }
 
-fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Client) -> Evidence {
-    let p99 = |metric| metrics.distributions.of(metric).and_then(|found| found.percentile(99.0));
+fn histograms(metrics: &Metrics) -> Vec<HistogramReport> {
+    let of = |metric| Some(HistogramReport::new(metric, metrics.distributions.of(metric)?));
+    Metric::ALL.into_iter().filter_map(of).collect()
+}
+
+fn evidence(
+    config: &Config,
+    observed: &Observed,
+    metrics: &Metrics,
+    histograms: &[HistogramReport],
+    client: &Client,
+) -> Evidence {
     let out_of_range =
         |metric| metrics.distributions.of(metric).map_or(0, |found| found.below() + found.above());
     let counts = &metrics.measured;
@@ -494,8 +501,8 @@ fn evidence(config: &Config, observed: &Observed, metrics: &Metrics, client: &Cl
             (Some(ramp), Some(times)) => times.load_begin_ns.saturating_sub(nanos(ramp)),
             _ => 0,
         },
-        send_lag_p99_ns: p99(Metric::SendLag),
-        connect_lag_p99_ns: p99(Metric::ConnectLag),
+        send_lag: lag::of_sends(histograms),
+        connect_lag: lag::of_connects(histograms),
         due: counts.sent + unsent,
         overdue: counts.unsent_late,
         unsent_backlog: counts.unsent_backlog + metrics.warmup.unsent_backlog

@@ -16,6 +16,7 @@ mod histogram;
 pub mod hlog;
 pub mod hold;
 pub mod json;
+mod lag;
 pub mod load;
 mod measure;
 pub mod merge;
@@ -40,6 +41,7 @@ pub use cohort::CohortReport;
 pub use deflate::{AgreedReport, DeflateReport};
 use fanout::FanoutReport;
 use hold::{HoldReport, PingReport};
+pub use lag::EffectReport;
 use merge::MergedReport;
 use push::PushReport;
 pub use reach::{NetworkReport, TargetReport, TlsReport, UrlReport};
@@ -520,12 +522,15 @@ pub struct WorkerShare {
 }
 
 /// Whether the measurement can be trusted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct VerdictReport {
     /// `valid`, `degraded` or `saturated`.
     pub state: String,
     /// Why not `valid`.
     pub reasons: Vec<String>,
+    /// What the client's own lateness does to the latencies that it is in.
+    #[serde(default)]
+    pub effects: Vec<EffectReport>,
 }
 
 /// Whether the run did what it should.

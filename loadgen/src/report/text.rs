@@ -7,6 +7,7 @@ use super::{
     reconnect, seen,
 };
 use crate::metrics::Metric;
+use crate::verdict::{Effect, LAG_DEGRADED_NS, State};
 use crate::{escape, screen, units};
 
 /// Percentiles that are columns.
@@ -365,11 +366,25 @@ fn client(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         [(Metric::SendLag, "send lag p99"), (Metric::ConnectLag, "connect lag p99")]
     {
         if let Some(p99) = report.histogram(metric).and_then(|found| found.percentile(99.0)) {
-            parts.push(format!("{what} {}", units::duration(p99)));
+            let effect = if metric == Metric::SendLag { effect(report) } else { String::new() };
+            parts.push(format!("{what} {}{effect}", units::duration(p99)));
         }
     }
     parts.push(format!("-> {}", report.verdict.state));
     line(f, "client", &parts.join("   "))
+}
+
+/// What the lateness of a valid run does at most, if it does anything; otherwise the reasons say it.
+fn effect(report: &Report) -> String {
+    let is_valid = report.verdict.state == State::Valid.name();
+    let effects = report.verdict.effects.iter().map(|effect| Effect {
+        percentile: effect.percentile,
+        reported_ns: effect.reported_ns,
+        client_ns: effect.client_ns,
+    });
+    let counts = effects.filter(|effect| is_valid && effect.client_ns > LAG_DEGRADED_NS);
+    let most = counts.max_by(|one, other| one.share().total_cmp(&other.share()));
+    most.map_or_else(String::new, |effect| format!(": {}", effect.said()))
 }
 
 fn reasons(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -266,6 +266,7 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>) -> Report {
         }
         whole.verdict.reasons.extend(unknown);
     }
+    whole.verdict.show_effects(&whole.histograms);
     whole.merged =
         Some(MergedReport { of, missing, parts: parts.iter().map(part_report).collect() });
     offer_all(&mut whole);
@@ -396,7 +397,7 @@ fn verdict(parts: &[Part], missing: &[u64], offset_ns: impl Fn(&Report) -> u64) 
             units::duration(apart_ns)
         ));
     }
-    VerdictReport { state: state.name().into(), reasons }
+    VerdictReport { state: state.name().into(), reasons, effects: Vec::new() }
 }
 
 #[cfg(test)]
@@ -536,14 +537,20 @@ mod tests {
     #[test]
     fn the_worst_verdict_counts_and_every_reason_names_its_segment() {
         let mut parts = all(3);
-        parts[1].report.verdict =
-            VerdictReport { state: "degraded".into(), reasons: vec!["busy".into()] };
+        parts[1].report.verdict = VerdictReport {
+            state: "degraded".into(),
+            reasons: vec!["busy".into()],
+            effects: Vec::new(),
+        };
         assert_eq!(
             merge(parts.clone(), Missing::Refuse).unwrap().verdict.reasons,
             ["segment 2/3: busy"]
         );
-        parts[2].report.verdict =
-            VerdictReport { state: "saturated".into(), reasons: vec!["late".into()] };
+        parts[2].report.verdict = VerdictReport {
+            state: "saturated".into(),
+            reasons: vec!["late".into()],
+            effects: Vec::new(),
+        };
         let merged = merge(parts, Missing::Refuse).unwrap();
         assert_eq!(merged.verdict.state, "saturated");
         assert_eq!(merged.verdict.reasons, ["segment 2/3: busy", "segment 3/3: late"]);

@@ -13,7 +13,7 @@ use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use crate::scripted::{Scripted, assert_balanced, command, echo, finish, loadgen, run_against};
-use loadgen::report::{HistogramReport, Report};
+use loadgen::report::{EffectReport, HistogramReport, Report};
 
 const MS: u64 = 1_000_000;
 /// What a busy machine may add.
@@ -177,7 +177,16 @@ fn g18_a_server_process_that_is_stopped_for_a_second_shows_as_it_was() {
     assert!(response.percentile(50.0).unwrap() < 40 * MS, "{response:?}");
     // What a tool reports that waits for each reply before it sends the next: a message or two of
     // each connection. It is there, under its own name.
-    assert!(histogram(&report, "send.lag").max_ns < 900 * MS, "the client isn't stopped");
+    let lag = histogram(&report, "send.lag");
+    assert!(lag.max_ns < 900 * MS, "the client isn't stopped");
+    // FIELD S6: what the client was late is judged against that, however busy this machine is.
+    let changes =
+        |effect: &EffectReport| effect.client_ns > MS && effect.client_ns * 10 > effect.reported_ns;
+    let (verdict, p99_ns) = (&report.verdict, response.percentile(99.0).unwrap());
+    let effect = verdict.effects.iter().find(|effect| effect.reported_ns == p99_ns).unwrap();
+    assert_eq!(effect.metric, "rtt.response");
+    let is_late = verdict.reasons.iter().any(|reason| reason.contains("sent late"));
+    assert_eq!(is_late, verdict.effects.iter().any(changes), "{verdict:?}");
     assert_balanced(&report);
 }
 

@@ -1,0 +1,183 @@
+//! Histograms to how late the client was, and how much of what it reports may be that.
+//!
+//! Apart from `build`, because a merged report's is that of the merged histograms.
+
+use serde::{Deserialize, Serialize};
+
+use super::{HistogramReport, VerdictReport};
+use crate::metrics::Metric;
+use crate::verdict::{Effect, Lag, Verdict};
+
+/// Percentiles whose lateness is judged: the ones that reports are read for.
+const JUDGED: [f64; 2] = [50.0, 99.0];
+/// Latencies that begin when a message was due, and the same from its write, where that is known.
+/// A thread that sends late reads late: of a Ping, that is what its lateness does.
+const OF_SENDS: [(Metric, Option<Metric>); 3] = [
+    (Metric::RttResponse, Some(Metric::RttService)),
+    (Metric::FanoutLatency, None),
+    (Metric::PingRtt, None),
+];
+
+/// How much of a latency may be the client's own lateness.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EffectReport {
+    /// The latency, as its histogram is called.
+    pub metric: String,
+    /// Which percentile, of 100.
+    pub percentile: f64,
+    /// What is reported, lateness included.
+    pub reported_ns: u64,
+    /// The most of it that may be the client's.
+    pub client_ns: u64,
+}
+
+impl VerdictReport {
+    pub(super) fn new(verdict: Verdict, histograms: &[HistogramReport]) -> Self {
+        let mut report = Self {
+            state: verdict.state.name().into(),
+            reasons: verdict.reasons,
+            effects: Vec::new(),
+        };
+        report.show_effects(histograms);
+        report
+    }
+
+    /// Puts down what the lateness in these histograms does.
+    pub(super) fn show_effects(&mut self, histograms: &[HistogramReport]) {
+        let effects = [touched_by_sends(histograms), touched_by_connects(histograms)];
+        let report = |(metric, effect): (Metric, Effect)| EffectReport {
+            metric: metric.name().into(),
+            percentile: effect.percentile,
+            reported_ns: effect.reported_ns,
+            client_ns: effect.client_ns,
+        };
+        self.effects = effects.into_iter().flatten().map(report).collect();
+    }
+}
+
+/// How late messages were sent; `None` if none had a schedule.
+pub(super) fn of_sends(histograms: &[HistogramReport]) -> Option<Lag> {
+    lag(histograms, Metric::SendLag, touched_by_sends(histograms))
+}
+
+/// How late connections were begun; `None` if none had a schedule.
+pub(super) fn of_connects(histograms: &[HistogramReport]) -> Option<Lag> {
+    lag(histograms, Metric::ConnectLag, touched_by_connects(histograms))
+}
+
+fn lag(
+    histograms: &[HistogramReport],
+    metric: Metric,
+    touched: Vec<(Metric, Effect)>,
+) -> Option<Lag> {
+    let p99_ns = found(histograms, metric)?.percentile(99.0)?;
+    Some(Lag { p99_ns, effects: touched.into_iter().map(|(_, effect)| effect).collect() })
+}
+
+fn touched_by_sends(histograms: &[HistogramReport]) -> Vec<(Metric, Effect)> {
+    let Some(lag) = found(histograms, Metric::SendLag) else { return Vec::new() };
+    let touched = OF_SENDS.into_iter().find_map(|(metric, without)| {
+        let reported = found(histograms, metric)?;
+        let without = without.and_then(|metric| found(histograms, metric));
+        Some(effects(metric, lag, reported, without))
+    });
+    touched.unwrap_or_default()
+}
+
+fn touched_by_connects(histograms: &[HistogramReport]) -> Vec<(Metric, Effect)> {
+    let lag = found(histograms, Metric::ConnectLag);
+    let touched = lag.zip(found(histograms, Metric::ConnectTotal));
+    touched
+        .map(|(lag, reported)| effects(Metric::ConnectTotal, lag, reported, None))
+        .unwrap_or_default()
+}
+
+/// The most that may be lateness: what is gone without it, and not less than as much lateness as
+/// the percentile has of its own, because replies are read as late as messages are sent.
+fn effects(
+    metric: Metric,
+    lag: &HistogramReport,
+    reported: &HistogramReport,
+    without: Option<&HistogramReport>,
+) -> Vec<(Metric, Effect)> {
+    let of = |percentile| {
+        let reported_ns = reported.percentile(percentile)?;
+        let without_ns = without.and_then(|without| without.percentile(percentile));
+        let gone_ns = without_ns.map_or(0, |ns| reported_ns.saturating_sub(ns));
+        let client_ns = lag.percentile(percentile)?.max(gone_ns).min(reported_ns);
+        Some((metric, Effect { percentile, reported_ns, client_ns }))
+    };
+    JUDGED.into_iter().filter_map(of).collect()
+}
+
+fn found(histograms: &[HistogramReport], metric: Metric) -> Option<&HistogramReport> {
+    histograms.iter().find(|found| found.metric == metric.name() && found.count > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Distribution;
+    use crate::verdict::{Evidence, State};
+
+    fn histogram(metric: Metric, values: [(u64, u64); 2]) -> HistogramReport {
+        let mut distribution = Distribution::new();
+        for (ns, count) in values {
+            distribution.record_n(ns, count);
+        }
+        HistogramReport::new(metric, &distribution)
+    }
+
+    /// Lateness, latency and latency without it: microseconds of 95 of 100, and of the others.
+    fn histograms(
+        lag: [u64; 2],
+        metric: Metric,
+        [response, service]: [[u64; 2]; 2],
+    ) -> Vec<HistogramReport> {
+        let of = |metric, [usual, tail]: [u64; 2]| {
+            histogram(metric, [(usual * 1_000, 95), (tail * 1_000, 5)])
+        };
+        vec![of(Metric::SendLag, lag), of(metric, response), of(Metric::RttService, service)]
+    }
+
+    /// What may be the client's of the median and the 99th percentile, in microseconds.
+    fn client_us(histograms: &[HistogramReport]) -> Vec<u64> {
+        of_sends(histograms).unwrap().effects.iter().map(|it| it.client_ns / 1_000).collect()
+    }
+
+    #[track_caller]
+    fn assert_near(found: &[u64], expected: [u64; 2]) {
+        let is_near = |(&found, us): (&u64, u64)| found.abs_diff(us) <= us / 100;
+        assert!(found.len() == 2 && found.iter().zip(expected).all(is_near), "{found:?}");
+    }
+
+    #[test]
+    fn s5_what_lateness_does_is_what_is_gone_without_it() {
+        const NONE: [u64; 2] = [1, 1];
+        let late = histograms([50, 7_900], Metric::RttResponse, [[80, 8_000], [30, 40]]);
+        assert_near(&client_us(&late), [50, 7_960]);
+        // Never more than what is reported.
+        let more = histograms([50, 5_000], Metric::RttResponse, [[80, 100], [30, 100]]);
+        assert_near(&client_us(&more), [50, 100]);
+        // Replies are read as late as messages are sent, also of Pings and copies.
+        for metric in [Metric::PingRtt, Metric::FanoutLatency] {
+            let read = histograms([50, 900], metric, [[40, 3_000], NONE]);
+            assert_near(&client_us(&read), [40, 900]);
+        }
+        assert!(client_us(&late[..1]).is_empty());
+        assert_eq!(of_sends(&late[1..]), None);
+    }
+
+    #[test]
+    fn s6_a_stall_of_the_server_is_not_held_against_the_client() {
+        let latencies = [[80, 902_000], [30, 900_000]];
+        let stalled = histograms([50, 2_250], Metric::RttResponse, latencies);
+        assert_near(&client_us(&stalled), [50, 2_250]);
+        let late = Evidence { send_lag: of_sends(&stalled), ..Evidence::default() };
+        let verdict = Verdict::new(&late);
+        assert_eq!((verdict.state, verdict.reasons.len()), (State::Valid, 0), "{verdict:?}");
+        let report = VerdictReport::new(verdict, &stalled);
+        let tail = &report.effects[1];
+        assert_eq!((&*tail.metric, tail.percentile), ("rtt.response", 99.0));
+    }
+}
