@@ -35,6 +35,14 @@ pub fn bytes(bytes: &[u8], len_max: usize) -> String {
     shown
 }
 
+/// `word` as a shell reads it as one word, with control characters escaped.
+#[must_use]
+pub fn shell(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || ":/._-@%+,=".contains(c);
+    let word = control(word, usize::MAX);
+    if word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
 fn push(shown: &mut String, c: char) {
     match c {
         '\n' => shown.push_str("\\n"),
@@ -59,6 +67,18 @@ const fn is_invisible(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_for_a_shell() {
+        for (word, shown) in [
+            ("ws://127.0.0.1:9001/a_b", "ws://127.0.0.1:9001/a_b"),
+            ("ws://h/?a=b&c=d", "'ws://h/?a=b&c=d'"),
+            ("ws://h/it's\x1b", r"'ws://h/it'\''s\x1b'"),
+            ("ws://h/{conn}", "'ws://h/{conn}'"),
+        ] {
+            assert_eq!(shell(word), shown);
+        }
+    }
 
     #[test]
     fn d35_nothing_in_it_drives_a_terminal() {

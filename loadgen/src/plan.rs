@@ -178,14 +178,19 @@ impl Plan {
     }
 
     /// When what is planned would go on if it had no last one, in nanoseconds after load begins: ten
-    /// messages at ten a second take a second. 0 if nothing of a number is planned.
+    /// messages at ten a second take a second, and a rate without a number never ends. 0 if nothing
+    /// has a rate.
     #[must_use]
     pub fn end_ns(&self) -> u64 {
         let profile = match self.script {
             Script::OpenClose => &self.connects,
             _ => &self.messages,
         };
-        profile.as_ref().zip(self.number).map_or(0, |(profile, number)| profile.due_nth_ns(number))
+        match (profile, self.number) {
+            (None, _) => 0,
+            (Some(_), None) => u64::MAX,
+            (Some(profile), Some(number)) => profile.due_nth_ns(number),
+        }
     }
 
     /// Messages that are planned between two times after load begins, a second.

@@ -27,6 +27,9 @@
 //! for the next message, because that is nearer than a wake-up, is not busy. Without a schedule a thread
 //! that waits for a processor a fifth of the time is `degraded`, however much it has to do: replies wait
 //! with it.
+//!
+//! **No verdict.** Where nothing was measured there is nothing to judge, and load of a few milliseconds
+//! is over before anything can be said of the client: `none`, if nothing worse is known.
 
 use crate::units;
 
@@ -50,6 +53,9 @@ pub const BUSY_CLOSED: f64 = 0.95;
 pub const WAITING: f64 = 0.2;
 /// A thread that is busy for less of the time than this, and yet sends late, is not asked too much.
 pub const BUSY_LITTLE: f64 = 0.25;
+/// Load that is shorter can't be judged: caches are cold and threads still waking up, and one turn of
+/// another program is most of it; in nanoseconds.
+pub const SHORT_NS: u64 = 100_000_000;
 /// How much later than planned connections may begin, in nanoseconds, if that is also
 /// [`EFFECT_DEGRADED`] of how long they take to open.
 pub const CONNECT_LAG_DEGRADED_NS: u64 = 10_000_000;
@@ -65,6 +71,8 @@ pub const STARVED_BUSY: f64 = 0.5;
 /// Whether the client's measurement can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
+    /// There is nothing to judge, or too little.
+    None,
     /// It can.
     Valid,
     /// With the reservations that the reasons say.
@@ -74,10 +82,14 @@ pub enum State {
 }
 
 impl State {
+    /// All, from the best known to the worst.
+    pub const ALL: [Self; 4] = [Self::None, Self::Valid, Self::Degraded, Self::Saturated];
+
     /// As reports call it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::None => "none",
             Self::Valid => "valid",
             Self::Degraded => "degraded",
             Self::Saturated => "saturated",
@@ -159,6 +171,10 @@ pub struct Evidence {
     pub is_connecting: bool,
     /// Whether nothing was sent, opened or received that could have been measured.
     pub is_empty: bool,
+    /// Whether what the command is there to measure was not measured once.
+    pub is_unmeasured: bool,
+    /// How long load lasted, in nanoseconds.
+    pub load_ns: u64,
     /// Whether messages come when the server wants, and latencies are of them.
     pub is_pushed: bool,
     /// Whether the server runs in the same process.
@@ -250,9 +266,29 @@ impl Verdict {
     #[must_use]
     pub fn new(evidence: &Evidence) -> Self {
         let mut verdict = Self { state: State::Valid, reasons: Vec::new() };
-        verdict.pace(evidence);
-        verdict.busy(evidence);
+        let is_short = evidence.load_ns < SHORT_NS;
+        if !is_short {
+            verdict.late(evidence);
+            verdict.busy(evidence);
+            verdict.starved(evidence);
+        }
+        verdict.unsent(evidence);
         verdict.circumstances(evidence);
+        let nothing = if evidence.is_unmeasured {
+            "nothing was measured".to_owned()
+        } else if is_short {
+            let [lasted, needed] = [evidence.load_ns, SHORT_NS].map(units::duration);
+            format!(
+                "too short to judge: load lasted {lasted}, and a verdict needs {needed}; use more \
+                 messages or connections (-n), or a longer -d"
+            )
+        } else {
+            return verdict;
+        };
+        if verdict.state == State::Valid {
+            verdict.state = State::None;
+            verdict.reasons.push(nothing);
+        }
         verdict
     }
 
@@ -261,8 +297,7 @@ impl Verdict {
         self.reasons.push(reason);
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a ratio to three digits")]
-    fn pace(&mut self, evidence: &Evidence) {
+    fn late(&mut self, evidence: &Evidence) {
         let late = |lag: &&Lag| lag.reaches(LAG_DEGRADED_NS, EFFECT_DEGRADED);
         if let Some(lag) = evidence.send_lag.as_ref().filter(late) {
             let is_saturated = lag.reaches(LAG_SATURATED_NS, EFFECT_SATURATED);
@@ -272,6 +307,21 @@ impl Verdict {
             let reason = format!("the client sent late (send.lag p99 {p99}){effects}; {why}");
             self.because(state, reason);
         }
+        let late = |lag: &&Lag| lag.reaches(CONNECT_LAG_DEGRADED_NS, EFFECT_DEGRADED);
+        if let Some(lag) = evidence.connect_lag.as_ref().filter(late) {
+            let (p99, effects) = (units::duration(lag.p99_ns), lag.said());
+            self.because(
+                State::Degraded,
+                format!(
+                    "connections began late (connect.lag p99 {p99}){effects}; use a lower -C, or \
+                     a higher -c"
+                ),
+            );
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a ratio to three digits")]
+    fn unsent(&mut self, evidence: &Evidence) {
         let overdue = evidence.overdue as f64 / evidence.due.max(1) as f64;
         if overdue > UNSENT_SATURATED {
             self.because(
@@ -290,17 +340,6 @@ impl Verdict {
                     "the client was held up: {} were more than --catch-up late, or had no time \
                      left, and were not sent",
                     evidence.scheduled(evidence.overdue)
-                ),
-            );
-        }
-        let late = |lag: &&Lag| lag.reaches(CONNECT_LAG_DEGRADED_NS, EFFECT_DEGRADED);
-        if let Some(lag) = evidence.connect_lag.as_ref().filter(late) {
-            let (p99, effects) = (units::duration(lag.p99_ns), lag.said());
-            self.because(
-                State::Degraded,
-                format!(
-                    "connections began late (connect.lag p99 {p99}){effects}; use a lower -C, or \
-                     a higher -c"
                 ),
             );
         }
@@ -360,6 +399,24 @@ impl Verdict {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a ratio to one digit")]
+    fn starved(&mut self, evidence: &Evidence) {
+        let total: u64 = evidence.by_worker.iter().map(|(received, _)| received).sum();
+        let mean = total as f64 / evidence.by_worker.len().max(1) as f64;
+        let busy = evidence.by_worker.iter().filter(|(_, share)| *share >= STARVED_BUSY);
+        let least = busy.map(|(received, _)| *received).min();
+        if let Some(least) =
+            least.filter(|&least| total >= 1_000 && (least as f64) < mean * STARVED)
+        {
+            self.because(
+                State::Degraded,
+                format!(
+                    "a worker was starved: it received {} messages, the mean is {mean:.0}",
+                    units::count(least)
+                ),
+            );
+        }
+    }
+
     fn circumstances(&mut self, evidence: &Evidence) {
         if evidence.unsent_backlog > 0 {
             self.because(
@@ -407,21 +464,6 @@ impl Verdict {
                 ),
             );
         }
-        let total: u64 = evidence.by_worker.iter().map(|(received, _)| received).sum();
-        let mean = total as f64 / evidence.by_worker.len().max(1) as f64;
-        let busy = evidence.by_worker.iter().filter(|(_, share)| *share >= STARVED_BUSY);
-        let least = busy.map(|(received, _)| *received).min();
-        if let Some(least) =
-            least.filter(|&least| total >= 1_000 && (least as f64) < mean * STARVED)
-        {
-            self.because(
-                State::Degraded,
-                format!(
-                    "a worker was starved: it received {} messages, the mean is {mean:.0}",
-                    units::count(least)
-                ),
-            );
-        }
         if evidence.is_cut {
             self.because(
                 State::Degraded,
@@ -442,7 +484,8 @@ mod tests {
     use super::*;
 
     fn judged(change: impl FnOnce(&mut Evidence)) -> Verdict {
-        let mut evidence = Evidence { due: 1_000, ..Evidence::default() };
+        let load_ns = 10_000_000_000;
+        let mut evidence = Evidence { due: 1_000, load_ns, ..Evidence::default() };
         change(&mut evidence);
         Verdict::new(&evidence)
     }
@@ -604,6 +647,35 @@ mod tests {
             assert_eq!(verdict.reasons.len(), 1, "{name}");
             assert!(verdict.reasons[0].contains(why), "{name}: {}", verdict.reasons[0]);
         }
+    }
+
+    #[test]
+    fn e3_there_is_no_verdict_where_nothing_was_measured() {
+        let verdict = judged(|evidence| evidence.is_unmeasured = true);
+        assert_eq!((verdict.state, verdict.state.name()), (State::None, "none"));
+        assert_eq!(verdict.reasons, ["nothing was measured"]);
+        // What is known to be wrong stays known.
+        let verdict = judged(|evidence| (evidence.is_unmeasured, evidence.overdue) = (true, 500));
+        assert_eq!((verdict.state, verdict.reasons.len()), (State::Saturated, 1));
+    }
+
+    #[test]
+    fn p11_a_run_that_is_too_short_to_judge_says_so() {
+        let short = |change: fn(&mut Evidence)| {
+            judged(|evidence| {
+                evidence.load_ns = 1_200_000;
+                (evidence.busy_share, evidence.cpu_share) = (0.97, 0.97);
+                evidence.send_lag = Some(lag(50_000_000));
+                evidence.by_worker = vec![(1_000, 0.9), (100, 0.9)];
+                change(evidence);
+            })
+        };
+        let verdict = short(|_| ());
+        assert_eq!((verdict.state, verdict.reasons.len()), (State::None, 1), "{verdict:?}");
+        let said = "too short to judge: load lasted 1.20 ms, and a verdict needs 100 ms; use more";
+        assert!(verdict.reasons[0].starts_with(said), "{verdict:?}");
+        assert_eq!(short(|evidence| evidence.load_ns = SHORT_NS).state, State::Saturated);
+        assert_eq!(short(|evidence| evidence.overdue = 500).state, State::Saturated);
     }
 
     #[test]

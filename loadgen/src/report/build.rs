@@ -33,7 +33,7 @@ use crate::metrics::{
 };
 use crate::net::{Routes, masked_subprotocols};
 use crate::plan::Plan;
-use crate::verdict::{Evidence, Verdict};
+use crate::verdict::{Evidence, SHORT_NS, Verdict};
 use crate::worker::{BACKLOG_MAX, UNANSWERED_MAX, WorkerReport};
 
 /// Connections from which on the memory of one can be told.
@@ -433,14 +433,21 @@ fn time_series(observed: &Observed) -> TimeSeries {
     TimeSeries { interval_ns: observed.interval_ns, rows: rows.collect() }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "shares to three digits")]
+/// How long the load of all workers together lasted, in nanoseconds.
+fn load_ns(observed: &Observed) -> u64 {
+    observed.workers.iter().map(|worker| worker.counted_ns).max().unwrap_or(0)
+}
+
+/// The time that a worker's share is of: its own load, or that of all if its own was over at once,
+/// because it was idle while others were at it.
+fn whole_ns(worker: &WorkerReport, load_ns: u64) -> u64 {
+    let is_over_at_once = is_empty(&worker.metrics) || worker.counted_ns < SHORT_NS;
+    if is_over_at_once { load_ns } else { worker.counted_ns }
+}
+
 fn client(config: &Config, observed: &Observed) -> Client {
-    let longest_ns = observed.workers.iter().map(|worker| worker.counted_ns).max().unwrap_or(0);
-    let share = |part_ns: u64, worker: &WorkerReport| {
-        // A worker that had nobody to load was over at once, and idle while others were at it.
-        let whole_ns = if is_empty(&worker.metrics) { longest_ns } else { worker.counted_ns };
-        if whole_ns == 0 { 0.0 } else { part_ns as f64 / whole_ns as f64 }
-    };
+    let load_ns = load_ns(observed);
+    let share = |part_ns: u64, worker: &WorkerReport| ratio(part_ns, whole_ns(worker, load_ns));
     let busy = |worker: &WorkerReport| {
         let worked_ns = worker.cpu_ns.saturating_sub(worker.spun_ns);
         share(worked_ns + worker.wait_ns.unwrap_or(0), worker).min(1.0)
@@ -485,6 +492,7 @@ fn evidence(
 ) -> Evidence {
     let out_of_range =
         |metric| metrics.distributions.of(metric).map_or(0, |found| found.below() + found.above());
+    let load_ns = load_ns(observed);
     let counts = &metrics.measured;
     let unsent = counts.unsent_closed + counts.unsent_backlog + counts.unsent_late;
     Evidence {
@@ -492,6 +500,8 @@ fn evidence(
         is_pinging: config.hold().is_some(),
         is_connecting: matches!(config.scenario, Scenario::OpenClose { .. }),
         is_empty: is_empty(metrics),
+        is_unmeasured: is_unmeasured(config, metrics),
+        load_ns,
         is_pushed: matches!(config.scenario, Scenario::Listen(_) | Scenario::Fanout(_)),
         is_embedded: config.is_embedded(),
         // A run that nobody is open in is stopped, too.
@@ -511,9 +521,11 @@ fn evidence(
         cpu_share: observed
             .workers
             .iter()
-            .zip(&client.workers)
-            .filter(|(observed, _)| !is_empty(&observed.metrics))
-            .map(|(_, worker)| ratio(worker.cpu_ns.saturating_sub(worker.spun_ns), worker.load_ns))
+            .filter(|worker| !is_empty(&worker.metrics))
+            .map(|worker| {
+                let worked_ns = worker.cpu_ns.saturating_sub(worker.spun_ns);
+                ratio(worked_ns, whole_ns(worker, load_ns))
+            })
             .fold(0.0, f64::max),
         busy_share: client.busiest_share,
         pause_max_ns: observed.pause_max_ns,
@@ -528,10 +540,9 @@ fn evidence(
         .map(out_of_range)
         .sum(),
         by_worker: if config.echo().is_some() {
-            let loaded = observed.workers.iter().zip(&client.workers);
+            let loaded = observed.workers.iter().filter(|worker| !is_empty(&worker.metrics));
             loaded
-                .filter(|(observed, _)| !is_empty(&observed.metrics))
-                .map(|(_, worker)| (worker.received, busy_share(worker)))
+                .map(|worker| (worker.metrics.measured.received, busy_share(worker, load_ns)))
                 .collect()
         } else {
             Vec::new()
@@ -546,15 +557,58 @@ fn is_empty(metrics: &Metrics) -> bool {
     sent + came + metrics.opened == 0
 }
 
+/// Whether there is not one of what the command is there to measure.
+fn is_unmeasured(config: &Config, metrics: &Metrics) -> bool {
+    let measured = match config.scenario {
+        Scenario::Echo(_) => metrics.measured.received,
+        Scenario::OpenClose { .. } => metrics.opened,
+        Scenario::Hold(_) => metrics.established,
+        Scenario::Listen(_) => metrics.push.inside,
+        Scenario::Fanout(_) => metrics.copies.received,
+    };
+    measured == 0
+}
+
 /// How busy a thread was at most: where the kernel doesn't say how long it waited for a processor,
 /// that may have been all of the time.
-fn busy_share(worker: &WorkerShare) -> f64 {
+fn busy_share(worker: &WorkerReport, load_ns: u64) -> f64 {
     worker.wait_ns.map_or(1.0, |wait_ns| {
-        ratio(worker.cpu_ns.saturating_sub(worker.spun_ns) + wait_ns, worker.load_ns)
+        let worked_ns = worker.cpu_ns.saturating_sub(worker.spun_ns);
+        ratio(worked_ns + wait_ns, whole_ns(worker, load_ns))
     })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share to three digits")]
 fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p3_a_worker_that_was_over_at_once_is_not_busy() {
+        const SECOND_NS: u64 = 1_000_000_000;
+        let worker = |counted_ns, opened| WorkerReport {
+            metrics: Metrics { opened, ..Metrics::default() },
+            cohorts: Vec::new(),
+            settled_ns: 0,
+            load_begin_ns: Some(0),
+            load_end_ns: counted_ns,
+            is_cut: false,
+            drain_end_ns: counted_ns,
+            end_ns: counted_ns,
+            counted_ns,
+            cpu_ns: counted_ns,
+            wait_ns: Some(0),
+            spun_ns: 0,
+        };
+        let is_busy = |counted_ns, opened, share: f64| {
+            (busy_share(&worker(counted_ns, opened), 2 * SECOND_NS) - share).abs() < 1e-9
+        };
+        assert!(is_busy(6_000_000, 1, 0.003), "of all load, not of its own");
+        assert!(is_busy(SECOND_NS, 1, 1.0), "a second is enough to be busy in");
+        assert!(is_busy(SECOND_NS, 0, 0.5), "it had nobody to load");
+    }
 }

@@ -173,7 +173,8 @@ mod tests {
         let latencies = [[80, 902_000], [30, 900_000]];
         let stalled = histograms([50, 2_250], Metric::RttResponse, latencies);
         assert_near(&client_us(&stalled), [50, 2_250]);
-        let late = Evidence { send_lag: of_sends(&stalled), ..Evidence::default() };
+        let load_ns = 1_000_000_000;
+        let late = Evidence { send_lag: of_sends(&stalled), load_ns, ..Evidence::default() };
         let verdict = Verdict::new(&late);
         assert_eq!((verdict.state, verdict.reasons.len()), (State::Valid, 0), "{verdict:?}");
         let report = VerdictReport::new(verdict, &stalled);

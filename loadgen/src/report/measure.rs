@@ -18,6 +18,24 @@ impl Report {
     pub fn ratio_judged_by(&self, before: &Self, threshold: &Threshold) -> ThresholdReport {
         judged(threshold, threshold.subject().ratio(before, self), "ratio")
     }
+
+    /// Echoes that arrived in the measured time, in percent of the messages that were due in it;
+    /// also of segments that are missing, whose share is that of their connections. `None` without
+    /// a schedule, or if nothing was due.
+    ///
+    /// More than 100 are only those whose messages were due before.
+    #[must_use]
+    pub fn achieved_percent(&self) -> Option<f64> {
+        let messages = self.messages.as_ref().filter(|_| self.phases.measured.is_some())?;
+        messages.offered_per_s?;
+        let counts = &messages.measured;
+        let unsent = counts.unsent_closed + counts.unsent_backlog + counts.unsent_late;
+        let (asked, present) = (self.config.connections, self.connections_planned());
+        let missing =
+            if self.merged.is_some() { exact(asked) / exact(present.max(1)) } else { 1.0 };
+        let due = exact(counts.sent + unsent) * missing;
+        (due > 0.0).then(|| 100.0 * exact(messages.arrived) / due)
+    }
 }
 
 fn judged(threshold: &Threshold, measured: Option<f64>, unit: &str) -> ThresholdReport {
@@ -51,14 +69,11 @@ impl Subject {
             Self::Share(counter) => {
                 counter.count(report).map(|(count, all)| 100.0 * exact(count) / exact(all))
             }
-            Self::Rate(Rated::Achieved) => measured_rate(report).map(|(achieved, _)| achieved),
+            Self::Rate(Rated::Achieved) => measured_rate(report),
             Self::Rate(Rated::Opened) => {
                 report.phases.measured.and(report.connections.opened_per_s)
             }
-            Self::AchievedShare => {
-                let (achieved, offered) = measured_rate(report)?;
-                offered.filter(|&offered| offered > 0.0).map(|offered| 100.0 * achieved / offered)
-            }
+            Self::AchievedShare => report.achieved_percent(),
         }
     }
 
@@ -182,10 +197,10 @@ fn histogram(report: &Report, metric: Option<Metric>) -> Option<&HistogramReport
     report.histogram(metric)
 }
 
-/// Achieved and offered messages a second, if any were to be sent in a measured time.
-fn measured_rate(report: &Report) -> Option<(f64, Option<f64>)> {
+/// Achieved messages a second, if any were to be sent in a measured time.
+fn measured_rate(report: &Report) -> Option<f64> {
     let messages = report.messages.as_ref().filter(|_| report.phases.measured.is_some())?;
-    Some((messages.achieved_per_s, messages.offered_per_s))
+    Some(messages.achieved_per_s)
 }
 
 /// How many, as a float that compares as the integer does.
@@ -286,6 +301,7 @@ mod tests {
         (messages.measured.sent, messages.measured.lost) = (900, 10);
         (messages.warmup.sent, messages.warmup.lost) = (100, 10);
         (messages.offered_per_s, messages.achieved_per_s) = (Some(100.0), 98.0);
+        (messages.measured.unsent_late, messages.arrived) = (100, 980);
         for (name, value, measured) in [
             ("failed", "1", 3.0),
             ("failed", "1%", 1.5),
@@ -297,6 +313,22 @@ mod tests {
         ] {
             assert_eq!(measure(name, value, &report), Some(measured), "{name} {value}");
         }
+    }
+
+    #[test]
+    fn p4_percent_achieved_is_of_what_was_due() {
+        let achieved = |per_s: f64, due: u64, arrived: u64| {
+            let mut report = sample();
+            let messages = report.messages.as_mut().unwrap();
+            (messages.offered_per_s, messages.arrived) = (Some(per_s), arrived);
+            messages.measured = MessageCounts { sent: due, ..MessageCounts::default() };
+            measure("achieved", "1%", &report)
+        };
+        // In a second a message is due at once, and at 1.5/s another after 667 ms.
+        assert_eq!(achieved(0.1, 1, 1), Some(100.0));
+        assert_eq!(achieved(1.5, 2, 2), Some(100.0));
+        assert_eq!(achieved(0.1, 1, 0), Some(0.0));
+        assert_eq!(achieved(0.1, 0, 0), None, "nothing was due");
     }
 
     #[test]

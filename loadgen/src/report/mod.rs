@@ -524,7 +524,7 @@ pub struct WorkerShare {
 /// Whether the measurement can be trusted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct VerdictReport {
-    /// `valid`, `degraded` or `saturated`.
+    /// `none`, `valid`, `degraded` or `saturated`.
     pub state: String,
     /// Why not `valid`.
     pub reasons: Vec<String>,

@@ -9,8 +9,8 @@ use super::{MessageCounts, OutcomeReport, Report, SegmentReport};
 use crate::config::Segment;
 use crate::exit::Exit;
 use crate::threshold::{Counter, Threshold};
-use crate::units;
 use crate::verdict::State;
+use crate::{escape, units};
 
 impl Report {
     /// Judges the report anew, by these thresholds.
@@ -88,23 +88,42 @@ impl Report {
         ))
     }
 
+    /// Why connections failed, with counts.
+    fn kinds_of_failures(&self) -> String {
+        let kinds =
+            self.errors.iter().filter(|error| error.phase != "message").map(|error| {
+                format!("{}.{} {}", error.phase, error.code, units::count(error.count))
+            });
+        kinds.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The line for a server that took no connection.
+    fn no_connection(&self) -> String {
+        let kinds = self.kinds_of_failures();
+        let why = if kinds.is_empty() { kinds } else { format!(" ({kinds})") };
+        let hint = match self.target.urls.first() {
+            Some(url) if !self.target.is_embedded => {
+                format!("; look at the server with: loadgen check {}", escape::shell(&url.url))
+            }
+            _ => String::new(),
+        };
+        format!("no connection was established{why}{hint}")
+    }
+
     fn faults(&self, faults: &mut Faults<'_>) {
         let connections = &self.connections;
         if connections.attempted == 0 {
             faults.add("no connection was begun".into());
         } else if connections.established == 0 {
-            faults.add("no connection was established".into());
+            faults.add(self.no_connection());
         }
         let planned = if self.phases.ramp.is_some() { self.connections_planned() } else { 0 };
         let unbegun = planned.saturating_sub(connections.attempted);
         if unbegun > 0 {
             faults.add(format!("{} connections were never begun", units::count(unbegun)));
         }
-        if connections.failed > 0 {
-            let kinds = self.errors.iter().filter(|error| error.phase != "message").map(|error| {
-                format!("{}.{} {}", error.phase, error.code, units::count(error.count))
-            });
-            let kinds = kinds.collect::<Vec<_>>().join(", ");
+        if connections.failed > 0 && connections.established > 0 {
+            let kinds = self.kinds_of_failures();
             let failed = units::count(connections.failed);
             let line = format!("{failed} connections failed ({kinds})");
             faults.count(&[Counter::Failed, Counter::Completed], line);

@@ -38,7 +38,7 @@ impl Display for Text<'_> {
         connections(report, f)?;
         reach::write(report, |label, text| line(f, label, text))?;
         reconnect::rows(report, f)?;
-        if let Some(messages) = &report.messages {
+        if let Some(messages) = report.messages.as_ref().filter(|_| is_there(report)) {
             self::messages(report, messages, f)?;
         }
         if let Some(pings) = &report.pings {
@@ -69,6 +69,11 @@ impl Display for Text<'_> {
         reasons(report, f)?;
         thresholds(report, f)
     }
+}
+
+/// Whether a server was there. Of one that was not, all that is to be said is why.
+fn is_there(report: &Report) -> bool {
+    report.connections.established > 0
 }
 
 fn head(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,11 +184,12 @@ fn messages(report: &Report, messages: &Messages, f: &mut fmt::Formatter<'_>) ->
             parts.push(format!("{what} {}", units::count(count)));
         }
     }
-    let share = match messages.offered_per_s {
-        Some(offered) if offered > 0.0 => {
-            format!(" ({:.1} %)", 100.0 * messages.achieved_per_s / offered)
+    let share = match report.achieved_percent() {
+        Some(percent) if percent > 100.0 => {
+            format!(" ({percent:.1} %, with what was due before)")
         }
-        _ => String::new(),
+        Some(percent) => format!(" ({percent:.1} %)"),
+        None => String::new(),
     };
     parts.push(format!("achieved {}/s{share}", units::per_s(messages.achieved_per_s)));
     line(f, "messages", &parts.join("   "))?;
@@ -234,6 +240,9 @@ fn times(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 fn latencies(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if report.target.dns_ns.is_none() && !report.histograms.iter().any(|it| is_shown(report, it)) {
+        return Ok(());
+    }
     write!(f, " {:<METRIC_WIDTH$}", "latency")?;
     for (name, _) in COLUMNS {
         write!(f, "{name:>9}")?;
@@ -305,6 +314,9 @@ fn note(report: &Report, histogram: &HistogramReport) -> Option<&'static str> {
 }
 
 fn closings(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if !is_there(report) {
+        return Ok(());
+    }
     if report.closings.is_empty() {
         return line(f, "close", "nothing to close");
     }

@@ -343,7 +343,8 @@ impl Worker {
         match self.plan.load() {
             None if self.plan.script() == Script::OpenClose => {
                 self.wait(|thread| thread.times.window_end_ns, Thread::is_empty).await;
-                self.wait(Thread::plan_end_ns, |_| false).await;
+                // A rate is over the time that was asked for, unless nobody is there.
+                self.wait(Thread::plan_end_ns, |thread| thread.metrics.established == 0).await;
             }
             None => {
                 self.thread.borrow_mut().is_sending = true;

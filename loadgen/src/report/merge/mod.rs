@@ -261,7 +261,7 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>) -> Report {
     whole.verdict = verdict(parts, &missing, offset_ns);
     let unknown = fanout(&mut whole, missing.is_empty());
     if !unknown.is_empty() {
-        if whole.verdict.state == State::Valid.name() {
+        if whole.verdict.state != State::Saturated.name() {
             whole.verdict.state = State::Degraded.name().into();
         }
         whole.verdict.reasons.extend(unknown);
@@ -364,12 +364,14 @@ fn phases(parts: &[Part], offset_ns: impl Fn(&Report) -> u64) -> Phases {
 
 /// The worst of all, with every reason.
 fn verdict(parts: &[Part], missing: &[u64], offset_ns: impl Fn(&Report) -> u64) -> VerdictReport {
-    let states = [State::Valid, State::Degraded, State::Saturated];
     let of_part = |part: &Part| {
-        let found = states.into_iter().find(|state| state.name() == part.report.verdict.state);
+        let found = State::ALL.into_iter().find(|state| state.name() == part.report.verdict.state);
         found.unwrap_or(State::Degraded)
     };
     let mut state = parts.iter().map(of_part).max().unwrap_or(State::Degraded);
+    if state == State::Valid && parts.iter().any(|part| of_part(part) == State::None) {
+        state = State::Degraded; // a part of what was asked for was not measured
+    }
     let mut reasons = reasons::of_all(parts, |report| report.verdict.reasons.clone());
     let of = parts[0].report.config.segment.map_or(0, |segment| segment.of);
     if !missing.is_empty() {
@@ -556,6 +558,18 @@ mod tests {
         assert_eq!(merged.verdict.reasons, ["segment 2/3: busy", "segment 3/3: late"]);
     }
 
+    #[test]
+    fn e3_a_segment_without_verdict_makes_none_of_all_valid() {
+        let merged = |number: usize| {
+            let mut parts = all(3);
+            for part in parts.iter_mut().take(number) {
+                part.report.verdict.state = "none".into();
+            }
+            merge(parts, Missing::Refuse).unwrap().verdict.state
+        };
+        assert_eq!([0, 1, 3].map(merged), ["valid", "degraded", "none"]);
+    }
+
     /// A missing segment is an error that names it.
     #[test]
     fn m1_missing_segment_is_refused() {
@@ -578,6 +592,7 @@ mod tests {
             part.report.connections.established = 5;
             let messages = part.report.messages.as_mut().unwrap();
             (messages.offered_per_s, messages.arrived) = (Some(250.0), 250);
+            (messages.measured.sent, messages.measured.received) = (250, 250);
         }
         let achieved = |parts: Vec<Part>, threshold: &str| {
             let report = merge(parts, Missing::Allow).unwrap();

@@ -35,6 +35,32 @@ fn answer(mut stream: TcpStream, response: &str) {
     wait_for_end(stream);
 }
 
+/// A dead server is said once, with what to do, and without a verdict.
+#[test]
+fn e3_a_dead_server_is_said_once_without_a_verdict() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("ws://{free}/?a=b");
+    for command in ["run", "connect", "hold", "listen"] {
+        let ran = loadgen(&[command, &url, "-c", "5", "-d", "60s"]);
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        let flat = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (said, times) in [
+            ("no connection was established (tcp.refused ", 1),
+            (&format!("; look at the server with: loadgen check '{url}'"), 1),
+            ("connections failed", 0),
+            ("Connection refused", 1),
+            ("-> none", 1),
+            ("nothing was measured", 1),
+            ("-> valid", 0),
+            ("p99", 0),
+        ] {
+            assert_eq!(flat.matches(said).count(), times, "{command} {said}: {}", ran.stdout);
+        }
+        let line = ran.error_line();
+        assert!(line.contains("loadgen check"), "{line}");
+    }
+}
+
 #[test]
 fn d01_nobody_listens() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -62,6 +62,57 @@ fn a_number_at_a_rate_takes_its_time_and_no_rate_is_more_than_was_asked_for() {
     assert!(time <= Duration::from_millis(300) && rate <= 10.0, "{time:?} {rate}");
 }
 
+/// A rate is over the time that was asked for, not until the last that was due in it; and a thread
+/// whose part was over at once is not busy for that.
+#[test]
+fn p2_a_rate_is_over_the_time_that_was_asked_for() {
+    let server = honest();
+    let url = server.url();
+    let args =
+        ["connect", &url, "-t", "2", "-c", "5", "-C", "2", "-d", "1500ms", "-q", "-o", "json=-"];
+    let report = loadgen(&args).report();
+    let measured = report.phases.measured.unwrap();
+    assert_eq!(measured.length_ns(), 1_500_000_000);
+    // At 0, 500 and 1,000 ms; the last may have no time left on a busy machine.
+    let opened = report.connections.opened;
+    assert!((2..=3).contains(&opened), "{opened}");
+    let rate = report.connections.opened_per_s.unwrap();
+    assert!(rate <= 2.0, "{rate}");
+    // FIELD P3.
+    for worker in &report.client.workers {
+        assert!(worker.load_ns >= 1_400_000_000, "{worker:?}");
+    }
+    assert_balanced(&report);
+}
+
+/// Percentages are of what was due, also where the time is not a multiple of the gaps.
+#[test]
+fn p4_a_slow_rate_achieves_at_most_what_was_due() {
+    let server = honest();
+    for (rate, due) in [("0.1", 1), ("1.5", 2)] {
+        let args = ["-c", "2", "-R", rate, "-d", "1s", "--threshold", "achieved<=100%"];
+        let ran = run_against(&server, &args);
+        let report = ran.report();
+        assert_eq!(planned(&report), due, "{rate}");
+        let [judged] = &report.thresholds[..] else { panic!("{:?}", report.thresholds) };
+        assert!(judged.is_passed, "{rate}: {judged:?}");
+        assert_balanced(&report);
+    }
+}
+
+/// Ten messages take a millisecond: nothing can be said of the client.
+#[test]
+fn p11_ten_messages_are_too_few_for_a_verdict() {
+    let server = honest();
+    let report = run_against(&server, &["-c", "2", "-n", "10"]).report();
+    let load_ns = report.client.workers.iter().map(|worker| worker.load_ns).max().unwrap();
+    // Not even on a busy machine is it held against the client.
+    if load_ns < 100_000_000 {
+        assert_eq!(report.verdict.state, "none");
+        assert!(report.verdict.reasons[0].starts_with("too short to judge: load lasted"));
+    }
+}
+
 #[test]
 fn poisson_arrivals_have_the_times_that_the_seed_says() {
     let (sender, seen) = channel();
