@@ -4,70 +4,120 @@ use tokio::sync::OwnedSemaphorePermit;
 use wscodec::{ConnectionBuilder, Role};
 
 use super::connect::{Established, Refusal};
+use super::driver::Driver;
 use super::outstanding::Outstanding;
 use super::session::{CloseState, Keys, Session};
+use super::sessions::SessionKey;
 use super::thread::Thread;
 use crate::config::Misbehaviour;
 use crate::metrics::{Failure, FailurePhase};
-use crate::plan::{ConnectionPlan, Script};
+use crate::plan::ConnectionPlan;
+
+/// The connections of a worker that are being opened.
+#[derive(Debug, Default)]
+pub(crate) struct Admission {
+    state: AdmissionState,
+    /// Connections begun that are not established yet.
+    pub(crate) pending: u64,
+    /// Connections that have failed since one was established.
+    pub(crate) failures_in_a_row: u32,
+    /// Connections that are held with half a request (a cohort).
+    pub(crate) headless: u64,
+}
+
+/// Whether connections are still taken in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum AdmissionState {
+    /// More are begun.
+    #[default]
+    Beginning,
+    /// All are begun that will be.
+    Begun,
+    /// Those that are still pending have been counted as interrupted.
+    Abandoned,
+}
+
+impl Admission {
+    /// Checks whether all planned connections have been established or have failed.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.state != AdmissionState::Beginning && self.pending == 0
+    }
+
+    /// Begins no more connections.
+    pub(crate) fn end(&mut self) {
+        if self.state == AdmissionState::Beginning {
+            self.state = AdmissionState::Begun;
+        }
+    }
+
+    /// Checks whether pending connections are not waited for any more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.state == AdmissionState::Abandoned
+    }
+}
 
 impl Thread {
-    /// Counts the begin of a connection.
+    /// Counts a connection that is begun.
     pub(crate) fn attempt_begun(&mut self, connection: u64) {
         self.metrics.attempted += 1;
         self.url_counts(connection).attempted += 1;
         self.live.attempted.add(1);
-        self.pending += 1;
+        self.admission.pending += 1;
     }
 
     /// Counts a connection that didn't open; returns how many in a row have not.
     pub(crate) fn attempt_failed(&mut self, refusal: Refusal) -> u32 {
-        if self.is_abandoned {
+        let admission = &mut self.admission;
+        if admission.is_abandoned() {
             return 0;
         }
-        self.pending -= 1;
-        self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+        admission.pending -= 1;
+        admission.failures_in_a_row = admission.failures_in_a_row.saturating_add(1);
+        let failures_in_a_row = admission.failures_in_a_row;
         self.live.failed.add(1);
         self.metrics.failures.add(refusal.failure, || refusal.sample);
-        self.wake_main();
-        self.failures_in_a_row
+        self.lifecycle.wake_main();
+        failures_in_a_row
     }
 
     /// Counts what is pending as interrupted; whatever comes of it is dropped.
     pub(crate) fn abandon_attempts(&mut self) {
-        self.is_abandoned = true;
-        for _ in 0..std::mem::take(&mut self.pending) {
+        self.admission.state = AdmissionState::Abandoned;
+        for _ in 0..std::mem::take(&mut self.admission.pending) {
             self.live.failed.add(1);
             let failure = Failure::new(FailurePhase::Run, "interrupted");
             self.metrics.failures.add(failure, || "the run ended before it was open".into());
         }
     }
+}
 
-    /// Takes an open connection in; `None` if nobody waits for it any more.
+impl Driver {
+    /// Takes an open connection in; `None` if it is not waited for any more.
     pub(crate) fn admit(
         &mut self,
         plan: &ConnectionPlan,
         opened: Established,
         permit: Option<OwnedSemaphorePermit>,
-    ) -> Option<usize> {
-        if self.is_abandoned {
+    ) -> Option<SessionKey> {
+        let thread = &mut self.thread;
+        if thread.admission.is_abandoned() {
             return None;
         }
-        self.pending -= 1;
-        self.failures_in_a_row = 0;
-        self.metrics.established += 1;
-        self.live.established.add(1);
+        thread.admission.pending -= 1;
+        thread.admission.failures_in_a_row = 0;
+        thread.metrics.established += 1;
+        thread.live.established.add(1);
         let times = opened.waterfall;
-        if self.times.is_measured(times.upgraded_ns) {
-            self.metrics.opened += 1;
+        if thread.times.is_measured(times.upgraded_ns) {
+            thread.metrics.opened += 1;
         }
-        times.record(&mut self.metrics.distributions);
-        self.url_counts(plan.index).established += 1;
+        times.record(&mut thread.metrics.distributions);
+        thread.url_counts(plan.index).established += 1;
         if let Some(agreed) = &opened.tls {
-            self.metrics.tls_agreed(agreed);
+            thread.metrics.tls_agreed(agreed);
         }
         if plan.messages == 0 {
-            self.spent += 1;
+            thread.outbox.spent += 1;
         }
         Some(self.take_in(plan, opened, Outstanding::default(), permit))
     }
@@ -79,18 +129,19 @@ impl Thread {
         opened: Established,
         outstanding: Outstanding,
         permit: Option<OwnedSemaphorePermit>,
-    ) -> usize {
-        if self.deflating.is_offered {
-            self.metrics.deflate.handshake(opened.deflate);
+    ) -> SessionKey {
+        let thread = &mut self.thread;
+        if thread.deflating.is_offered {
+            thread.metrics.deflate.handshake(opened.deflate);
         }
-        let keys = Keys::new(self.settings.mask);
-        let key = self.sessions.insert(Session {
-            stream: match self.settings.misbehaviour {
+        let keys = Keys::new(thread.settings.mask);
+        let key = thread.sessions.insert(Session {
+            stream: match thread.settings.misbehaviour {
                 Misbehaviour::Slow { bytes_per_s } => opened.stream.slowed(bytes_per_s),
                 _ => opened.stream,
             },
             codec: ConnectionBuilder::with_mask_keys(Role::Client, keys)
-                .limits(self.settings.limits)
+                .limits(thread.settings.limits)
                 .extension(opened.deflate.as_ref())
                 .open(),
             index: plan.index,
@@ -101,26 +152,16 @@ impl Thread {
             waker: None,
             is_dirty: false,
             is_deflated: opened.deflate.is_some(),
-            is_held: self.settings.misbehaviour == Misbehaviour::NeverPong,
+            is_held: thread.settings.misbehaviour == Misbehaviour::NeverPong,
             close: CloseState::default(),
             _permit: permit,
         });
-        let place = self.place(plan.index);
-        if let Some(entry) = self.keys_by_place.get_mut(place) {
-            *entry = Some(key);
-        }
         // Its task, which is about to call `poll_open`, sees what this leads to.
         let mut rest = opened.rest;
         self.receive(key, &mut rest);
-        match plan.script {
-            Script::OpenClose => self.close(key),
-            Script::Fanout => {
-                self.join_fanout(plan.index, key);
-                self.greet(key);
-            }
-            _ => self.greet(key),
-        }
-        self.wake_main();
+        let Self { thread, duty } = self;
+        duty.opened(thread, key);
+        thread.lifecycle.wake_main();
         key
     }
 }

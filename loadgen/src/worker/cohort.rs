@@ -20,7 +20,9 @@ use tokio::task::spawn_local;
 use tokio::time::{timeout, timeout_at};
 
 use super::connect::{Reached, Refusal, io_refusal, reach, rendered, start};
+use super::driver::Driver;
 use super::session::NO_CLOSE;
+use super::sessions::SessionKey;
 use super::thread::Thread;
 use super::{Brief, Worker, WorkerReport};
 use crate::config::Misbehaviour;
@@ -35,27 +37,18 @@ const BYTE_INTERVAL: Duration = Duration::from_secs(1);
 const STATUS_END: usize = 12;
 
 impl Thread {
-    /// The healthy connections are closed: a cohort ends.
-    pub(super) fn end_cohort(&mut self) {
-        self.is_leaving = true;
-        self.leaving.send_replace(true);
-        self.wake_main();
-    }
-
     /// Ends a session without a Close, once its task looks at it.
-    pub(super) fn leave(&mut self, key: usize) {
+    pub(super) fn leave(&mut self, key: SessionKey) {
         let session = &mut self.sessions[key];
         if session.close.begun.is_none() {
             session.close.begun = Some((Side::Client, NO_CLOSE));
             self.metrics.held += 1;
         }
-        if let Some(waker) = &session.waker {
-            waker.wake_by_ref();
-        }
+        session.wake();
     }
 
     /// Whether a session was ended so.
-    pub(super) fn is_left(&self, key: usize) -> bool {
+    pub(super) fn is_left(&self, key: SessionKey) -> bool {
         let session = self.sessions.get(key);
         session.is_some_and(|session| session.close.begun == Some((Side::Client, NO_CLOSE)))
     }
@@ -82,7 +75,7 @@ pub(super) async fn run_beside(
             ..brief.clone()
         };
         let worker = Worker::new(number, brief, Arc::new(Live::new()))?;
-        tasks.push((Rc::clone(&worker.thread), spawn_local(worker.run())));
+        tasks.push((Rc::clone(&worker.driver), spawn_local(worker.run())));
     }
     let number_of_cohorts = tasks.len();
     spawn_local(async move {
@@ -94,8 +87,8 @@ pub(super) async fn run_beside(
         tell.send(open).ok();
     });
     let healthy = Worker::new(number, Brief { settled, ..brief }, live)?.run().await;
-    for (thread, _) in &tasks {
-        thread.borrow_mut().end_cohort();
+    for (driver, _) in &tasks {
+        driver.borrow_mut().thread.lifecycle.leave();
     }
     let mut report = healthy?;
     for (_, task) in tasks {
@@ -108,31 +101,32 @@ pub(super) async fn run_beside(
 
 /// A connection that never finishes its request, from begin to end.
 pub(super) async fn hold_head(
-    thread: &Rc<RefCell<Thread>>,
+    driver: &Rc<RefCell<Driver>>,
     plan: &ConnectionPlan,
     permit: OwnedSemaphorePermit,
 ) {
-    let (mut stream, head) = match open(thread, plan).await {
+    let (mut stream, head) = match open(driver, plan).await {
         Ok(opened) => opened,
         Err(refusal) => {
-            thread.borrow_mut().attempt_failed(refusal);
+            driver.borrow_mut().thread.attempt_failed(refusal);
             return;
         }
     };
     drop(permit);
     {
-        let mut thread = thread.borrow_mut();
-        if thread.is_abandoned {
+        let thread = &mut driver.borrow_mut().thread;
+        if thread.admission.is_abandoned() {
             return;
         }
-        thread.pending -= 1;
-        thread.failures_in_a_row = 0;
-        thread.headless += 1;
-        thread.wake_main();
+        thread.admission.pending -= 1;
+        thread.admission.failures_in_a_row = 0;
+        thread.admission.headless += 1;
+        thread.lifecycle.wake_main();
     }
-    let end = hold(thread, &mut stream, &head).await;
-    let mut thread = thread.borrow_mut();
-    thread.headless -= 1;
+    let end = hold(driver, &mut stream, &head).await;
+    let mut driver = driver.borrow_mut();
+    let thread = &mut driver.thread;
+    thread.admission.headless -= 1;
     match end {
         None => {
             thread.metrics.completed += 1;
@@ -140,81 +134,83 @@ pub(super) async fn hold_head(
         }
         Some(Refusal { failure, sample }) => thread.metrics.failures.add(failure, || sample),
     }
-    thread.wake_main();
+    thread.lifecycle.wake_main();
 }
 
 /// Goes the way to the server; returns also what the request would be.
 async fn open(
-    thread: &Rc<RefCell<Thread>>,
+    driver: &Rc<RefCell<Driver>>,
     plan: &ConnectionPlan,
 ) -> Result<(Stream, Vec<u8>), Refusal> {
     let phase = Cell::new(FailurePhase::Tcp);
     let deadline = {
-        let thread = thread.borrow();
+        let driver = driver.borrow();
+        let thread = &driver.thread;
         let ns = thread.clock.now_ns().saturating_add(thread.settings.connect_timeout_ns);
         thread.clock.instant(ns)
     };
     let Reached { route, stream, waterfall, .. } =
-        timeout_at(deadline, reach(thread, plan, &phase))
+        timeout_at(deadline, reach(driver, plan, &phase))
             .await
             .unwrap_or_else(|_| Err(Refusal::timeout(phase.get())))?;
-    let mut thread = thread.borrow_mut();
+    let mut driver = driver.borrow_mut();
+    let thread = &mut driver.thread;
     let tcp_ns = waterfall.tcp_ns - waterfall.begun_ns;
     thread.metrics.distributions.record(Metric::ConnectTcp, tcp_ns);
     let mut head = Vec::new();
-    let rendered = rendered(&thread, route, plan.index)?;
+    let rendered = rendered(thread, route, plan.index)?;
     let request = rendered.as_ref().unwrap_or(&thread.routes.all()[route].request);
-    start(&thread, request, &mut head)
+    start(thread, request, &mut head)
         .map_err(|misuse| Refusal::new(FailurePhase::Handshake, "request", misuse.to_string()))?;
     Ok((stream, head))
 }
 
 /// Holds a connection until the server ends it, and says how it did; `None` if it never does.
-async fn hold(thread: &Rc<RefCell<Thread>>, stream: &mut Stream, head: &[u8]) -> Option<Refusal> {
-    let (at_once, slowly) = match thread.borrow().settings.misbehaviour {
+async fn hold(driver: &Rc<RefCell<Driver>>, stream: &mut Stream, head: &[u8]) -> Option<Refusal> {
+    let (at_once, slowly) = match driver.borrow().thread.settings.misbehaviour {
         Misbehaviour::SlowHead => head.split_at(0),
         _ => head.split_at(head.len() / 2),
     };
     let is_slow = at_once.is_empty();
-    let mut leaving = thread.borrow().leaving.subscribe();
+    let mut leaving = driver.borrow().thread.lifecycle.watch_leaving();
     tokio::select! {
         _ = leaving.wait_for(|&is_leaving| is_leaving) => None,
-        refusal = talk(thread, stream, at_once, if is_slow { slowly } else { &[] }) => Some(refusal),
+        refusal = talk(driver, stream, at_once, if is_slow { slowly } else { &[] }) => Some(refusal),
     }
 }
 
 /// Sends all `at_once` and all but the last byte of `slowly`, and says how the server ends the
 /// stream.
 async fn talk(
-    thread: &Rc<RefCell<Thread>>,
+    driver: &Rc<RefCell<Driver>>,
     stream: &mut Stream,
     at_once: &[u8],
     slowly: &[u8],
 ) -> Refusal {
     let mut answer = Vec::new();
-    if let Err(error) = send(thread, stream, at_once).await {
+    if let Err(error) = send(driver, stream, at_once).await {
         return io_refusal(&error);
     }
     for byte in slowly.iter().take(slowly.len().saturating_sub(1)) {
-        if let Err(error) = send(thread, stream, std::slice::from_ref(byte)).await {
+        if let Err(error) = send(driver, stream, std::slice::from_ref(byte)).await {
             return io_refusal(&error);
         }
-        if let Ok(refusal) = timeout(BYTE_INTERVAL, ended(thread, stream, &mut answer)).await {
+        if let Ok(refusal) = timeout(BYTE_INTERVAL, ended(driver, stream, &mut answer)).await {
             return refusal;
         }
     }
-    ended(thread, stream, &mut answer).await
+    ended(driver, stream, &mut answer).await
 }
 
-async fn send(thread: &Rc<RefCell<Thread>>, stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
+async fn send(driver: &Rc<RefCell<Driver>>, stream: &mut Stream, bytes: &[u8]) -> io::Result<()> {
     stream.write_all(bytes).await?;
-    thread.borrow_mut().metrics.bytes_sent += bytes.len() as u64;
+    driver.borrow_mut().thread.metrics.bytes_sent += bytes.len() as u64;
     Ok(())
 }
 
 /// Reads until the server ends the stream, and says how it did. `answer` is the begin of what it
 /// said.
-async fn ended(thread: &Rc<RefCell<Thread>>, stream: &mut Stream, answer: &mut Vec<u8>) -> Refusal {
+async fn ended(driver: &Rc<RefCell<Driver>>, stream: &mut Stream, answer: &mut Vec<u8>) -> Refusal {
     let mut piece = [0; 512];
     let outcome: io::Result<()> = poll_fn(|cx| {
         loop {
@@ -224,7 +220,7 @@ async fn ended(thread: &Rc<RefCell<Thread>>, stream: &mut Stream, answer: &mut V
             if bytes.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            thread.borrow_mut().metrics.bytes_received += bytes.len() as u64;
+            driver.borrow_mut().thread.metrics.bytes_received += bytes.len() as u64;
             let room = STATUS_END.saturating_sub(answer.len()).min(bytes.len());
             answer.extend_from_slice(&bytes[..room]);
         }

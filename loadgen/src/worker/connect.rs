@@ -16,6 +16,7 @@ use wscodec::handshake::{
     ClientHandshake, ClientRequest, HandshakeError, HandshakeKey, HandshakeMisuse, ResponseError,
 };
 
+use super::driver::Driver;
 use super::thread::Thread;
 use crate::metrics::{Distributions, Failure, FailurePhase, Metric};
 use crate::net::{Agreed, Fault, Stream, is_record, open_fault};
@@ -101,34 +102,36 @@ impl Refusal {
 
 /// Opens a connection.
 pub(crate) async fn connect(
-    thread: &Rc<RefCell<Thread>>,
+    driver: &Rc<RefCell<Driver>>,
     plan: &ConnectionPlan,
 ) -> Result<Established, Refusal> {
     let (clock, deadline_ns) = {
-        let thread = thread.borrow();
+        let driver = driver.borrow();
+        let thread = &driver.thread;
         (thread.clock, thread.clock.now_ns().saturating_add(thread.settings.connect_timeout_ns))
     };
     let phase = Cell::new(FailurePhase::Tcp);
-    let attempt = attempt(thread, plan, &phase);
+    let attempt = attempt(driver, plan, &phase);
     timeout_at(clock.instant(deadline_ns), attempt)
         .await
         .unwrap_or_else(|_| Err(Refusal::timeout(phase.get())))
 }
 
 async fn attempt(
-    thread: &Rc<RefCell<Thread>>,
+    driver: &Rc<RefCell<Driver>>,
     plan: &ConnectionPlan,
     phase: &Cell<FailurePhase>,
 ) -> Result<Established, Refusal> {
-    let Reached { route, mut stream, mut waterfall, tls } = reach(thread, plan, phase).await?;
+    let Reached { route, mut stream, mut waterfall, tls } = reach(driver, plan, phase).await?;
     phase.set(FailurePhase::Handshake);
     let (clock, routes) = {
-        let thread = thread.borrow();
+        let driver = driver.borrow();
+        let thread = &driver.thread;
         (thread.clock, Rc::clone(&thread.routes))
     };
-    let rendered = rendered(&thread.borrow(), route, plan.index)?;
+    let rendered = rendered(&driver.borrow().thread, route, plan.index)?;
     let request = rendered.as_ref().unwrap_or(&routes.all()[route].request);
-    let (deflate, rest) = upgrade(thread, request, &mut stream).await?;
+    let (deflate, rest) = upgrade(driver, request, &mut stream).await?;
     waterfall.upgraded_ns = clock.now_ns();
     Ok(Established { stream, waterfall, deflate, tls, rest })
 }
@@ -145,12 +148,13 @@ pub(super) struct Reached {
 
 /// Goes the way to a server, up to where the opening handshake begins.
 pub(super) async fn reach(
-    thread: &Rc<RefCell<Thread>>,
+    driver: &Rc<RefCell<Driver>>,
     plan: &ConnectionPlan,
     phase: &Cell<FailurePhase>,
 ) -> Result<Reached, Refusal> {
     let (clock, routes) = {
-        let thread = thread.borrow();
+        let driver = driver.borrow();
+        let thread = &driver.thread;
         (thread.clock, Rc::clone(&thread.routes))
     };
     let refused = |fault: Fault| Refusal::new(phase.get(), fault.code, fault.said);
@@ -159,11 +163,11 @@ pub(super) async fn reach(
     let begun_ns = clock.now_ns();
     if let Some(planned_ns) = plan.start_ns {
         let lag_ns = begun_ns.saturating_sub(planned_ns);
-        thread.borrow_mut().metrics.distributions.record(Metric::ConnectLag, lag_ns);
+        driver.borrow_mut().thread.metrics.distributions.record(Metric::ConnectLag, lag_ns);
     }
-    let mut preferred = thread.borrow().preferred[place];
+    let mut preferred = driver.borrow().thread.preferred[place];
     let mut stream = routes.connect(route, plan.index, &mut preferred).await.map_err(refused)?;
-    thread.borrow_mut().preferred[place] = preferred;
+    driver.borrow_mut().thread.preferred[place] = preferred;
     let tcp_ns = clock.now_ns();
     let mut proxy_ns = None;
     if routes.has_proxy() {
@@ -187,12 +191,12 @@ pub(super) async fn reach(
 
 /// Sends the request, and takes the response; returns what was agreed, and what came behind it.
 async fn upgrade(
-    thread: &Rc<RefCell<Thread>>,
+    driver: &Rc<RefCell<Driver>>,
     request: &ClientRequest,
     stream: &mut Stream,
 ) -> Result<(Option<DeflateAgreed>, Vec<u8>), Refusal> {
     let mut head = Vec::new();
-    let mut handshake = start(&thread.borrow(), request, &mut head)
+    let mut handshake = start(&driver.borrow().thread, request, &mut head)
         .map_err(|misuse| Refusal::new(FailurePhase::Handshake, "request", misuse.to_string()))?;
     let mut sent = 0;
     while let Some(rest) = head.get(sent..).filter(|rest| !rest.is_empty()) {
@@ -206,14 +210,14 @@ async fn upgrade(
             Err(error) => return Err(io_refusal(&error)),
         }
     }
-    thread.borrow_mut().metrics.bytes_sent += sent as u64;
+    driver.borrow_mut().thread.metrics.bytes_sent += sent as u64;
     drop(head);
     let rest = poll_fn(|cx| {
-        thread.borrow_mut().poll_response(stream, cx, |input| step(&mut handshake, input))
+        driver.borrow_mut().thread.poll_response(stream, cx, |input| step(&mut handshake, input))
     })
     .await?;
     let deflate = handshake.extensions().agreed().copied();
-    if deflate.is_none() && thread.borrow().deflating.is_required {
+    if deflate.is_none() && driver.borrow().thread.deflating.is_required {
         let sample = "the server declined permessage-deflate (--deflate-required)";
         return Err(Refusal::new(FailurePhase::Handshake, "deflate_declined", sample));
     }

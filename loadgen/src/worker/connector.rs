@@ -15,8 +15,10 @@ use tokio::time::{sleep, timeout};
 
 use super::cohort;
 use super::connect::connect;
+use super::driver::Driver;
 use super::reconnect::reopening;
 use super::session::End;
+use super::sessions::SessionKey;
 use super::thread::Thread;
 use crate::clock::Alarm;
 use crate::plan::{ConnectionPlan, Plan, Script};
@@ -34,7 +36,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// Begins one connection after the other until the plan has no more.
 pub(crate) async fn connector(
-    thread: Rc<RefCell<Thread>>,
+    driver: Rc<RefCell<Driver>>,
     plan: Rc<Plan>,
     worker: u64,
     mut alarm: Alarm,
@@ -48,28 +50,31 @@ pub(crate) async fn connector(
     let permits = Arc::new(Semaphore::new(permits));
     for connection in plan.connections(worker) {
         if let Some(start_ns) = connection.start_ns {
-            if start_ns >= thread.borrow().times.window_end_ns {
+            if start_ns >= driver.borrow().thread.times.window_end_ns {
                 break;
             }
             alarm.until(start_ns).await;
         }
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { break };
-        if is_hopeless(&thread.borrow(), slots) || is_ramp_over(&thread.borrow(), &connection) {
-            break;
+        {
+            let thread = &mut driver.borrow_mut().thread;
+            if is_hopeless(thread, slots) || is_ramp_over(thread, &connection) {
+                break;
+            }
+            thread.attempt_begun(connection.index);
         }
-        thread.borrow_mut().attempt_begun(connection.index);
-        spawn_local(ConnectionTask::new(Rc::clone(&thread), connection, permit, plan.is_paced()));
+        spawn_local(ConnectionTask::new(Rc::clone(&driver), connection, permit, plan.is_paced()));
     }
-    let mut thread = thread.borrow_mut();
-    thread.is_connector_done = true;
-    thread.wake_main();
+    let thread = &mut driver.borrow_mut().thread;
+    thread.admission.end();
+    thread.lifecycle.wake_main();
 }
 
 /// Whether as many connections as are opened at once have failed, and none ever opened: nobody is
 /// there, and the others needn't be tried.
 fn is_hopeless(thread: &Thread, slots: usize) -> bool {
     let enough = slots.clamp(3, OPENING_MAX);
-    thread.metrics.established == 0 && thread.failures_in_a_row as usize >= enough
+    thread.metrics.established == 0 && thread.admission.failures_in_a_row as usize >= enough
 }
 
 /// Whether a server has been so slow to take connections that load can't wait for the rest of them.
@@ -84,7 +89,7 @@ fn is_ramp_over(thread: &Thread, connection: &ConnectionPlan) -> bool {
 /// Written by hand, because an `async fn` would be as large as the largest thing that it ever waits
 /// for. What is large is in boxes here, which are gone while the connection is open.
 struct ConnectionTask {
-    thread: Rc<RefCell<Thread>>,
+    driver: Rc<RefCell<Driver>>,
     state: TaskState,
 }
 
@@ -93,28 +98,28 @@ type Thin<T> = Box<Pin<Box<dyn Future<Output = T>>>>;
 
 enum TaskState {
     /// Comes to the session's key, if the connection is established.
-    Opening(Thin<Option<usize>>),
-    Open(usize),
+    Opening(Thin<Option<SessionKey>>),
+    Open(SessionKey),
     /// Comes to the connection, if it is to be opened again.
     Closing(Thin<Option<u64>>),
 }
 
 impl TaskState {
     /// A lost connection is opened again.
-    fn again(thread: &Rc<RefCell<Thread>>, connection: u64) -> Self {
-        Self::Opening(Box::new(Box::pin(reopening(Rc::clone(thread), connection))))
+    fn again(driver: &Rc<RefCell<Driver>>, connection: u64) -> Self {
+        Self::Opening(Box::new(Box::pin(reopening(Rc::clone(driver), connection))))
     }
 }
 
 impl ConnectionTask {
     fn new(
-        thread: Rc<RefCell<Thread>>,
+        driver: Rc<RefCell<Driver>>,
         plan: ConnectionPlan,
         permit: OwnedSemaphorePermit,
         is_paced: bool,
     ) -> Self {
-        let opening = opening(Rc::clone(&thread), plan, permit, is_paced);
-        Self { thread, state: TaskState::Opening(Box::new(Box::pin(opening))) }
+        let opening = opening(Rc::clone(&driver), plan, permit, is_paced);
+        Self { driver, state: TaskState::Opening(Box::new(Box::pin(opening))) }
     }
 }
 
@@ -123,28 +128,28 @@ impl Future for ConnectionTask {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let Self { thread, state } = &mut *self;
+            let Self { driver, state } = &mut *self;
             match state {
                 TaskState::Opening(opening) => match ready!(opening.as_mut().as_mut().poll(cx)) {
                     None => return Poll::Ready(()),
                     Some(key) => *state = TaskState::Open(key),
                 },
                 TaskState::Open(key) => {
-                    let mut borrowed = thread.borrow_mut();
+                    let mut borrowed = driver.borrow_mut();
                     if let Some(end) = ready!(borrowed.poll_open(*key, cx)) {
                         let again = borrowed.retire(*key, &end);
                         drop(borrowed);
                         let Some(connection) = again else { return Poll::Ready(()) };
-                        *state = TaskState::again(thread, connection);
+                        *state = TaskState::again(driver, connection);
                         continue;
                     }
                     drop(borrowed);
-                    let closing = closing(Rc::clone(thread), *key);
+                    let closing = closing(Rc::clone(driver), *key);
                     *state = TaskState::Closing(Box::new(Box::pin(closing)));
                 }
                 TaskState::Closing(closing) => match ready!(closing.as_mut().as_mut().poll(cx)) {
                     None => return Poll::Ready(()),
-                    Some(connection) => *state = TaskState::again(thread, connection),
+                    Some(connection) => *state = TaskState::again(driver, connection),
                 },
             }
         }
@@ -152,25 +157,25 @@ impl Future for ConnectionTask {
 }
 
 async fn opening(
-    thread: Rc<RefCell<Thread>>,
+    driver: Rc<RefCell<Driver>>,
     plan: ConnectionPlan,
     permit: OwnedSemaphorePermit,
     is_paced: bool,
-) -> Option<usize> {
-    let misbehaviour = thread.borrow().settings.misbehaviour;
+) -> Option<SessionKey> {
+    let misbehaviour = driver.borrow().thread.settings.misbehaviour;
     if misbehaviour.is_headless() {
-        cohort::hold_head(&thread, &plan, permit).await;
+        cohort::hold_head(&driver, &plan, permit).await;
         return None;
     }
-    match connect(&thread, &plan).await {
+    match connect(&driver, &plan).await {
         // With messages to send it stays open for long, and makes room at once for the next that is
         // to be opened.
         Ok(opened) => {
             let permit = (plan.script == Script::OpenClose).then_some(permit);
-            thread.borrow_mut().admit(&plan, opened, permit)
+            driver.borrow_mut().admit(&plan, opened, permit)
         }
         Err(refusal) => {
-            let failures = thread.borrow_mut().attempt_failed(refusal);
+            let failures = driver.borrow_mut().thread.attempt_failed(refusal);
             if !is_paced && plan.script == Script::OpenClose {
                 sleep(backoff(failures)).await;
             }
@@ -179,23 +184,23 @@ async fn opening(
     }
 }
 
-async fn closing(thread: Rc<RefCell<Thread>>, key: usize) -> Option<u64> {
-    if thread.borrow().is_left(key) {
-        return thread.borrow_mut().retire(key, &End::Left);
+async fn closing(driver: Rc<RefCell<Driver>>, key: SessionKey) -> Option<u64> {
+    if driver.borrow().thread.is_left(key) {
+        return driver.borrow_mut().retire(key, &End::Left);
     }
-    let bound = Duration::from_nanos(thread.borrow().settings.close_timeout_ns);
+    let bound = Duration::from_nanos(driver.borrow().thread.settings.close_timeout_ns);
     let ended = poll_fn(|cx| {
-        let mut thread = thread.borrow_mut();
+        let mut driver = driver.borrow_mut();
         // It may have been given up meanwhile, if this thread has others to wait for.
-        if thread.sessions.contains(key) {
-            thread.poll_end(key, cx)
+        if driver.thread.sessions.contains(key) {
+            driver.poll_end(key, cx)
         } else {
             Poll::Ready(End::Timeout)
         }
     });
     let end = timeout(bound, ended).await.unwrap_or(End::Timeout);
-    let mut thread = thread.borrow_mut();
-    if thread.sessions.contains(key) { thread.retire(key, &end) } else { None }
+    let mut driver = driver.borrow_mut();
+    if driver.thread.sessions.contains(key) { driver.retire(key, &end) } else { None }
 }
 
 fn backoff(failures_in_a_row: u32) -> Duration {

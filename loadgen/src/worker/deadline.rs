@@ -9,6 +9,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::driver::Driver;
+use super::sessions::LocalIndex;
 use super::thread::Thread;
 
 /// Connections that are looked at in one go before sockets are read again.
@@ -23,8 +25,8 @@ pub(crate) struct Deadlines {
     timeout_ns: u64,
     /// When the last round was.
     round_ns: u64,
-    /// Times, and the places of connections among the worker's.
-    looks: BinaryHeap<Reverse<(u64, usize)>>,
+    /// When to look at which connection.
+    looks: BinaryHeap<Reverse<(u64, LocalIndex)>>,
 }
 
 impl Deadlines {
@@ -39,8 +41,8 @@ impl Thread {
         let begin_ns = self.clock.now_ns();
         let Some(deadlines) = &mut self.deadlines else { return };
         let first_ns = begin_ns.saturating_add(deadlines.timeout_ns);
-        let places = 0..self.keys_by_place.len();
-        deadlines.looks = places.map(|place| Reverse((first_ns, place))).collect();
+        let locals = self.sessions.locals();
+        deadlines.looks = locals.map(|local| Reverse((first_ns, local))).collect();
     }
 
     /// When the next round of looks is.
@@ -49,50 +51,49 @@ impl Thread {
         let Reverse((ns, _)) = looks.peek()?;
         Some(round_ns.saturating_add(ROUND_MAX_NS.min(timeout_ns / ROUNDS)).max(*ns))
     }
+}
 
+impl Driver {
     /// Gives up the messages that have waited too long, as far as one turn goes.
     pub(crate) fn sweep(&mut self, now_ns: u64) {
-        if self.next_deadline_ns().is_none_or(|ns| ns > now_ns) {
+        if self.thread.next_deadline_ns().is_none_or(|ns| ns > now_ns) {
             return;
         }
         for _ in 0..LOOKS_PER_TURN {
-            let Some(deadlines) = &mut self.deadlines else { return };
+            let Some(deadlines) = &mut self.thread.deadlines else { return };
             let timeout_ns = deadlines.timeout_ns;
             let due = deadlines.looks.peek().filter(|look| look.0.0 <= now_ns);
-            let Some(&Reverse((_, place))) = due else {
+            let Some(&Reverse((_, local))) = due else {
                 deadlines.round_ns = now_ns;
                 return;
             };
             deadlines.looks.pop();
-            let next_ns = self.give_up(place, now_ns, timeout_ns);
-            if let Some(deadlines) = &mut self.deadlines {
-                deadlines.looks.push(Reverse((next_ns.max(now_ns + 1), place)));
+            let next_ns = self.give_up(local, now_ns, timeout_ns);
+            if let Some(deadlines) = &mut self.thread.deadlines {
+                deadlines.looks.push(Reverse((next_ns.max(now_ns + 1), local)));
             }
         }
     }
 
     /// Gives up the messages of a connection that have waited for `timeout_ns`, and goes on with a
     /// closed loop in their place; returns when to look again.
-    fn give_up(&mut self, place: usize, now_ns: u64, timeout_ns: u64) -> u64 {
+    fn give_up(&mut self, local: LocalIndex, now_ns: u64, timeout_ns: u64) -> u64 {
         let idle_ns = now_ns.saturating_add(timeout_ns);
-        let Some(key) = self.keys_by_place.get(place).copied().flatten() else { return idle_ns };
-        let Self { sessions, metrics, times, .. } = self;
+        let thread = &mut self.thread;
+        let Some(key) = thread.sessions.key_of(local) else { return idle_ns };
+        let Thread { sessions, metrics, times, .. } = thread;
         let outstanding = &mut sessions[key].outstanding;
         let mut given_up = 0;
         while let Some(sent) = outstanding.time_out(now_ns, timeout_ns) {
             metrics.span(times.span(sent.planned_ns)).timed_out += 1;
             given_up += 1;
         }
-        self.unanswered -= given_up;
-        if given_up > 0 && self.is_sending && now_ns < self.times.window_end_ns {
+        thread.outbox.unanswered -= given_up;
+        if given_up > 0 && thread.may_send(now_ns) {
             self.refill(key);
-            if !self.flush(key)
-                && let Some(waker) = &self.sessions[key].waker
-            {
-                waker.wake_by_ref(); // its task waits for the socket to take more
-            }
+            self.flush_or_wake(key);
         }
-        let oldest = self.sessions[key].outstanding.oldest_written_ns();
+        let oldest = self.thread.sessions[key].outstanding.oldest_written_ns();
         oldest.map_or(idle_ns, |written_ns| written_ns.saturating_add(timeout_ns))
     }
 }

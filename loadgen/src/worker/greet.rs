@@ -3,6 +3,9 @@
 use wscodec::Message;
 
 use super::Worker;
+use super::driver::Driver;
+use super::duty::fanout::FanoutState;
+use super::sessions::SessionKey;
 use super::thread::Thread;
 use crate::config::{Config, Template};
 use crate::net::Routes;
@@ -33,13 +36,14 @@ impl Greeting {
         })
     }
 
-    /// What a connection says at a time in nanoseconds since 1970.
+    /// Returns what a connection says at a time in nanoseconds since 1970.
     fn text(&self, routes: &Routes, index: u64, unix_ns: u64) -> Vec<u8> {
         let topic = self.topics.map_or_else(|| routes.place(index) as u64, |topics| index % topics);
         payload::greeting(&self.template, self.seed, index, topic, unix_ns)
     }
 
-    /// Whether a message is what a connection has said. One that says the time isn't known again.
+    /// Checks whether a message is what a connection has said. One that contains the time isn't
+    /// recognised.
     pub(crate) fn is_said(&self, routes: &Routes, index: u64, payload: &[u8]) -> bool {
         self.is_of(index) && self.text(routes, index, 0) == payload
     }
@@ -51,38 +55,35 @@ impl Greeting {
 }
 
 impl Thread {
-    /// Says what a connection is to say once it is open; its task writes it.
-    pub(crate) fn greet(&mut self, key: usize) {
-        let Some(greeting) = &self.greeting else { return };
+    /// Appends what a connection says once it is open to its unsent bytes; returns whether it says
+    /// anything.
+    pub(crate) fn greet(&mut self, key: SessionKey) -> bool {
+        let Some(greeting) = &self.greeting else { return false };
         let session = &mut self.sessions[key];
         let index = session.index;
         if !greeting.is_of(index) {
-            return;
+            return false;
         }
         let unix_ns = self.clock.unix_ns(self.clock.now_ns());
         let said = greeting.text(&self.routes, index, unix_ns);
-        let Ok(said) = str::from_utf8(&said) else { return }; // it came as text
+        let Ok(said) = str::from_utf8(&said) else { return false }; // it came as text
         let before = session.unsent.len();
         // Refused only if the server has closed already, which its task sees.
         session.codec.send(Message::Text(said), &mut session.unsent).ok();
-        self.backlog_len += session.unsent.len() - before;
-        if let Some(fanout) = &mut self.fanout {
-            fanout.await_answer(self.settings.place(index));
-        }
+        self.outbox.backlog_len += session.unsent.len() - before;
+        true
     }
 }
 
 impl Worker {
-    /// Waits until every subscriber has been told that it is one, if that is to be waited for, and
-    /// for as long as a connection may take to open; counts those who haven't.
+    /// Waits until every subscriber has been told that it is one, if that is to be waited for, for
+    /// at most as long as a connection may take to open; counts those that have not been told.
     pub(super) async fn wait_for_answers(&mut self) {
-        let bound_ns = self.thread.borrow().settings.connect_timeout_ns;
+        let bound_ns = self.driver.borrow().thread.settings.connect_timeout_ns;
         let deadline_ns = self.clock.now_ns().saturating_add(bound_ns);
-        let is_told =
-            |thread: &Thread| thread.fanout.as_ref().is_none_or(|fanout| fanout.unanswered() == 0);
-        self.wait(|_| deadline_ns, is_told).await;
-        let mut thread = self.thread.borrow_mut();
-        let unanswered = thread.fanout.as_ref().map_or(0, super::fanout::FanoutState::unanswered);
-        thread.metrics.fanout.untold += unanswered;
+        let unanswered = |driver: &Driver| driver.duty.fanout().map_or(0, FanoutState::unanswered);
+        self.wait(|_| deadline_ns, |driver| unanswered(driver) == 0).await;
+        let mut driver = self.driver.borrow_mut();
+        driver.thread.metrics.fanout.untold += unanswered(&driver);
     }
 }

@@ -6,10 +6,12 @@
 
 use wscodec::header::Opcode;
 
+use super::driver::Driver;
+use super::duty::{Answered, answer};
 use super::frames;
-use super::hold::{Answered, answer};
 use super::outstanding::Outstanding;
 use super::pace::SENDS_PER_TURN;
+use super::sessions::{LocalIndex, SessionKey};
 use super::thread::Thread;
 use crate::clock::Clock;
 use crate::metrics::{Metric, Metrics};
@@ -21,7 +23,7 @@ pub(crate) struct Probes {
     payload: Payload,
     sends: Sends,
     next: Option<Send>,
-    /// Those of each connection without Pong, by its place among the worker's.
+    /// The Pings of each connection that have no Pong yet, by local index.
     outstanding: Vec<Outstanding>,
     /// Those of all connections together.
     unanswered: usize,
@@ -31,9 +33,9 @@ pub(crate) struct Probes {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pong<'p> {
     pub(crate) payload: &'p [u8],
-    /// Which connection of the run it came on, and its place among the worker's.
+    /// The connection of the run that it came on, and its place among the worker's.
     pub(crate) connection: u64,
-    pub(crate) place: usize,
+    pub(crate) local: LocalIndex,
     pub(crate) now_ns: u64,
 }
 
@@ -47,7 +49,7 @@ impl Probes {
 
     /// Counts a Pong.
     pub(crate) fn pong(&mut self, metrics: &mut Metrics, pong: Pong<'_>) {
-        let Some(outstanding) = self.outstanding.get_mut(pong.place) else { return };
+        let Some(outstanding) = self.outstanding.get_mut(pong.local.0) else { return };
         let before = outstanding.len();
         let answered = answer(&self.payload, outstanding, pong.payload, pong.connection);
         if let Some(Answered { ping, superseded }) = answered {
@@ -74,60 +76,33 @@ impl Thread {
         self.probes.as_ref().is_none_or(|probes| probes.unanswered == 0)
     }
 
-    /// Sends the Pings that are due by `now_ns`, as far as one turn goes.
-    pub(crate) fn probe(&mut self, now_ns: u64) {
-        for _ in 0..SENDS_PER_TURN {
-            let due_ns = self.next_probe_ns();
-            let Some(probes) = &mut self.probes else { return };
-            let (Some(due_ns), Some(send)) = (due_ns, probes.next) else { return };
-            if due_ns > now_ns || due_ns >= self.times.window_end_ns {
-                return;
-            }
-            probes.next = probes.sends.next();
-            let key = self.keys_by_place.get(self.place(send.connection)).copied().flatten();
-            match key.filter(|&key| self.sessions[key].is_open()) {
-                None => self.metrics.probes.unsent_closed += 1,
-                Some(_) if self.is_full() => self.metrics.probes.unsent_backlog += 1,
-                Some(_) if now_ns - due_ns > self.settings.catch_up_ns => {
-                    self.metrics.probes.unsent_late += 1;
-                }
-                Some(key) => self.ping(key, due_ns),
-            }
-        }
-    }
-
-    fn ping(&mut self, key: usize, planned_ns: u64) {
-        let Self { sessions, probes, spare, keys, metrics, settings, clock, .. } = self;
+    /// Appends a Ping to the unsent bytes of a session.
+    fn ping(&mut self, key: SessionKey, planned_ns: u64) {
+        let Self { sessions, probes, outbox, metrics, settings, clock, .. } = self;
         let session = &mut sessions[key];
         let Some(probes) = probes else { return };
-        let Some(outstanding) = probes.outstanding.get_mut(settings.place(session.index)) else {
-            return;
-        };
+        let local = settings.numbering.local(session.index);
+        let Some(outstanding) = probes.outstanding.get_mut(local.0) else { return };
         if session.unsent.capacity() == 0 {
-            session.unsent = spare.pop().unwrap_or_default();
+            session.unsent = outbox.spare();
         }
         let before = session.unsent.len();
         let sequence = outstanding.next_sequence();
         let message = Expected { connection: session.index, sequence, planned_ns };
         let payload = probes.payload.message(message);
-        frames::append(Opcode::Ping, payload, None, keys, &mut session.unsent);
-        self.backlog_len += session.unsent.len() - before;
+        frames::append(Opcode::Ping, payload, None, &mut outbox.keys, &mut session.unsent);
+        outbox.backlog_len += session.unsent.len() - before;
         outstanding.push(planned_ns, 1);
         let written_ns = clock.now_ns();
         outstanding.take_unwritten().for_each(|ping| ping.written_ns = written_ns);
         probes.unanswered += 1;
         metrics.probes.sent += 1;
-        if !self.flush(key)
-            && let Some(waker) = &self.sessions[key].waker
-        {
-            waker.wake_by_ref(); // its task waits for the socket to take more
-        }
     }
 
-    /// Counts what was due before load ended and has not been sent: there was no time left for it,
-    /// or nobody.
+    /// Counts the Pings that were due before load ended and have not been sent: there was no time
+    /// left for them, or no connection.
     pub(crate) fn count_unprobed(&mut self) {
-        let is_alone = self.closing == self.sessions.len();
+        let is_alone = self.sessions.is_all_closing();
         let Some(probes) = &mut self.probes else { return };
         let Some(next) = probes.next.take() else { return };
         let ns = self.times.window_end_ns.saturating_sub(self.times.window_begin_ns);
@@ -136,12 +111,40 @@ impl Thread {
         *(if is_alone { &mut counts.unsent_closed } else { &mut counts.unsent_late }) += left;
     }
 
-    /// The connection at a place has ended: its Pings will have no Pong any more.
-    pub(crate) fn forget_probes(&mut self, place: usize) {
+    /// A connection has ended: its Pings can have no Pong any more.
+    pub(crate) fn forget_probes(&mut self, local: LocalIndex) {
         let Some(probes) = &mut self.probes else { return };
-        let Some(outstanding) = probes.outstanding.get_mut(place) else { return };
+        let Some(outstanding) = probes.outstanding.get_mut(local.0) else { return };
         let missing = outstanding.give_up_all().count();
         probes.unanswered -= missing;
         self.metrics.probes.missing += missing as u64;
+    }
+}
+
+impl Driver {
+    /// Sends the Pings that are due by `now_ns`, as far as one turn goes.
+    pub(crate) fn probe(&mut self, now_ns: u64) {
+        for _ in 0..SENDS_PER_TURN {
+            let thread = &mut self.thread;
+            let due_ns = thread.next_probe_ns();
+            let Some(probes) = &mut thread.probes else { return };
+            let (Some(due_ns), Some(send)) = (due_ns, probes.next) else { return };
+            if due_ns > now_ns || due_ns >= thread.times.window_end_ns {
+                return;
+            }
+            probes.next = probes.sends.next();
+            let key = thread.sessions.key_of(thread.local(send.connection));
+            match key.filter(|&key| thread.sessions[key].is_open()) {
+                None => thread.metrics.probes.unsent_closed += 1,
+                Some(_) if thread.outbox.is_full() => thread.metrics.probes.unsent_backlog += 1,
+                Some(_) if now_ns - due_ns > thread.settings.catch_up_ns => {
+                    thread.metrics.probes.unsent_late += 1;
+                }
+                Some(key) => {
+                    thread.ping(key, due_ns);
+                    self.flush_or_wake(key);
+                }
+            }
+        }
     }
 }

@@ -15,8 +15,10 @@ use std::rc::Rc;
 use tokio::time::sleep_until;
 
 use super::connect::{Established, Refusal, connect};
+use super::driver::Driver;
 use super::outstanding::Outstanding;
 use super::session::{Outcome, Session};
+use super::sessions::SessionKey;
 use super::thread::Thread;
 use crate::clock::nanos;
 use crate::config::Reconnect;
@@ -165,24 +167,6 @@ impl Thread {
         self.metrics.reconnect.failures.add(refusal.failure, || refusal.sample);
     }
 
-    /// Takes a connection in that is open again; `None` if nobody waits for it any more.
-    fn readmit(&mut self, plan: &ConnectionPlan, opened: Established) -> Option<usize> {
-        let reconnects = self.reconnects.as_mut().filter(|reconnects| !reconnects.is_over)?;
-        let lost = reconnects.lost.get_mut(&plan.index)?;
-        reconnects.pending -= 1;
-        reconnects.away -= 1;
-        let times = opened.waterfall;
-        (lost.state, lost.opened_ns) = (LossState::Open, times.upgraded_ns);
-        self.metrics.reconnect.established += 1;
-        self.live.established.add(1);
-        let durations = &mut self.metrics.distributions;
-        let since = |ns: u64| times.upgraded_ns.saturating_sub(ns);
-        durations.record(Metric::ReconnectTotal, since(times.begun_ns));
-        durations.record(Metric::ReconnectAway, since(lost.lost_ns));
-        let outstanding = Outstanding::from_sequence(lost.sequence);
-        Some(self.take_in(plan, opened, outstanding, None))
-    }
-
     /// Load has ended: counts connections that are away as failed, and attempts that have no
     /// outcome as cut off.
     pub(crate) fn end_reconnects(&mut self) {
@@ -209,20 +193,42 @@ impl Thread {
     }
 }
 
+impl Driver {
+    /// Takes a connection in that is open again; `None` if it is not waited for any more.
+    fn readmit(&mut self, plan: &ConnectionPlan, opened: Established) -> Option<SessionKey> {
+        let thread = &mut self.thread;
+        let reconnects = thread.reconnects.as_mut().filter(|reconnects| !reconnects.is_over)?;
+        let lost = reconnects.lost.get_mut(&plan.index)?;
+        reconnects.pending -= 1;
+        reconnects.away -= 1;
+        let times = opened.waterfall;
+        (lost.state, lost.opened_ns) = (LossState::Open, times.upgraded_ns);
+        thread.metrics.reconnect.established += 1;
+        thread.live.established.add(1);
+        let durations = &mut thread.metrics.distributions;
+        let since = |ns: u64| times.upgraded_ns.saturating_sub(ns);
+        durations.record(Metric::ReconnectTotal, since(times.begun_ns));
+        durations.record(Metric::ReconnectAway, since(lost.lost_ns));
+        let outstanding = Outstanding::from_sequence(lost.sequence);
+        Some(self.take_in(plan, opened, outstanding, None))
+    }
+}
+
 /// Opens a lost connection again, however often that takes; comes to the session's key, or to
 /// nothing once load has ended.
-pub(super) async fn reopening(thread: Rc<RefCell<Thread>>, connection: u64) -> Option<usize> {
+pub(super) async fn reopening(driver: Rc<RefCell<Driver>>, connection: u64) -> Option<SessionKey> {
     loop {
         let at = {
-            let thread = thread.borrow();
+            let driver = driver.borrow();
+            let thread = &driver.thread;
             let pause_ns = thread.reconnects.as_ref()?.pause_ns(connection)?;
             thread.clock.instant(thread.clock.now_ns().saturating_add(pause_ns))
         };
         sleep_until(at).await;
-        let plan = thread.borrow_mut().reattempt_begun(connection)?;
-        match connect(&thread, &plan).await {
-            Ok(opened) => return thread.borrow_mut().readmit(&plan, opened),
-            Err(refusal) => thread.borrow_mut().reattempt_failed(connection, refusal),
+        let plan = driver.borrow_mut().thread.reattempt_begun(connection)?;
+        match connect(&driver, &plan).await {
+            Ok(opened) => return driver.borrow_mut().readmit(&plan, opened),
+            Err(refusal) => driver.borrow_mut().thread.reattempt_failed(connection, refusal),
         }
     }
 }

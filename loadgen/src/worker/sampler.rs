@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::driver::Driver;
 use super::thread::Thread;
 use crate::metrics::Metric;
 use crate::net::{TcpDiag, TcpInfo};
@@ -20,11 +21,11 @@ const TRIES: usize = 64;
 const KNOWN_MAX: usize = 4_096;
 
 /// Looks at one connection after the other while load is made. Ends where the kernel doesn't say.
-pub(super) async fn sample(thread: Rc<RefCell<Thread>>) {
+pub(super) async fn sample(driver: Rc<RefCell<Driver>>) {
     let Ok(diag) = TcpDiag::open() else { return };
     let mut sampler = Sampler { diag, place: 0, known: HashMap::new() };
     loop {
-        if sampler.look(&mut thread.borrow_mut()).is_err() {
+        if sampler.look(&mut driver.borrow_mut().thread).is_err() {
             return;
         }
         sleep(INTERVAL).await;
@@ -58,11 +59,11 @@ impl Sampler {
         &mut self,
         thread: &Thread,
     ) -> Option<(u64, std::net::SocketAddr, std::net::SocketAddr)> {
-        let places = thread.sessions.capacity().max(1);
-        for _ in 0..TRIES.min(places) {
-            let place = self.place % places;
+        let slots = thread.sessions.slots();
+        for _ in 0..TRIES.min(slots) {
+            let place = self.place % slots;
             self.place = place + 1;
-            let Some(session) = thread.sessions.get(place) else { continue };
+            let Some(session) = thread.sessions.in_slot(place) else { continue };
             let tcp = session.stream.tcp()?;
             // A socket that has just been reset has no other end.
             if let (Ok(local), Ok(peer)) = (tcp.local_addr(), tcp.peer_addr()) {

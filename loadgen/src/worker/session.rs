@@ -1,6 +1,6 @@
 //! An open connection: bytes in to echoes judged, messages out, and how it ends.
 //!
-//! A session is driven by the [`Thread`](super::thread::Thread) it belongs to, which has the clock,
+//! A session is driven by the [`Driver`](super::driver::Driver) it belongs to, which has the clock,
 //! the buffers and the counters for all of a thread. What stands here is what has to be kept for
 //! each connection: a few hundred bytes while it is idle.
 
@@ -91,8 +91,9 @@ pub(crate) struct CloseState {
 }
 
 impl CloseState {
-    /// Notes the server's Close.
-    pub(crate) fn received(&mut self, frame: Option<CloseFrame<'_>>) {
+    /// Notes the server's Close; returns how long it took if it answers ours.
+    pub(crate) fn received(&mut self, frame: Option<CloseFrame<'_>>, now_ns: u64) -> Option<u64> {
+        let sent_ns = self.sent_ns.filter(|_| !self.is_received);
         self.is_received = true;
         let code = frame.as_ref().map_or(NO_CODE, |frame| frame.code.as_u16());
         if self.begun.is_none() {
@@ -100,6 +101,7 @@ impl CloseState {
             let reason = frame.map(|frame| frame.reason).filter(|reason| !reason.is_empty());
             self.reason = reason.map(Into::into);
         }
+        sent_ns.map(|sent_ns| now_ns.saturating_sub(sent_ns))
     }
 }
 
@@ -130,6 +132,13 @@ impl Session {
     /// Whether messages may be sent.
     pub(crate) fn is_open(&self) -> bool {
         self.codec.ready_state() == ReadyState::Open && !self.close.is_write_broken
+    }
+
+    /// Wakes its task.
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
     }
 
     /// Bytes that wait for the socket.

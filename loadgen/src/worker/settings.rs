@@ -4,8 +4,10 @@ use std::num::NonZeroUsize;
 
 use wscodec::Limits;
 
-use crate::config::{Load, Mask, Misbehaviour};
-use crate::plan::Script;
+use super::sessions::Numbering;
+use crate::clock::nanos;
+use crate::config::{Config, Load, Mask, Misbehaviour};
+use crate::plan::{Plan, Script};
 
 /// What holds for every connection of a run.
 #[derive(Clone, Copy, Debug)]
@@ -25,14 +27,34 @@ pub(crate) struct Settings {
     /// Bytes of payload of a frame, if messages are sent in several.
     pub(crate) fragment: Option<NonZeroUsize>,
     pub(crate) limits: Limits,
-    /// The worker's place, and how many there are.
-    pub(crate) worker: u64,
-    pub(crate) workers: u64,
+    /// Messages are sent on a schedule, and not when replies come.
+    pub(crate) is_open_loop: bool,
+    pub(crate) numbering: Numbering,
 }
 
 impl Settings {
-    /// The place of a connection among those of the worker.
-    pub(crate) fn place(&self, connection: u64) -> usize {
-        usize::try_from((connection - self.worker) / self.workers).unwrap_or(usize::MAX)
+    /// What holds for the connections of the worker with this number.
+    pub(crate) fn new(config: &Config, plan: &Plan, worker: u64) -> Self {
+        Self {
+            connect_timeout_ns: nanos(config.request.connect_timeout),
+            close_timeout_ns: nanos(config.request.close_timeout),
+            script: plan.script(),
+            misbehaviour: config.misbehaviour,
+            catch_up_ns: nanos(config.pacing.catch_up),
+            load: plan.load(),
+            plan_end_ns: plan.end_ns(),
+            drain_ns: config
+                .echo()
+                .filter(|_| config.reply_timeout.is_none())
+                .map(|_| nanos(config.drain_timeout)),
+            mask: config.mask,
+            fragment: config.echo().and_then(|echo| echo.fragment),
+            limits: super::limits(config),
+            is_open_loop: plan.load().is_some_and(Load::is_scheduled),
+            numbering: Numbering {
+                worker,
+                workers: config.part().workers(config.threads.get() as u64),
+            },
+        }
     }
 }

@@ -49,7 +49,8 @@ mod tests {
     use tokio::sync::{mpsc, watch};
 
     use super::super::connect::{Established, Waterfall};
-    use super::super::{Brief, BusyWorkers, Instruction, SharedFanout, Worker};
+    use super::super::run::Worker;
+    use super::super::{Brief, BusyWorkers, Instruction, SharedFanout};
     use super::*;
     use crate::cli::{self, Parsed, parse};
     use crate::clock::Clock;
@@ -104,17 +105,19 @@ mod tests {
             };
             let opened =
                 Established { stream, waterfall, deflate: None, tls: None, rest: Vec::new() };
-            worker.thread.borrow_mut().attempt_begun(subscriber.index);
-            let key = worker.thread.borrow_mut().admit(&subscriber, opened, None).unwrap();
+            worker.driver.borrow_mut().thread.attempt_begun(subscriber.index);
+            let key = worker.driver.borrow_mut().admit(&subscriber, opened, None).unwrap();
             shared.add_sent(0, 1);
             let post = Expected { connection: 0, sequence: 0, planned_ns };
-            let post = worker.thread.borrow_mut().payload.message(post).to_vec();
+            let post = worker.driver.borrow_mut().thread.outbox.payload.message(post).to_vec();
             server.write_all(&[&[0x81, post.len().to_le_bytes()[0]], &post[..]].concat()).unwrap();
             poll_fn(|cx| {
-                let mut thread = worker.thread.borrow_mut();
-                match thread.poll_open(key, cx) {
-                    Poll::Pending if thread.metrics.bytes_received == 0 => Poll::Pending,
-                    Poll::Pending => Poll::Ready((thread.metrics.clone(), thread.times)),
+                let mut driver = worker.driver.borrow_mut();
+                match driver.poll_open(key, cx) {
+                    Poll::Pending if driver.thread.metrics.bytes_received == 0 => Poll::Pending,
+                    Poll::Pending => {
+                        Poll::Ready((driver.thread.metrics.clone(), driver.thread.times))
+                    }
                     Poll::Ready(end) => panic!("{end:?}"),
                 }
             })

@@ -1,99 +1,87 @@
-//! A received message to the counters and histograms it belongs in.
+//! A received message to the counters and histograms it belongs in, where messages are echoed.
 
-use wscodec::DataKind;
-
-use super::outstanding::{Outstanding, Sent, Taken};
-use super::times::Times;
+use super::super::judge::{Judge, Received, SHOWN_LEN_MAX};
+use super::super::outstanding::{Outstanding, Sent, Taken};
+use super::super::thread::Thread;
 use crate::escape;
-use crate::metrics::live::Live;
-use crate::metrics::{Failure, FailurePhase, Metric, Metrics, Span};
-use crate::payload::{Expected, Payload, Recognised};
+use crate::metrics::{Failure, FailurePhase, MessageCounts, Metric, Span};
+use crate::payload::{Expected, Recognised};
 
-/// Bytes of a wrong message that are shown.
-const SHOWN_LEN_MAX: usize = 80;
+/// How long a server is given to echo while it sends other messages: one that pushes from the
+/// beginning of load on, and stalls for less, is waited for.
+const NO_ECHO_NS: u64 = 5_000_000_000;
 
-/// A received data message.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Received<'m> {
-    pub(crate) kind: DataKind,
-    pub(crate) payload: &'m [u8],
-    /// Which connection of the run it came on.
-    pub(crate) connection: u64,
-    pub(crate) now_ns: u64,
-}
-
-impl Received<'_> {
-    /// The message as a sample shows it.
-    pub(crate) fn shown(&self) -> String {
-        let kind = match self.kind {
-            DataKind::Text => "text",
-            DataKind::Binary => "binary",
-        };
-        let Self { connection, payload, .. } = self;
-        let bytes = escape::bytes(payload, SHOWN_LEN_MAX);
-        format!("connection {connection}: {kind} of {} bytes: {bytes}", payload.len())
-    }
-}
-
-/// Echoes of one read that have the same times: recorded together, since pipelined messages are
-/// written together and their echoes come together.
+/// The state of a worker whose messages are echoed.
 #[derive(Debug, Default)]
-pub(crate) struct EchoBatch {
+pub(crate) struct Echo {
+    batch: EchoBatch,
+    /// Messages that came before load and were no echoes, such as greetings.
+    greeted: u64,
+}
+
+/// Echoes of one read that have the same times. They are recorded together, since pipelined
+/// messages are written together and their echoes come together.
+#[derive(Debug, Default)]
+struct EchoBatch {
     /// When the messages were planned and written.
     sent: Option<Sent>,
     count: u64,
 }
 
-/// What judging a message takes: parts of the worker.
-#[derive(Debug)]
-pub(crate) struct Judge<'w> {
-    pub(crate) payload: &'w Payload,
-    pub(crate) metrics: &'w mut Metrics,
-    pub(crate) live: &'w Live,
-    pub(crate) times: &'w Times,
-    pub(crate) is_open_loop: bool,
-}
+impl Echo {
+    /// Load begins: what came before it says nothing about echoes.
+    pub(super) fn load_begins(&mut self, thread: &Thread) {
+        self.greeted = thread.metrics.unexpected;
+    }
 
-impl Judge<'_> {
-    /// Counts a message; its echo only with [`record_batch`](Self::record_batch), which has to follow.
+    /// Counts a message; an echo is counted by [`read`](Self::read), which has to follow.
     #[inline]
-    pub(crate) fn message(
+    pub(super) fn message(
         &mut self,
+        judge: &mut Judge<'_>,
         outstanding: &mut Outstanding,
         received: Received<'_>,
-        echoes: &mut EchoBatch,
     ) {
         let Received { kind, payload, connection, now_ns } = received;
         if outstanding.is_in_order()
             && let Some((sequence, Sent { planned_ns, .. })) = outstanding.expected()
-            && self.payload.is_echo(payload, kind, Expected { connection, sequence, planned_ns })
+            && judge.payload.is_echo(payload, kind, Expected { connection, sequence, planned_ns })
             && let Some(sent) = outstanding.take_expected()
         {
-            if echoes.sent != Some(sent) {
-                self.record_batch(echoes, now_ns);
-                echoes.sent = Some(sent);
+            if self.batch.sent != Some(sent) {
+                self.read(judge, now_ns);
+                self.batch.sent = Some(sent);
             }
-            echoes.count += 1;
+            self.batch.count += 1;
             return;
         }
-        self.other(outstanding, received);
+        judge.other(outstanding, received);
     }
 
-    /// Counts echoes that came at `now_ns`.
+    /// Counts the echoes of a read.
     #[inline]
-    pub(crate) fn record_batch(&mut self, echoes: &mut EchoBatch, now_ns: u64) {
-        if let Some(sent) = echoes.sent.take() {
-            self.echoes(sent, now_ns, std::mem::take(&mut echoes.count));
+    pub(super) fn read(&mut self, judge: &mut Judge<'_>, now_ns: u64) {
+        if let Some(sent) = self.batch.sent.take() {
+            judge.echoes(sent, now_ns, std::mem::take(&mut self.batch.count));
         }
     }
 
-    /// Counts messages that will have no reply any more.
-    pub(crate) fn lost(&mut self, sent: impl Iterator<Item = Sent>) {
-        for sent in sent {
-            self.metrics.span(self.times.span(sent.planned_ns)).lost += 1;
-        }
+    /// Returns when load ends because the server doesn't echo: it has sent other messages than the
+    /// echoes, at least half as many as it was sent, and not one echo. A server that is silent, or
+    /// slow, or only greets is not meant.
+    pub(super) fn no_echo_ns(&self, thread: &Thread) -> Option<u64> {
+        let metrics = &thread.metrics;
+        let sum = |of: fn(&MessageCounts) -> u64| of(&metrics.warmup) + of(&metrics.measured);
+        let sent = sum(|counts| counts.sent);
+        let others = metrics.unexpected.saturating_sub(self.greeted);
+        (sent > 0
+            && sum(|counts| counts.received + counts.altered) == 0
+            && others.saturating_mul(2) >= sent)
+            .then(|| thread.times.load_begin_ns.saturating_add(NO_ECHO_NS))
     }
+}
 
+impl Judge<'_> {
     fn echoes(&mut self, sent: Sent, now_ns: u64, count: u64) {
         let service_ns = now_ns.saturating_sub(sent.written_ns);
         let response_ns = now_ns.saturating_sub(sent.planned_ns);
@@ -122,9 +110,9 @@ impl Judge<'_> {
         }
     }
 
-    /// A message that isn't the echo which was due.
+    /// Counts a message that isn't the echo which was due.
     #[cold]
-    fn other(&mut self, outstanding: &mut Outstanding, received: Received<'_>) {
+    pub(super) fn other(&mut self, outstanding: &mut Outstanding, received: Received<'_>) {
         let Received { kind, payload, connection, now_ns } = received;
         let sequence = outstanding
             .expected()
@@ -215,10 +203,15 @@ impl Judge<'_> {
 
 #[cfg(test)]
 mod tests {
+    use wscodec::DataKind;
+
+    use super::super::super::times::Times;
     use super::*;
     use crate::clock::Clock;
-    use crate::config::{Content, Echo, Load, Sizes, Template};
-    use crate::metrics::{Distribution, balance};
+    use crate::config::{self, Content, Load, Sizes, Template};
+    use crate::metrics::live::Live;
+    use crate::metrics::{Distribution, Metrics, balance};
+    use crate::payload::Payload;
 
     struct Bench {
         payload: Payload,
@@ -234,7 +227,7 @@ mod tests {
         }
 
         fn of(content: Content) -> Self {
-            let echo = Echo {
+            let echo = config::Echo {
                 load: Load::Open { rate: crate::config::Rate::new(1_000).unwrap() },
                 messages: None,
                 kind: DataKind::Text,
@@ -271,9 +264,9 @@ mod tests {
                 is_open_loop: true,
             };
             let received = Received { kind: DataKind::Text, payload, connection: 7, now_ns };
-            let mut echoes = EchoBatch::default();
-            judge.message(&mut self.outstanding, received, &mut echoes);
-            judge.record_batch(&mut echoes, now_ns);
+            let mut echo = Echo::default();
+            echo.message(&mut judge, &mut self.outstanding, received);
+            echo.read(&mut judge, now_ns);
         }
 
         fn end(&mut self) {

@@ -4,22 +4,22 @@
 //! for only the most recently processed Ping frame" (RFC 6455, 5.5.3). And one that answers none is
 //! no fault: "a Pong frame MAY be sent unsolicited".
 
-use super::echo::Judge;
-use super::outstanding::{Outstanding, Sent};
+use super::super::judge::Judge;
+use super::super::outstanding::{Outstanding, Sent};
 use crate::metrics::Metric;
 use crate::payload::{Expected, Payload, Recognised};
 
 /// What a Pong answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Answered {
+pub(crate) struct Answered {
     /// The Ping whose payload it has.
-    pub(super) ping: Sent,
+    pub(crate) ping: Sent,
     /// Pings before that one.
-    pub(super) superseded: u64,
+    pub(crate) superseded: u64,
 }
 
 /// Takes the Pings of a connection that a Pong answers; `None` if it answers none.
-pub(super) fn answer(
+pub(crate) fn answer(
     pings: &Payload,
     outstanding: &mut Outstanding,
     payload: &[u8],
@@ -64,7 +64,7 @@ impl Judge<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::times::Times;
+    use super::super::super::times::Times;
     use super::*;
     use crate::clock::Clock;
     use crate::metrics::live::Live;

@@ -3,13 +3,15 @@
 //! One with a [stamp](crate::stamp) says which it is and when it was sent. All others are counted,
 //! and so is the time from each to the next.
 
-use super::echo::Received;
-use super::greet::Greeting;
-use super::sequences::{Arrival, Sequences};
-use super::thread::Thread;
-use super::times::Times;
-use crate::metrics::live::Live;
-use crate::metrics::{Failure, FailurePhase, Metric, Metrics, SeenKind};
+use std::rc::Rc;
+
+use super::super::greet::Greeting;
+use super::super::judge::{Judge, Received};
+use super::super::sequences::{Arrival, Sequences};
+use super::super::session::Session;
+use super::super::sessions::Numbering;
+use super::super::thread::Thread;
+use crate::metrics::{Failure, FailurePhase, Metric, SeenKind};
 use crate::net::Routes;
 use crate::stamp::{Push, unix_ns};
 
@@ -22,25 +24,62 @@ pub(crate) struct Feed {
     last_ns: Option<u64>,
 }
 
-/// What judging a pushed message takes: parts of the worker.
+/// The state of a worker whose connections take what the server pushes.
 #[derive(Debug)]
-pub(crate) struct Listener<'w> {
-    pub(crate) metrics: &'w mut Metrics,
-    pub(crate) live: &'w Live,
-    pub(crate) times: &'w Times,
+pub(crate) struct Listen {
+    /// By local index.
+    feeds: Vec<Feed>,
+    numbering: Numbering,
     /// What connections have said, where they have.
-    pub(crate) greeting: Option<(&'w Greeting, &'w Routes)>,
+    greeting: Option<Greeting>,
+    routes: Rc<Routes>,
 }
 
-impl Listener<'_> {
-    /// Counts a message. A connection without a feed isn't there to listen, so what it gets is only
-    /// shown.
-    pub(crate) fn message(&mut self, feed: Option<&mut Feed>, received: Received<'_>) {
-        let Received { payload, connection, now_ns, .. } = received;
-        let Some(feed) = feed else {
-            return self.metrics.seen.add(SeenKind::Pushed, || received.shown());
-        };
-        let is_first = feed.last_ns.is_none();
+impl Listen {
+    pub(crate) fn new(
+        slots: usize,
+        numbering: Numbering,
+        greeting: Option<Greeting>,
+        routes: Rc<Routes>,
+    ) -> Self {
+        Self { feeds: vec![Feed::default(); slots], numbering, greeting, routes }
+    }
+
+    /// Counts a message.
+    pub(super) fn message(&mut self, judge: &mut Judge<'_>, received: Received<'_>) {
+        let local = self.numbering.local(received.connection);
+        if let Some(feed) = self.feeds.get_mut(local.0) {
+            let is_first = feed.last_ns.is_none();
+            if !judge.pushed(feed, received) {
+                let is_returned = is_first && self.is_said(received);
+                let kind = if is_returned { SeenKind::Returned } else { SeenKind::Foreign };
+                judge.metrics.seen.add(kind, || received.shown());
+            }
+        }
+    }
+
+    /// Checks whether a message is what its connection has said.
+    fn is_said(&self, received: Received<'_>) -> bool {
+        let Received { connection, payload, .. } = received;
+        let greeting = self.greeting.as_ref();
+        greeting.is_some_and(|greeting| greeting.is_said(&self.routes, connection, payload))
+    }
+
+    /// Counts what a connection that has ended was not pushed.
+    pub(super) fn ended(&mut self, thread: &mut Thread, session: &Session) {
+        let local = self.numbering.local(session.index);
+        if let Some(feed) = self.feeds.get_mut(local.0)
+            && let Some(sequences) = std::mem::take(feed).sequences
+        {
+            thread.metrics.push.lost += sequences.finish(None);
+        }
+    }
+}
+
+impl Judge<'_> {
+    /// Counts a message that a connection was pushed; returns whether it has a stamp.
+    fn pushed(&mut self, feed: &mut Feed, received: Received<'_>) -> bool {
+        let Received { payload, now_ns, .. } = received;
         let is_measured = self.times.is_measured(now_ns);
         self.live.received.add(1);
         let push = &mut self.metrics.push;
@@ -55,11 +94,7 @@ impl Listener<'_> {
         feed.last_ns = Some(now_ns);
         let Some(stamp) = Push::find(payload) else {
             push.foreign += 1;
-            let is_said =
-                |(greeting, routes): (&Greeting, _)| greeting.is_said(routes, connection, payload);
-            let is_returned = is_first && self.greeting.is_some_and(is_said);
-            let kind = if is_returned { SeenKind::Returned } else { SeenKind::Foreign };
-            return self.metrics.seen.add(kind, || received.shown());
+            return false;
         };
         let sequences = feed.sequences.get_or_insert(Sequences::new(stamp.sequence));
         let arrival = sequences.take(stamp.sequence, &mut push.lost);
@@ -77,12 +112,13 @@ impl Listener<'_> {
             push.in_order += 1;
         }
         if is_measured && matches!(arrival, Arrival::InOrder | Arrival::Late) {
-            self.latency(stamp.unix_ns);
+            self.pushed_at(stamp.unix_ns);
         }
+        true
     }
 
     /// From the server's wall clock to this machine's.
-    fn latency(&mut self, sent_unix_ns: u64) {
+    fn pushed_at(&mut self, sent_unix_ns: u64) {
         self.metrics.push.timed += 1;
         match unix_ns().checked_sub(sent_unix_ns) {
             Some(ns) => {
@@ -94,29 +130,22 @@ impl Listener<'_> {
     }
 }
 
-impl Thread {
-    /// Counts what a connection that has ended was not pushed.
-    pub(crate) fn forget_feed(&mut self, place: usize) {
-        if let Some(feed) = self.feeds.get_mut(place)
-            && let Some(sequences) = std::mem::take(feed).sequences
-        {
-            self.metrics.push.lost += sequences.finish(None);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use wscodec::DataKind;
 
+    use super::super::super::times::Times;
     use super::*;
-    use crate::metrics::balance;
+    use crate::clock::Clock;
+    use crate::metrics::live::Live;
+    use crate::metrics::{Metrics, balance};
+    use crate::payload::Payload;
 
     #[test]
     fn messages_are_counted_by_what_they_say() {
         let (mut metrics, live) = (Metrics::default(), Live::new());
         let times = Times { load_begin_ns: 100, window_begin_ns: 100, window_end_ns: 200 };
-        let mut feed = Feed::default();
+        let (payload, mut feed) = (Payload::of_pings(Clock::start()), Feed::default());
         let now = unix_ns();
         for (now_ns, text) in [
             (50, format!("push 5 {now}")),
@@ -128,10 +157,15 @@ mod tests {
             (160, "something else".into()),
             (200, format!("push 12 {now}")),
         ] {
-            let (metrics, live, times) = (&mut metrics, &live, &times);
-            let mut listener = Listener { metrics, live, times, greeting: None };
+            let mut judge = Judge {
+                payload: &payload,
+                metrics: &mut metrics,
+                live: &live,
+                times: &times,
+                is_open_loop: false,
+            };
             let (kind, payload, connection) = (DataKind::Text, text.as_bytes(), 3);
-            listener.message(Some(&mut feed), Received { kind, payload, connection, now_ns });
+            judge.pushed(&mut feed, Received { kind, payload, connection, now_ns });
         }
         metrics.push.lost += feed.sequences.unwrap().finish(None);
         let push = metrics.push;

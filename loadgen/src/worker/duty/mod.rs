@@ -1,0 +1,228 @@
+//! What the connections of a worker are there for: the part of a run that differs from command to
+//! command, one file each.
+//!
+//! A [`Thread`] has what all of them share. A duty is called where they differ, in this order:
+//!
+//! ```text
+//!   opened ─▶ { encoded ─▶ writing  │  message, pong ─▶ read } … ─▶ ended         for each connection
+//!   load_begins ─▶ { room, next_turn_ns, has_given_up, is_done } …               for the worker
+//! ```
+//!
+//! It gets the thread, or the parts of it that judging a message takes, and never calls back into
+//! the [`Driver`](super::driver::Driver). It is an enum, so that the calls of each message are
+//! predicted, and inlined.
+
+mod conclude;
+pub(crate) mod echo;
+pub(crate) mod fanout;
+mod hold;
+pub(crate) mod listen;
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use super::Brief;
+use super::greet::Greeting;
+use super::judge::{Judge, Received};
+use super::outstanding::Outstanding;
+use super::session::Session;
+use super::sessions::{Numbering, SessionKey};
+use super::shared_fanout::SharedFanout;
+use super::thread::Thread;
+use crate::config::Scenario;
+use crate::metrics::SeenKind;
+use crate::net::Routes;
+use echo::Echo;
+use fanout::FanoutState;
+pub(super) use hold::{Answered, answer};
+use listen::Listen;
+
+/// What the connections of a worker do once they are open.
+#[derive(Debug)]
+pub(crate) enum Duty {
+    /// They send messages, and take their echoes.
+    Echo(Echo),
+    /// Nothing: each is closed as soon as it is open, and another takes its place.
+    OpenClose,
+    /// They stay open, with Pings on a schedule, if any.
+    Hold,
+    /// They take what the server pushes.
+    Listen(Listen),
+    /// They publish messages, or take the copies of them.
+    Fanout(FanoutState),
+}
+
+impl Duty {
+    /// Returns the duty of a worker whose connections are numbered so, before any is open.
+    pub(super) fn new(
+        brief: &Brief,
+        numbering: Numbering,
+        slots: usize,
+        routes: &Rc<Routes>,
+    ) -> Self {
+        match &brief.config.scenario {
+            Scenario::Echo(_) => Self::Echo(Echo::default()),
+            Scenario::OpenClose { .. } => Self::OpenClose,
+            Scenario::Hold(_) => Self::Hold,
+            Scenario::Listen(_) => {
+                let greeting = Greeting::new(&brief.config);
+                Self::Listen(Listen::new(slots, numbering, greeting, Rc::clone(routes)))
+            }
+            Scenario::Fanout(fanout) => {
+                let shared = brief.shared_fanout.clone();
+                let shared =
+                    shared.unwrap_or_else(|| SharedFanout::new(&brief.config, fanout).into());
+                Self::Fanout(FanoutState::new(shared, fanout, (numbering, brief.clock), slots))
+            }
+        }
+    }
+
+    /// A connection is open. Its task writes what this leads to.
+    pub(super) fn opened(&mut self, thread: &mut Thread, key: SessionKey) {
+        match self {
+            Self::OpenClose => {
+                thread.begin_close(key);
+            }
+            Self::Fanout(fanout) => fanout.opened(thread, key),
+            Self::Echo(_) | Self::Hold | Self::Listen(_) => {
+                thread.greet(key);
+            }
+        }
+    }
+
+    /// Load begins.
+    pub(super) fn load_begins(&mut self, thread: &Thread) {
+        if let Self::Echo(echo) = self {
+            echo.load_begins(thread);
+        }
+    }
+
+    /// Returns how many of `count` messages a connection may send now.
+    #[inline]
+    pub(super) fn room(&self, session: &Session, count: usize) -> usize {
+        match self {
+            Self::Fanout(fanout) => count.min(fanout.room(session)),
+            _ => count,
+        }
+    }
+
+    /// Messages of a connection have been encoded, and are not written yet.
+    #[inline]
+    pub(super) fn encoded(&mut self, connection: u64, sequences: Range<u64>, planned_ns: u64) {
+        if let Self::Fanout(fanout) = self {
+            fanout.encoded(connection, sequences, planned_ns);
+        }
+    }
+
+    /// So many messages of a session are about to be written.
+    #[inline]
+    pub(super) fn writing(&mut self, thread: &mut Thread, key: SessionKey, messages: u64) {
+        if let Self::Fanout(fanout) = self {
+            fanout.writing(thread, key, messages);
+        }
+    }
+
+    /// A message has come. [`read`](Self::read) has to follow once the bytes of this read are used
+    /// up.
+    #[inline]
+    pub(super) fn message(
+        &mut self,
+        judge: &mut Judge<'_>,
+        outstanding: &mut Outstanding,
+        received: Received<'_>,
+    ) {
+        match self {
+            Self::Echo(echo) => echo.message(judge, outstanding, received),
+            Self::Listen(listen) => listen.message(judge, received),
+            Self::Fanout(fanout) => fanout.message(judge, received),
+            // Nothing is sent that it could answer.
+            Self::OpenClose | Self::Hold => {
+                judge.metrics.seen.add(SeenKind::Pushed, || received.shown());
+            }
+        }
+    }
+
+    /// A Pong has come; returns whether it is the duty's, and not one of the Pings beside messages.
+    pub(super) fn pong(
+        &mut self,
+        judge: &mut Judge<'_>,
+        outstanding: &mut Outstanding,
+        payload: &[u8],
+        (connection, now_ns): (u64, u64),
+    ) -> bool {
+        let is_own = matches!(self, Self::Hold);
+        if is_own {
+            judge.pong(outstanding, payload, connection, now_ns);
+        }
+        is_own
+    }
+
+    /// All messages of a read have been handed over.
+    #[inline]
+    pub(super) fn read(&mut self, judge: &mut Judge<'_>, now_ns: u64) {
+        if let Self::Echo(echo) = self {
+            echo.read(judge, now_ns);
+        }
+    }
+
+    /// A connection has ended.
+    pub(super) fn ended(&mut self, thread: &mut Thread, session: &mut Session) {
+        match self {
+            Self::Listen(listen) => listen.ended(thread, session),
+            Self::Fanout(fanout) => fanout.ended(thread, session),
+            Self::Echo(_) | Self::OpenClose | Self::Hold => {}
+        }
+    }
+
+    /// Returns when there is something to decide, if that is known.
+    pub(super) fn next_turn_ns(&self, thread: &Thread) -> Option<u64> {
+        match self {
+            Self::Echo(echo) => echo.no_echo_ns(thread),
+            _ => None,
+        }
+    }
+
+    /// Checks whether there is no use in going on.
+    pub(super) fn has_given_up(&self, thread: &Thread, now_ns: u64) -> bool {
+        self.next_turn_ns(thread).is_some_and(|ns| ns <= now_ns)
+    }
+
+    /// Checks whether all is done that was to be.
+    pub(super) fn is_done(&self, thread: &Thread) -> bool {
+        match self {
+            // They end with their time.
+            Self::OpenClose | Self::Listen(_) => false,
+            // Only time tells when the subscribers of other processes have all of it.
+            Self::Fanout(fanout) if fanout.is_split() => false,
+            Self::Echo(_) | Self::Hold | Self::Fanout(_) => {
+                thread.is_all_answered() && thread.clock.now_ns() >= thread.plan_end_ns()
+            }
+        }
+    }
+
+    /// Checks whether the reply to a message comes on the connection that it was sent on.
+    pub(super) const fn has_replies(&self) -> bool {
+        !matches!(self, Self::Fanout(_))
+    }
+
+    /// Checks whether connections stay open until the end of the run.
+    pub(super) const fn holds_connections(&self) -> bool {
+        !matches!(self, Self::OpenClose)
+    }
+
+    /// Returns the state of a fanout, if this is one.
+    pub(super) const fn fanout(&self) -> Option<&FanoutState> {
+        match self {
+            Self::Fanout(fanout) => Some(fanout),
+            _ => None,
+        }
+    }
+
+    /// Returns the state of a fanout, if this is one.
+    pub(super) const fn fanout_mut(&mut self) -> Option<&mut FanoutState> {
+        match self {
+            Self::Fanout(fanout) => Some(fanout),
+            _ => None,
+        }
+    }
+}
