@@ -1,4 +1,4 @@
-//! An opening handshake's outcome to a session, or to a counter: how connections come into a thread.
+//! Takes in the outcome of an opening handshake: a session, or a counter.
 
 use tokio::sync::OwnedSemaphorePermit;
 use wscodec::{ConnectionBuilder, Role};
@@ -17,23 +17,23 @@ use crate::plan::ConnectionPlan;
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
     state: AdmissionState,
-    /// Connections begun that are not established yet.
+    /// How many connections have begun and have no outcome yet.
     pub(crate) pending: u64,
-    /// Connections that have failed since one was established.
+    /// How many connections have failed since one was last established.
     pub(crate) failures_in_a_row: u32,
-    /// Connections that are held with half a request (a cohort).
+    /// How many connections are held with half a request (a cohort).
     pub(crate) headless: u64,
 }
 
 /// Whether connections are still taken in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum AdmissionState {
-    /// More are begun.
+    /// More connections are begun.
     #[default]
     Beginning,
-    /// All are begun that will be.
+    /// No more connections are begun.
     Begun,
-    /// Those that are still pending have been counted as interrupted.
+    /// Pending connections have been counted as interrupted, and their outcomes are ignored.
     Abandoned,
 }
 
@@ -65,7 +65,7 @@ impl Thread {
         self.admission.pending += 1;
     }
 
-    /// Counts a connection that didn't open; returns how many in a row have not.
+    /// Counts a connection that didn't open. Returns how many in a row have not.
     pub(crate) fn attempt_failed(&mut self, refusal: Refusal) -> u32 {
         let admission = &mut self.admission;
         if admission.is_abandoned() {
@@ -80,7 +80,7 @@ impl Thread {
         failures_in_a_row
     }
 
-    /// Counts what is pending as interrupted; whatever comes of it is dropped.
+    /// Counts pending connections as interrupted; their outcomes are ignored.
     pub(crate) fn abandon_attempts(&mut self) {
         self.admission.state = AdmissionState::Abandoned;
         for _ in 0..std::mem::take(&mut self.admission.pending) {
@@ -92,7 +92,7 @@ impl Thread {
 }
 
 impl Driver {
-    /// Takes an open connection in; `None` if it is not waited for any more.
+    /// Takes in an open connection; `None` if it is not waited for any more.
     pub(crate) fn admit(
         &mut self,
         plan: &ConnectionPlan,
@@ -122,7 +122,7 @@ impl Driver {
         Some(self.take_in(plan, opened, Outstanding::default(), permit))
     }
 
-    /// Makes a session of an open connection; returns its key.
+    /// Makes a session of an open connection. Returns its key.
     pub(super) fn take_in(
         &mut self,
         plan: &ConnectionPlan,
@@ -156,7 +156,7 @@ impl Driver {
             close: CloseState::default(),
             _permit: permit,
         });
-        // Its task, which is about to call `poll_open`, sees what this leads to.
+        // The task is about to call `poll_open`, and sees what this leads to.
         let mut rest = opened.rest;
         self.receive(key, &mut rest);
         let Self { thread, duty } = self;

@@ -1,33 +1,33 @@
-//! Workers that are at their load, to when the last of them is done.
+//! Which workers still have load to make.
 //!
-//! A worker that has lost all of its connections has nothing to do, but what was due on them is due
-//! all the same, and counted as unsent, as long as the run goes on. Who goes on is said here.
+//! A worker that has lost all of its connections has nothing to do. But messages are still due on
+//! them, and are counted as unsent, until the last worker is done.
 
 use std::collections::HashSet;
 
 use tokio::sync::watch;
 
-/// The numbers of the workers that are not done.
+/// The numbers of the workers that still have load to make.
 #[derive(Clone, Debug)]
 pub struct BusyWorkers(watch::Sender<HashSet<u64>>);
 
 impl BusyWorkers {
-    /// All of these.
+    /// Starts with all of `workers` busy.
     pub(crate) fn new(workers: impl Iterator<Item = u64>) -> Self {
         Self(watch::Sender::new(workers.collect()))
     }
 
-    /// A worker is done; to say so again changes nothing.
+    /// Notes that a worker is done. Does nothing if it was done before.
     pub(crate) fn leave(&self, worker: u64) {
         self.0.send_if_modified(|workers| workers.remove(&worker));
     }
 
-    /// Whether all are done.
+    /// Checks whether all workers are done.
     pub(crate) fn is_done(&self) -> bool {
         self.0.borrow().is_empty()
     }
 
-    /// Tells of each that is done.
+    /// Returns a receiver that is told when a worker is done.
     pub(crate) fn watch(&self) -> watch::Receiver<HashSet<u64>> {
         self.0.subscribe()
     }

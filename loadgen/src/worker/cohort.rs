@@ -1,9 +1,9 @@
-//! Connections that misbehave: what differs from a healthy one, and runs of their own beside that
+//! Connections that misbehave: how they differ from healthy ones, and their own runs beside the run
 //! of the healthy ones.
 //!
-//! Each cohort of a thread is a [`Worker`](super::Worker) with its own thread, so that nothing of it
-//! is in a counter or histogram of the healthy ones. It begins and ends its load with theirs, and
-//! closes its connections once theirs are closed.
+//! Each cohort of a thread is a [`Worker`](super::Worker) with its own counters and histograms, so
+//! that it can't distort those of the healthy connections. It begins and ends its load with theirs,
+//! and closes its connections once theirs are closed.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -31,13 +31,13 @@ use crate::metrics::{Failure, FailurePhase, Metric, Side};
 use crate::net::Stream;
 use crate::plan::ConnectionPlan;
 
-/// From one byte of a slow request to the next.
+/// The pause between two bytes of a slow request.
 const BYTE_INTERVAL: Duration = Duration::from_secs(1);
-/// Bytes of an answer that are looked at: `HTTP/1.1 408`.
+/// The part of an answer that is looked at: `HTTP/1.1 408`.
 const STATUS_END: usize = 12;
 
 impl Thread {
-    /// Ends a session without a Close, once its task looks at it.
+    /// Ends a session without a Close, the next time that its task runs.
     pub(super) fn leave(&mut self, key: SessionKey) {
         let session = &mut self.sessions[key];
         if session.close.begun.is_none() {
@@ -47,14 +47,14 @@ impl Thread {
         session.wake();
     }
 
-    /// Whether a session was ended so.
+    /// Checks whether a session was ended by [`leave`](Self::leave).
     pub(super) fn is_left(&self, key: SessionKey) -> bool {
         let session = self.sessions.get(key);
         session.is_some_and(|session| session.close.begun == Some((Side::Client, NO_CLOSE)))
     }
 }
 
-/// Runs the healthy connections of a thread, and each cohort beside them.
+/// Runs the healthy connections of a thread, with each cohort beside them.
 pub(super) async fn run_beside(
     number: u64,
     brief: Brief,
@@ -79,7 +79,7 @@ pub(super) async fn run_beside(
     }
     let number_of_cohorts = tasks.len();
     spawn_local(async move {
-        // Load begins once all are there; how many there are to begin it for is the healthy ones'.
+        // Load begins once all are settled, for as many connections as there are healthy ones.
         let Some(open) = healthy_settled.recv().await else { return };
         for _ in 0..number_of_cohorts {
             settlements.recv().await;
@@ -99,7 +99,7 @@ pub(super) async fn run_beside(
     Ok(report)
 }
 
-/// A connection that never finishes its request, from begin to end.
+/// Drives a connection that never finishes its request, from begin to end.
 pub(super) async fn hold_head(
     driver: &Rc<RefCell<Driver>>,
     plan: &ConnectionPlan,
@@ -137,7 +137,7 @@ pub(super) async fn hold_head(
     thread.lifecycle.wake_main();
 }
 
-/// Goes the way to the server; returns also what the request would be.
+/// Connects to the server. Returns the stream, and the request that would be sent.
 async fn open(
     driver: &Rc<RefCell<Driver>>,
     plan: &ConnectionPlan,
@@ -165,7 +165,8 @@ async fn open(
     Ok((stream, head))
 }
 
-/// Holds a connection until the server ends it, and says how it did; `None` if it never does.
+/// Holds a connection until the server ends it, and returns how the server did; `None` if it never
+/// does.
 async fn hold(driver: &Rc<RefCell<Driver>>, stream: &mut Stream, head: &[u8]) -> Option<Refusal> {
     let (at_once, slowly) = match driver.borrow().thread.settings.misbehaviour {
         Misbehaviour::SlowHead => head.split_at(0),
@@ -179,7 +180,7 @@ async fn hold(driver: &Rc<RefCell<Driver>>, stream: &mut Stream, head: &[u8]) ->
     }
 }
 
-/// Sends all `at_once` and all but the last byte of `slowly`, and says how the server ends the
+/// Sends all of `at_once` and all but the last byte of `slowly`. Returns how the server ends the
 /// stream.
 async fn talk(
     driver: &Rc<RefCell<Driver>>,
@@ -208,8 +209,8 @@ async fn send(driver: &Rc<RefCell<Driver>>, stream: &mut Stream, bytes: &[u8]) -
     Ok(())
 }
 
-/// Reads until the server ends the stream, and says how it did. `answer` is the begin of what it
-/// said.
+/// Reads until the server ends the stream, and returns how it did. `answer` collects the first
+/// bytes of what the server sends.
 async fn ended(driver: &Rc<RefCell<Driver>>, stream: &mut Stream, answer: &mut Vec<u8>) -> Refusal {
     let mut piece = [0; 512];
     let outcome: io::Result<()> = poll_fn(|cx| {

@@ -1,9 +1,7 @@
-//! A planned connection to an open one, with the time that each step took, or to the reason why
-//! not.
+//! Opens a planned connection, with the time that each step took, or says why it didn't open.
 //!
-//! A handshake counts only when the codec has validated it. One deadline stands over all steps
-//! together, so that a server which answers a byte a second is not waited for any longer than one
-//! that says nothing.
+//! A handshake counts only when the codec has validated it. One deadline covers all steps together,
+//! so a server that answers a byte a second gets no more time than a silent one.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -28,22 +26,22 @@ type Handshake = ClientHandshake<DeflateClient>;
 /// When each step of a connection's opening ended, in nanoseconds after the run's begin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waterfall {
-    /// When it was to begin.
+    /// When the connection was planned to begin.
     pub(crate) planned_ns: u64,
-    /// When it began.
+    /// When the connection began.
     pub(crate) begun_ns: u64,
     /// When the socket was connected.
     pub(crate) tcp_ns: u64,
-    /// When the proxy had made its tunnel.
+    /// When the proxy had opened its tunnel.
     pub(crate) proxy_ns: Option<u64>,
-    /// When TLS was established, and whether a session was taken up again.
+    /// When TLS was established, and whether a session was resumed.
     pub(crate) tls: Option<(u64, bool)>,
     /// When the response was validated.
     pub(crate) upgraded_ns: u64,
 }
 
 impl Waterfall {
-    /// Counts what each step took.
+    /// Records how long each step took.
     pub(crate) fn record(&self, durations: &mut Distributions) {
         let mut last_ns = self.begun_ns;
         let mut step = |metric, ns| {
@@ -68,15 +66,15 @@ impl Waterfall {
 pub(crate) struct Established {
     pub(crate) stream: Stream,
     pub(crate) waterfall: Waterfall,
-    /// What was agreed of permessage-deflate.
+    /// The parameters of permessage-deflate, if it was agreed on.
     pub(crate) deflate: Option<DeflateAgreed>,
-    /// What TLS has agreed on.
+    /// What the TLS handshake agreed on.
     pub(crate) tls: Option<Agreed>,
-    /// What came behind the response: the first frames.
+    /// The bytes that followed the response: the first frames.
     pub(crate) rest: Vec<u8>,
 }
 
-/// Why a connection didn't open, and what was seen.
+/// Why a connection didn't open, and a sample of what was seen.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) failure: Failure,
@@ -88,7 +86,7 @@ impl Refusal {
         Self { failure: Failure::new(phase, code), sample: sample.into() }
     }
 
-    /// A phase took longer than it may.
+    /// Returns the refusal for a phase that exceeded the connect timeout.
     pub(super) fn timeout(phase: FailurePhase) -> Self {
         let said = match phase {
             FailurePhase::Tcp => "no TCP connection within the connect timeout",
@@ -136,17 +134,17 @@ async fn attempt(
     Ok(Established { stream, waterfall, deflate, tls, rest })
 }
 
-/// A stream on which nothing has been said yet.
+/// A stream on which the opening handshake has not begun yet.
 pub(super) struct Reached {
-    /// The place of the route that it went by.
+    /// The index of its route.
     pub(super) route: usize,
     pub(super) stream: Stream,
-    /// So far.
+    /// The steps up to now.
     pub(super) waterfall: Waterfall,
     pub(super) tls: Option<Agreed>,
 }
 
-/// Goes the way to a server, up to where the opening handshake begins.
+/// Connects to a server, up to the point where the opening handshake begins.
 pub(super) async fn reach(
     driver: &Rc<RefCell<Driver>>,
     plan: &ConnectionPlan,
@@ -189,7 +187,8 @@ pub(super) async fn reach(
     Ok(Reached { route: place, stream, waterfall, tls: agreed })
 }
 
-/// Sends the request, and takes the response; returns what was agreed, and what came behind it.
+/// Sends the request and reads the response. Returns the parameters of permessage-deflate, and the
+/// bytes that followed the response.
 async fn upgrade(
     driver: &Rc<RefCell<Driver>>,
     request: &ClientRequest,
@@ -224,7 +223,7 @@ async fn upgrade(
     Ok((deflate, rest))
 }
 
-/// Renders the request of a connection to the URL at a place, if not all send the same.
+/// Renders the request of a connection to the URL at `place`, unless all connections send the same.
 pub(super) fn rendered(
     thread: &Thread,
     place: usize,
@@ -247,8 +246,8 @@ pub(super) fn start(
     ClientHandshake::start_with_extensions(request, key, offers, head)
 }
 
-/// What a piece of the response brings: `Ok(None)` if it isn't complete, else what came behind it.
-/// `None` is the end of the stream.
+/// Takes a piece of the response (`None` is the end of the stream). Returns the bytes that followed
+/// the response, or `None` while it is incomplete.
 fn step(
     handshake: &mut Handshake,
     input: io::Result<Option<&mut [u8]>>,

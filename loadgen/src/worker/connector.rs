@@ -1,5 +1,5 @@
-//! Planned connections to tasks, on schedule or as fast as the server takes them; and one
-//! connection from begin to end.
+//! Starts a task for each planned connection, on schedule or as fast as the server accepts them;
+//! and drives one connection from begin to end.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -23,18 +23,17 @@ use super::thread::Thread;
 use crate::clock::Alarm;
 use crate::plan::{ConnectionPlan, Plan, Script};
 
-/// Connections of a worker that are being opened at once if no rate is asked for: enough to keep a
-/// server busy, and few enough that its listen queue, which is 128 here and there, doesn't drop
-/// any.
+/// How many connections a worker opens at once if no rate is given: enough to keep a server busy,
+/// and few enough not to overflow its listen queue, which is as short as 128 on some systems.
 const OPENING_MAX: usize = 64;
-/// Beyond the connect timeout, how long the opening of all connections may take if no rate is asked
-/// for, and how late one may begin if one is. Those that haven't begun by then never do.
+/// How long, beyond the connect timeout, opening all connections may take if no rate is given, and
+/// how late one may begin if a rate is given. Connections that haven't begun by then never do.
 const RAMP_MAX_NS: u64 = 60_000_000_000;
-/// Pauses after a connection failed, if no rate is asked for: the first, and the longest.
+/// The shortest and longest pause after a failed connection, if no rate is given.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
-/// Begins one connection after the other until the plan has no more.
+/// Begins one connection after another until the plan has no more.
 pub(crate) async fn connector(
     driver: Rc<RefCell<Driver>>,
     plan: Rc<Plan>,
@@ -70,24 +69,24 @@ pub(crate) async fn connector(
     thread.lifecycle.wake_main();
 }
 
-/// Whether as many connections as are opened at once have failed, and none ever opened: nobody is
-/// there, and the others needn't be tried.
+/// Checks whether as many connections as are opened at once have failed, and none ever opened:
+/// there is no server, and the others needn't be tried.
 fn is_hopeless(thread: &Thread, slots: usize) -> bool {
     let enough = slots.clamp(3, OPENING_MAX);
     thread.metrics.established == 0 && thread.admission.failures_in_a_row as usize >= enough
 }
 
-/// Whether a server has been so slow to take connections that load can't wait for the rest of them.
+/// Checks whether a server accepts connections so slowly that load can't wait for the rest of them.
 fn is_ramp_over(thread: &Thread, connection: &ConnectionPlan) -> bool {
     let bound_ns = RAMP_MAX_NS.saturating_add(thread.settings.connect_timeout_ns);
     let late_ns = thread.clock.now_ns().saturating_sub(connection.start_ns.unwrap_or(0));
     connection.script != Script::OpenClose && late_ns > bound_ns
 }
 
-/// A connection from its begin to its end: a task of 128 bytes.
+/// A connection from begin to end: a task of 128 bytes.
 ///
-/// Written by hand, because an `async fn` would be as large as the largest thing that it ever waits
-/// for. What is large is in boxes here, which are gone while the connection is open.
+/// Written by hand, because an `async fn` would be as large as the largest future that it ever
+/// awaits. Large futures are boxed here, and dropped while the connection is open.
 struct ConnectionTask {
     driver: Rc<RefCell<Driver>>,
     state: TaskState,
@@ -97,15 +96,15 @@ struct ConnectionTask {
 type Thin<T> = Box<Pin<Box<dyn Future<Output = T>>>>;
 
 enum TaskState {
-    /// Comes to the session's key, if the connection is established.
+    /// Yields the session's key if the connection is established.
     Opening(Thin<Option<SessionKey>>),
     Open(SessionKey),
-    /// Comes to the connection, if it is to be opened again.
+    /// Yields the connection if it is to be opened again.
     Closing(Thin<Option<u64>>),
 }
 
 impl TaskState {
-    /// A lost connection is opened again.
+    /// Returns the state in which a lost connection is opened again.
     fn again(driver: &Rc<RefCell<Driver>>, connection: u64) -> Self {
         Self::Opening(Box::new(Box::pin(reopening(Rc::clone(driver), connection))))
     }
@@ -168,8 +167,7 @@ async fn opening(
         return None;
     }
     match connect(&driver, &plan).await {
-        // With messages to send it stays open for long, and makes room at once for the next that is
-        // to be opened.
+        // A connection that stays open makes room at once for the next one to be opened.
         Ok(opened) => {
             let permit = (plan.script == Script::OpenClose).then_some(permit);
             driver.borrow_mut().admit(&plan, opened, permit)
@@ -191,7 +189,7 @@ async fn closing(driver: Rc<RefCell<Driver>>, key: SessionKey) -> Option<u64> {
     let bound = Duration::from_nanos(driver.borrow().thread.settings.close_timeout_ns);
     let ended = poll_fn(|cx| {
         let mut driver = driver.borrow_mut();
-        // It may have been given up meanwhile, if this thread has others to wait for.
+        // The session may have been given up meanwhile, if this thread still waits for others.
         if driver.thread.sessions.contains(key) {
             driver.poll_end(key, cx)
         } else {
@@ -213,8 +211,7 @@ mod tests {
 
     #[test]
     fn a_task_has_room_for_it_in_128_bytes() {
-        // Beside it a task has 96 bytes and a mark of 8 for how far it is, and its size is a
-        // multiple of 128.
+        // A task adds 96 bytes, and 8 for its state, and its size is a multiple of 128.
         assert!(size_of::<ConnectionTask>() <= 24, "{}", size_of::<ConnectionTask>());
     }
 

@@ -1,10 +1,10 @@
-//! The oldest message of each connection to whether it has waited for its reply long enough.
+//! Gives up messages whose reply is overdue.
 //!
-//! No timer and no work for a message: a heap has one time for each connection, at which somebody
-//! looks at its oldest message. If that is younger, or there is none, the next look is when the
-//! first that may be there by then would be too old. So each connection is looked at about once in
-//! the timeout. Looks that are near each other are made together, so a message is given up never too
-//! early, and too late by 1/64 of the timeout or 10 ms at most.
+//! A message costs no timer and no work: a heap holds one time per connection, at which its oldest
+//! message is checked. If that message is younger, or there is none, the next check is when the
+//! oldest message could have become overdue. So each connection is checked about once per timeout.
+//! Checks that are close together are made in one round, so a message is never given up early, and
+//! at most 1/64 of the timeout or 10 ms late.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,19 +13,19 @@ use super::driver::Driver;
 use super::sessions::LocalIndex;
 use super::thread::Thread;
 
-/// Connections that are looked at in one go before sockets are read again.
+/// Connections that are checked in one go before sockets are read again.
 const LOOKS_PER_TURN: usize = 1_024;
-/// From one round of looks to the next: a part of the timeout, and not more than this.
+/// The time between two rounds is this fraction of the timeout, and at most this long.
 const ROUNDS: u64 = 64;
 const ROUND_MAX_NS: u64 = 10_000_000;
 
-/// When each connection of a worker is looked at next.
+/// When each connection of a worker is checked next.
 #[derive(Debug)]
 pub(crate) struct Deadlines {
     timeout_ns: u64,
     /// When the last round was.
     round_ns: u64,
-    /// When to look at which connection.
+    /// When to check which connection.
     looks: BinaryHeap<Reverse<(u64, LocalIndex)>>,
 }
 
@@ -36,7 +36,8 @@ impl Deadlines {
 }
 
 impl Thread {
-    /// Load begins: looks at each connection once its first message may be too old.
+    /// Begins the checks, when load begins: each connection is due once its first message can be
+    /// overdue.
     pub(crate) fn begin_deadlines(&mut self) {
         let begin_ns = self.clock.now_ns();
         let Some(deadlines) = &mut self.deadlines else { return };
@@ -45,7 +46,7 @@ impl Thread {
         deadlines.looks = locals.map(|local| Reverse((first_ns, local))).collect();
     }
 
-    /// When the next round of looks is.
+    /// Returns when the next round of checks is.
     pub(crate) fn next_deadline_ns(&self) -> Option<u64> {
         let Deadlines { timeout_ns, round_ns, looks } = self.deadlines.as_ref()?;
         let Reverse((ns, _)) = looks.peek()?;
@@ -54,7 +55,7 @@ impl Thread {
 }
 
 impl Driver {
-    /// Gives up the messages that have waited too long, as far as one turn goes.
+    /// Gives up the messages that are overdue, at most as many as one turn allows.
     pub(crate) fn sweep(&mut self, now_ns: u64) {
         if self.thread.next_deadline_ns().is_none_or(|ns| ns > now_ns) {
             return;
@@ -75,8 +76,8 @@ impl Driver {
         }
     }
 
-    /// Gives up the messages of a connection that have waited for `timeout_ns`, and goes on with a
-    /// closed loop in their place; returns when to look again.
+    /// Gives up the messages of a connection that have waited for `timeout_ns`, and lets a closed
+    /// loop send others in their place. Returns when to check again.
     fn give_up(&mut self, local: LocalIndex, now_ns: u64, timeout_ns: u64) -> u64 {
         let idle_ns = now_ns.saturating_add(timeout_ns);
         let thread = &mut self.thread;

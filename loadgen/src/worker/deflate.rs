@@ -1,9 +1,8 @@
-//! Messages through permessage-deflate where a server has agreed on it, and what that takes of this
-//! program.
+//! Sends messages through permessage-deflate where a server has agreed on it, and times that.
 //!
-//! Apart from the way without it, which pays one look for it: a message goes to the codec's sender,
-//! which compresses, instead of to the encoder. One message in some is timed each way: two looks at
-//! the clock would be much beside a short message.
+//! Without permessage-deflate this costs a message one branch; with it, the message goes to the
+//! codec's sender, which compresses, instead of to the encoder. Only one message in [`TIMED_EVERY`]
+//! is timed each way, since reading the clock twice takes long beside a short message.
 
 use std::num::NonZeroUsize;
 
@@ -17,13 +16,14 @@ use crate::config::Request;
 use crate::metrics::{Distributions, Metric, Metrics};
 use crate::payload::{Expected, Payload};
 
-/// One message in so many is timed. A prime, so that what repeats itself doesn't fall in step.
+/// One message in this many is timed. A prime, so that it can't fall in step with a pattern in the
+/// messages.
 const TIMED_EVERY: u32 = 13;
 
-/// What the connections of a thread offer, and the times of what they send and receive.
+/// What the connections of a thread offer, and the stopwatches for what they send and receive.
 #[derive(Debug, Default)]
 pub(crate) struct Deflating {
-    /// Without offers if permessage-deflate isn't asked for.
+    /// Makes no offers unless permessage-deflate is asked for.
     pub(crate) offers: DeflateClient,
     pub(crate) is_offered: bool,
     pub(crate) is_required: bool,
@@ -42,9 +42,9 @@ impl Deflating {
         }
     }
 
-    /// Appends a message to what a session has to write, compressed if it gets shorter by it, with
-    /// `fragment` bytes in a frame at most. Says no to what isn't anything to compress: a Ping, or no
-    /// text where it should be.
+    /// Appends a message to the unsent bytes of a session, compressed if that makes it shorter, in
+    /// frames of at most `fragment` bytes. Returns false, and appends nothing, if it can't be
+    /// compressed: a Ping, or a text message that isn't valid text.
     pub(crate) fn send(
         &mut self,
         session: &mut Session,
@@ -86,7 +86,7 @@ pub(crate) struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// What may become a message begins, if `is_on`.
+    /// Starts timing what may become a message, if `is_on`.
     #[inline]
     pub(crate) fn begin(&mut self, is_on: bool, clock: Clock) {
         self.begun_ns = None;
@@ -95,7 +95,7 @@ impl Stopwatch {
         }
     }
 
-    /// It has become one.
+    /// Records the time: a message is complete.
     pub(crate) fn end(&mut self, clock: Clock, durations: &mut Distributions, metric: Metric) {
         self.turn = (self.turn + 1) % TIMED_EVERY;
         if let Some(begun_ns) = self.begun_ns.take() {

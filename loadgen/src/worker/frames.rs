@@ -1,4 +1,4 @@
-//! A message to the frames that carry it (RFC 6455, 5.4).
+//! Encodes a message as one frame or several (RFC 6455, 5.4).
 
 use std::num::NonZeroUsize;
 
@@ -6,8 +6,8 @@ use wscodec::encoder;
 use wscodec::header::{Fin, FrameHeader, Opcode};
 use wscodec::mask::{ChaChaKeys, MaskKey, MaskKeySource};
 
-/// Appends a message to `out`: one frame, or so many of `fragment` bytes as it takes, each with a key
-/// of its own. Without `keys` the key is that of zeros.
+/// Appends a message to `out`: as one frame, or in frames of `fragment` bytes, each with a key of
+/// its own. Without `keys` the key is zero.
 #[inline]
 pub(crate) fn append(
     opcode: Opcode,
@@ -50,11 +50,11 @@ fn append_frame(
     keys: &mut Option<ChaChaKeys>,
     out: &mut Vec<u8>,
 ) {
-    // A payload in memory is never too long, and data frames may be parts.
+    // Can't fail: a payload in memory is never too long, and data frames may be fragments.
     let header = FrameHeader::new(opcode, payload.len() as u64);
     let Ok(header) = header.and_then(|header| header.with_fin(fin)) else { return };
     let key = keys.as_mut().map_or(MaskKey::ZERO, MaskKeySource::next_key);
-    // A `Vec` takes all, and the header has the payload's length.
+    // Can't fail: a `Vec` grows, and the header has the payload's length.
     let encoded = encoder::encode(header.with_mask(Some(key)), payload, out);
     debug_assert!(encoded.is_ok());
 }

@@ -1,4 +1,4 @@
-//! An open connection to what it says before load begins, and to the answer to that.
+//! What a connection says once it is open, before load begins, and the wait for the answers.
 
 use wscodec::Message;
 
@@ -16,14 +16,14 @@ use crate::payload;
 pub(crate) struct Greeting {
     template: Template,
     seed: u64,
-    /// Connection `i` is of topic `i % topics`; `None` is that of its URL.
+    /// Connection `i` has topic `i % topics`; with `None`, the topic of its URL.
     topics: Option<u64>,
-    /// So many of the first connections say nothing.
+    /// How many of the first connections say nothing.
     silent: u64,
 }
 
 impl Greeting {
-    /// What a configuration asks for.
+    /// Returns the greeting that a configuration asks for.
     pub(crate) fn new(config: &Config) -> Option<Self> {
         let fanout = config.fanout();
         let speaks = |publishers, is_speaking| if is_speaking { 0 } else { publishers };
@@ -48,7 +48,7 @@ impl Greeting {
         self.is_of(index) && self.text(routes, index, 0) == payload
     }
 
-    /// Whether a connection says anything.
+    /// Checks whether a connection says anything.
     pub(crate) const fn is_of(&self, index: u64) -> bool {
         index >= self.silent
     }

@@ -1,4 +1,4 @@
-//! What a received message is judged with and counted in, whatever a connection is there for.
+//! What a received message is judged with and counted in, whatever the duty.
 
 use wscodec::DataKind;
 
@@ -9,7 +9,7 @@ use crate::metrics::Metrics;
 use crate::metrics::live::Live;
 use crate::payload::Payload;
 
-/// Bytes of a message that are shown.
+/// How many bytes of a wrong message are shown.
 pub(super) const SHOWN_LEN_MAX: usize = 80;
 
 /// A received data message.
@@ -17,7 +17,7 @@ pub(super) const SHOWN_LEN_MAX: usize = 80;
 pub(crate) struct Received<'m> {
     pub(crate) kind: DataKind,
     pub(crate) payload: &'m [u8],
-    /// The connection of the run that it came on.
+    /// The index in the run of the connection that it came on.
     pub(crate) connection: u64,
     pub(crate) now_ns: u64,
 }

@@ -1,4 +1,4 @@
-//! A plan to what happened: one thread, one runtime, its own connections.
+//! Makes the planned load: each worker is a thread with its own runtime and its own connections.
 //!
 //! ```text
 //!   ramp ──▶ warm-up ──▶ measured ──▶ drain ──▶ close        connections all open before load begins (run)
@@ -6,9 +6,9 @@
 //!            measured ───────────────────────▶ close         connections come and go (connect)
 //! ```
 //!
-//! Workers share nothing but a clock. They hear from the coordinator when load begins and whether
-//! the run is to stop, and tell it when their connections are settled. Each phase has a bound of
-//! its own, so that a run ends whatever a server does.
+//! Workers share almost nothing but a clock. The coordinator tells them when load begins and
+//! whether the run is to stop, and they tell it when their connections are settled. Each phase has
+//! a bound, so a run ends whatever a server does.
 
 mod admission;
 mod busy_workers;
@@ -60,33 +60,33 @@ pub use shared_fanout::SharedFanout;
 pub(crate) use shared_fanout::run_number;
 pub use times::Times;
 
-/// What the coordinator wants of the workers.
+/// What the coordinator tells the workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instruction {
     /// Open the connections.
     Ramp,
-    /// Make load at these times.
+    /// Begin and end load at these times.
     Load(Times),
-    /// End at once, in good order.
+    /// Stop at once, but close every connection.
     Stop,
 }
 
-/// What all workers of a run are given.
+/// What every worker of a run is given.
 #[derive(Clone, Debug)]
 pub struct Brief {
     /// When the run began.
     pub clock: Clock,
-    /// What is to be done.
+    /// What the user asked for.
     pub config: Arc<Config>,
-    /// The ways to whom.
+    /// How to reach the servers.
     pub routes: Arc<Routes>,
     /// What the workers of a fanout share.
     pub shared_fanout: Option<Arc<SharedFanout>>,
-    /// Which workers are at their load.
+    /// Which workers still have load to make.
     pub busy: BusyWorkers,
-    /// What the coordinator wants.
+    /// What the coordinator tells the workers.
     pub instructions: watch::Receiver<Instruction>,
-    /// Told the number of open connections once all that were planned are open or have failed.
+    /// Gets the number of open connections, once all planned ones are open or have failed.
     pub settled: mpsc::UnboundedSender<u64>,
 }
 
@@ -95,36 +95,36 @@ pub struct Brief {
 pub struct WorkerReport {
     /// Counters and histograms.
     pub metrics: Metrics,
-    /// Those of each cohort, in their order.
+    /// The counters and histograms of each cohort, in their order.
     pub cohorts: Vec<Metrics>,
-    /// When its connections were settled.
+    /// When all planned connections were open or had failed.
     pub settled_ns: u64,
-    /// When it began to send; `None` if it never did.
+    /// When load began; `None` if it never did.
     pub load_begin_ns: Option<u64>,
-    /// When it stopped sending.
+    /// When load ended.
     pub load_end_ns: u64,
-    /// Whether it was told to stop: by a signal, or because nobody was there.
+    /// Whether the worker was told to stop: by a signal, or because no server was there.
     pub is_cut: bool,
-    /// When it stopped waiting for replies.
+    /// When the worker stopped waiting for replies.
     pub drain_end_ns: u64,
     /// When its last connection had ended.
     pub end_ns: u64,
-    /// How long the times that follow were counted: from the begin of load until nothing more was
-    /// sent or, with `-n`, waited for; in nanoseconds.
+    /// The period that the times below refer to, in nanoseconds: from the begin of load until
+    /// nothing more was sent or, with `-n`, waited for.
     pub counted_ns: u64,
-    /// Processor time of its thread meanwhile, in nanoseconds.
+    /// Processor time of the thread in that period, in nanoseconds.
     pub cpu_ns: u64,
-    /// Time that the thread waited for a processor meanwhile, in nanoseconds, where the kernel
+    /// Time that the thread waited for a processor in that period, in nanoseconds, if the kernel
     /// says.
     pub wait_ns: Option<u64>,
-    /// Processor time that went into waiting for the next message to be due, in nanoseconds.
+    /// Processor time spent awake, waiting for the next message to be due, in nanoseconds.
     pub spun_ns: u64,
 }
 
 /// Starts a worker.
 ///
 /// # Errors
-/// What the system says when it refuses the thread.
+/// The system's error if it refuses the thread.
 pub fn spawn(
     worker: u64,
     brief: Brief,
@@ -149,7 +149,7 @@ fn work(worker: u64, brief: Brief, live: Arc<Live>) -> io::Result<WorkerReport> 
     runtime.block_on(cohort::run_beside(worker, brief, live))
 }
 
-/// What a server may send: the codec's defaults, or as much as an echo has.
+/// Returns how much a server may send: the codec's defaults, or as much as an echo takes.
 pub(crate) fn limits(config: &Config) -> Limits {
     let size = config.echo().map_or(0, |echo| echo.content.size_most());
     let defaults = Limits::default();

@@ -1,18 +1,18 @@
-//! Messages that were sent on a connection to which of them a reply belongs to.
+//! The messages of a connection that have no reply yet, and which of them a reply belongs to.
 //!
-//! Two times for each message that has no reply yet, nothing for those that have. In the order of
-//! their sequence, which is the order in which an honest server answers, so that the usual reply
-//! takes the first.
+//! Keeps two times per message that has no reply yet, and nothing for those that have. They are in
+//! the order of their sequences, in which an honest server answers, so the usual reply takes the
+//! first.
 
 use std::collections::VecDeque;
 
 use super::overdue::Overdue;
 
-/// So many later messages have their replies when one that has none is given up for lost. Bounds
-/// what a server can make this side remember by leaving out one reply.
+/// A message is given up for lost once this many later ones have their replies. Bounds what a
+/// server can make this side remember by leaving out one reply.
 const AHEAD_MAX: usize = 1_024;
 
-/// When a message was to be sent, and when it was, in nanoseconds after the run's begin.
+/// When a message was planned and when it was written, in nanoseconds after the run's begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
     pub(crate) planned_ns: u64,
@@ -20,82 +20,82 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// Stands where a message was whose reply came before that of an earlier one.
+    /// Marks a message whose reply came before the reply to an earlier one.
     const ANSWERED: Self = Self { planned_ns: u64::MAX, written_ns: u64::MAX };
 }
 
-/// Which message a reply takes.
+/// Which message a reply belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// One that had none, and no later one has.
+    /// One without a reply, and no later message has one.
     InOrder(Sent),
-    /// One that had none, but a later one has.
+    /// One without a reply, but a later message has one.
     Late(Sent),
-    /// One that was given up because it had no reply in time, and has had none since.
+    /// One that was given up because its reply was overdue, and that has had none since.
     Overdue,
-    /// One that had its reply, or was given up.
+    /// One that already had its reply, or was given up for lost.
     Again,
-    /// None that was sent.
+    /// None: no such message was sent.
     NeverSent,
 }
 
-/// The messages of a connection that have no reply yet. Without memory on the heap until the first
-/// is sent.
+/// The messages of a connection that have no reply yet. Allocates nothing until the first is sent.
 #[derive(Debug, Default)]
 pub(crate) struct Outstanding {
-    /// Messages from `first` on: those without reply, and marks for those that were answered early.
+    /// The messages from `first` on: those without reply, and marks for those that were answered
+    /// early.
     ring: VecDeque<Sent>,
     first: u64,
-    /// Marks in `ring`.
+    /// How many marks are in `ring`.
     ahead: u32,
-    /// Messages at the end of `ring` that are encoded and not written.
+    /// How many messages at the end of `ring` are encoded and not written.
     unwritten: u32,
-    /// Messages that had no reply in time, if there is such a time and there are any.
+    /// The messages whose replies are overdue, once there are any.
     overdue: Option<Box<Overdue>>,
 }
 
 impl Outstanding {
-    /// None, on a connection whose next message is the `first`.
+    /// Makes an empty set, for a connection whose next message has the sequence `first`.
     pub(crate) fn from_sequence(first: u64) -> Self {
         Self { first, ..Self::default() }
     }
 
-    /// The sequence of the next message to be sent.
+    /// Returns the sequence of the next message to be sent.
     pub(crate) fn next_sequence(&self) -> u64 {
         self.first + self.ring.len() as u64
     }
 
-    /// Messages without reply.
+    /// Returns how many messages have no reply.
     pub(crate) fn len(&self) -> usize {
         self.ring.len() - self.ahead as usize
     }
 
-    /// The message whose reply is due first, and its sequence.
+    /// Returns the message whose reply is expected next, and its sequence.
     #[inline]
     pub(crate) fn expected(&self) -> Option<(u64, Sent)> {
         Some((self.first, *self.ring.front()?))
     }
 
-    /// When a message was planned that has no reply yet.
+    /// Returns when a message was planned, if it has no reply yet.
     pub(crate) fn planned_ns(&self, sequence: u64) -> Option<u64> {
         let place = usize::try_from(sequence.checked_sub(self.first)?).ok()?;
         let sent = self.ring.get(place).filter(|sent| **sent != Sent::ANSWERED)?;
         Some(sent.planned_ns)
     }
 
-    /// Whether no reply has come before an earlier one's.
+    /// Checks whether no reply has come out of order.
     #[inline]
     pub(crate) const fn is_in_order(&self) -> bool {
         self.ahead == 0
     }
 
-    /// Adds the next messages, which are encoded but not written yet.
+    /// Adds the next messages, which are encoded and not written yet.
     pub(crate) fn push(&mut self, planned_ns: u64, count: usize) {
         self.ring.extend(std::iter::repeat_n(Sent { planned_ns, written_ns: 0 }, count));
         self.unwritten += u32::try_from(count).unwrap_or(u32::MAX);
     }
 
-    /// The messages that are about to be written, for their times to be set.
+    /// Returns the messages that are about to be written, so that their times can be set.
     pub(crate) fn take_unwritten(&mut self) -> impl ExactSizeIterator<Item = &mut Sent> {
         let written = self.ring.len() - self.unwritten as usize;
         self.unwritten = 0;
@@ -138,7 +138,8 @@ impl Outstanding {
         if (self.ahead as usize) < AHEAD_MAX { None } else { self.take_expected() }
     }
 
-    /// Gives up the oldest message if it was written so long ago. Its reply may still come.
+    /// Gives up the oldest message if it was written `timeout_ns` ago or earlier. Its reply may
+    /// still come.
     pub(crate) fn time_out(&mut self, now_ns: u64, timeout_ns: u64) -> Option<Sent> {
         let written_ns = self.oldest_written_ns()?;
         if written_ns.saturating_add(timeout_ns) > now_ns {
@@ -148,12 +149,12 @@ impl Outstanding {
         self.take_expected()
     }
 
-    /// When the oldest message was written, if there is one and it was.
+    /// Returns when the oldest message was written, if there is one and it has been written.
     pub(crate) fn oldest_written_ns(&self) -> Option<u64> {
         self.ring.front().map(|sent| sent.written_ns).filter(|&ns| ns > 0)
     }
 
-    /// Gives up all, when there will be no more replies.
+    /// Gives up all messages, because no more replies will come.
     pub(crate) fn give_up_all(&mut self) -> impl Iterator<Item = Sent> {
         self.ahead = 0;
         self.unwritten = 0;
@@ -163,8 +164,7 @@ impl Outstanding {
     }
 
     fn has_answered_after(&self, place: usize) -> bool {
-        // All marks but the new one lie before it unless the replies are out of order, which is
-        // rare.
+        // The new mark is the only one unless replies are out of order, which is rare.
         self.ahead > 1 && self.ring.range(place + 1..).any(|sent| *sent == Sent::ANSWERED)
     }
 

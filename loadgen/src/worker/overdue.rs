@@ -1,27 +1,27 @@
-//! Sequences of messages that were given up for late, to whether one is among them.
+//! The sequences of messages that were given up because their replies were overdue.
 //!
-//! Sixteen bytes for any number of them in a row, so a server that has stopped to answer costs no
-//! memory. One that answers here and there makes gaps; of so many of those the oldest are only
-//! counted.
+//! Takes 16 bytes for any number of consecutive ones, so a server that has stopped answering costs
+//! no memory. A server that answers some makes gaps; beyond a number of gaps, the oldest messages
+//! are only counted.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// Rows that are told apart.
+/// How many ranges are kept.
 const ROWS_MAX: usize = 1_024;
 
-/// Messages of a connection that had no reply in time, and none since.
+/// The messages of a connection whose replies were overdue, and have not come since.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Overdue {
-    /// Ascending, none empty, with gaps between them.
+    /// Ascending, not empty, with gaps between them.
     rows: VecDeque<Range<u64>>,
-    /// How many are before `forgotten_end`; which isn't known any more.
+    /// How many messages before `forgotten_end` are in the set; which ones is no longer known.
     forgotten: u64,
     forgotten_end: u64,
 }
 
 impl Overdue {
-    /// Adds one that is later than all before.
+    /// Adds a sequence, which must be higher than all before.
     pub(crate) fn add(&mut self, sequence: u64) {
         let end = sequence.saturating_add(1);
         match self.rows.back_mut() {
@@ -33,8 +33,8 @@ impl Overdue {
         }
     }
 
-    /// Takes one out; whether it was there. One that is as old as those of which only the number is
-    /// known is taken for one of them.
+    /// Removes a sequence; returns whether it was there. One that is as old as those that are only
+    /// counted is taken for one of them.
     pub(crate) fn take(&mut self, sequence: u64) -> bool {
         let place = self.rows.partition_point(|row| row.end <= sequence);
         let Some(row) = self.rows.get_mut(place).filter(|row| row.contains(&sequence)) else {
@@ -56,7 +56,7 @@ impl Overdue {
         true
     }
 
-    /// Keeps no more than so many rows.
+    /// Keeps the number of ranges within its limit.
     fn forget(&mut self) {
         if self.rows.len() > ROWS_MAX
             && let Some(row) = self.rows.pop_front()

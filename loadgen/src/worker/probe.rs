@@ -1,8 +1,8 @@
 //! Pings beside messages: which are due, and the Pong that answers each.
 //!
-//! What is kept of them stands here and not with the sessions, so a run without them costs nothing
-//! more. They have a schedule, outstanding Pings and counters of their own, and share with messages
-//! only the buffer of what waits for the socket, in which whole frames follow each other.
+//! Their state is here and not in the sessions, so that a run without them pays nothing. They have
+//! their own schedule, outstanding Pings and counters, and share with messages only a session's
+//! unsent bytes, which consist of whole frames.
 
 use wscodec::header::Opcode;
 
@@ -25,7 +25,7 @@ pub(crate) struct Probes {
     next: Option<Send>,
     /// The Pings of each connection that have no Pong yet, by local index.
     outstanding: Vec<Outstanding>,
-    /// Those of all connections together.
+    /// How many Pings of all connections have no Pong yet.
     unanswered: usize,
 }
 
@@ -33,14 +33,14 @@ pub(crate) struct Probes {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pong<'p> {
     pub(crate) payload: &'p [u8],
-    /// The connection of the run that it came on, and its place among the worker's.
+    /// The connection that it came on, by its index in the run and among the worker's.
     pub(crate) connection: u64,
     pub(crate) local: LocalIndex,
     pub(crate) now_ns: u64,
 }
 
 impl Probes {
-    /// The Pings that `sends` plans for so many connections.
+    /// Plans the Pings of `sends` for `slots` connections.
     pub(crate) fn new(clock: Clock, mut sends: Sends, slots: usize) -> Self {
         let next = sends.next();
         let outstanding = (0..slots).map(|_| Outstanding::default()).collect();
@@ -65,13 +65,13 @@ impl Probes {
 }
 
 impl Thread {
-    /// When the next Ping is due.
+    /// Returns when the next Ping is due.
     pub(crate) fn next_probe_ns(&self) -> Option<u64> {
         let due_ns = self.probes.as_ref()?.next?.due_ns;
         Some(due_ns.saturating_add(self.times.window_begin_ns))
     }
 
-    /// Whether no Ping waits for its Pong.
+    /// Checks whether every Ping has its Pong.
     pub(crate) fn is_probed(&self) -> bool {
         self.probes.as_ref().is_none_or(|probes| probes.unanswered == 0)
     }
@@ -111,7 +111,7 @@ impl Thread {
         *(if is_alone { &mut counts.unsent_closed } else { &mut counts.unsent_late }) += left;
     }
 
-    /// A connection has ended: its Pings can have no Pong any more.
+    /// Gives up the Pings of a connection that has ended.
     pub(crate) fn forget_probes(&mut self, local: LocalIndex) {
         let Some(probes) = &mut self.probes else { return };
         let Some(outstanding) = probes.outstanding.get_mut(local.0) else { return };
@@ -122,7 +122,7 @@ impl Thread {
 }
 
 impl Driver {
-    /// Sends the Pings that are due by `now_ns`, as far as one turn goes.
+    /// Sends the Pings that are due by `now_ns`, at most as many as one turn allows.
     pub(crate) fn probe(&mut self, now_ns: u64) {
         for _ in 0..SENDS_PER_TURN {
             let thread = &mut self.thread;

@@ -1,12 +1,12 @@
-//! A connection that was lost to one that is open again: how long it waits, and what it takes along.
+//! Opens lost connections again: how long each waits, and what it takes along.
 //!
 //! ```text
 //!   open ──▶ lost ──▶ its session ends ──▶ away: pause, attempt, pause, attempt … ──▶ open
 //!                                           └──────── the end of load ──▶ failed
 //! ```
 //!
-//! What is kept stands here and not with the session, so a connection that is never lost costs no
-//! more than without any of it. Its task waits in the place where it waited for the first opening.
+//! The state is here and not in the session, so a connection that is never lost pays nothing for
+//! it.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -30,17 +30,17 @@ use crate::plan::ConnectionPlan;
 pub(crate) struct Reconnects {
     pauses: Reconnect,
     seed: u64,
-    /// Connections that were ever lost.
+    /// The connections that were ever lost.
     lost: HashMap<u64, LostConnection>,
-    /// Connections without a session, of which there will be one again.
+    /// How many connections have no session now, and will have one again.
     away: usize,
-    /// Attempts begun that have no outcome yet.
+    /// How many attempts have begun and have no outcome yet.
     pending: u64,
     /// Load has ended: what is lost stays lost.
     is_over: bool,
 }
 
-/// A connection that was lost at some time.
+/// A connection that has been lost at least once.
 #[derive(Debug)]
 struct LostConnection {
     state: LossState,
@@ -48,22 +48,22 @@ struct LostConnection {
     lost_ns: u64,
     /// When it was opened last.
     opened_ns: u64,
-    /// Attempts in all.
+    /// How many attempts there were in all.
     attempts: u64,
-    /// Attempts since it last held for the longest pause.
+    /// How many attempts there were since it last stayed open for at least the longest pause.
     doublings: u32,
-    /// Messages that it may still send.
+    /// How many messages it may still send.
     quota: u64,
     /// The sequence of its next message.
     sequence: u64,
-    /// What went wrong last.
+    /// The last failure.
     last: Failure,
 }
 
-/// Where a connection stands.
+/// How far a lost connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LossState {
-    /// It was lost, and its session has not ended yet.
+    /// Its session has not ended yet.
     Ending,
     /// It has no session.
     Away,
@@ -95,8 +95,8 @@ impl Reconnects {
         (lost.state, lost.lost_ns, lost.last) = (LossState::Ending, now_ns, why);
     }
 
-    /// How long the next attempt of a connection is waited for, in nanoseconds; `None` if there
-    /// will be none.
+    /// Returns the pause before the next attempt of a connection, in nanoseconds; `None` if there
+    /// is to be none.
     fn pause_ns(&self, connection: u64) -> Option<u64> {
         let lost = self.lost.get(&connection).filter(|_| !self.is_over)?;
         Some(self.pauses.pause_ns(self.seed, connection, lost.attempts, lost.doublings))
@@ -104,7 +104,7 @@ impl Reconnects {
 }
 
 impl Thread {
-    /// Notes that a connection ends which was to stay open.
+    /// Notes that a connection that was to stay open ends.
     pub(crate) fn dropped(&mut self, connection: u64, why: Failure) {
         let now_ns = self.clock.now_ns();
         if let Some(reconnects) = self.reconnects.as_mut().filter(|reconnects| !reconnects.is_over)
@@ -116,8 +116,8 @@ impl Thread {
         self.metrics.drops.add(why, now_ns);
     }
 
-    /// Whether a session that ends is to be followed by another; keeps what that needs. If not, a
-    /// loss has come to nothing.
+    /// Checks whether a connection is to be opened again when its session ends, and keeps what that
+    /// takes. If not, a connection that was lost is counted as away.
     pub(crate) fn is_to_return(&mut self, session: &Session, outcome: &Outcome) -> bool {
         let Some(reconnects) = &mut self.reconnects else { return false };
         let lost = reconnects.lost.get_mut(&session.index);
@@ -133,18 +133,18 @@ impl Thread {
         true
     }
 
-    /// Connections that have no session and will have one again.
+    /// Returns how many connections have no session now, and will have one again.
     pub(crate) fn away(&self) -> usize {
         self.reconnects.as_ref().map_or(0, |reconnects| reconnects.away)
     }
 
-    /// Whether connections that are lost come back, and there is one that may be.
+    /// Checks whether lost connections come back, and there is any connection that could.
     pub(crate) fn awaits_return(&self) -> bool {
         let is_there = |away: usize| away > 0 || !self.sessions.is_empty();
         self.reconnects.as_ref().is_some_and(|own| !own.is_over && is_there(own.away))
     }
 
-    /// Counts the begin of an attempt to open a connection again; `None` if there is to be none.
+    /// Counts an attempt to open a connection again; `None` if there is to be none.
     fn reattempt_begun(&mut self, index: u64) -> Option<ConnectionPlan> {
         let reconnects = self.reconnects.as_mut().filter(|reconnects| !reconnects.is_over)?;
         let lost = reconnects.lost.get_mut(&index)?;
@@ -167,8 +167,8 @@ impl Thread {
         self.metrics.reconnect.failures.add(refusal.failure, || refusal.sample);
     }
 
-    /// Load has ended: counts connections that are away as failed, and attempts that have no
-    /// outcome as cut off.
+    /// Ends the attempts, when load has ended: counts connections that are away as failed, and
+    /// attempts without an outcome as cut off.
     pub(crate) fn end_reconnects(&mut self) {
         let Some(reconnects) = &mut self.reconnects else { return };
         reconnects.is_over = true;
@@ -194,7 +194,7 @@ impl Thread {
 }
 
 impl Driver {
-    /// Takes a connection in that is open again; `None` if it is not waited for any more.
+    /// Takes in a connection that is open again; `None` if it is not waited for any more.
     fn readmit(&mut self, plan: &ConnectionPlan, opened: Established) -> Option<SessionKey> {
         let thread = &mut self.thread;
         let reconnects = thread.reconnects.as_mut().filter(|reconnects| !reconnects.is_over)?;
@@ -214,8 +214,8 @@ impl Driver {
     }
 }
 
-/// Opens a lost connection again, however often that takes; comes to the session's key, or to
-/// nothing once load has ended.
+/// Opens a lost connection again, in as many attempts as it takes. Returns the session's key, or
+/// `None` once load has ended.
 pub(super) async fn reopening(driver: Rc<RefCell<Driver>>, connection: u64) -> Option<SessionKey> {
     loop {
         let at = {

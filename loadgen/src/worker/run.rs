@@ -33,18 +33,18 @@ use crate::metrics::live::Live;
 use crate::payload::Requests;
 use crate::plan::{Plan, Script};
 
-/// Sessions that begin their closed loop, or their closing, in one go before replies are read.
+/// How many sessions begin their closed loop, or their closing, before replies are read again.
 const SESSIONS_PER_TURN: usize = 64;
-/// So few messages without reply are waited for awake: a thread that has no more to do would be
-/// asleep when each reply comes, and its wake-up most of what is measured.
+/// Up to this many messages without reply are waited for awake: a thread with so little to do would
+/// be asleep when a reply comes, and its wake-up would be most of what is measured.
 const AWAKE_UNANSWERED_MAX: usize = 2;
 /// How long an interrupted run waits for replies, and for Closes.
 pub(super) const INTERRUPTED_DRAIN_NS: u64 = 200_000_000;
 const INTERRUPTED_CLOSE_NS: u64 = 1_000_000_000;
-/// Beyond the bounds of its connections, how long a worker waits for their tasks.
+/// How long a worker waits for the tasks of its connections, beyond their bounds.
 pub(super) const GRACE_NS: u64 = 500_000_000;
 
-/// A thread of a run, and the coordinator's side of it.
+/// A worker: the main task of a thread, which takes its connections from phase to phase.
 pub(crate) struct Worker {
     pub(super) driver: Rc<RefCell<Driver>>,
     pub(super) plan: Rc<Plan>,
@@ -160,7 +160,7 @@ impl Worker {
         self.driver.borrow_mut().thread.lifecycle.phase = phase;
     }
 
-    /// Passes on what the coordinator wants.
+    /// Starts the task that passes on what the coordinator says.
     fn listen(&self) {
         let mut instructions = self.brief.instructions.clone();
         let driver = Rc::clone(&self.driver);
@@ -326,7 +326,7 @@ impl Worker {
         self.driver.borrow().thread.lifecycle.is_interrupted()
     }
 
-    /// Waits until a time, or for something, or for an interrupt.
+    /// Waits until a time, until `done`, or until an interrupt.
     pub(super) async fn wait(
         &mut self,
         until_ns: impl Fn(&Driver) -> u64,
@@ -353,8 +353,8 @@ impl Worker {
         .await;
     }
 
-    /// Waits until a time or for something, whether or not there is an interrupt meanwhile, which
-    /// may change either.
+    /// Waits until a time or until `done`. An interrupt doesn't end the wait, but may change
+    /// either.
     pub(super) async fn wait_also_interrupted(
         &mut self,
         until_ns: impl Fn(&Driver) -> u64,

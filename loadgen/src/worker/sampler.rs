@@ -1,5 +1,5 @@
-//! A few connections now and then to what the kernel knows about them, so that a slow network can
-//! be told from a slow server.
+//! Samples what the kernel knows about a few connections, so that a slow network can be told from a
+//! slow server.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,14 +13,14 @@ use super::thread::Thread;
 use crate::metrics::Metric;
 use crate::net::{TcpDiag, TcpInfo};
 
-/// From one look to the next: five connections a second, a few microseconds each.
+/// The time between two samples: five connections a second, a few microseconds each.
 const INTERVAL: Duration = Duration::from_millis(200);
-/// Places that are tried for a connection before a look is left out.
+/// How many slots are tried for a connection before a sample is skipped.
 const TRIES: usize = 64;
-/// Connections whose counts are remembered, to add up what is new.
+/// How many connections' counts are remembered, to add up only what is new.
 const KNOWN_MAX: usize = 4_096;
 
-/// Looks at one connection after the other while load is made. Ends where the kernel doesn't say.
+/// Samples one connection after another during load. Returns if the kernel doesn't answer.
 pub(super) async fn sample(driver: Rc<RefCell<Driver>>) {
     let Ok(diag) = TcpDiag::open() else { return };
     let mut sampler = Sampler { diag, place: 0, known: HashMap::new() };
@@ -34,7 +34,7 @@ pub(super) async fn sample(driver: Rc<RefCell<Driver>>) {
 
 struct Sampler {
     diag: TcpDiag,
-    /// Where to look for the next connection.
+    /// The slot to try next.
     place: usize,
     /// Retransmissions and segments that have been counted, by connection.
     known: HashMap<u64, (u32, u32)>,
@@ -42,7 +42,7 @@ struct Sampler {
 
 impl Sampler {
     /// # Errors
-    /// What the system says; there is no use in asking again.
+    /// The system's error, after which there is no use in asking again.
     fn look(&mut self, thread: &mut Thread) -> std::io::Result<()> {
         if !thread.times.is_measured(thread.clock.now_ns()) {
             return Ok(());
@@ -54,7 +54,7 @@ impl Sampler {
         Ok(())
     }
 
-    /// The next connection over TCP, and its two ends.
+    /// Returns the next connection over TCP, and its two addresses.
     fn next(
         &mut self,
         thread: &Thread,
@@ -65,7 +65,7 @@ impl Sampler {
             self.place = place + 1;
             let Some(session) = thread.sessions.in_slot(place) else { continue };
             let tcp = session.stream.tcp()?;
-            // A socket that has just been reset has no other end.
+            // A socket that has just been reset has no peer.
             if let (Ok(local), Ok(peer)) = (tcp.local_addr(), tcp.peer_addr()) {
                 return Some((session.index, local, peer));
             }

@@ -1,18 +1,18 @@
-//! The sequences of messages on a stream to what each is: the next, a late one, one again; and how
-//! many never came.
+//! Tells what each message on a stream is, by its sequence: the next, a late one, a duplicate; and
+//! how many never came.
 //!
-//! Twenty-four bytes for a stream: the last 64 places are remembered. What is older was counted
-//! when it left them.
+//! Takes 24 bytes per stream: the last 64 sequences are remembered, and older ones were counted
+//! when they left the window.
 
-/// Places that are remembered.
+/// How many sequences are remembered.
 const WINDOW: u64 = u64::BITS as u64;
 
-/// What a message is, beside those that came before it.
+/// What a message is, given those that came before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// No later one has come.
+    /// No later message has come.
     InOrder,
-    /// It hasn't come before, but a later one has.
+    /// It hasn't come before, but a later message has.
     Late,
     /// It has come before.
     Again,
@@ -20,23 +20,23 @@ pub(crate) enum Arrival {
     Stale,
 }
 
-/// Which messages of a stream have come.
+/// The messages of a stream that have come.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sequences {
     first: u64,
-    /// One more than the highest that has come.
+    /// One more than the highest sequence that has come.
     next: u64,
-    /// Bit `i` is whether `next - 1 - i` has come; what is before `first` is none of ours.
+    /// Bit `i` is whether `next - 1 - i` has come, or is before `first`, which isn't counted.
     seen: u64,
 }
 
 impl Sequences {
-    /// A stream whose first message has the sequence `first`.
+    /// Makes a stream whose first message has the sequence `first`.
     pub(crate) const fn new(first: u64) -> Self {
         Self { first, next: first, seen: u64::MAX }
     }
 
-    /// Takes a message; adds to `lost` those that are given up because of it.
+    /// Takes a message. Adds to `lost` the messages that are given up because of it.
     #[inline]
     pub(crate) fn take(&mut self, sequence: u64, lost: &mut u64) -> Arrival {
         if sequence == self.next && self.seen == u64::MAX {
@@ -50,7 +50,7 @@ impl Sequences {
         }
         let back = self.next - 1 - sequence;
         if sequence < self.first {
-            // It was sent before what was taken for the first.
+            // It was sent before the message that was taken for the first.
             return Arrival::Late;
         }
         if back >= WINDOW {
@@ -64,13 +64,13 @@ impl Sequences {
         Arrival::Late
     }
 
-    /// One more than the highest that has come; the first, if none has.
+    /// Returns one more than the highest sequence that has come; the first sequence if none has.
     pub(crate) const fn next(&self) -> u64 {
         self.next
     }
 
-    /// Those that have not come, once it is known that nothing more does; `end` is one more than
-    /// the last that was sent, where that is known.
+    /// Returns how many messages never came, once no more can come. `end` is one more than the last
+    /// sequence that was sent, if that is known.
     pub(crate) fn finish(mut self, end: Option<u64>) -> u64 {
         let mut lost = 0;
         if let Some(end) = end
@@ -81,13 +81,13 @@ impl Sequences {
         lost + u64::from(self.seen.count_zeros())
     }
 
-    /// Moves on to `next` with nothing new seen; adds to `lost` what is missing and leaves the
-    /// window.
+    /// Moves the window up to `next`, with nothing new seen. Adds to `lost` the missing messages
+    /// that leave the window.
     fn advance(&mut self, next: u64, lost: &mut u64) {
         let steps = next - self.next;
         self.next = next;
         if steps < WINDOW {
-            // Ones stand for those that aren't missing.
+            // Ones stand for messages that aren't missing.
             *lost += u64::from((!self.seen >> (WINDOW - steps)).count_ones());
             self.seen <<= steps;
         } else {

@@ -1,8 +1,8 @@
-//! An open connection: bytes in to echoes judged, messages out, and how it ends.
+//! An open connection: what has to be kept for it, and what it came to when it ends.
 //!
-//! A session is driven by the [`Driver`](super::driver::Driver) it belongs to, which has the clock,
-//! the buffers and the counters for all of a thread. What stands here is what has to be kept for
-//! each connection: a few hundred bytes while it is idle.
+//! A session is driven by the [`Driver`](super::driver::Driver) that it belongs to, which has the
+//! clock, the buffers and the counters of the whole thread. So a session takes only a few hundred
+//! bytes while it is idle.
 
 use std::io;
 use std::task::Waker;
@@ -16,7 +16,7 @@ use crate::config::Mask;
 use crate::metrics::{Closing, Failure, FailurePhase, Side};
 use crate::net::{Stream, open_fault};
 
-/// Codes that stand for the absence of one (RFC 6455, 7.1.5).
+/// The codes that stand for a Close without a code, and for no Close (RFC 6455, 7.1.5).
 const NO_CODE: u16 = 1005;
 pub(super) const NO_CLOSE: u16 = 1006;
 
@@ -51,47 +51,47 @@ impl MaskKeySource for Keys {
 pub(crate) struct Session {
     pub(crate) stream: Stream,
     pub(crate) codec: Connection<Keys>,
-    /// Its place in the whole run.
+    /// The index of the connection in the run.
     pub(crate) index: u64,
-    /// Messages that it may still send.
+    /// How many messages it may still send.
     pub(crate) quota: u64,
     pub(crate) outstanding: Outstanding,
-    /// What the socket hasn't taken: `unsent[unsent_begin..]`. Without memory while there is
-    /// nothing.
+    /// Bytes that the socket hasn't taken: `unsent[unsent_begin..]`. Holds no memory while there
+    /// are none.
     pub(crate) unsent: Vec<u8>,
     pub(crate) unsent_begin: usize,
-    /// Wakes its task.
+    /// Wakes the task of the session.
     pub(crate) waker: Option<Waker>,
     pub(crate) is_dirty: bool,
-    /// permessage-deflate was agreed.
+    /// permessage-deflate was agreed on.
     pub(crate) is_deflated: bool,
-    /// Replies of the codec wait for room in `unsent`.
+    /// The codec's replies wait for room in `unsent`.
     pub(crate) is_held: bool,
     pub(crate) close: CloseState,
-    /// Makes room for another connection when it is dropped.
+    /// Makes room for another connection when the session is dropped.
     pub(crate) _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// How far the closing of a connection has come.
+/// How far closing a connection has come.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CloseState {
-    /// Who began, with what code.
+    /// Which side began, and with what code.
     pub(crate) begun: Option<(Side, u16)>,
-    /// The reason of the server's Close, if it began and gave one.
+    /// The reason of the server's Close, if the server began and gave one.
     pub(crate) reason: Option<Box<str>>,
-    /// When our Close was sent, if we began.
+    /// When the client's Close was sent, if the client began.
     pub(crate) sent_ns: Option<u64>,
     pub(crate) is_received: bool,
-    /// Its task has seen that closing has begun.
+    /// The session's task has seen that closing has begun.
     pub(crate) is_seen: bool,
-    /// Set when a socket has refused bytes for good; what it still has for us is read.
+    /// The socket takes no more bytes. What it has received is still read.
     pub(crate) is_write_broken: bool,
-    /// Why, if the system said so.
+    /// Why the socket takes no more bytes, if the system said so.
     pub(crate) write_fault: Option<io::ErrorKind>,
 }
 
 impl CloseState {
-    /// Notes the server's Close; returns how long it took if it answers ours.
+    /// Notes the server's Close. Returns how long it took if it answers the client's.
     pub(crate) fn received(&mut self, frame: Option<CloseFrame<'_>>, now_ns: u64) -> Option<u64> {
         let sent_ns = self.sent_ns.filter(|_| !self.is_received);
         self.is_received = true;
@@ -110,13 +110,13 @@ impl CloseState {
 pub(crate) enum End {
     /// The server ended the stream.
     Eof,
-    /// The system says so.
+    /// The system reported an error.
     Io(io::Error),
     /// The server broke the protocol.
     Protocol(ProtocolError),
     /// The server didn't end the stream in time.
     Timeout,
-    /// This side ended the stream without a Close, as it was to.
+    /// The client ended the stream without a Close, as a misbehaving one is to.
     Left,
 }
 
@@ -124,35 +124,35 @@ pub(crate) enum End {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) closing: Closing,
-    /// `None` if it did all it should.
+    /// `None` if the connection did all that it should.
     pub(crate) failure: Option<(Failure, String)>,
 }
 
 impl Session {
-    /// Whether messages may be sent.
+    /// Checks whether messages may be sent.
     pub(crate) fn is_open(&self) -> bool {
         self.codec.ready_state() == ReadyState::Open && !self.close.is_write_broken
     }
 
-    /// Wakes its task.
+    /// Wakes the task of the session.
     pub(crate) fn wake(&self) {
         if let Some(waker) = &self.waker {
             waker.wake_by_ref();
         }
     }
 
-    /// Bytes that wait for the socket.
+    /// Returns how many bytes wait for the socket.
     pub(crate) fn unsent_len(&self) -> usize {
         self.unsent.len() - self.unsent_begin
     }
 
-    /// Notes that nothing can be written any more. What the server sent before can still be read.
+    /// Notes that the socket takes no more bytes. What the server sent before can still be read.
     pub(crate) fn write_failed(&mut self, error: &io::Error) {
         self.close.is_write_broken = true;
         self.close.write_fault.get_or_insert(error.kind());
     }
 
-    /// What it came to, given how it ended.
+    /// Returns what the connection came to, given how it ended.
     pub(crate) fn outcome(&self, end: &End) -> Outcome {
         let is_ended =
             matches!(end, End::Eof) || self.close.is_received && matches!(end, End::Io(_));

@@ -1,4 +1,4 @@
-//! A configuration to what holds for every connection of a worker, in the units of the hot path.
+//! What holds for every connection of a worker, in the units of the hot path.
 
 use std::num::NonZeroUsize;
 
@@ -9,31 +9,31 @@ use crate::clock::nanos;
 use crate::config::{Config, Load, Mask, Misbehaviour};
 use crate::plan::{Plan, Script};
 
-/// What holds for every connection of a run.
+/// What holds for every connection of a worker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) connect_timeout_ns: u64,
     pub(crate) close_timeout_ns: u64,
     pub(crate) script: Script,
     pub(crate) misbehaviour: Misbehaviour,
-    /// How late a message may be sent.
+    /// How late a message may be sent before it is left out.
     pub(crate) catch_up_ns: u64,
     pub(crate) load: Option<Load>,
-    /// When the plan of a number of events ends, after load begins.
+    /// When a plan of a number of events ends, in nanoseconds after load begins.
     pub(crate) plan_end_ns: u64,
-    /// How long to wait for replies once all is sent that was to be, if there is no timeout of each.
+    /// How long to wait for replies once all messages are sent, unless each reply has a timeout.
     pub(crate) drain_ns: Option<u64>,
     pub(crate) mask: Mask,
-    /// Bytes of payload of a frame, if messages are sent in several.
+    /// Payload bytes per frame, if messages are sent in fragments.
     pub(crate) fragment: Option<NonZeroUsize>,
     pub(crate) limits: Limits,
-    /// Messages are sent on a schedule, and not when replies come.
+    /// Messages are sent on a schedule, and not in response to replies.
     pub(crate) is_open_loop: bool,
     pub(crate) numbering: Numbering,
 }
 
 impl Settings {
-    /// What holds for the connections of the worker with this number.
+    /// Returns what a configuration and its plan say about the connections of a worker.
     pub(crate) fn new(config: &Config, plan: &Plan, worker: u64) -> Self {
         Self {
             connect_timeout_ns: nanos(config.request.connect_timeout),

@@ -1,17 +1,17 @@
-//! What the workers of a `fanout` share: who has sent how much, how many subscribers are open, and
-//! when the copies of a message that is under way came to each worker.
+//! What the workers of a `fanout` share: how much each publisher has sent, how many subscribers are
+//! open, and when the copies of a message under way came to each worker.
 //!
 //! ```text
 //!   subscriber's worker:  copy ─▶ its own row of the ring ─ all of its subscribers have it ─▶ bell
 //!   publisher's worker:   bell ─▶ all rows of the message ─ all copies there ─▶ first, last, spread
 //! ```
 //!
-//! In a segment of a run there are no rows: copies go to other processes, too, so nobody can say when
-//! the last has come. What each subscriber has got is told by its own sequences all the same.
+//! In a segment of a run there are no rows: copies go to other processes too, so no process knows
+//! when the last copy has come. Each subscriber's own sequences still tell what it has got.
 //!
-//! Nothing is locked, and each number is written by one thread. A row is overwritten only by a
-//! message that is sent after its publisher's worker has done with the one before: a publisher never
-//! has more messages under way than the ring has rows for it.
+//! Nothing is locked, and each number is written by one thread. A row is overwritten only once its
+//! publisher's worker is done with the message in it, since a publisher never has more messages
+//! under way than it has rows.
 
 use std::cmp::Ordering;
 use std::sync::atomic::AtomicU64;
@@ -23,27 +23,27 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::config::{Config, Fanout, Segment};
 use crate::metrics::Sampling;
 
-/// Messages that may be under way together, of all publishers, and the least of one.
+/// How many messages of all publishers may be under way, and the minimum per publisher.
 const ROWS: u64 = 8_192;
 const ROWS_MIN: u64 = 64;
 
-/// The number that messages of a run are known by, among those that a server may have kept of
-/// others: of ten digits.
+/// Returns the number, of up to ten digits, that tells the messages of this run from those that a
+/// server may have kept of others.
 pub(crate) const fn run_number(begin_unix_ns: u64, seed: u64) -> u64 {
     (begin_unix_ns ^ seed) % 10_000_000_000
 }
 
-/// All subscribers of a worker have a message.
+/// Which message of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MessageId {
     pub(crate) publisher: u64,
     pub(crate) sequence: u64,
 }
 
-/// When the copies of one message came to one worker.
+/// The copies of one message that came to one worker.
 #[derive(Debug, Default)]
 struct Row {
-    /// One more than the sequence of the message; 0 is none.
+    /// One more than the sequence of the message; 0 if there is none.
     tag: AtomicU64,
     copies: AtomicU64,
     first_ns: AtomicU64,
@@ -58,30 +58,32 @@ pub(crate) struct Copies {
     pub(crate) last_ns: u64,
 }
 
-/// What all workers share.
+/// What the workers of a fanout share.
 #[derive(Debug)]
 pub struct SharedFanout {
     pub(crate) publishers: u64,
     pub(crate) topics: u64,
-    /// Which part of the run this process has, if it hasn't all of it.
+    /// Which part of the run this process has, unless it has all of it.
     segment: Option<Segment>,
-    /// Most messages of one publisher, where others' publishers don't say how many they have sent.
+    /// The most messages that one publisher may send. Publishers of other processes don't say how
+    /// many they have sent.
     messages_each_max: u64,
-    /// Messages of which it is noted when their copies come, where there are other processes.
+    /// Which messages are sampled, so that segments can be compared: when their copies come is
+    /// noted.
     sampling: Sampling,
-    /// Workers of all segments.
+    /// How many workers there are in all segments.
     workers: u64,
-    /// Rows of a publisher on a worker.
+    /// How many rows a publisher has on each worker.
     rows_each: u64,
-    /// Messages that each publisher has sent.
+    /// How many messages each publisher has sent.
     sent: Box<[AtomicU64]>,
-    /// Open subscribers, by worker and topic.
+    /// How many subscribers are open, by worker and topic.
     open: Box<[AtomicU64]>,
     /// By worker, publisher and sequence.
     rows: Box<[Row]>,
     bells: Box<[UnboundedSender<MessageId>]>,
     ringing: Mutex<Vec<Option<UnboundedReceiver<MessageId>>>>,
-    /// Workers whose publishers are not done.
+    /// How many workers have publishers that are not done.
     publishing: AtomicU64,
 }
 
@@ -90,12 +92,12 @@ fn zeros(len: u64) -> Box<[AtomicU64]> {
 }
 
 impl SharedFanout {
-    /// Nothing sent yet.
+    /// Makes the state of a run in which nothing has been sent yet.
     #[must_use]
     pub fn new(config: &Config, fanout: &Fanout) -> Self {
         let topics = fanout.topics;
         let threads = config.threads.get() as u64;
-        // Those of other processes get copies too, and nobody here knows when.
+        // Subscribers of other processes get copies too, and this process doesn't know when.
         let (rows_of, open_of) = match config.split() {
             None => (threads * fanout.publishers, threads * topics),
             Some(_) => (0, 0),
@@ -119,75 +121,76 @@ impl SharedFanout {
         }
     }
 
-    /// Whether copies go to other processes, too.
+    /// Checks whether copies go to other processes too.
     pub(crate) const fn is_split(&self) -> bool {
         self.segment.is_some()
     }
 
-    /// The place of a message among those of which it is noted when their copies come.
+    /// Returns the place of a message among the sampled ones, if it is one of them.
     pub(crate) fn sampled(&self, message: MessageId) -> Option<usize> {
         let MessageId { publisher, sequence } = message;
         let number = sequence.checked_mul(self.publishers)?.checked_add(publisher)?;
         self.sampling.place(number)
     }
 
-    /// Whether a publisher is of this process.
+    /// Checks whether a publisher belongs to this process.
     pub(crate) fn is_own(&self, publisher: u64) -> bool {
         self.segment.is_none_or(|segment| segment.has(publisher))
     }
 
-    /// Whether a publisher has sent a message, as far as that is known here.
+    /// Checks whether a publisher has sent a message, as far as this process knows.
     pub(crate) fn has_sent(&self, publisher: u64, sequence: u64) -> bool {
         let sent =
             if self.is_own(publisher) { self.sent(publisher) } else { self.messages_each_max };
         sequence < sent
     }
 
-    /// Messages of a publisher that may be under way.
+    /// Returns how many messages of a publisher may be under way.
     pub(crate) const fn rows_each(&self) -> u64 {
         self.rows_each
     }
 
-    /// How many workers there are.
+    /// Returns how many workers there are in all segments.
     pub(crate) const fn workers(&self) -> u64 {
         self.workers
     }
 
-    /// Publishers of a topic at most.
+    /// Returns the most publishers that a topic can have.
     pub(crate) const fn publishers_each(&self) -> u64 {
         self.publishers.div_ceil(self.topics)
     }
 
-    /// Where a worker hears that others have all of a message; once.
+    /// Returns the receiver that tells a worker of messages that all subscribers of another worker
+    /// have; the first time only.
     pub(crate) fn ringing(&self, worker: u64) -> Option<UnboundedReceiver<MessageId>> {
         let mut ringing = self.ringing.lock().unwrap_or_else(PoisonError::into_inner);
         let place = worker / self.segment.map_or(1, Segment::of);
         ringing.get_mut(usize::try_from(place).ok()?)?.take()
     }
 
-    /// The messages that a publisher has sent.
+    /// Returns how many messages a publisher has sent.
     pub(crate) fn sent(&self, publisher: u64) -> u64 {
         at(&self.sent, publisher).map_or(0, |sent| sent.load(Acquire))
     }
 
-    /// A publisher, which is the caller's, is about to send so many more.
+    /// Counts messages that a publisher is about to send. Called only by the publisher's worker.
     pub(crate) fn add_sent(&self, publisher: u64, messages: u64) {
         if let Some(sent) = at(&self.sent, publisher) {
             sent.store(sent.load(Relaxed) + messages, Release);
         }
     }
 
-    /// Subscribers of a topic that are open.
+    /// Returns how many subscribers of a topic are open.
     pub(crate) fn open(&self, topic: u64) -> u64 {
         (0..self.workers).map(|worker| self.open_at(worker, topic)).sum()
     }
 
-    /// Those of one worker.
+    /// Returns how many subscribers of a topic are open on one worker.
     pub(crate) fn open_at(&self, worker: u64, topic: u64) -> u64 {
         at(&self.open, worker * self.topics + topic).map_or(0, |open| open.load(Relaxed))
     }
 
-    /// A worker, which is the caller, has so many.
+    /// Sets how many subscribers of a topic are open on a worker. Called only by that worker.
     pub(crate) fn set_open(&self, worker: u64, topic: u64, subscribers: u64) {
         if let Some(open) = at(&self.open, worker * self.topics + topic) {
             open.store(subscribers, Relaxed);
@@ -199,7 +202,7 @@ impl SharedFanout {
         at(&self.rows, place + sequence % self.rows_each)
     }
 
-    /// Notes a copy at a worker, which is the caller.
+    /// Notes a copy that came to a worker. Called only by that worker.
     #[inline]
     pub(crate) fn note(&self, worker: u64, message: MessageId, topic: u64, now_ns: u64) {
         let MessageId { publisher, sequence } = message;
@@ -208,7 +211,7 @@ impl SharedFanout {
         let copies = match tag.cmp(&own) {
             Ordering::Equal => row.copies.load(Relaxed) + 1,
             Ordering::Less => {
-                // What another thread may read of it meanwhile has the old tag, and so no meaning.
+                // Another thread that reads the row meanwhile sees the old tag, and ignores it.
                 row.first_ns.store(now_ns, Relaxed);
                 1
             }
@@ -225,7 +228,8 @@ impl SharedFanout {
         }
     }
 
-    /// The copies of a message, which is the caller's, that have come anywhere.
+    /// Adds up the copies of a message that have come to any worker. Called only by its publisher's
+    /// worker.
     pub(crate) fn copies(&self, message: MessageId) -> Copies {
         let mut sum = Copies { count: 0, first_ns: u64::MAX, last_ns: 0 };
         for worker in 0..self.workers {
@@ -239,12 +243,13 @@ impl SharedFanout {
         sum
     }
 
-    /// The publishers of a worker are done: nothing of theirs is waited for any more.
+    /// Notes that the publishers of a worker are done: none of their messages is waited for any
+    /// more.
     pub(crate) fn done(&self) {
         self.publishing.fetch_sub(1, Release);
     }
 
-    /// Whether all publishers are; never, if there are others.
+    /// Checks whether all publishers are done; never true if other processes have some.
     pub(crate) fn is_over(&self) -> bool {
         !self.is_split() && self.publishing.load(Acquire) == 0
     }

@@ -2,7 +2,7 @@
 
 use crate::metrics::Span;
 
-/// Times of a run, in nanoseconds after its begin. The same for all workers.
+/// The times of a run, in nanoseconds after its begin, which are the same for all workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     /// Load begins.
@@ -18,19 +18,19 @@ impl Times {
     pub(crate) const NEVER: Self =
         Self { load_begin_ns: u64::MAX, window_begin_ns: u64::MAX, window_end_ns: u64::MAX };
 
-    /// The first time at which a message can have been due. The run's begin if this worker has not
-    /// heard when load begins, and others' messages are there already.
+    /// Returns the first time at which a message can have been due: the run's begin if this worker
+    /// has not heard when load begins, since messages of other workers may come before.
     pub(crate) const fn earliest_ns(&self) -> u64 {
         if self.load_begin_ns == Self::NEVER.load_begin_ns { 0 } else { self.load_begin_ns }
     }
 
-    /// The span that a message belongs to.
+    /// Returns the span that a message belongs to.
     #[inline]
     pub(crate) const fn span(&self, planned_ns: u64) -> Span {
         if planned_ns < self.window_begin_ns { Span::Warmup } else { Span::Measured }
     }
 
-    /// Whether `ns` lies in the measured time.
+    /// Checks whether `ns` lies in the measured time.
     pub(crate) const fn is_measured(&self, ns: u64) -> bool {
         self.window_begin_ns <= ns && ns < self.window_end_ns
     }
@@ -68,8 +68,8 @@ mod tests {
         assert_eq!(times.earliest_ns(), 7);
     }
 
-    /// What the subscriber of a fanout makes of a copy that was due at `planned_ns`, if `said` is
-    /// what all workers are told and the task of this one that listens hasn't had its turn.
+    /// Returns how the subscriber of a fanout judges a copy that was due at `planned_ns`, if `said`
+    /// is what all workers are told and the task of this one that takes instructions hasn't run.
     fn judged_before_hearing(said: Instruction, planned_ns: u64) -> (Metrics, Times) {
         let line = "loadgen fanout ws://127.0.0.1:9/ -c 1 -t 1";
         let Parsed::Command(command) = parse(line.split(' ').map(Into::into)) else { panic!() };
@@ -128,10 +128,10 @@ mod tests {
     #[test]
     fn a_copy_that_comes_before_its_worker_has_heard_of_the_begin_is_judged_as_any() {
         let times = Times { load_begin_ns: 2, window_begin_ns: 2, window_end_ns: u64::MAX - 1 };
-        // What was said, when the copy was due, and whether it is received, in the measured time,
-        // or altered.
+        // What was said, when the copy was due, and how often it is received, arrives in the
+        // measured time, and is altered.
         for (said, planned_ns, counts, heard) in [
-            // Another worker, or process, has heard and published; this one looks for itself.
+            // Another worker or process has heard and published; this one checks for itself.
             (Instruction::Load(times), 2, (1, 1, 0), times),
             (Instruction::Load(times), 1, (0, 0, 1), times),
             // Not even that: a publisher of another process.

@@ -1,16 +1,16 @@
-//! What a thread and the process take of the machine, from the kernel's own books.
+//! What a thread and the process use of the machine, as the kernel counts it.
 
 use std::fs;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// What the calling thread has used since it began.
+/// What a thread has used since it began.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ThreadUsage {
-    /// On a processor, in nanoseconds.
+    /// Time on a processor, in nanoseconds.
     cpu_ns: u64,
-    /// Ready to run and waiting for a processor, in nanoseconds; `None` where the kernel doesn't
-    /// say.
+    /// Time that the thread was ready to run and waited for a processor, in nanoseconds; `None` if
+    /// the kernel doesn't say.
     wait_ns: Option<u64>,
 }
 
@@ -23,7 +23,7 @@ impl ThreadUsage {
         }
     }
 
-    /// What was used since an earlier time.
+    /// Returns the processor time and the waiting time since `earlier`.
     pub(crate) fn since(&self, earlier: &Self) -> (u64, Option<u64>) {
         let wait = self.wait_ns.zip(earlier.wait_ns);
         (
@@ -33,13 +33,13 @@ impl ThreadUsage {
     }
 }
 
-/// Processor time of the whole process, in nanoseconds.
+/// Returns the processor time of the whole process, in nanoseconds.
 pub(crate) fn process_cpu_ns() -> u64 {
     clock_ns(ClockId::ProcessCPUTime)
 }
 
-/// Memory of the process: now resident, and the most that ever was, in bytes; `None` where the
-/// kernel doesn't say.
+/// Returns the resident memory of the process and its peak, in bytes; `None` if the kernel doesn't
+/// say.
 pub(crate) fn memory() -> Option<(u64, u64)> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let kib = |name: &str| {

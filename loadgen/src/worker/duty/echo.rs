@@ -1,4 +1,4 @@
-//! A received message to the counters and histograms it belongs in, where messages are echoed.
+//! Judges a received message where messages are echoed, and counts it.
 
 use super::super::judge::{Judge, Received, SHOWN_LEN_MAX};
 use super::super::outstanding::{Outstanding, Sent, Taken};
@@ -7,15 +7,15 @@ use crate::escape;
 use crate::metrics::{Failure, FailurePhase, MessageCounts, Metric, Span};
 use crate::payload::{Expected, Recognised};
 
-/// How long a server is given to echo while it sends other messages: one that pushes from the
-/// beginning of load on, and stalls for less, is waited for.
+/// How long a server that sends other messages is given to echo one. A server that pushes from the
+/// beginning of load, and stalls for less, is waited for.
 const NO_ECHO_NS: u64 = 5_000_000_000;
 
 /// The state of a worker whose messages are echoed.
 #[derive(Debug, Default)]
 pub(crate) struct Echo {
     batch: EchoBatch,
-    /// Messages that came before load and were no echoes, such as greetings.
+    /// How many messages came before load, such as greetings, and were no echoes.
     greeted: u64,
 }
 
@@ -29,12 +29,13 @@ struct EchoBatch {
 }
 
 impl Echo {
-    /// Load begins: what came before it says nothing about echoes.
+    /// Notes what came before load, which says nothing about echoes.
     pub(super) fn load_begins(&mut self, thread: &Thread) {
         self.greeted = thread.metrics.unexpected;
     }
 
-    /// Counts a message; an echo is counted by [`read`](Self::read), which has to follow.
+    /// Judges a message and counts it. An echo is only counted by [`read`](Self::read), which has
+    /// to follow.
     #[inline]
     pub(super) fn message(
         &mut self,
@@ -138,8 +139,8 @@ impl Judge<'_> {
                 Taken::Again => self.duplicated(received),
                 Taken::NeverSent => self.unexpected(received),
             },
-            // It stands for the echo that is due, if one is and the server echoes at all: the
-            // answers of one that doesn't may look like the requests.
+            // Taken for the echo that is due, if one is and the server echoes at all: the answers
+            // of one that doesn't may look like the requests.
             Recognised::Resembling if self.payload.is_named() || self.has_echo() => {
                 match outstanding.take_expected() {
                     Some(sent) => self.altered(sent, received),
@@ -148,19 +149,19 @@ impl Judge<'_> {
             }
             Recognised::Foreign | Recognised::Resembling => self.foreign(expected, received),
         }
-        // A hole in the order is given up at some time.
+        // A gap in the order is given up at some time.
         while let Some(sent) = outstanding.give_up() {
             self.lost(std::iter::once(sent));
         }
     }
 
-    /// Whether the server has echoed a message on this thread.
+    /// Checks whether the server has echoed a message on this thread.
     fn has_echo(&self) -> bool {
         self.metrics.warmup.received + self.metrics.measured.received > 0
     }
 
-    /// A message that was not sent. As long as nothing was ever an echo, a sample of it shows what
-    /// was sent, too.
+    /// Counts a message that was not sent. As long as nothing was ever an echo, its sample also
+    /// shows what was sent.
     fn foreign(&mut self, expected: Expected, received: Received<'_>) {
         if self.has_echo() {
             return self.unexpected(received);

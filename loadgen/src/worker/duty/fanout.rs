@@ -21,7 +21,7 @@ use crate::stamp::Post;
 
 /// How far apart the clocks of two machines may be: a time beyond it has been changed on the way.
 const SKEW_MAX_NS: u64 = 3_600_000_000_000;
-/// Bytes of a wrong message that are shown.
+/// How many bytes of a wrong message are shown.
 const SHOWN_LEN_MAX: usize = 100;
 
 /// The state of a worker whose connections publish messages or take copies of them.

@@ -1,8 +1,8 @@
-//! A Pong to the Ping that it answers, and those before it.
+//! Which Pings a Pong answers.
 //!
-//! A Pong to a later Ping answers those before it too: "an endpoint may elect to send a Pong frame
-//! for only the most recently processed Ping frame" (RFC 6455, 5.5.3). And one that answers none is
-//! no fault: "a Pong frame MAY be sent unsolicited".
+//! A Pong answers a Ping and those before it: "an endpoint may elect to send a Pong frame for only
+//! the most recently processed Ping frame" (RFC 6455, 5.5.3). A Pong that answers none is no fault:
+//! "a Pong frame MAY be sent unsolicited".
 
 use super::super::judge::Judge;
 use super::super::outstanding::{Outstanding, Sent};
@@ -12,13 +12,13 @@ use crate::payload::{Expected, Payload, Recognised};
 /// What a Pong answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Answered {
-    /// The Ping whose payload it has.
+    /// The Ping whose payload the Pong has.
     pub(crate) ping: Sent,
-    /// Pings before that one.
+    /// How many unanswered Pings came before that one.
     pub(crate) superseded: u64,
 }
 
-/// Takes the Pings of a connection that a Pong answers; `None` if it answers none.
+/// Takes the Pings of a connection that a Pong answers; `None` if the Pong answers none.
 pub(crate) fn answer(
     pings: &Payload,
     outstanding: &mut Outstanding,
@@ -40,7 +40,7 @@ pub(crate) fn answer(
 }
 
 impl Judge<'_> {
-    /// Counts a Pong of a connection.
+    /// Judges a Pong of a connection, and counts it.
     pub(crate) fn pong(
         &mut self,
         outstanding: &mut Outstanding,

@@ -1,7 +1,7 @@
-//! A message that a server has pushed to the counters and histograms it belongs in.
+//! Judges a message that a server has pushed, and counts it.
 //!
-//! One with a [stamp](crate::stamp) says which it is and when it was sent. All others are counted,
-//! and so is the time from each to the next.
+//! A message with a [stamp](crate::stamp) says which one it is and when it was sent. Of all others
+//! only the number is known, and the time from each to the next.
 
 use std::rc::Rc;
 
@@ -15,7 +15,7 @@ use crate::metrics::{Failure, FailurePhase, Metric, SeenKind};
 use crate::net::Routes;
 use crate::stamp::{Push, unix_ns};
 
-/// What is known of what a connection was pushed.
+/// What is known of the messages that a connection was pushed.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Feed {
     /// Begins with the first message that has a stamp.
@@ -117,7 +117,7 @@ impl Judge<'_> {
         true
     }
 
-    /// From the server's wall clock to this machine's.
+    /// Records the time from the server's wall clock to this machine's.
     fn pushed_at(&mut self, sent_unix_ns: u64) {
         self.metrics.push.timed += 1;
         match unix_ns().checked_sub(sent_unix_ns) {
