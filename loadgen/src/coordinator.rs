@@ -18,6 +18,7 @@ use crate::metrics::live::{Live, Snapshot};
 use crate::metrics::timeline::{Row, Timeline};
 use crate::net::Routes;
 use crate::progress::Progress;
+use crate::quota::Quota;
 use crate::signals::Signals;
 use crate::worker::usage::{memory, process_cpu_ns};
 use crate::worker::{Brief, BusyWorkers, Instruction, SharedFanout, Times, WorkerReport, spawn};
@@ -55,6 +56,8 @@ pub struct Observed {
     pub rss_open: Option<u64>,
     /// The most that was resident, in bytes.
     pub rss_max: Option<u64>,
+    /// The quota of processor time, and what came of it in the run; `None` is without quota.
+    pub quota: Option<Quota>,
     /// What made a worker fail.
     pub faults: Vec<String>,
 }
@@ -109,12 +112,13 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
         rss_open: None,
         workers: threads.len(),
     };
-    let cpu_before_ns = process_cpu_ns();
+    let (cpu_before_ns, quota_before) = (process_cpu_ns(), Quota::read());
     runtime.block_on(coordinator.coordinate(&mut settlements));
     let mut observed = coordinator.observed(threads);
     observed.rss_before = rss_before;
     observed.process_cpu_ns = process_cpu_ns().saturating_sub(cpu_before_ns);
     observed.wall_ns = clock.now_ns();
+    observed.quota = Quota::read().map(|quota| quota.since(quota_before));
     Ok(observed)
 }
 
@@ -273,6 +277,7 @@ impl Coordinator<'_> {
             rss_before: None,
             rss_open: self.rss_open,
             rss_max: memory().map(|(_, most)| most),
+            quota: None,
             faults,
         }
     }

@@ -14,6 +14,7 @@ pub mod escape;
 pub mod exit;
 pub mod host;
 mod nearest;
+pub mod quota;
 pub mod random;
 pub mod replacement;
 mod screen;

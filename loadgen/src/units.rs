@@ -56,6 +56,12 @@ pub fn bytes(n: u64) -> String {
         .unwrap_or_else(|| format!("{} TB", count(n / 1_000_000_000_000)))
 }
 
+/// Processors: `2`, `0.2`, `1.25`.
+#[must_use]
+pub fn processors(number: f64) -> String {
+    format!("{number:.2}").trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// A number a second: whole from 100 on, else three digits.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]

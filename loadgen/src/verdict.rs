@@ -31,6 +31,7 @@
 //! **No verdict.** Where nothing was measured there is nothing to judge, and load of a few milliseconds
 //! is over before anything can be said of the client: `none`, if nothing worse is known.
 
+use crate::quota::Quota;
 use crate::units;
 
 /// Client's lateness in a latency, in nanoseconds, from which an open loop is degraded if it is also
@@ -59,6 +60,8 @@ pub const SHORT_NS: u64 = 100_000_000;
 /// How much later than planned connections may begin, in nanoseconds, if that is also
 /// [`EFFECT_DEGRADED`] of how long they take to open.
 pub const CONNECT_LAG_DEGRADED_NS: u64 = 10_000_000;
+/// Share of the periods in which a quota may hold the process back.
+pub const THROTTLED: f64 = 0.05;
 /// How long the process may stand still, in nanoseconds.
 pub const PAUSE_DEGRADED_NS: u64 = 500_000_000;
 /// A worker that has done less than this share of what the others did on average was starved, if it
@@ -203,6 +206,8 @@ pub struct Evidence {
     pub busy_share: f64,
     /// How long the process once stood still, in nanoseconds.
     pub pause_max_ns: u64,
+    /// The quota of processor time, and what came of it in the run.
+    pub quota: Option<Quota>,
     /// Latencies beyond the histogram's range.
     pub out_of_range: u64,
     /// Messages received by each worker, and the share of the time that its thread was busy.
@@ -233,9 +238,24 @@ impl Evidence {
         if self.is_pinging { "latencies" } else { "response latencies" }
     }
 
+    /// That a quota has held the process back, if it did so often enough to be seen.
+    fn throttled(&self) -> Option<String> {
+        let quota = self.quota.filter(|quota| quota.throttled_share() > THROTTLED)?;
+        let is_scheduled = self.is_open_loop || self.is_pinging;
+        let or = if is_scheduled { format!(", or use {}", self.lower()) } else { String::new() };
+        Some(format!(
+            "throttled by a CPU quota of {} in {} of {} periods: raise that{or}",
+            units::processors(quota.processors),
+            units::count(quota.throttled),
+            units::count(quota.periods)
+        ))
+    }
+
     /// Why what was due was sent late, and what to do about it.
     fn lateness(&self) -> String {
-        if let Some(share) = self.waiting() {
+        if let Some(throttled) = self.throttled() {
+            format!("it was {throttled}")
+        } else if let Some(share) = self.waiting() {
             format!(
                 "its busiest thread waited for a processor {share:.0} % of the time, which \
                  something else used"
@@ -327,10 +347,12 @@ impl Verdict {
             self.because(
                 State::Saturated,
                 format!(
-                    "the client has not sent {:.1} % of what was due: \
-                     use {}, more threads or more machines",
+                    "the client has not sent {:.1} % of what was due: {}",
                     overdue * 100.0,
-                    evidence.lower()
+                    evidence.throttled().map_or_else(
+                        || format!("use {}, more threads or more machines", evidence.lower()),
+                        |throttled| format!("it was {throttled}")
+                    )
                 ),
             );
         } else if evidence.overdue > 0 {
@@ -346,6 +368,9 @@ impl Verdict {
     }
 
     fn busy(&mut self, evidence: &Evidence) {
+        if evidence.throttled().is_some() {
+            return; // a thread that was held back was not asked too much
+        }
         if evidence.is_empty {
             return; // no latency and no rate that could be the client's
         }
@@ -453,6 +478,12 @@ impl Verdict {
                 State::Degraded,
                 format!("the process stood still for {}", units::duration(evidence.pause_max_ns)),
             );
+        }
+        // Where the client was late, that says why.
+        if let Some(throttled) = evidence.throttled()
+            && !self.reasons.iter().any(|reason| reason.contains(&throttled))
+        {
+            self.because(State::Degraded, format!("the client was {throttled}"));
         }
         if evidence.ramp_late_ns > 0 {
             self.because(
@@ -676,6 +707,32 @@ mod tests {
         assert!(verdict.reasons[0].starts_with(said), "{verdict:?}");
         assert_eq!(short(|evidence| evidence.load_ns = SHORT_NS).state, State::Saturated);
         assert_eq!(short(|evidence| evidence.overdue = 500).state, State::Saturated);
+    }
+
+    #[test]
+    fn p7_a_quota_is_named_instead_of_more_threads() {
+        type Change = fn(&mut Evidence);
+        let throttled = "throttled by a CPU quota of 0.2 in 11 of 11 periods: raise that, or use a";
+        let rows: [(&str, Change); 4] = [
+            ("nothing else", |_| ()),
+            ("late", |evidence| evidence.send_lag = Some(lag(9_000_000))),
+            ("overdue", |evidence| evidence.overdue = 500),
+            ("busy", |evidence| (evidence.busy_share, evidence.cpu_share) = (1.0, 0.2)),
+        ];
+        for (name, change) in rows {
+            let verdict = judged(|evidence| {
+                let quota = Quota { processors: 0.2, periods: 11, throttled: 11 };
+                (evidence.quota, evidence.is_open_loop) = (Some(quota), true);
+                change(evidence);
+            });
+            assert!(verdict.state >= State::Degraded, "{name}");
+            assert_eq!(verdict.reasons.len(), 1, "{name}: {verdict:?}");
+            assert!(verdict.reasons[0].contains(throttled), "{name}: {verdict:?}");
+        }
+        let seldom = judged(|evidence| {
+            evidence.quota = Some(Quota { processors: 4.0, periods: 100, throttled: 5 });
+        });
+        assert_eq!(seldom.state, State::Valid);
     }
 
     #[test]

@@ -22,7 +22,6 @@ mod sizes;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use wscodec::DataKind;
@@ -35,7 +34,7 @@ pub use crate::segment::Segment;
 pub use crate::template::{Part, Purpose, Template};
 pub(crate) use crate::template::{TIME_LEN, TIME_NS_LEN};
 use crate::threshold::Threshold;
-use crate::{quantity, units};
+use crate::{quantity, quota, units};
 pub use cohort::Cohort;
 pub use content::Content;
 pub use fanout::Fanout;
@@ -317,7 +316,7 @@ impl Config {
         let part = args.shard.segment.unwrap_or(Segment::WHOLE);
         let connections = within("-c", args.connections, 1, CONNECTIONS_MAX * part.of())?;
         shard::check(&args, &scenario)?;
-        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get) as u64;
+        let cores = quota::processors().get() as u64;
         // An embedded server has as many threads, and is not to fight the client for cores.
         let each = if args.urls.is_empty() { (cores / 2).max(1) } else { cores };
         let threads = within("-t", args.threads.unwrap_or(each), 1, THREADS_MAX)?;
@@ -486,7 +485,7 @@ mod tests {
         let bare = config("run -c 20 -d 1s").unwrap();
         assert_eq!(bare.echo().unwrap().load, Load::Open { rate: Rate::new(1_000_000).unwrap() });
         assert!(bare.notes[0].contains("use -p 1 for as fast as it answers"), "{:?}", bare.notes);
-        let cores = thread::available_parallelism().unwrap().get();
+        let cores = quota::processors().get();
         assert_eq!(bare.threads.get(), (cores / 2).max(1));
         assert_eq!(config("hold -c 999").unwrap().threads, bare.threads);
         assert_eq!(config("run ws://h/ -c 999").unwrap().threads.get(), cores);

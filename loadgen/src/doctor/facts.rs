@@ -2,10 +2,9 @@
 //! is `None`.
 
 use std::fs;
-use std::num::NonZeroUsize;
-use std::thread;
 
 use crate::host::Host;
+use crate::quota::{self, Quota};
 
 /// What is judged.
 #[derive(Clone, Debug)]
@@ -25,6 +24,8 @@ pub(super) struct Facts {
     /// Memory that is available, in bytes.
     pub(super) memory: Option<u64>,
     pub(super) processors: u64,
+    /// Processor time that this process may have.
+    pub(super) quota: Option<Quota>,
     /// How the clock rate of the first processor is governed.
     pub(super) governor: Option<String>,
     /// Where the time comes from, and where else it could.
@@ -45,7 +46,8 @@ impl Facts {
             conntrack: number("/proc/sys/net/netfilter/nf_conntrack_count")
                 .zip(number("/proc/sys/net/netfilter/nf_conntrack_max")),
             memory: text("/proc/meminfo").and_then(|text| parse_memory(&text)),
-            processors: thread::available_parallelism().map_or(1, NonZeroUsize::get) as u64,
+            processors: quota::processors().get() as u64,
+            quota: Quota::read(),
             governor: text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             clock,
         }

@@ -85,6 +85,7 @@ pub(super) fn checks(facts: &Facts, demand: &Demand) -> Vec<Check> {
         conntrack(facts, demand),
         memory(facts, demand),
         processors(facts),
+        quota(facts),
         governor(facts),
         clock(facts),
     ]);
@@ -222,6 +223,27 @@ fn processors(facts: &Facts) -> Check {
     }
 }
 
+/// A process that has used up its quota stands still until the next period.
+fn quota(facts: &Facts) -> Check {
+    const NAME: &str = "CPU quota";
+    /// Processors below which a client has none to spare.
+    const ENOUGH: f64 = 2.0;
+    match facts.quota {
+        None => Check::ok(NAME, "none"),
+        Some(quota) if quota.processors >= ENOUGH => {
+            Check::ok(NAME, format!("{} processors", units::processors(quota.processors)))
+        }
+        Some(quota) => Check::low(
+            NAME,
+            format!(
+                "{} processors: above that this process is held back until the next period",
+                units::processors(quota.processors)
+            ),
+            "a higher CPU limit of its container, or CPUQuota= of its service",
+        ),
+    }
+}
+
 fn governor(facts: &Facts) -> Check {
     const NAME: &str = "governor";
     match facts.governor.as_deref() {
@@ -259,6 +281,7 @@ fn clock(facts: &Facts) -> Check {
 mod tests {
     use super::*;
     use crate::host::{DescriptorLimit, Host};
+    use crate::quota::Quota;
 
     fn facts() -> Facts {
         Facts {
@@ -274,6 +297,7 @@ mod tests {
             conntrack: Some((5, 262_144)),
             memory: Some(8 << 30),
             processors: 4,
+            quota: Some(Quota { processors: 4.0, ..Quota::default() }),
             governor: Some("performance".into()),
             clock: Some(("tsc".into(), "tsc hpet".into())),
         }
@@ -286,7 +310,7 @@ mod tests {
     #[test]
     fn a_good_machine_is_good() {
         let checks = checks(&facts(), &demand(10_000));
-        assert_eq!(checks.len(), 11);
+        assert_eq!(checks.len(), 12);
         for check in checks {
             assert_eq!((check.state, check.fix.as_ref()), (State::Ok, None), "{check:?}");
         }
@@ -295,7 +319,7 @@ mod tests {
     #[test]
     fn each_thing_that_is_low_is_named_with_the_command_that_helps() {
         type Spoil = fn(&mut Facts);
-        let rows: [(&str, Spoil, &str); 11] = [
+        let rows: [(&str, Spoil, &str); 12] = [
             (
                 "descriptors",
                 |facts| facts.host.descriptors = DescriptorLimit { soft: Some(9), hard: Some(9) },
@@ -309,6 +333,11 @@ mod tests {
             ("conntrack", |facts| facts.conntrack = Some((5, 9)), "nf_conntrack_max=20010"),
             ("memory", |facts| facts.memory = Some(1 << 20), "-c"),
             ("processors", |facts| facts.processors = 1, "two"),
+            (
+                "CPU quota",
+                |facts| facts.quota = Some(Quota { processors: 0.2, ..Quota::default() }),
+                "CPUQuota=",
+            ),
             ("governor", |facts| facts.governor = Some("powersave".into()), "cpupower"),
             (
                 "clock",

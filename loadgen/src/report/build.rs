@@ -1,6 +1,5 @@
 //! Counters, histograms and configuration to a [`Report`].
 
-use std::thread;
 use std::time::SystemTime;
 
 use rustix::system::uname;
@@ -33,6 +32,7 @@ use crate::metrics::{
 };
 use crate::net::{Routes, masked_subprotocols};
 use crate::plan::Plan;
+use crate::quota;
 use crate::verdict::{Evidence, SHORT_NS, Verdict};
 use crate::worker::{BACKLOG_MAX, UNANSWERED_MAX, WorkerReport};
 
@@ -84,7 +84,7 @@ impl Report {
             is_interrupted: observed.is_interrupted,
             config: resolved(config),
             target: TargetReport::new(config, subject.routes, &metrics),
-            host: host(subject.host),
+            host: host(subject.host, observed.quota.map(|quota| quota.processors)),
             connections: connections(&metrics, &phases, config),
             messages: config.echo().is_some().then(|| Messages {
                 offered_per_s: offered_per_s(config, observed, &phases),
@@ -258,7 +258,7 @@ fn stages(stages: &Stages) -> StagesReport {
     }
 }
 
-fn host(host: &Host) -> HostReport {
+fn host(host: &Host, quota: Option<f64>) -> HostReport {
     let name = uname();
     HostReport {
         system: format!(
@@ -267,7 +267,8 @@ fn host(host: &Host) -> HostReport {
             name.release().to_string_lossy(),
             name.machine().to_string_lossy()
         ),
-        processors: thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64,
+        processors: quota::processors().get() as u64,
+        cpu_quota: quota,
         descriptors_max: host.descriptors.soft,
         ports: host.ports.as_ref().map(|ports| (*ports.start(), *ports.end())),
     }
@@ -529,6 +530,7 @@ fn evidence(
             .fold(0.0, f64::max),
         busy_share: client.busiest_share,
         pause_max_ns: observed.pause_max_ns,
+        quota: observed.quota,
         out_of_range: [
             Metric::RttService,
             Metric::RttResponse,

@@ -250,12 +250,15 @@ pub struct Label {
 }
 
 /// The machine that made the load.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HostReport {
     /// Operating system and its version.
     pub system: String,
     /// Processors that this process may use.
     pub processors: u64,
+    /// Processor time that a control group allows, in processors; `null` is without quota.
+    #[serde(default)]
+    pub cpu_quota: Option<f64>,
     /// Descriptors that this process may have open; `null` is without limit.
     pub descriptors_max: Option<u64>,
     /// Local ports for connections to one address: first and last.

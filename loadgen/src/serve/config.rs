@@ -4,7 +4,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::thread;
 use std::time::Duration;
 
 use wscodec::Limits;
@@ -13,6 +12,7 @@ use wscodec::deflate::Deflate;
 use super::origin::OriginPolicy;
 use crate::net::ServerTls;
 use crate::quantity::Rate;
+use crate::quota;
 
 /// What the server does with a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -170,7 +170,7 @@ impl Default for ServeConfig {
             listen: Self::LISTEN,
             socket_path: None,
             tls: None,
-            threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            threads: quota::processors(),
             mode: Mode::default(),
             limits: Limits::default(),
             deflate: None,

@@ -15,6 +15,7 @@ const LAYERS: [&[&str]; 14] = [
         "exit",
         "host",
         "nearest",
+        "quota",
         "random",
         "replacement",
         "screen",
