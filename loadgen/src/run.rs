@@ -32,7 +32,6 @@ use crate::verdict::State;
 pub fn run(config: Config) -> Result<Exit, Failed> {
     let requests = requests(&config)?;
     if config.verbosity != Verbosity::Quiet {
-        config.notes.iter().for_each(say);
         output::replaced(&config.outputs).for_each(say);
     }
     let outlets = Outlets::open(&config.outputs)?;
@@ -52,6 +51,9 @@ pub fn run(config: Config) -> Result<Exit, Failed> {
         let host = raise_limits(&config, routes.pairs())?;
         (routes, host, None)
     };
+    if config.verbosity != Verbosity::Quiet {
+        config.notes.iter().for_each(say); // of a run that begins: an error stands alone
+    }
     let config = Arc::new(config);
     let started_at = match config.start_at {
         Some(at) => wait_until(at, config.verbosity)?,
