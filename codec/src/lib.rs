@@ -75,6 +75,7 @@
 //! | `std` | yes | [`mask::ThreadKeys`]: masking keys kept per thread and seeded by the operating system |
 //! | `getrandom` | by `std` | seeding from the operating system, also without `std` |
 //! | `deflate` | no | `wscodec::deflate`: permessage-deflate (RFC 7692); brings `std` |
+//! | `http` | no | [`handshake`]'s values from and to the types of the `http` crate: hyper, axum, h2, h3; brings `std` |
 //! | `brotli` | no | `wscodec::brotli`: an experimental permessage-brotli between two ends of this crate; brings `std` |
 //!
 //! Without `std` the crate needs `alloc` only, and still chooses its SIMD kernels at run time.

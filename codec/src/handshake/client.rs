@@ -1,8 +1,6 @@
 //! The client's side of the opening handshake: writes a request, and turns what comes back into a
 //! connection that may be used, or the reason why not (RFC 6455, 4.1).
 
-use alloc::boxed::Box;
-
 use bytes::BufMut;
 
 use super::client_request::ClientRequest;
@@ -12,6 +10,7 @@ use super::head::{Head, HeadKind};
 use super::key::HandshakeKey;
 use super::limits::HandshakeLimits;
 use super::misuse::{self, HandshakeMisuse};
+use super::offered::Expected;
 use super::response::{self, Response};
 
 /// How many interim (1xx) responses a client skips. Without a bound a server could keep it busy for
@@ -53,11 +52,7 @@ pub const INTERIM_RESPONSES_MAX: u8 = 8;
 pub struct ClientHandshake<X = NoExtensions> {
     head: Head,
     state: State,
-    /// What |Sec-WebSocket-Accept| must be.
-    accept: [u8; 28],
-    /// The values of the two headers that offer; empty without offers.
-    subprotocols: Box<str>,
-    offers: ExtensionWriter,
+    expected: Expected,
     extensions: X,
     interim_responses: u8,
 }
@@ -137,9 +132,11 @@ impl<X: ClientExtensions> ClientHandshake<X> {
         Ok(Self {
             head: Head::new(HeadKind::Response, HandshakeLimits::default()),
             state: State::Receiving,
-            accept: key.accept(),
-            subprotocols: request.subprotocols().into(),
-            offers,
+            expected: Expected {
+                accept: Some(key.accept()),
+                subprotocols: request.subprotocols().into(),
+                offers,
+            },
             extensions,
             interim_responses: 0,
         })
@@ -251,7 +248,7 @@ impl<X: ClientExtensions> ClientHandshake<X> {
     }
 
     fn judge_switch(&mut self) -> Result<(), ResponseError> {
-        response::judge(&self.head, &self.accept, &self.subprotocols, &self.offers.extensions())?;
+        response::judge(&self.head, &self.expected)?;
         self.extensions
             .accept(Extensions::answer(&self.head))
             .map_err(|_| ResponseError::ExtensionParameters)

@@ -115,9 +115,29 @@ impl ClientRequest {
         Ok(self)
     }
 
+    /// The target: a path with an optional query.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        let line = self.head.split(|&byte| byte == b'\r').next().unwrap_or_default();
+        let target = line.split(|&byte| byte == b' ').nth(1).unwrap_or_default();
+        core::str::from_utf8(target).unwrap_or_default() // ASCII: judged
+    }
+
+    /// The value of |Host|.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        field::lines(self.header_lines()).next().map_or("", |(_, host)| host)
+    }
+
     /// The subprotocols offered, as the header's value.
     pub(super) fn subprotocols(&self) -> &str {
         &self.subprotocols
+    }
+
+    /// The header lines of [`head`](Self::head).
+    pub(super) fn header_lines(&self) -> &[u8] {
+        let line_len = self.head.iter().take_while(|&&byte| byte != b'\n').count();
+        self.head.get(line_len + 1..).unwrap_or_default()
     }
 
     /// The request up to the lines that are the connection's own.

@@ -178,7 +178,9 @@ impl HandshakeError {
 }
 
 impl HeadError {
-    const fn status(self) -> u16 {
+    /// The HTTP status to answer with; see [`HandshakeError::status`].
+    #[must_use]
+    pub const fn status(self) -> u16 {
         match self {
             Self::NotHttp { .. }
             | Self::StartLine
@@ -211,7 +213,9 @@ impl HeadError {
 }
 
 impl RequestError {
-    const fn status(self) -> u16 {
+    /// The HTTP status to answer with; see [`HandshakeError::status`].
+    #[must_use]
+    pub const fn status(self) -> u16 {
         match self {
             Self::Method => 405,
             Self::Upgrade | Self::Version => 426,
@@ -244,7 +248,9 @@ impl RequestError {
 }
 
 impl ResponseError {
-    const fn status(self) -> u16 {
+    /// The HTTP status that a gateway answers with; see [`HandshakeError::status`].
+    #[must_use]
+    pub const fn status(self) -> u16 {
         match self {
             Self::Refused { status } => status,
             Self::TooManyInterim

@@ -98,26 +98,78 @@ impl core::fmt::Display for ExtensionMismatch {
 
 impl core::error::Error for ExtensionMismatch {}
 
+/// A value of |Sec-WebSocket-Extensions| does not follow the grammar (RFC 6455, 9.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MalformedExtensions;
+
+impl core::fmt::Display for MalformedExtensions {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Sec-WebSocket-Extensions malformed")
+    }
+}
+
+impl core::error::Error for MalformedExtensions {}
+
 /// The extensions that a message lists, over all its header lines.
 #[derive(Clone, Debug)]
 pub struct Extensions<'h> {
-    headers: Option<Headers<'h>>,
+    /// The lines that follow the one at hand.
+    lines: Lines<'h>,
     /// What remains of the line at hand; empty when it is used up.
     line: &'h [u8],
     /// How many more are handed out.
     remaining: usize,
 }
 
+/// Header lines whose values have been judged.
+#[derive(Clone, Debug)]
+enum Lines<'h> {
+    /// Those of a head, among its other headers.
+    Head(Headers<'h>),
+    /// Their values.
+    Values(core::slice::Iter<'h, &'h [u8]>),
+}
+
 impl<'h> Extensions<'h> {
+    /// Parses the values of all |Sec-WebSocket-Extensions| lines of a message, in their order. No
+    /// line is no extension.
+    ///
+    /// ```
+    /// use wscodec::handshake::Extensions;
+    ///
+    /// let values = [&b"permessage-deflate; client_max_window_bits, x-first"[..], b"x-second; a=1"];
+    /// let names: Vec<_> = Extensions::parse(&values)?.map(|extension| extension.name()).collect();
+    /// assert_eq!(names, ["permessage-deflate", "x-first", "x-second"]);
+    /// assert!(Extensions::parse(&[b"a; =1"]).is_err());
+    /// # Ok::<_, wscodec::handshake::MalformedExtensions>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`MalformedExtensions`] if a value does not follow the grammar.
+    pub fn parse(values: &'h [&'h [u8]]) -> Result<Self, MalformedExtensions> {
+        values.iter().try_for_each(|value| judge_line(value))?;
+        Ok(Self::of_values(values, usize::MAX))
+    }
+
+    /// The first `extensions_max` extensions of lines whose values have been judged.
+    pub(super) fn of_values(values: &'h [&'h [u8]], extensions_max: usize) -> Self {
+        Self { lines: Lines::Values(values.iter()), line: b"", remaining: extensions_max }
+    }
+
     /// What a client offers: the first [`EXTENSIONS_MAX`] of a head whose lines have been judged.
     pub(super) fn offers(head: &'h Head) -> Self {
-        Self { headers: Some(head.headers()), line: b"", remaining: EXTENSIONS_MAX }
+        Self { lines: Lines::Head(head.headers()), line: b"", remaining: EXTENSIONS_MAX }
     }
 
     /// What a server answers: all of a head whose lines have been judged, since each must have been
     /// offered.
     pub(super) fn answer(head: &'h Head) -> Self {
-        Self { headers: Some(head.headers()), line: b"", remaining: usize::MAX }
+        Self { lines: Lines::Head(head.headers()), line: b"", remaining: usize::MAX }
+    }
+
+    /// The extensions of one judged line.
+    pub(super) fn of_line(line: &'h [u8]) -> Self {
+        Self { line, ..Self::of_values(&[], usize::MAX) }
     }
 }
 
@@ -131,7 +183,10 @@ impl<'h> Iterator for Extensions<'h> {
                 self.line = rest;
                 return Some(extension);
             }
-            self.line = self.headers.as_mut()?.find(|header| header.is(NAME))?.value;
+            self.line = match &mut self.lines {
+                Lines::Head(headers) => headers.find(|header| header.is(NAME))?.value,
+                Lines::Values(values) => values.next()?,
+            };
         }
     }
 }
@@ -183,22 +238,18 @@ pub struct ExtensionParameter<'h> {
     pub value: Option<Cow<'h, str>>,
 }
 
-/// The text does not follow the grammar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
-
 /// Judges the whole value of one |Sec-WebSocket-Extensions| line, in time linear in its length.
 ///
 /// RFC 6455, 9.1: "If a value is received [...] that does not conform to the ABNF below, the
 /// recipient of such malformed data MUST immediately _Fail the WebSocket Connection_."
-pub(super) fn judge_line(value: &[u8]) -> Result<(), Malformed> {
+pub(super) fn judge_line(value: &[u8]) -> Result<(), MalformedExtensions> {
     let mut rest = value;
     let mut count = 0_usize;
     while let Some((_, after)) = next_extension(rest)? {
         rest = after;
         count += 1;
     }
-    if count == 0 { Err(Malformed) } else { Ok(()) }
+    if count == 0 { Err(MalformedExtensions) } else { Ok(()) }
 }
 
 /// Whether some extension of an answer stands there twice. Everything in it must have been offered,
@@ -219,7 +270,7 @@ pub(super) fn are_offered(answer: &Extensions<'_>, offered: &Extensions<'_>) -> 
 }
 
 /// The next extension of a list, and what follows it; `None` at the end of the list.
-fn next_extension(list: &[u8]) -> Result<Option<(Extension<'_>, &[u8])>, Malformed> {
+fn next_extension(list: &[u8]) -> Result<Option<(Extension<'_>, &[u8])>, MalformedExtensions> {
     let mut rest = skip_space(list);
     while let [b',', after @ ..] = rest {
         rest = skip_space(after); // empty elements are allowed in lists (RFC 9110, 5.6.1.2)
@@ -237,12 +288,14 @@ fn next_extension(list: &[u8]) -> Result<Option<(Extension<'_>, &[u8])>, Malform
     match skip_space(rest) {
         [] => Ok(Some((Extension { name, parameters }, &[]))),
         [b',', after @ ..] => Ok(Some((Extension { name, parameters }, after))),
-        _ => Err(Malformed),
+        _ => Err(MalformedExtensions),
     }
 }
 
 /// The next parameter of an extension, and what follows it; `None` if no semicolon is next.
-fn next_parameter(text: &[u8]) -> Result<Option<(ExtensionParameter<'_>, &[u8])>, Malformed> {
+fn next_parameter(
+    text: &[u8],
+) -> Result<Option<(ExtensionParameter<'_>, &[u8])>, MalformedExtensions> {
     let [b';', after @ ..] = skip_space(text) else { return Ok(None) };
     let (name, rest) = take_token(skip_space(after))?;
     let [b'=', after @ ..] = skip_space(rest) else {
@@ -258,17 +311,17 @@ fn next_parameter(text: &[u8]) -> Result<Option<(ExtensionParameter<'_>, &[u8])>
     Ok(Some((ExtensionParameter { name, value: Some(value) }, rest)))
 }
 
-fn take_token(text: &[u8]) -> Result<(&str, &[u8]), Malformed> {
+fn take_token(text: &[u8]) -> Result<(&str, &[u8]), MalformedExtensions> {
     let len = text.iter().take_while(|&&byte| is_token_byte(byte)).count();
-    let (token, rest) = text.split_at_checked(len).ok_or(Malformed)?;
-    Ok((field::as_token(token).ok_or(Malformed)?, rest))
+    let (token, rest) = text.split_at_checked(len).ok_or(MalformedExtensions)?;
+    Ok((field::as_token(token).ok_or(MalformedExtensions)?, rest))
 }
 
 /// The value of a quoted string from after its opening quote on.
 ///
 /// RFC 6455, 9.1: "When using the quoted-string syntax variant, the value after quoted-string
 /// unescaping MUST conform to the 'token' ABNF."
-fn take_quoted(text: &[u8]) -> Result<(Cow<'_, str>, &[u8]), Malformed> {
+fn take_quoted(text: &[u8]) -> Result<(Cow<'_, str>, &[u8]), MalformedExtensions> {
     let mut escaped = false;
     let mut has_escapes = false;
     let mut end = None;
@@ -283,16 +336,17 @@ fn take_quoted(text: &[u8]) -> Result<(Cow<'_, str>, &[u8]), Malformed> {
                 break;
             }
             _ if is_token_byte(byte) => escaped = false,
-            _ => return Err(Malformed),
+            _ => return Err(MalformedExtensions),
         }
     }
-    let (inside, rest) = text.split_at_checked(end.ok_or(Malformed)?).ok_or(Malformed)?;
+    let (inside, rest) =
+        text.split_at_checked(end.ok_or(MalformedExtensions)?).ok_or(MalformedExtensions)?;
     let rest = rest.get(1..).unwrap_or_default();
     let value = if has_escapes {
         let unescaped = inside.iter().filter(|&&byte| byte != b'\\').map(|&byte| char::from(byte));
         Cow::Owned(unescaped.collect())
     } else {
-        Cow::Borrowed(field::as_token(inside).ok_or(Malformed)?)
+        Cow::Borrowed(field::as_token(inside).ok_or(MalformedExtensions)?)
     };
     Ok((value, rest))
 }
@@ -378,7 +432,7 @@ impl ExtensionWriter {
 
     /// What has been written, read back.
     pub(super) fn extensions(&self) -> Extensions<'_> {
-        Extensions { headers: None, line: self.text.as_bytes(), remaining: usize::MAX }
+        Extensions::of_line(self.text.as_bytes())
     }
 }
 

@@ -53,6 +53,12 @@ pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
 }
 
+/// The headers in lines of `name: value` that the crate itself has written, all ASCII.
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = (&str, &str)> {
+    let text = core::str::from_utf8(text).unwrap_or_default();
+    text.split("\r\n").filter_map(|line| line.split_once(": "))
+}
+
 /// A header that may stand in a message once.
 #[derive(Debug, Default)]
 pub(super) enum Once<'h> {

@@ -8,6 +8,9 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STAN
 use sha1::{Digest as _, Sha1};
 
 use crate::mask::MaskKeySource;
+use crate::redacted::Redacted;
+
+use super::error::RequestError;
 
 /// The length of a key on the wire: 16 bytes in base64.
 const KEY_LEN: usize = 24;
@@ -66,9 +69,10 @@ impl HandshakeKey {
     }
 }
 
+/// Shows that there is a key, and not which.
 impl fmt::Debug for HandshakeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HandshakeKey({:032x})", u128::from_be_bytes(self.0))
+        f.debug_tuple("HandshakeKey").field(&Redacted(self.0.len())).finish()
     }
 }
 
@@ -79,8 +83,15 @@ impl From<[u8; 16]> for HandshakeKey {
 }
 
 /// A key as it stands on the wire.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct EncodedKey([u8; KEY_LEN]);
+
+/// Shows that there is a key, and not which.
+impl fmt::Debug for EncodedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EncodedKey").field(&Redacted(self.0.len())).finish()
+    }
+}
 
 impl EncodedKey {
     /// The key that a client sent, if it is one.
@@ -95,6 +106,10 @@ impl EncodedKey {
         &self.0
     }
 
+    pub(super) fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or_default() // base64
+    }
+
     /// RFC 6455, 4.2.2: "concatenating /key/ [...] with the string
     /// "258EAFA5-E914-47DA-95CA-C5AB0DC85B11", taking the SHA-1 hash of this concatenated value to
     /// obtain a 20-byte value and base64-encoding [...] this 20-byte hash."
@@ -106,6 +121,22 @@ impl EncodedKey {
         let _ = STANDARD.encode_slice(hash.finalize(), &mut accept); // 20 bytes are 28 characters
         accept
     }
+}
+
+/// The value of |Sec-WebSocket-Accept| that answers `key`, a value of |Sec-WebSocket-Key| (RFC
+/// 6455, 4.2.2): ASCII.
+///
+/// ```
+/// use wscodec::handshake::accept_key;
+/// assert_eq!(&accept_key(b"dGhlIHNhbXBsZSBub25jZQ==")?, b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+/// # Ok::<_, wscodec::handshake::RequestError>(())
+/// ```
+///
+/// # Errors
+/// [`RequestError::Key`] if it is not 16 bytes in base64. White space around it is no part of a
+/// header's value.
+pub fn accept_key(key: &[u8]) -> Result<[u8; 28], RequestError> {
+    EncodedKey::parse(key).map(|key| key.accept()).ok_or(RequestError::Key)
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@
 //! server   bytes ──receive──▶ Request │ error        accept │ reject ──▶ bytes
 //! ```
 //!
+//! A stack that has parsed HTTP already, such as hyper or HTTP/2, negotiates by values and writes no
+//! bytes: [`Offer`] and [`Answer`] on a server, [`Offered`] and [`Answered`] on a client.
+//!
 //! Invariants: every byte of a head is looked at once as it arrives, however it is split; no memory
 //! is taken beyond [`HandshakeLimits`]; once failed, a handshake stays failed and takes nothing;
 //! and no text of the user can change the meaning of what is written, because all of it is judged
@@ -46,34 +49,50 @@ mod field;
 mod head;
 mod host;
 mod key;
+mod opening;
 mod target;
 
 mod extensions;
 
 mod client_request;
+mod offered;
+
+mod answered;
 mod response;
 
 mod client;
 
 mod acceptance;
+mod answer;
+mod offer;
 mod rejection;
 mod request;
+
+#[cfg(feature = "http")]
+mod http;
+mod http_request;
 
 mod server;
 
 pub use acceptance::Acceptance;
+pub use answer::Answer;
+pub use answered::Answered;
 pub use client::{ClientHandshake, INTERIM_RESPONSES_MAX};
 pub use client_request::ClientRequest;
 pub use error::{HandshakeError, HeadError, RequestError, ResponseError};
 pub use extensions::{
     ClientExtensions, EXTENSIONS_MAX, Extension, ExtensionMismatch, ExtensionParameter,
-    ExtensionParameters, ExtensionWriter, Extensions, NoExtensions, ServerExtensions,
+    ExtensionParameters, ExtensionWriter, Extensions, MalformedExtensions, NoExtensions,
+    ServerExtensions,
 };
 pub use head::{Header, Headers};
-pub use key::HandshakeKey;
+pub use http_request::HttpRequest;
+pub use key::{HandshakeKey, accept_key};
 pub use limits::HandshakeLimits;
 pub use misuse::HandshakeMisuse;
+pub use offer::Offer;
+pub use offered::Offered;
 pub use rejection::Rejection;
 pub use request::Request;
 pub use response::Response;
-pub use server::ServerHandshake;
+pub use server::{Received, ServerHandshake};

@@ -8,7 +8,11 @@ use core::fmt;
 
 use super::client_request::push_header;
 use super::error::HandshakeError;
+use super::field;
 use super::misuse::HandshakeMisuse;
+
+/// What a body without a type of its own is.
+const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
 /// A response that refuses a handshake: status, headers, body.
 ///
@@ -81,25 +85,45 @@ impl Rejection {
         self.status
     }
 
+    /// The headers, as (name, value), without |Connection| and |Content-Length|: for HTTP stacks
+    /// that write responses themselves. A 426 has |Connection| all the same, since RFC 9110, 7.8
+    /// wants the `Upgrade` option in it.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        let of_status: &[(&str, &str)] = match self.status {
+            405 => &[("Allow", "GET")],
+            426 => &[
+                ("Upgrade", "websocket"),
+                ("Sec-WebSocket-Version", "13"),
+                ("Connection", "Upgrade"),
+            ],
+            _ => &[],
+        };
+        let has_own_type = self.body.is_empty() || self.has_content_type;
+        let content_type = (!has_own_type).then_some(("Content-Type", PLAIN_TEXT));
+        of_status.iter().copied().chain(field::lines(&self.headers)).chain(content_type)
+    }
+
+    /// Gives the response up for its body.
+    #[must_use]
+    pub fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+
     /// The response up to its blank line, that included.
     pub(super) fn encode_head(&self) -> String {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
-        head.push_str(match self.status {
-            405 => "Allow: GET\r\nConnection: close\r\n",
-            // RFC 9110, 7.8: "A sender of Upgrade MUST also send an "Upgrade" connection option in
-            // the Connection header field".
-            426 => {
-                "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: close, Upgrade\r\n"
+        // RFC 9110, 7.8: "A sender of Upgrade MUST also send an "Upgrade" connection option in the
+        // Connection header field".
+        let option = if self.status == 426 { "close, Upgrade" } else { "close" };
+        let content_len = self.body.len().to_string();
+        let others = self.headers().filter(|(name, _)| *name != "Connection");
+        let headers = [("Connection", option)].into_iter().chain(others);
+        for (name, value) in headers.chain([("Content-Length", &*content_len)]) {
+            for part in [name, ": ", value, "\r\n"] {
+                head.push_str(part);
             }
-            _ => "Connection: close\r\n",
-        });
-        head.push_str(core::str::from_utf8(&self.headers).unwrap_or_default()); // ASCII: judged
-        if !self.body.is_empty() && !self.has_content_type {
-            head.push_str("Content-Type: text/plain; charset=utf-8\r\n");
         }
-        head.push_str("Content-Length: ");
-        head.push_str(&self.body.len().to_string());
-        head.push_str("\r\n\r\n");
+        head.push_str("\r\n");
         head
     }
 

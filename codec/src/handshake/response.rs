@@ -1,10 +1,12 @@
 //! The server's response as its client reads it: from a head to a status and the rules of RFC 6455,
 //! 4.1.
 
+use super::answered::Fields;
 use super::error::{HeadError, ResponseError};
-use super::extensions::{self, Extensions};
-use super::field::{self, Once};
-use super::head::{Head, Header, Headers};
+use super::extensions::Extensions;
+use super::field;
+use super::head::{Head, Headers};
+use super::offered::Expected;
 
 /// The head of a response, borrowed from the handshake.
 #[derive(Clone, Copy, Debug)]
@@ -96,98 +98,11 @@ pub(super) fn parse_status_line(line: &[u8]) -> Result<(u16, bool), HeadError> {
     Ok((status, is_1_1))
 }
 
-/// What a 101 says, gathered in one walk over its headers.
-#[derive(Debug, Default)]
-struct Answer<'h> {
-    upgrade: Option<bool>,
-    connection: bool,
-    accept: Once<'h>,
-    subprotocol: Once<'h>,
-    extensions_malformed: bool,
-}
-
-impl<'h> Answer<'h> {
-    fn read(head: &'h Head) -> Self {
-        let mut answer = Self::default();
-        for header in head.headers() {
-            answer.take(header);
-        }
-        answer
+/// Judges a 101.
+pub(super) fn judge(head: &Head, expected: &Expected) -> Result<(), ResponseError> {
+    let mut fields = Fields::default();
+    for header in head.headers() {
+        fields.take(header.name, header.value);
     }
-
-    fn take(&mut self, header: Header<'h>) {
-        let value = header.value;
-        if header.is("Upgrade") {
-            // Every element must be `websocket`: a server switches to one protocol.
-            let mut elements = field::list(value).peekable();
-            let is_websocket = elements.peek().is_some()
-                && elements.all(|element| element.eq_ignore_ascii_case(b"websocket"));
-            self.upgrade = Some(is_websocket && self.upgrade.unwrap_or(true));
-        } else if header.is("Connection") {
-            self.connection |=
-                field::list(value).any(|element| element.eq_ignore_ascii_case(b"upgrade"));
-        } else if header.is("Sec-WebSocket-Accept") {
-            self.accept.take(value);
-        } else if header.is("Sec-WebSocket-Protocol") {
-            self.subprotocol.take(value);
-        } else if header.is(extensions::NAME) {
-            self.extensions_malformed |= extensions::judge_line(value).is_err();
-        }
-    }
-}
-
-/// Judges a 101 by RFC 6455, 4.1. |Content-Length| and |Transfer-Encoding| are ignored: a 1xx has
-/// no content, and what follows its head are frames (RFC 9112, 6.3).
-pub(super) fn judge(
-    head: &Head,
-    accept: &[u8],
-    subprotocols_offered: &str,
-    extensions_offered: &Extensions<'_>,
-) -> Result<(), ResponseError> {
-    let answer = Answer::read(head);
-    // "If the response lacks an |Upgrade| header field or the |Upgrade| header field contains a
-    // value that is not an ASCII case-insensitive match for the value "websocket", the client MUST
-    // _Fail the WebSocket Connection_."
-    if answer.upgrade != Some(true) {
-        return Err(ResponseError::Upgrade);
-    }
-    // "If the response lacks a |Connection| header field or the |Connection| header field doesn't
-    // contain a token that is an ASCII case-insensitive match for the value "Upgrade", the client
-    // MUST _Fail the WebSocket Connection_."
-    if !answer.connection {
-        return Err(ResponseError::Connection);
-    }
-    // RFC 6455, 11.3.3: "The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an
-    // HTTP response."
-    match answer.accept {
-        Once::Absent => return Err(ResponseError::AcceptMissing),
-        Once::Doubled => return Err(ResponseError::AcceptDoubled),
-        Once::Present(value) if value != accept => return Err(ResponseError::AcceptMismatch),
-        Once::Present(_) => {}
-    }
-    // "[...] and this header field indicates the use of a subprotocol that was not present in the
-    // client's handshake [...], the client MUST _Fail the WebSocket Connection_."
-    let is_offered = match answer.subprotocol {
-        Once::Absent => true,
-        Once::Present(selected) => {
-            field::list(subprotocols_offered.as_bytes()).any(|offered| offered == selected)
-        }
-        Once::Doubled => false,
-    };
-    if !is_offered {
-        return Err(ResponseError::Subprotocol);
-    }
-    if answer.extensions_malformed {
-        return Err(ResponseError::Extensions);
-    }
-    // "[...] and this header field indicates the use of an extension that was not present in the
-    // client's handshake [...], the client MUST _Fail the WebSocket Connection_."
-    let answered = Extensions::answer(head);
-    if !extensions::are_offered(&answered, extensions_offered) {
-        return Err(ResponseError::ExtensionNotOffered);
-    }
-    if extensions::has_doubled(&answered) {
-        return Err(ResponseError::ExtensionDoubled);
-    }
-    Ok(())
+    fields.judge(expected, &Extensions::answer(head)).map(drop)
 }

@@ -6,13 +6,15 @@ use alloc::boxed::Box;
 use bytes::BufMut;
 
 use super::acceptance::Acceptance;
-use super::error::HandshakeError;
-use super::extensions::{self, ExtensionWriter, NoExtensions, ServerExtensions};
+use super::answer;
+use super::error::{HandshakeError, RequestError};
+use super::extensions::{NoExtensions, ServerExtensions};
 use super::head::{Head, HeadKind};
+use super::http_request::{HttpRequest, Plain};
 use super::limits::HandshakeLimits;
 use super::misuse::{self, HandshakeMisuse};
 use super::rejection::Rejection;
-use super::request::{self, Opening, Request};
+use super::request::{self, Judged, Request};
 
 /// How a request begins whose response has no content.
 const HEAD: &[u8] = b"HEAD ";
@@ -57,12 +59,23 @@ pub struct ServerHandshake {
 enum State {
     Receiving,
     /// The request may be accepted. Boxed: a server keeps thousands that are still receiving.
-    Received(Box<Opening>),
-    Accepted(Box<Opening>),
+    Received(Box<Judged>),
+    Accepted(Box<Judged>),
+    /// The request asks for no WebSocket.
+    Plain(Plain),
     Failed(HandshakeError),
     Rejected {
         status: u16,
     },
+}
+
+/// What [`ServerHandshake::receive_any`] has received.
+#[derive(Clone, Copy, Debug)]
+pub enum Received<'h> {
+    /// A request for a WebSocket that may be accepted.
+    WebSocket(Request<'h>),
+    /// A request that asks for no WebSocket.
+    Http(HttpRequest<'h>),
 }
 
 impl ServerHandshake {
@@ -89,25 +102,84 @@ impl ServerHandshake {
         input: &mut &mut [u8],
     ) -> Result<Option<Request<'_>>, HandshakeError> {
         if let State::Receiving = self.state {
-            let judged = match self.head.receive(input) {
-                Ok(false) => return Ok(None),
-                Ok(true) => request::judge(&self.head),
-                Err(error) => Err(error.into()),
-            };
-            self.state = match judged {
-                Ok(opening) => State::Received(Box::new(opening)),
-                Err(error) => {
-                    // What was wrong may have come with the method: it is still in `input` then.
-                    let arrived = self.head.bytes().iter().chain(input.iter());
-                    self.is_head_request = arrived.take(HEAD.len()).eq(HEAD);
-                    self.head.discard();
-                    State::Failed(error)
-                }
-            };
+            self.take(input, |_| None);
         }
+        self.outcome()
+    }
+
+    /// As [`receive`](Self::receive), for a server that answers plain HTTP too on its port: a
+    /// request that asks for no WebSocket is a result, and no error.
+    ///
+    /// What is plain: a complete head of HTTP/1.1 or 1.0, with any method and a target, without an
+    /// |Upgrade| that lists `websocket`. Its body is still in `input`. Answer it by
+    /// [`reject`](Self::reject), whatever the status, which closes; or give its
+    /// [`head`](HttpRequest::head) and `input` to an HTTP server.
+    ///
+    /// ```
+    /// use wscodec::handshake::{HandshakeLimits, Received, Rejection, ServerHandshake};
+    ///
+    /// let mut received = *b"GET /health HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    /// let mut out = Vec::new();
+    /// let mut handshake = ServerHandshake::new(HandshakeLimits::default());
+    /// match handshake.receive_any(&mut &mut received[..])? {
+    ///     Some(Received::WebSocket(request)) => { /* accept it */ }
+    ///     Some(Received::Http(request)) if request.target() == "/health" => {
+    ///         handshake.reject(Rejection::new(200)?.body("fine\n"), &mut out)?;
+    ///     }
+    ///     Some(Received::Http(_)) => handshake.reject(Rejection::new(404)?, &mut out)?,
+    ///     None => { /* read more, and call again */ }
+    /// }
+    /// assert!(out.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive), but for what is plain.
+    pub fn receive_any(
+        &mut self,
+        input: &mut &mut [u8],
+    ) -> Result<Option<Received<'_>>, HandshakeError> {
+        if let State::Receiving = self.state {
+            self.take(input, |head| Plain::find(head).map(State::Plain));
+        }
+        match &self.state {
+            State::Plain(plain) => Ok(Some(Received::Http(HttpRequest::new(&self.head, plain)))),
+            _ => Ok(self.outcome()?.map(Received::WebSocket)),
+        }
+    }
+
+    /// Takes bytes until the head is complete, and judges it unless `first` has another word for
+    /// it.
+    fn take(&mut self, input: &mut &mut [u8], first: impl FnOnce(&Head) -> Option<State>) {
+        let judged = match self.head.receive(input) {
+            Ok(false) => return,
+            Ok(true) => {
+                if let Some(state) = first(&self.head) {
+                    self.state = state;
+                    return;
+                }
+                request::judge(&self.head)
+            }
+            Err(error) => Err(error.into()),
+        };
+        self.state = match judged {
+            Ok(judged) => State::Received(Box::new(judged)),
+            Err(error) => {
+                // What was wrong may have come with the method: it is still in `input` then.
+                let arrived = self.head.bytes().iter().chain(input.iter());
+                self.is_head_request = arrived.take(HEAD.len()).eq(HEAD);
+                self.head.discard();
+                State::Failed(error)
+            }
+        };
+    }
+
+    /// What has come of the bytes so far.
+    fn outcome(&self) -> Result<Option<Request<'_>>, HandshakeError> {
         match self.state {
             State::Failed(error) => Err(error),
             State::Rejected { status } => Err(HandshakeError::Rejected { status }),
+            State::Plain(_) => Err(RequestError::Upgrade.into()),
             State::Receiving | State::Received(_) | State::Accepted(_) => Ok(self.request()),
         }
     }
@@ -124,7 +196,7 @@ impl ServerHandshake {
                 self.state = State::Failed(HandshakeError::UnexpectedEof);
                 Err(HandshakeError::UnexpectedEof)
             }
-            State::Received(_) | State::Accepted(_) => Ok(()),
+            State::Received(_) | State::Accepted(_) | State::Plain(_) => Ok(()),
             State::Failed(error) => Err(error),
             State::Rejected { status } => Err(HandshakeError::Rejected { status }),
         }
@@ -134,10 +206,10 @@ impl ServerHandshake {
     #[must_use]
     pub fn request(&self) -> Option<Request<'_>> {
         match &self.state {
-            State::Received(opening) | State::Accepted(opening) => {
-                Some(Request::new(&self.head, opening))
+            State::Received(judged) | State::Accepted(judged) => {
+                Some(Request::new(&self.head, judged))
             }
-            State::Receiving | State::Failed(_) | State::Rejected { .. } => None,
+            State::Receiving | State::Plain(_) | State::Failed(_) | State::Rejected { .. } => None,
         }
     }
 
@@ -167,51 +239,41 @@ impl ServerHandshake {
         extensions: &mut impl ServerExtensions,
         out: &mut impl BufMut,
     ) -> Result<(), HandshakeMisuse> {
-        let State::Received(opening) = &self.state else { return Err(HandshakeMisuse::NoRequest) };
-        let request = Request::new(&self.head, opening);
-        // RFC 6455, 4.2.2: "The value chosen MUST be derived from the client's handshake,
-        // specifically by selecting one of the values from the |Sec-WebSocket-Protocol| field".
-        let (subprotocol_name, subprotocol, subprotocol_end) =
-            match acceptance.selected_subprotocol() {
-                None => ("", "", ""),
-                Some(selected) => {
-                    if !request.subprotocols().any(|offered| offered == selected) {
-                        return Err(HandshakeMisuse::SubprotocolNotOffered);
-                    }
-                    ("Sec-WebSocket-Protocol: ", selected, "\r\n")
-                }
-            };
-        let mut answer = ExtensionWriter::new();
-        extensions.negotiate(request.extensions(), &mut answer)?;
-        // RFC 6455, 9.1: "A server MUST NOT respond with any extension not requested by the
-        // client."
-        if !extensions::are_offered(&answer.extensions(), &request.extensions()) {
-            return Err(HandshakeMisuse::ExtensionNotOffered);
-        }
-        let (answer_name, answer_end) = if answer.as_str().is_empty() {
-            ("", "")
-        } else {
-            ("Sec-WebSocket-Extensions: ", "\r\n")
+        let State::Received(judged) = &self.state else { return Err(HandshakeMisuse::NoRequest) };
+        let request = Request::new(&self.head, judged);
+        let answer = answer::answer(
+            Some(judged.accept),
+            request.subprotocols(),
+            &request.extensions(),
+            acceptance,
+            extensions,
+        )?;
+        let line = |name: &'static str, value: &'_ str| {
+            if value.is_empty() { ["", ""] } else { [name, "\r\n"] }
         };
+        let subprotocol = answer.subprotocol().unwrap_or_default();
+        let [subprotocol_name, subprotocol_end] = line("Sec-WebSocket-Protocol: ", subprotocol);
+        let [extensions_name, extensions_end] =
+            line("Sec-WebSocket-Extensions: ", answer.extensions());
         misuse::write(
             out,
             &[
                 b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                   Sec-WebSocket-Accept: ",
-                &opening.key.accept(),
+                &judged.accept,
                 b"\r\n",
                 subprotocol_name.as_bytes(),
                 subprotocol.as_bytes(),
                 subprotocol_end.as_bytes(),
-                answer_name.as_bytes(),
-                answer.as_str().as_bytes(),
-                answer_end.as_bytes(),
+                extensions_name.as_bytes(),
+                answer.extensions().as_bytes(),
+                extensions_end.as_bytes(),
                 acceptance.headers(),
                 b"\r\n",
             ],
         )?;
-        if let State::Received(opening) = core::mem::replace(&mut self.state, State::Receiving) {
-            self.state = State::Accepted(opening);
+        if let State::Received(judged) = core::mem::replace(&mut self.state, State::Receiving) {
+            self.state = State::Accepted(judged);
         }
         Ok(())
     }
@@ -230,7 +292,7 @@ impl ServerHandshake {
         out: &mut impl BufMut,
     ) -> Result<(), HandshakeMisuse> {
         match self.state {
-            State::Receiving | State::Received(_) | State::Failed(_) => {}
+            State::Receiving | State::Received(_) | State::Plain(_) | State::Failed(_) => {}
             State::Accepted(_) | State::Rejected { .. } => return Err(HandshakeMisuse::NoRequest),
         }
         let rejection = rejection.into();

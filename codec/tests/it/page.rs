@@ -123,7 +123,7 @@ fn every_test_named_after_a_row_is_listed_there() {
     }
 }
 
-/// The sharp edges that the codec's users met, row I of which is the handshake's.
+/// The sharp edges that the codec's users met.
 const SHARP: &str = "ABCDEFGHIJKLMNO";
 
 /// Each sharp edge is on the page once it is mended, with its tests or its step in CI, and each test

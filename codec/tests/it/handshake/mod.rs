@@ -8,3 +8,4 @@ mod joined;
 mod misuse;
 mod property;
 mod server;
+mod values;
