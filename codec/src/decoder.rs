@@ -270,9 +270,39 @@ impl<'i> MaskedPayload<'i> {
         Ok(self.bytes)
     }
 
-    /// The bytes still masked, and the key that unmasks them from the first on.
+    /// The bytes masked with `key` instead, where they lie, in one walk: for a relay, which sends
+    /// them on with a key of its own.
+    ///
+    /// `key` applies from the first of these bytes on: of later pieces of a frame it is that of the
+    /// frame [rotated](MaskKey::rotated) by what came before.
+    ///
+    /// ```
+    /// use wscodec::decoder::FrameDecoder;
+    /// use wscodec::header::HeaderRules;
+    /// use wscodec::mask::{self, MaskKey};
+    /// use wscodec::Role;
+    ///
+    /// let mut decoder = FrameDecoder::new(HeaderRules::unlimited(Role::Server));
+    /// let mut bytes = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"; // RFC 6455, 5.7
+    /// let mut input = &mut bytes[..];
+    /// decoder.header(&mut input)?.expect("the header is complete");
+    /// let own = MaskKey::new([1, 2, 3, 4]);
+    /// let masked = decoder.payload(&mut input).remask(own);
+    /// mask::apply(own, masked, 0);
+    /// assert_eq!(masked, b"Hello");
+    /// # Ok::<(), wscodec::FrameError>(())
+    /// ```
+    #[must_use]
+    pub fn remask(self, key: MaskKey) -> &'i mut [u8] {
+        let key = self.key.combined(key);
+        MaskedPayload { key, ..self }.unmask()
+    }
+
+    /// The bytes still masked, and the key that unmasks them from the first on: [`MaskKey::ZERO`]
+    /// if they are not masked.
+    #[must_use]
     #[inline]
-    pub(crate) fn into_parts(self) -> (MaskKey, &'i mut [u8]) {
+    pub fn into_parts(self) -> (MaskKey, &'i mut [u8]) {
         (self.key, self.bytes)
     }
 }

@@ -86,6 +86,12 @@ impl Rsv {
     /// 6).
     pub const RSV1: Self = Self(4);
 
+    /// The bits of a number: RSV1 is 4, RSV2 is 2, RSV3 is 1; `None` from 8 on.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Option<Self> {
+        if bits < 8 { Some(Self(bits)) } else { None }
+    }
+
     /// The three bits as a number: RSV1 is 4, RSV2 is 2, RSV3 is 1.
     #[must_use]
     pub const fn bits(self) -> u8 {

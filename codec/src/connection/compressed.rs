@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::message::transform::compressed_size_max;
 use crate::message::{DataKind, FramePlace, Inflow};
 
+use super::found::Held;
 use super::receive::Step;
 use super::{Delivery, Event, Phase, Receiver};
 
@@ -81,7 +82,7 @@ impl Receiver {
         }
         inflow.finish(kind, self.assembler.buffer_mut(), &self.limits)?;
         self.assembler.end();
-        Ok(Some(Step::Message(kind)))
+        Ok(Some(Step::Held(Held::Message(kind))))
     }
 
     fn decompress_piece<'i>(
@@ -119,10 +120,11 @@ impl Receiver {
     fn piece_step<'i>(&mut self, kind: DataKind, fin: Fin) -> Option<Step<'i>> {
         let buffer = self.assembler.buffer_mut();
         buffer.end_piece(kind);
-        (fin == Fin::Final || !buffer.as_piece().is_empty()).then_some(Step::Piece(kind, fin))
+        (fin == Fin::Final || !buffer.as_piece().is_empty())
+            .then_some(Step::Held(Held::Piece(kind, fin)))
     }
 
-    /// The event of [`Step::Piece`].
+    /// The event of [`Held::Piece`].
     pub(super) fn piece(&self, kind: DataKind, fin: Fin) -> Event<'_> {
         let buffer = self.assembler.buffer();
         match kind {

@@ -16,12 +16,15 @@ mod builder;
 mod compressed;
 mod control;
 mod event;
+mod found;
 mod receive;
 mod send;
 mod send_compressed;
 mod streamed;
 
 use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::num::NonZeroUsize;
 
 use bytes::{BufMut, Bytes};
@@ -29,6 +32,7 @@ use bytes::{BufMut, Bytes};
 pub use builder::ConnectionBuilder;
 use control::ControlPayload;
 pub use event::Event;
+pub use found::{EventKind, Found, Holder, Step};
 use send::Marks;
 pub use send::{Fragment, Sender};
 
@@ -39,7 +43,9 @@ use crate::error::{ProtocolError, SendError};
 use crate::header::{Fin, HeaderRules, Opcode, Rsv};
 use crate::limits::Limits;
 use crate::mask::{DefaultKeys, MaskKeySource};
-use crate::message::{Assembler, DataKind, Inflow, Message, PreparedMessage, Transform};
+use crate::message::{
+    Assembler, DataKind, Inflow, Message, PreparedMessage, Room, Transform, text_of,
+};
 use crate::role::Role;
 
 /// Pings answered one by one in one input; of further ones only the newest is.
@@ -351,6 +357,144 @@ impl<K: MaskKeySource> Connection<K> {
             Ok(None) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// As [`receive`](Self::receive), and says where the event lies instead of lending it: for
+    /// callers that own their buffer and go on with it, such as one that lends from a loop of reads,
+    /// or one that hands out `Bytes`.
+    ///
+    /// [`Step::taken`] bytes of `input` have been taken. Payloads in `input` are unmasked where they
+    /// lie; those that the connection holds are had from [`event`](Self::event) or
+    /// [`take_message`](Self::take_message) before the next call.
+    ///
+    /// ```
+    /// use std::io::{self, Read, Write};
+    /// use wscodec::{Connection, Event};
+    ///
+    /// struct WebSocket<S> {
+    ///     stream: S,
+    ///     connection: Connection,
+    ///     input: Vec<u8>,
+    ///     out: Vec<u8>,
+    ///     taken: usize,
+    ///     end: usize,
+    /// }
+    ///
+    /// impl<S: Read + Write> WebSocket<S> {
+    ///     fn next(&mut self) -> io::Result<Option<Event<'_>>> {
+    ///         let found = loop {
+    ///             let unread = &mut self.input[self.taken..self.end];
+    ///             let start = self.taken;
+    ///             let step = self.connection.receive_at(unread, &mut self.out);
+    ///             self.stream.write_all(&self.out)?;
+    ///             self.out.clear();
+    ///             let step = step.map_err(io::Error::other)?;
+    ///             self.taken += step.taken();
+    ///             if let Some(found) = step.into_event() {
+    ///                 break (start, found);
+    ///             }
+    ///             (self.taken, self.end) = (0, self.stream.read(&mut self.input)?);
+    ///             if self.end == 0 {
+    ///                 return Ok(None);
+    ///             }
+    ///         };
+    ///         let (start, found) = found;
+    ///         Ok(Some(self.connection.event(&found, &self.input[start..])))
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    #[inline]
+    pub fn receive_at(
+        &mut self,
+        input: &mut [u8],
+        out: &mut impl BufMut,
+    ) -> Result<Step, ProtocolError> {
+        self.receiver.receive_at(&mut self.sender, input, out)
+    }
+
+    /// Lends the event that [`receive_at`](Self::receive_at) has found, from the connection or from
+    /// `input`, which must be what was passed to it.
+    ///
+    /// Text in `input` is looked at once more, since this crate can't know that nobody has changed
+    /// it meanwhile; if somebody has, or `input` is too short, the payload is empty. What the
+    /// connection holds is not looked at again.
+    #[must_use]
+    pub fn event<'e>(&'e self, found: &Found, input: &'e [u8]) -> Event<'e> {
+        let (kind, place) = match found {
+            Found::Held(_, holder) => return self.receiver.held_event(holder.0),
+            Found::Input(kind, place) => (*kind, place.clone()),
+        };
+        let payload = input.get(place).unwrap_or_default();
+        match kind {
+            EventKind::Text => Event::Text(text_of(payload)),
+            EventKind::Binary => Event::Binary(payload),
+            EventKind::TextPiece(fin) => Event::TextPiece(text_of(payload), fin),
+            EventKind::BinaryPiece(fin) => Event::BinaryPiece(payload, fin),
+            EventKind::Ping => Event::Ping(payload),
+            EventKind::Pong => Event::Pong(payload),
+            EventKind::Close => Event::Close(control::parse_close(payload).unwrap_or_default()),
+        }
+    }
+
+    /// Gives away the message that the last call has found in the connection
+    /// ([`Found::Held`]), with its memory and without a copy. Empty if there is none.
+    ///
+    /// ```
+    /// use wscodec::connection::{EventKind, Found};
+    /// use wscodec::{Config, Connection};
+    ///
+    /// let mut client = Connection::client(Config::default());
+    /// let mut out = Vec::new();
+    /// let [mut first, mut second] = [*b"\x82\x06abc", *b"defxx"]; // a message that spans reads
+    /// assert_eq!(client.receive_at(&mut first, &mut out)?.event(), None);
+    /// let step = client.receive_at(&mut second[..3], &mut out)?;
+    /// assert!(matches!(step.event(), Some(Found::Held(EventKind::Binary, _))));
+    /// assert_eq!(client.take_message(), b"abcdef");
+    /// # Ok::<(), wscodec::ProtocolError>(())
+    /// ```
+    #[must_use]
+    pub fn take_message(&mut self) -> Vec<u8> {
+        self.receiver.assembler.take_message()
+    }
+
+    /// As [`take_message`](Self::take_message), of a text message, which is not looked at again;
+    /// `None` if the last call has found none.
+    #[must_use]
+    pub fn take_text(&mut self) -> Option<String> {
+        self.receiver.assembler.take_text()
+    }
+
+    /// Lends the place of the payload that is still to come of a large data frame, so that it can be
+    /// read from the socket straight into the message, without a copy. `None` if there is no such
+    /// frame at hand, less than 8 KiB of it is to come, the message is compressed or delivered in
+    /// pieces.
+    ///
+    /// Ask once [`receive`](Self::receive) has returned `None`; what was written to the room counts
+    /// with the next call that receives, to which an empty input may be passed. A room is at most
+    /// three times as long as what has arrived of the message, and 64 KiB at the beginning: memory
+    /// follows the bytes that arrive, not what the header claims.
+    ///
+    /// ```
+    /// use bytes::BufMut;
+    /// use wscodec::{Config, Connection, Event};
+    ///
+    /// let mut client = Connection::client(Config::default());
+    /// let mut out = Vec::new();
+    /// let mut header = *b"\x82\x7f\0\0\0\0\0\x01\0\0"; // 64 KiB follow
+    /// assert_eq!(client.receive(&mut &mut header[..], &mut out)?, None);
+    /// let mut room = client.room().expect("a large frame is open");
+    /// assert_eq!(room.remaining_mut(), 64 * 1024);
+    /// room.put_bytes(b'x', 64 * 1024); // with tokio: `stream.read_buf(&mut room).await`
+    /// let event = client.receive(&mut &mut [][..], &mut out)?;
+    /// assert_eq!(event, Some(Event::Binary(&[b'x'; 64 * 1024])));
+    /// # Ok::<(), wscodec::ProtocolError>(())
+    /// ```
+    #[must_use]
+    pub fn room(&mut self) -> Option<Room<'_>> {
+        self.receiver.room(&self.sender)
     }
 
     /// Tells the connection that the peer's stream has ended.

@@ -1,6 +1,7 @@
 //! Bytes to events (RFC 6455, 5 and 6.2).
 
 use core::mem;
+use core::ops::Range;
 
 use bytes::BufMut;
 
@@ -8,10 +9,11 @@ use crate::decoder::{MaskedPayload, advance};
 use crate::error::ProtocolError;
 use crate::header::{FrameHeader, Opcode};
 use crate::mask::{MaskKey, MaskKeySource};
-use crate::message::{DataKind, FramePlace, unmask_str};
+use crate::message::{DataKind, FramePlace, Room, unmask_str};
 use crate::role::Role;
 
 use super::control::{ControlPayload, parse_close};
+use super::found::{self, EventKind, Found, Held, Holder};
 use super::send::{Marks, Sender};
 use super::{Delivery, Event, Intake, Phase, Receiver};
 
@@ -21,19 +23,16 @@ const FIN_BINARY: u8 = 0x82;
 /// The length field that announces a length of 16 bits.
 const LEN_16: u8 = 126;
 
+/// The least payload still to come for which [`Receiver::room`] lends a place: less is read together
+/// with what follows it, in one call.
+const ROOM_LEN_MIN: u64 = 8 << 10;
+
 /// What has been received, and where it lies. Borrows from the input alone, so that the connection
 /// stays free to move.
 pub(super) enum Step<'i> {
     NeedMore,
     Input(Event<'i>),
-    /// A message in the assembler.
-    Message(DataKind),
-    /// A control frame in `control`.
-    Control(Opcode),
-    /// A character in `carry`.
-    Carry(crate::header::Fin),
-    /// A piece of a compressed message in the assembler.
-    Piece(DataKind, crate::header::Fin),
+    Held(Held),
 }
 
 impl Receiver {
@@ -62,7 +61,101 @@ impl Receiver {
                 return Ok(None);
             }
         }
-        self.receive_any(sender, input, out)
+        match self.receive_any(sender, input, out)? {
+            Step::NeedMore => Ok(None),
+            Step::Input(event) => Ok(Some(event)),
+            Step::Held(held) => Ok(Some(self.held_event(held))),
+        }
+    }
+
+    /// As [`receive`](Self::receive), and says where the event lies instead of lending it.
+    pub(super) fn receive_at<K: MaskKeySource>(
+        &mut self,
+        sender: &mut Sender<K>,
+        input: &mut [u8],
+        out: &mut impl BufMut,
+    ) -> Result<found::Step, ProtocolError> {
+        let (start, len) = (input.as_ptr().addr(), input.len());
+        let mut rest = input;
+        if self.is_at_rest
+            && let Some((kind, payload)) = self.take_short(&mut rest)
+        {
+            self.intake = self.intake.without(Intake::DRAINED);
+            let payload_len = payload.len();
+            match kind {
+                DataKind::Binary => drop(payload.unmask()),
+                DataKind::Text => {
+                    unmask_str(payload).map_err(|error| self.fail(sender, error.into(), out))?;
+                }
+            }
+            let taken = len - rest.len();
+            let place = taken - payload_len..taken;
+            let found = Found::Input(EventKind::of_message(kind), place);
+            return Ok(found::Step::new(taken, Some(found)));
+        }
+        let step = self.receive_any(sender, &mut rest, out)?;
+        let place = |bytes: &[u8]| {
+            let at = bytes.as_ptr().addr().saturating_sub(start);
+            at..at + bytes.len()
+        };
+        let found = match step {
+            Step::NeedMore => None,
+            Step::Held(held) => Some(Found::Held(held.kind(), Holder(held))),
+            Step::Input(event) => Some(match event {
+                Event::Text(text) => Found::Input(EventKind::Text, place(text.as_bytes())),
+                Event::Binary(bytes) => Found::Input(EventKind::Binary, place(bytes)),
+                Event::TextPiece(text, fin) => {
+                    Found::Input(EventKind::TextPiece(fin), place(text.as_bytes()))
+                }
+                Event::BinaryPiece(bytes, fin) => {
+                    Found::Input(EventKind::BinaryPiece(fin), place(bytes))
+                }
+                Event::Ping(bytes) => Found::Input(EventKind::Ping, place(bytes)),
+                Event::Pong(bytes) => Found::Input(EventKind::Pong, place(bytes)),
+                Event::Close(None) => Found::Input(EventKind::Close, 0..0),
+                Event::Close(Some(close)) => {
+                    let Range { start, end } = place(close.reason.as_bytes());
+                    Found::Input(EventKind::Close, start.saturating_sub(2)..end)
+                }
+            }),
+        };
+        Ok(found::Step::new(len - rest.len(), found))
+    }
+
+    /// What is held, lent.
+    pub(super) fn held_event(&self, held: Held) -> Event<'_> {
+        match held {
+            Held::Message(DataKind::Text) => Event::Text(self.assembler.buffer().as_text()),
+            Held::Message(DataKind::Binary) => Event::Binary(self.assembler.buffer().as_bytes()),
+            Held::Control(opcode) => {
+                let payload = self.control.as_bytes();
+                match opcode {
+                    Opcode::Ping => Event::Ping(payload),
+                    Opcode::Pong => Event::Pong(payload),
+                    // Judged when it was answered.
+                    _ => Event::Close(parse_close(payload).unwrap_or_default()),
+                }
+            }
+            Held::Carry(fin) => Event::TextPiece(self.carry.as_str(), fin),
+            Held::Piece(kind, fin) => self.piece(kind, fin),
+        }
+    }
+
+    /// Lends a place for the payload that is still to come of the data frame at hand, if messages
+    /// are put together and there is enough of it to be worth a read of its own.
+    pub(super) fn room<K>(&mut self, sender: &Sender<K>) -> Option<Room<'_>> {
+        let is_over = sender.has(Marks::CLOSE_RECEIVED)
+            || sender.has(Marks::EOF_RECEIVED)
+            || sender.failed.is_some();
+        let remaining = self.decoder.remaining();
+        match self.phase {
+            Phase::Data(_)
+                if !is_over && self.delivery == Delivery::Whole && remaining >= ROOM_LEN_MIN =>
+            {
+                self.assembler.room(remaining, &self.limits)
+            }
+            _ => None,
+        }
     }
 
     /// A whole data message of at most 65,535 bytes at the front of `input`: what most messages
@@ -103,12 +196,12 @@ impl Receiver {
     }
 
     #[inline(never)]
-    fn receive_any<'e, 'i: 'e, K: MaskKeySource>(
-        &'e mut self,
+    fn receive_any<'i, K: MaskKeySource>(
+        &mut self,
         sender: &mut Sender<K>,
         input: &mut &'i mut [u8],
         out: &mut impl BufMut,
-    ) -> Result<Option<Event<'e>>, ProtocolError> {
+    ) -> Result<Step<'i>, ProtocolError> {
         if let Some(error) = sender.failed {
             sender.flush(out);
             return Err(error);
@@ -122,19 +215,12 @@ impl Receiver {
         match step {
             Step::NeedMore => {
                 self.drained(sender, out);
-                self.end_of_stream(sender).map(|()| None)
+                self.end_of_stream(sender)?;
             }
-            Step::Input(event) => Ok(Some(event)),
-            Step::Message(DataKind::Text) => {
-                Ok(Some(Event::Text(self.assembler.buffer().as_text())))
-            }
-            Step::Message(DataKind::Binary) => {
-                Ok(Some(Event::Binary(self.assembler.buffer().as_bytes())))
-            }
-            Step::Control(opcode) => self.control_held(sender, opcode, out).map(Some),
-            Step::Carry(fin) => Ok(Some(Event::TextPiece(self.carry.as_str(), fin))),
-            Step::Piece(kind, fin) => Ok(Some(self.piece(kind, fin))),
+            Step::Held(Held::Control(opcode)) => self.control_held(sender, opcode, out)?,
+            Step::Input(_) | Step::Held(_) => {}
         }
+        Ok(step)
     }
 
     fn step<'i, K: MaskKeySource>(
@@ -164,6 +250,8 @@ impl Receiver {
                     }
                 }
                 Phase::Data(kind) => {
+                    let decoder = &mut self.decoder;
+                    self.assembler.take_filled(kind, |mut filled| decoder.payload(&mut filled))?;
                     let piece = self.decoder.payload(input);
                     self.assembler.append(kind, piece, &self.limits)?;
                     if self.decoder.remaining() > 0 {
@@ -172,7 +260,7 @@ impl Receiver {
                     self.phase = Phase::Header;
                     if self.assembler.is_final() {
                         self.assembler.finish(kind)?;
-                        return Ok(Step::Message(kind));
+                        return Ok(Step::Held(Held::Message(kind)));
                     }
                 }
                 Phase::Compressed(kind) => {
@@ -186,7 +274,7 @@ impl Receiver {
                         return Ok(Step::NeedMore);
                     }
                     self.phase = Phase::Header;
-                    return Ok(Step::Control(opcode));
+                    return Ok(Step::Held(Held::Control(opcode)));
                 }
             }
         }
@@ -230,25 +318,17 @@ impl Receiver {
         }
     }
 
-    /// A control frame whose payload was put together in `control`.
+    /// Does what a control frame asks for whose payload was put together in `control`.
     fn control_held<K: MaskKeySource>(
         &mut self,
         sender: &mut Sender<K>,
         opcode: Opcode,
         out: &mut impl BufMut,
-    ) -> Result<Event<'_>, ProtocolError> {
+    ) -> Result<(), ProtocolError> {
         let held = mem::take(&mut self.control);
-        let outcome = self.control_event(sender, opcode, held.as_bytes(), out).map(|_| ());
+        let outcome = self.control_event(sender, opcode, held.as_bytes(), out).map(drop);
         self.control = held;
-        if let Err(error) = outcome {
-            return Err(self.fail(sender, error, out));
-        }
-        let payload = self.control.as_bytes();
-        Ok(match opcode {
-            Opcode::Ping => Event::Ping(payload),
-            Opcode::Pong => Event::Pong(payload),
-            _ => Event::Close(parse_close(payload)?),
-        })
+        outcome.map_err(|error| self.fail(sender, error, out))
     }
 
     /// Does what a control frame asks for.

@@ -5,6 +5,7 @@ use crate::header::Fin;
 use crate::message::{DataKind, unmasked_str};
 use crate::utf8::Utf8Validator;
 
+use super::found::Held;
 use super::receive::Step;
 use super::{Event, Phase, Receiver};
 
@@ -81,7 +82,7 @@ impl Receiver {
                 self.carry.append(piece);
                 let is_whole = self.carry.validator.is_complete();
                 let fin = self.stream_advances(kind)?;
-                is_whole.then_some(Step::Carry(fin))
+                is_whole.then_some(Step::Held(Held::Carry(fin)))
             }
         };
         Ok(step)

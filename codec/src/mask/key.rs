@@ -34,6 +34,14 @@ impl MaskKey {
         Self(u32::from_le_bytes(self.0).rotate_right(bits).to_le_bytes())
     }
 
+    /// The key that does what both do, one after the other: it takes what is masked with one to what
+    /// is masked with the other.
+    #[must_use]
+    #[inline]
+    pub const fn combined(self, other: Self) -> Self {
+        Self((u32::from_ne_bytes(self.0) ^ u32::from_ne_bytes(other.0)).to_ne_bytes())
+    }
+
     /// The bytes as they would lie in a word in memory.
     #[inline]
     pub(crate) const fn to_u32(self) -> u32 {

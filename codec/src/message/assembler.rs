@@ -3,13 +3,20 @@
 //! Judged on headers alone, before payload is taken. Invariant: `open` is `Some` exactly between
 //! the first fragment of a message and its last.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::decoder::MaskedPayload;
 use crate::error::{ProtocolError, Utf8Error};
 use crate::header::{Fin, FrameHeader, Opcode};
 use crate::limits::Limits;
 
 use super::DataKind;
-use super::buffer::{Growth, MessageBuffer};
+use super::buffer::{Growth, MessageBuffer, Room};
+
+/// What a room has at least, in bytes, if so much is still to come: what a connection may reserve
+/// because of a header alone, and of the few bytes that came with it.
+const ROOM_LEN_FIRST: usize = 64 << 10;
 
 /// Puts the data frames of one direction together.
 #[derive(Debug, Default)]
@@ -92,21 +99,61 @@ impl Assembler {
         piece: MaskedPayload<'_>,
         limits: &Limits,
     ) -> Result<(), Utf8Error> {
-        // Once the last header is there the length is known: growth stops at it, and may go there
-        // in fewer steps.
-        let growth = if self.is_final {
+        let growth = self.growth(limits);
+        self.buffer.append(kind, piece, growth)
+    }
+
+    /// Once the last header is there the length is known: growth stops at it, and may go there in
+    /// fewer steps.
+    fn growth(&self, limits: &Limits) -> Growth {
+        if self.is_final {
             let declared = usize::try_from(self.declared_len).unwrap_or(usize::MAX);
             Growth { total_len_max: declared, factor: 4 }
         } else {
             Growth { total_len_max: limits.message_size_max, factor: 2 }
-        };
-        self.buffer.append(kind, piece, growth)
+        }
+    }
+
+    /// Lends a place for payload of the current frame, of which so much is still to come. It is at
+    /// most three times what has arrived, or [`ROOM_LEN_FIRST`]: memory follows the bytes that
+    /// arrived.
+    pub(crate) fn room(&mut self, remaining: u64, limits: &Limits) -> Option<Room<'_>> {
+        let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
+        let arrived = self.buffer.judged_len();
+        let len = remaining.min(arrived.saturating_mul(3).max(ROOM_LEN_FIRST));
+        let growth = Growth { factor: 1, ..self.growth(limits) };
+        self.buffer.room(len, growth)
+    }
+
+    /// Takes what was read into rooms: `unmask` is the decoder's word on it.
+    pub(crate) fn take_filled(
+        &mut self,
+        kind: DataKind,
+        unmask: impl FnOnce(&mut [u8]) -> MaskedPayload<'_>,
+    ) -> Result<(), Utf8Error> {
+        let Some((filled, validator)) = self.buffer.take_filled() else { return Ok(()) };
+        let piece = unmask(filled);
+        match kind {
+            DataKind::Binary => drop(piece.unmask()),
+            DataKind::Text => drop(piece.unmask_text(validator)?),
+        }
+        Ok(())
     }
 
     /// Ends the message whose last frame has been taken.
     pub(crate) fn finish(&mut self, kind: DataKind) -> Result<(), Utf8Error> {
         self.end();
         self.buffer.finish(kind)
+    }
+
+    /// Gives away the message that has been handed out last.
+    pub(crate) fn take_message(&mut self) -> Vec<u8> {
+        if self.is_open() { Vec::new() } else { self.buffer.take() }
+    }
+
+    /// As [`take_message`](Self::take_message), of a text.
+    pub(crate) fn take_text(&mut self) -> Option<String> {
+        if self.is_open() { None } else { self.buffer.take_text() }
     }
 
     pub(crate) fn buffer(&self) -> &MessageBuffer {

@@ -5,8 +5,13 @@
 //! order, if the message is text; `as_text` hands out a `&str` only once the validator has agreed
 //! that all of them were valid and the last character is whole.
 
+use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
+use core::num::NonZeroUsize;
+use core::{fmt, mem};
+
+use bytes::BufMut;
+use bytes::buf::{Limit, UninitSlice};
 
 use crate::decoder::MaskedPayload;
 use crate::error::{InflateError, ProtocolError, Utf8Error};
@@ -41,6 +46,11 @@ pub(crate) fn unmasked_str(validated: &[u8]) -> &str {
     unsafe { core::str::from_utf8_unchecked(validated) }
 }
 
+/// Bytes that are text unless somebody has changed them; nothing otherwise.
+pub(crate) fn text_of(bytes: &[u8]) -> &str {
+    simdutf8::basic::from_utf8(bytes).unwrap_or_default()
+}
+
 /// How a buffer grows: by what has arrived, never by what was only declared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Growth {
@@ -72,6 +82,39 @@ pub(crate) struct MessageBuffer {
     piece_len: usize,
     /// `piece_len` counts validated text.
     is_text_piece: bool,
+    /// One more than where the bytes begin that were read into a [`Room`] and are still masked.
+    room_start: Option<NonZeroUsize>,
+}
+
+/// The place of the next bytes of a message's payload: read from the socket straight into it.
+///
+/// It takes at most the payload that is still to come of the frame at hand, as a [`BufMut`] of that
+/// room. What has been written is unmasked, and text validated, by the next call that receives.
+///
+/// [`Connection::room`](crate::Connection::room) lends it.
+pub struct Room<'c>(Limit<&'c mut Vec<u8>>);
+
+impl fmt::Debug for Room<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Room").field(&Redacted(self.0.remaining_mut())).finish()
+    }
+}
+
+#[expect(unsafe_code, reason = "BufMut is an unsafe trait")]
+// SAFETY: all methods are those of `Limit<&mut Vec<u8>>`, which keeps the trait's promises.
+unsafe impl BufMut for Room<'_> {
+    fn remaining_mut(&self) -> usize {
+        self.0.remaining_mut()
+    }
+
+    unsafe fn advance_mut(&mut self, len: usize) {
+        // SAFETY: the caller's promise is that of the same method.
+        unsafe { self.0.advance_mut(len) }
+    }
+
+    fn chunk_mut(&mut self) -> &mut UninitSlice {
+        self.0.chunk_mut()
+    }
 }
 
 /// Shows how long its bytes are, and none of them.
@@ -111,6 +154,51 @@ impl MessageBuffer {
                 text::unmask_to(key, src, room, 0, validator)
             }),
         }
+    }
+
+    /// Lends the place of the next `len` bytes at most, which are still to come. A message that is
+    /// read in this way has begun to arrive.
+    pub(crate) fn room(&mut self, len: usize, growth: Growth) -> Option<Room<'_>> {
+        let start = self.judged_len();
+        self.room_start = NonZeroUsize::MIN.checked_add(start);
+        let len = len.saturating_sub(self.bytes.len() - start);
+        if len == 0 {
+            return None;
+        }
+        self.is_validated = false;
+        self.reserve(len, growth);
+        Some(Room((&mut self.bytes).limit(len)))
+    }
+
+    /// How many bytes are there, without those that were read into rooms.
+    pub(crate) fn judged_len(&self) -> usize {
+        self.room_start.map_or(self.bytes.len(), |after| after.get() - 1)
+    }
+
+    /// The bytes that were read into rooms, still masked, and the validator that judges text. They
+    /// are the caller's to unmask, and no room's any more.
+    pub(crate) fn take_filled(&mut self) -> Option<(&mut [u8], &mut Utf8Validator)> {
+        let start = self.room_start.take()?.get() - 1;
+        self.is_validated = false;
+        Some((self.bytes.get_mut(start..).unwrap_or_default(), &mut self.validator))
+    }
+
+    /// Gives the message away, and its memory with it.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let bytes = mem::take(&mut self.bytes);
+        self.release();
+        bytes
+    }
+
+    /// Gives the text away, once [`finish`](Self::finish) has agreed to it.
+    #[expect(unsafe_code, reason = "a second validation would double the cost of text")]
+    pub(crate) fn take_text(&mut self) -> Option<String> {
+        if !self.is_validated {
+            return None;
+        }
+        // SAFETY: `finish` has set `is_validated`: the validator has accepted every byte and the
+        // end.
+        Some(unsafe { String::from_utf8_unchecked(self.take()) })
     }
 
     /// Appends what `decompress` writes to a room of `room_len` bytes; text is validated as it
@@ -216,6 +304,7 @@ impl MessageBuffer {
         self.validator = Utf8Validator::new();
         self.is_validated = false;
         self.piece_len = 0;
+        self.room_start = None;
     }
 
     /// Gives the memory back.
@@ -223,6 +312,7 @@ impl MessageBuffer {
         self.bytes = Vec::new();
         self.is_validated = false;
         self.piece_len = 0;
+        self.room_start = None;
     }
 }
 

@@ -8,7 +8,8 @@ pub(crate) mod shared;
 pub(crate) mod transform;
 
 pub(crate) use assembler::{Assembler, FramePlace};
-pub(crate) use buffer::{unmask_str, unmasked_str};
+pub use buffer::Room;
+pub(crate) use buffer::{text_of, unmask_str, unmasked_str};
 pub use prepared::PreparedMessage;
 pub(crate) use transform::{Inflow, Outflow, Sent};
 pub use transform::{PerMessageExtension, Transform};

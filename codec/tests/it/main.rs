@@ -33,6 +33,7 @@ mod utf8_kernels;
 // Messages and connections.
 mod closing;
 mod message;
+mod placed;
 mod room;
 mod sending;
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use wscodec::{Limits, Role};
 
 /// Sequences of frames that cover every state of a connection, good and bad.
-fn corpus(role: Role) -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn corpus(role: Role) -> Vec<(&'static str, Vec<u8>)> {
     let f = |b0, payload: &[u8]| frame(role, b0, payload);
     let medium: Vec<u8> = (0..130).map(|at| b'a' + at % 26).collect();
     let wrong_role = if role == Role::Server { Role::Client } else { Role::Server };
@@ -34,7 +34,7 @@ fn corpus(role: Role) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-const LIMITS: Limits =
+pub(crate) const LIMITS: Limits =
     Limits::new().with_frame_size_max(128).with_message_size_max(200).with_fragments_max(5);
 
 #[test]

@@ -59,7 +59,7 @@ pub fn close(code: u16, reason: &str) -> Owned {
 }
 
 /// All that a connection made of some input.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Outcome {
     pub events: Vec<Owned>,
     pub error: Option<ProtocolError>,
