@@ -355,6 +355,11 @@ pub enum SendError {
         /// The payload's length, in bytes.
         payload_len: usize,
     },
+    /// A header by itself can be had of data frames that are whole messages, of Pings and of Pongs.
+    Opcode {
+        /// The four bits.
+        opcode: u8,
+    },
     /// The caller's buffer can't take the frame.
     BufferFull {
         /// Room that the frame needs, in bytes.
@@ -375,6 +380,7 @@ impl SendError {
             Self::NoMessageOpen => 205,
             Self::PayloadLength { .. } => 206,
             Self::BufferFull { .. } => 207,
+            Self::Opcode { .. } => 208,
         }
     }
 }
@@ -394,6 +400,7 @@ impl fmt::Display for SendError {
             Self::PayloadLength { declared, payload_len } => {
                 write!(f, "header declares {declared} bytes, the payload has {payload_len}")
             }
+            Self::Opcode { opcode } => write!(f, "no header by itself of opcode {opcode:#x}"),
             Self::BufferFull { needed } => write!(f, "buffer has no room for {needed} bytes"),
         }
     }

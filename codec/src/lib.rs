@@ -61,6 +61,7 @@
 //!
 //! | layer | modules | turns |
 //! |---|---|---|
+//! | L5 adapters | `sync` | a blocking stream into a WebSocket |
 //! | L4 connection | [`handshake`], [`connection`] | messages into events, by the rules of RFC 6455 |
 //! | L4 extensions | `deflate`, `brotli` | messages into fewer bytes, as agreed in the handshake |
 //! | L3 messages | [`message`] | fragments into messages |
@@ -72,7 +73,7 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `std` | yes | [`mask::ThreadKeys`]: masking keys kept per thread and seeded by the operating system |
+//! | `std` | yes | [`mask::ThreadKeys`]: masking keys kept per thread and seeded by the operating system; `wscodec::sync`: over blocking streams |
 //! | `getrandom` | by `std` | seeding from the operating system, also without `std` |
 //! | `deflate` | no | `wscodec::deflate`: permessage-deflate (RFC 7692); brings `std` |
 //! | `http` | no | [`handshake`]'s values from and to the types of the `http` crate: hyper, axum, h2, h3; brings `std` |
@@ -109,6 +110,9 @@ pub mod handshake;
 pub mod brotli;
 #[cfg(feature = "deflate")]
 pub mod deflate;
+
+#[cfg(feature = "std")]
+pub mod sync;
 
 pub use close::{CloseCode, CloseFrame};
 pub use connection::{

@@ -11,10 +11,11 @@ use crate::message::transform::compressed_size_max;
 use crate::message::{DataKind, FramePlace, Inflow};
 
 use super::found::Held;
+use super::inbound::{Inbound, Phase};
 use super::receive::Step;
-use super::{Delivery, Event, Phase, Receiver};
+use super::{Delivery, Event};
 
-impl Receiver {
+impl Inbound {
     /// Whether the frame belongs to a compressed message, whose header is judged then.
     ///
     /// "A message with the "Per-Message Compressed" bit set on the first fragment of the message is

@@ -13,39 +13,44 @@
 //! reads, the events are the same.
 
 mod builder;
+mod carry;
 mod compressed;
 mod control;
 mod event;
 mod found;
+mod inbound;
 mod receive;
 mod send;
 mod send_compressed;
+mod shared;
+mod split;
 mod streamed;
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroUsize;
 
-use bytes::{BufMut, Bytes};
+use bytes::{BufMut, Bytes, BytesMut};
 
 pub use builder::ConnectionBuilder;
-use control::ControlPayload;
 pub use event::Event;
 pub use found::{EventKind, Found, Holder, Step};
 use send::Marks;
 pub use send::{Fragment, Sender};
+pub use shared::SharedEvent;
+pub use split::{Receiver, Reply};
+
+use inbound::Inbound;
 
 use crate::close::CloseFrame;
 
-use crate::decoder::FrameDecoder;
 use crate::error::{ProtocolError, SendError};
-use crate::header::{Fin, HeaderRules, Opcode, Rsv};
+use crate::header::Fin;
 use crate::limits::Limits;
 use crate::mask::{DefaultKeys, MaskKeySource};
-use crate::message::{
-    Assembler, DataKind, Inflow, Message, PreparedMessage, Room, Transform, text_of,
-};
+#[cfg(feature = "std")]
+use crate::message::unmasked_str;
+use crate::message::{Message, PreparedMessage, Room, Transform, text_of};
 use crate::role::Role;
 
 /// Pings answered one by one in one input; of further ones only the newest is.
@@ -133,61 +138,8 @@ pub enum ReadyState {
 /// ```
 #[derive(Debug)]
 pub struct Connection<K = DefaultKeys> {
-    receiver: Receiver,
+    receiver: Inbound,
     sender: Sender<K>,
-}
-
-/// The receiving half of a connection. What both halves must know stands in [`Sender`].
-#[derive(Debug)]
-struct Receiver {
-    decoder: FrameDecoder,
-    assembler: Assembler,
-    /// A control frame whose payload spans reads.
-    control: ControlPayload,
-    limits: Limits,
-    role: Role,
-    delivery: Delivery,
-    phase: Phase,
-    /// Between messages and with nothing due: the next frame may take the short path.
-    is_at_rest: bool,
-    intake: Intake,
-    /// The longest payload for the short path: 65,535, or less if a limit says so.
-    short_len_max: u16,
-    /// The character that was completed last, under `Delivery::Streamed`.
-    carry: streamed::Carry,
-    /// What decompresses messages, if that was agreed.
-    inflow: Option<Box<Inflow>>,
-}
-
-/// How far the input at hand has been taken. One byte: it decides over the size of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Intake(u8);
-
-impl Intake {
-    /// All input has been taken: the last call has returned `None`, or there was none yet.
-    const DRAINED: Self = Self(1);
-    /// Something is held that goes once the input is used up.
-    const HOLDING: Self = Self(2);
-
-    #[inline]
-    const fn has(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    #[inline]
-    const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-}
-
-/// What the next byte of input belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Header,
-    Data(DataKind),
-    /// As `Data`, of a compressed message.
-    Compressed(DataKind),
-    Control(Opcode),
 }
 
 impl Connection {
@@ -229,7 +181,7 @@ impl<K: MaskKeySource> Connection<K> {
             None => (None, None),
         };
         let sender = Sender::new(role, keys, outflow);
-        Self { receiver: Receiver::new(role, config, inflow, &sender), sender }
+        Self { receiver: Inbound::new(role, config, inflow, &sender), sender }
     }
 
     /// Which end this is.
@@ -423,15 +375,30 @@ impl<K: MaskKeySource> Connection<K> {
     /// connection holds is not looked at again.
     #[must_use]
     pub fn event<'e>(&'e self, found: &Found, input: &'e [u8]) -> Event<'e> {
+        self.event_by(found, input, text_of)
+    }
+
+    /// As [`event`](Self::event), for an adapter whose buffer nobody else can have changed.
+    #[cfg(feature = "std")]
+    pub(crate) fn event_unchanged<'e>(&'e self, found: &Found, input: &'e [u8]) -> Event<'e> {
+        self.event_by(found, input, unmasked_str)
+    }
+
+    fn event_by<'e>(
+        &'e self,
+        found: &Found,
+        input: &'e [u8],
+        as_text: fn(&'e [u8]) -> &'e str,
+    ) -> Event<'e> {
         let (kind, place) = match found {
             Found::Held(_, holder) => return self.receiver.held_event(holder.0),
             Found::Input(kind, place) => (*kind, place.clone()),
         };
         let payload = input.get(place).unwrap_or_default();
         match kind {
-            EventKind::Text => Event::Text(text_of(payload)),
+            EventKind::Text => Event::Text(as_text(payload)),
             EventKind::Binary => Event::Binary(payload),
-            EventKind::TextPiece(fin) => Event::TextPiece(text_of(payload), fin),
+            EventKind::TextPiece(fin) => Event::TextPiece(as_text(payload), fin),
             EventKind::BinaryPiece(fin) => Event::BinaryPiece(payload, fin),
             EventKind::Ping => Event::Ping(payload),
             EventKind::Pong => Event::Pong(payload),
@@ -465,6 +432,37 @@ impl<K: MaskKeySource> Connection<K> {
     #[must_use]
     pub fn take_text(&mut self) -> Option<String> {
         self.receiver.assembler.take_text()
+    }
+
+    /// As [`receive`](Self::receive), from a buffer that is given away piece by piece: the event owns
+    /// its payload, as a slice of `input` that is not copied, or as the message that was put
+    /// together.
+    ///
+    /// All of `input` has been taken when it returns `None`, and `input` is empty then. A payload
+    /// keeps the whole buffer alive that it was read with: copy small ones that are kept for long.
+    ///
+    /// ```
+    /// use bytes::BytesMut;
+    /// use wscodec::connection::SharedEvent;
+    /// use wscodec::{Config, Connection};
+    ///
+    /// let mut server = Connection::server(Config::default());
+    /// let mut out = Vec::new();
+    /// let mut input = BytesMut::from(&b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"[..]);
+    /// let event = server.receive_shared(&mut input, &mut out)?;
+    /// assert_eq!(event, Some(SharedEvent::Text("Hello".into())));
+    /// assert_eq!(server.receive_shared(&mut input, &mut out)?, None);
+    /// # Ok::<(), wscodec::ProtocolError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub fn receive_shared(
+        &mut self,
+        input: &mut BytesMut,
+        out: &mut impl BufMut,
+    ) -> Result<Option<SharedEvent>, ProtocolError> {
+        self.receiver.receive_shared(&mut self.sender, input, out)
     }
 
     /// Lends the place of the payload that is still to come of a large data frame, so that it can be
@@ -596,60 +594,5 @@ impl<K: MaskKeySource> Connection<K> {
         out: &mut impl BufMut,
     ) -> Result<(), SendError> {
         self.sender.close(close, out)
-    }
-}
-
-impl Receiver {
-    fn new<K: MaskKeySource>(
-        role: Role,
-        config: Config,
-        inflow: Option<Box<Inflow>>,
-        sender: &Sender<K>,
-    ) -> Self {
-        let limits = config.limits;
-        let mut rules = HeaderRules::for_receiver(role, &limits);
-        if inflow.is_some() {
-            // "This document allocates the RSV1 bit of the WebSocket header for PMCEs" (RFC 7692,
-            // 6)
-            rules.rsv_allowed = Rsv::RSV1;
-        }
-        let size_max = limits.frame_size_max.min(limits.message_size_max as u64);
-        let short_len_max = u16::try_from(size_max).unwrap_or(u16::MAX);
-        let mut receiver = Self {
-            decoder: FrameDecoder::new(rules),
-            assembler: Assembler::default(),
-            control: ControlPayload::default(),
-            limits,
-            role,
-            delivery: config.delivery,
-            phase: Phase::Header,
-            is_at_rest: false,
-            intake: Intake::DRAINED,
-            short_len_max,
-            carry: streamed::Carry::default(),
-            inflow,
-        };
-        receiver.settle(sender);
-        receiver
-    }
-
-    /// Works out whether the next frame may take the short path.
-    fn settle<K>(&mut self, sender: &Sender<K>) {
-        self.is_at_rest = self.phase == Phase::Header
-            && self.decoder.is_between_frames()
-            && !self.assembler.is_open()
-            && self.delivery == Delivery::Whole
-            && self.limits.fragments_max > 0
-            && !sender.has(Marks::CLOSE_RECEIVED)
-            && !sender.has(Marks::EOF_RECEIVED)
-            && sender.failed.is_none();
-    }
-
-    fn release(&mut self) {
-        self.assembler.release();
-        self.control.release();
-        if let Some(inflow) = &mut self.inflow {
-            inflow.release();
-        }
     }
 }

@@ -14,8 +14,9 @@ use crate::role::Role;
 
 use super::control::{ControlPayload, parse_close};
 use super::found::{self, EventKind, Found, Held, Holder};
+use super::inbound::{Inbound, Intake, Phase};
 use super::send::{Marks, Sender};
-use super::{Delivery, Event, Intake, Phase, Receiver};
+use super::{Delivery, Event};
 
 /// The first bytes of a whole text and of a whole binary message, one after the other.
 const FIN_TEXT: u8 = 0x81;
@@ -23,7 +24,7 @@ const FIN_BINARY: u8 = 0x82;
 /// The length field that announces a length of 16 bits.
 const LEN_16: u8 = 126;
 
-/// The least payload still to come for which [`Receiver::room`] lends a place: less is read together
+/// The least payload still to come for which [`Inbound::room`] lends a place: less is read together
 /// with what follows it, in one call.
 const ROOM_LEN_MIN: u64 = 8 << 10;
 
@@ -35,7 +36,7 @@ pub(super) enum Step<'i> {
     Held(Held),
 }
 
-impl Receiver {
+impl Inbound {
     /// As [`Connection::receive`](super::Connection::receive), which says it all.
     #[inline]
     pub(super) fn receive<'e, 'i: 'e, K: MaskKeySource>(
@@ -120,6 +121,15 @@ impl Receiver {
             }),
         };
         Ok(found::Step::new(len - rest.len(), found))
+    }
+
+    /// The payload of what is held, if it is no message.
+    pub(super) fn held_payload(&self, holder: Holder) -> &[u8] {
+        match holder.0 {
+            Held::Control(_) => self.control.as_bytes(),
+            Held::Carry(_) => self.carry.as_str().as_bytes(),
+            Held::Message(_) | Held::Piece(..) => self.assembler.buffer().as_piece(),
+        }
     }
 
     /// What is held, lent.

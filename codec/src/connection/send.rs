@@ -14,12 +14,15 @@ use crate::header::{
     CONTROL_PAYLOAD_LEN_MAX, EncodedHeader, Fin, FrameHeader, HEADER_LEN_MAX, Opcode, Rsv,
 };
 use crate::mask::{self, DefaultKeys, MaskKey, MaskKeySource};
-use crate::message::{DataKind, Message, Outflow, PreparedMessage};
+use crate::message::{DataKind, Message, Outflow, PreparedMessage, SharedMessage, Sink};
 use crate::redacted::Redacted;
 use crate::role::Role;
 
 use super::control::ControlPayload;
 use super::{PONGS_PER_INPUT_MAX, ReadyState};
+
+/// The most that replies which are due come to: a Pong and a Close, masked.
+const DUE_LEN_MAX: usize = 2 * (6 + CONTROL_PAYLOAD_LEN_MAX);
 
 /// A piece of a data message, sent as a frame of its own.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -233,6 +236,89 @@ impl<K: MaskKeySource> Sender<K> {
             return self.prepared_frame_compressed(prepared);
         }
         Ok(self.plain_frame(prepared))
+    }
+
+    /// Returns the header of a message whose payload the caller sends by itself, behind it, and the
+    /// key to mask that payload with, if this is a client: for vectored writes and registered
+    /// buffers. The payload goes out as it is, not compressed; that of text must be UTF-8.
+    ///
+    /// The message counts as sent. Replies that are due are not part of it: append them by
+    /// [`flush`](Self::flush) before.
+    ///
+    /// ```
+    /// use wscodec::header::Opcode;
+    /// use wscodec::{Config, Connection};
+    /// let mut server = Connection::server(Config::default());
+    /// let (header, key) = server.sender().head(Opcode::Binary, 1 << 20)?;
+    /// assert_eq!(header.as_bytes(), b"\x82\x7f\0\0\0\0\0\x10\0\0");
+    /// assert!(key.is_none()); // a server masks nothing
+    /// # Ok::<(), wscodec::SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), except [`SendError::BufferFull`]; and [`SendError::Opcode`] of a
+    /// Close, which [`close`](Self::close) sends, and of a continuation. There is no header then,
+    /// and the connection is as before.
+    pub fn head(
+        &mut self,
+        opcode: Opcode,
+        payload_len: u64,
+    ) -> Result<(EncodedHeader, Option<MaskKey>), SendError> {
+        if matches!(opcode, Opcode::Close | Opcode::Continuation) {
+            return Err(SendError::Opcode { opcode: opcode as u8 });
+        }
+        self.check_sendable(opcode)?;
+        if opcode.is_control() && payload_len > CONTROL_PAYLOAD_LEN_MAX as u64 {
+            let payload_len = usize::try_from(payload_len).unwrap_or(usize::MAX);
+            return Err(SendError::ControlTooLong { payload_len });
+        }
+        if payload_len >> 63 != 0 {
+            return Err(SendError::BufferFull { needed: usize::MAX });
+        }
+        let key = self.next_key();
+        Ok((EncodedHeader::of_final(opcode, payload_len, key), key))
+    }
+
+    /// As [`send`](Self::send), with a payload of shared bytes, which a server without compression
+    /// hands on without a copy. A client masks it where it lies if nobody else holds it, or else
+    /// while copying it.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_into(
+        &mut self,
+        message: SharedMessage,
+        sink: &mut impl Sink,
+    ) -> Result<(), SendError> {
+        let opcode = message.as_message().opcode();
+        let payload_len = message.as_message().payload().len();
+        self.check_sendable(opcode)?;
+        // A compressed frame is shorter than the plain one.
+        let due_len = if self.has_due_output() { DUE_LEN_MAX } else { 0 };
+        let mask = (self.role == Role::Client).then_some(MaskKey::ZERO);
+        let header = EncodedHeader::of_final(opcode, payload_len as u64, mask);
+        let needed = due_len + header.as_bytes().len() + payload_len;
+        if sink.room_len() < needed {
+            return Err(SendError::BufferFull { needed });
+        }
+        if self.has_due_output() {
+            let mut due = Vec::new();
+            self.flush(&mut due);
+            sink.put_head(&due);
+        }
+        if self.has(Marks::EXTENDED) && !opcode.is_control() {
+            let mut frame = Vec::new();
+            self.send_frame(opcode, message.as_message().payload(), &mut frame)?;
+            sink.put_payload(frame.into());
+            return Ok(());
+        }
+        let (header, key) = self.head(opcode, payload_len as u64)?;
+        sink.put_head(header.as_bytes());
+        sink.put_payload(match key {
+            None => message.into_payload(),
+            Some(key) => masked(key, message.into_payload()),
+        });
+        Ok(())
     }
 
     /// The frame of a prepared message as it is.
@@ -528,6 +614,21 @@ impl<K: MaskKeySource> Sender<K> {
             return Err(SendError::MessageOpen);
         }
         Ok(())
+    }
+}
+
+/// A payload masked where it lies, if nobody else holds it, or else while it is copied.
+fn masked(key: MaskKey, payload: Bytes) -> Bytes {
+    match payload.try_into_mut() {
+        Ok(mut payload) => {
+            mask::apply(key, &mut payload, 0);
+            payload.freeze()
+        }
+        Err(payload) => {
+            let mut masked = Vec::with_capacity(payload.len());
+            mask::put(key, &payload, &mut masked);
+            masked.into()
+        }
     }
 }
 

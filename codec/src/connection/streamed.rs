@@ -3,49 +3,13 @@
 use crate::error::ProtocolError;
 use crate::header::Fin;
 use crate::message::{DataKind, unmasked_str};
-use crate::utf8::Utf8Validator;
 
+use super::Event;
 use super::found::Held;
+use super::inbound::{Inbound, Phase};
 use super::receive::Step;
-use super::{Event, Phase, Receiver};
 
-/// A text on its way, and the character that two pieces of it share.
-#[derive(Debug, Default)]
-pub(super) struct Carry {
-    validator: Utf8Validator,
-    /// The bytes of one character, the last `len` of them so far.
-    character: [u8; 4],
-    len: u8,
-}
-
-impl Carry {
-    /// The completed character, or nothing.
-    pub(super) fn as_str(&self) -> &str {
-        let bytes = self.character.get(..usize::from(self.len)).unwrap_or(&[]);
-        core::str::from_utf8(bytes).unwrap_or_default()
-    }
-
-    fn append(&mut self, bytes: &[u8]) {
-        for (to, from) in self.character.iter_mut().skip(usize::from(self.len)).zip(bytes) {
-            *to = *from;
-            self.len += 1;
-        }
-    }
-
-    /// Bytes that the begun character still needs, by its first byte.
-    fn missing(&self) -> usize {
-        let [first, ..] = self.character;
-        let len: usize = match first {
-            0..=0x7f => 1,
-            0x80..=0xdf => 2,
-            0xe0..=0xef => 3,
-            0xf0..=0xff => 4,
-        };
-        len.saturating_sub(usize::from(self.len))
-    }
-}
-
-impl Receiver {
+impl Inbound {
     /// The next piece of the current frame; `None` if there is nothing to say yet.
     pub(super) fn stream_piece<'i>(
         &mut self,

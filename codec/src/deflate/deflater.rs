@@ -21,7 +21,7 @@ use crate::message::transform::{
 
 use super::NAME;
 use super::history::History;
-use super::pool::{self, Keep, Pool, Taken, Ticket};
+use super::pool::{self, Keep, Pool, Streams, Taken, Ticket};
 use super::preferences::{ContextTakeover, DeflateLevel};
 use super::window_bits::WindowBits;
 
@@ -45,12 +45,13 @@ pub(super) struct Deflater {
     /// What the next message may refer to; empty without context takeover.
     history: History,
     ticket: Option<Ticket>,
+    streams: Streams<Stream>,
     /// While a message is being sent in fragments.
     stream: Option<Stream>,
 }
 
 /// A stream of zlib's, and what it was made for.
-struct Stream {
+pub(super) struct Stream {
     deflate: Deflate,
     bits: WindowBits,
     level: DeflateLevel,
@@ -123,14 +124,21 @@ impl Deflater {
         size_min: usize,
     ) -> Self {
         let history = History::new(bits);
-        Self { context, bits, level, size_min, history, ticket: None, stream: None }
+        let streams = Streams::OfThread(&STREAMS);
+        Self { context, bits, level, size_min, history, ticket: None, streams, stream: None }
+    }
+
+    /// The same with streams from elsewhere than the thread's pool.
+    pub(super) fn with_streams(mut self, streams: Streams<Stream>) -> Self {
+        self.streams = streams;
+        self
     }
 
     /// A stream that starts with an empty window, or with the one that `history` holds.
     fn stream_after(&self, history: Option<&History>, ticket: Option<Ticket>) -> Stream {
         let (bits, level) = (self.bits, self.level);
         let fits = |stream: &Stream| stream.bits == bits && stream.level == level;
-        let mut stream = match pool::take(&STREAMS, ticket, fits) {
+        let mut stream = match self.streams.take(ticket, fits) {
             Some(Taken::Found(stream)) => return stream,
             Some(Taken::Used(mut stream)) => {
                 stream.deflate.reset();
@@ -154,7 +162,7 @@ impl Deflater {
     /// Gives back a stream after a message that has gone out.
     fn commit(&mut self, payload: &[u8], stream: Stream) {
         let keep = self.remember(payload);
-        self.ticket = pool::put(&STREAMS, stream, keep);
+        self.ticket = self.streams.put(stream, keep);
     }
 
     /// The peer's window now ends with `payload`.
@@ -175,7 +183,7 @@ impl Deflater {
             let is_shorter = stream.shrink(payload, scratch);
             is_shorter.then(|| SharedFrame::new(opcode, scratch)).flatten()
         });
-        pool::put(&STREAMS, stream, Keep::Nothing);
+        self.streams.put(stream, Keep::Nothing);
         let window_size = self.bits.window_size().min(payload.len());
         PreparedForm { extension: NAME, window_size, frame }
     }
@@ -196,7 +204,7 @@ impl Compressor for Deflater {
         if sent == Ok(Sent::Compressed) {
             self.commit(payload, stream);
         } else {
-            pool::put(&STREAMS, stream, Keep::Nothing);
+            self.streams.put(stream, Keep::Nothing);
         }
         sent
     }
@@ -257,7 +265,7 @@ impl Compressor for Deflater {
         self.history.release();
         self.ticket = None;
         if let Some(stream) = self.stream.take() {
-            pool::put(&STREAMS, stream, Keep::Nothing);
+            self.streams.put(stream, Keep::Nothing);
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::error::InflateError;
 use crate::message::transform::{Decompressor, Progress};
 
 use super::history::History;
-use super::pool::{self, Keep, Pool, Taken, Ticket};
+use super::pool::{Keep, Pool, Streams, Taken, Ticket};
 use super::preferences::ContextTakeover;
 use super::window_bits::WindowBits;
 
@@ -58,6 +58,7 @@ pub(super) struct Inflater {
     /// What the next message may refer to; empty without context takeover.
     history: History,
     ticket: Option<Ticket>,
+    streams: Streams<Inflate>,
     /// While a message is open.
     stream: Option<Inflate>,
     /// Compressed bytes that the open message has come to.
@@ -88,6 +89,7 @@ impl Inflater {
             may_go_on: context == ContextTakeover::Allowed && bits == WindowBits::MAX,
             history: History::new(bits),
             ticket: None,
+            streams: Streams::OfThread(&STREAMS),
             stream: None,
             payload_len: 0,
             restored_len: 0,
@@ -98,9 +100,15 @@ impl Inflater {
         }
     }
 
+    /// The same with streams from elsewhere than the thread's pool.
+    pub(super) fn with_streams(mut self, streams: Streams<Inflate>) -> Self {
+        self.streams = streams;
+        self
+    }
+
     /// A stream that continues from the history: the one of the last message if it is still there.
     fn take_stream(&mut self) -> Inflate {
-        match pool::take(&STREAMS, self.ticket.take(), |_| true) {
+        match self.streams.take(self.ticket.take(), |_| true) {
             Some(Taken::Found(stream)) => stream,
             Some(Taken::Used(mut stream)) => {
                 stream.reset(false);
@@ -212,7 +220,7 @@ impl Inflater {
             _ => Keep::Nothing,
         };
         (self.payload_len, self.restored_len, self.lacks_window) = (0, 0, false);
-        self.ticket = pool::put(&STREAMS, stream, keep);
+        self.ticket = self.streams.put(stream, keep);
         outcome.map(|_| written)
     }
 
@@ -302,7 +310,7 @@ impl Decompressor for Inflater {
         self.history.release();
         self.ticket = None;
         if let Some(stream) = self.stream.take() {
-            pool::put(&STREAMS, stream, Keep::Nothing);
+            self.streams.put(stream, Keep::Nothing);
         }
     }
 }

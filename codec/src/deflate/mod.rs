@@ -14,7 +14,7 @@
 //! Invariants: inflating stops at the message limit, and no more than a chunk of 16 KiB is in
 //! memory beyond what the limit allows; an idle connection holds the content of the windows that
 //! are taken over, as many bytes as have gone by up to the agreed size, and no stream: those wait
-//! in a pool of the thread.
+//! in a pool of the thread, or in a [`DeflatePool`] that tasks share.
 //!
 //! # Example
 //!
@@ -82,6 +82,7 @@ mod deflater;
 mod inflater;
 
 mod parameters;
+mod shared_pool;
 
 mod client;
 mod server;
@@ -90,6 +91,7 @@ pub use client::DeflateClient;
 pub use parameters::DeflateAgreed;
 pub use preferences::{ContextTakeover, Deflate, DeflateLevel};
 pub use server::DeflateServer;
+pub use shared_pool::{DeflatePool, DeflatePooled};
 pub use window_bits::WindowBits;
 
 /// The extension's registered name (RFC 7692, 9.1).

@@ -246,15 +246,23 @@ impl DeflateAgreed {
 
 impl crate::message::transform::sealed::Sealed for DeflateAgreed {}
 
-impl PerMessageExtension for DeflateAgreed {
-    fn transform(&self, role: Role) -> Transform {
+impl DeflateAgreed {
+    /// What the side that is `role` receives by and sends by.
+    pub(super) fn halves(&self, role: Role) -> (Inflater, Deflater) {
         let (sends, receives) = match role {
             Role::Client => (self.client, self.server),
             Role::Server => (self.server, self.client),
         };
-        Transform::new(
+        (
             Inflater::new(receives.context, receives.bits),
             Deflater::new(sends.context, sends.bits, self.level, self.size_min),
         )
+    }
+}
+
+impl PerMessageExtension for DeflateAgreed {
+    fn transform(&self, role: Role) -> Transform {
+        let (inflater, deflater) = self.halves(role);
+        Transform::new(inflater, deflater)
     }
 }

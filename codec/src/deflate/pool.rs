@@ -1,4 +1,4 @@
-//! The streams that the connections of a thread share: one holds a stream while a message is on its
+//! The streams that the connections of a thread, or of a [`DeflatePool`](super::DeflatePool), share: one holds a stream while a message is on its
 //! way, and gives it back.
 //!
 //! A stream is large (some 50 KiB to inflate, some 300 KiB to deflate), and most connections are
@@ -10,8 +10,10 @@
 //! Invariant: a stream that a ticket finds is in the state in which it was put back under that
 //! ticket.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, LocalKey, ThreadId};
 use std::thread_local;
 
@@ -25,6 +27,8 @@ const SCRATCH_CAPACITY_MAX: usize = 64 << 10;
 /// Streams of one kind that nobody holds, the longest unused first.
 pub(super) struct Pool<S> {
     waiting: Vec<Waiting<S>>,
+    streams_max: usize,
+    /// Where the pool was made, which tells tickets of one thread's pool from those of another's.
     thread: ThreadId,
     tickets: u64,
 }
@@ -57,8 +61,14 @@ pub(super) enum Keep {
 }
 
 impl<S> Pool<S> {
+    /// The pool of a thread.
     pub(super) fn new() -> Self {
-        Self { waiting: Vec::new(), thread: thread::current().id(), tickets: 0 }
+        Self::of(STREAMS_MAX)
+    }
+
+    /// A pool in which at most so many streams wait.
+    pub(super) fn of(streams_max: usize) -> Self {
+        Self { waiting: Vec::new(), streams_max, thread: thread::current().id(), tickets: 0 }
     }
 
     fn take(&mut self, ticket: Option<Ticket>, fits: impl Fn(&S) -> bool) -> Option<Taken<S>> {
@@ -70,7 +80,7 @@ impl<S> Pool<S> {
         // One that nobody will look for, or the one unused for longest if there are too many to
         // make another.
         let is_free = |waiting: &Waiting<S>| waiting.ticket.is_none() && fits(&waiting.stream);
-        let is_full = self.waiting.len() >= STREAMS_MAX;
+        let is_full = self.waiting.len() >= self.streams_max;
         let at =
             self.waiting.iter().position(is_free).or_else(|| {
                 self.waiting.iter().position(|waiting| is_full && fits(&waiting.stream))
@@ -83,7 +93,10 @@ impl<S> Pool<S> {
             self.tickets += 1;
             Ticket { thread: self.thread, number: self.tickets }
         });
-        if self.waiting.len() >= STREAMS_MAX {
+        if self.streams_max == 0 {
+            return None;
+        }
+        if self.waiting.len() >= self.streams_max {
             self.waiting.remove(0);
         }
         self.waiting.push(Waiting { stream, ticket });
@@ -91,23 +104,44 @@ impl<S> Pool<S> {
     }
 }
 
-/// Takes a stream from this thread's pool; `None` if it has none that fits.
-pub(super) fn take<S>(
-    pool: &'static LocalKey<RefCell<Pool<S>>>,
-    ticket: Option<Ticket>,
-    fits: impl Fn(&S) -> bool,
-) -> Option<Taken<S>> {
-    // While a thread ends there may be no pool any more: streams are made and dropped then.
-    pool.try_with(|pool| pool.try_borrow_mut().ok()?.take(ticket, fits)).ok().flatten()
+/// Where the streams of one direction of a connection come from.
+pub(super) enum Streams<S: 'static> {
+    /// The pool of the thread at hand.
+    OfThread(&'static LocalKey<RefCell<Pool<S>>>),
+    /// One that connections of several threads share.
+    Shared(Arc<Mutex<Pool<S>>>),
 }
 
-/// Gives a stream to this thread's pool; the ticket finds it again if its state was kept.
-pub(super) fn put<S>(
-    pool: &'static LocalKey<RefCell<Pool<S>>>,
-    stream: S,
-    keep: Keep,
-) -> Option<Ticket> {
-    pool.try_with(|pool| pool.try_borrow_mut().ok()?.put(stream, keep)).ok().flatten()
+impl<S> Streams<S> {
+    /// Takes a stream from the pool; `None` if it has none that fits.
+    pub(super) fn take(
+        &self,
+        ticket: Option<Ticket>,
+        fits: impl Fn(&S) -> bool,
+    ) -> Option<Taken<S>> {
+        match self {
+            // While a thread ends there may be no pool any more: streams are made and dropped then.
+            Self::OfThread(pool) => {
+                pool.try_with(|pool| pool.try_borrow_mut().ok()?.take(ticket, fits)).ok().flatten()
+            }
+            Self::Shared(pool) => lock(pool).take(ticket, fits),
+        }
+    }
+
+    /// Gives a stream to the pool; the ticket finds it again if its state was kept.
+    pub(super) fn put(&self, stream: S, keep: Keep) -> Option<Ticket> {
+        match self {
+            Self::OfThread(pool) => {
+                pool.try_with(|pool| pool.try_borrow_mut().ok()?.put(stream, keep)).ok().flatten()
+            }
+            Self::Shared(pool) => lock(pool).put(stream, keep),
+        }
+    }
+}
+
+/// A pool is in order whatever its last user did: a stream is in it or is not.
+fn lock<S>(pool: &Mutex<Pool<S>>) -> MutexGuard<'_, Pool<S>> {
+    pool.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 thread_local! {

@@ -40,9 +40,10 @@ pub(crate) fn unmask_str(payload: MaskedPayload<'_>) -> Result<&str, Utf8Error> 
 #[expect(unsafe_code, reason = "a second validation would double the cost of text")]
 pub(crate) fn unmasked_str(validated: &[u8]) -> &str {
     debug_assert!(core::str::from_utf8(validated).is_ok());
-    // SAFETY: all callers, `unmask_str`, `MessageBuffer::as_text` and `as_text_piece`, and the
-    // streamed path of the connection, pass bytes that `Utf8Validator` has accepted from the first
-    // of a character to the last of one.
+    // SAFETY: all callers pass bytes that a validator has accepted from the first of a character to
+    // the last of one, and that nobody has changed since: `unmask_str`, `MessageBuffer::as_text` and
+    // `as_text_piece`, the streamed path of the connection, `Utf8Bytes`, whose bytes are shared and
+    // so never change, and `sync::WebSocket`, which alone has its read buffer.
     unsafe { core::str::from_utf8_unchecked(validated) }
 }
 

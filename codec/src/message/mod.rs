@@ -2,15 +2,19 @@
 
 mod assembler;
 mod buffer;
+mod owned;
 mod prepared;
 #[cfg(feature = "std")]
 pub(crate) mod shared;
+mod sink;
 pub(crate) mod transform;
 
 pub(crate) use assembler::{Assembler, FramePlace};
 pub use buffer::Room;
 pub(crate) use buffer::{text_of, unmask_str, unmasked_str};
+pub use owned::{SharedMessage, Utf8Bytes};
 pub use prepared::PreparedMessage;
+pub use sink::{SendQueue, Sink};
 pub(crate) use transform::{Inflow, Outflow, Sent};
 pub use transform::{PerMessageExtension, Transform};
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The layer of each top-level module, L0 to L4.
-const LAYERS: [(&str, u8); 16] = [
+/// The layer of each top-level module, L0 to L5.
+const LAYERS: [(&str, u8); 17] = [
     ("close", 0),
     ("error", 0),
     ("limits", 0),
@@ -22,6 +22,7 @@ const LAYERS: [(&str, u8); 16] = [
     // Extensions speak in the handshake and transform messages; nothing imports them.
     ("deflate", 4),
     ("brotli", 4),
+    ("sync", 5),
 ];
 
 /// Files that may hold `unsafe`, beside everything in `mask/`, `utf8/` and `text/`.

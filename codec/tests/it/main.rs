@@ -32,10 +32,14 @@ mod utf8_kernels;
 
 // Messages and connections.
 mod closing;
+mod halves;
 mod message;
 mod placed;
 mod room;
 mod sending;
+mod shared;
+#[cfg(feature = "std")]
+mod sync;
 
 // The opening handshake and the extensions.
 #[cfg(feature = "brotli")]

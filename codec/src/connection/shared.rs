@@ -1,0 +1,104 @@
+//! Events that own their payload as shared bytes, sliced from the caller's buffer.
+
+use core::fmt;
+
+use bytes::{Buf as _, BufMut, Bytes, BytesMut};
+
+use crate::close::CloseCode;
+use crate::error::ProtocolError;
+use crate::header::Fin;
+use crate::mask::MaskKeySource;
+use crate::message::Utf8Bytes;
+
+use super::control::parse_close;
+use super::found::{EventKind, Found};
+use super::inbound::Inbound;
+use super::send::Sender;
+
+/// As [`Event`](super::Event), and owns its payload.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SharedEvent {
+    /// A whole text message.
+    Text(Utf8Bytes),
+    /// A whole binary message.
+    Binary(Bytes),
+    /// The next piece of a text message: whole characters.
+    TextPiece(Utf8Bytes, Fin),
+    /// The next piece of a binary message.
+    BinaryPiece(Bytes, Fin),
+    /// A Ping. The Pong has been taken care of.
+    Ping(Bytes),
+    /// A Pong, asked for or not.
+    Pong(Bytes),
+    /// The peer's Close; `None` if it was empty, what other APIs report as 1005. The answer has
+    /// been taken care of.
+    Close(Option<(CloseCode, Utf8Bytes)>),
+}
+
+/// Shows how long payloads are, and no byte of them.
+impl fmt::Debug for SharedEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use crate::redacted::Redacted;
+        match self {
+            Self::Text(text) => f.debug_tuple("Text").field(&Redacted(text.len())).finish(),
+            Self::Binary(bytes) => f.debug_tuple("Binary").field(&Redacted(bytes.len())).finish(),
+            Self::TextPiece(text, fin) => {
+                f.debug_tuple("TextPiece").field(&Redacted(text.len())).field(fin).finish()
+            }
+            Self::BinaryPiece(bytes, fin) => {
+                f.debug_tuple("BinaryPiece").field(&Redacted(bytes.len())).field(fin).finish()
+            }
+            Self::Ping(bytes) => f.debug_tuple("Ping").field(&Redacted(bytes.len())).finish(),
+            Self::Pong(bytes) => f.debug_tuple("Pong").field(&Redacted(bytes.len())).finish(),
+            Self::Close(close) => f.debug_tuple("Close").field(close).finish(),
+        }
+    }
+}
+
+impl Inbound {
+    /// As [`Connection::receive_shared`](super::Connection::receive_shared).
+    pub(super) fn receive_shared<K: MaskKeySource>(
+        &mut self,
+        sender: &mut Sender<K>,
+        input: &mut BytesMut,
+        out: &mut impl BufMut,
+    ) -> Result<Option<SharedEvent>, ProtocolError> {
+        let step = self.receive_at(sender, input, out)?;
+        let taken = step.taken();
+        let (kind, payload) = match step.into_event() {
+            None => {
+                input.clear();
+                return Ok(None);
+            }
+            Some(Found::Held(kind, holder)) => {
+                input.advance(taken);
+                let bytes = match kind {
+                    EventKind::Text | EventKind::Binary => self.assembler.take_message().into(),
+                    _ => Bytes::copy_from_slice(self.held_payload(holder)),
+                };
+                (kind, bytes)
+            }
+            Some(Found::Input(kind, place)) => {
+                let mut frame = input.split_to(taken);
+                frame.truncate(place.end);
+                frame.advance(place.start);
+                (kind, frame.freeze())
+            }
+        };
+        // Nobody but this function has had the bytes since they were validated.
+        Ok(Some(match kind {
+            EventKind::Text => SharedEvent::Text(Utf8Bytes::validated(payload)),
+            EventKind::Binary => SharedEvent::Binary(payload),
+            EventKind::TextPiece(fin) => SharedEvent::TextPiece(Utf8Bytes::validated(payload), fin),
+            EventKind::BinaryPiece(fin) => SharedEvent::BinaryPiece(payload, fin),
+            EventKind::Ping => SharedEvent::Ping(payload),
+            EventKind::Pong => SharedEvent::Pong(payload),
+            EventKind::Close => {
+                let code = parse_close(&payload).unwrap_or_default().map(|close| close.code);
+                let reason = |code| (code, Utf8Bytes::validated(payload.slice(2..)));
+                SharedEvent::Close(code.map(reason))
+            }
+        }))
+    }
+}

@@ -1,0 +1,224 @@
+//! The two halves of a connection, for two tasks that share nothing.
+//!
+//! What the halves have to tell each other goes one way, from what is received to what is sent, as
+//! values: a [`Reply`] for each Pong, Close or failure. Invariant: the receiving half writes
+//! nothing, and the sending half says nothing twice.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::{BufMut, BytesMut};
+
+use crate::error::ProtocolError;
+use crate::mask::{FixedKey, MaskKeySource};
+use crate::role::Role;
+
+use super::control::ControlPayload;
+use super::inbound::Inbound;
+use super::send::{Marks, Sender};
+use super::shared::SharedEvent;
+use super::{Connection, Event};
+
+/// The receiving half of a [`Connection`], from [`Connection::split`].
+#[derive(Debug)]
+pub struct Receiver {
+    inbound: Inbound,
+    /// What has been received, as the sending half would know it; it writes replies unmasked.
+    state: Sender<FixedKey>,
+}
+
+/// What the receiving half has to say to the sending half: pass it to [`Sender::reply`].
+///
+/// It owns what it needs, so it can go through a channel.
+#[must_use = "the peer waits for it"]
+pub struct Reply(Kind);
+
+enum Kind {
+    /// The payload of the Ping.
+    Pong(ControlPayload),
+    /// The peer's Close has arrived; what answers it if this side has not sent one.
+    Close(ControlPayload),
+    /// The connection has failed; the Close that says so, if there is one to be sent.
+    Failed(ProtocolError, Option<ControlPayload>),
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Pong(_) => "Reply(Pong)",
+            Kind::Close(_) => "Reply(Close)",
+            Kind::Failed(..) => "Reply(Failed)",
+        })
+    }
+}
+
+impl<K: MaskKeySource> Connection<K> {
+    /// Parts the connection into halves that share nothing, so that one task may receive and
+    /// another send without a lock.
+    ///
+    /// The receiving half does not write: it gives replies as values, for the task that sends.
+    ///
+    /// ```
+    /// use wscodec::{Config, Connection, Event, Message};
+    ///
+    /// let (mut receiver, mut sender) = Connection::server(Config::default()).split();
+    /// let mut replies = Vec::new();
+    /// let mut read = *b"\x89\x82\0\0\0\0hi"; // a Ping
+    /// let event = receiver.receive(&mut &mut read[..], &mut replies)?;
+    /// assert_eq!(event, Some(Event::Ping(b"hi")));
+    ///
+    /// // In the other task, with what came through a channel:
+    /// let mut out = Vec::new();
+    /// for reply in replies {
+    ///     sender.reply(reply, &mut out);
+    /// }
+    /// sender.send(Message::Text("yes"), &mut out)?;
+    /// assert_eq!(out, b"\x8a\x02hi\x81\x03yes");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn split(self) -> (Receiver, Sender<K>) {
+        let Self { receiver: inbound, sender } = self;
+        let state = sender.shadow();
+        (Receiver { inbound, state }, sender)
+    }
+}
+
+impl Receiver {
+    /// As [`Connection::receive`], and pushes replies instead of writing them: as many as Pings in
+    /// one input are answered one by one, 32, and one more.
+    ///
+    /// # Errors
+    /// As [`Connection::receive`]; the reply that tells the peer has been pushed with the first.
+    #[inline]
+    pub fn receive<'e, 'i: 'e>(
+        &'e mut self,
+        input: &mut &'i mut [u8],
+        replies: &mut Vec<Reply>,
+    ) -> Result<Option<Event<'e>>, ProtocolError> {
+        let was_failed = self.state.failed.is_some();
+        let mut out = Vec::new(); // takes no memory unless there is a reply
+        let outcome = self.inbound.receive(&mut self.state, input, &mut out);
+        if !out.is_empty() || outcome.is_err() && !was_failed {
+            push_replies(&out, outcome.as_ref().err(), replies);
+        }
+        outcome
+    }
+
+    /// As [`Connection::receive_shared`], and pushes replies instead of writing them.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub fn receive_shared(
+        &mut self,
+        input: &mut BytesMut,
+        replies: &mut Vec<Reply>,
+    ) -> Result<Option<SharedEvent>, ProtocolError> {
+        let was_failed = self.state.failed.is_some();
+        let mut out = Vec::new();
+        let outcome = self.inbound.receive_shared(&mut self.state, input, &mut out);
+        if !out.is_empty() || outcome.is_err() && !was_failed {
+            push_replies(&out, outcome.as_ref().err(), replies);
+        }
+        outcome
+    }
+
+    /// As [`Connection::receive_eof`]; a failure is pushed for the sending half, too.
+    ///
+    /// # Errors
+    /// As [`Connection::receive_eof`].
+    pub fn receive_eof(&mut self, replies: &mut Vec<Reply>) -> Result<(), ProtocolError> {
+        self.state.mark(Marks::EOF_RECEIVED);
+        self.inbound.settle(&self.state);
+        let outcome = self.inbound.end_of_stream(&mut self.state);
+        if let Err(error) = outcome {
+            replies.push(Reply(Kind::Failed(error, None)));
+        }
+        outcome
+    }
+
+    /// Whether the peer's Close has arrived or the connection has failed: no event will follow.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.state.has(Marks::CLOSE_RECEIVED) || self.state.failed.is_some()
+    }
+
+    /// As [`Connection::room`].
+    #[must_use]
+    pub fn room(&mut self) -> Option<crate::message::Room<'_>> {
+        self.inbound.room(&self.state)
+    }
+}
+
+/// Takes control frames, as a server writes them, apart.
+#[cold]
+fn push_replies(mut frames: &[u8], error: Option<&ProtocolError>, replies: &mut Vec<Reply>) {
+    let has_close = !frames.is_empty();
+    while let [b0, len, rest @ ..] = frames {
+        let (payload, rest) = rest.split_at_checked(usize::from(*len)).unwrap_or((rest, &[]));
+        frames = rest;
+        let mut held = ControlPayload::default();
+        held.append(payload);
+        replies.push(Reply(match (b0 & 0x0f, error) {
+            (0xa, _) => Kind::Pong(held),
+            (_, Some(error)) => Kind::Failed(*error, Some(held)),
+            _ => Kind::Close(held),
+        }));
+    }
+    // The end of the stream, which says no Close.
+    if let (false, Some(error)) = (has_close, error) {
+        replies.push(Reply(Kind::Failed(*error, None)));
+    }
+}
+
+impl<K: MaskKeySource> Sender<K> {
+    /// Appends what the receiving half of a connection that was [split](Connection::split) has to
+    /// say, if it may still be said. If `out` has no room it stays due.
+    pub fn reply(&mut self, reply: Reply, out: &mut impl BufMut) {
+        self.flush(out);
+        match reply.0 {
+            Kind::Pong(payload) => {
+                self.renew_pongs(); // the receiving half has counted
+                if self.failed.is_none() {
+                    self.answer_ping(payload.as_bytes(), out);
+                }
+            }
+            Kind::Close(payload) => {
+                self.mark(Marks::CLOSE_RECEIVED);
+                self.reply_close(&payload, out);
+            }
+            Kind::Failed(error, payload) => {
+                if self.failed.is_some() || self.is_clean() {
+                    return;
+                }
+                self.failed = Some(error);
+                self.drop_pong();
+                self.release();
+                match payload {
+                    Some(payload) => self.reply_close(&payload, out),
+                    None => self.mark(Marks::EOF_RECEIVED),
+                }
+            }
+        }
+    }
+
+    fn reply_close(&mut self, payload: &ControlPayload, out: &mut impl BufMut) {
+        if !self.has(Marks::CLOSE_SENT) {
+            self.mark(Marks::CLOSE_SENT);
+            self.send_close(payload.as_bytes(), out);
+        }
+    }
+
+    /// What a receiving half of its own has to know, without keys and without what is due.
+    fn shadow(&self) -> Sender<FixedKey> {
+        let mut state = Sender::new(Role::Server, FixedKey::default(), None);
+        // A Close of this side is left out: the peer's answer is to be passed on.
+        for mark in [Marks::CLOSE_RECEIVED, Marks::EOF_RECEIVED] {
+            if self.has(mark) {
+                state.mark(mark);
+            }
+        }
+        state.failed = self.failed;
+        state
+    }
+}
