@@ -62,7 +62,7 @@ enum State {
     Received(Box<Judged>),
     Accepted(Box<Judged>),
     /// The request asks for no WebSocket.
-    Plain(Plain),
+    Plain(Box<Plain>),
     Failed(HandshakeError),
     Rejected {
         status: u16,
@@ -140,7 +140,7 @@ impl ServerHandshake {
         input: &mut &mut [u8],
     ) -> Result<Option<Received<'_>>, HandshakeError> {
         if let State::Receiving = self.state {
-            self.take(input, |head| Plain::find(head).map(State::Plain));
+            self.take(input, |head| Plain::find(head).map(|plain| State::Plain(Box::new(plain))));
         }
         match &self.state {
             State::Plain(plain) => Ok(Some(Received::Http(HttpRequest::new(&self.head, plain)))),

@@ -7,7 +7,6 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::num::NonZeroUsize;
 use core::{fmt, mem};
 
 use bytes::BufMut;
@@ -83,8 +82,9 @@ pub(crate) struct MessageBuffer {
     piece_len: usize,
     /// `piece_len` counts validated text.
     is_text_piece: bool,
-    /// One more than where the bytes begin that were read into a [`Room`] and are still masked.
-    room_start: Option<NonZeroUsize>,
+    /// The bytes from `piece_len` on were read into a [`Room`] and are still masked. A message that
+    /// is handed out in pieces has no room, so one number serves both.
+    has_room: bool,
 }
 
 /// The place of the next bytes of a message's payload: read from the socket straight into it.
@@ -161,7 +161,7 @@ impl MessageBuffer {
     /// read in this way has begun to arrive.
     pub(crate) fn room(&mut self, len: usize, growth: Growth) -> Option<Room<'_>> {
         let start = self.judged_len();
-        self.room_start = NonZeroUsize::MIN.checked_add(start);
+        (self.has_room, self.piece_len) = (true, start);
         let len = len.saturating_sub(self.bytes.len() - start);
         if len == 0 {
             return None;
@@ -173,13 +173,16 @@ impl MessageBuffer {
 
     /// How many bytes are there, without those that were read into rooms.
     pub(crate) fn judged_len(&self) -> usize {
-        self.room_start.map_or(self.bytes.len(), |after| after.get() - 1)
+        if self.has_room { self.piece_len } else { self.bytes.len() }
     }
 
     /// The bytes that were read into rooms, still masked, and the validator that judges text. They
     /// are the caller's to unmask, and no room's any more.
     pub(crate) fn take_filled(&mut self) -> Option<(&mut [u8], &mut Utf8Validator)> {
-        let start = self.room_start.take()?.get() - 1;
+        if !mem::take(&mut self.has_room) {
+            return None;
+        }
+        let start = mem::take(&mut self.piece_len);
         self.is_validated = false;
         Some((self.bytes.get_mut(start..).unwrap_or_default(), &mut self.validator))
     }
@@ -305,7 +308,7 @@ impl MessageBuffer {
         self.validator = Utf8Validator::new();
         self.is_validated = false;
         self.piece_len = 0;
-        self.room_start = None;
+        self.has_room = false;
     }
 
     /// Gives the memory back.
@@ -313,7 +316,7 @@ impl MessageBuffer {
         self.bytes = Vec::new();
         self.is_validated = false;
         self.piece_len = 0;
-        self.room_start = None;
+        self.has_room = false;
     }
 }
 

@@ -1,0 +1,81 @@
+//! What can go wrong: the errors of the codec, and those of the stream.
+
+use std::{fmt, io};
+
+use wscodec::handshake::{HandshakeError, HandshakeMisuse};
+use wscodec::{ProtocolError, SendError};
+
+/// Why a connection, or a call of one, failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The stream's error.
+    Io(io::Error),
+    /// The peer broke the protocol, or a limit; it has been told.
+    Protocol(ProtocolError),
+    /// The message was not sent, and the connection goes on.
+    Send(SendError),
+    /// The opening handshake failed; a client that was refused has been told.
+    Handshake(HandshakeError),
+    /// The handshake was answered with what the client has not offered.
+    Misuse(HandshakeMisuse),
+    /// Not a URL of the form `ws://host:port/path`.
+    Url,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Protocol(error) => error.fmt(f),
+            Self::Send(error) => error.fmt(f),
+            Self::Handshake(error) => error.fmt(f),
+            Self::Misuse(error) => error.fmt(f),
+            Self::Url => f.write_str("not a URL of the form ws://host:port/path"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    /// The error within, for code that looks for its type. `Display` has said its words already.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(match self {
+            Self::Io(error) => error,
+            Self::Protocol(error) => error,
+            Self::Send(error) => error,
+            Self::Handshake(error) => error,
+            Self::Misuse(error) => error,
+            Self::Url => return None,
+        })
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        Self::Send(error)
+    }
+}
+
+impl From<HandshakeError> for Error {
+    fn from(error: HandshakeError) -> Self {
+        Self::Handshake(error)
+    }
+}
+
+impl From<HandshakeMisuse> for Error {
+    fn from(error: HandshakeMisuse) -> Self {
+        Self::Misuse(error)
+    }
+}

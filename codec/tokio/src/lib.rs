@@ -1,0 +1,66 @@
+//! WebSocket over tokio: a [`Stream`](futures_core::Stream) and [`Sink`](futures_sink::Sink) of
+//! owned messages over anything that is `AsyncRead` and `AsyncWrite`, on [`wscodec`].
+//!
+//! ```
+//! use futures_util::{SinkExt, StreamExt};
+//! use tokio::net::TcpListener;
+//! use wscodec_tokio::{Message, accept_async, connect_async};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! let url = format!("ws://{}/chat", listener.local_addr()?);
+//! let server = tokio::spawn(async move {
+//!     let mut socket = accept_async(listener.accept().await?.0).await?;
+//!     while let Some(message) = socket.next().await {
+//!         let message = message?;
+//!         if message.is_text() || message.is_binary() {
+//!             socket.send(message).await?; // the payload is not copied
+//!         }
+//!     }
+//!     Ok::<(), wscodec_tokio::Error>(())
+//! });
+//!
+//! let mut socket = connect_async(&url).await?;
+//! socket.send(Message::text("hello")).await?;
+//! assert_eq!(socket.next().await.unwrap()?, Message::text("hello"));
+//! socket.close(None).await?;
+//! while socket.next().await.is_some() {} // the server's answer
+//! server.await??;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it does without being asked
+//!
+//! - Pings are answered and Closes too, as soon as the stream is polled: no message has to be sent
+//!   for it.
+//! - A payload that lies in a read buffer is handed out as a slice of it, a large one is read straight
+//!   into its message, and what is sent goes out by vectored writes, so a server copies no payload.
+//! - While more waits to be written than [`Config::write_buffer_size_max`], sending waits, and
+//!   so does reading: a peer that never reads costs no more memory than that and one message.
+//! - Every future and every poll may be dropped: what has been read or is to be written is kept in
+//!   the [`WebSocketStream`], and nothing is lost or sent twice.
+//! - A connection that waits holds no read buffer.
+
+mod config;
+mod error;
+mod handshake;
+mod message;
+mod stream;
+
+pub use config::Config;
+pub use error::Error;
+#[cfg(feature = "connect")]
+pub use handshake::connect_async;
+pub use handshake::{accept_async, accept_async_with, client_async, client_async_with};
+pub use message::{CloseFrame, Message};
+pub use stream::WebSocketStream;
+pub use wscodec;
+pub use wscodec::CloseCode;
+pub use wscodec::message::Utf8Bytes;
+
+/// The example of the crate's page, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,147 @@
+//! Messages that own their payload, under the names that users of tungstenite know.
+
+use std::fmt;
+
+use bytes::Bytes;
+use wscodec::CloseCode;
+use wscodec::connection::SharedEvent;
+use wscodec::message::Utf8Bytes;
+
+/// What is received, and what is sent. Payloads are shared: cloning copies none.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Text.
+    Text(Utf8Bytes),
+    /// Bytes.
+    Binary(Bytes),
+    /// A Ping: one that is received has been answered. At most 125 bytes.
+    Ping(Bytes),
+    /// A Pong, asked for or not. At most 125 bytes.
+    Pong(Bytes),
+    /// A Close: one that is received has been answered, and nothing follows it.
+    Close(Option<CloseFrame>),
+}
+
+/// Why a connection is closed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CloseFrame {
+    /// The reason as a number.
+    pub code: CloseCode,
+    /// The reason in words, at most 123 bytes.
+    pub reason: Utf8Bytes,
+}
+
+impl Message {
+    /// A text message.
+    pub fn text(text: impl Into<Utf8Bytes>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// A binary message.
+    pub fn binary(bytes: impl Into<Bytes>) -> Self {
+        Self::Binary(bytes.into())
+    }
+
+    /// Whether it is text.
+    #[must_use]
+    pub const fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
+    /// Whether it is binary.
+    #[must_use]
+    pub const fn is_binary(&self) -> bool {
+        matches!(self, Self::Binary(_))
+    }
+
+    /// Whether it is a Close.
+    #[must_use]
+    pub const fn is_close(&self) -> bool {
+        matches!(self, Self::Close(_))
+    }
+
+    /// The payload's length, in bytes; of a Close that of its reason.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) | Self::Ping(bytes) | Self::Pong(bytes) => bytes.len(),
+            Self::Close(close) => close.as_ref().map_or(0, |close| close.reason.len()),
+        }
+    }
+
+    /// Whether there is no payload.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Gives the message up for its payload; of a Close that is its reason.
+    #[must_use]
+    pub fn into_data(self) -> Bytes {
+        match self {
+            Self::Text(text) => text.into_bytes(),
+            Self::Binary(bytes) | Self::Ping(bytes) | Self::Pong(bytes) => bytes,
+            Self::Close(close) => close.map(|close| close.reason.into_bytes()).unwrap_or_default(),
+        }
+    }
+
+    /// The message of an event; `None` of a piece, which this crate does not ask for.
+    pub(crate) fn of_event(event: SharedEvent) -> Option<Self> {
+        Some(match event {
+            SharedEvent::Text(text) => Self::Text(text),
+            SharedEvent::Binary(bytes) => Self::Binary(bytes),
+            SharedEvent::Ping(bytes) => Self::Ping(bytes),
+            SharedEvent::Pong(bytes) => Self::Pong(bytes),
+            SharedEvent::Close(close) => {
+                Self::Close(close.map(|(code, reason)| CloseFrame { code, reason }))
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Shows how long the payload is, and no byte of it.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Text(_) => "Text",
+            Self::Binary(_) => "Binary",
+            Self::Ping(_) => "Ping",
+            Self::Pong(_) => "Pong",
+            Self::Close(close) => return f.debug_tuple("Close").field(close).finish(),
+        };
+        write!(f, "{name}({} bytes)", self.len())
+    }
+}
+
+/// Shows the code, and how long the reason is.
+impl fmt::Debug for CloseFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CloseFrame({}, {} bytes)", self.code.as_u16(), self.reason.len())
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<Vec<u8>> for Message {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::binary(bytes)
+    }
+}
+
+impl From<Bytes> for Message {
+    fn from(bytes: Bytes) -> Self {
+        Self::Binary(bytes)
+    }
+}
