@@ -156,7 +156,7 @@ pub fn say_outcome(report: &Report, verbosity: Verbosity) {
     let failed: Vec<_> = failed
         .map(|threshold| format!("{} ({})", threshold.expression, threshold.shown()))
         .collect();
-    let is_saturated = report.verdict.state == State::Saturated.name();
+    let is_saturated = report.verdict.state == State::Saturated;
     if !report.outcome.is_ok {
         let reasons = report.outcome.reasons.join("; ");
         say(format_args!("error: {reasons}"));

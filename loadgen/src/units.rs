@@ -1,5 +1,7 @@
 //! Integers to what people read: three digits and a unit, thousands apart.
 
+use serde::{Deserialize, Serialize};
+
 /// `1234567` as `1,234,567`.
 #[must_use]
 pub fn count(n: u64) -> String {
@@ -74,17 +76,37 @@ pub fn per_s(rate: f64) -> String {
     }
 }
 
+/// What a number of a threshold is a number of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unit {
+    /// Nanoseconds.
+    #[serde(rename = "ns")]
+    Time,
+    /// How many.
+    #[serde(rename = "count")]
+    Count,
+    /// Percent.
+    #[serde(rename = "percent")]
+    Share,
+    /// Per second.
+    #[serde(rename = "per_s")]
+    Rate,
+    /// One number in terms of another.
+    #[serde(rename = "ratio")]
+    Ratio,
+}
+
 /// A number with the unit that thresholds have for it.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
-pub fn number(number: Option<f64>, unit: &str) -> String {
+pub fn number(number: Option<f64>, unit: Unit) -> String {
     match (number, unit) {
         (None, _) => "no data".into(),
-        (Some(ns), "ns") => duration(ns as u64),
-        (Some(percent), "percent") => format!("{percent:.3} %"),
-        (Some(rate), "per_s") => format!("{}/s", per_s(rate)),
-        (Some(ratio), "ratio") => format!("{ratio:.3}x"),
-        (Some(n), _) => count(n as u64),
+        (Some(ns), Unit::Time) => duration(ns as u64),
+        (Some(percent), Unit::Share) => format!("{percent:.3} %"),
+        (Some(rate), Unit::Rate) => format!("{}/s", per_s(rate)),
+        (Some(ratio), Unit::Ratio) => format!("{ratio:.3}x"),
+        (Some(n), Unit::Count) => count(n as u64),
     }
 }
 

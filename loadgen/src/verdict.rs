@@ -31,6 +31,8 @@
 //! **No verdict.** Where nothing was measured there is nothing to judge, and load of a few milliseconds
 //! is over before anything can be said of the client: `none`, if nothing worse is known.
 
+use serde::{Deserialize, Serialize};
+
 use crate::quota::Quota;
 use crate::units;
 
@@ -72,9 +74,11 @@ pub const STARVED: f64 = 0.5;
 pub const STARVED_BUSY: f64 = 0.5;
 
 /// Whether the client's measurement can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// There is nothing to judge, or too little.
+    #[default]
     None,
     /// It can.
     Valid,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 use crate::quantity::{self, Rate};
 
@@ -23,7 +24,8 @@ pub struct PaceArgs {
 }
 
 /// How gaps between events are distributed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Arrivals {
     /// All as long as the rate says.
     #[default]

@@ -25,6 +25,8 @@ pub mod timeline;
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 pub use close_reasons::CloseReasons;
 use counts::counts;
 pub use deflate::{DeflateCounts, Volume};
@@ -315,7 +317,8 @@ pub struct Closing {
 }
 
 /// An end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Side {
     /// This program.
     Client,

@@ -14,8 +14,8 @@ use super::reconnect::{PausesReport, ReconnectReport};
 use super::{
     Bounds, Bytes, Client, CloseReasonReport, ClosingReport, ConfigReport, Connections,
     DeflateReport, ErrorReport, Generator, HistogramReport, HostReport, Interval, Label,
-    LatencyReport, Messages, NetworkReport, OutcomeReport, Phases, Report, RowReport,
-    SCHEMA_VERSION, SegmentReport, StageReport, StagesReport, TargetReport, TimeSeries,
+    LatencyReport, LoadKind, Messages, NetworkReport, OutcomeReport, PayloadKind, Phases, Report,
+    RowReport, SCHEMA_VERSION, SegmentReport, StageReport, StagesReport, TargetReport, TimeSeries,
     VerdictReport, WorkerShare, seen,
 };
 use crate::clock::nanos;
@@ -144,8 +144,8 @@ impl Report {
     /// What `rtt` stands for: the response latency where there is one, else the service latency.
     #[must_use]
     pub fn rtt(&self) -> Metric {
-        match self.config.load.as_deref() {
-            Some("open") => Metric::RttResponse,
+        match self.config.load {
+            Some(LoadKind::Open) => Metric::RttResponse,
             _ => Metric::RttService,
         }
     }
@@ -169,15 +169,15 @@ fn resolved(config: &Config) -> ConfigReport {
             .map(Rate::per_s),
         threads: config.threads.get() as u64,
         load: load.map(|load| match load {
-            Load::Closed { .. } => "closed".into(),
-            Load::Open { .. } | Load::Every { .. } => "open".into(),
+            Load::Closed { .. } => LoadKind::Closed,
+            Load::Open { .. } | Load::Every { .. } => LoadKind::Open,
         }),
         pipeline: load.and_then(|load| match load {
             Load::Closed { pipeline } => Some(pipeline),
             Load::Open { .. } | Load::Every { .. } => None,
         }),
         rate_per_s: load.and_then(constant_rate).filter(|_| !is_staged),
-        arrivals: config.pacing.arrivals.name().into(),
+        arrivals: config.pacing.arrivals,
         stages: config.pacing.stages.as_ref().map(stages),
         catch_up_ns: is_open_loop.then(|| nanos(config.pacing.catch_up)),
         number: match &config.scenario {
@@ -191,8 +191,8 @@ fn resolved(config: &Config) -> ConfigReport {
         payload_source: echo.map(|echo| echo.content.source().into()),
         fragment_size: echo.and_then(|echo| echo.fragment).map(|size| size.get() as u64),
         payload_kind: echo.map(|echo| match echo.kind {
-            DataKind::Text => "text".into(),
-            DataKind::Binary => "binary".into(),
+            DataKind::Text => PayloadKind::Text,
+            DataKind::Binary => PayloadKind::Binary,
         }),
         payload_digest: echo.map(|echo| digest(&echo.content)),
         payload_is_generated: echo.map(|echo| matches!(echo.content, Content::Generated(_))),
@@ -207,7 +207,7 @@ fn resolved(config: &Config) -> ConfigReport {
         subprotocols: subprotocols(&config.request),
         origin: config.request.origin.as_ref().map(ToString::to_string),
         network: NetworkReport::new(&config.network),
-        mask: config.mask.name().into(),
+        mask: config.mask,
         seed: config.seed,
         unanswered_max_per_worker: UNANSWERED_MAX as u64,
         backlog_bytes_max_per_worker: BACKLOG_MAX as u64,
@@ -370,7 +370,7 @@ pub(super) fn closings(metrics: &Metrics) -> Vec<ClosingReport> {
         .closings
         .iter()
         .map(|(closing, &count)| ClosingReport {
-            by: closing.by.name().into(),
+            by: closing.by,
             code: closing.code,
             is_clean: closing.is_clean,
             count,

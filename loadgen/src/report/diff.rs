@@ -12,6 +12,7 @@ use super::{Report, ThresholdReport};
 use crate::exit::Exit;
 use crate::metrics::Metric;
 use crate::threshold::{Counter, Rated, Statistic, Subject, Threshold};
+use crate::units::Unit;
 use crate::verdict::State;
 use crate::{escape, units};
 
@@ -29,7 +30,7 @@ pub struct DiffReport {
     /// Where what was asked for differs: path, before, after, as JSON has them.
     pub differences: Vec<(String, String, String)>,
     /// The verdicts: before, after.
-    pub verdicts: (String, String),
+    pub verdicts: (State, State),
     /// Numbers that either has.
     pub rows: Vec<DiffRow>,
     /// What was asked of the ratios.
@@ -42,7 +43,7 @@ pub struct DiffRow {
     /// As a threshold names it.
     pub name: String,
     /// What it is a number of, as in thresholds.
-    pub unit: String,
+    pub unit: Unit,
     /// Before; `null` is no data.
     pub before: Option<f64>,
     /// After.
@@ -63,7 +64,7 @@ impl DiffReport {
             let (left, right) = (subject.measure(before), subject.measure(after));
             (left.is_some() || right.is_some()).then(|| DiffRow {
                 name,
-                unit: subject.unit().name().into(),
+                unit: subject.unit(),
                 before: left,
                 after: right,
                 ratio: subject.ratio(before, after).filter(|ratio| ratio.is_finite()),
@@ -73,7 +74,7 @@ impl DiffReport {
             before: before_name.into(),
             after: after_name.into(),
             differences: differences(before, after),
-            verdicts: (before.verdict.state.clone(), after.verdict.state.clone()),
+            verdicts: (before.verdict.state, after.verdict.state),
             rows: subjects().into_iter().filter_map(row).collect(),
             thresholds: thresholds
                 .iter()
@@ -85,7 +86,7 @@ impl DiffReport {
     /// The exit code: a saturated client can't say that a server got slower.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        let saturated = State::Saturated.name();
+        let saturated = State::Saturated;
         if self.thresholds.iter().all(|threshold| threshold.is_passed) {
             Exit::Ok
         } else if self.verdicts.0 == saturated || self.verdicts.1 == saturated {
@@ -141,8 +142,8 @@ fn differences(before: &Report, after: &Report) -> Vec<(String, String, String)>
 impl fmt::Display for DiffReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |text: &str| escape::control(text, LINE_WIDTH);
-        writeln!(f, " before   {}   {}", shown(&self.before), shown(&self.verdicts.0))?;
-        writeln!(f, " after    {}   {}", shown(&self.after), shown(&self.verdicts.1))?;
+        writeln!(f, " before   {}   {}", shown(&self.before), self.verdicts.0.name())?;
+        writeln!(f, " after    {}   {}", shown(&self.after), self.verdicts.1.name())?;
         for (path, left, right) in self.differences.iter().take(DIFFERENCES_MAX) {
             writeln!(f, " differs  {path}: {left} -> {right}")?;
         }
@@ -153,7 +154,7 @@ impl fmt::Display for DiffReport {
         writeln!(f, "  {:<28}{:>12}{:>12}{:>10}", "", "before", "after", "ratio")?;
         for row in &self.rows {
             let [before, after] =
-                [row.before, row.after].map(|number| units::number(number, &row.unit));
+                [row.before, row.after].map(|number| units::number(number, row.unit));
             let ratio = match (row.ratio, row.before, row.after) {
                 (Some(ratio), _, _) => format!("{ratio:.3}x"),
                 (None, Some(_), Some(_)) => "new".into(),
@@ -209,7 +210,7 @@ mod tests {
         assert_eq!(diff(&["connect.tcp.p99<2"], change).exit(), Exit::Threshold, "no data");
         let saturated = diff(&["achieved>=90%"], |report| {
             change(report);
-            report.verdict.state = "saturated".into();
+            report.verdict.state = State::Saturated;
         });
         assert_eq!(saturated.exit(), Exit::NotValid);
     }

@@ -33,11 +33,8 @@ pub struct EffectReport {
 
 impl VerdictReport {
     pub(super) fn new(verdict: Verdict, histograms: &[HistogramReport]) -> Self {
-        let mut report = Self {
-            state: verdict.state.name().into(),
-            reasons: verdict.reasons,
-            effects: Vec::new(),
-        };
+        let mut report =
+            Self { state: verdict.state, reasons: verdict.reasons, effects: Vec::new() };
         report.show_effects(histograms);
         report
     }

@@ -3,20 +3,20 @@
 use super::{HistogramReport, MessageCounts, Report, ThresholdReport};
 use crate::metrics::{HIGHEST_NS, Metric};
 use crate::threshold::{Counter, Rated, Statistic, Subject, Threshold};
-use crate::units;
+use crate::units::{self, Unit};
 
 impl Report {
     /// Judges this report by a threshold.
     #[must_use]
     pub fn judged_by(&self, threshold: &Threshold) -> ThresholdReport {
         let subject = threshold.subject();
-        judged(threshold, subject.measure(self), subject.unit().name())
+        judged(threshold, subject.measure(self), subject.unit())
     }
 
     /// Judges by a threshold how this report compares with `before`.
     #[must_use]
     pub fn ratio_judged_by(&self, before: &Self, threshold: &Threshold) -> ThresholdReport {
-        judged(threshold, threshold.subject().ratio(before, self), "ratio")
+        judged(threshold, threshold.subject().ratio(before, self), Unit::Ratio)
     }
 
     /// Echoes that arrived in the measured time, in percent of the messages that were due in it;
@@ -38,12 +38,12 @@ impl Report {
     }
 }
 
-fn judged(threshold: &Threshold, measured: Option<f64>, unit: &str) -> ThresholdReport {
+fn judged(threshold: &Threshold, measured: Option<f64>, unit: Unit) -> ThresholdReport {
     ThresholdReport {
         expression: threshold.to_string(),
         is_passed: measured.is_some_and(|value| threshold.holds(value)),
         measured,
-        unit: unit.into(),
+        unit,
     }
 }
 
@@ -51,7 +51,7 @@ impl ThresholdReport {
     /// What was measured, for people.
     #[must_use]
     pub fn shown(&self) -> String {
-        units::number(self.measured, &self.unit)
+        units::number(self.measured, self.unit)
     }
 }
 

@@ -34,8 +34,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::{Arrivals, Mask};
 pub use crate::metrics::MessageCounts;
-use crate::metrics::{IntervalCounts, NetworkCounts};
+use crate::metrics::{IntervalCounts, NetworkCounts, Side};
+use crate::units::Unit;
+use crate::verdict::State;
 pub use build::Subject;
 pub use cohort::CohortReport;
 pub use deflate::{AgreedReport, DeflateReport};
@@ -150,14 +153,14 @@ pub struct ConfigReport {
     pub connect_rate_per_s: Option<f64>,
     /// Worker threads.
     pub threads: u64,
-    /// `closed` or `open`; `null` if no messages are sent.
-    pub load: Option<String>,
+    /// When messages are sent; `null` if none are.
+    pub load: Option<LoadKind>,
     /// Messages outstanding on each connection (closed loop).
     pub pipeline: Option<u32>,
     /// Messages a second in all, if that is constant (open loop).
     pub rate_per_s: Option<f64>,
-    /// How a rate is spread: `constant` or `poisson`.
-    pub arrivals: String,
+    /// How a rate is spread.
+    pub arrivals: Arrivals,
     /// How the rate changes: of messages, or of connections if none are sent.
     pub stages: Option<StagesReport>,
     /// How late a message may be sent (open loop).
@@ -172,8 +175,8 @@ pub struct ConfigReport {
     pub payload_source: Option<String>,
     /// Bytes of payload of a frame; `null` is one frame a message.
     pub fragment_size: Option<u64>,
-    /// `text` or `binary`.
-    pub payload_kind: Option<String>,
+    /// What messages are; `null` if none are sent.
+    pub payload_kind: Option<PayloadKind>,
     /// Tells payloads of different content apart.
     pub payload_digest: Option<String>,
     /// Whether payloads are made from the seed; otherwise they are the user's.
@@ -201,8 +204,8 @@ pub struct ConfigReport {
     pub origin: Option<String>,
     /// The way to the server.
     pub network: NetworkReport,
-    /// `random` or `zero`.
-    pub mask: String,
+    /// How frames are masked.
+    pub mask: Mask,
     /// Where payloads come from.
     pub seed: u64,
     /// Messages without reply that a worker allows before it leaves out what is due (open loop).
@@ -363,11 +366,42 @@ pub struct ErrorReport {
     pub other_samples: Vec<String>,
 }
 
+/// When messages are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadKind {
+    /// When replies make room for them.
+    Closed,
+    /// On a schedule.
+    Open,
+}
+
+/// What messages are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PayloadKind {
+    /// Text messages.
+    Text,
+    /// Binary messages.
+    Binary,
+}
+
+impl PayloadKind {
+    /// Returns the name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Binary => "binary",
+        }
+    }
+}
+
 /// A way in which connections were closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClosingReport {
-    /// Who began: `client` or `server`.
-    pub by: String,
+    /// Which side began.
+    pub by: Side,
     /// With what code; 1005 for none, 1006 without Close.
     pub code: u16,
     /// Whether both Close frames were exchanged and the stream then ended.
@@ -528,7 +562,7 @@ pub struct WorkerShare {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct VerdictReport {
     /// `none`, `valid`, `degraded` or `saturated`.
-    pub state: String,
+    pub state: State,
     /// Why not `valid`.
     pub reasons: Vec<String>,
     /// What the client's own lateness does to the latencies that it is in.
@@ -558,8 +592,8 @@ pub struct ThresholdReport {
     pub is_passed: bool,
     /// What was measured; `null` if nothing was.
     pub measured: Option<f64>,
-    /// What that is a number of: `ns`, `count`, `percent`, `per_s` or `ratio`.
-    pub unit: String,
+    /// What that is a number of.
+    pub unit: Unit,
 }
 
 impl fmt::Display for SegmentReport {

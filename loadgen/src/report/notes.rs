@@ -4,6 +4,7 @@
 //! A reader of "valid" must not take one for the other.
 
 use super::Report;
+use crate::config::Mask;
 use crate::metrics::SeenKind;
 use crate::units;
 
@@ -41,7 +42,7 @@ impl Report {
     }
 
     fn mask_note(&self) -> Option<String> {
-        (self.config.mask == "zero").then(|| {
+        (self.config.mask == Mask::Zero).then(|| {
             "frames were masked with zeros, which no real client does (--mask zero)".into()
         })
     }

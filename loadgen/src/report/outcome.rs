@@ -29,7 +29,7 @@ impl Report {
     /// counts only where it was not.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        let is_saturated = self.verdict.state == State::Saturated.name();
+        let is_saturated = self.verdict.state == State::Saturated;
         let is_passed = self.thresholds.iter().all(|threshold| threshold.is_passed);
         if self.is_interrupted {
             Exit::Interrupted
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn exit_codes_in_their_order() {
         let slow = &["rtt.p99<1ns"][..];
-        let saturated = |report: &mut Report| report.verdict.state = "saturated".into();
+        let saturated = |report: &mut Report| report.verdict.state = State::Saturated;
         assert_eq!(judged(&[], |_| {}).exit(), Exit::Ok);
         assert_eq!(judged(&[], saturated).exit(), Exit::NotValid);
         assert_eq!(judged(slow, |_| {}).exit(), Exit::Threshold);

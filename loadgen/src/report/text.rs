@@ -3,9 +3,10 @@
 use std::fmt::{self, Display, Write as _};
 
 use super::{
-    ConfigReport, HistogramReport, Interval, Messages, Report, fanout, hold, push, reach,
-    reconnect, seen,
+    ConfigReport, HistogramReport, Interval, LoadKind, Messages, PayloadKind, Report, fanout, hold,
+    push, reach, reconnect, seen,
 };
+use crate::config::Arrivals;
 use crate::metrics::Metric;
 use crate::verdict::{Effect, LAG_DEGRADED_NS, State};
 use crate::{escape, screen, units};
@@ -112,7 +113,7 @@ fn head(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 /// What makes the load, in words.
 fn load(config: &ConfigReport) -> String {
-    let arrivals = if config.arrivals == "poisson" { ", Poisson" } else { "" };
+    let arrivals = if config.arrivals == Arrivals::Poisson { ", Poisson" } else { "" };
     let what = if config.load.is_some() { "msg/s" } else { "connections/s" };
     if let Some(stages) = &config.stages {
         let rates = stages.stages.iter().map(|stage| stage.target_per_s);
@@ -203,7 +204,7 @@ fn messages(report: &Report, messages: &Messages, f: &mut fmt::Formatter<'_>) ->
         );
         line(f, "warm-up", &said)?;
     }
-    let kind = report.config.payload_kind.as_deref().unwrap_or_default();
+    let kind = report.config.payload_kind.map_or("", PayloadKind::name);
     let most = units::count(report.config.payload_size.unwrap_or(0));
     let least = units::count(report.config.payload_size_min.unwrap_or(0));
     let size =
@@ -293,7 +294,7 @@ fn is_shown(report: &Report, histogram: &HistogramReport) -> bool {
 
 fn note(report: &Report, histogram: &HistogramReport) -> Option<&'static str> {
     let is = |metric: Metric| histogram.metric == metric.name();
-    let is_open_loop = report.config.load.as_deref() == Some("open");
+    let is_open_loop = report.config.load == Some(LoadKind::Open);
     if is(Metric::RttResponse) {
         Some("from the planned send")
     } else if is(Metric::RttService) && is_open_loop {
@@ -327,7 +328,8 @@ fn closings(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             code => code.to_string(),
         };
         let how = if closing.is_clean { "clean" } else { "not clean" };
-        let mut said = format!("{code} by {}, {how}: {}", closing.by, units::count(closing.count));
+        let mut said =
+            format!("{code} by {}, {how}: {}", closing.by.name(), units::count(closing.count));
         for reason in closing.reasons.iter().take(REASONS_MAX) {
             let count = units::count(reason.count);
             match &reason.reason {
@@ -382,13 +384,13 @@ fn client(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             parts.push(format!("{what} {}{effect}", units::duration(p99)));
         }
     }
-    parts.push(format!("-> {}", report.verdict.state));
+    parts.push(format!("-> {}", report.verdict.state.name()));
     line(f, "client", &parts.join("   "))
 }
 
 /// What the lateness of a valid run does at most, if it does anything; otherwise the reasons say it.
 fn effect(report: &Report) -> String {
-    let is_valid = report.verdict.state == State::Valid.name();
+    let is_valid = report.verdict.state == State::Valid;
     let effects = report.verdict.effects.iter().map(|effect| Effect {
         percentile: effect.percentile,
         reported_ns: effect.reported_ns,
@@ -401,7 +403,7 @@ fn effect(report: &Report) -> String {
 
 fn reasons(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for reason in &report.verdict.reasons {
-        wrapped(f, &report.verdict.state, reason)?;
+        wrapped(f, report.verdict.state.name(), reason)?;
     }
     for note in &report.notes {
         wrapped(f, "note", note)?;

@@ -1,8 +1,9 @@
 //! The name before a comparison to what a threshold is about.
 
-use super::{Unit, exact, percentile, suggestions, time};
+use super::{exact, percentile, suggestions, time};
 use crate::metrics::Metric;
 use crate::quantity;
+use crate::units::Unit;
 
 /// What a threshold is about.
 #[derive(Clone, Debug, PartialEq)]

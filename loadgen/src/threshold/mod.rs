@@ -64,32 +64,6 @@ impl Comparison {
     }
 }
 
-/// What a number of a threshold is a number of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// Nanoseconds.
-    Time,
-    /// How many.
-    Count,
-    /// Of 100.
-    Share,
-    /// A second.
-    Rate,
-}
-
-impl Unit {
-    /// As the result file calls it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Time => "ns",
-            Self::Count => "count",
-            Self::Share => "percent",
-            Self::Rate => "per_s",
-        }
-    }
-}
-
 impl Threshold {
     /// Reads a threshold.
     ///

@@ -304,8 +304,8 @@ fn add_error(whole: &mut Vec<ErrorReport>, part: &ErrorReport) {
 
 fn add_closing(whole: &mut Vec<ClosingReport>, part: &ClosingReport) {
     let ClosingReport { by, code, is_clean, count, reasons } = part;
-    let key = |closing: &ClosingReport| (closing.by.clone(), closing.code, closing.is_clean);
-    let own = (by.clone(), *code, *is_clean);
+    let key = |closing: &ClosingReport| (closing.by, closing.code, closing.is_clean);
+    let own = (*by, *code, *is_clean);
     let Some(closing) = whole.iter_mut().find(|closing| key(closing) == own) else {
         let place = whole.partition_point(|closing| key(closing) < own);
         return whole.insert(place, part.clone());

@@ -141,6 +141,7 @@ mod tests {
     use super::*;
     use crate::report::merge::{Missing, Part, merge};
     use crate::report::{Report, sample_of};
+    use crate::verdict::State;
 
     /// Segments of a run in which each of two has a publisher and subscribers of both.
     fn parts() -> Vec<Part> {
@@ -215,7 +216,7 @@ mod tests {
         assert!(spreads == 2 && longest.abs_diff(7_000) < 10, "{longest}");
         let reasons = whole.verdict.reasons.join("; ");
         assert!(reasons.contains("copies of 1 messages came before these were sent"), "{reasons}");
-        assert_eq!(whole.verdict.state, "degraded");
+        assert_eq!(whole.verdict.state, State::Degraded);
         let text = crate::report::text::Text(&whole).to_string();
         assert!(text.contains("first, last and spread are of one message in 5"), "{text}");
     }

@@ -261,8 +261,8 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>) -> Report {
     whole.verdict = verdict(parts, &missing, offset_ns);
     let unknown = fanout(&mut whole, missing.is_empty());
     if !unknown.is_empty() {
-        if whole.verdict.state != State::Saturated.name() {
-            whole.verdict.state = State::Degraded.name().into();
+        if whole.verdict.state != State::Saturated {
+            whole.verdict.state = State::Degraded;
         }
         whole.verdict.reasons.extend(unknown);
     }
@@ -364,12 +364,9 @@ fn phases(parts: &[Part], offset_ns: impl Fn(&Report) -> u64) -> Phases {
 
 /// The worst of all, with every reason.
 fn verdict(parts: &[Part], missing: &[u64], offset_ns: impl Fn(&Report) -> u64) -> VerdictReport {
-    let of_part = |part: &Part| {
-        let found = State::ALL.into_iter().find(|state| state.name() == part.report.verdict.state);
-        found.unwrap_or(State::Degraded)
-    };
-    let mut state = parts.iter().map(of_part).max().unwrap_or(State::Degraded);
-    if state == State::Valid && parts.iter().any(|part| of_part(part) == State::None) {
+    let states = || parts.iter().map(|part| part.report.verdict.state);
+    let mut state = states().max().unwrap_or(State::Degraded);
+    if state == State::Valid && states().any(|state| state == State::None) {
         state = State::Degraded; // a part of what was asked for was not measured
     }
     let mut reasons = reasons::of_all(parts, |report| report.verdict.reasons.clone());
@@ -399,12 +396,13 @@ fn verdict(parts: &[Part], missing: &[u64], offset_ns: impl Fn(&Report) -> u64) 
             units::duration(apart_ns)
         ));
     }
-    VerdictReport { state: state.name().into(), reasons, effects: Vec::new() }
+    VerdictReport { state, reasons, effects: Vec::new() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Side;
     use std::time::Duration;
 
     use crate::metrics::{DropTimes, ProbeCounts};
@@ -455,7 +453,7 @@ mod tests {
             report.connections.failed = n;
             report.connections.attempted += n;
             report.closings.push(ClosingReport {
-                by: "server".into(),
+                by: Side::Server,
                 code: 1000 + u16::try_from(n).unwrap() / 2,
                 is_clean: false,
                 count: n,
@@ -540,7 +538,7 @@ mod tests {
     fn the_worst_verdict_counts_and_every_reason_names_its_segment() {
         let mut parts = all(3);
         parts[1].report.verdict = VerdictReport {
-            state: "degraded".into(),
+            state: State::Degraded,
             reasons: vec!["busy".into()],
             effects: Vec::new(),
         };
@@ -549,12 +547,12 @@ mod tests {
             ["segment 2/3: busy"]
         );
         parts[2].report.verdict = VerdictReport {
-            state: "saturated".into(),
+            state: State::Saturated,
             reasons: vec!["late".into()],
             effects: Vec::new(),
         };
         let merged = merge(parts, Missing::Refuse).unwrap();
-        assert_eq!(merged.verdict.state, "saturated");
+        assert_eq!(merged.verdict.state, State::Saturated);
         assert_eq!(merged.verdict.reasons, ["segment 2/3: busy", "segment 3/3: late"]);
     }
 
@@ -563,7 +561,7 @@ mod tests {
         let merged = |number: usize| {
             let mut parts = all(3);
             for part in parts.iter_mut().take(number) {
-                part.report.verdict.state = "none".into();
+                part.report.verdict.state = State::None;
             }
             merge(parts, Missing::Refuse).unwrap().verdict.state
         };
@@ -607,7 +605,7 @@ mod tests {
         assert_eq!(report.messages.as_ref().unwrap().offered_per_s, Some(1_000.0));
         let (_, judged) = achieved(parts, "established>=76%");
         assert_eq!((judged.measured, judged.is_passed), (Some(75.0), false));
-        assert_eq!(report.verdict.state, "degraded");
+        assert_eq!(report.verdict.state, State::Degraded);
         assert!(report.verdict.reasons[0].starts_with("segment 3 of 4 is missing"));
         assert_eq!(report.merged.as_ref().unwrap().missing, [3]);
         assert_eq!(report.connections_planned(), 15);
@@ -621,7 +619,7 @@ mod tests {
         let merged = merge(parts, Missing::Refuse).unwrap();
         let measured = merged.phases.measured.unwrap();
         assert_eq!(measured.length_ns(), 1_500_000_000);
-        assert_eq!(merged.verdict.state, "degraded");
+        assert_eq!(merged.verdict.state, State::Degraded);
         assert!(merged.verdict.reasons[0].contains("up to 500 ms apart"), "{:?}", merged.verdict);
     }
 

@@ -235,7 +235,7 @@ fn d12_merged_segments_count_what_a_server_does_as_one_process_does() {
     // One that is missing takes the end of its publishers with it, which is said.
     let missing = files.merged(&[0, 2]).report();
     assert_balanced(&missing);
-    assert_ne!(missing.verdict.state, "valid");
+    assert_ne!(missing.verdict.state.name(), "valid");
     let reasons = missing.verdict.reasons.join("; ");
     for part in [
         "segment 2 of 3 is missing",

@@ -207,7 +207,7 @@ fn never_pong_answers_no_ping_and_is_thrown_out() {
     assert_eq!((never.established, never.pings), (2, 2));
     assert_eq!(error(never, "server_close.4008"), 2, "{never:?}");
     let closing = &never.closings[0];
-    assert_eq!((closing.by.as_str(), closing.code, closing.is_clean), ("server", 4_008, false));
+    assert_eq!((closing.by.name(), closing.code, closing.is_clean), ("server", 4_008, false));
     assert!(report.outcome.is_ok, "{:?}", report.outcome);
 }
 
@@ -280,10 +280,10 @@ fn never_close_sends_none_and_answers_none() {
         let closing = &never.closings[0];
         if server_closes {
             assert_eq!(error(never, "server_close.1001"), 2, "{never:?}");
-            assert_eq!((closing.by.as_str(), closing.code), ("server", 1_001));
+            assert_eq!((closing.by.name(), closing.code), ("server", 1_001));
         } else {
             assert_eq!(never.completed, 2, "{never:?}");
-            assert_eq!((closing.by.as_str(), closing.code), ("client", 1_006));
+            assert_eq!((closing.by.name(), closing.code), ("client", 1_006));
         }
         for _ in 0..2 {
             let rest = seen.recv_timeout(Duration::from_secs(20)).unwrap();

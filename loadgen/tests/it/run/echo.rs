@@ -30,7 +30,10 @@ fn an_honest_server_and_every_size() {
         let ran = run_against(&server, &args);
         let report = ran.report();
         assert!(report.outcome.is_ok, "{args:?}: {:?}", report.outcome);
-        assert!(ran.code == Some(0) || report.verdict.state == "saturated", "{args:?}: {ran:?}");
+        assert!(
+            ran.code == Some(0) || report.verdict.state.name() == "saturated",
+            "{args:?}: {ran:?}"
+        );
         let messages = report.messages.as_ref().unwrap();
         assert!(messages.measured.received > 0, "{args:?}");
         assert_eq!(messages.measured.sent, messages.measured.received, "{args:?}");
@@ -383,7 +386,7 @@ fn d19_a_server_that_closes_in_the_middle_is_counted_by_its_code() {
         let report = ran.report();
         assert_eq!(failed(&report, name), 2, "{:?}", report.errors);
         let closing = &report.closings[0];
-        assert_eq!((closing.by.as_str(), closing.code, closing.count), ("server", code, 2));
+        assert_eq!((closing.by.name(), closing.code, closing.count), ("server", code, 2));
         assert!(ran.took < EARLY, "nobody is left: {:?}", ran.took);
         let counts = &report.messages.as_ref().unwrap().measured;
         assert_eq!((counts.received, counts.lost), (20, 2));

@@ -29,7 +29,7 @@ fn assert_closing(ran: &Ran, by: &str, code: u16, is_clean: bool) {
     let report = ran.report();
     let closing = &report.closings[0];
     assert_eq!(
-        (closing.by.as_str(), closing.code, closing.is_clean, closing.count),
+        (closing.by.name(), closing.code, closing.is_clean, closing.count),
         (by, code, is_clean, 2),
         "{:?}",
         report.closings

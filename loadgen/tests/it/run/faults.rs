@@ -114,7 +114,7 @@ fn d25_a_process_that_stood_still_is_told_and_its_latencies_show_it() {
     signal("-CONT");
     let report = finish(child).report();
     assert!(u128::from(report.client.pause_max_ns) > STILL.as_nanos() / 2, "{:?}", report.client);
-    assert_ne!(report.verdict.state, "valid");
+    assert_ne!(report.verdict.state.name(), "valid");
     let reasons = &report.verdict.reasons;
     assert!(reasons.iter().any(|reason| reason.contains("stood still")), "{reasons:?}");
     // Messages that were due meanwhile are measured from when they were due.

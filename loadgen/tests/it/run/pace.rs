@@ -108,7 +108,7 @@ fn p11_ten_messages_are_too_few_for_a_verdict() {
     let load_ns = report.client.workers.iter().map(|worker| worker.load_ns).max().unwrap();
     // Not even on a busy machine is it held against the client.
     if load_ns < 100_000_000 {
-        assert_eq!(report.verdict.state, "none");
+        assert_eq!(report.verdict.state.name(), "none");
         assert!(report.verdict.reasons[0].starts_with("too short to judge: load lasted"));
     }
 }
@@ -286,7 +286,7 @@ fn a_client_that_stood_still_leaves_out_what_is_too_late_and_says_so() {
     let lag = report.histograms.iter().find(|found| found.metric == "send.lag").unwrap();
     // What is caught up with may wait for a processor before it is written; 1,500 ms have no bound.
     assert!((100_000_000..1_000_000_000).contains(&lag.max_ns), "{}", lag.max_ns);
-    assert_eq!(report.verdict.state, "saturated");
+    assert_eq!(report.verdict.state.name(), "saturated");
     let reasons = &report.verdict.reasons;
     assert!(reasons.iter().any(|reason| reason.contains("of what was due")), "{reasons:?}");
     assert_balanced(&report);
@@ -303,7 +303,7 @@ fn what_there_is_no_time_left_for_is_counted() {
         let report = run_against(&server, &args).report();
         let planned = planned(&report);
         assert!(planned.abs_diff(20_000_000) <= 30_000, "{arrivals}: {planned}");
-        assert_eq!(report.verdict.state, "saturated");
+        assert_eq!(report.verdict.state.name(), "saturated");
         assert_balanced(&report);
     }
 }
