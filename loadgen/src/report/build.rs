@@ -6,17 +6,18 @@ use rustix::system::uname;
 use wscodec::DataKind;
 
 use super::cohort::CohortReport;
+use super::digest::digest;
+use super::ends::{closings, errors};
 use super::fanout::FanoutReport;
 use super::hold::{HoldReport, PingReport};
 use super::lag;
 use super::push::PushReport;
 use super::reconnect::{PausesReport, ReconnectReport};
 use super::{
-    Bounds, Bytes, Client, CloseReasonReport, ClosingReport, ConfigReport, Connections,
-    DeflateReport, ErrorReport, Generator, HistogramReport, HostReport, Interval, Label,
-    LatencyReport, LoadKind, Messages, NetworkReport, OutcomeReport, PayloadKind, Phases, Report,
-    RowReport, SCHEMA_VERSION, SegmentReport, StageReport, StagesReport, TargetReport, TimeSeries,
-    VerdictReport, WorkerShare, seen,
+    Bounds, Bytes, Client, ConfigReport, Connections, DeflateReport, Generator, HistogramReport,
+    HostReport, Interval, Label, LatencyReport, LoadKind, Messages, NetworkReport, OutcomeReport,
+    PayloadKind, Phases, Report, RowReport, SCHEMA_VERSION, SegmentReport, StageReport,
+    StagesReport, TargetReport, TimeSeries, VerdictReport, WorkerShare, seen,
 };
 use crate::clock::nanos;
 use crate::config::{
@@ -26,10 +27,7 @@ use crate::coordinator::Observed;
 use crate::host::Host;
 use crate::metrics::balance::imbalances;
 use crate::metrics::live::Latencies;
-use crate::metrics::{
-    CloseReasons, Distribution, Failures, HIGHEST_NS, LOWEST_NS, Metric, Metrics,
-    SIGNIFICANT_DIGITS,
-};
+use crate::metrics::{Distribution, HIGHEST_NS, LOWEST_NS, Metric, Metrics, SIGNIFICANT_DIGITS};
 use crate::net::{Routes, masked_subprotocols};
 use crate::plan::Plan;
 use crate::quota;
@@ -355,38 +353,6 @@ fn per_s(events: u64, phases: &Phases) -> f64 {
     }
 }
 
-pub(super) fn errors(failures: &Failures) -> impl Iterator<Item = ErrorReport> {
-    failures.iter().map(|(failure, occurrence)| ErrorReport {
-        phase: failure.phase.name().into(),
-        code: failure.code.clone().into_owned(),
-        count: occurrence.count,
-        sample: occurrence.samples.first().cloned().unwrap_or_default(),
-        other_samples: occurrence.samples.iter().skip(1).cloned().collect(),
-    })
-}
-
-pub(super) fn closings(metrics: &Metrics) -> Vec<ClosingReport> {
-    metrics
-        .closings
-        .iter()
-        .map(|(closing, &count)| ClosingReport {
-            by: closing.by,
-            code: closing.code,
-            is_clean: closing.is_clean,
-            count,
-            reasons: metrics.close_reasons.get(closing).map(close_reasons).unwrap_or_default(),
-        })
-        .collect()
-}
-
-fn close_reasons(reasons: &CloseReasons) -> Vec<CloseReasonReport> {
-    let one = |(reason, count): (Option<&str>, u64)| CloseReasonReport {
-        reason: reason.map(ToOwned::to_owned),
-        count,
-    };
-    reasons.iter().map(one).collect()
-}
-
 fn latency(latencies: &Latencies) -> Option<LatencyReport> {
     let mut found = Distribution::new();
     for (ns, count) in latencies.iter() {
@@ -412,13 +378,6 @@ pub(super) fn rates(report: &mut Report) {
     if connections.opened_per_s.is_some() {
         connections.opened_per_s = Some(per_s(connections.opened, phases));
     }
-}
-
-/// A number that tells what is in messages from anything else: FNV-1a.
-pub(super) fn digest(content: &impl std::fmt::Debug) -> String {
-    let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let hash = format!("{content:?}").bytes().fold(0xcbf2_9ce4_8422_2325, fold);
-    format!("{hash:016x}")
 }
 
 fn time_series(observed: &Observed) -> TimeSeries {

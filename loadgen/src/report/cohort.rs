@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::build::{closings, errors};
+use super::ends::{closings, errors};
 use super::{Bytes, ClosingReport, ErrorReport, HistogramReport, MessageCounts};
 use crate::config::{Cohort, Config, Misbehaviour};
 use crate::metrics::{Metric, Metrics};

@@ -5,8 +5,9 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::line;
-use super::{Report, build};
+use super::Report;
+use super::digest::digest;
+use super::line::line;
 use crate::clock::nanos;
 use crate::config::{Config, Fanout, Load};
 use crate::metrics::{CopyCounts, Followed, Metrics, Sample, Sampling};
@@ -144,8 +145,8 @@ impl FanoutReport {
                 _ => None,
             },
             payload_size: fanout.size as u64,
-            publish_digest: fanout.publish.as_ref().map(build::digest),
-            subscribe_digest: fanout.subscribe.as_ref().map(build::digest),
+            publish_digest: fanout.publish.as_ref().map(digest),
+            subscribe_digest: fanout.subscribe.as_ref().map(digest),
             answered: fanout.subscribed.as_ref().map(|_| counts.answers),
             unanswered: fanout.subscribed.as_ref().map(|_| counts.untold),
             copy_timeout_ns: nanos(fanout.copy_timeout),

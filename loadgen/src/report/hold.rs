@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Report;
-use super::text::line;
+use super::line::line;
 use crate::clock::nanos;
 use crate::config::Hold;
 use crate::metrics::{DropTimes, Drops, Failure, Metrics, ProbeCounts};

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Report;
-use super::text::line;
+use super::line::line;
 use crate::metrics::{Metrics, PushCounts};
 use crate::units;
 

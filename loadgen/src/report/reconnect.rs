@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::build::errors;
+use super::ends::errors;
 use super::hold::{DropReport, drops};
-use super::text::line;
+use super::line::line;
 use super::{ErrorReport, Report, RowReport};
 use crate::clock::nanos;
 use crate::config::Reconnect;

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize};
 
 use super::Report;
-use super::text::line;
+use super::line::line;
 use crate::metrics::{Occurrence, Seen, SeenKind, add_sample};
 use crate::units;
 

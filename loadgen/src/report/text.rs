@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Write as _};
 
+use super::line::{LABEL_WIDTH, LINE_WIDTH, line, wrapped};
 use super::{
     ConfigReport, HistogramReport, Interval, LoadKind, Messages, PayloadKind, Report, fanout, hold,
     push, reach, reconnect, seen,
@@ -19,11 +20,9 @@ const ERRORS_MAX: usize = 10;
 const REASONS_MAX: usize = 5;
 /// The part of all replies that those after the measured time must be to be shown: one in so many.
 const DRAINED_SHOWN: u64 = 100;
-const LABEL_WIDTH: usize = 14;
 const METRIC_WIDTH: usize = 20;
 /// Columns of the table of latencies, without its notes.
 const TABLE_WIDTH: usize = 1 + METRIC_WIDTH + 5 * 9 + 12;
-const LINE_WIDTH: usize = 100;
 
 /// The text of a report.
 ///
@@ -437,16 +436,4 @@ fn thresholds(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         label = "";
     }
     Ok(())
-}
-
-pub(super) fn line(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
-    let said = format!(" {label:<width$}{text}", width = LABEL_WIDTH - 1);
-    writeln!(f, "{}", screen::wrapped(&said, f.width(), LABEL_WIDTH))
-}
-
-/// A line of words, which is wrapped also where no terminal says how wide it is.
-fn wrapped(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
-    let said = format!(" {label:<width$}{text}", width = LABEL_WIDTH - 1);
-    let width = f.width().unwrap_or(LINE_WIDTH);
-    writeln!(f, "{}", screen::wrapped(&said, Some(width), LABEL_WIDTH))
 }

@@ -8,7 +8,7 @@ use rustls::{CertificateError, Error as TlsError};
 use crate::net::fault::Fault;
 
 /// What an error of the stream means for a client's handshake.
-pub(super) fn client_fault(error: &io::Error) -> Fault {
+pub(in crate::net) fn client_fault(error: &io::Error) -> Fault {
     let code = code(error);
     let help = match code {
         "unknown_issuer" => "; trust its CA with --cacert FILE, or anyone with -k",

@@ -89,7 +89,7 @@ impl ServerTls {
         &self.fingerprint
     }
 
-    pub(super) fn connection(&self) -> Result<ServerConnection, rustls::Error> {
+    pub(in crate::net) fn connection(&self) -> Result<ServerConnection, rustls::Error> {
         ServerConnection::new(Arc::clone(&self.config))
     }
 }

@@ -565,7 +565,7 @@ mod tests {
             }
             merge(parts, Missing::Refuse).unwrap().verdict.state
         };
-        assert_eq!([0, 1, 3].map(merged), ["valid", "degraded", "none"]);
+        assert_eq!([0, 1, 3].map(merged), [State::Valid, State::Degraded, State::None]);
     }
 
     /// A missing segment is an error that names it.

@@ -4,6 +4,9 @@
 //! others behind a pointer: the enum is no larger than the socket, and a match that always goes the
 //! same way costs nothing.
 
+mod slow;
+mod tls;
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,8 +15,8 @@ use rustix::net::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::slow::SlowStream;
-use super::tls::TlsStream;
+use slow::SlowStream;
+pub(crate) use tls::{Agreed, TlsStream};
 
 /// A connected stream.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use rustix::net::sockopt::set_socket_recv_buffer_size;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::stream::Stream;
+use super::Stream;
 
 /// How often a slow reader reads.
 const TURN: Duration = Duration::from_millis(100);
