@@ -47,6 +47,9 @@ pub(super) fn reply_timeout(
 }
 
 impl Content {
+    /// The name in reports of the lines of a file.
+    pub const RING: &str = "a ring of messages or templates";
+
     /// Reads the contents that the arguments ask for; adds what was changed to `notes`.
     ///
     /// # Errors
@@ -89,13 +92,14 @@ impl Content {
 
     /// Returns the name of the source in reports.
     #[must_use]
-    pub const fn source(&self) -> &'static str {
+    pub fn source(&self) -> &'static str {
         match self {
             Self::Generated(Sizes::Fixed(_)) => "generated",
             Self::Generated(Sizes::Range { .. }) => "generated, sizes from a range",
             Self::Generated(Sizes::Listed(_)) => "generated, sizes from a list",
             Self::Fixed(_) => "one message",
-            Self::Templates(_) => "messages or templates",
+            Self::Templates(all) if all.len() > 1 => Self::RING,
+            Self::Templates(_) => "a template",
         }
     }
 

@@ -11,7 +11,8 @@ use crate::units;
 impl Report {
     /// Writes the notes anew, from what the report says.
     pub(super) fn note(&mut self) {
-        self.notes = [self.unchecked(), self.mask_note()].into_iter().flatten().collect();
+        let notes = [self.unchecked(), self.ring(), self.mask_note()];
+        self.notes = notes.into_iter().flatten().collect();
     }
 
     /// What success of the command doesn't say.
@@ -39,6 +40,18 @@ impl Report {
         let is_connect = self.connections.opened_per_s.is_some();
         (is_connect && self.connections.established > 0)
             .then(|| format!("opened and closed; {SESSION}"))
+    }
+
+    /// A server that wants messages in an order of its own closes on most connections.
+    fn ring(&self) -> Option<String> {
+        let is_ring = self.config.payload_source.as_deref() == Some(crate::config::Content::RING);
+        let is_closed = self.errors.iter().any(|error| error.phase == "server_close");
+        (is_ring && is_closed).then(|| {
+            "the server closed connections, and the lines of -f are a ring, not a script: connection \
+             0 begins with the first, connection 1 with the second, so a server that wants them in \
+             their order sees that on connection 0 alone"
+                .into()
+        })
     }
 
     fn mask_note(&self) -> Option<String> {

@@ -153,8 +153,8 @@ impl Report {
             for (counter, line) in deliveries.faults(what) {
                 faults.count(&[counter], line);
             }
-            if deliveries.received == 0 {
-                faults.add(format!("no {what} received"));
+            if deliveries.received == 0 || self.is_returned() {
+                faults.add(self.nothing_came(what));
             }
         }
         faults.extend(self.hold.as_ref().and_then(HoldReport::faults));

@@ -43,10 +43,71 @@ pub(super) fn add(whole: &mut Vec<SeenReport>, part: &[SeenReport]) {
     }
 }
 
+/// What a server may be that sends nothing but what it was sent.
+const IS_ECHO: &str = "is this an echo server?";
+/// What there is for trying `listen`.
+const PUSH_SERVER: &str = "`loadgen serve push` sends messages of its own";
+
 impl Report {
     /// What was seen of a kind, if anything was.
     pub(super) fn seen(&self, kind: SeenKind) -> Option<&SeenReport> {
         self.seen.iter().find(|seen| seen.kind == kind.name())
+    }
+
+    /// Whether all that listeners were sent is what they had said themselves.
+    pub(super) fn is_returned(&self) -> bool {
+        self.push.is_some()
+            && matches!(&self.seen[..], [seen] if seen.is(SeenKind::Returned))
+            && self.deliveries().is_some_and(|all| all.expected == self.seen[0].count)
+    }
+
+    /// The line for copies or messages of which not one was received: what came instead, and what to
+    /// do.
+    pub(super) fn nothing_came(&self, what: &str) -> String {
+        let begin = format!("no {what} received");
+        let shown = |kind| {
+            let seen = self.seen(kind)?;
+            Some((units::count(seen.count), seen.samples.first().map_or("", String::as_str)))
+        };
+        let Some(fanout) = &self.fanout else {
+            return if self.is_returned() {
+                format!("{begin} but --subscribe, which came back: {IS_ECHO} {PUSH_SERVER}")
+            } else if let Some((count, sample)) = shown(SeenKind::Foreign) {
+                format!("{begin} in the measured time, and {count} before or after it ({sample})")
+            } else if self.connections.completed == 0 {
+                begin
+            } else {
+                format!(
+                    "{begin}: the server pushed nothing; {IS_ECHO} {PUSH_SERVER}, and others may \
+                     want a --subscribe that they accept"
+                )
+            };
+        };
+        let [own, published] = [fanout.copies.counts.overheard, fanout.published].map(units::count);
+        if fanout.copies.counts.overheard > 0 {
+            format!(
+                "{begin}: {IS_ECHO} Publishers had {own} of their own messages back, and subscribers \
+                 none; `loadgen serve broadcast` hands messages on"
+            )
+        } else if let Some((count, sample)) = shown(SeenKind::Answer) {
+            format!(
+                "{begin}: none of {published} published messages was delivered, though {count} \
+                 answers to --subscribe had --subscribed ({sample}). Does such an answer mean that \
+                 the connection is in the room, and does --publish name the same one?"
+            )
+        } else if let Some((count, sample)) = shown(SeenKind::Foreign) {
+            format!(
+                "{begin}: none of {published} published messages was delivered; the server sent \
+                 {count} other messages ({sample})"
+            )
+        } else if self.connections.completed == 0 {
+            begin
+        } else {
+            format!(
+                "{begin}: the server sent nothing for {published} published messages; does it want \
+                 --subscribe, and does it hand messages on? `loadgen serve broadcast` does"
+            )
+        }
     }
 }
 

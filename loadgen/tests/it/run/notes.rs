@@ -6,7 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::scripted::{
-    CLOSE, Ran, Scripted, TEXT, assert_balanced, frame, loadgen, read_frame, run_against, upgrade,
+    CLOSE, Ran, Scripted, TEXT, assert_balanced, close, frame, loadgen, read_frame, run_against,
+    upgrade,
 };
 use loadgen::report::Report;
 
@@ -111,4 +112,109 @@ fn n5_an_empty_message_is_called_that() {
     let report = ran.report();
     let error = report.errors.iter().find(|error| error.code == "unexpected").unwrap();
     assert!(error.sample.ends_with("a push; sent: an empty message"), "{}", error.sample);
+}
+
+/// Answers `--subscribe` as `answer` says, and hands nothing on.
+fn answering(answer: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Scripted {
+    Scripted::start(move |mut stream: TcpStream, _| {
+        if !upgrade(&mut stream) {
+            return;
+        }
+        while let Some((first, payload)) = read_frame(&mut stream) {
+            let reply = match first {
+                CLOSE => Some(frame(CLOSE, &payload)),
+                _ => answer(str::from_utf8(&payload).unwrap())
+                    .map(|said| frame(TEXT, said.as_bytes())),
+            };
+            if reply.is_some_and(|reply| stream.write_all(&reply).is_err()) || first == CLOSE {
+                return;
+            }
+        }
+    })
+}
+
+const FANOUT: [&str; 9] =
+    ["-c", "3", "-n", "4", "-R", "20", "--copy-timeout", "300ms", "--subscribe"];
+
+#[test]
+fn n7_answers_are_shown_and_that_none_delivered() {
+    let server =
+        answering(|said| said.contains("join").then(|| r#"{"ok":false,"joined":null}"#.into()));
+    let url = server.url();
+    let base = [&["fanout", &url][..], &FANOUT, &[r#"{"op":"join"}"#]].concat();
+    let (text, report) = both(&[&base[..], &["--subscribed", "joined"]].concat());
+    assert_eq!(text.code, Some(1));
+    let (answers, samples) = seen(&report, "answer");
+    assert_eq!((answers, samples.len()), (3, 1), "{samples:?}");
+    assert!(samples[0].starts_with("subscriber, connection "), "{samples:?}");
+    let said = report.outcome.reasons.last().unwrap();
+    assert!(
+        said.contains("none of 4 published messages was delivered, though 3 answers"),
+        "{said}"
+    );
+    assert!(said.contains(r#"{"ok":false,"joined":null}"#), "{said}");
+    let row = text.stdout.lines().find(|line| line.starts_with(" answers ")).unwrap();
+    assert!(row.contains("3 to --subscribe") && row.contains(r#""ok":false"#), "{row}");
+    // Without --subscribed nobody waits for them; they are shown all the same, and that is said.
+    let (text, report) = both(&base);
+    assert_eq!(text.code, Some(1));
+    let said = report.outcome.reasons.last().unwrap();
+    assert!(said.contains("was delivered; the server sent 3 other messages"), "{said}");
+    assert!(said.contains(r#""ok":false"#), "{said}");
+    assert!(report.notes[0].contains("--subscribed TEXT"), "{:?}", report.notes);
+}
+
+#[test]
+fn n9_an_echo_server_is_asked_about() {
+    let server = answering(|said| Some(said.into()));
+    let url = server.url();
+    let subscribe = r#"{"op":"join"}"#;
+    for more in [&[][..], &["--subscribed", "join"]] {
+        let (text, report) = both(&[&["fanout", &url][..], &FANOUT, &[subscribe], more].concat());
+        assert_eq!(text.code, Some(1));
+        let said = report.outcome.reasons.last().unwrap();
+        assert!(said.contains("is this an echo server? Publishers had 4 of their own"), "{said}");
+        assert!(said.contains("`loadgen serve broadcast`"), "{said}");
+    }
+    for more in [&[][..], &["--subscribe", subscribe]] {
+        let (text, report) = both(&[&["listen", &url, "-c", "2", "-d", "300ms"], more].concat());
+        assert_eq!(text.code, Some(1), "{}", text.stdout);
+        let said = report.outcome.reasons.last().unwrap();
+        assert!(said.contains("is this an echo server? `loadgen serve push`"), "{said}");
+        assert_eq!(said.contains("which came back"), !more.is_empty(), "{said}");
+        assert_eq!(seen(&report, "returned").0, more.len() as u64, "each of 2 connections");
+    }
+}
+
+#[test]
+fn n10_a_server_that_closes_on_a_ring_is_told_of_it() {
+    // Wants a login first, and closes with 4401 otherwise.
+    let server = Scripted::start(|mut stream, _| {
+        if !upgrade(&mut stream) {
+            return;
+        }
+        let mut is_first = true;
+        while let Some((first, payload)) = read_frame(&mut stream) {
+            let is_login = payload == b"login";
+            let reply = match first {
+                TEXT if is_first && !is_login => close(4401),
+                _ => frame(first, &payload),
+            };
+            is_first = false;
+            if stream.write_all(&reply).is_err() || first == CLOSE {
+                return;
+            }
+        }
+    });
+    let file = std::env::temp_dir().join(format!("loadgen-ring-{}", std::process::id()));
+    std::fs::write(&file, "login\norder\n").unwrap();
+    let (url, path) = (server.url(), file.display().to_string());
+    let run = |file: &[&str]| both(&[&["run", &url, "-c", "2", "-d", "500ms"], file].concat());
+    let (text, report) = run(&["-f", &path]);
+    assert_eq!(text.code, Some(1));
+    let [note] = &report.notes[..] else { panic!("{:?}", report.notes) };
+    assert!(note.contains("a ring, not a script: connection 0 begins with the first"), "{note}");
+    let (_, report) = run(&["-m", "order"]);
+    assert!(report.notes.is_empty(), "one message is no ring: {:?}", report.notes);
+    std::fs::remove_file(file).ok();
 }
