@@ -1,9 +1,13 @@
-//! A line to what it has in common with lines that differ from it in numbers only.
+//! A line to what it has in common with lines that differ from it in numbers and identifiers only.
 
 /// Units that follow a number.
 const UNITS: [&str; 11] = ["ns", "us", "ms", "s", "min", "h", "%", "B", "KB", "MB", "GB"];
 
-/// `line` with `#` for each number and the unit behind it: lines of one kind are equal.
+/// Characters from which on a word of letters and digits is an identifier, such as a session's.
+const IDENTIFIER_LEN_MIN: usize = 12;
+
+/// `line` with `#` for each number and the unit behind it, and for each identifier: lines of one kind
+/// are equal.
 #[must_use]
 pub fn kind(line: &str) -> String {
     let mut kind = String::with_capacity(line.len());
@@ -16,7 +20,7 @@ pub fn kind(line: &str) -> String {
         }
         is_behind_number = word.ends_with(|c: char| c.is_ascii_digit());
         let mut is_in_number = false;
-        for c in word.chars() {
+        for c in without_identifiers(word).chars() {
             // A point or a comma between digits is of the number.
             let is_digit = c.is_ascii_digit() || is_in_number && matches!(c, '.' | ',');
             if !is_digit {
@@ -29,6 +33,24 @@ pub fn kind(line: &str) -> String {
         kind.push(' ');
     }
     kind
+}
+
+/// `word` with `#` for what is made by a generator and not by a person: long, of letters and digits.
+fn without_identifiers(word: &str) -> String {
+    let is_of_identifier = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let is_identifier = |token: &str| {
+        token.len() >= IDENTIFIER_LEN_MIN
+            && token.contains(|c: char| c.is_ascii_digit())
+            && token.contains(|c: char| c.is_ascii_alphabetic())
+    };
+    let mut shown = String::with_capacity(word.len());
+    for part in word.split_inclusive(|c| !is_of_identifier(c)) {
+        let token = part.trim_end_matches(|c| !is_of_identifier(c));
+        let rest = &part[token.len()..];
+        shown.push_str(if is_identifier(token) { "#" } else { token });
+        shown.push_str(rest);
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -45,6 +67,17 @@ mod tests {
             ("p99 1 s late", "p99 1 s early", false),
             ("us first", "ms first", false),
             ("", "0", false),
+        ] {
+            assert_eq!(kind(one) == kind(other), is_alike, "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn n11_identifiers_make_no_difference() {
+        for (one, other, is_alike) in [
+            (r#"0{"sid":"K0NVjV7VxItmb9TmAAAC"}"#, r#"0{"sid":"oWJeNpMvi-zOShsuQZAAAB1"}"#, true),
+            (r#"{"id":"d9428888-122b-11e1-b85c-61cd3cbb3210"}"#, r#"{"id":"7"}"#, true),
+            (r#"{"type":"subscription_data"}"#, r#"{"type":"subscription_gone"}"#, false),
         ] {
             assert_eq!(kind(one) == kind(other), is_alike, "{one:?} {other:?}");
         }

@@ -31,12 +31,14 @@ impl Mark {
 /// What came of each step, printed as it comes.
 pub(super) struct List {
     pub(super) failed: usize,
+    /// Whether each step is.
+    is_all_ok: bool,
     broken: Option<io::Error>,
 }
 
 impl List {
     pub(super) fn new(target: &Target) -> Self {
-        let mut list = Self { failed: 0, broken: None };
+        let mut list = Self { failed: 0, is_all_ok: true, broken: None };
         list.print(&format!("check {target}"));
         list
     }
@@ -54,6 +56,7 @@ impl List {
     }
 
     pub(super) fn put(&mut self, mark: Mark, name: &str, said: &str) {
+        self.is_all_ok &= mark == Mark::Ok;
         let mark = mark.shown();
         self.print(&format!(" {mark:<8}{name:<14}{}", escape::control(said, 400)));
     }
@@ -78,7 +81,8 @@ impl List {
     pub(super) fn end(mut self) -> Result<Exit, Failed> {
         let failed = self.failed;
         self.print(&match failed {
-            0 => "all ok".to_owned(), // notes are no faults
+            0 if !self.is_all_ok => "no step failed".to_owned(),
+            0 => "all ok".to_owned(),
             1 => "1 step failed".to_owned(),
             _ => format!("{failed} steps failed"),
         });

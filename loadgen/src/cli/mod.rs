@@ -75,17 +75,19 @@ pub enum Command {
     Run(RunArgs),
     /// Measures opening and closing handshakes, over and over
     ///
-    /// Without a URL it loads an embedded server.
+    /// Whether the application behind a connection accepted a session isn't checked. Without a URL it
+    /// loads an embedded server.
     Connect(ConnectArgs),
     /// Holds many connections open and reports which are dropped
     ///
-    /// With or without Pings; says when connections were dropped, and why. Without a URL it loads
-    /// an embedded server.
+    /// With or without Pings; says when connections were dropped, and why, and shows what the server
+    /// pushes. Whether the application accepted a session isn't checked. Without a URL it loads an
+    /// embedded server.
     Hold(HoldArgs),
     /// Measures messages that the server pushes
     ///
-    /// Latency follows from the time in a message, loss from its sequence. Without a URL it loads
-    /// an embedded server.
+    /// Latency follows from the time in a message, loss from its sequence, as `serve push` sends
+    /// them; other messages are counted and shown. Without a URL it loads an embedded server.
     Listen(ListenArgs),
     /// Measures publishers to subscribers: every copy of a message
     ///

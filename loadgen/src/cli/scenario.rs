@@ -56,7 +56,8 @@ pub struct FanoutArgs {
     pub publishers_subscribe: bool,
     /// Text in the server's answer to --subscribe
     ///
-    /// Messages wait until all subscribers have it, for --connect-timeout at most.
+    /// Messages wait until all subscribers have it, for --connect-timeout at most. The report has a
+    /// sample of the answers. Without it nobody checks whether a subscription was accepted.
     #[arg(
         help_heading = "Topics and subscriptions",
         long,

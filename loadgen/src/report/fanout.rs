@@ -246,9 +246,8 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     );
     line(f, "fanout", &who)?;
     if let (Some(answered), Some(unanswered)) = (fanout.answered, fanout.unanswered) {
-        let said =
-            format!("answered {}   not {}", units::count(answered), units::count(unanswered));
-        line(f, "subscriptions", &said)?;
+        let [answered, unanswered] = [answered, unanswered].map(units::count);
+        line(f, "subscribed", &format!("answered {answered}   not answered {unanswered}"))?;
     }
     let mut parts = vec![format!("published {}", units::count(fanout.published))];
     if let (Some(complete), Some(incomplete)) = (fanout.complete, fanout.incomplete) {

@@ -84,7 +84,9 @@ impl Report {
             };
         };
         let [own, published] = [fanout.copies.counts.overheard, fanout.published].map(units::count);
-        if fanout.copies.counts.overheard > 0 {
+        if fanout.published == 0 {
+            format!("{begin}: nothing was published")
+        } else if fanout.copies.counts.overheard > 0 {
             format!(
                 "{begin}: {IS_ECHO} Publishers had {own} of their own messages back, and subscribers \
                  none; `loadgen serve broadcast` hands messages on"

@@ -110,6 +110,7 @@ fn n6_a_healthy_server_that_does_not_echo_passes() {
             " -       not tried     binary, empty, fragments: the endpoint does not echo";
         assert!(ran.stdout.contains(not_tried), "{}", ran.stdout);
         assert!(ran.stdout.contains("note    it sent       text 0{"), "{}", ran.stdout);
+        assert!(ran.stdout.ends_with("no step failed\n"), "not all is ok: {}", ran.stdout);
         assert!(ran.took < Duration::from_secs(12), "{:?}", ran.took);
     }
 }

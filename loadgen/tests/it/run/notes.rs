@@ -155,6 +155,7 @@ fn n7_answers_are_shown_and_that_none_delivered() {
     assert!(said.contains(r#"{"ok":false,"joined":null}"#), "{said}");
     let row = text.stdout.lines().find(|line| line.starts_with(" answers ")).unwrap();
     assert!(row.contains("3 to --subscribe") && row.contains(r#""ok":false"#), "{row}");
+    assert!(text.stdout.contains(" subscribed   answered 3   not answered 0\n"), "{}", text.stdout);
     // Without --subscribed nobody waits for them; they are shown all the same, and that is said.
     let (text, report) = both(&base);
     assert_eq!(text.code, Some(1));
