@@ -41,6 +41,7 @@ fn execute(command: Command) -> Result<Exit, Failed> {
         Command::Hold(args) => run::run(Config::of_hold(args).map_err(Failed::usage)?),
         Command::Listen(args) => run::run(Config::of_listen(args).map_err(Failed::usage)?),
         Command::Fanout(args) => run::run(Config::of_fanout(args).map_err(Failed::usage)?),
+        Command::Play(args) => run::run(Config::of_play(args).map_err(Failed::usage)?),
         Command::Serve(args) => serve(&args),
         Command::Check(args) => check::run(args),
         Command::Presets(args) => match args.name {

@@ -51,6 +51,8 @@ pub enum Script {
     Listen,
     /// Publishes messages, or takes their copies: the first connections are the publishers.
     Fanout,
+    /// What a scenario file says; what is sent on schedule are iterations.
+    Play,
 }
 
 /// What one connection does.
@@ -76,6 +78,7 @@ impl Plan {
             Scenario::OpenClose { number } => (Script::OpenClose, None, *number),
             Scenario::Hold(_) => (Script::Hold, config.load(), None),
             Scenario::Listen(_) => (Script::Listen, None, None),
+            Scenario::Play(play) => (Script::Play, Some(play.load), play.iterations),
             Scenario::Fanout(fanout) => (Script::Fanout, Some(fanout.load), fanout.messages),
         };
         let pacing = &config.pacing;
@@ -96,7 +99,8 @@ impl Plan {
             workers: config.part().workers(config.threads.get() as u64),
             connects: connects.or(config.connect_rate.map(RateProfile::Constant)),
             script,
-            load,
+            // The users of a scenario have their own.
+            load: load.filter(|_| script != Script::Play),
             messages,
             arrivals: pacing.arrivals,
             pings: config
@@ -251,7 +255,9 @@ impl Iterator for Connections<'_> {
     fn next(&mut self) -> Option<ConnectionPlan> {
         let (plan, index) = (self.plan, self.next);
         let (end, messages) = match plan.script {
-            Script::Echo => (plan.connections, share(plan.number, plan.connections, index)),
+            Script::Echo | Script::Play => {
+                (plan.connections, share(plan.number, plan.connections, index))
+            }
             Script::OpenClose => (plan.number.unwrap_or(u64::MAX), 0),
             Script::Hold | Script::Listen => (plan.connections, u64::MAX),
             Script::Fanout if index < plan.senders => {

@@ -26,7 +26,34 @@ Each command has a short help (loadgen run -h) and a long one (--help).
 Exit codes: 0 ok, 1 failed, 2 wrong usage, 97 not a valid measurement,
 99 a threshold failed, 130 interrupted.";
 
-const HELPS: [Help; 11] = [
+const HELPS: [Help; 13] = [
+    Help {
+        command: "play",
+        most_used: &[
+            "scenario",
+            "urls",
+            "connections",
+            "duration",
+            "iterations",
+            "rate",
+            "connect_rate",
+            "set",
+            "headers",
+            "insecure",
+            "thresholds",
+            "outputs",
+            "quiet",
+        ],
+        examples: &[
+            "loadgen play chat.toml ws://127.0.0.1:9001/ -c 1k -d 30s",
+            "loadgen play json-rpc wss://h/ -c 10 -R 500 --set method=eth_blockNumber",
+        ],
+    },
+    Help {
+        command: "presets",
+        most_used: &["name"],
+        examples: &["loadgen presets", "loadgen presets socket.io > chat.toml"],
+    },
     Help {
         command: "run",
         most_used: &[

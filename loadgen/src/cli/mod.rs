@@ -16,6 +16,7 @@ mod out;
 mod output;
 mod pace;
 mod pages;
+mod play;
 mod post;
 mod reconnect;
 mod scenario;
@@ -44,6 +45,7 @@ pub use out::{DiffArgs, MergeArgs, OutArgs, ReportArgs};
 pub use output::{Form, Output};
 pub use pace::{Arrivals, PaceArgs, RateAsked, StageAsked};
 pub use pages::{CompletionsArgs, ManArgs, completions, man};
+pub use play::PlayArgs;
 pub use post::PostArgs;
 pub use reconnect::{ReconnectArgs, ReconnectAsked};
 pub use scenario::{FanoutArgs, HoldArgs, ListenArgs};
@@ -97,6 +99,11 @@ pub enum Command {
         arg.long("subscribers").help("Connections that subscribe, such as 10k")
     }))]
     Fanout(FanoutArgs),
+    /// Plays a scenario: users that log in, ask, subscribe and wait as a file says
+    ///
+    /// Replies are found by their ids, heartbeats are answered, and each step has a latency and
+    /// failures of its own. See loadgen presets for the protocols that are built in.
+    Play(PlayArgs),
     /// Runs the reference server: echo, sink, push or broadcast
     Serve(ServeArgs),
     /// Opens one connection and checks each step of the protocol
@@ -385,8 +392,8 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed 
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(text),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Parsed::Wrong(
-                "no command; use run, connect, hold, listen, fanout, serve, check, presets, doctor, \
-                 report, merge, diff, completions or man \
+                "no command; use run, connect, hold, listen, fanout, play, serve, check, presets, \
+                 doctor, report, merge, diff, completions or man \
                  (see loadgen --help)"
                     .into(),
             )

@@ -10,6 +10,7 @@ mod lines;
 mod network;
 pub mod output;
 mod pacing;
+mod play;
 mod post;
 mod rate_profile;
 mod reconnect;
@@ -42,6 +43,7 @@ pub(crate) use network::sources;
 pub use rate_profile::{RateProfile, Stage, Stages};
 
 pub use pacing::Pacing;
+pub use play::Play;
 pub use reconnect::Reconnect;
 pub use request::{HeaderValue, Request};
 pub use scenario::{Hold, Listen};
@@ -142,6 +144,8 @@ pub enum Scenario {
     Listen(Listen),
     /// Some publish, the others subscribe.
     Fanout(Fanout),
+    /// All do what a scenario file says.
+    Play(Play),
 }
 
 impl Scenario {
@@ -154,6 +158,7 @@ impl Scenario {
             Self::Hold(_) => "hold",
             Self::Listen(_) => "listen",
             Self::Fanout(_) => "fanout",
+            Self::Play(_) => "play",
         }
     }
 
@@ -325,6 +330,7 @@ impl Config {
             Scenario::Echo(echo) => echo.messages.is_some(),
             Scenario::OpenClose { number } => number.is_some(),
             Scenario::Fanout(fanout) => fanout.messages.is_some(),
+            Scenario::Play(play) => play.iterations.is_some(),
             Scenario::Hold(_) | Scenario::Listen(_) => false,
         };
         let duration = args.duration.unwrap_or(if is_numbered {

@@ -73,6 +73,7 @@ impl Config {
             Scenario::Echo(echo) => Some(echo.load),
             Scenario::Hold(hold) => hold.ping_interval.map(|interval| Load::Every { interval }),
             Scenario::Fanout(fanout) => Some(fanout.load),
+            Scenario::Play(play) => Some(play.load),
             Scenario::OpenClose { .. } | Scenario::Listen(_) => None,
         }
     }

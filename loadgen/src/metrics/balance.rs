@@ -13,6 +13,7 @@ pub fn imbalances(metrics: &Metrics) -> Vec<String> {
     books.copies();
     books.pushes();
     books.handshakes();
+    books.scenario();
     books.found
 }
 
@@ -63,6 +64,38 @@ impl Books<'_> {
         self.check("connections established, by URL", metrics.established, of_urls);
         let of_urls = sum(|url| url.completed);
         self.check("connections completed, by URL", metrics.completed, of_urls);
+    }
+
+    fn scenario(&mut self) {
+        let found = &self.metrics.scenario;
+        for step in &found.steps {
+            let counts = &step.counts;
+            let ended = counts.ok + counts.failed + counts.timed_out + counts.lost;
+            self.check("steps begun, and how they ended", counts.sent, ended);
+        }
+        let units = &found.units;
+        self.check(
+            "messages received, and what took them",
+            units.received,
+            units.taken + units.late + units.again + units.ruled + units.unmatched,
+        );
+        let ruled = found.rules.iter().map(|rule| rule.counts.received).sum();
+        self.check("messages of rules, by rule", units.ruled, ruled);
+        let iterations = &found.iterations;
+        self.check("iterations due, and begun or not", iterations.due, {
+            iterations.begun + iterations.unsent
+        });
+        self.check("iterations begun, and how they ended", iterations.begun, {
+            iterations.completed + iterations.failed + iterations.cut
+        });
+        if !found.steps.is_empty() || found.users.ready > 0 {
+            let users = &found.users;
+            self.check(
+                "users established, and ready, refused or left",
+                self.metrics.established,
+                users.ready + users.refused + users.left,
+            );
+        }
     }
 
     fn reconnects(&mut self) {

@@ -20,6 +20,7 @@ mod push;
 mod reach;
 mod reconnect;
 mod sampled;
+mod scenario;
 mod seen;
 pub mod timeline;
 
@@ -43,6 +44,9 @@ pub use push::PushCounts;
 pub use reach::{TlsKind, UrlCounts};
 pub use reconnect::ReconnectCounts;
 pub use sampled::{Sample, Samples, Sampling};
+pub use scenario::{
+    Counted, IterationCounts, RuleCounts, ScenarioMetrics, StepCounts, UnitCounts, UserCounts,
+};
 pub use seen::{Seen, SeenKind};
 
 /// What is measured in time.
@@ -105,6 +109,12 @@ pub enum Metric {
     FanoutSpread,
     /// From the same send to each copy.
     FanoutLatency,
+    /// From when an iteration of a scenario was due to the end of its last step (open loop).
+    IterationResponse,
+    /// From its begin to the end of its last step.
+    IterationService,
+    /// From when it was due to its first write (open loop).
+    IterationLag,
     /// From sending Close to receiving it.
     CloseHandshake,
     /// From sending Close to the end of the stream.
@@ -113,7 +123,7 @@ pub enum Metric {
 
 impl Metric {
     /// All, in the order of a connection's life.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::ConnectLag,
         Self::ConnectTcp,
         Self::ConnectProxy,
@@ -141,6 +151,9 @@ impl Metric {
         Self::FanoutLast,
         Self::FanoutSpread,
         Self::FanoutLatency,
+        Self::IterationResponse,
+        Self::IterationService,
+        Self::IterationLag,
         Self::CloseHandshake,
         Self::CloseTcp,
     ];
@@ -182,6 +195,9 @@ impl Metric {
             Self::FanoutLast => "from the send (open loop: the planned one) to the last copy",
             Self::FanoutSpread => "from the first copy of a message to its last",
             Self::FanoutLatency => "from the send (open loop: the planned one) to each copy",
+            Self::IterationResponse => "from when an iteration was due to the end of its last step",
+            Self::IterationService => "from the begin of an iteration to the end of its last step",
+            Self::IterationLag => "from when an iteration was due to its first write",
             Self::CloseHandshake => "from sending Close to receiving it",
             Self::CloseTcp => "from sending Close to the end of the stream",
         }
@@ -218,6 +234,9 @@ impl Metric {
             Self::FanoutLast => "fanout.last",
             Self::FanoutSpread => "fanout.spread",
             Self::FanoutLatency => "fanout.latency",
+            Self::IterationResponse => "iteration.response",
+            Self::IterationService => "iteration.service",
+            Self::IterationLag => "iteration.lag",
             Self::CloseHandshake => "close.handshake",
             Self::CloseTcp => "close.tcp",
         }
@@ -391,6 +410,8 @@ pub struct Metrics {
     pub followed: BTreeMap<u64, Followed>,
     /// When copies of some messages came, where other processes have subscribers, too.
     pub sampled: Samples,
+    /// Users of a scenario (`play`).
+    pub scenario: ScenarioMetrics,
     /// Connections that were open when this side began to close them.
     pub held: u64,
     /// Established connections that ended before.
@@ -456,6 +477,7 @@ impl Metrics {
         self.copies.add(&other.copies);
         followed::merge(&mut self.followed, other.followed);
         self.sampled.merge(&other.sampled);
+        self.scenario.merge(other.scenario);
         self.held += other.held;
         self.drops.merge(other.drops);
         self.reconnect.merge(other.reconnect);

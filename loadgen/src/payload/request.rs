@@ -12,7 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use wscodec::handshake::ClientRequest;
 
 use super::rendered::{self, Context};
-use crate::config::{Config, HeaderValue, Request, Target, Template};
+use crate::config::{Config, HeaderValue, Play, Request, Target, Template};
+use crate::scenario::text::Text;
 use crate::serve::ServeConfig;
 
 /// The first lane of random numbers of requests, which messages don't reach.
@@ -43,7 +44,9 @@ impl Requests {
     pub(crate) fn new(config: &Arc<Config>) -> Option<Self> {
         let resources = config.targets.iter().map(Target::resource);
         let is_varied = |template: &Template| template.as_literal().is_none();
-        resources.chain(config.request.templates()).any(is_varied).then(|| Self {
+        let has_users = config.play().is_some();
+        let is_any = has_users || resources.chain(config.request.templates()).any(is_varied);
+        is_any.then(|| Self {
             config: Arc::clone(config),
             topics: config.fanout().map_or(1, |fanout| fanout.topics),
         })
@@ -63,8 +66,44 @@ impl Requests {
         let Self { config, topics } = self;
         let opening =
             Opening { seed: config.seed, connection, topic: connection % topics, unix_ns };
-        request(config.targets.get(place), &config.request, opening)
+        match config.play() {
+            Some(play) => of_user(play, config, place, opening),
+            None => request(config.targets.get(place), &config.request, opening),
+        }
     }
+}
+
+/// Renders the request of a user of a scenario, whose URL and headers may name its columns and
+/// variables.
+fn of_user(
+    play: &Play,
+    config: &Config,
+    place: usize,
+    opening: Opening,
+) -> Result<ClientRequest, String> {
+    let Opening { seed, connection, unix_ns, .. } = opening;
+    let program = &play.program;
+    let slots = program.slots_of(seed, connection, unix_ns);
+    let rendered = |text: &Text| {
+        let mut bytes = Vec::new();
+        text.render(&program.opening(seed, connection, unix_ns, &slots), &mut bytes);
+        // What was put in is no placeholder, whatever it looks like.
+        String::from_utf8_lossy(&bytes).replace('{', "{{")
+    };
+    let target = play.urls.get(place).map(|url| {
+        Target::parse_for(&rendered(url), config.request.secrets)
+            .map_err(|why| format!("the URL of user {connection}: {why}"))
+    });
+    let target = target.transpose()?;
+    let mut settings = config.request.clone();
+    for (name, value) in &mut settings.headers {
+        let own = program.connect.headers.iter();
+        if let Some((_, text)) = own.clone().find(|(own, _)| own.eq_ignore_ascii_case(name)) {
+            let bytes = rendered(text).replace("{{", "{");
+            *value = HeaderValue::Plain(Template::literal(bytes.as_bytes()));
+        }
+    }
+    request(target.as_ref(), &settings, opening)
 }
 
 /// Renders the request of a connection to `target`, or to the embedded server.

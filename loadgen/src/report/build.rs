@@ -13,6 +13,7 @@ use super::hold::{HoldReport, PingReport};
 use super::lag;
 use super::push::PushReport;
 use super::reconnect::{PausesReport, ReconnectReport};
+use super::scenario::ScenarioReport;
 use super::{
     Bounds, Bytes, Client, ConfigReport, Connections, DeflateReport, Generator, HistogramReport,
     HostReport, Interval, Label, LatencyReport, LoadKind, Messages, NetworkReport, OutcomeReport,
@@ -98,6 +99,9 @@ impl Report {
             fanout: config.fanout().map(|fanout| {
                 FanoutReport::new(config, fanout, &metrics, |events| per_s(events, &phases))
             }),
+            scenario: config
+                .play()
+                .map(|play| ScenarioReport::new(play, &metrics, |events| per_s(events, &phases))),
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
             network: (metrics.network.looks > 0).then_some(metrics.network),
             deflate: DeflateReport::new(config, &metrics.deflate),
@@ -151,7 +155,8 @@ impl Report {
 
 fn resolved(config: &Config) -> ConfigReport {
     let echo = config.echo();
-    let load = echo.map(|echo| echo.load);
+    let played = config.play().map(|play| play.load);
+    let load = echo.map(|echo| echo.load).or(played);
     let is_staged = config.pacing.stages.is_some();
     let is_open_loop = config.load().is_some_and(Load::is_scheduled);
     ConfigReport {
@@ -170,7 +175,7 @@ fn resolved(config: &Config) -> ConfigReport {
             Load::Closed { .. } => LoadKind::Closed,
             Load::Open { .. } | Load::Every { .. } => LoadKind::Open,
         }),
-        pipeline: load.and_then(|load| match load {
+        pipeline: echo.map(|echo| echo.load).and_then(|load| match load {
             Load::Closed { pipeline } => Some(pipeline),
             Load::Open { .. } | Load::Every { .. } => None,
         }),
@@ -182,6 +187,7 @@ fn resolved(config: &Config) -> ConfigReport {
             Scenario::Echo(echo) => echo.messages,
             Scenario::OpenClose { number } => *number,
             Scenario::Fanout(fanout) => fanout.messages,
+            Scenario::Play(play) => play.iterations,
             Scenario::Hold(_) | Scenario::Listen(_) => None,
         },
         payload_size: echo.map(|echo| echo.content.size_most() as u64),
@@ -367,6 +373,9 @@ pub(super) fn rates(report: &mut Report) {
     if let Some(messages) = &mut report.messages {
         messages.achieved_per_s = per_s(messages.arrived, phases);
     }
+    if let Some(scenario) = &mut report.scenario {
+        scenario.iterations_per_s = per_s(scenario.iterations.inside, phases);
+    }
     if let Some(push) = &mut report.push {
         push.received_per_s = per_s(push.counts.inside, phases);
     }
@@ -515,17 +524,20 @@ fn evidence(
 fn is_empty(metrics: &Metrics) -> bool {
     let sent = metrics.warmup.sent + metrics.measured.sent;
     let came = metrics.push.inside + metrics.push.outside + metrics.copies.received;
-    sent + came + metrics.opened == 0
+    let played = metrics.scenario.units.received + metrics.scenario.iterations.begun;
+    sent + came + played + metrics.opened == 0
 }
 
 /// Whether there is not one of what the command is there to measure.
 fn is_unmeasured(config: &Config, metrics: &Metrics) -> bool {
-    let measured = match config.scenario {
+    let measured = match &config.scenario {
         Scenario::Echo(_) => metrics.measured.received,
         Scenario::OpenClose { .. } => metrics.opened,
         Scenario::Hold(_) => metrics.established,
         Scenario::Listen(_) => metrics.push.inside,
         Scenario::Fanout(_) => metrics.copies.received,
+        Scenario::Play(play) if play.program.has_steps() => metrics.scenario.iterations.begun,
+        Scenario::Play(_) => metrics.scenario.users.ready,
     };
     measured == 0
 }

@@ -13,13 +13,19 @@ impl HistogramReport {
     /// What a report has of a distribution.
     #[must_use]
     pub fn new(metric: Metric, distribution: &Distribution) -> Self {
+        Self::named(metric.name(), metric.description(), distribution)
+    }
+
+    /// What a report has of a distribution whose metric is of a scenario.
+    #[must_use]
+    pub fn named(metric: &str, description: &str, distribution: &Distribution) -> Self {
         let percentile = |percentile| {
             let value_ns = distribution.percentile(percentile)?;
             Some(Percentile { percentile, value_ns })
         };
         Self {
-            metric: metric.name().into(),
-            description: metric.description().into(),
+            metric: metric.into(),
+            description: description.into(),
             count: distribution.count(),
             below: distribution.below(),
             above: distribution.above(),

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::scenario::ScenarioReport;
 use super::{HistogramReport, Report, SCHEMA_VERSION, SegmentReport};
 use crate::config::Segment;
 use crate::metrics::{HIGHEST_NS, LOWEST_NS, Metric, SIGNIFICANT_DIGITS};
@@ -78,6 +79,11 @@ fn check(report: &Report) -> Result<(), String> {
         if Metric::named(&found.metric).is_none() {
             return Err(format!("has a histogram \"{shown}\", which this loadgen doesn't know"));
         }
+        HistogramReport::distribution(found)
+            .map_err(|why| format!("has a broken histogram \"{shown}\": {why}"))?;
+    }
+    for found in report.scenario.iter().flat_map(ScenarioReport::histograms) {
+        let shown = found.metric.escape_debug();
         HistogramReport::distribution(found)
             .map_err(|why| format!("has a broken histogram \"{shown}\": {why}"))?;
     }

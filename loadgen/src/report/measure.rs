@@ -1,6 +1,6 @@
 //! What a threshold is about, to the number that a report has for it; and a threshold's judgement.
 
-use super::{HistogramReport, MessageCounts, Report, ThresholdReport};
+use super::{HistogramReport, MessageCounts, Report, ThresholdReport, scenario};
 use crate::metrics::{HIGHEST_NS, Metric};
 use crate::threshold::{Counter, Rated, Statistic, Subject, Threshold};
 use crate::units::{self, Unit};
@@ -74,6 +74,9 @@ impl Subject {
                 report.phases.measured.and(report.connections.opened_per_s)
             }
             Self::AchievedShare => report.achieved_percent(),
+            Self::Played(played, is_share) => {
+                scenario::measure(report.scenario.as_ref()?, played, *is_share)
+            }
         }
     }
 
@@ -161,7 +164,7 @@ impl Counter {
 impl Statistic {
     /// `None` if nothing was recorded. What lies beyond the range counts as longer than all of it,
     /// so that no limit can be kept by being far off it.
-    fn of(self, found: &HistogramReport) -> Option<f64> {
+    pub(super) fn of(self, found: &HistogramReport) -> Option<f64> {
         let total = found.below + found.count + found.above;
         if total == 0 {
             return None;

@@ -30,6 +30,7 @@ mod reach;
 pub mod reconnect;
 #[cfg(test)]
 mod sample;
+pub mod scenario;
 pub mod seen;
 pub mod text;
 
@@ -54,6 +55,7 @@ pub use reach::{NetworkReport, TargetReport, TlsReport, UrlReport};
 use reconnect::{PausesReport, ReconnectReport};
 #[cfg(test)]
 pub(crate) use sample::{sample, sample_of};
+use scenario::ScenarioReport;
 use seen::SeenReport;
 
 /// The version of the result file's schema.
@@ -66,7 +68,7 @@ pub struct Report {
     pub schema_version: u32,
     /// Name and version of the program.
     pub generator: Generator,
-    /// `run`, `connect`, `hold`, `listen` or `fanout`.
+    /// `run`, `connect`, `hold`, `listen`, `fanout` or `play`.
     pub command: String,
     /// Wall-clock time of the begin, in milliseconds since 1970.
     pub started_at_unix_ms: u64,
@@ -94,6 +96,9 @@ pub struct Report {
     pub push: Option<PushReport>,
     /// Published messages; `null` if they aren't what was asked for.
     pub fanout: Option<FanoutReport>,
+    /// Users of a scenario; absent if none was played.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<ScenarioReport>,
     /// Bytes on sockets.
     pub bytes: Bytes,
     /// What the kernel said about connections that were looked at; `null` if it said nothing.

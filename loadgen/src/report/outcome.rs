@@ -148,6 +148,15 @@ impl Report {
                 faults.add("no echo was received in the measured time".into());
             }
         }
+        if let Some(scenario) = &self.scenario {
+            for (step, line) in scenario.faults() {
+                faults.played(step, line);
+            }
+            let unmatched = scenario.messages.unmatched;
+            if scenario.unmatched_fails && unmatched > 0 {
+                faults.add(format!("{} messages unmatched", units::count(unmatched)));
+            }
+        }
         if let Some(deliveries) = self.deliveries().filter(|_| connections.established > 0) {
             let what = if self.fanout.is_some() { "copies" } else { "messages" };
             for (counter, line) in deliveries.faults(what) {
@@ -181,6 +190,15 @@ impl Faults<'_> {
 
     fn extend(&mut self, lines: impl IntoIterator<Item = String>) {
         self.reasons.extend(lines);
+    }
+
+    /// Something that a step of a scenario did not do as it should, or users that aren't ready: a
+    /// threshold about it judges it instead.
+    fn played(&mut self, step: Option<&str>, line: String) {
+        match self.thresholds.iter().find(|threshold| threshold.is_about_step(step)) {
+            Some(threshold) => self.left.push(format!("{line}: judged by your {threshold}")),
+            None => self.reasons.push(line),
+        }
     }
 
     /// Something that one of `counters` counts: a threshold about it, or about all errors, judges it

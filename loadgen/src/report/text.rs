@@ -3,9 +3,10 @@
 use std::fmt::{self, Display, Write as _};
 
 use super::line::{LABEL_WIDTH, LINE_WIDTH, line, wrapped};
+use super::scenario::ScenarioReport;
 use super::{
     ConfigReport, HistogramReport, Interval, LoadKind, Messages, PayloadKind, Report, fanout, hold,
-    push, reach, reconnect, seen,
+    push, reach, reconnect, scenario, seen,
 };
 use crate::config::Arrivals;
 use crate::metrics::Metric;
@@ -51,6 +52,7 @@ impl Display for Text<'_> {
             }
         }
         push::rows(report, f)?;
+        scenario::rows(report, f)?;
         fanout::rows(report, f)?;
         times(report, f)?;
         latencies(report, f)?;
@@ -252,7 +254,8 @@ fn latencies(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let column = units::duration(dns_ns);
         writeln!(f, "  {:<METRIC_WIDTH$}{column:>8}  (once, before the run)", "connect.dns")?;
     }
-    for histogram in &report.histograms {
+    let of_scenario = report.scenario.iter().flat_map(ScenarioReport::histograms);
+    for histogram in report.histograms.iter().chain(of_scenario) {
         if !is_shown(report, histogram) {
             continue;
         }

@@ -143,18 +143,16 @@ impl<'d> Reader<'d> {
             verbs: &verbs,
             has_reply: reply.is_some(),
         };
-        let mut blocks = Vec::new();
-        for (name, nodes) in [
-            ("begin", self.lists("begin", true)?),
-            ("end", self.lists("end", false)?),
-            ("step", self.first_list("step")?),
-        ] {
-            blocks.push(block(&mut reading, name, &nodes)?);
-        }
+        // In the order of a user's life, which is that of reports.
+        let mut blocks = vec![
+            block(&mut reading, "begin", &self.lists("begin", true)?)?,
+            block(&mut reading, "step", &self.first_list("step")?)?,
+        ];
         for (name, list) in &flows {
             let nodes: Vec<_> = list.list(name)?.iter().collect();
             blocks.push(block(&mut reading, name, &nodes)?);
         }
+        blocks.insert(END, block(&mut reading, "end", &self.lists("end", false)?)?);
         let rules = self.rules(&mut reading)?;
         let ticks = self.ticks(&mut reading)?;
         check_depth(&blocks)?;
@@ -516,11 +514,11 @@ fn sequence(node: &Node) -> Result<(Pick, Vec<Pick>), String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::Until;
     use super::*;
 
-    fn program(text: &str) -> Result<Program, String> {
+    pub(in super::super) fn program(text: &str) -> Result<Program, String> {
         let document = Document::parse("a.toml", text, Path::new("."))?;
         let mut documents = vec![document];
         if let Some(used) = documents[0].root.get("use") {
@@ -600,6 +598,7 @@ ask  = { event = "chat", args = '"{room}","{stamp}"' }
             ("[[step]]\npause = \"1x\"", "a.toml:2: pause = \"1x\""),
             ("[[step]]\npause = \"2s..1s\"", "write the shorter one first"),
             ("[[step]]\nwait = \"x\"", "a.toml:2: a match is a table such as"),
+            ("[[step]]\nwait = { exact = \"{conn}\" }", "a match has no placeholders"),
             ("[[step]]\nwait = { json = { \"a\" = 1 } }", "\"a\" is no JSON pointer"),
             ("[[step]]\nwait = { regex = \"(\" }", "is no regular expression"),
             ("[[step]]\nsend = \"x\"\nreply = true", "add [reply] with id"),

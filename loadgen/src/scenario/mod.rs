@@ -19,12 +19,13 @@ pub mod preset;
 mod step;
 pub mod text;
 pub mod unit;
+pub mod user;
 
 use body::Body;
-use feed::Feed;
+use feed::{Feed, Row};
 pub use file::read;
 use matcher::{Matcher, Pattern, Pick};
-use text::Text;
+use text::{Context, Text};
 use unit::Framing;
 
 /// What the users of a run do.
@@ -230,6 +231,43 @@ pub enum Unmatched {
 }
 
 impl Program {
+    /// Returns the row of the feed that a user has.
+    #[must_use]
+    pub fn row_of(&self, seed: u64, connection: u64) -> Row<'_> {
+        self.feed.as_ref().map_or(Row::NONE, |feed| feed.row(seed, connection))
+    }
+
+    /// Computes the variables of a user; captures are empty.
+    #[must_use]
+    pub fn slots_of(&self, seed: u64, connection: u64, unix_ns: u64) -> Box<[Box<[u8]>]> {
+        let mut slots = vec![Box::default(); self.slots.len()].into_boxed_slice();
+        for (slot, text) in &self.vars {
+            let mut value = Vec::new();
+            text.render(&self.opening(seed, connection, unix_ns, &slots), &mut value);
+            slots[*slot] = value.into();
+        }
+        slots
+    }
+
+    /// Returns what the placeholders of an opening request stand for.
+    #[must_use]
+    pub fn opening<'c>(
+        &'c self,
+        seed: u64,
+        connection: u64,
+        unix_ns: u64,
+        slots: &'c [Box<[u8]>],
+    ) -> Context<'c> {
+        let row = self.row_of(seed, connection);
+        Context { seed, connection, id: 0, iteration: 0, message: 0, stamp: 0, unix_ns, slots, row }
+    }
+
+    /// Checks whether users repeat anything; if not, they are held.
+    #[must_use]
+    pub fn has_steps(&self) -> bool {
+        self.roles.iter().any(|role| !self.blocks[role.block].steps.is_empty())
+    }
+
     /// Returns the block that a user runs again and again.
     #[must_use]
     pub fn role_of(&self, connection: u64) -> usize {

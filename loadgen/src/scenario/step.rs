@@ -371,6 +371,7 @@ pub(super) fn matcher(node: &Node) -> Result<Matcher, String> {
         ));
     }
     let entries = node.known("a match", &KEYS)?;
+    refuse_placeholders(node)?;
     let mut tests = Vec::new();
     for (key, value) in entries {
         match key.as_str() {
@@ -408,6 +409,17 @@ pub(super) fn matcher(node: &Node) -> Result<Matcher, String> {
         Test::Regex(_) => 3,
     });
     Ok(Matcher { tests })
+}
+
+/// A match is the same for all users, so that it is prepared once.
+fn refuse_placeholders(node: &Node) -> Result<(), String> {
+    let mut refuse = |node: &Node, typed: &str| match super::text::first_placeholder(typed) {
+        None => Ok(String::new()),
+        Some(word) => Err(node.wrong(format_args!(
+            "a match has no placeholders, and {{{word}}} looks like one; match what doesn't vary"
+        ))),
+    };
+    node.with_texts(&mut refuse).map(|_| ())
 }
 
 fn literal(node: &Node) -> Result<Literal, String> {

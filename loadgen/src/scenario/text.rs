@@ -47,6 +47,14 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// The names of a program.
+    #[must_use]
+    pub fn of(program: &super::Program) -> Self {
+        let columns = program.feed.as_ref().map_or_else(Vec::new, |feed| feed.columns.clone());
+        // Behind those of the program's own random placeholders.
+        Self { slots: program.slots.clone(), columns, random_parts: 1 << 20 }
+    }
+
     /// The slot of a variable, which is made if there is none.
     pub(super) fn slot(&mut self, name: &str) -> usize {
         let found = self.slots.iter().position(|slot| slot == name);
@@ -280,6 +288,11 @@ fn placeholder(inside: &str) -> Option<&str> {
     let is_word = word.starts_with(|c: char| c.is_ascii_lowercase())
         && word.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-.:".contains(&c));
     is_word.then_some(word)
+}
+
+/// The first word of a text that stands in braces as a placeholder does.
+pub(super) fn first_placeholder(text: &str) -> Option<&str> {
+    text.match_indices('{').find_map(|(at, _)| placeholder(&text[at + 1..]))
 }
 
 /// `Ok(None)` is text that only looks like a placeholder.

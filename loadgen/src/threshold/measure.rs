@@ -1,5 +1,6 @@
 //! The name before a comparison to what a threshold is about.
 
+use super::scenario::{Played, Value};
 use super::{exact, percentile, suggestions, time};
 use crate::metrics::Metric;
 use crate::quantity;
@@ -21,6 +22,17 @@ pub enum Subject {
     Rate(Rated),
     /// The achieved rate, in percent of the offered one.
     AchievedShare,
+    /// Something of a scenario; of 100 if it is a share.
+    Played(Played, IsShare),
+}
+
+/// Whether a count is compared with a share of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IsShare {
+    /// It is a number.
+    No,
+    /// It is.
+    Yes,
 }
 
 /// A value of a histogram.
@@ -154,9 +166,12 @@ impl Subject {
     #[must_use]
     pub const fn unit(&self) -> Unit {
         match self {
-            Self::Time(..) => Unit::Time,
-            Self::Recorded(_) | Self::Count(_) => Unit::Count,
-            Self::Share(_) | Self::AchievedShare => Unit::Share,
+            Self::Time(..)
+            | Self::Played(Played::Step(_, Value::Time(_)) | Played::Rule(_, Value::Time(_)), _) => {
+                Unit::Time
+            }
+            Self::Recorded(_) | Self::Count(_) | Self::Played(_, IsShare::No) => Unit::Count,
+            Self::Share(_) | Self::AchievedShare | Self::Played(_, IsShare::Yes) => Unit::Share,
             Self::Rate(_) => Unit::Rate,
         }
     }
@@ -169,6 +184,16 @@ pub(super) fn parse(name: &str, value: &str) -> Result<(Subject, f64), String> {
     let rate = value.strip_suffix("/s").unwrap_or(value);
     match (subject, share) {
         (Subject::Count(counter), Some(share)) => Ok((Subject::Share(counter), percent(share)?)),
+        (
+            Subject::Played(
+                played @ (Played::Ready | Played::Unmatched | Played::Step(_, Value::Count(_))),
+                _,
+            ),
+            Some(share),
+        ) => Ok((Subject::Played(played, IsShare::Yes), percent(share)?)),
+        (subject @ Subject::Played(..), _) if subject.unit() == Unit::Count => {
+            Ok((subject, exact(quantity::count(value)?)))
+        }
         (Subject::Rate(Rated::Achieved), Some(share)) => {
             Ok((Subject::AchievedShare, percent(share)?))
         }
@@ -191,6 +216,9 @@ pub(super) fn parse(name: &str, value: &str) -> Result<(Subject, f64), String> {
 pub(super) fn subject(name: &str) -> Result<Subject, String> {
     if let Some(counter) = Counter::ALL.into_iter().find(|counter| counter.name() == name) {
         return Ok(Subject::Count(counter));
+    }
+    if let Some(played) = super::scenario::parse(name) {
+        return played.map(|played| Subject::Played(played, IsShare::No));
     }
     if let Some(rated) = Rated::ALL.into_iter().find(|rated| rated.name() == name) {
         return Ok(Subject::Rate(rated));

@@ -12,13 +12,15 @@
 //! ```
 
 mod measure;
+mod scenario;
 
 use std::fmt;
 
 use crate::metrics::Metric;
 use crate::nearest::nearest;
 use crate::quantity;
-pub use measure::{Counter, Rated, Statistic, Subject};
+pub use measure::{Counter, IsShare, Rated, Statistic, Subject};
+pub use scenario::{Played, Value};
 
 /// Something that a report has to fulfil.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,6 +112,17 @@ impl Threshold {
         matches!(&self.subject, Subject::Count(found) | Subject::Share(found) if *found == counter)
     }
 
+    /// Checks whether it is about how often a step of a scenario did not do as it should, or about
+    /// users that aren't ready, if `step` is `None`.
+    #[must_use]
+    pub fn is_about_step(&self, step: Option<&str>) -> bool {
+        match (&self.subject, step) {
+            (Subject::Played(Played::Step(name, Value::Count(_)), _), Some(step)) => name == step,
+            (Subject::Played(Played::Ready, _), None) => true,
+            _ => false,
+        }
+    }
+
     /// Whether what was measured fulfils it.
     #[must_use]
     pub fn holds(&self, measured: f64) -> bool {
@@ -197,6 +210,11 @@ pub fn help() -> String {
     columns(&mut page, &Counter::ALL.map(Counter::name));
     page.push_str("\nRates: achieved>50k/s, or a share of what was due, as in achieved>99%.\n");
     columns(&mut page, &Rated::ALL.map(Rated::name));
+    page.push_str(
+        "\nScenarios: step.NAME.p99<50ms and step.NAME.failed<0.1% (also .sent, .ok,\n\
+         .timed_out, .lost, .late, .again), rule.NAME.p99 and rule.NAME.missing==0 (also\n\
+         .received, .behind), ready==100%, unmatched==0.\n",
+    );
     page.push_str(
         "\nloadgen diff compares ratios, after to before: rtt.p99<1.1x, achieved>=95%.\n",
     );

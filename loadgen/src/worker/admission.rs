@@ -158,6 +158,7 @@ impl Driver {
         });
         // The task is about to call `poll_open`, and sees what this leads to.
         let mut rest = opened.rest;
+        self.duty.opening(&mut self.thread, key);
         self.receive(key, &mut rest);
         let Self { thread, duty } = self;
         duty.opened(thread, key);

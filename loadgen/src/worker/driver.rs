@@ -175,6 +175,7 @@ impl Driver {
         if may_send && !is_open_loop {
             self.refill(key);
         }
+        self.duty.answer(&mut self.thread, key);
         self.wake_main_if_due();
         now_ns
     }

@@ -27,6 +27,7 @@ mod outbox;
 mod outstanding;
 mod overdue;
 mod pace;
+mod play;
 mod probe;
 mod reconnect;
 mod run;

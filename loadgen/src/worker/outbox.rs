@@ -14,6 +14,7 @@ use wscodec::mask::ChaChaKeys;
 
 use super::driver::Driver;
 use super::frames;
+use super::session::Session;
 use super::sessions::SessionKey;
 use super::shared_fanout::run_number;
 use super::thread::Thread;
@@ -64,9 +65,10 @@ pub(super) fn payload(config: &Config, clock: Clock) -> Payload {
             Payload::of_posts(fanout, run, config.seed, clock)
         }
         // Connections that are opened and closed, or listen, send none of them.
-        Scenario::Hold(_) | Scenario::OpenClose { .. } | Scenario::Listen(_) => {
-            Payload::of_pings(clock)
-        }
+        Scenario::Hold(_)
+        | Scenario::OpenClose { .. }
+        | Scenario::Listen(_)
+        | Scenario::Play(_) => Payload::of_pings(clock),
     }
 }
 
@@ -94,6 +96,14 @@ impl Outbox {
     /// Checks whether so much is waiting that nothing more may be sent.
     pub(crate) const fn is_full(&self) -> bool {
         self.backlog_len >= BACKLOG_MAX || self.unanswered >= UNANSWERED_MAX
+    }
+
+    /// Notes that a session has something new to write.
+    pub(crate) fn mark_dirty(&mut self, session: &mut Session, key: SessionKey) {
+        if !session.is_dirty {
+            session.is_dirty = true;
+            self.dirty.push(key);
+        }
     }
 
     /// Takes a buffer to write into.

@@ -121,14 +121,16 @@ impl Driver {
                 Some(_) if now_ns - due_ns > thread.settings.catch_up_ns => counts.unsent_late += 1,
                 Some(key) => {
                     self.encode(key, due_ns, 1);
-                    let session = &mut self.thread.sessions[key];
-                    if !session.is_dirty {
-                        session.is_dirty = true;
-                        self.thread.outbox.dirty.push(key);
-                    }
+                    let Thread { outbox, sessions, .. } = &mut self.thread;
+                    outbox.mark_dirty(&mut sessions[key], key);
                 }
             }
         }
+        self.flush_dirty();
+    }
+
+    /// Writes what sessions have to write that are dirty.
+    pub(super) fn flush_dirty(&mut self) {
         while let Some(key) = self.thread.outbox.dirty.pop() {
             self.thread.sessions[key].is_dirty = false;
             self.flush_or_wake(key);
@@ -168,6 +170,10 @@ impl Driver {
     /// Counts the messages that were due before load ended and have not been sent: there was no
     /// time left for them, or no connection.
     pub(crate) fn count_unsent(&mut self) {
+        let Self { thread, duty } = self;
+        if let Some(play) = duty.play_mut() {
+            play.count_unsent(thread);
+        }
         let is_deserted = self.is_deserted();
         let Thread { outbox, times, metrics, .. } = &mut self.thread;
         let Some(next) = outbox.next_send.take() else { return };

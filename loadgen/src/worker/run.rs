@@ -62,7 +62,8 @@ impl Worker {
         let slots = usize::try_from(plan.slots(number)).unwrap_or(0);
         let settings = Settings::new(config, &plan, number);
         let routes = Rc::new(brief.routes.for_worker());
-        let duty = Duty::new(&brief, settings.numbering, slots, &routes);
+        let sends = plan.sends(number);
+        let duty = Duty::new(&brief, settings.numbering, slots, &routes, sends);
         let thread = Thread::new(Parts {
             clock: brief.clock,
             settings,
@@ -78,12 +79,13 @@ impl Worker {
                     Mask::Random => Some(ChaChaKeys::from_os().map_err(io::Error::other)?),
                     Mask::Zero => None,
                 },
-                plan.sends(number),
+                plan.sends(number).filter(|_| plan.script() != Script::Play),
             ),
             deadlines: config.reply_timeout.map(|timeout| Deadlines::new(nanos(timeout))),
             probes: plan.pings(number).map(|sends| Probes::new(brief.clock, sends, slots)),
             instructions: brief.instructions.clone(),
             slots,
+            is_indexed: plan.script() == Script::Play,
         });
         Ok(Self {
             driver: Rc::new(RefCell::new(Driver { thread, duty })),
@@ -106,6 +108,7 @@ impl Worker {
             self.number,
             alarm,
         ));
+        self.play_begin().await;
         if self.plan.script() != Script::OpenClose {
             self.wait(|_| u64::MAX, |driver| driver.thread.admission.is_settled()).await;
             self.wait_for_answers().await;
@@ -115,6 +118,7 @@ impl Worker {
         }
         let settled_ns = self.clock.now_ns();
         self.enter(Phase::Waiting);
+        self.play_wait().await;
         self.wait(|_| u64::MAX, |driver| driver.thread.times != Times::NEVER).await;
         self.wait(|driver| driver.thread.times.load_begin_ns, |_| false).await;
         let before = ThreadUsage::now();
@@ -132,6 +136,7 @@ impl Worker {
         let (load_end_ns, is_cut) = (self.end_load(), self.is_interrupted());
         self.drain(load_end_ns).await;
         self.wait_for_publishers().await;
+        self.play_end(load_end_ns).await;
         let drain_end_ns = self.clock.now_ns();
         if self.brief.config.misbehaviour != Misbehaviour::None {
             let is_leaving = |driver: &Driver| driver.thread.lifecycle.is_leaving();
@@ -180,6 +185,9 @@ impl Worker {
     async fn load(&mut self) {
         if self.is_subscribing() {
             return self.subscribe().await;
+        }
+        if self.is_playing() {
+            return self.play_load().await;
         }
         let end_ns = |driver: &Driver| driver.thread.times.window_end_ns;
         match self.plan.load() {
@@ -309,7 +317,7 @@ impl Worker {
     }
 
     /// Does something for each session, a few at a time, so that replies are read between.
-    async fn for_each_session(&self, mut act: impl FnMut(&mut Driver, SessionKey)) {
+    pub(super) async fn for_each_session(&self, mut act: impl FnMut(&mut Driver, SessionKey)) {
         let keys = self.driver.borrow().thread.sessions.keys();
         for some in keys.chunks(SESSIONS_PER_TURN) {
             for &key in some {

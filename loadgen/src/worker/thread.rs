@@ -82,13 +82,18 @@ pub(crate) struct Parts {
     pub(crate) instructions: watch::Receiver<Instruction>,
     /// Connections that may be open at once.
     pub(crate) slots: usize,
+    /// Sessions are looked up by their local index, whatever is scheduled.
+    pub(crate) is_indexed: bool,
 }
 
 impl Thread {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { clock, settings, live, routes, requests, deflating, greeting, .. } = parts;
-        let Parts { reconnects, outbox, deadlines, probes, instructions, slots, .. } = parts;
-        let is_indexed = outbox.sends.is_some() || probes.is_some() || deadlines.is_some();
+        let Parts {
+            reconnects, outbox, deadlines, probes, instructions, slots, is_indexed, ..
+        } = parts;
+        let is_indexed =
+            is_indexed || outbox.sends.is_some() || probes.is_some() || deadlines.is_some();
         Self {
             clock,
             times: Times::NEVER,
@@ -175,6 +180,11 @@ impl Thread {
     /// Begins the closing handshake of a session, if it can be begun; returns whether there is a
     /// Close to write.
     pub(crate) fn begin_close(&mut self, key: SessionKey) -> bool {
+        self.begin_close_with(key, CloseCode::NORMAL)
+    }
+
+    /// Begins the closing handshake as [`begin_close`](Self::begin_close) does, with a code.
+    pub(crate) fn begin_close_with(&mut self, key: SessionKey, code: CloseCode) -> bool {
         let session = &mut self.sessions[key];
         if session.codec.ready_state() != ReadyState::Open {
             return false;
@@ -184,10 +194,10 @@ impl Thread {
             return false;
         }
         let before = session.unsent.len();
-        let frame = CloseFrame { code: CloseCode::NORMAL, reason: "" };
+        let frame = CloseFrame { code, reason: "" };
         // Refused only if it isn't open, which is checked above.
         if session.codec.close(Some(frame), &mut session.unsent).is_ok() {
-            session.close.begun = Some((Side::Client, CloseCode::NORMAL.as_u16()));
+            session.close.begun = Some((Side::Client, code.as_u16()));
             self.metrics.held += 1;
         }
         self.outbox.backlog_len += session.unsent.len() - before;

@@ -30,6 +30,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
         reconnect,
         hold,
         push,
+        scenario,
         network,
         fanout,
         deflate,
@@ -67,6 +68,9 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
     }
     if let (Some(whole), Some(push)) = (&mut whole.push, push) {
         add_push(whole, push);
+    }
+    if let (Some(whole), Some(part)) = (&mut whole.scenario, scenario) {
+        whole.add(part);
     }
     if let (Some(whole), Some(part)) = (&mut whole.fanout, fanout) {
         super::fanout::add(whole, part);

@@ -198,6 +198,7 @@ fn comparable(report: &Report) -> Value {
     }
     serde_json::json!({
         "fanout": fanout,
+        "scenario": report.scenario.as_ref().map(|scenario| &scenario.digest),
         "schema_version": report.schema_version,
         "generator": report.generator,
         "command": report.command,

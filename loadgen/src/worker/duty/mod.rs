@@ -17,6 +17,7 @@ pub(crate) mod echo;
 pub(crate) mod fanout;
 mod hold;
 pub(crate) mod listen;
+mod play;
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -32,10 +33,12 @@ use super::thread::Thread;
 use crate::config::Scenario;
 use crate::metrics::SeenKind;
 use crate::net::Routes;
+use crate::plan::Sends;
 use echo::Echo;
 use fanout::FanoutState;
 pub(super) use hold::{Answered, answer};
 use listen::Listen;
+pub(super) use play::Play;
 
 /// What the connections of a worker do once they are open.
 #[derive(Debug)]
@@ -50,15 +53,20 @@ pub(crate) enum Duty {
     Listen(Listen),
     /// They publish messages, or take the copies of them.
     Fanout(FanoutState),
+    /// They do what a scenario says.
+    Play(Box<Play>),
 }
 
 impl Duty {
     /// Returns the duty of a worker whose connections are numbered so, before any is open.
+    ///
+    /// `sends` is when iterations of a scenario are due.
     pub(super) fn new(
         brief: &Brief,
         numbering: Numbering,
         slots: usize,
         routes: &Rc<Routes>,
+        sends: Option<Sends>,
     ) -> Self {
         match &brief.config.scenario {
             Scenario::Echo(_) => Self::Echo(Echo::default()),
@@ -67,6 +75,10 @@ impl Duty {
             Scenario::Listen(_) => {
                 let greeting = Greeting::new(&brief.config);
                 Self::Listen(Listen::new(slots, numbering, greeting, Rc::clone(routes)))
+            }
+            Scenario::Play(played) => {
+                let numbered = (numbering, brief.clock);
+                Self::Play(Box::new(Play::new(&brief.config, played, numbered, slots, sends)))
             }
             Scenario::Fanout(fanout) => {
                 let shared = brief.shared_fanout.clone();
@@ -77,6 +89,13 @@ impl Duty {
         }
     }
 
+    /// A connection is open, and nothing that has come on it is taken yet.
+    pub(super) fn opening(&mut self, thread: &mut Thread, key: SessionKey) {
+        if let Self::Play(play) = self {
+            play.opening(thread, key);
+        }
+    }
+
     /// A connection is open. Its task writes what this leads to.
     pub(super) fn opened(&mut self, thread: &mut Thread, key: SessionKey) {
         match self {
@@ -84,6 +103,7 @@ impl Duty {
                 thread.begin_close(key);
             }
             Self::Fanout(fanout) => fanout.opened(thread, key),
+            Self::Play(_) => {}
             Self::Echo(_) | Self::Hold | Self::Listen(_) => {
                 thread.greet(key);
             }
@@ -135,6 +155,7 @@ impl Duty {
             Self::Echo(echo) => echo.message(judge, outstanding, received),
             Self::Listen(listen) => listen.message(judge, received),
             Self::Fanout(fanout) => fanout.message(judge, received),
+            Self::Play(play) => play.message(judge, received),
             // Nothing is sent that it could answer.
             Self::OpenClose | Self::Hold => {
                 judge.metrics.seen.add(SeenKind::Pushed, || received.shown());
@@ -165,11 +186,20 @@ impl Duty {
         }
     }
 
+    /// Sends what the messages of a read lead to.
+    #[inline]
+    pub(super) fn answer(&mut self, thread: &mut Thread, key: SessionKey) {
+        if let Self::Play(play) = self {
+            play.go_on(thread, key);
+        }
+    }
+
     /// A connection has ended.
     pub(super) fn ended(&mut self, thread: &mut Thread, session: &mut Session) {
         match self {
             Self::Listen(listen) => listen.ended(thread, session),
             Self::Fanout(fanout) => fanout.ended(thread, session),
+            Self::Play(play) => play.ended(thread, session),
             Self::Echo(_) | Self::OpenClose | Self::Hold => {}
         }
     }
@@ -192,6 +222,7 @@ impl Duty {
         match self {
             // They end with their time.
             Self::OpenClose | Self::Listen(_) => false,
+            Self::Play(play) => play.is_done(thread),
             // Only time tells when the subscribers of other processes have all of it.
             Self::Fanout(fanout) if fanout.is_split() => false,
             Self::Echo(_) | Self::Hold | Self::Fanout(_) => {
@@ -202,12 +233,28 @@ impl Duty {
 
     /// Checks whether the reply to a message comes on the connection that it was sent on.
     pub(super) const fn has_replies(&self) -> bool {
-        !matches!(self, Self::Fanout(_))
+        !matches!(self, Self::Fanout(_) | Self::Play(_))
     }
 
     /// Checks whether connections stay open until the end of the run.
     pub(super) const fn holds_connections(&self) -> bool {
         !matches!(self, Self::OpenClose)
+    }
+
+    /// Returns the users of a scenario, if this is one.
+    pub(super) const fn play(&self) -> Option<&Play> {
+        match self {
+            Self::Play(play) => Some(play),
+            _ => None,
+        }
+    }
+
+    /// Returns the users of a scenario, if this is one.
+    pub(super) const fn play_mut(&mut self) -> Option<&mut Play> {
+        match self {
+            Self::Play(play) => Some(play),
+            _ => None,
+        }
     }
 
     /// Returns the state of a fanout, if this is one.

@@ -18,6 +18,7 @@ mod notes;
 mod pace;
 mod pings;
 mod placeholders;
+mod play;
 mod reconnect;
 mod result;
 mod sources;

@@ -1,0 +1,45 @@
+//! Arguments of `play`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::mask::Mask;
+use super::pace::{PaceArgs, RateAsked};
+use super::{LoadArgs, label};
+use crate::quantity;
+
+/// Arguments of `play`.
+#[derive(Clone, Debug, Args)]
+pub struct PlayArgs {
+    /// The scenario: a file, or the name of a preset (see loadgen presets)
+    #[arg(value_name = "FILE|PRESET")]
+    pub scenario: String,
+    /// Where connections and time are said.
+    #[command(flatten)]
+    pub load: LoadArgs,
+    /// Fills a variable of the scenario (repeatable)
+    #[arg(help_heading = "Load", long, value_name = "NAME=TEMPLATE", value_parser = label)]
+    pub set: Vec<(String, String)>,
+    /// Iterations to begin in all; then the run ends [default: no limit]
+    #[arg(help_heading = "Load", short = 'n', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
+    pub iterations: Option<u64>,
+    /// Iterations per second in all, or as in 10/conn for each user: an open loop
+    ///
+    /// Iterations begin on schedule, or as soon after as the user's last one is over; their
+    /// response counts from when they were due.
+    #[arg(help_heading = "Load", short = 'R', long, value_name = "N", value_parser = RateAsked::parse, allow_hyphen_values = true)]
+    pub rate: Option<RateAsked>,
+    /// How the rate changes, and how iterations are spread.
+    #[command(flatten)]
+    pub pace: PaceArgs,
+    /// Load before the measured time; its latencies are left out
+    #[arg(help_heading = "Load", short = 'w', long, value_name = "T", default_value = "0s", value_parser = quantity::duration, allow_hyphen_values = true)]
+    pub warmup: Duration,
+    /// How long to wait for iterations that are under way at the end
+    #[arg(help_heading = "Load", long, value_name = "T", default_value = "2s", value_parser = quantity::duration, allow_hyphen_values = true)]
+    pub drain_timeout: Duration,
+    /// How frames are masked: random keys, or zero, which no real client sends
+    #[arg(help_heading = "Load", long, value_name = "KIND", default_value = "random")]
+    pub mask: Mask,
+}
