@@ -1,19 +1,18 @@
 //! What is trusted and shown to a server, to client connections.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
 use super::ALPN;
+use super::pem::{authorities, identity};
 use crate::net::TlsSettings;
 
 /// Servers whose sessions a worker remembers: many more than a run has.
@@ -34,14 +33,16 @@ impl TlsClient {
             .with_safe_default_protocol_versions()
             .map_err(|error| format!("no TLS: {error}"))?;
         let builder = if settings.is_insecure {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Anyone(Arc::clone(&provider))))
         } else {
             builder.with_root_certificates(roots(settings.ca_file.as_deref())?)
         };
         let mut config = match &settings.identity {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => {
-                let (chain, key) = (certificates("--cert", chain)?, private_key("--key", key)?);
+                let (chain, key) = identity(chain, key, &provider)?;
                 builder
                     .with_client_auth_cert(chain, key)
                     .map_err(|error| format!("--cert and --key don't fit: {error}"))?
@@ -72,15 +73,10 @@ impl TlsClient {
 }
 
 fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
     if let Some(path) = ca_file {
-        for certificate in certificates("--cacert", path)? {
-            roots.add(certificate).map_err(|error| {
-                format!("--cacert {}: not a CA's certificate: {error}", path.display())
-            })?;
-        }
-        return Ok(roots);
+        return authorities("--cacert", path);
     }
+    let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
@@ -90,31 +86,6 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, String> {
         ));
     }
     Ok(roots)
-}
-
-/// The certificates in a PEM file; there is at least one.
-pub(super) fn certificates(
-    flag: &str,
-    path: &Path,
-) -> Result<Vec<CertificateDer<'static>>, String> {
-    let bad = |why: &str| format!("{flag} {}: {why}", path.display());
-    let text = fs::read(path).map_err(|error| bad(&error.to_string()))?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-    match found {
-        Ok(found) if found.is_empty() => Err(bad("no certificate in it; it must be PEM")),
-        Ok(found) => Ok(found),
-        Err(error) => Err(bad(&error.to_string())),
-    }
-}
-
-/// The first private key in a PEM file.
-pub(super) fn private_key(flag: &str, path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    let bad = |why: &str| format!("{flag} {}: {why}", path.display());
-    let text = fs::read(path).map_err(|error| bad(&error.to_string()))?;
-    PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
-        pem::Error::NoItemsFound => bad("no private key in it; it must be PEM, not encrypted"),
-        error => bad(&error.to_string()),
-    })
 }
 
 /// Trusts every certificate (`-k`), and still checks that the server has its key.

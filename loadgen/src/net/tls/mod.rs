@@ -4,6 +4,7 @@
 
 mod client;
 mod fault;
+mod pem;
 mod server;
 
 pub(crate) use client::TlsClient;

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair, SanType};
+use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ServerConnection, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig};
 
 use super::ALPN;
-use super::client::{certificates, private_key};
+use super::pem::{authorities, identity};
 
 /// What the reference server shows to its clients.
 #[derive(Clone)]
@@ -28,7 +28,8 @@ impl ServerTls {
     /// # Errors
     /// One line: which file or flag is wrong, and what to do.
     pub fn from_files(chain: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Self, String> {
-        Self::new(certificates("--cert", chain)?, private_key("--key", key)?, client_ca)
+        let (chain, key) = identity(chain, key, &ring::default_provider())?;
+        Self::new(chain, key, client_ca)
     }
 
     /// Of a key that nobody else has, for the names of this machine's loopback and `host`.
@@ -60,12 +61,7 @@ impl ServerTls {
         let builder = match client_ca {
             None => builder.with_no_client_auth(),
             Some(path) => {
-                let mut roots = RootCertStore::empty();
-                for certificate in certificates("--client-ca", path)? {
-                    roots.add(certificate).map_err(|error| {
-                        format!("--client-ca {}: not a CA's: {error}", path.display())
-                    })?;
-                }
+                let roots = authorities("--client-ca", path)?;
                 let verifier =
                     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
                         .build()

@@ -263,3 +263,33 @@ fn serve_makes_a_certificate_and_prints_its_fingerprint() {
     child.wait().unwrap();
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
 }
+
+#[test]
+fn p6_keys_that_cannot_be_used_are_called_what_they_are() {
+    let authority = Authority::new();
+    for name in ["one", "other"] {
+        authority.sign(name, "127.0.0.1", |_| {});
+    }
+    let path = |name: &str| authority.path(name);
+    let encrypted = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\
+                     DEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+    fs::write(path("encrypted"), encrypted).unwrap();
+    let chain = [fs::read(path("ca")).unwrap(), fs::read(path("one")).unwrap()].concat();
+    fs::write(path("turned"), chain).unwrap();
+    for (cert, key, why) in [
+        ("one", "encrypted", "the key is encrypted; decrypt it: openssl pkey -in"),
+        ("one.key", "one", "are --cert and --key swapped?"),
+        ("one", "other.key", "is not the key of --cert"),
+        ("turned", "one.key", "the certificate of --key is number 2 in it; put it first"),
+    ] {
+        let files = ["--cert", &path(cert), "--key", &path(key)];
+        let serve = [&["serve", "--listen", "127.0.0.1:0"], &files[..]].concat();
+        let run = [&["run", "wss://127.0.0.1:9/", "-k"], &files[..]].concat();
+        for args in [serve, run] {
+            let ran = loadgen(&args);
+            assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
+            assert!(ran.stderr.contains(why), "{why}: {}", ran.stderr);
+            assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+        }
+    }
+}
