@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::config::{Network, Purpose, Request, Target};
 use crate::deflate::{self, Offer};
 use crate::exit::{Exit, Failed};
-use crate::net::{Route, Routes, Stream, is_record};
+use crate::net::{Route, Routes, Stream, spoken};
 use crate::run::request;
 use crate::scenario::preset;
 use crate::{escape, refusal, units};
@@ -237,7 +237,7 @@ async fn upgrade(
     loop {
         let len = stream.read(&mut buffer).await.map_err(|error| error.to_string())?;
         let mut input = buffer.get_mut(..len).unwrap_or_default();
-        let is_tls = is_record(input);
+        let spoken = spoken(input);
         let outcome = if len == 0 {
             Err(handshake.receive_eof().err())
         } else {
@@ -252,10 +252,10 @@ async fn upgrade(
             }
             Err(error) => {
                 let why = match error {
-                    Some(error) if is_tls && error.name() == "not_http" => {
-                        "the server speaks TLS; use wss://".into()
-                    }
-                    Some(error) => error.to_string(),
+                    Some(error) => match spoken.filter(|_| error.name() == "not_http") {
+                        Some(said) => said.into(),
+                        None => error.to_string(),
+                    },
                     None => "the stream ended".into(),
                 };
                 let Some(response) = handshake.response() else { return Err(why) };

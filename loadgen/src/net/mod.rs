@@ -27,4 +27,4 @@ pub(crate) use stream::{Agreed, Detached, Stream, TlsStream};
 pub use target::{Secrets, Target};
 pub(crate) use tcp_info::{TcpDiag, TcpInfo};
 pub use tls::ServerTls;
-pub(crate) use tls::{is_record, open_fault, server_code};
+pub(crate) use tls::{open_fault, server_code, spoken};

@@ -39,7 +39,7 @@ pub(super) async fn tunnel(
         check_begin(&head)?;
         let unseen = head.get(seen_len..).unwrap_or_default();
         if let Some(place) = unseen.windows(4).position(|four| four == b"\r\n\r\n") {
-            return check(&head, seen_len + place + 4);
+            return check(&head, seen_len + place + 4, proxy.authorization.is_some());
         }
         if head.len() > HEAD_SIZE_MAX {
             return Err(Fault::new("head_too_large", "the proxy's answer doesn't end"));
@@ -58,8 +58,9 @@ fn check_begin(head: &[u8]) -> Result<(), Fault> {
     Err(Fault::new("not_http", format!("the proxy answered {shown:?}")))
 }
 
-/// Judges an answer, whose head is so many bytes long.
-fn check(answer: &[u8], head_len: usize) -> Result<(), Fault> {
+/// Judges an answer, whose head is so many bytes long. `has_login` says whether a user and a
+/// password were sent.
+fn check(answer: &[u8], head_len: usize, has_login: bool) -> Result<(), Fault> {
     let line = answer.split(|&byte| byte == b'\r').next().unwrap_or_default();
     let shown = escape::bytes(line, SHOWN_LEN_MAX);
     let status = line.get(9..12).filter(|_| line.get(8) == Some(&b' '));
@@ -69,10 +70,56 @@ fn check(answer: &[u8], head_len: usize) -> Result<(), Fault> {
             Err(Fault::new("early_bytes", "bytes came out of the tunnel before any went in"))
         }
         Some(200..=299) => Ok(()),
-        Some(407) => Err(Fault::new("407", format!("{shown}; give USER:PASS@ in --proxy"))),
+        Some(407) => {
+            let head = answer.get(..head_len).unwrap_or_default();
+            Err(Fault::new("407", format!("{shown}; {}", login_help(&schemes(head), has_login))))
+        }
         Some(status) => Err(Fault::new(status_code(status), shown)),
         None => Err(Fault::new("not_http", format!("the proxy answered {shown:?}"))),
     }
+}
+
+/// What to do about a proxy that wants a login by one of these schemes.
+fn login_help(schemes: &[String], has_login: bool) -> String {
+    let has_basic = schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"));
+    if !schemes.is_empty() && !has_basic {
+        return format!(
+            "it wants a login by {}, and only Basic is spoken here: allow Basic for this client, or \
+             go through a proxy on this machine that logs in for it, such as cntlm",
+            schemes.join(" or ")
+        );
+    }
+    match has_login {
+        true => "the user or the password in --proxy is wrong".into(),
+        false => "give USER:PASS@ in --proxy".into(),
+    }
+}
+
+/// The schemes that a head offers in |Proxy-Authenticate| (RFC 9110, 11.7.1), each once.
+fn schemes(head: &[u8]) -> Vec<String> {
+    const SCHEMES_MAX: usize = 4;
+    let head = String::from_utf8_lossy(head);
+    let mut schemes: Vec<String> = Vec::new();
+    let values = head.lines().filter_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.trim().eq_ignore_ascii_case("proxy-authenticate").then_some(value)
+    });
+    for value in values {
+        let mut is_quoted = false;
+        // Commas stand between challenges, and between the parameters of one.
+        for item in value.split(|c| {
+            is_quoted ^= c == '"';
+            c == ',' && !is_quoted
+        }) {
+            let Some(word) = item.split_whitespace().next() else { continue };
+            let is_token = word.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+            let is_known = schemes.iter().any(|known| known.eq_ignore_ascii_case(word));
+            if is_token && !is_known && word.len() <= 20 && schemes.len() < SCHEMES_MAX {
+                schemes.push(word.to_owned());
+            }
+        }
+    }
+    schemes
 }
 
 /// Codes are counted by what a proxy is known to say; the sample has the whole line.
@@ -107,7 +154,9 @@ mod tests {
     fn judged(answer: &str) -> Result<(), &'static str> {
         let answer = answer.as_bytes();
         let place = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-        check_begin(answer).and_then(|()| check(answer, place + 4)).map_err(|fault| fault.code)
+        check_begin(answer)
+            .and_then(|()| check(answer, place + 4, false))
+            .map_err(|fault| fault.code)
     }
 
     #[test]
@@ -125,6 +174,30 @@ mod tests {
             ("SSH-2.0-x\r\n\r\n", Err("not_http")),
         ] {
             assert_eq!(judged(answer), verdict, "{answer:?}");
+        }
+    }
+    #[test]
+    fn p10_a_proxy_that_wants_a_login_is_told_by_its_schemes() {
+        let only = "and only Basic is spoken here";
+        for (fields, has_login, why) in [
+            ("", false, "give USER:PASS@ in --proxy"),
+            ("Proxy-Authenticate: Basic realm=\"a, b\"\r\n", false, "give USER:PASS@ in --proxy"),
+            ("Proxy-Authenticate: Basic realm=\"x\"\r\n", true, "password in --proxy is wrong"),
+            ("proxy-authenticate: NTLM\r\n", false, "by NTLM, and only Basic"),
+            ("Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n", true, only),
+            ("Proxy-Authenticate: Negotiate, NTLM\r\n", false, "by Negotiate or NTLM, and only"),
+            (
+                "Proxy-Authenticate: Digest realm=\"Basic, x\", qop=\"auth\", nonce=\"1\"\r\n",
+                true,
+                "by Digest, and only Basic",
+            ),
+            ("Proxy-Authenticate: NTLM, basic realm=x\r\n", false, "give USER:PASS@"),
+            ("Proxy-Authenticate: \x1b[1m\r\n", false, "give USER:PASS@"),
+        ] {
+            let answer = format!("HTTP/1.1 407 Who\r\n{fields}\r\n");
+            let fault = check(answer.as_bytes(), answer.len(), has_login).unwrap_err();
+            assert_eq!(fault.code, "407");
+            assert!(fault.said.contains(why), "{fields}: {fault}");
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use nix::net::if_::if_nametoindex;
 use rustls::pki_types::ServerName;
 use tokio::net::UnixStream;
 use wscodec::handshake::ClientRequest;
@@ -65,8 +66,16 @@ impl Route {
         let resolved = match (&network.unix_socket, &network.proxy) {
             (Some(_), _) => Resolved::default(),
             (None, Some(proxy)) => resolved(names, network, &proxy.host, proxy.port)?,
-            (None, None) => resolved(names, network, host, port)?,
+            (None, None) => {
+                let mut found = resolved(names, network, host, port)?;
+                // A host that stands for that of the URL is none of its zone.
+                if let Some(zone) = target.zone().filter(|_| host == target.host()) {
+                    in_zone(&mut found.addresses, zone).map_err(Failed::usage)?;
+                }
+                found
+            }
         };
+        check_zones(&resolved.addresses).map_err(Failed::usage)?;
         let certified = network.tls.server_name.as_deref().unwrap_or(target.host());
         let certified = certified.strip_suffix('.').unwrap_or(certified).to_owned();
         let server_name = target.is_secure().then(|| {
@@ -286,6 +295,34 @@ impl Routes {
             tls.connection(name).map_err(|error| Fault::new("protocol", error.to_string()))?;
         let (stream, agreed) = TlsStream::connect(stream, connection).await?;
         Ok((Stream::tls(stream), Some(agreed)))
+    }
+}
+
+/// Puts link-local addresses into the zone of an interface, by its name or number.
+fn in_zone(addresses: &mut [SocketAddr], zone: &str) -> Result<(), String> {
+    let number = zone.parse().or_else(|_| if_nametoindex(zone)).map_err(|_| {
+        format!("no network interface {zone:?} on this machine; see those there are with ip link")
+    })?;
+    for address in addresses {
+        if let SocketAddr::V6(address) = address {
+            address.set_scope_id(number);
+        }
+    }
+    Ok(())
+}
+
+/// Refuses link-local addresses of which nobody said through which interface they are reached.
+fn check_zones(addresses: &[SocketAddr]) -> Result<(), String> {
+    let is_zoneless = |address: &SocketAddr| match address {
+        SocketAddr::V6(address) => address.ip().is_unicast_link_local() && address.scope_id() == 0,
+        SocketAddr::V4(_) => false,
+    };
+    match addresses.first() {
+        Some(first) if addresses.iter().all(is_zoneless) => Err(format!(
+            "{ip} is link-local: say through which interface, as in ws://[{ip}%25eth0]/",
+            ip = first.ip()
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A URL to what is connected to: host, port, the request's target, the |Host| header.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use url::{Host, Url};
@@ -13,6 +14,8 @@ pub struct Target {
     /// With a mark in the place of each placeholder.
     url: Url,
     host: String,
+    /// The interface of a link-local address, by its name or number.
+    zone: Option<String>,
     port: u16,
     resource: Template,
     /// Without secrets, unless they may be shown.
@@ -59,7 +62,11 @@ impl Target {
             "http" => return bad(&format!("its scheme is http; use ws://{rest}")),
             other => return bad(&format!("its scheme is {other}; use ws://")),
         }
-        let marked = match Marked::new(text) {
+        let (text, zone) = match without_zone(text) {
+            Ok(parted) => parted,
+            Err(why) => return bad(&why),
+        };
+        let marked = match Marked::new(&text) {
             Ok(marked) => marked,
             Err(why) => return bad(&why),
         };
@@ -82,12 +89,15 @@ impl Target {
         match url.port_or_known_default() {
             Some(0) | None => bad("port 0 can't be connected to; use 1-65535"),
             Some(port) => {
-                let (resource, full) = (marked.resource(&url), marked.shown(&url));
+                let (resource, mut full) = (marked.resource(&url), marked.shown(&url));
+                if let Some(zone) = &zone {
+                    full = full.replacen(']', &format!("%25{zone}]"), 1);
+                }
                 let shown = match secrets {
                     Secrets::Mask => masked_url(&full),
                     Secrets::Show => full,
                 };
-                Ok(Self { url, host, port, resource, shown })
+                Ok(Self { url, host, zone, port, resource, shown })
             }
         }
     }
@@ -96,6 +106,13 @@ impl Target {
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// The interface of this machine that the address is reached through, by its name or number
+    /// (RFC 6874).
+    #[must_use]
+    pub fn zone(&self) -> Option<&str> {
+        self.zone.as_deref()
     }
 
     /// Whether it asks for TLS.
@@ -125,6 +142,31 @@ impl Target {
     pub const fn resource(&self) -> &Template {
         &self.resource
     }
+}
+
+/// Takes the zone out of an IPv6 address, as `%25eth0` of `[fe80::1%25eth0]`: a parser of URLs knows
+/// of none, and servers are not told ("that ZoneIDs are valid only within the originating host",
+/// RFC 6874, 4). A bare `%` in front of it is taken, too.
+fn without_zone(text: &str) -> Result<(Cow<'_, str>, Option<String>), String> {
+    let begin = text.find("://").map_or(0, |at| at + "://".len());
+    let end = text[begin..].find(['/', '?', '#']).map_or(text.len(), |at| begin + at);
+    let authority = &text[begin..end];
+    let host = authority.rfind('@').map_or(0, |at| at + 1);
+    let Some(address_len) =
+        authority[host..].find(']').filter(|_| authority[host..].starts_with('['))
+    else {
+        return Ok((text.into(), None));
+    };
+    let address = &authority[host..host + address_len];
+    let Some((_, zone)) = address.split_once('%') else { return Ok((text.into(), None)) };
+    let percent = begin + host + address_len - zone.len() - 1;
+    let zone = zone.strip_prefix("25").unwrap_or(zone);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    if zone.is_empty() || !zone.chars().all(is_name) {
+        return Err("no interface behind % in the address; use one like [fe80::1%25eth0]".into());
+    }
+    let rest = &text[begin + host + address_len..];
+    Ok((format!("{}{rest}", &text[..percent]).into(), Some(zone.to_owned())))
 }
 
 /// A URL whose placeholders are replaced by marks of letters and digits, so that a parser of URLs
@@ -267,6 +309,21 @@ mod tests {
     }
 
     #[test]
+    fn p10_a_zone_is_kept_apart_from_the_host() {
+        for (text, zone, shown) in [
+            ("ws://[fe80::1%25eth0]:81/a]", Some("eth0"), "ws://[fe80::1%25eth0]:81/a]"),
+            ("ws://[fe80::1%eth0]:81/", Some("eth0"), "ws://[fe80::1%25eth0]:81/"),
+            ("wss://[fe80::1%252]:81", Some("2"), "wss://[fe80::1%252]:81/"),
+            ("ws://[fe80::1]:81/[%25x]", None, "ws://[fe80::1]:81/[%25x]"),
+        ] {
+            let target = Target::parse(text).unwrap();
+            assert_eq!((target.host(), target.zone()), ("fe80::1", zone), "{text}");
+            assert_eq!(target.host_header(), "[fe80::1]:81", "{text}");
+            assert_eq!(target.to_string(), shown);
+        }
+    }
+
+    #[test]
     fn m5_secrets_are_sent_and_not_shown() {
         let text = "ws://h/?token=abc&room=7";
         let target = Target::parse(text).unwrap();
@@ -293,7 +350,9 @@ mod tests {
             ("ws://u:p@h/", "--user"),
             ("ws://h/#f", "fragment"),
             ("ws://[::1", "IPv6"),
-            ("ws://[fe80::1%25eth0]/", "IPv6"),
+            ("ws://[fe80::1%25]/", "use one like [fe80::1%25eth0]"),
+            ("ws://[fe80::1%25a%20b]/", "use one like [fe80::1%25eth0]"),
+            ("ws://[fe80::x%25eth0]/", "IPv6"),
             ("ws://a b/", "white space"),
             ("ws://h/\r\nX: y", "white space or control"),
             ("ws://h/\0", "control"),

@@ -17,7 +17,7 @@ use wscodec::handshake::{
 use super::driver::Driver;
 use super::thread::Thread;
 use crate::metrics::{Distributions, Failure, FailurePhase, Metric};
-use crate::net::{Agreed, Fault, Stream, is_record, open_fault};
+use crate::net::{Agreed, Fault, Stream, open_fault, spoken};
 use crate::plan::ConnectionPlan;
 use crate::refusal;
 
@@ -255,15 +255,16 @@ fn step(
     let outcome = match input {
         Err(error) => return Err(io_refusal(&error)),
         Ok(Some(mut input)) => {
-            let is_tls = is_record(input);
+            let spoken = spoken(input);
             match handshake.receive(&mut input) {
                 Ok(Some(_)) => return Ok(Some(input.to_vec())),
                 Ok(None) => return Ok(None),
-                Err(error) if is_tls && error.name() == "not_http" => {
-                    let said = "the server speaks TLS; use wss://";
-                    return Err(Refusal::new(FailurePhase::Handshake, "not_http", said));
-                }
-                Err(error) => error,
+                Err(error) => match spoken.filter(|_| error.name() == "not_http") {
+                    Some(said) => {
+                        return Err(Refusal::new(FailurePhase::Handshake, "not_http", said));
+                    }
+                    None => error,
+                },
             }
         }
         Ok(None) => match handshake.receive_eof() {

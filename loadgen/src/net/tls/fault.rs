@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
-use rustls::{CertificateError, Error as TlsError};
+use rustls::{AlertDescription, CertificateError, Error as TlsError, PeerMisbehaved};
 
 use crate::net::fault::Fault;
 
@@ -17,6 +17,10 @@ pub(in crate::net) fn client_fault(error: &io::Error) -> Fault {
         "certificate_of_a_ca" => {
             "; a server's says CA:FALSE: add -addext basicConstraints=critical,CA:FALSE to openssl \
              req -x509, or trust anyone with -k"
+        }
+        "no_alpn" => {
+            "; it takes no http/1.1 in ALPN: it speaks HTTP/2 alone (h2), or something else. \
+             WebSockets are opened over HTTP/1.1 here, so allow that at the server"
         }
         _ => "",
     };
@@ -35,10 +39,20 @@ pub(crate) fn open_fault(error: &io::Error) -> Option<Fault> {
     tls_error(error).map(|_| client_fault(error))
 }
 
-/// How a record of TLS begins that is an alert, or part of a handshake (RFC 8446, 5.1): a server
-/// that is spoken to without it answers so.
-pub(crate) fn is_record(bytes: &[u8]) -> bool {
-    matches!(bytes, [21 | 22, 3, ..])
+/// What a server speaks whose answer to a request of HTTP/1.1 begins with these bytes, and what to
+/// do, if it can be told.
+pub(crate) fn spoken(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        // A record that is an alert, or part of a handshake (RFC 8446, 5.1).
+        [21 | 22, 3, ..] => Some("the server speaks TLS; use wss://"),
+        // A SETTINGS frame for the whole connection, which "the server connection preface consists
+        // of" (RFC 9113, 3.4).
+        [0, 0, _, 4, 0, 0, 0, 0, 0, ..] => Some(
+            "the server speaks HTTP/2 alone; WebSockets are opened over HTTP/1.1 here, so allow \
+             that at the server, or use another port",
+        ),
+        _ => None,
+    }
 }
 
 fn tls_error(error: &io::Error) -> Option<&TlsError> {
@@ -49,10 +63,17 @@ fn tls_error(error: &io::Error) -> Option<&TlsError> {
 fn code(error: &io::Error) -> &'static str {
     match (tls_error(error), error.kind()) {
         (Some(TlsError::InvalidCertificate(wrong)), _) => certificate_code(wrong),
+        (
+            Some(
+                TlsError::NoApplicationProtocol
+                | TlsError::AlertReceived(AlertDescription::NoApplicationProtocol)
+                | TlsError::PeerMisbehaved(PeerMisbehaved::SelectedUnofferedApplicationProtocol),
+            ),
+            _,
+        ) => "no_alpn",
         (Some(TlsError::AlertReceived(_)), _) => "alert",
         (Some(TlsError::InvalidMessage(_)), _) => "not_tls",
         (Some(TlsError::PeerIncompatible(_)), _) => "incompatible",
-        (Some(TlsError::NoApplicationProtocol), _) => "no_alpn",
         (Some(_), _) => "protocol",
         (None, ErrorKind::UnexpectedEof) => "eof",
         (
@@ -102,7 +123,7 @@ pub(crate) fn server_code(error: &io::Error) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustls::{AlertDescription, InvalidMessage};
+    use rustls::InvalidMessage;
 
     #[test]
     fn errors_have_codes_and_say_what_helps() {
@@ -121,7 +142,7 @@ mod tests {
                 "HandshakeFailure",
             ),
             (tls(TlsError::InvalidMessage(InvalidMessage::InvalidContentType)), "not_tls", "ws://"),
-            (tls(TlsError::NoApplicationProtocol), "no_alpn", ""),
+            (tls(TlsError::NoApplicationProtocol), "no_alpn", "HTTP/2 alone"),
             (ErrorKind::UnexpectedEof.into(), "eof", "ended in the handshake"),
             (ErrorKind::ConnectionReset.into(), "reset", ""),
             (ErrorKind::Other.into(), "io", ""),
@@ -130,6 +151,21 @@ mod tests {
             assert_eq!(fault.code, code, "{error}");
             assert!(fault.said.contains(said), "{fault}");
         }
+    }
+
+    #[test]
+    fn p10_a_server_of_http_2_alone_is_called_that() {
+        let alert = TlsError::AlertReceived(AlertDescription::NoApplicationProtocol);
+        let chosen = PeerMisbehaved::SelectedUnofferedApplicationProtocol;
+        for error in [alert, TlsError::PeerMisbehaved(chosen), TlsError::NoApplicationProtocol] {
+            let fault = client_fault(&io::Error::other(error));
+            assert_eq!(fault.code, "no_alpn");
+            assert!(fault.said.contains("allow that at the server"), "{fault}");
+        }
+        let settings = b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80";
+        assert!(spoken(settings).unwrap().contains("HTTP/2 alone"));
+        assert!(spoken(&[21, 3, 1]).unwrap().contains("wss://"));
+        assert_eq!(spoken(b"HTTP/1.1 200 OK"), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod server;
 
 pub(crate) use client::TlsClient;
 pub(super) use fault::client_fault;
-pub(crate) use fault::{is_record, open_fault, server_code};
+pub(crate) use fault::{open_fault, server_code, spoken};
 pub use server::ServerTls;
 
 /// The only protocol that is spoken over TLS here (RFC 7301).

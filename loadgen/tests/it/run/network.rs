@@ -162,6 +162,63 @@ fn proxies_that_make_no_tunnel() {
 }
 
 #[test]
+fn p10_a_proxy_that_wants_ntlm_is_told_by_it() {
+    let proxy = Scripted::start(|mut stream, _| {
+        read_head(&mut stream);
+        let answer = "HTTP/1.1 407 Who\r\nProxy-Authenticate: Negotiate\r\n\
+                      Proxy-Authenticate: NTLM\r\n\r\n";
+        stream.write_all(answer.as_bytes()).ok();
+        wait_for_end(stream);
+    });
+    let address = format!("u:p@{}", proxy.address);
+    let (report, _) = run(&["ws://192.0.2.1/", "--proxy", &address, "-c", "1"]);
+    assert_eq!(failed(&report, "proxy.407"), 1, "{:?}", report.errors);
+    let said = &report.errors[0].sample;
+    assert!(said.contains("a login by Negotiate or NTLM, and only Basic is spoken"), "{said}");
+}
+
+#[test]
+fn p10_a_server_of_http_2_alone_is_named() {
+    let server = Scripted::start(|mut stream, _| {
+        read_head(&mut stream);
+        stream.write_all(b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x80").ok();
+        wait_for_end(stream);
+    });
+    let url = format!("ws://{}/", server.address);
+    let (report, _) = run(&[&url, "-c", "1"]);
+    assert_eq!(failed(&report, "handshake.not_http"), 1, "{:?}", report.errors);
+    assert!(report.errors[0].sample.contains("HTTP/2 alone"), "{:?}", report.errors);
+    let ran = loadgen(&["check", &url]);
+    assert!(ran.stdout.contains("HTTP/2 alone"), "{}", ran.stdout);
+}
+
+#[test]
+fn p10_a_zone_leads_through_an_interface_and_is_not_sent() {
+    let (head, seen) = std::sync::mpsc::channel();
+    let head = Mutex::new(head);
+    let listener = TcpListener::bind("[::1]:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            head.lock().unwrap().send(read_head(&mut stream.unwrap())).ok();
+        }
+    });
+    let url = format!("ws://[::1%25lo]:{port}/");
+    let (report, _) = run(&[&url, "-c", "1"]);
+    assert_eq!(report.target.urls[0].url, url);
+    let head = seen.recv().unwrap();
+    assert!(head.contains(&format!("Host: [::1]:{port}\r\n")), "{head}");
+    for (url, why) in [
+        ("ws://[fe80::1%25nowhere0]/", "no network interface \"nowhere0\" on this machine"),
+        ("ws://[fe80::1]/", "say through which interface, as in ws://[fe80::1%25eth0]/"),
+    ] {
+        let ran = loadgen(&["run", url]);
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        assert!(ran.stderr.contains(why), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_proxy_that_is_not_there_is_named() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (report, _) = run(&["ws://192.0.2.1/", "--proxy", &free.to_string(), "-c", "1"]);
