@@ -1,10 +1,12 @@
-//! A response that isn't 101 to words: what it says of where to go, who may, and why not.
+//! Why a server or this side refuses to go on, to words: a response that isn't 101, with what it
+//! says of where to go, who may, and why not; and what a server sent that is too large.
 
 use std::fmt::Write;
 
 use wscodec::handshake::Response;
+use wscodec::{FrameError, ProtocolError};
 
-use crate::escape;
+use crate::{escape, units};
 
 /// Bytes of a header's value, and of a line of the body, that are shown.
 const SHOWN_LEN_MAX: usize = 100;
@@ -24,6 +26,24 @@ pub(crate) fn said(response: Response<'_>) -> String {
         }
     }
     said
+}
+
+/// What a server sent that is larger than this side takes, and the flag that says how much that is.
+pub(crate) fn too_large(error: &ProtocolError) -> Option<String> {
+    let (what, size, max, flag) = match *error {
+        ProtocolError::Frame(FrameError::FrameTooBig { payload_len, frame_size_max }) => {
+            ("frame of", payload_len, frame_size_max, "--max-frame")
+        }
+        ProtocolError::MessageTooBig { message_size, message_size_max } => {
+            ("message of at least", message_size, message_size_max as u64, "--max-message")
+        }
+        ProtocolError::CompressedTooBig { compressed_size, compressed_size_max: max } => {
+            ("message that is compressed to at least", compressed_size, max as u64, "--max-message")
+        }
+        _ => return None,
+    };
+    let [size, max] = [size, max].map(units::count);
+    Some(format!("the server sent a {what} {size} bytes, and {flag} allows {max}; raise {flag}"))
 }
 
 /// What a status means for someone who wants a WebSocket.

@@ -66,7 +66,7 @@ pub fn run(args: CheckArgs) -> Result<Exit, Failed> {
         .map_err(|error| Failed::run(format!("no runtime: {error}")))?;
     runtime.block_on(async {
         let clock = Clock::start();
-        let opening = open(&mut list, clock, &routes, settings.deflate);
+        let opening = open(&mut list, clock, &routes, &settings);
         match timeout(settings.connect_timeout, opening).await {
             Err(_) => list.failed("opening", "no answer within the connect timeout"),
             Ok(None) => {}
@@ -126,12 +126,8 @@ enum Answer {
     Broken(String),
 }
 
-async fn open(
-    list: &mut List,
-    clock: Clock,
-    routes: &Routes,
-    offer: Option<Offer>,
-) -> Option<Open> {
+async fn open(list: &mut List, clock: Clock, routes: &Routes, settings: &Request) -> Option<Open> {
+    let offer = settings.deflate;
     let route = routes.all().first()?;
     if !route.addresses.is_empty() {
         let shown = route.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -154,7 +150,10 @@ async fn open(
             let mut buffer = rest;
             let end = buffer.len();
             buffer.resize(end.max(READ_SIZE), 0);
-            let codec = ConnectionBuilder::client().extension(agreed.as_ref()).open();
+            let codec = ConnectionBuilder::client()
+                .limits(settings.limits(0))
+                .extension(agreed.as_ref())
+                .open();
             let is_deflated = agreed.is_some();
             let unasked = Vec::new();
             Some(Open {
@@ -457,7 +456,10 @@ impl Open {
                     }
                     Ok(_) => Ok(None),
                     Err(error) => {
-                        Err(Answer::Broken(format!("the server broke the protocol: {error}")))
+                        let said = refusal::too_large(&error);
+                        let said = said
+                            .unwrap_or_else(|| format!("the server broke the protocol: {error}"));
+                        Err(Answer::Broken(said))
                     }
                 };
                 (received, before - input.len())

@@ -290,6 +290,14 @@ pub struct RequestArgs {
     /// masked otherwise.
     #[arg(help_heading = "Connections", long)]
     pub show_secrets: bool,
+    /// Largest message that a server may send, fragments together [default: 64M, or --max-frame]
+    ///
+    /// A larger one ends its connection, with 1009. Messages that come back are never too large.
+    #[arg(help_heading = "Connections", long, value_name = "SIZE", value_parser = quantity::size, allow_hyphen_values = true)]
+    pub max_message: Option<u64>,
+    /// Largest frame that a server may send [default: 16M, or --max-message if that is more]
+    #[arg(help_heading = "Connections", long, value_name = "SIZE", value_parser = quantity::size, allow_hyphen_values = true)]
+    pub max_frame: Option<u64>,
     /// Time limit for TCP, TLS and the opening handshake together
     #[arg(help_heading = "Connections", long, value_name = "T", default_value = "10s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub connect_timeout: Duration,

@@ -57,6 +57,8 @@ const THREADS_MAX: u64 = 1_024;
 const PIPELINE_MAX: u64 = 65_536;
 /// Most bytes of one payload: the codec's default limit.
 const PAYLOAD_SIZE_MAX: u64 = 64 << 20;
+/// Most bytes that a message or a frame may be allowed to have which is received: 1 GiB.
+const RECEIVED_SIZE_MAX: u64 = PAYLOAD_SIZE_MAX << 4;
 /// Most messages outstanding at once in a closed loop; each takes 16 bytes.
 const OUTSTANDING_MAX: u64 = 1 << 24;
 /// Most payload bytes outstanding at once in a closed loop; they stay in this process if the server
@@ -588,6 +590,8 @@ mod tests {
             ("run --reply-timeout 0s", "--reply-timeout 0s is out of range; use 1ms to"),
             ("run --ping-interval 0s", "--ping-interval 0s is out of range; use 1ms to"),
             ("hold --ping-interval 0s", "--ping-interval 0s is out of range; use 1ms to"),
+            ("run --max-frame 0", "--max-frame 0 is out of range; use 1 to 1GiB"),
+            ("hold --max-message 2G", "--max-message 2GiB is out of range; use 1 to 1GiB"),
             ("hold --ping-interval 25h", "--ping-interval 25h is out of range"),
         ] {
             let said = config(line).unwrap_err();

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Purpose, TIMEOUT_MAX, Template, bounded};
+use wscodec::Limits;
+
+use super::{Purpose, RECEIVED_SIZE_MAX, TIMEOUT_MAX, Template, bounded, within_size};
 use crate::cli::RequestArgs;
 use crate::deflate;
 use crate::net::Secrets;
@@ -25,6 +27,10 @@ pub struct Request {
     pub secrets: Secrets,
     /// permessage-deflate; `None` offers nothing.
     pub deflate: Option<deflate::Offer>,
+    /// The largest message that a server may send, if it was asked for.
+    pub message_size_max: Option<u64>,
+    /// The largest frame that a server may send, if it was asked for.
+    pub frame_size_max: Option<u64>,
     /// Time limit for TCP, TLS and the opening handshake together.
     pub connect_timeout: Duration,
     /// Time limit for the closing handshake and the end of the stream together.
@@ -87,6 +93,8 @@ impl Request {
                 deflate,
                 is_required: args.deflate.deflate_required,
             }),
+            message_size_max: size_max("--max-message", args.max_message)?,
+            frame_size_max: size_max("--max-frame", args.max_frame)?,
             connect_timeout: bounded(
                 "--connect-timeout",
                 args.connect_timeout,
@@ -97,11 +105,34 @@ impl Request {
         })
     }
 
+    /// Returns what a server may send: what was asked for, else the codec's defaults. An echo of
+    /// `sent_size_max` bytes always has room. A limit that wasn't given is no less than the other,
+    /// so one flag is enough for a large message in one frame.
+    #[must_use]
+    pub fn limits(&self, sent_size_max: usize) -> Limits {
+        let default = Limits::default();
+        let sent = sent_size_max as u64;
+        let frame = self
+            .frame_size_max
+            .unwrap_or_else(|| default.frame_size_max.max(self.message_size_max.unwrap_or(0)));
+        let message = self.message_size_max.unwrap_or_else(|| {
+            (default.message_size_max as u64).max(self.frame_size_max.unwrap_or(0))
+        });
+        default
+            .with_frame_size_max(frame.max(sent))
+            .with_message_size_max(usize::try_from(message.max(sent)).unwrap_or(usize::MAX))
+    }
+
     /// Returns every text that is rendered for a connection, except for the URL.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         let headers = self.headers.iter().map(|(_, value)| value.template());
         self.host.iter().chain(headers).chain(&self.subprotocols).chain(&self.origin)
     }
+}
+
+/// Checks a limit on what a server sends: from a byte to as much as `serve` may be told to take.
+fn size_max(flag: &str, size: Option<u64>) -> Result<Option<u64>, String> {
+    size.map(|size| within_size(flag, size, 1, RECEIVED_SIZE_MAX)).transpose()
 }
 
 /// Reads a text of a request.

@@ -7,7 +7,7 @@ use wscodec::Limits;
 use wscodec::handshake::Acceptance;
 
 use super::post::post;
-use super::{PAYLOAD_SIZE_MAX, TIMEOUT_MAX, bounded, within, within_size};
+use super::{RECEIVED_SIZE_MAX, TIMEOUT_MAX, bounded, within, within_size};
 use crate::cli::{ListenAt, ServeArgs, ServeBoundArgs, ServeTlsArgs};
 use crate::net::ServerTls;
 use crate::serve::{OriginPolicy, ServeConfig};
@@ -93,8 +93,8 @@ fn tls(args: &ServeTlsArgs, host: IpAddr) -> Result<Option<ServerTls>, String> {
 }
 
 fn limits(bounds: &ServeBoundArgs) -> Result<Limits, String> {
-    let message = within_size("--max-message", bounds.max_message, 1, PAYLOAD_SIZE_MAX << 4)?;
-    let frame = within_size("--max-frame", bounds.max_frame, 1, PAYLOAD_SIZE_MAX << 4)?;
+    let message = within_size("--max-message", bounds.max_message, 1, RECEIVED_SIZE_MAX)?;
+    let frame = within_size("--max-frame", bounds.max_frame, 1, RECEIVED_SIZE_MAX)?;
     let fragments = within("--max-fragments", bounds.max_fragments, 1, u64::from(u32::MAX))?;
     Ok(Limits::default()
         .with_frame_size_max(frame)

@@ -150,11 +150,7 @@ fn work(worker: u64, brief: Brief, live: Arc<Live>) -> io::Result<WorkerReport> 
     runtime.block_on(cohort::run_beside(worker, brief, live))
 }
 
-/// Returns how much a server may send: the codec's defaults, or as much as an echo takes.
+/// Returns what a server may send. An embedded server takes as much.
 pub(crate) fn limits(config: &Config) -> Limits {
-    let size = config.echo().map_or(0, |echo| echo.content.size_most());
-    let defaults = Limits::default();
-    defaults
-        .with_frame_size_max(defaults.frame_size_max.max(size as u64))
-        .with_message_size_max(defaults.message_size_max.max(size))
+    config.request.limits(config.echo().map_or(0, |echo| echo.content.size_most()))
 }

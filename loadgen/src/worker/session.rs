@@ -15,6 +15,7 @@ use super::outstanding::Outstanding;
 use crate::config::Mask;
 use crate::metrics::{Closing, Failure, FailurePhase, Side};
 use crate::net::{Stream, open_fault};
+use crate::refusal;
 
 /// The codes that stand for a Close without a code, and for no Close (RFC 6455, 7.1.5).
 const NO_CODE: u16 = 1005;
@@ -165,7 +166,8 @@ impl Session {
         if let End::Protocol(error) = end {
             let begun = self.close.begun.unwrap_or((Side::Client, error.close_code().as_u16()));
             let closing = Closing { is_clean: false, ..closing(begun) };
-            return failed(closing, FailurePhase::Protocol, error.name(), error.to_string());
+            let said = refusal::too_large(error).unwrap_or_else(|| error.to_string());
+            return failed(closing, FailurePhase::Protocol, error.name(), said);
         }
         match self.close.begun {
             None => {

@@ -282,6 +282,31 @@ fn d14_a_message_that_is_too_big_is_judged_by_the_header_that_says_so() {
 }
 
 #[test]
+fn p9_limits_can_be_raised_and_an_error_of_one_names_its_flag() {
+    const MIB: u64 = 1 << 20;
+    let rows: [(&[&str], u64, Option<&str>); 5] = [
+        (&[], 20 * MIB, Some("a frame of 20,971,520 bytes, and --max-frame allows 16,777,216")),
+        (&["--max-frame", "20M"], 20 * MIB, None),
+        (&["--max-frame", "20M"], 20 * MIB + 1, Some("20,971,521 bytes, and --max-frame allows")),
+        (&["--max-message", "100M"], 100 * MIB, None),
+        (&["--max-message", "64k"], 65_537, Some("and --max-message allows 65,536; raise")),
+    ];
+    for (args, size, said) in rows {
+        let (ran, told) = run_against_claims(args, &[(0x82, size, 0)], said.is_none());
+        let report = ran.report();
+        let sample = &report.errors[0].sample;
+        match said {
+            Some(said) => assert!(sample.contains(said), "{args:?}: {sample}"),
+            None => assert_eq!(failed(&report, "open.eof"), 2, "{args:?}: {:?}", report.errors),
+        }
+        told.iter().take(2).for_each(drop);
+    }
+    let server = Scripted::start(|stream, _| echo(stream, |_, _, _| None));
+    let ran = loadgen(&["check", &server.url(), "--max-message", "1"]);
+    assert!(ran.stdout.contains("and --max-message allows 1; raise"), "{}", ran.stdout);
+}
+
+#[test]
 fn d16_a_flood_of_pings_during_the_end_delays_nothing() {
     let ran = run_until_close(&[], |mut stream, _| {
         let flood = frame(0x89, b"x").repeat(1_000);
