@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Builder;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use wscodec::deflate::{DeflateAgreed, DeflateClient};
 use wscodec::handshake::{ClientHandshake, HandshakeKey, Response};
 use wscodec::{CloseCode, CloseFrame, Connection, ConnectionBuilder, Event, Message, ReadyState};
@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::config::{Network, Purpose, Request, Target};
 use crate::deflate::{self, Offer};
 use crate::exit::{Exit, Failed};
-use crate::net::{Route, Routes, Stream, spoken};
+use crate::net::{Families, Routes, Stream, spoken};
 use crate::run::request;
 use crate::scenario::preset;
 use crate::{escape, refusal, units};
@@ -136,7 +136,7 @@ async fn open(list: &mut List, clock: Clock, routes: &Routes, settings: &Request
             Ok(route.dns_ns.map_or_else(|| shown.clone(), |ns| timed(&shown, ns))),
         );
     }
-    let mut stream = way(list, clock, routes, route).await?;
+    let mut stream = way(list, clock, routes, settings.connect_timeout).await?;
     let begin_ns = clock.now_ns();
     match upgrade(&mut stream, &route.request, offer).await {
         Ok(Upgraded { negotiated, agreed, rest }) => {
@@ -176,16 +176,27 @@ async fn open(list: &mut List, clock: Clock, routes: &Routes, settings: &Request
 }
 
 /// The way to the server, a step each: socket, proxy, TLS.
-async fn way(list: &mut List, clock: Clock, routes: &Routes, route: &Route) -> Option<Stream> {
+async fn way(
+    list: &mut List,
+    clock: Clock,
+    routes: &Routes,
+    connect_timeout: Duration,
+) -> Option<Stream> {
+    let route = routes.all().first()?;
     let mut begin_ns = clock.now_ns();
     let mut lap_ns = || {
         let now_ns = clock.now_ns();
         now_ns - std::mem::replace(&mut begin_ns, now_ns)
     };
     let name = if route.addresses.is_empty() { "unix" } else { "tcp" };
-    let connected = routes.connect(route, 0, &mut 0).await;
-    let mut stream = list.taken(name, connected)?;
-    list.step(name, Ok(units::duration(lap_ns())));
+    let deadline = Instant::now() + connect_timeout;
+    let dialled = routes.connect(route, 0, deadline, Families::default()).await;
+    let mut stream = list.taken(name, dialled.stream)?;
+    let took_ns = lap_ns();
+    match route.addresses.get(dialled.place).filter(|_| route.addresses.len() > 1) {
+        Some(address) => list.step(name, Ok(timed(&address.to_string(), took_ns))),
+        None => list.step(name, Ok(units::duration(took_ns))),
+    }
     if routes.has_proxy() {
         let tunnel = routes.tunnel(route, &mut stream).await;
         list.taken("proxy", tunnel)?;

@@ -15,6 +15,10 @@ pub struct NetworkArgs {
     #[arg(short = '6', long = "ipv6")]
     pub ipv6: bool,
     /// Addresses of a name, which is not looked up then (repeatable)
+    ///
+    /// Connections take the addresses of a name in turn, also where it is looked up. One that does
+    /// not answer for 250 ms is tried beside the next (RFC 8305), and connect.tcp counts from the
+    /// first try.
     #[arg(long = "resolve", value_name = "HOST:PORT:ADDR[,ADDR]")]
     pub resolve: Vec<String>,
     /// Connects to another host and port than the URL names (repeatable)

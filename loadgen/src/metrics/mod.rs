@@ -41,7 +41,7 @@ pub use live::IntervalCounts;
 pub use network::NetworkCounts;
 pub use probe::ProbeCounts;
 pub use push::PushCounts;
-pub use reach::{TlsKind, UrlCounts};
+pub use reach::{AddressCounts, TlsKind, UrlCounts};
 pub use reconnect::ReconnectCounts;
 pub use sampled::{Sample, Samples, Sampling};
 pub use scenario::{
@@ -54,7 +54,8 @@ pub use seen::{Seen, SeenKind};
 pub enum Metric {
     /// From the planned start of a connection to the actual one.
     ConnectLag,
-    /// From the start to a connected socket.
+    /// From the start to a connected socket, whichever of a name's addresses it has: what was tried
+    /// before is part of it.
     ConnectTcp,
     /// From that to the proxy's tunnel.
     ConnectProxy,
@@ -169,7 +170,9 @@ impl Metric {
     pub const fn description(self) -> &'static str {
         match self {
             Self::ConnectLag => "from the planned start to the actual one",
-            Self::ConnectTcp => "from the start to a connected socket",
+            Self::ConnectTcp => {
+                "from the start to a connected socket, addresses that were tried in vain included"
+            }
             Self::ConnectProxy => "from the socket to the proxy's tunnel",
             Self::ConnectTls => "a full handshake of TLS",
             Self::ConnectTlsResumed => "a handshake of TLS that takes up an earlier session",
@@ -367,6 +370,8 @@ pub struct Metrics {
     pub completed: u64,
     /// The same by URL: connections take the URLs in turn.
     pub urls: Vec<UrlCounts>,
+    /// The same by address, of each URL that has several: connections take them in turn.
+    pub addresses: Vec<Vec<AddressCounts>>,
     /// Established connections with TLS, by what was agreed on.
     pub tls: BTreeMap<TlsKind, u64>,
     /// Connections that didn't, by what stopped them.
@@ -452,6 +457,7 @@ impl Metrics {
         self.established += other.established;
         self.completed += other.completed;
         self.merge_reach(other.urls, other.tls);
+        self.merge_addresses(&other.addresses);
         self.failures.merge(other.failures);
         for (closing, count) in other.closings {
             *self.closings.entry(closing).or_default() += count;

@@ -20,6 +20,19 @@ counts! {
     }
 }
 
+counts! {
+    /// What became of the connections to one address, where a URL has several. Those that were opened
+    /// again count again.
+    pub struct AddressCounts {
+        /// Opened by a valid handshake.
+        established: sum,
+        /// Refused, not answered in time, or without a valid handshake.
+        failed: sum,
+        /// Given up because another address of the same connection was quicker.
+        overtaken: sum,
+    }
+}
+
 /// What was agreed on under TLS.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TlsKind {
@@ -34,6 +47,26 @@ impl Metrics {
     pub(crate) fn tls_agreed(&mut self, agreed: &Agreed) {
         let kind = TlsKind { version: agreed.version.clone(), cipher: agreed.cipher.clone() };
         *self.tls.entry(kind).or_default() += 1;
+    }
+
+    /// The counts of an address of a URL, by their places.
+    pub(crate) fn address(&mut self, url: usize, place: usize) -> &mut AddressCounts {
+        if self.addresses.len() <= url {
+            self.addresses.resize(url + 1, Vec::new());
+        }
+        let addresses = &mut self.addresses[url];
+        if addresses.len() <= place {
+            addresses.resize(place + 1, AddressCounts::default());
+        }
+        &mut addresses[place]
+    }
+
+    pub(super) fn merge_addresses(&mut self, others: &[Vec<AddressCounts>]) {
+        for (url, addresses) in others.iter().enumerate() {
+            for (place, counts) in addresses.iter().enumerate() {
+                self.address(url, place).add(counts);
+            }
+        }
     }
 
     pub(super) fn merge_reach(&mut self, urls: Vec<UrlCounts>, tls: BTreeMap<TlsKind, u64>) {

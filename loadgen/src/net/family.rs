@@ -12,6 +12,15 @@ pub enum Family {
 }
 
 impl Family {
+    /// That of an address.
+    #[must_use]
+    pub const fn of(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
     /// As people call it.
     #[must_use]
     pub const fn name(self) -> &'static str {

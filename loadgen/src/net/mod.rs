@@ -3,6 +3,7 @@
 //! Apart from the workers because the reference server and `loadgen check` stand on the same
 //! streams. Nothing here knows of WebSocket, of histograms or of a plan.
 
+mod dial;
 mod family;
 mod fault;
 mod proxy;
@@ -17,8 +18,10 @@ mod target;
 mod tcp_info;
 mod tls;
 
+pub(crate) use dial::Families;
 pub use family::Family;
 pub(crate) use fault::Fault;
+pub(crate) use route::Dialled;
 pub use route::{Route, Routes};
 pub(crate) use secret::masked_subprotocols;
 pub use settings::{Network, Override, Proxy, Redirect, TlsSettings};

@@ -7,8 +7,10 @@ use std::time::Duration;
 use nix::net::if_::if_nametoindex;
 use rustls::pki_types::ServerName;
 use tokio::net::UnixStream;
+use tokio::time::Instant;
 use wscodec::handshake::ClientRequest;
 
+use super::dial::{Candidate, Families, Raced, Why};
 use super::family::Family;
 use super::fault::Fault;
 use super::resolve::{Names, Resolved};
@@ -16,7 +18,7 @@ use super::settings::Network;
 use super::stream::{Agreed, Stream, TlsStream};
 use super::target::Target;
 use super::tls::TlsClient;
-use super::{proxy, socket};
+use super::{dial, proxy, socket};
 use crate::exit::Failed;
 use crate::segment::Segment;
 
@@ -99,6 +101,44 @@ impl Route {
     #[must_use]
     pub const fn is_secure(&self) -> bool {
         self.server_name.is_some()
+    }
+}
+
+/// What came of connecting.
+#[derive(Debug)]
+pub(crate) struct Dialled {
+    /// The socket, or why there is none.
+    pub(crate) stream: Result<Stream, Fault>,
+    /// The place of its address among those of the route.
+    pub(crate) place: usize,
+    /// The places of addresses that failed, or didn't answer in all of the time.
+    pub(crate) failed: Vec<usize>,
+    /// The places of addresses that were given up because another was quicker.
+    pub(crate) overtaken: Vec<usize>,
+    /// Which families worked, and which did not.
+    pub(crate) families: Families,
+}
+
+impl Dialled {
+    /// To the one place there is.
+    fn new(stream: Result<Stream, Fault>) -> Self {
+        let families = Families::default();
+        Self { stream, place: 0, failed: Vec::new(), overtaken: Vec::new(), families }
+    }
+
+    fn raced(raced: Raced, prefix: &str) -> Self {
+        let places = |is_overtaken: bool| {
+            let lost = raced.lost.iter();
+            let lost = lost.filter(|lost| matches!(lost.why, Why::Overtaken) == is_overtaken);
+            lost.map(|lost| lost.candidate.place).collect::<Vec<_>>()
+        };
+        let (failed, overtaken) = (places(false), places(true));
+        let families = raced.families();
+        let (stream, place) = match raced.winner {
+            None => (Err(raced.fault(prefix)), 0),
+            Some((winner, stream)) => (Ok(Stream::Tcp(stream)), winner.place),
+        };
+        Self { stream, place, failed, overtaken, families }
     }
 }
 
@@ -203,16 +243,13 @@ impl Routes {
     #[must_use]
     pub fn pairs(&self) -> u64 {
         let mut firsts: Vec<SocketAddr> =
-            self.all.iter().filter_map(|route| route.addresses.first().copied()).collect();
+            self.all.iter().flat_map(|route| dial::beginnings(&route.addresses)).collect();
         if firsts.is_empty() {
             return u64::MAX;
         }
         firsts.sort_unstable();
         firsts.dedup();
-        let sources = |ip: IpAddr| {
-            let family = if ip.is_ipv4() { Family::V4 } else { Family::V6 };
-            self.network.sources.addresses_of(family).max(1)
-        };
+        let sources = |ip: IpAddr| self.network.sources.addresses_of(Family::of(ip)).max(1);
         firsts.iter().fold(0, |sum, address| sum.saturating_add(sources(address.ip())))
     }
 
@@ -228,37 +265,46 @@ impl Routes {
         self.network.proxy.is_some()
     }
 
-    /// A socket for connection `index`: tries the addresses one after the other, that which worked
-    /// last time first, and keeps in `preferred` which did.
+    /// A socket for connection `index`. Connections begin with the addresses of a route in turn;
+    /// one that doesn't answer is tried beside the next, until `deadline`. A route with one address
+    /// keeps no time: that is its caller's. `families` is what earlier connections came to.
     pub(crate) async fn connect(
         &self,
         route: &Route,
         index: u64,
-        preferred: &mut usize,
-    ) -> Result<Stream, Fault> {
+        deadline: Instant,
+        families: Families,
+    ) -> Dialled {
         if let Some(path) = &self.network.unix_socket {
-            return match UnixStream::connect(path).await {
-                Ok(stream) => Ok(Stream::unix(stream)),
-                Err(error) => Err(Fault::of_connect(&path.display(), &error)),
-            };
+            let stream = UnixStream::connect(path).await.map(Stream::unix);
+            return Dialled::new(stream.map_err(|e| Fault::of_connect(&path.display(), &e)));
         }
-        let mut fault = Fault::new("other", "no address");
         // All of a network's addresses are used by each of the URLs, also if the numbers of both
-        // have a factor in common.
+        // have a factor in common; and so they are by each of a URL's addresses.
         let turn = self.segment.place_of(index) / (self.all.len() as u64).max(1);
-        for n in 0..route.addresses.len() {
-            let place = (*preferred + n) % route.addresses.len();
-            let address = route.addresses[place];
-            let source = self.network.sources.of(turn, address.ip());
-            match socket::connect(address, source).await {
-                Ok(stream) => {
-                    *preferred = place;
-                    return Ok(Stream::Tcp(stream));
-                }
-                Err(error) => fault = self.connect_fault(address, source, &error),
-            }
+        let source = |turn, address: SocketAddr| self.network.sources.of(turn, address.ip());
+        if let [address] = route.addresses[..] {
+            let source = source(turn, address);
+            let stream = socket::connect(address, source).await.map(Stream::Tcp);
+            return Dialled::new(stream.map_err(|e| self.connect_fault(address, source, &e)));
         }
-        Err(fault)
+        let len = (route.addresses.len() as u64).max(1);
+        let begin = turn.wrapping_add(self.segment.turn(0, len));
+        let order = dial::order(&route.addresses, begin, families);
+        let candidate = |place| {
+            let address: SocketAddr = route.addresses[place];
+            Candidate { place, address, source: source(turn / len, address) }
+        };
+        let candidates: Vec<_> = order.into_iter().map(candidate).collect();
+        let raced = dial::race(&candidates, deadline).await;
+        Dialled::raced(raced, if self.has_proxy() { "proxy " } else { "" })
+    }
+
+    /// What to say of connection attempts on a route that took too long, where it has one address.
+    pub(crate) fn timeout(&self, route: &Route) -> Option<String> {
+        let [address] = route.addresses[..] else { return None };
+        let proxy = if self.has_proxy() { "proxy " } else { "" };
+        Some(format!("{proxy}{address}: no TCP connection within the connect timeout"))
     }
 
     fn connect_fault(

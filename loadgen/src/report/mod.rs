@@ -51,7 +51,7 @@ use hold::{HoldReport, PingReport};
 pub use lag::EffectReport;
 use merge::MergedReport;
 use push::PushReport;
-pub use reach::{NetworkReport, TargetReport, TlsReport, UrlReport};
+pub use reach::{AddressReport, NetworkReport, TargetReport, TlsReport, UrlReport};
 use reconnect::{PausesReport, ReconnectReport};
 #[cfg(test)]
 pub(crate) use sample::{sample, sample_of};

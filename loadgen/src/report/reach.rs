@@ -1,15 +1,19 @@
 //! By which way servers were reached, to its part of a report: URLs, addresses, TLS, and the flags
 //! that led there.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
 use super::Report;
 use crate::config::{Config, Network, Proxy};
-use crate::metrics::{Metric, Metrics, NetworkCounts, UrlCounts};
+use crate::metrics::{AddressCounts, Metric, Metrics, NetworkCounts, UrlCounts};
 use crate::net::{Route, Routes};
 use crate::units;
+
+/// Addresses that a report has a line for.
+const ADDRESSES_SHOWN_MAX: usize = 16;
 
 /// What was asked for about the way to a server. Files are named, what is in them isn't kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +50,19 @@ pub struct UrlReport {
     /// What became of its connections.
     #[serde(flatten)]
     pub counts: UrlCounts,
+    /// The same by address, if there are several; connections take them in turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_address: Vec<AddressReport>,
+}
+
+/// What became of the connections to one address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressReport {
+    /// It, with its port.
+    pub address: String,
+    /// What became of its connections.
+    #[serde(flatten)]
+    pub counts: AddressCounts,
 }
 
 /// What was agreed on under TLS, and by how many connections.
@@ -102,6 +119,7 @@ impl TargetReport {
             addresses: addresses(route),
             dns_ns: route.dns_ns,
             counts: *counts,
+            by_address: by_address(route, metrics.addresses.get(place)),
         };
         let first = routes.all().first();
         Self {
@@ -129,6 +147,18 @@ impl TargetReport {
             len => format!("{} and {} more", self.url, len - 1),
         }
     }
+}
+
+/// The counts of each address of a route that has several.
+fn by_address(route: &Route, counts: Option<&Vec<AddressCounts>>) -> Vec<AddressReport> {
+    if route.addresses.len() < 2 {
+        return Vec::new();
+    }
+    let report = |(place, address): (usize, &SocketAddr)| AddressReport {
+        address: address.to_string(),
+        counts: counts.and_then(|counts| counts.get(place)).copied().unwrap_or_default(),
+    };
+    route.addresses.iter().enumerate().map(report).collect()
 }
 
 /// What the kernel said about connections that were looked at, in a line with the round trips.
@@ -175,6 +205,21 @@ pub(super) fn write(
             );
             line("url", &said)?;
         }
+    }
+    let addresses: Vec<_> = target.urls.iter().flat_map(|url| &url.by_address).collect();
+    for AddressReport { address, counts } in addresses.iter().take(ADDRESSES_SHOWN_MAX) {
+        let mut said = format!("{address}   {} open", units::count(counts.established));
+        for (what, count) in
+            [("failed", counts.failed), ("given up for a quicker one", counts.overtaken)]
+        {
+            if count > 0 {
+                write!(said, "   {what} {}", units::count(count))?;
+            }
+        }
+        line("address", &said)?;
+    }
+    if let Some(more @ 1..) = addresses.len().checked_sub(ADDRESSES_SHOWN_MAX) {
+        line("address", &format!("{more} more, in the JSON result"))?;
     }
     for tls in &target.tls {
         let said = format!("{} {}: {}", tls.version, tls.cipher, units::count(tls.count));

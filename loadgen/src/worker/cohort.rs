@@ -5,7 +5,7 @@
 //! that it can't distort those of the healthy connections. It begins and ends its load with theirs,
 //! and closes its connections once theirs are closed.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::spawn_local;
 use tokio::time::{timeout, timeout_at};
 
-use super::connect::{Reached, Refusal, io_refusal, reach, rendered, start};
+use super::connect::{Reached, Refusal, Steps, io_refusal, reach, rendered, start};
 use super::driver::Driver;
 use super::session::NO_CLOSE;
 use super::sessions::SessionKey;
@@ -142,17 +142,10 @@ async fn open(
     driver: &Rc<RefCell<Driver>>,
     plan: &ConnectionPlan,
 ) -> Result<(Stream, Vec<u8>), Refusal> {
-    let phase = Cell::new(FailurePhase::Tcp);
-    let deadline = {
-        let driver = driver.borrow();
-        let thread = &driver.thread;
-        let ns = thread.clock.now_ns().saturating_add(thread.settings.connect_timeout_ns);
-        thread.clock.instant(ns)
-    };
-    let Reached { route, stream, waterfall, .. } =
-        timeout_at(deadline, reach(driver, plan, &phase))
-            .await
-            .unwrap_or_else(|_| Err(Refusal::timeout(phase.get())))?;
+    let steps = Steps::new(&driver.borrow().thread);
+    let reached = timeout_at(steps.deadline, reach(driver, plan, &steps)).await;
+    let Reached { route, stream, waterfall, .. } = reached
+        .unwrap_or_else(|_| Err(steps.timeout(&driver.borrow().thread.routes, plan.index)))?;
     let mut driver = driver.borrow_mut();
     let thread = &mut driver.thread;
     let tcp_ns = waterfall.tcp_ns - waterfall.begun_ns;

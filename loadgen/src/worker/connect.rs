@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 use wscodec::deflate::{DeflateAgreed, DeflateClient};
 use wscodec::handshake::{
     ClientHandshake, ClientRequest, HandshakeError, HandshakeKey, HandshakeMisuse, ResponseError,
@@ -17,7 +17,7 @@ use wscodec::handshake::{
 use super::driver::Driver;
 use super::thread::Thread;
 use crate::metrics::{Distributions, Failure, FailurePhase, Metric};
-use crate::net::{Agreed, Fault, Stream, open_fault, spoken};
+use crate::net::{Agreed, Dialled, Fault, Routes, Stream, open_fault, spoken};
 use crate::plan::ConnectionPlan;
 use crate::refusal;
 
@@ -103,25 +103,53 @@ pub(crate) async fn connect(
     driver: &Rc<RefCell<Driver>>,
     plan: &ConnectionPlan,
 ) -> Result<Established, Refusal> {
-    let (clock, deadline_ns) = {
-        let driver = driver.borrow();
-        let thread = &driver.thread;
-        (thread.clock, thread.clock.now_ns().saturating_add(thread.settings.connect_timeout_ns))
-    };
-    let phase = Cell::new(FailurePhase::Tcp);
-    let attempt = attempt(driver, plan, &phase);
-    timeout_at(clock.instant(deadline_ns), attempt)
-        .await
-        .unwrap_or_else(|_| Err(Refusal::timeout(phase.get())))
+    let steps = Steps::new(&driver.borrow().thread);
+    let attempt = attempt(driver, plan, &steps);
+    let outcome = timeout_at(steps.deadline, attempt).await;
+    let thread = &mut driver.borrow_mut().thread;
+    let outcome = outcome.unwrap_or_else(|_| Err(steps.timeout(&thread.routes, plan.index)));
+    if let Some((route, place)) = steps.address.get() {
+        let counts = thread.metrics.address(route, place);
+        *(if outcome.is_ok() { &mut counts.established } else { &mut counts.failed }) += 1;
+    }
+    outcome
+}
+
+/// How far an attempt has come, for who gives it up.
+pub(super) struct Steps {
+    phase: Cell<FailurePhase>,
+    /// The places of the route and the address that a socket is connected to, where the route has
+    /// several addresses.
+    address: Cell<Option<(usize, usize)>>,
+    pub(super) deadline: Instant,
+}
+
+impl Steps {
+    /// An attempt that begins.
+    pub(super) fn new(thread: &Thread) -> Self {
+        let timeout_ns = thread.settings.connect_timeout_ns;
+        let deadline = thread.clock.instant(thread.clock.now_ns().saturating_add(timeout_ns));
+        Self { phase: Cell::new(FailurePhase::Tcp), address: Cell::new(None), deadline }
+    }
+
+    /// It took longer than it may.
+    pub(super) fn timeout(&self, routes: &Routes, index: u64) -> Refusal {
+        let mut refusal = Refusal::timeout(self.phase.get());
+        if self.phase.get() == FailurePhase::Tcp {
+            let said = routes.timeout(&routes.all()[routes.place(index)]);
+            refusal.sample = said.unwrap_or(refusal.sample);
+        }
+        refusal
+    }
 }
 
 async fn attempt(
     driver: &Rc<RefCell<Driver>>,
     plan: &ConnectionPlan,
-    phase: &Cell<FailurePhase>,
+    steps: &Steps,
 ) -> Result<Established, Refusal> {
-    let Reached { route, mut stream, mut waterfall, tls } = reach(driver, plan, phase).await?;
-    phase.set(FailurePhase::Handshake);
+    let Reached { route, mut stream, mut waterfall, tls } = reach(driver, plan, steps).await?;
+    steps.phase.set(FailurePhase::Handshake);
     let (clock, routes) = {
         let driver = driver.borrow();
         let thread = &driver.thread;
@@ -148,8 +176,9 @@ pub(super) struct Reached {
 pub(super) async fn reach(
     driver: &Rc<RefCell<Driver>>,
     plan: &ConnectionPlan,
-    phase: &Cell<FailurePhase>,
+    steps: &Steps,
 ) -> Result<Reached, Refusal> {
+    let phase = &steps.phase;
     let (clock, routes) = {
         let driver = driver.borrow();
         let thread = &driver.thread;
@@ -163,9 +192,13 @@ pub(super) async fn reach(
         let lag_ns = begun_ns.saturating_sub(planned_ns);
         driver.borrow_mut().thread.metrics.distributions.record(Metric::ConnectLag, lag_ns);
     }
-    let mut preferred = driver.borrow().thread.preferred[place];
-    let mut stream = routes.connect(route, plan.index, &mut preferred).await.map_err(refused)?;
-    driver.borrow_mut().thread.preferred[place] = preferred;
+    let families = driver.borrow().thread.families[place];
+    let dialled = routes.connect(route, plan.index, steps.deadline, families).await;
+    if route.addresses.len() > 1 {
+        driver.borrow_mut().thread.dialled(place, &dialled);
+        steps.address.set(dialled.stream.is_ok().then_some((place, dialled.place)));
+    }
+    let mut stream = dialled.stream.map_err(refused)?;
     let tcp_ns = clock.now_ns();
     let mut proxy_ns = None;
     if routes.has_proxy() {
@@ -185,6 +218,19 @@ pub(super) async fn reach(
         upgraded_ns: reached_ns,
     };
     Ok(Reached { route: place, stream, waterfall, tls: agreed })
+}
+
+impl Thread {
+    /// Counts what came of the addresses of a route beside the one that is connected.
+    fn dialled(&mut self, route: usize, dialled: &Dialled) {
+        self.families[route].add(dialled.families);
+        for &place in &dialled.failed {
+            self.metrics.address(route, place).failed += 1;
+        }
+        for &place in &dialled.overtaken {
+            self.metrics.address(route, place).overtaken += 1;
+        }
+    }
 }
 
 /// Sends the request and reads the response. Returns the parameters of permessage-deflate, and the

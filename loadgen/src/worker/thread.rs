@@ -30,7 +30,7 @@ use crate::clock::Clock;
 use crate::config::Misbehaviour;
 use crate::metrics::live::Live;
 use crate::metrics::{Metrics, Side, UrlCounts};
-use crate::net::{Routes, Stream};
+use crate::net::{Families, Routes, Stream};
 use crate::payload::Requests;
 
 /// Bytes of a read, shared by all connections of a thread.
@@ -46,8 +46,8 @@ pub(crate) struct Thread {
     pub(crate) live: Arc<Live>,
 
     pub(crate) routes: Rc<Routes>,
-    /// Of each route, the address that worked last time.
-    pub(crate) preferred: Vec<usize>,
+    /// Of each route, which families of addresses worked.
+    pub(crate) families: Vec<Families>,
     /// The requests, where connections don't all send the same.
     pub(crate) requests: Option<Requests>,
     pub(crate) deflating: Deflating,
@@ -100,7 +100,7 @@ impl Thread {
             lifecycle: Lifecycle::new(instructions),
             metrics: Metrics::with_urls(routes.all().len()),
             live,
-            preferred: vec![0; routes.all().len()],
+            families: vec![Families::default(); routes.all().len()],
             routes,
             requests,
             deflating,

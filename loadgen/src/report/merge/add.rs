@@ -7,9 +7,9 @@ use crate::report::hold::{DropReport, HoldReport, PingReport};
 use crate::report::push::PushReport;
 use crate::report::reconnect::ReconnectReport;
 use crate::report::{
-    AgreedReport, Bytes, Client, CloseReasonReport, ClosingReport, CohortReport, ConfigReport,
-    Connections, DeflateReport, ErrorReport, Messages, Report, TargetReport, TlsReport, UrlReport,
-    seen,
+    AddressReport, AgreedReport, Bytes, Client, CloseReasonReport, ClosingReport, CohortReport,
+    ConfigReport, Connections, DeflateReport, ErrorReport, Messages, Report, TargetReport,
+    TlsReport, UrlReport, seen,
 };
 
 /// Adds what simply adds up. What needs all segments at once is the caller's.
@@ -164,10 +164,19 @@ fn add_target(whole: &mut TargetReport, part: &TargetReport) {
     whole.dns_ns = whole.dns_ns.max(*dns_ns);
     // The same URLs in the same order, as `merge` has checked.
     for (whole, part) in whole.urls.iter_mut().zip(urls) {
-        let UrlReport { url: _, is_for_publishers: _, addresses, dns_ns, counts } = part;
+        let UrlReport { url: _, is_for_publishers: _, addresses, dns_ns, counts, by_address } =
+            part;
         add_addresses(&mut whole.addresses, addresses);
         whole.dns_ns = whole.dns_ns.max(*dns_ns);
         whole.counts.add(counts);
+        for AddressReport { address, counts } in by_address {
+            match whole.by_address.iter_mut().find(|own| own.address == *address) {
+                Some(own) => own.counts.add(counts),
+                None => whole
+                    .by_address
+                    .push(AddressReport { address: address.clone(), counts: *counts }),
+            }
+        }
     }
     for TlsReport { version, cipher, count } in tls {
         let is_it = |own: &&mut TlsReport| own.version == *version && own.cipher == *cipher;

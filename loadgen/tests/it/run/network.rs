@@ -299,6 +299,108 @@ fn d24_an_address_that_refuses_is_passed_over_and_the_next_is_taken() {
     assert_eq!(report.target.addresses.len(), 51);
 }
 
+/// A listener at `address` whose queue is full, so that it swallows SYNs; with what fills it.
+fn swallowing(address: SocketAddr) -> (TcpListener, Vec<TcpStream>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let listener = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(address).unwrap();
+        socket.listen(0).unwrap().into_std().unwrap()
+    });
+    let bound = std::time::Duration::from_millis(100);
+    let one = |_| TcpStream::connect_timeout(&address, bound).ok();
+    (listener, (0..10).map_while(one).collect())
+}
+
+#[test]
+fn p1_a_name_of_which_one_address_swallows_syns_still_opens() {
+    let server = serve(ServeConfig::default());
+    let port = server.local_addr().port();
+    let dead = SocketAddr::from(([127, 0, 0, 5], port));
+    let _kept = swallowing(dead);
+    let url = format!("ws://h.test:{port}/");
+    let known = format!("h.test:{port}:127.0.0.5,127.0.0.1");
+    let args = [&url, "--resolve", &known, "--connect-timeout", "60s"];
+    let report = assert_echoes(&[&args[..], &["-c", "2", "-n", "4"]].concat(), 4);
+    let addresses = &report.target.urls[0].by_address;
+    assert!(addresses[0].counts.overtaken >= 1, "{addresses:?}");
+    assert_eq!((addresses[0].counts.established, addresses[1].counts.established), (0, 2));
+    let tcp = report.histograms.iter().find(|histogram| histogram.metric == "connect.tcp").unwrap();
+    let is_slow = tcp.max_ns >= 250_000_000;
+    assert!(is_slow, "what was tried in vain is part of it: {}", tcp.max_ns);
+    let ran = loadgen(&[&["check"], &args[..]].concat());
+    assert!(
+        ran.stdout.contains(&format!(" ok      tcp           127.0.0.1:{port}")),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn p1_an_error_says_which_addresses_did_not_answer() {
+    let free = TcpListener::bind("127.0.0.5:0").unwrap().local_addr().unwrap().port();
+    let _kept = swallowing(SocketAddr::from(([127, 0, 0, 5], free)));
+    let url = format!("ws://h.test:{free}/");
+    for (known, said) in [
+        ("127.0.0.5", format!("127.0.0.5:{free}: no TCP connection within the connect timeout")),
+        ("127.0.0.5,127.0.0.6", format!("127.0.0.5:{free}: no answer (after ")),
+        ("127.0.0.5,127.0.0.6", format!("127.0.0.6:{free}: Connection refused")),
+    ] {
+        let known = format!("h.test:{free}:{known}");
+        let args = [&url, "--resolve", &known, "-c", "1", "--connect-timeout", "700ms"];
+        let (report, _) = run(&args);
+        assert_eq!(failed(&report, "tcp.timeout"), 1, "{:?}", report.errors);
+        assert!(report.errors[0].sample.contains(&said), "{:?}", report.errors);
+    }
+}
+
+#[test]
+fn p8_connections_take_the_addresses_of_a_name_in_turn() {
+    let everywhere = ServeConfig { listen: "0.0.0.0:0".parse().unwrap(), ..ServeConfig::default() };
+    let server = serve(everywhere);
+    let port = server.local_addr().port();
+    let url = format!("ws://h.test:{port}/");
+    let known = format!("h.test:{port}:127.0.0.1,127.0.0.2,127.0.0.3");
+    let directory = std::env::temp_dir().join(format!("loadgen-p8-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let paths = ["1", "2"].map(|name| directory.join(name).display().to_string());
+    for (path, segment) in paths.iter().zip(["1/2", "2/2"]) {
+        let output = format!("json={path}");
+        let args = ["run", &url, "--resolve", &known, "-c", "12", "-n", "24", "-q"];
+        let part = ["--segment", segment, "--seed", "1", "--connect-timeout", "60s"];
+        let ran = loadgen(&[&args[..], &part, &["-o", &output]].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    }
+    let established = |report: &Report| {
+        let addresses = &report.target.urls[0].by_address;
+        addresses.iter().map(|address| address.counts.established).collect::<Vec<_>>()
+    };
+    let one = loadgen(&["report", &paths[0], "-o", "json=-"]).report();
+    assert_eq!(established(&one), [2, 2, 2]);
+    let merged = loadgen(&["merge", &paths[0], &paths[1], "-o", "json=-"]).report();
+    assert_eq!(established(&merged), [4, 4, 4]);
+    let ran = loadgen(&["merge", &paths[0], &paths[1]]);
+    assert!(ran.stdout.contains(&format!("127.0.0.2:{port}   4 open")), "{}", ran.stdout);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn p8_failures_are_counted_by_address() {
+    let server = serve(ServeConfig::default());
+    let port = server.local_addr().port();
+    let url = format!("ws://h.test:{port}/");
+    let known = format!("h.test:{port}:127.0.0.1,127.0.0.2");
+    let args = [&url, "--resolve", &known, "--connect-timeout", "60s", "-c", "6", "-n", "6"];
+    let report = assert_echoes(&args, 6);
+    let counts: Vec<_> = report.target.urls[0].by_address.iter().map(|one| one.counts).collect();
+    assert_eq!((counts[0].established, counts[0].failed), (6, 0), "{counts:?}");
+    assert_eq!(counts[1].established, 0, "{counts:?}");
+    assert!(counts[1].failed >= 3, "every second connection begins with it: {counts:?}");
+    assert_eq!(report.connections.failed, 0, "each went on to the other");
+    let one = assert_echoes(&[&format!("ws://127.0.0.1:{port}/"), "-c", "1", "-n", "1"], 1);
+    assert_eq!(one.target.urls[0].by_address, []);
+}
+
 #[test]
 fn one_family_of_addresses_only() {
     let ran = loadgen(&["run", "ws://127.0.0.1:9/", "-6", "-c", "1"]);
