@@ -89,10 +89,12 @@ fn login_help(schemes: &[String], has_login: bool) -> String {
             schemes.join(" or ")
         );
     }
-    match has_login {
-        true => "the user or the password in --proxy is wrong".into(),
-        false => "give USER:PASS@ in --proxy".into(),
-    }
+    let help = if has_login {
+        "the user or the password in --proxy is wrong"
+    } else {
+        "give USER:PASS@ in --proxy"
+    };
+    help.into()
 }
 
 /// The schemes that a head offers in |Proxy-Authenticate| (RFC 9110, 11.7.1), each once.

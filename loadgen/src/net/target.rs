@@ -145,8 +145,7 @@ impl Target {
 }
 
 /// Takes the zone out of an IPv6 address, as `%25eth0` of `[fe80::1%25eth0]`: a parser of URLs knows
-/// of none, and servers are not told ("that ZoneIDs are valid only within the originating host",
-/// RFC 6874, 4). A bare `%` in front of it is taken, too.
+/// of none, and it means nothing to a server (RFC 6874, 4). A bare `%` in front of it is taken, too.
 fn without_zone(text: &str) -> Result<(Cow<'_, str>, Option<String>), String> {
     let begin = text.find("://").map_or(0, |at| at + "://".len());
     let end = text[begin..].find(['/', '?', '#']).map_or(text.len(), |at| begin + at);

@@ -367,8 +367,8 @@ fn p8_connections_take_the_addresses_of_a_name_in_turn() {
     for (path, segment) in paths.iter().zip(["1/2", "2/2"]) {
         let output = format!("json={path}");
         let args = ["run", &url, "--resolve", &known, "-c", "12", "-n", "24", "-q"];
-        let part = ["--segment", segment, "--seed", "1", "--connect-timeout", "60s"];
-        let ran = loadgen(&[&args[..], &part, &["-o", &output]].concat());
+        let split = ["--segment", segment, "--seed", "1", "--connect-timeout", "60s"];
+        let ran = loadgen(&[&args[..], &split, &["-o", &output]].concat());
         assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     }
     let established = |report: &Report| {
