@@ -100,8 +100,8 @@ mod tests {
 
     use super::*;
 
-    /// The short ways are taken wherever there is room in one piece, and only there; what they write
-    /// is what the long way writes, which other tests know.
+    /// The fast paths are taken wherever there is room in one piece, and only there; what they write
+    /// is what the slow path writes, which other tests know.
     #[test]
     fn short_and_medium_frames_go_out_at_once_if_there_is_room() {
         for key in [None, Some(MaskKey::new([1, 2, 3, 4]))] {

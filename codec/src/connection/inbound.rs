@@ -25,10 +25,10 @@ pub(super) struct Inbound {
     pub(super) role: Role,
     pub(super) delivery: Delivery,
     pub(super) phase: Phase,
-    /// Between messages and with nothing due: the next frame may take the short path.
+    /// Between messages and with nothing due: the next frame may take the fast path.
     pub(super) is_at_rest: bool,
     pub(super) intake: Intake,
-    /// The longest payload for the short path: 65,535, or less if a limit says so.
+    /// The longest payload for the fast path: 65,535, or less if a limit says so.
     pub(super) short_len_max: u16,
     /// The character that was completed last, under `Delivery::Streamed`.
     pub(super) carry: Carry,
@@ -101,7 +101,7 @@ impl Inbound {
         receiver
     }
 
-    /// Works out whether the next frame may take the short path.
+    /// Works out whether the next frame may take the fast path.
     pub(super) fn settle<K>(&mut self, sender: &Sender<K>) {
         self.is_at_rest = self.phase == Phase::Header
             && self.decoder.is_between_frames()

@@ -169,7 +169,7 @@ impl Inbound {
     }
 
     /// A whole data message of at most 65,535 bytes at the front of `input`: what most messages
-    /// are. `None` sends anything else, and all that is wrong, to the long way.
+    /// are. `None` sends anything else, and all that is wrong, to the slow path.
     #[inline]
     fn take_short<'i>(&self, input: &mut &'i mut [u8]) -> Option<(DataKind, MaskedPayload<'i>)> {
         let ([b0, b1], rest) = input.split_first_chunk::<2>()?;
@@ -468,7 +468,7 @@ mod tests {
         bytes
     }
 
-    /// The length of the message that the short way takes, if it takes one; it must take all of the
+    /// The length of the message that the fast path takes, if it takes one; it must take all of the
     /// frame then, and nothing otherwise, whether more follows or not.
     fn taken(role: Role, config: Config, frame: &[u8]) -> Option<(DataKind, usize)> {
         let taken = [&b""[..], b"rest"].map(|rest| {
