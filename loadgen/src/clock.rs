@@ -1,9 +1,8 @@
-//! The monotonic clock to nanoseconds after the begin of a run, and an alarm that rings at one of
-//! them.
+//! Reads the monotonic clock as nanoseconds after a run began, and rings an alarm at such a time.
 //!
-//! tokio's timers have a grain of a millisecond, which would be most of what is measured here. The
-//! alarm is a timer of the kernel on the thread's own poller: it rings when it is asked to, give or
-//! take the wake-up of the thread. For a time that is nearer than a wake-up it stays awake.
+//! tokio's timers have a resolution of a millisecond, which would be most of what is measured here.
+//! The alarm is a kernel timer on the thread's own poller: it rings when asked to, give or take the
+//! wake-up of the thread. For a time that is nearer than a wake-up, the thread stays awake.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -18,24 +17,24 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::unix::pipe;
 use tokio::task::yield_now;
 
-/// Nanoseconds since the begin of a run. The wall clock may jump as it likes.
+/// Nanoseconds since a run began. Unaffected by jumps of the wall clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     epoch: Instant,
-    /// The same by the wall clock, in nanoseconds since 1970.
+    /// When the run began by the wall clock, in nanoseconds since 1970.
     epoch_unix_ns: u64,
 }
 
 impl Clock {
-    /// The run begins now.
+    /// Starts a clock for a run that begins now.
     #[must_use]
     pub fn start() -> Self {
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         Self { epoch: Instant::now(), epoch_unix_ns: nanos(since_1970.unwrap_or_default()) }
     }
 
-    /// The run began, or will begin, at a time of the wall clock. From now on that may jump as it
-    /// likes.
+    /// Starts a clock for a run that began, or will begin, at a time of the wall clock. Later jumps
+    /// of the wall clock have no effect.
     #[must_use]
     pub fn started_at(at: SystemTime) -> Self {
         let (wall, now) = (SystemTime::now(), Instant::now());
@@ -47,28 +46,28 @@ impl Clock {
         Self { epoch: epoch.unwrap_or(now), epoch_unix_ns: nanos(since_1970.unwrap_or_default()) }
     }
 
-    /// How long ago it began; saturates after 584 years.
+    /// Returns the time since the run began; saturates after 584 years.
     #[must_use]
     #[inline]
     pub fn now_ns(&self) -> u64 {
         nanos(self.epoch.elapsed())
     }
 
-    /// That many nanoseconds after the begin, in nanoseconds since 1970, if the wall clock has gone
-    /// right since then.
+    /// Converts nanoseconds after the begin to nanoseconds since 1970, assuming that the wall clock
+    /// has been right since then.
     #[must_use]
     pub const fn unix_ns(&self, ns: u64) -> u64 {
         self.epoch_unix_ns.saturating_add(ns)
     }
 
-    /// That many nanoseconds after the begin, for a timer.
+    /// Converts nanoseconds after the begin to an instant for a timer.
     #[must_use]
     pub fn instant(&self, ns: u64) -> tokio::time::Instant {
         (self.epoch + Duration::from_nanos(ns)).into()
     }
 }
 
-/// A duration in nanoseconds; saturates after 584 years.
+/// Converts a duration to nanoseconds; saturates after 584 years.
 #[must_use]
 #[inline]
 pub fn nanos(duration: Duration) -> u64 {
@@ -79,36 +78,37 @@ pub fn nanos(duration: Duration) -> u64 {
         .saturating_add(u64::from(duration.subsec_nanos()))
 }
 
-/// How near a time is for which no timer is set any more. Setting one and being woken by it takes the
-/// machine as long, a virtual one longer.
+/// Below this distance no timer is set. Setting one and being woken by it takes the machine as
+/// long, and a virtual machine longer.
 const SPIN_NS: u64 = 50_000;
-/// Looks at the clock that are further apart had more between them than a look at the sockets.
+/// If two looks at the clock are further apart, the thread did more in between than poll the
+/// sockets.
 const LOOK_NS: u64 = 20_000;
 
-/// Rings at a time of a [`Clock`]. One waits for one time.
+/// Rings at a time of a [`Clock`]. Each alarm waits for one time.
 ///
-/// A time that is near is waited for by looking at the clock and the sockets in turn, which costs a
-/// busy thread less than to be woken, and an idle one at most a few microseconds for each time.
+/// For a time that is near, it looks at the clock and the sockets in turn, which costs a busy
+/// thread less than a wake-up, and an idle one at most a few microseconds for each time.
 #[derive(Debug)]
 pub struct Alarm {
-    /// A timer's descriptor is read as a pipe's is: what comes is how often it has rung. tokio has
-    /// no type of its own for it that can be made without `unsafe`.
+    /// The timer's descriptor is read like a pipe's: the bytes say how often it has rung. tokio has
+    /// no type for it that can be made without `unsafe`.
     timer: pipe::Receiver,
     clock: Clock,
-    /// What the timer is set to.
+    /// The time the timer is set to.
     set_ns: Option<u64>,
-    /// The last look at the clock, if it is looked at again and again, and how much had been done.
+    /// The last look at the clock while spinning, and the value of `done` at it.
     looked: Option<(u64, u64)>,
     spun_ns: u64,
-    /// How much had been done when more was done the last time, and when that was.
+    /// The last value of `done`, and when it last grew.
     last_done: (u64, u64),
 }
 
 impl Alarm {
-    /// An alarm on the runtime that this is called in.
+    /// Creates an alarm on the current runtime.
     ///
     /// # Errors
-    /// What the system says when it has no descriptor left.
+    /// The system's error if no descriptor is left.
     pub fn new(clock: Clock) -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
@@ -116,9 +116,9 @@ impl Alarm {
         Ok(Self { timer, clock, set_ns: None, looked: None, spun_ns: 0, last_done: (0, 0) })
     }
 
-    /// Ready once it is `ns` or later. `done` grows with what the thread does meanwhile: only while it
-    /// stays the same is time [spun](Self::spun_ns). If more `is_expected` soon, it is waited for
-    /// awake for as long as a time that is near.
+    /// Ready once it is `ns` or later. `done` grows with the work of the thread: only time in which
+    /// it stays the same counts as [spun](Self::spun_ns). If more `is_expected` soon, the thread
+    /// stays awake for it as it does for a time that is near.
     pub fn poll_until(
         &mut self,
         cx: &mut Context<'_>,
@@ -143,42 +143,43 @@ impl Alarm {
             let is_expected = is_expected && now_ns.saturating_sub(self.last_done.1) < SPIN_NS;
             if ns - now_ns <= SPIN_NS || is_expected {
                 self.looked = Some((now_ns, done));
-                // For another thread on the same processor, which may be the server's.
+                // Lets another thread run on the same processor; it may be the server's.
                 std::thread::yield_now();
-                // Woken again once the runtime has looked at the sockets.
+                // Wakes again once the runtime has polled the sockets.
                 return pin!(yield_now()).poll(cx);
             }
             if self.set_ns != Some(ns) {
-                // Setting it again makes what was to come, and what has come, go away.
+                // Setting the timer again clears pending and past rings.
                 if timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once(ns - now_ns))
                     .is_err()
                 {
-                    // Not possible with a valid descriptor and time; a late ring is better than
+                    // Can't happen with a valid descriptor and time; a late ring is better than
                     // none.
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 self.set_ns = Some(ns);
             }
-            // Longer than the number that comes: a short read tells the runtime that no more does.
+            // Longer than the number that is read: a short read tells the runtime that no more
+            // follows.
             let mut rings = [0; 16];
             match Pin::new(&mut self.timer).poll_read(cx, &mut ReadBuf::new(&mut rings)) {
                 Poll::Pending => return Poll::Pending,
-                // A ring for an earlier setting, or one a hair too early: set it again.
+                // A ring for an earlier setting, or one slightly too early: set the timer again.
                 Poll::Ready(Ok(())) => self.set_ns = None,
                 Poll::Ready(Err(_)) => return Poll::Ready(()), // the runtime is going down
             }
         }
     }
 
-    /// Whether it is waiting awake.
+    /// Checks whether the thread is waiting awake.
     #[must_use]
     pub const fn is_awake(&self) -> bool {
         self.looked.is_some()
     }
 
-    /// Processor time that went into waiting for times that were near, in nanoseconds: the thread
-    /// was free for anything else.
+    /// Returns the processor time spent waiting for near times, in nanoseconds: the thread was free
+    /// to do anything else.
     #[must_use]
     pub const fn spun_ns(&self) -> u64 {
         self.spun_ns
@@ -190,7 +191,7 @@ impl Alarm {
     }
 }
 
-/// A setting that rings once, after `ns`.
+/// Returns a setting that rings once, after `ns`.
 #[expect(clippy::cast_possible_wrap, reason = "u64::MAX nanoseconds are 2^34 seconds")]
 fn once(ns: u64) -> Itimerspec {
     let never = Timespec { tv_sec: 0, tv_nsec: 0 };

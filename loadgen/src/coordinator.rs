@@ -1,4 +1,5 @@
-//! Workers to one result: tells them when load begins, watches, hears signals, and waits for them.
+//! Runs the workers to one result: tells them when load begins, watches, handles signals, and
+//! waits.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -23,14 +24,14 @@ use crate::signals::Signals;
 use crate::worker::usage::{memory, process_cpu_ns};
 use crate::worker::{Brief, BusyWorkers, Instruction, SharedFanout, Times, WorkerReport, spawn};
 
-/// From the decision that load begins to its begin: all workers have heard by then.
+/// Time from the decision to begin load until it begins, enough for all workers to be told.
 const LEAD_NS: u64 = 5_000_000;
 /// How often the progress line is drawn.
 const TICK: Duration = Duration::from_millis(200);
 /// The exit code of an interrupted run.
 const INTERRUPTED: i32 = 130;
 
-/// What was observed, before anything is made of it.
+/// What was observed in a run, before it is evaluated.
 #[derive(Debug)]
 pub struct Observed {
     /// One for each worker that ran.
@@ -39,33 +40,32 @@ pub struct Observed {
     pub times: Option<Times>,
     /// The time series.
     pub rows: Vec<Row>,
-    /// The length of its intervals.
+    /// The length of the time series' intervals.
     pub interval_ns: u64,
-    /// How much later than it should this thread once woke up: the process, or the machine, stood
-    /// still.
+    /// The longest delay of a wake-up of this thread: the process, or the machine, stood still.
     pub pause_max_ns: u64,
     /// Whether a signal ended the run.
     pub is_interrupted: bool,
     /// Processor time of the process, in nanoseconds.
     pub process_cpu_ns: u64,
-    /// How long that was, in nanoseconds.
+    /// The time over which that was used, in nanoseconds.
     pub wall_ns: u64,
     /// Resident memory before the first connection, in bytes.
     pub rss_before: Option<u64>,
     /// Resident memory with all connections open and nothing sent, in bytes.
     pub rss_open: Option<u64>,
-    /// The most that was resident, in bytes.
+    /// Most resident memory, in bytes.
     pub rss_max: Option<u64>,
-    /// The quota of processor time, and what came of it in the run; `None` is without quota.
+    /// The quota of processor time, and its effect in the run; `None` without a quota.
     pub quota: Option<Quota>,
-    /// What made a worker fail.
+    /// The faults that made workers fail.
     pub faults: Vec<String>,
 }
 
-/// Runs a configuration against what `routes` lead to.
+/// Runs a configuration against the servers that `routes` lead to.
 ///
 /// # Errors
-/// What the system says when it refuses a thread, a runtime or signals.
+/// The system's error when it refuses a thread, a runtime or signals.
 pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let _entered = runtime.enter();
@@ -122,19 +122,19 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
     Ok(observed)
 }
 
-/// The times of a run, if they are known before the first connection.
+/// Returns the times of a run, if they are known before the first connection.
 fn times_at_start(config: &Config) -> Option<Times> {
-    // Connections are the load where they don't last: no worker may open one before it knows when
-    // load is measured.
+    // Connections that don't last are the load: no worker may open one before it knows when load is
+    // measured.
     (!config.scenario.is_lasting()).then(|| times_from(config, 0))
 }
 
-/// What workers find when they start.
+/// Returns the instruction that workers find when they start.
 fn first_instruction(times: Option<Times>) -> Instruction {
     times.map_or(Instruction::Ramp, Instruction::Load)
 }
 
-/// The times of a run whose load begins at `load_begin_ns`.
+/// Returns the times of a run whose load begins at `load_begin_ns`.
 fn times_from(config: &Config, load_begin_ns: u64) -> Times {
     let window_begin_ns = load_begin_ns + nanos(config.warmup);
     Times {
@@ -148,7 +148,7 @@ struct Coordinator<'c> {
     config: &'c Config,
     clock: Clock,
     instructor: watch::Sender<Instruction>,
-    /// The first ends the run in good order, the second at once.
+    /// The first ends the run in good order, the second immediately.
     signals: Signals,
     lives: Vec<Arc<Live>>,
     timeline: Timeline,
@@ -160,7 +160,7 @@ struct Coordinator<'c> {
     workers: usize,
 }
 
-/// What has happened while waiting.
+/// What happened while waiting.
 enum News {
     Settled(u64),
     /// The last worker is done.
@@ -214,7 +214,7 @@ impl Coordinator<'_> {
         self.progress.finish();
     }
 
-    /// Every planned connection is open or has failed.
+    /// Called once every planned connection is open or has failed.
     fn all_settled(&mut self, open: u64) {
         self.rss_open = memory().map(|(now, _)| now);
         let planned = self.config.connections_here();
@@ -222,7 +222,7 @@ impl Coordinator<'_> {
         let said = format!("{open} of {planned} connections are open, {failed} have failed");
         self.progress.tell(self.clock.now_ns(), &said);
         if open == 0 {
-            // Nobody is there: a run that can only wait is over.
+            // No connection is open: a run that can only wait is over.
             self.instructor.send_replace(Instruction::Stop);
         } else {
             let settle_ns = self.config.fanout().map_or(0, |fanout| nanos(fanout.settle));
@@ -292,7 +292,7 @@ mod tests {
     use crate::run;
     use crate::serve::{ServeConfig, Server};
 
-    /// Longer than twenty connections take; where it is reached, the test has failed.
+    /// Longer than twenty connections take; a test that reaches it has failed.
     const PATIENCE: Duration = Duration::from_secs(30);
 
     #[test]
@@ -307,7 +307,7 @@ mod tests {
         let cli::Command::Connect(args) = *command else { panic!("{line}") };
         let config = Arc::new(Config::of_connect(args).unwrap());
         let request = run::request(config.targets.first(), &config.request).unwrap();
-        // All that a worker hears of the coordinator before its last connection has ended.
+        // Everything that a worker hears from the coordinator before its last connection has ended.
         let (instructor, instructions) = watch::channel(first_instruction(times_at_start(&config)));
         let brief = Brief {
             clock: Clock::start(),

@@ -1,4 +1,4 @@
-//! A report to the files and streams that it was asked for in.
+//! Writes a report to the files and streams that it was asked for in.
 
 use std::io::{self, BufWriter, Write, stdout};
 
@@ -9,19 +9,19 @@ use crate::report::text::Text;
 use crate::report::{Report, csv, hgrm, hlog, json};
 use crate::screen::Screen;
 
-/// Where a report goes, opened before there is one: to find out afterwards would lose it.
+/// Where a report goes, opened before there is one: a failure to open afterwards would lose it.
 #[derive(Debug)]
 pub struct Outlets(Vec<Outlet>);
 
 #[derive(Debug)]
 struct Outlet {
     form: Form,
-    /// With its name; `None` is stdout.
+    /// The file with its name; `None` for stdout.
     file: Option<(Replacement, String)>,
 }
 
 impl Outlets {
-    /// Opens them. A file that exists stays as it is until the report is written.
+    /// Opens the outputs. An existing file is unchanged until the report is written.
     ///
     /// # Errors
     /// [`Failed`] with the file that can't be written.
@@ -43,10 +43,10 @@ impl Outlets {
         outputs.iter().map(open).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Writes every one, also if one fails, and says which did.
+    /// Writes every output, even if one fails, and says which did.
     ///
     /// # Errors
-    /// [`Failed`] with the last that could not be written.
+    /// [`Failed`] with the last output that could not be written.
     pub fn write(self, report: &Report) -> Result<(), Failed> {
         let mut failed = None;
         for Outlet { form, file } in self.0 {
@@ -67,7 +67,7 @@ impl Outlets {
     }
 }
 
-/// `screen` is the terminal that `out` is, if it is one.
+/// `screen` is the terminal behind `out`, if there is one.
 fn put(form: Form, report: &Report, screen: Option<Screen>, out: impl Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     match form {

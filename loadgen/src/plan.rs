@@ -1,5 +1,5 @@
-//! Configuration and seed to what each connection does, and when: pure, and the same for every
-//! split of a run.
+//! Turns configuration and seed into what each connection does, and when: pure, and the same for
+//! every split of a run.
 //!
 //! Everything is computed from numbers that don't depend on threads or processes: the index of a
 //! connection in the whole run, and the sequence of a message on its connection. So ten processes
@@ -10,8 +10,8 @@
 //!   message j of connection i   is due at (j * connections + i) / rate   after load begins
 //! ```
 //!
-//! That is so for even arrivals at one rate. A rate that changes makes times of the same numbers by a
-//! [`RateProfile`]. Poisson arrivals have gaps of their own for each connection.
+//! This holds for even arrivals at one rate. If the rate changes, a [`RateProfile`] turns the same
+//! numbers into times. For Poisson arrivals, each connection has gaps of its own.
 
 mod poisson;
 
@@ -23,7 +23,7 @@ use poisson::Independent;
 #[derive(Clone, Debug)]
 pub struct Plan {
     connections: u64,
-    /// Those that send: the first of them.
+    /// Connections that send: the first of all.
     senders: u64,
     workers: u64,
     connects: Option<RateProfile>,
@@ -31,9 +31,9 @@ pub struct Plan {
     load: Option<Load>,
     messages: Option<RateProfile>,
     arrivals: Arrivals,
-    /// Pings beside messages.
+    /// Pings sent beside messages.
     pings: Option<RateProfile>,
-    /// Messages of the run, or connections if none are sent.
+    /// Messages of the run, or connections if no messages are sent.
     number: Option<u64>,
     seed: u64,
 }
@@ -41,17 +41,17 @@ pub struct Plan {
 /// What a connection does between its handshakes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Script {
-    /// Sends messages and takes their echoes.
+    /// Sends messages and receives their echoes.
     Echo,
-    /// Nothing: it is closed as soon as it is open, and another is opened in its place.
+    /// Closes the connection as soon as it is open, and opens another in its place.
     OpenClose,
-    /// Nothing but Pings, if any: it is there.
+    /// Stays open and sends nothing but Pings, if any.
     Hold,
-    /// Takes what the server pushes.
+    /// Receives what the server pushes.
     Listen,
-    /// Publishes messages, or takes their copies: the first connections are the publishers.
+    /// Publishes messages, or receives their copies: the first connections are the publishers.
     Fanout,
-    /// What a scenario file says; what is sent on schedule are iterations.
+    /// Follows a scenario file; the schedule is of iterations.
     Play,
 }
 
@@ -60,17 +60,18 @@ pub enum Script {
 pub struct ConnectionPlan {
     /// Its place in the whole run.
     pub index: u64,
-    /// When it is to begin, in nanoseconds after the run; `None` is as soon as there is room.
+    /// When it is to start, in nanoseconds after the run began; `None` for as soon as there is
+    /// room.
     pub start_ns: Option<u64>,
-    /// Messages it sends at most.
+    /// Most messages that it sends.
     pub messages: u64,
     /// What it does.
     pub script: Script,
 }
 
 impl Plan {
-    /// Plans a run on so many workers as the configuration has threads, in each of its segments: a
-    /// worker's number here is its place among those of all.
+    /// Plans a run with as many workers as the configuration has threads, in each of its segments:
+    /// the number of a worker here is its place among all of them.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let (script, load, number) = match &config.scenario {
@@ -84,7 +85,7 @@ impl Plan {
         let pacing = &config.pacing;
         let staged =
             pacing.stages.as_ref().map(|stages| RateProfile::staged(stages, config.warmup));
-        // Stages are those of the messages, if any are sent.
+        // Stages apply to messages, if any are sent.
         let (messages, connects) = match (script, load) {
             (Script::OpenClose, _) => (None, staged),
             (_, None | Some(Load::Closed { .. })) => (None, None),
@@ -99,7 +100,7 @@ impl Plan {
             workers: config.part().workers(config.threads.get() as u64),
             connects: connects.or(config.connect_rate.map(RateProfile::Constant)),
             script,
-            // The users of a scenario have their own.
+            // The users of a scenario have a schedule of their own.
             load: load.filter(|_| script != Script::Play),
             messages,
             arrivals: pacing.arrivals,
@@ -111,25 +112,25 @@ impl Plan {
         }
     }
 
-    /// What connections do.
+    /// Returns what connections do.
     #[must_use]
     pub const fn script(&self) -> Script {
         self.script
     }
 
-    /// When messages are sent, if they are.
+    /// Returns when messages are sent, if they are.
     #[must_use]
     pub const fn load(&self) -> Option<Load> {
         self.load
     }
 
-    /// Whether connections begin on a schedule.
+    /// Checks whether connections start on a schedule.
     #[must_use]
     pub const fn is_paced(&self) -> bool {
         self.connects.is_some()
     }
 
-    /// Connections of `worker` that may be open at once, at least 1.
+    /// Returns how many connections of `worker` may be open at once, at least 1.
     #[must_use]
     pub const fn slots(&self, worker: u64) -> u64 {
         let extra = if worker < self.connections % self.workers { 1 } else { 0 };
@@ -137,13 +138,13 @@ impl Plan {
         if slots == 0 { 1 } else { slots }
     }
 
-    /// The connections of `worker` in their order.
+    /// Returns the connections of `worker` in order.
     #[must_use]
     pub const fn connections(&self, worker: u64) -> Connections<'_> {
         Connections { plan: self, next: worker, drawn: 0, events: 0.0 }
     }
 
-    /// The messages of `worker` in the order in which they are due, under open loop.
+    /// Returns the messages of `worker` in the order in which they are due, under open loop.
     #[must_use]
     pub fn sends(&self, worker: u64) -> Option<Sends> {
         let profile = self.messages.clone().filter(|_| worker < self.senders)?;
@@ -165,8 +166,8 @@ impl Plan {
         }))
     }
 
-    /// The Pings of `worker` beside its messages, in the order in which they are due after the
-    /// measured time begins: those of all connections are spread evenly over an interval.
+    /// Returns the Pings of `worker` beside its messages, in the order in which they are due after
+    /// the measured time begins: the Pings of all connections are spread evenly over an interval.
     #[must_use]
     pub fn pings(&self, worker: u64) -> Option<Sends> {
         let profile = self.pings.clone()?;
@@ -181,9 +182,9 @@ impl Plan {
         })))
     }
 
-    /// When what is planned would go on if it had no last one, in nanoseconds after load begins: ten
-    /// messages at ten a second take a second, and a rate without a number never ends. 0 if nothing
-    /// has a rate.
+    /// Returns when the plan would continue if it had no last event, in nanoseconds after load
+    /// begins: ten messages at ten a second take a second, and a rate without a number never ends.
+    /// 0 if nothing has a rate.
     #[must_use]
     pub fn end_ns(&self) -> u64 {
         let profile = match self.script {
@@ -197,7 +198,7 @@ impl Plan {
         }
     }
 
-    /// Messages that are planned between two times after load begins, a second.
+    /// Returns the messages a second that are planned between two times after load begins.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a rate to more digits than it has")]
     pub fn offered_per_s(&self, begin_ns: u64, end_ns: u64) -> Option<f64> {
@@ -210,7 +211,7 @@ impl Plan {
     }
 }
 
-/// What a connection has of a number of messages: message `k` of the run goes to connection
+/// Returns a connection's share of a number of messages: message `k` of the run goes to connection
 /// `k % connections`.
 const fn share(number: Option<u64>, connections: u64, index: u64) -> u64 {
     match number {
@@ -222,19 +223,19 @@ const fn share(number: Option<u64>, connections: u64, index: u64) -> u64 {
     }
 }
 
-/// The connections of one worker in their order.
+/// The connections of one worker in order.
 #[derive(Clone, Debug)]
 pub struct Connections<'p> {
     plan: &'p Plan,
     next: u64,
-    /// Independent arrivals that have been drawn, of all workers' connections: they are few, and
-    /// their sum has no shorter way.
+    /// Independent arrivals drawn so far, for the connections of all workers: they are few, and
+    /// their sum can't be computed faster.
     drawn: u64,
     events: f64,
 }
 
 impl Connections<'_> {
-    /// When the next is to begin.
+    /// Returns when the next connection is to start.
     fn start_ns(&mut self) -> Option<u64> {
         let profile = self.plan.connects.as_ref()?;
         if self.plan.arrivals == Arrivals::Constant {
@@ -277,16 +278,16 @@ impl Iterator for Connections<'_> {
 /// A message that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Send {
-    /// When, in nanoseconds after load begins.
+    /// When it is due, in nanoseconds after load begins.
     pub due_ns: u64,
-    /// On which connection of the run.
+    /// Its connection in the run.
     pub connection: u64,
-    /// Which message of that connection.
+    /// Its number on that connection.
     pub sequence: u64,
 }
 
-/// The messages of one worker in the order in which they are due. Takes no memory for those to
-/// come.
+/// The messages of one worker in the order in which they are due. Takes no memory for future
+/// messages.
 #[derive(Clone, Debug)]
 pub struct Sends(Order);
 
@@ -297,8 +298,8 @@ enum Order {
 }
 
 impl Sends {
-    /// How many messages are still to come that are due before `ns`; of very many independent ones,
-    /// how many are to be expected.
+    /// Returns how many remaining messages are due before `ns`; for very many independent ones, the
+    /// expected number.
     #[must_use]
     pub fn left_before(&self, ns: u64) -> u64 {
         match &self.0 {
@@ -320,7 +321,7 @@ impl Iterator for Sends {
     }
 }
 
-/// Even arrivals: one connection after the other, and again.
+/// Even arrivals: the connections in turn, again and again.
 #[derive(Clone, Debug)]
 struct Turns {
     profile: RateProfile,
@@ -339,7 +340,7 @@ impl Turns {
         self.own_before(end).saturating_sub(self.own_before(place))
     }
 
-    /// How many of the first `places` messages of the run are this worker's.
+    /// Returns how many of the first `places` messages of the run belong to this worker.
     fn own_before(&self, places: u64) -> u64 {
         let own_of =
             |connections: u64| connections.saturating_sub(self.worker).div_ceil(self.workers);
@@ -460,7 +461,7 @@ mod tests {
         }
     }
 
-    /// Every connection and every message of a command line, in order.
+    /// Returns every connection and every message of a command line, in order.
     fn planned(line: &str) -> (Vec<ConnectionPlan>, Vec<Send>) {
         use crate::cli::{Command, Parsed, parse};
         let words = std::iter::once("loadgen").chain(line.split(' ')).map(Into::into);
@@ -540,7 +541,7 @@ mod tests {
     fn pings_beside_messages_are_spread_over_an_interval_by_any_split() {
         let interval = std::time::Duration::from_millis(500);
         for workers in [1, 3] {
-            // Poisson arrivals are those of messages.
+            // Only messages have Poisson arrivals.
             let plan = Plan {
                 pings: Some(RateProfile::every(interval, 10)),
                 ..poisson(10, workers, 1_000, Some(7))

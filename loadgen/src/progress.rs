@@ -1,7 +1,7 @@
-//! Snapshots to a line on stderr: errors, what is open, how fast, how slow, what is left.
+//! Draws snapshots as a line on stderr: errors, open connections, rates, latencies, time left.
 //!
-//! On a terminal it is drawn over and over, in the terminal's width. Elsewhere, and under `CI`, it is
-//! a plain line every ten seconds.
+//! On a terminal the line is redrawn, in the terminal's width. Elsewhere, and under `CI`, a plain
+//! line is written every ten seconds.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -12,28 +12,28 @@ use crate::talk::say;
 use crate::units;
 use crate::worker::Times;
 
-/// How often a plain line is written where nobody watches a terminal.
+/// How often a plain line is written without a terminal.
 const PLAIN_EVERY_NS: u64 = 10_000_000_000;
-/// Between the parts of a line.
+/// Separates the parts of a line.
 const GAP: &str = "  ";
-/// Columns of the bar, which is drawn where that much room is left.
+/// Columns of the bar, which is drawn if there is room for it.
 const BAR_WIDTH: usize = 24;
 
-/// How a run is followed.
+/// How progress is shown.
 #[derive(Debug)]
 enum Shown {
-    /// A line that is drawn over and over.
+    /// A line that is redrawn.
     Live(ProgressBar),
     /// A line every ten seconds, without a terminal or under `CI`.
     Plain,
     Nothing,
 }
 
-/// The live line, plain lines, or nothing where they aren't wanted.
+/// The live line, plain lines, or nothing if they aren't wanted.
 #[derive(Debug)]
 pub struct Progress {
     shown: Shown,
-    /// Whether phases are told as they begin.
+    /// Whether phases are reported as they begin.
     is_verbose: bool,
     connections: u64,
     times: Option<Times>,
@@ -43,8 +43,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// What follows a run: a live line if stderr is a terminal, plain lines if it isn't, nothing if
-    /// the configuration says so.
+    /// Returns a live line if stderr is a terminal, plain lines if it isn't, or nothing if the
+    /// configuration says so.
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let shown = match config.verbosity {
@@ -63,7 +63,7 @@ impl Progress {
         }
     }
 
-    /// Whether something is to be shown at `now_ns`.
+    /// Checks whether something should be shown at `now_ns`.
     #[must_use]
     pub fn is_due(&self, now_ns: u64) -> bool {
         match self.shown {
@@ -73,7 +73,7 @@ impl Progress {
         }
     }
 
-    /// Load begins and ends at these times, as is known at `now_ns`.
+    /// Sets when load begins and ends, as known at `now_ns`.
     pub fn load(&mut self, now_ns: u64, times: Times) {
         self.times = Some(times);
         let Times { load_begin_ns, window_begin_ns, window_end_ns } = times;
@@ -87,14 +87,14 @@ impl Progress {
         self.tell(now_ns, &format!("{warmup}measured from {begin} s to {end} s at most"));
     }
 
-    /// Tells what has happened, if that is wanted.
+    /// Reports an event, if that is wanted.
     pub fn tell(&self, now_ns: u64, what: &str) {
         if self.is_verbose {
             say(format_args!("{:>9} s  {what}", units::seconds(now_ns)));
         }
     }
 
-    /// Shows what is known at `now_ns`, if that is [due](Self::is_due).
+    /// Shows a snapshot at `now_ns`, if that is [due](Self::is_due).
     pub fn show(&mut self, now_ns: u64, now: &Snapshot) {
         if !self.is_due(now_ns) {
             return;
@@ -144,7 +144,7 @@ impl Progress {
         self.last_ns = now_ns;
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub fn finish(&self) {
         if let Shown::Live(bar) = &self.shown {
             bar.finish_and_clear();
@@ -152,7 +152,7 @@ impl Progress {
     }
 }
 
-/// What a line says.
+/// The contents of a line.
 #[derive(Debug)]
 struct Facts {
     left: String,
@@ -165,7 +165,7 @@ struct Facts {
 }
 
 impl Facts {
-    /// The words that have room in `width` columns: what matters most is given room first, and the
+    /// Returns the words that fit in `width` columns: the most important get room first, and the
     /// errors always have it.
     fn words(&self, width: usize) -> String {
         let latency = |place: usize, name: &str| {
@@ -199,7 +199,7 @@ impl Facts {
         words.collect::<Vec<_>>().join(GAP)
     }
 
-    /// The words, and a bar if there is room.
+    /// Returns the words, and a bar if there is room.
     fn line(&self, width: usize) -> String {
         let words = self.words(width);
         if words.len() + 1 + BAR_WIDTH + GAP.len() > width {
@@ -214,7 +214,7 @@ impl Facts {
 
 fn bar() -> ProgressBar {
     let bar = ProgressBar::new_spinner();
-    // The template is a constant that a test reads.
+    // The template is a constant that a test checks.
     bar.set_style(style().unwrap_or_else(|_| ProgressStyle::default_spinner()));
     bar
 }
@@ -249,7 +249,7 @@ mod tests {
             let line = facts(700).line(width);
             assert!(line.contains("errors 700"), "{width}: {line}");
             assert!(line.len() <= width, "{width}: {line}");
-            // Nothing else is cut either: it is whole or not there.
+            // Nothing else is cut either: a part is whole or absent.
             for (begin, whole) in [("p99", "p99 8.00 ms"), ("open", "open 1,000,000")] {
                 assert!(!line.contains(begin) || line.contains(whole), "{width}: {line}");
             }

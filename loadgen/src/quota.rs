@@ -1,8 +1,8 @@
-//! Files of control groups to how much processor time this process may have, and how often it was
-//! held back.
+//! Reads from control group files how much processor time this process may have, and how often it
+//! was throttled.
 //!
-//! A quota counts for a group and all below it, so the tightest one on the way to the root is the one
-//! that is met. Both versions are read: `cpu.max` (2), and `cpu.cfs_quota_us` (1).
+//! A quota counts for a group and all below it, so the tightest one on the way to the root applies.
+//! Both versions are read: `cpu.max` (2), and `cpu.cfs_quota_us` (1).
 
 use std::collections::HashMap;
 use std::fs;
@@ -10,25 +10,26 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-/// Processor time that a control group allows, and what came of it.
+/// Processor time that a control group allows, and how often it throttled the group.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Quota {
-    /// In processors: 0.5 is half of the time of one.
+    /// In processors: 0.5 is half of one processor's time.
     pub processors: f64,
     /// Periods in which the group wanted to run.
     pub periods: u64,
-    /// Of those, the ones in which it had used up its time and was held back.
+    /// Periods in which the group had used up its time and was throttled.
     pub throttled: u64,
 }
 
 impl Quota {
-    /// Reads the tightest quota of this process; `None` if there is none, or the system doesn't say.
+    /// Reads the tightest quota of this process; `None` if there is none or the system doesn't
+    /// report it.
     #[must_use]
     pub fn read() -> Option<Self> {
         Self::read_below(Path::new("/"))
     }
 
-    /// Reads the same from files below another root.
+    /// Reads the tightest quota from files below another root.
     fn read_below(root: &Path) -> Option<Self> {
         let text = |path: &str| fs::read_to_string(root.join(path)).ok();
         let (groups_text, mounts_text) = (text("proc/self/cgroup")?, text("proc/self/mountinfo")?);
@@ -40,7 +41,7 @@ impl Quota {
         quotas.min_by(|one, other| one.processors.total_cmp(&other.processors))
     }
 
-    /// What has happened since an earlier reading.
+    /// Returns what has happened since an earlier reading.
     #[must_use]
     pub fn since(self, earlier: Option<Self>) -> Self {
         let earlier = earlier.unwrap_or_default();
@@ -51,7 +52,7 @@ impl Quota {
         }
     }
 
-    /// The share of the periods in which the process was held back.
+    /// Returns the share of the periods in which the process was throttled.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a share to two digits")]
     pub fn throttled_share(&self) -> f64 {
@@ -59,8 +60,8 @@ impl Quota {
     }
 }
 
-/// Processors that this process may use at once: those of its affinity, and not more than its quota,
-/// rounded down, but at least 1.
+/// Returns the number of processors that this process may use at once: those of its affinity, but
+/// no more than its quota, rounded down, and at least 1.
 #[must_use]
 pub fn processors() -> NonZeroUsize {
     let found = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
@@ -82,7 +83,7 @@ fn within(found: NonZeroUsize, quota: Option<Quota>) -> NonZeroUsize {
 
 /// Where a controller's files are.
 struct Mount<'m> {
-    /// `cpu`, or the empty name of version 2, which has all controllers.
+    /// `cpu`, or the empty name for version 2, which has all controllers.
     controller: &'static str,
     /// The group that is mounted.
     group: &'m str,
@@ -90,10 +91,10 @@ struct Mount<'m> {
 }
 
 impl Mount<'_> {
-    /// The folders of a group and of those above it, as far as they are mounted.
+    /// Returns the folders of a group and of its parents, as far as they are mounted.
     fn folders(&self, root: &Path, group: &str) -> Vec<PathBuf> {
         let mounted = root.join(self.path.trim_start_matches('/'));
-        // Behind a container's walls the mounted group is the process's own, whatever it is called.
+        // In a container the mounted group is the process's own, whatever its name.
         let below = Path::new(group).strip_prefix(self.group).unwrap_or(Path::new(""));
         below.ancestors().map(|below| mounted.join(below)).collect()
     }
@@ -116,14 +117,14 @@ impl Mount<'_> {
     }
 }
 
-/// Microseconds in a period of microseconds; `None` without a quota: `max`, or -1.
+/// Divides a quota by its period, both in microseconds; `None` without a quota: `max`, or -1.
 #[expect(clippy::cast_precision_loss, reason = "microseconds of a period, a second at most")]
 fn share(quota: &str, period: &str) -> Option<f64> {
     let (quota, period): (u64, u64) = (quota.parse().ok()?, period.parse().ok()?);
     (period > 0).then(|| quota as f64 / period as f64)
 }
 
-/// The group of each controller: `4:cpu,cpuacct:/a/b`, `0::/a/b`.
+/// Reads the group of each controller: `4:cpu,cpuacct:/a/b`, `0::/a/b`.
 fn groups(text: &str) -> HashMap<&str, &str> {
     let lines = text.lines().filter_map(|line| {
         let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
@@ -132,7 +133,7 @@ fn groups(text: &str) -> HashMap<&str, &str> {
     lines.flatten().collect()
 }
 
-/// Where groups are mounted that may have a quota:
+/// Reads where groups that may have a quota are mounted:
 /// `32 31 0:29 /group /path rw,relatime - cgroup cgroup rw,cpu`.
 fn mounts(text: &str) -> Vec<Mount<'_>> {
     let mount = |line| {
@@ -229,7 +230,7 @@ mod tests {
         let found = quota("v1", &files("50000\n"));
         assert_eq!(found, Some(Quota { processors: 0.5, periods: 4, throttled: 1 }));
         assert_eq!(quota("v1-none", &files("-1\n")), None);
-        // The group's path is that of the machine, and only the group is mounted.
+        // The group's path is the host's, and only the group is mounted.
         let mounts = (
             "proc/self/mountinfo",
             "32 31 0:29 /docker/1 /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n",

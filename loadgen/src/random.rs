@@ -1,23 +1,23 @@
-//! Seed, connection and sequence to numbers that look random: pure, so that any split of a run has
-//! the same ones.
+//! Turns seed, connection and sequence into numbers that look random: pure, so any split of a run
+//! has the same numbers.
 //!
-//! Nothing is drawn from a stream, whose state would depend on who has drawn from it before. Each
-//! number is the hash of where it belongs, by the finalizer of `SplitMix64`, the same for ever.
+//! Nothing is drawn from a stream, whose state would depend on earlier draws. Each number is the
+//! hash of its place, by the finalizer of `SplitMix64`, and never changes.
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// What a number is for: numbers for different uses have nothing to do with each other.
+/// What a number is for: numbers for different uses are independent of each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     /// The size of a payload.
     Size,
     /// When a message is due.
     Arrival,
-    /// When a connection begins.
+    /// When a connection starts.
     ConnectionArrival,
-    /// The pause before a lost connection is opened again.
+    /// The pause before a lost connection is reopened.
     Reconnect,
-    /// A placeholder of a template, by its place in it.
+    /// A placeholder of a template, by its place in the template.
     Part(u32),
 }
 
@@ -33,7 +33,7 @@ impl Use {
     }
 }
 
-/// The number that belongs to a message of a connection.
+/// Returns the number for a message of a connection.
 #[must_use]
 #[inline]
 pub const fn number(seed: u64, what: Use, connection: u64, sequence: u64) -> u64 {
@@ -42,26 +42,26 @@ pub const fn number(seed: u64, what: Use, connection: u64, sequence: u64) -> u64
     mix(connection.wrapping_add(sequence.wrapping_mul(GOLDEN)))
 }
 
-/// The `n`th number after a `number`.
+/// Returns the `n`th number after `number`.
 #[must_use]
 #[inline]
 pub const fn after(number: u64, n: u64) -> u64 {
     mix(number.wrapping_add(n.wrapping_add(1).wrapping_mul(GOLDEN)))
 }
 
-/// A whole number below `bound`, each as likely to within 2^-64 of `bound`; 0 if that is 0.
+/// Returns an integer below `bound`, uniform to within 2^-64 of `bound`; 0 if `bound` is 0.
 #[must_use]
 #[inline]
 pub const fn below(number: u64, bound: u64) -> u64 {
     ((number as u128 * bound as u128) >> 64) as u64
 }
 
-/// A gap of a Poisson process whose mean gap is 1, from 0 to 37.
+/// Returns a gap of a Poisson process whose mean gap is 1, from 0 to 37.
 #[must_use]
 #[inline]
 #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
 pub fn exponential(number: u64) -> f64 {
-    // From 2^-53 to 1: never 0, whose logarithm there isn't.
+    // From 2^-53 to 1: never 0, which has no logarithm.
     let uniform = ((number >> 11) + 1) as f64 / (1_u64 << 53) as f64;
     -uniform.ln()
 }

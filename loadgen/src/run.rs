@@ -1,8 +1,8 @@
-//! A configuration to a run, its result in every form asked for, and an exit code.
+//! Runs a configuration, and returns its result in every form asked for, and an exit code.
 //!
-//! What can be known to be impossible is said before anything is connected: an output that can't be
-//! written, a name that doesn't resolve, a limit of the system that is too low, with the command
-//! that raises it.
+//! Whatever can be known to be impossible is reported before anything is connected: an output that
+//! can't be written, a name that doesn't resolve, or a system limit that is too low, with the
+//! command that raises it.
 
 use std::sync::Arc;
 use std::thread;
@@ -70,7 +70,7 @@ pub fn run(config: Config) -> Result<Exit, Failed> {
     Ok(report.exit())
 }
 
-/// The requests to all URLs, or to the embedded server.
+/// Returns the requests to all URLs, or to the embedded server.
 fn requests(config: &Config) -> Result<Vec<ClientRequest>, Failed> {
     if config.is_embedded() {
         return Ok(vec![request(None, &config.request)?]);
@@ -78,8 +78,8 @@ fn requests(config: &Config) -> Result<Vec<ClientRequest>, Failed> {
     config.targets.iter().map(|target| request(Some(target), &config.request)).collect()
 }
 
-/// The request as connection 0 sends it, and every other one if it has no placeholders; what may
-/// not be sent is refused here.
+/// Returns the request as connection 0 sends it, and every other one if it has no placeholders;
+/// refuses what may not be sent.
 ///
 /// # Errors
 /// [`Failed`] with the header that is wrong.
@@ -88,9 +88,9 @@ pub fn request(target: Option<&Target>, request: &Request) -> Result<ClientReque
     payload::request(target, request, opening).map_err(Failed::usage)
 }
 
-/// Raises the soft limit of descriptors, and says what is still missing.
+/// Raises the soft limit of descriptors, and reports what is still missing.
 fn raise_limits(config: &Config, routes: u64) -> Result<Host, Failed> {
-    // What can't be raised shows as a shortage, if it is one.
+    // A limit that can't be raised shows as a shortage, if it is one.
     DescriptorLimit::raise().ok();
     let host = Host::read();
     let threads = config.threads.get() as u64;
@@ -128,9 +128,9 @@ fn embed(config: &Config) -> Result<ServerHandle, Failed> {
     started.map_err(|error| Failed::run(format!("the embedded server could not start: {error}")))
 }
 
-/// Waits until a time of the wall clock, which may be set meanwhile; returns it.
+/// Waits until a time of the wall clock, which may be set meanwhile, and returns it.
 fn wait_until(at: SystemTime, verbosity: Verbosity) -> Result<SystemTime, Failed> {
-    /// How often the wall clock is looked at.
+    /// How often the wall clock is read.
     const LOOK: Duration = Duration::from_millis(100);
     match at.duration_since(SystemTime::now()) {
         Ok(left) if verbosity != Verbosity::Quiet => {
@@ -150,7 +150,7 @@ fn wait_until(at: SystemTime, verbosity: Verbosity) -> Result<SystemTime, Failed
     Ok(at)
 }
 
-/// One line on stderr when the run failed, for those who read nothing else.
+/// Writes one line to stderr when the run failed, for people who read nothing else.
 pub fn say_outcome(report: &Report, verbosity: Verbosity) {
     let failed = report.thresholds.iter().filter(|threshold| !threshold.is_passed);
     let failed: Vec<_> = failed

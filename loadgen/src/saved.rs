@@ -1,6 +1,6 @@
-//! Saved results to other forms, to one, or to a comparison.
+//! Turns saved results into other forms, into one result, or into a comparison.
 //!
-//! Files are read before anything is written, so that an output may take an input's place.
+//! All files are read before anything is written, so an output may replace an input.
 
 use std::fs;
 use std::io::{self, Write};
@@ -17,14 +17,14 @@ use crate::report::{Report, load};
 use crate::run::say_outcome;
 use crate::talk::say;
 
-/// Bytes of a file's name that are shown.
+/// Most bytes of a file's name that are shown.
 const NAME_LEN_MAX: usize = 200;
 
-/// `loadgen report`. What the run itself came to is shown, and no reason to fail: only thresholds
-/// that are given here are.
+/// `loadgen report`. The outcome of the run itself is shown, but doesn't fail this command: only
+/// thresholds that are given here do.
 ///
 /// # Errors
-/// [`Failed`] with the file that is no result, or an output that can't be written.
+/// [`Failed`] with the file that is not a result, or an output that can't be written.
 pub fn report(args: ReportArgs) -> Result<Exit, Failed> {
     let outputs = output::outputs(args.out.outputs).map_err(Failed::usage)?;
     let mut report = read(&args.file)?;
@@ -39,7 +39,7 @@ pub fn report(args: ReportArgs) -> Result<Exit, Failed> {
     Ok(report.exit())
 }
 
-/// `loadgen merge`: ends as the whole run would have ended.
+/// `loadgen merge`: exits as the whole run would have.
 ///
 /// # Errors
 /// [`Failed`] with what can't be merged, or an output that can't be written.
@@ -60,7 +60,7 @@ pub fn merge_files(args: MergeArgs) -> Result<Exit, Failed> {
 /// `loadgen diff`.
 ///
 /// # Errors
-/// [`Failed`] with the file that is no result.
+/// [`Failed`] with the file that is not a result.
 pub fn diff(args: &DiffArgs) -> Result<Exit, Failed> {
     let mut asked = args.outputs.clone();
     asked.extend(args.json.then_some(Output { form: Form::Json, file: None }));
@@ -91,7 +91,7 @@ fn print(diff: &DiffReport, form: Form, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// A file itself, or the result files in a folder.
+/// Returns a file itself, or the result files in a folder.
 fn files(path: PathBuf) -> Result<Vec<PathBuf>, Failed> {
     if !path.is_dir() {
         return Ok(vec![path]);

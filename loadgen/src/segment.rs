@@ -1,13 +1,12 @@
-//! `3/10` to which part of a run this process is.
+//! Turns `3/10` into the part of a run that this process makes.
 //!
-//! A connection belongs to the segment that its index in the whole run leaves when divided by the
-//! number of segments, so what is left over is spread, and segments together do what one process
-//! would have done.
+//! A connection belongs to the segment given by its index in the whole run modulo the number of
+//! segments, so a rest is spread, and segments together do what one process would have done.
 
-/// One of so many processes that make a run together.
+/// One of N processes that make a run together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// From 0 on; people count from 1.
+    /// From 0; people count from 1.
     place: u64,
     of: u64,
 }
@@ -15,13 +14,13 @@ pub struct Segment {
 impl Segment {
     /// A run in one process.
     pub const WHOLE: Self = Self { place: 0, of: 1 };
-    /// The most that a run may have.
+    /// Most segments of a run.
     pub const OF_MAX: u64 = 10_000;
 
-    /// Reads `i/N`, where the first is `1/N`, or `index:i/N`, where it is `index:0/N`.
+    /// Reads `i/N`, where the first is `1/N`, or `index:i/N`, where the first is `index:0/N`.
     ///
     /// # Errors
-    /// What is wrong, to be put behind the flag's name.
+    /// What is wrong, to be put after the flag's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         const EXAMPLE: &str = "use i/N, such as 1/10 for the first of ten";
         let (index, of) = text.split_once('/').ok_or(EXAMPLE)?;
@@ -38,54 +37,55 @@ impl Segment {
         })
     }
 
-    /// The `index`th of `of`, from 1 on; `None` if there is no such segment.
+    /// Returns the `index`th segment of `of`, from 1; `None` if there is no such segment.
     #[must_use]
     pub const fn new(index: u64, of: u64) -> Option<Self> {
         if index == 0 || index > of { None } else { Some(Self { place: index - 1, of }) }
     }
 
-    /// Which it is, from 1 on.
+    /// Returns the index, from 1.
     #[must_use]
     pub const fn index(self) -> u64 {
         self.place + 1
     }
 
-    /// How many there are.
+    /// Returns the number of segments.
     #[must_use]
     pub const fn of(self) -> u64 {
         self.of
     }
 
-    /// The place of one of this process' workers among those of all segments.
+    /// Returns the place of one of this process's workers among those of all segments.
     #[must_use]
     pub const fn worker(self, worker: u64) -> u64 {
         worker * self.of + self.place
     }
 
-    /// Workers of all segments, if each has `workers`. Others may have more or fewer: what a worker
-    /// here does depends on this number, what the segment does does not.
+    /// Returns the workers of all segments, if each has `workers`. Other segments may have more or
+    /// fewer: this number affects what a worker here does, but not what the segment does.
     #[must_use]
     pub const fn workers(self, workers: u64) -> u64 {
         workers * self.of
     }
 
-    /// Whether a connection of the run is its.
+    /// Checks whether a connection of the run belongs to this segment.
     #[must_use]
     pub const fn has(self, connection: u64) -> bool {
         connection % self.of == self.place
     }
 
-    /// The place of one of its connections among all of its connections.
+    /// Returns the place of one of the segment's connections among all of its connections.
     #[must_use]
     pub const fn place_of(self, connection: u64) -> u64 {
         connection / self.of
     }
 
-    /// Which of `len` things one of its connections takes, if connections take them in turn.
+    /// Returns which of `len` things one of its connections takes, if connections take them in
+    /// turn.
     ///
-    /// Each segment takes all of them in turn, and begins with another than the one before it. Taking
-    /// them in turn over the whole run would leave a segment only some of them where `len` and the
-    /// number of segments have a factor in common.
+    /// Each segment takes all of them in turn, starting with another than the segment before it.
+    /// Taking them in turn over the whole run would leave a segment only some of them if `len` and
+    /// the number of segments have a common factor.
     #[must_use]
     pub const fn turn(self, connection: u64, len: u64) -> u64 {
         match (self.place_of(connection) + self.place).checked_rem(len) {
@@ -94,15 +94,15 @@ impl Segment {
         }
     }
 
-    /// How many of the first `connections` of the run are its.
+    /// Returns how many of the first `connections` of the run belong to this segment.
     #[must_use]
     pub const fn connections(self, connections: u64) -> u64 {
         let extra = if self.place < connections % self.of { 1 } else { 0 };
         connections / self.of + extra
     }
 
-    /// How many of the first `messages` of the run are its: message `k` goes to connection `k %
-    /// connections`.
+    /// Returns how many of the first `messages` of the run belong to this segment: message `k` goes
+    /// to connection `k % connections`.
     #[must_use]
     pub const fn messages(self, messages: u64, connections: u64) -> u64 {
         (messages / connections) * self.connections(connections)

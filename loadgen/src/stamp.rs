@@ -1,17 +1,17 @@
-//! Which message it is and when it was sent, to text in its payload, and back.
+//! Writes the number and send time of a message as text into its payload, and reads them back.
 //!
 //! ```text
 //!   push <sequence> <unix ns>                                    what a server pushes to a connection
 //!   post <run> <topic> <publisher> <sequence> <unix ns>          what a publisher of a fanout sends
 //! ```
 //!
-//! Decimal numbers with one space between; whatever follows is padding. Written with a fixed width,
-//! read with any, and found where it is: also inside of what another server wraps around it, such
-//! as `{"data":"push 42 1732198000123456789 ..."}`. It has no byte that JSON would escape, so it is
-//! the same in a string within a string. Sequences count up by one.
+//! Decimal numbers separated by single spaces; whatever follows is padding. Written with a fixed
+//! width, read with any, and found anywhere: also inside whatever another server wraps around it,
+//! such as `{"data":"push 42 1732198000123456789 ..."}`. A stamp has no byte that JSON would
+//! escape, so it is the same in a string within a string. Sequences count up by one.
 //!
-//! All of a message is searched, in linear time: what is read of a stamp are digits and spaces, in
-//! which no other begins.
+//! A message is searched completely, in linear time: a stamp is read as digits and spaces, in which
+//! no other stamp begins.
 
 use std::time::SystemTime;
 
@@ -22,12 +22,12 @@ use crate::clock::nanos;
 /// Bytes that name a message of a `run`, see [`payload`](crate::payload).
 pub const STAMP_LEN: usize = 16;
 
-/// Digits of a sequence and of a time as they are written.
+/// Digits of a sequence and of a time when written.
 const SEQUENCE_DIGITS: usize = 12;
 const TIME_DIGITS: usize = 19;
 
-/// Nanoseconds since 1970 by the wall clock, which is the one that other processes and machines
-/// share, as far as somebody keeps them in step.
+/// Returns the wall-clock time in nanoseconds since 1970. Other processes and machines share this
+/// clock, as far as it is kept in step.
 #[must_use]
 pub fn unix_ns() -> u64 {
     nanos(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
@@ -36,7 +36,7 @@ pub fn unix_ns() -> u64 {
 /// The stamp of a message that a server pushes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Push {
-    /// Which message of the connection.
+    /// Number of the message on its connection.
     pub sequence: u64,
     /// When it was sent.
     pub unix_ns: u64,
@@ -44,11 +44,11 @@ pub struct Push {
 
 impl Push {
     const WORD: &[u8] = b"push ";
-    /// Bytes of it as it is written.
+    /// Bytes of the stamp when written.
     pub const LEN: usize = Self::WORD.len() + SEQUENCE_DIGITS + 1 + TIME_DIGITS + 1;
 
-    /// Writes it to the begin of `payload`, which has at least [`LEN`](Self::LEN) bytes; more are
-    /// left as they are.
+    /// Writes the stamp to the begin of `payload`, which must have at least [`LEN`](Self::LEN)
+    /// bytes; the rest is unchanged.
     pub fn write(self, payload: &mut [u8]) {
         let mut rest = payload;
         put(&mut rest, Self::WORD);
@@ -56,7 +56,7 @@ impl Push {
         put_number(&mut rest, self.unix_ns, TIME_DIGITS);
     }
 
-    /// Finds the first in a payload.
+    /// Finds the first stamp in a payload.
     #[must_use]
     pub fn find(payload: &[u8]) -> Option<Self> {
         let read =
@@ -68,13 +68,13 @@ impl Push {
 /// The stamp of a message that is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Post {
-    /// Which run it belongs to.
+    /// The run it belongs to.
     pub run: u64,
     /// Its topic.
     pub topic: u64,
-    /// Who published it.
+    /// The number of the publisher.
     pub publisher: u64,
-    /// Which message of the publisher.
+    /// Number of the message of its publisher.
     pub sequence: u64,
     /// When it was to be sent.
     pub unix_ns: u64,
@@ -85,7 +85,7 @@ impl Post {
     const RUN_DIGITS: usize = 10;
     const TOPIC_DIGITS: usize = 4;
     const PUBLISHER_DIGITS: usize = 6;
-    /// Bytes of it as it is written.
+    /// Bytes of the stamp when written.
     pub const LEN: usize = Self::WORD.len()
         + (Self::RUN_DIGITS + 1)
         + (Self::TOPIC_DIGITS + 1)
@@ -93,8 +93,8 @@ impl Post {
         + (SEQUENCE_DIGITS + 1)
         + (TIME_DIGITS + 1);
 
-    /// Writes it to the begin of `payload`, which has at least [`LEN`](Self::LEN) bytes; more are
-    /// left as they are.
+    /// Writes the stamp to the begin of `payload`, which must have at least [`LEN`](Self::LEN)
+    /// bytes; the rest is unchanged.
     pub fn write(self, payload: &mut [u8]) {
         let mut rest = payload;
         put(&mut rest, Self::WORD);
@@ -105,7 +105,7 @@ impl Post {
         put_number(&mut rest, self.unix_ns, TIME_DIGITS);
     }
 
-    /// Finds the first in a payload; what follows it comes with it.
+    /// Finds the first stamp in a payload; returns it with the bytes after it.
     #[must_use]
     pub fn find(payload: &[u8]) -> Option<(Self, &[u8])> {
         find(payload, Self::WORD, |rest| {
@@ -120,8 +120,8 @@ impl Post {
     }
 }
 
-/// Finds the first place in `payload` where what follows `word` can be read, and what is left
-/// behind it.
+/// Finds the first place in `payload` where `read` succeeds after `word`, and returns the result
+/// with the bytes left.
 fn find<'p, T>(
     payload: &'p [u8],
     word: &[u8],
@@ -129,7 +129,7 @@ fn find<'p, T>(
 ) -> Option<(T, &'p [u8])> {
     let mut rest = payload;
     loop {
-        // Where nothing is put around it, it is at the begin.
+        // Without a wrapper, the stamp is at the begin.
         let place = if rest.starts_with(word) { 0 } else { memmem::find(rest, word)? };
         rest = rest.get(place + word.len()..)?;
         if let Some(found) = read(&mut rest) {
@@ -138,7 +138,7 @@ fn find<'p, T>(
     }
 }
 
-/// Takes a number of up to 64 bits, and the space behind it.
+/// Reads a number of up to 64 bits and the space after it.
 fn number(rest: &mut &[u8]) -> Option<u64> {
     let len = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     if len == 0 {
@@ -157,7 +157,7 @@ fn put(rest: &mut &mut [u8], bytes: &[u8]) {
     *rest = left;
 }
 
-/// Puts the last `digits` digits of a number, and a space.
+/// Writes the last `digits` digits of a number, and a space.
 fn put_number(rest: &mut &mut [u8], mut value: u64, digits: usize) {
     let (head, left) = std::mem::take(rest).split_at_mut(digits);
     for digit in head.iter_mut().rev() {

@@ -1,4 +1,4 @@
-//! Text with placeholders to the parts of a message or of an opening request.
+//! Parses text with placeholders into the parts of a message or of an opening request.
 //!
 //! ```text
 //!   {seq}           which message of its connection, from 0
@@ -13,12 +13,12 @@
 //!   {{              a brace
 //! ```
 //!
-//! A brace that isn't followed by a lower-case letter stands for itself, so that JSON needs no
-//! escapes. All but the time follows from the seed.
+//! A brace that isn't followed by a lower-case letter stands for itself, so JSON needs no escapes.
+//! Everything but the time follows from the seed.
 
 use std::fmt::{self, Write};
 
-/// Most bytes that one placeholder may come to: what the codec takes as a payload by default.
+/// Most bytes of one placeholder: the codec's default limit for a payload.
 const TEXT_LEN_MAX: u64 = 64 << 20;
 /// Most placeholders of a message.
 const PARTS_MAX: usize = 10_000;
@@ -28,18 +28,18 @@ const DIGITS_MAX: usize = 20;
 pub(crate) const TIME_LEN: usize = 30;
 pub(crate) const TIME_NS_LEN: usize = 19;
 
-/// What a template is for, and so what may stand in it beside what may stand in each.
+/// What a template is for, which decides which placeholders it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A message, all of it.
+    /// A whole message.
     Message,
-    /// What a connection says once it is open.
+    /// A message that a connection sends once it is open.
     Subscription,
-    /// What is put around the payload of a message that is published.
+    /// Text around the payload of a published message.
     Publication,
     /// A URL, a header, a subprotocol or an origin: rendered once for each connection.
     Request,
-    /// The same where connections have topics.
+    /// A request of a connection that has a topic.
     TopicRequest,
 }
 
@@ -52,7 +52,7 @@ impl Purpose {
         !matches!(self, Self::Request | Self::TopicRequest)
     }
 
-    /// What may stand in it, for the error about anything else.
+    /// Lists the allowed placeholders, for the error about any other.
     const fn placeholders(self) -> &'static str {
         match self {
             Self::Message => {
@@ -75,14 +75,14 @@ impl Purpose {
     }
 }
 
-/// A payload, or what it is made from.
+/// A payload, or its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     parts: Box<[Part]>,
 }
 
 impl fmt::Display for Template {
-    /// As it was typed, or as it could have been.
+    /// Writes the template as it was, or could have been, typed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.parts.iter().try_for_each(|part| part.fmt(f))
     }
@@ -91,27 +91,27 @@ impl fmt::Display for Template {
 /// A part of a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// These bytes.
+    /// Literal bytes.
     Literal(Box<[u8]>),
-    /// Which message of its connection.
+    /// Number of the message on its connection.
     Sequence {
-        /// The fewest digits; zeros stand in front.
+        /// The fewest digits, padded with zeros.
         digits: usize,
     },
-    /// Which connection of the run.
+    /// Number of the connection in the run.
     Connection {
-        /// The fewest digits; zeros stand in front.
+        /// The fewest digits, padded with zeros.
         digits: usize,
     },
     /// When the message was due, for people.
     Time,
     /// When the message was due, for programs.
     TimeNs,
-    /// So many letters and digits.
+    /// This many letters and digits.
     Text(usize),
     /// The number of the topic.
     Topic,
-    /// What is published.
+    /// The payload that is published.
     Payload,
     /// A number.
     Number {
@@ -123,7 +123,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// The fewest and the most bytes that it comes to; what is published has its own.
+    /// Returns the fewest and the most bytes of the part; a published payload has its own length.
     fn len(&self) -> (usize, usize) {
         let digits = |number: u64| number.checked_ilog10().unwrap_or(0) as usize + 1;
         match self {
@@ -147,7 +147,7 @@ impl fmt::Display for Part {
                 let mut rest = text.chars().peekable();
                 while let Some(c) = rest.next() {
                     f.write_char(c)?;
-                    // What would read as a placeholder is no literal unless its brace is doubled.
+                    // Text that reads as a placeholder is literal only if its brace is doubled.
                     if c == '{' && rest.peek().is_none_or(|&c| c == '{' || c.is_ascii_lowercase()) {
                         f.write_char('{')?;
                     }
@@ -169,20 +169,20 @@ impl fmt::Display for Part {
 }
 
 impl Template {
-    /// These parts, one after the other.
+    /// Returns a template of these parts, in order.
     #[must_use]
     pub(crate) fn of_parts(parts: Vec<Part>) -> Self {
         Self { parts: parts.into() }
     }
 
-    /// Checks whether a placeholder that exists stands in a text in which none is replaced.
+    /// Checks whether a text in which no placeholder is replaced contains one that exists.
     #[must_use]
     pub(crate) fn has_placeholder(text: &str) -> bool {
         let parsed = Self::parse_for(text.as_bytes(), Purpose::Subscription);
         parsed.is_ok_and(|template| template.as_literal().is_none())
     }
 
-    /// Bytes without placeholders.
+    /// Returns a template of bytes without placeholders.
     #[must_use]
     pub fn literal(bytes: &[u8]) -> Self {
         Self { parts: [Part::Literal(bytes.into())].into() }
@@ -191,15 +191,15 @@ impl Template {
     /// Reads a message with placeholders.
     ///
     /// # Errors
-    /// What is wrong, to be put behind the flag's name.
+    /// What is wrong, to be put after the flag's name.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         Self::parse_for(bytes, Purpose::Message)
     }
 
-    /// Reads bytes with the placeholders that have a meaning in them.
+    /// Reads bytes with the placeholders that `purpose` allows.
     ///
     /// # Errors
-    /// What is wrong, to be put behind the flag's name.
+    /// What is wrong, to be put after the flag's name.
     pub fn parse_for(bytes: &[u8], purpose: Purpose) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut literal = Vec::new();
@@ -244,24 +244,24 @@ impl Template {
         Ok(template)
     }
 
-    /// How often a part stands in it.
+    /// Counts how often the template contains a part.
     fn count(&self, part: &Part) -> usize {
         self.parts.iter().filter(|own| *own == part).count()
     }
 
-    /// Whether the number of the topic stands in it.
+    /// Checks whether the template contains the number of the topic.
     #[must_use]
     pub fn has_topic(&self) -> bool {
         self.count(&Part::Topic) > 0
     }
 
-    /// What it is made of.
+    /// Returns the parts.
     #[must_use]
     pub const fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    /// The bytes, if it has no placeholder.
+    /// Returns the bytes, if there is no placeholder.
     #[must_use]
     pub const fn as_literal(&self) -> Option<&[u8]> {
         match &*self.parts {
@@ -271,19 +271,19 @@ impl Template {
         }
     }
 
-    /// Whether the time stands in it.
+    /// Checks whether the template contains the time.
     #[must_use]
     pub fn has_time(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Time | Part::TimeNs))
     }
 
-    /// Bytes of the smallest payload.
+    /// Returns the size of the smallest payload, in bytes.
     #[must_use]
     pub fn size_least(&self) -> usize {
         self.parts.iter().map(|part| part.len().0).sum()
     }
 
-    /// Bytes that no payload has more than.
+    /// Returns an upper bound of the payload size, in bytes.
     #[must_use]
     pub fn size_most(&self) -> usize {
         self.parts.iter().map(|part| part.len().1).fold(0, usize::saturating_add)
@@ -321,7 +321,7 @@ fn placeholder(inside: &[u8], purpose: Purpose) -> Result<Part, String> {
     }
 }
 
-/// The fewest digits of a number, as in `{conn:5}`.
+/// Reads the fewest digits of a number, as in `{conn:5}`.
 fn digits(argument: Option<&str>) -> Option<usize> {
     let Some(argument) = argument else { return Some(1) };
     usize::try_from(number(argument)?).ok().filter(|digits| (1..=DIGITS_MAX).contains(digits))
@@ -333,7 +333,7 @@ fn bad_digits(inside: &[u8]) -> String {
 }
 
 fn number(text: &str) -> Option<u64> {
-    // `parse` would take a sign.
+    // `parse` would accept a sign.
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 

@@ -1,8 +1,8 @@
-//! Integers to what people read: three digits and a unit, thousands apart.
+//! Formats integers for people: three digits and a unit, thousands separated.
 
 use serde::{Deserialize, Serialize};
 
-/// `1234567` as `1,234,567`.
+/// Formats `1234567` as `1,234,567`.
 #[must_use]
 pub fn count(n: u64) -> String {
     let digits = n.to_string();
@@ -16,7 +16,7 @@ pub fn count(n: u64) -> String {
     text
 }
 
-/// Nanoseconds as `512 ns`, `9.12 us`, `112 us`, `3.20 ms`, `12.0 s`.
+/// Formats nanoseconds as `512 ns`, `9.12 us`, `112 us`, `3.20 ms`, `12.0 s`.
 #[must_use]
 pub fn duration(ns: u64) -> String {
     const UNITS: [(&str, u64); 4] =
@@ -32,14 +32,14 @@ pub fn duration(ns: u64) -> String {
     format!("{} s", count(ns.saturating_add(500_000_000) / 1_000_000_000))
 }
 
-/// Nanoseconds as seconds to the thousandth: `1.204`.
+/// Formats nanoseconds as seconds to the thousandth: `1.204`.
 #[must_use]
 pub fn seconds(ns: u64) -> String {
     let ms = ns / 1_000_000;
     format!("{}.{:03}", ms / 1_000, ms % 1_000)
 }
 
-/// Bytes as `512 B`, `14.2 MB`, in powers of a thousand.
+/// Formats bytes as `512 B`, `14.2 MB`, in powers of a thousand.
 #[must_use]
 pub fn bytes(n: u64) -> String {
     const UNITS: [(&str, u64); 5] = [
@@ -58,13 +58,13 @@ pub fn bytes(n: u64) -> String {
         .unwrap_or_else(|| format!("{} TB", count(n / 1_000_000_000_000)))
 }
 
-/// Processors: `2`, `0.2`, `1.25`.
+/// Formats a number of processors: `2`, `0.2`, `1.25`.
 #[must_use]
 pub fn processors(number: f64) -> String {
     format!("{number:.2}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// A number a second: whole from 100 on, else three digits.
+/// Formats a number a second: whole from 100, otherwise three digits.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
 pub fn per_s(rate: f64) -> String {
@@ -76,13 +76,13 @@ pub fn per_s(rate: f64) -> String {
     }
 }
 
-/// What a number of a threshold is a number of.
+/// The unit of a threshold's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unit {
     /// Nanoseconds.
     #[serde(rename = "ns")]
     Time,
-    /// How many.
+    /// A count.
     #[serde(rename = "count")]
     Count,
     /// Percent.
@@ -96,7 +96,7 @@ pub enum Unit {
     Ratio,
 }
 
-/// A number with the unit that thresholds have for it.
+/// Formats a number with the unit that thresholds use.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
 pub fn number(number: Option<f64>, unit: Unit) -> String {
@@ -110,7 +110,7 @@ pub fn number(number: Option<f64>, unit: Unit) -> String {
     }
 }
 
-/// `n / size` with three digits, if it is below 1,000 once rounded.
+/// Formats `n / size` with three digits, if it is below 1,000 once rounded.
 fn three_digits(n: u64, size: u64) -> Option<String> {
     let (n, size) = (u128::from(n), u128::from(size));
     let rounded = |scale: u128| (n * scale + size / 2) / size;

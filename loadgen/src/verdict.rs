@@ -1,48 +1,49 @@
-//! What is known about the client itself to a verdict on the measurement.
+//! Turns what is known about the client itself into a verdict on the measurement.
 //!
 //! A saturated client must never be reported as a slow server. What that means depends on the loop:
 //!
-//! **Open loop.** There is a schedule, so there is a truth to compare with. `send.lag` is from the
-//! planned send to the moment at which the message was handed to the socket: it has nothing of the
-//! server in it, because a socket that takes nothing doesn't stop the clock. It is all in
-//! `rtt.response`, so it is judged by what it does there: an [`Effect`] is how much of a percentile
-//! that is reported may be the client's lateness. Two milliseconds in a p99 of 900 change nothing;
-//! in one of 8 they do. Above a tenth, and a millisecond, a run is `degraded`; above a quarter, and
-//! ten milliseconds, it is `saturated`. What is below a millisecond is a wake-up of this machine, and
-//! `rtt.service` is free of it. Messages that were due and haven't been sent when time was up are
-//! `saturated` too, and a thread that was nearly always busy is `degraded`.
+//! **Open loop.** There is a schedule to compare with. `send.lag` runs from the planned send to the
+//! moment at which the message was handed to the socket. It contains nothing of the server, because
+//! a socket that accepts nothing doesn't stop the clock. All of it is in `rtt.response`, so it is
+//! judged by its effect there: an [`Effect`] is how much of a reported percentile may be the
+//! client's lateness. Two milliseconds change nothing in a p99 of 900, but they do in one of 8.
+//! Above a tenth, and a millisecond, a run is `degraded`; above a quarter, and ten milliseconds, it
+//! is `saturated`. Lateness below a millisecond is a wake-up of this machine, and `rtt.service` is
+//! free of it. Messages that were due but not sent when time was up are `saturated` too, and a
+//! thread that was nearly always busy is `degraded`.
 //!
-//! **Closed loop.** The client sends as fast as it gets replies, so a busy thread is what was asked
-//! for, and no schedule says how fast it should have been. But when its busiest thread has no time
-//! left, a reply waits in the socket until the thread comes to it, and that wait is in every
-//! latency; the rate is then the client's limit or the machine's, and nobody can tell how much more
-//! the server could do. The numbers stay true for what they are, a lower bound of the rate and an
-//! upper bound of the latency: `degraded`, never `saturated`.
+//! **Closed loop.** The client sends as fast as it gets replies, so a busy thread is expected, and
+//! no schedule says how fast it should have been. But when the busiest thread has no time left, a
+//! reply waits in the socket until the thread reads it, and that wait is in every latency. The rate
+//! is then the limit of the client or the machine, and how much more the server could do is
+//! unknown. The numbers are still a lower bound of the rate and an upper bound of the latency:
+//! `degraded`, never `saturated`.
 //!
-//! **Pushed.** The server sets the pace. A listener that is nearly always busy comes late to what has
+//! **Pushed.** The server sets the pace. A listener that is nearly always busy reads late what has
 //! arrived, and that wait is in the latencies: `degraded`.
 //!
-//! Busy is the time that a thread was on a processor *or waited for one*, where the kernel tells:
-//! on a machine that is shared with the server a thread can be starved at 50 % processor time. Awake
-//! for the next message, because that is nearer than a wake-up, is not busy. Without a schedule a thread
-//! that waits for a processor a fifth of the time is `degraded`, however much it has to do: replies wait
-//! with it.
+//! A thread is busy while it is on a processor *or waits for one*, where the kernel reports that:
+//! on a machine shared with the server, a thread can be starved at 50 % processor time. A thread
+//! that stays awake for the next message, because it is nearer than a wake-up, is not busy. Without
+//! a schedule, a thread that waits for a processor a fifth of the time is `degraded`, however
+//! much it has to do: replies wait with it.
 //!
-//! **No verdict.** Where nothing was measured there is nothing to judge, and load of a few milliseconds
-//! is over before anything can be said of the client: `none`, if nothing worse is known.
+//! **No verdict.** If nothing was measured there is nothing to judge, and a load of a few
+//! milliseconds is over before anything can be said of the client: `none`, unless something worse
+//! is known.
 
 use serde::{Deserialize, Serialize};
 
 use crate::quota::Quota;
 use crate::units;
 
-/// Client's lateness in a latency, in nanoseconds, from which an open loop is degraded if it is also
-/// [`EFFECT_DEGRADED`] of that.
+/// The client's lateness in a latency, in nanoseconds, from which an open loop is degraded, if it
+/// is also [`EFFECT_DEGRADED`] of the latency.
 pub const LAG_DEGRADED_NS: u64 = 1_000_000;
 /// The same for saturated.
 pub const LAG_SATURATED_NS: u64 = 10_000_000;
-/// Share of a latency that may be the client's lateness before a run is degraded: less than a
-/// percentile differs from one run to the next.
+/// Share of a latency that may be the client's lateness before a run is degraded: less than the
+/// difference of a percentile between two runs.
 pub const EFFECT_DEGRADED: f64 = 0.1;
 /// The same for saturated.
 pub const EFFECT_SATURATED: f64 = 0.25;
@@ -52,25 +53,25 @@ pub const UNSENT_SATURATED: f64 = 0.01;
 pub const BUSY_OPEN: f64 = 0.90;
 /// Share of the time from which a thread is busy, under closed loop.
 pub const BUSY_CLOSED: f64 = 0.95;
-/// Share of the time that a thread may wait for a processor, where nothing has a schedule.
+/// Share of the time that a thread may wait for a processor, without a schedule.
 pub const WAITING: f64 = 0.2;
-/// A thread that is busy for less of the time than this, and yet sends late, is not asked too much.
+/// A thread that is busy for less of the time than this, and yet sends late, is not overloaded.
 pub const BUSY_LITTLE: f64 = 0.25;
-/// Load that is shorter can't be judged: caches are cold and threads still waking up, and one turn of
-/// another program is most of it; in nanoseconds.
+/// A shorter load, in nanoseconds, can't be judged: caches are cold, threads are still waking up,
+/// and one time slice of another program is most of it.
 pub const SHORT_NS: u64 = 100_000_000;
-/// How much later than planned connections may begin, in nanoseconds, if that is also
-/// [`EFFECT_DEGRADED`] of how long they take to open.
+/// How much later than planned connections may start, in nanoseconds, if that is also
+/// [`EFFECT_DEGRADED`] of the time they take to open.
 pub const CONNECT_LAG_DEGRADED_NS: u64 = 10_000_000;
-/// Share of the periods in which a quota may hold the process back.
+/// Share of the periods in which a quota may throttle the process.
 pub const THROTTLED: f64 = 0.05;
 /// How long the process may stand still, in nanoseconds.
 pub const PAUSE_DEGRADED_NS: u64 = 500_000_000;
-/// A worker that has done less than this share of what the others did on average was starved, if it
-/// was busy with that for [`STARVED_BUSY`] of the time.
+/// A worker that did less than this share of the others' average was starved, if it was busy for
+/// [`STARVED_BUSY`] of the time.
 pub const STARVED: f64 = 0.5;
-/// A thread with more time to spare than the rest of this was not starved: it had fewer connections,
-/// or those to a slower server.
+/// A thread that was busy for less of the time than this was not starved: it had fewer connections,
+/// or connections to a slower server.
 pub const STARVED_BUSY: f64 = 0.5;
 
 /// Whether the client's measurement can be trusted.
@@ -80,19 +81,19 @@ pub enum State {
     /// There is nothing to judge, or too little.
     #[default]
     None,
-    /// It can.
+    /// The measurement can be trusted.
     Valid,
-    /// With the reservations that the reasons say.
+    /// The measurement can be trusted, with the reservations in the reasons.
     Degraded,
-    /// It can't: the client itself was the limit.
+    /// The measurement can't be trusted: the client itself was the limit.
     Saturated,
 }
 
 impl State {
-    /// All, from the best known to the worst.
+    /// All states, from the best known to the worst.
     pub const ALL: [Self; 4] = [Self::None, Self::Valid, Self::Degraded, Self::Saturated];
 
-    /// As reports call it.
+    /// Returns the name used in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -104,26 +105,26 @@ impl State {
     }
 }
 
-/// How much of a latency that is reported may be the client's own lateness.
+/// How much of a reported latency may be the client's own lateness.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Effect {
     /// Which percentile, of 100.
     pub percentile: f64,
-    /// The latency, in nanoseconds, lateness included.
+    /// The latency, in nanoseconds, including the lateness.
     pub reported_ns: u64,
-    /// The most of it that may be the client's, in nanoseconds.
+    /// The most of the latency that may be the client's, in nanoseconds.
     pub client_ns: u64,
 }
 
 impl Effect {
-    /// The client's share of the latency: 0 to 1.
+    /// Returns the client's share of the latency: 0 to 1.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a share to three digits")]
     pub fn share(&self) -> f64 {
         if self.reported_ns == 0 { 0.0 } else { self.client_ns as f64 / self.reported_ns as f64 }
     }
 
-    /// Says by how much the latency may be too long.
+    /// Says how much too long the latency may be.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a ratio to three digits")]
     pub fn said(&self) -> String {
@@ -146,8 +147,8 @@ impl Effect {
 pub struct Lag {
     /// 99th percentile, in nanoseconds.
     pub p99_ns: u64,
-    /// What it does to the median and the 99th percentile of the latency that it is in; empty if
-    /// there is none.
+    /// The effect on the median and the 99th percentile of the latency that includes the lateness;
+    /// empty without one.
     pub effects: Vec<Effect>,
 }
 
@@ -158,7 +159,7 @@ impl Lag {
         self.p99_ns > ns && self.effects.is_empty() || self.effects.iter().any(reaches)
     }
 
-    /// Says what matters of the effects, behind a colon.
+    /// Describes the effects that matter, after a colon.
     fn said(&self) -> String {
         let matters = |effect: &&Effect| effect.share() > EFFECT_DEGRADED;
         let said: Vec<_> = self.effects.iter().filter(matters).map(Effect::said).collect();
@@ -172,45 +173,45 @@ impl Lag {
 pub struct Evidence {
     /// Whether messages had a schedule.
     pub is_open_loop: bool,
-    /// Whether those messages are Pings.
+    /// Whether the scheduled messages are Pings.
     pub is_pinging: bool,
     /// Whether connections are the load.
     pub is_connecting: bool,
     /// Whether nothing was sent, opened or received that could have been measured.
     pub is_empty: bool,
-    /// Whether what the command is there to measure was not measured once.
+    /// Whether the command's own measurement was never taken.
     pub is_unmeasured: bool,
     /// How long load lasted, in nanoseconds.
     pub load_ns: u64,
-    /// Whether messages come when the server wants, and latencies are of them.
+    /// Whether the server decides when messages come, and latencies are of those.
     pub is_pushed: bool,
     /// Whether the server runs in the same process.
     pub is_embedded: bool,
-    /// Whether a signal ended the load before its time.
+    /// Whether a signal ended the load early.
     pub is_cut: bool,
     /// Whether a signal ended the run.
     pub is_interrupted: bool,
-    /// How much later than `--ramp` says load began, in nanoseconds.
+    /// How much later than `--ramp` says load started, in nanoseconds.
     pub ramp_late_ns: u64,
     /// How late messages were sent.
     pub send_lag: Option<Lag>,
-    /// How late connections were begun.
+    /// How late connections were started.
     pub connect_lag: Option<Lag>,
     /// Messages that were due in the measured time.
     pub due: u64,
-    /// Messages due that were not handed to a socket in time, for no reason of the server's.
+    /// Messages due that were not handed to a socket in time, for reasons other than the server.
     pub overdue: u64,
-    /// Messages left out because the server didn't read.
+    /// Messages skipped because the server didn't read.
     pub unsent_backlog: u64,
-    /// Messages left out because their connection was closing or gone.
+    /// Messages skipped because their connection was closing or gone.
     pub unsent_closed: u64,
     /// Share of the time that the busiest thread was on a processor.
     pub cpu_share: f64,
     /// Share of the time that the busiest thread was on a processor or waited for one.
     pub busy_share: f64,
-    /// How long the process once stood still, in nanoseconds.
+    /// The longest time that the process stood still, in nanoseconds.
     pub pause_max_ns: u64,
-    /// The quota of processor time, and what came of it in the run.
+    /// The quota of processor time, and its effect in the run.
     pub quota: Option<Quota>,
     /// Latencies beyond the histogram's range.
     pub out_of_range: u64,
@@ -219,30 +220,30 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// How much of the time the busiest thread waited for a processor, in percent, if that is worth
-    /// a word.
+    /// Returns how much of the time the busiest thread waited for a processor, in percent, if that
+    /// is worth mentioning.
     fn waiting(&self) -> Option<f64> {
         let share = self.busy_share - self.cpu_share;
         (share > 0.1).then_some(share * 100.0)
     }
 
-    /// What to ask less of the client by.
+    /// Names the option that lowers the client's load.
     const fn lower(&self) -> &'static str {
         if self.is_pinging { "a longer --ping-interval" } else { "a lower -R" }
     }
 
-    /// So many of what has a schedule.
+    /// Names `count` scheduled messages or Pings.
     fn scheduled(&self, count: u64) -> String {
         let what = if self.is_pinging { "Pings" } else { "messages" };
         format!("{} {what}", units::count(count))
     }
 
-    /// Latencies of what has a schedule.
+    /// Names the latencies of scheduled messages or Pings.
     const fn latencies(&self) -> &'static str {
         if self.is_pinging { "latencies" } else { "response latencies" }
     }
 
-    /// That a quota has held the process back, if it did so often enough to be seen.
+    /// Says that a quota throttled the process, if it did so often enough to matter.
     fn throttled(&self) -> Option<String> {
         let quota = self.quota.filter(|quota| quota.throttled_share() > THROTTLED)?;
         let is_scheduled = self.is_open_loop || self.is_pinging;
@@ -255,7 +256,7 @@ impl Evidence {
         ))
     }
 
-    /// Why what was due was sent late, and what to do about it.
+    /// Says why messages were sent late, and what to do about it.
     fn lateness(&self) -> String {
         if let Some(throttled) = self.throttled() {
             format!("it was {throttled}")
@@ -279,14 +280,14 @@ impl Evidence {
 /// A verdict with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// The worst that a reason leads to.
+    /// The worst state that a reason leads to.
     pub state: State,
     /// Why; empty if valid.
     pub reasons: Vec<String>,
 }
 
 impl Verdict {
-    /// Judges by the rules that the module's documentation gives.
+    /// Judges the evidence by the rules in the module's documentation.
     #[must_use]
     pub fn new(evidence: &Evidence) -> Self {
         let mut verdict = Self { state: State::Valid, reasons: Vec::new() };
@@ -381,7 +382,7 @@ impl Verdict {
         let is_paced = evidence.is_open_loop || evidence.is_pushed;
         let bound = if is_paced { BUSY_OPEN } else { BUSY_CLOSED };
         if evidence.busy_share < bound {
-            // Where there is a schedule, the send lag says it.
+            // With a schedule, the send lag shows it.
             let waiting = evidence.busy_share - evidence.cpu_share;
             if evidence.send_lag.is_none() && waiting > WAITING {
                 let share = waiting * 100.0;
@@ -525,7 +526,7 @@ mod tests {
         Verdict::new(&evidence)
     }
 
-    /// A lateness in no latency.
+    /// A lateness that is in no latency.
     fn lag(p99_ns: u64) -> Lag {
         Lag { p99_ns, effects: Vec::new() }
     }
@@ -689,7 +690,7 @@ mod tests {
         let verdict = judged(|evidence| evidence.is_unmeasured = true);
         assert_eq!((verdict.state, verdict.state.name()), (State::None, "none"));
         assert_eq!(verdict.reasons, ["nothing was measured"]);
-        // What is known to be wrong stays known.
+        // Known faults stay known.
         let verdict = judged(|evidence| (evidence.is_unmeasured, evidence.overdue) = (true, 500));
         assert_eq!((verdict.state, verdict.reasons.len()), (State::Saturated, 1));
     }

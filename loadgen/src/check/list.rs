@@ -1,4 +1,4 @@
-//! What came of each step, printed as it comes, and the exit code that follows.
+//! Prints the result of each step as it arrives, and determines the exit code.
 
 use std::io::{self, Write, stdout};
 
@@ -6,14 +6,14 @@ use crate::escape;
 use crate::exit::{Exit, Failed};
 use crate::net::{Fault, Target};
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
     Ok,
-    /// Something to know of a server that does nothing wrong.
+    /// Worth knowing, although the server does nothing wrong.
     Note,
     Failed,
-    /// Nothing was to be learnt from it.
+    /// There was nothing to learn from it.
     NotTried,
 }
 
@@ -28,10 +28,10 @@ impl Mark {
     }
 }
 
-/// What came of each step, printed as it comes.
+/// Prints the result of each step as it arrives.
 pub(super) struct List {
     pub(super) failed: usize,
-    /// Whether each step is.
+    /// Whether each step is ok.
     is_all_ok: bool,
     broken: Option<io::Error>,
 }
@@ -61,7 +61,7 @@ impl List {
         self.print(&format!(" {mark:<8}{name:<14}{}", escape::control(said, 400)));
     }
 
-    /// What a step came to, or its failure in the list.
+    /// Returns what a step produced, or lists its failure.
     pub(super) fn taken<T>(&mut self, name: &str, outcome: Result<T, Fault>) -> Option<T> {
         match outcome {
             Ok(value) => Some(value),

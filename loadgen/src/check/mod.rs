@@ -1,7 +1,7 @@
-//! One connection to a list of what a server can do: `loadgen check URL`.
+//! Uses one connection to list what a server can do: `loadgen check URL`.
 //!
-//! Apart from the workers because it has no load to make: it takes one step after the other, says
-//! what came of each, and stops only where nothing can follow.
+//! Separate from the workers because it generates no load: it takes one step after the other,
+//! reports the result of each, and stops only where nothing can follow.
 
 mod list;
 mod scenario;
@@ -29,12 +29,12 @@ use crate::run::request;
 use crate::scenario::preset;
 use crate::{escape, refusal, units};
 
-/// Bound on a step that waits for the answer to a message, however much else the server sends.
+/// Time limit for the answer to a message, however much else the server sends.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the body of a refusal is waited for, and how much of it is read.
+/// How long to wait for the body of a refusal, and how much of it to read.
 const BODY_TIMEOUT: Duration = Duration::from_millis(300);
 const BODY_LEN_MAX: usize = 4 << 10;
-/// Messages of the server that are shown as a sample of what it sends.
+/// Messages of the server to show as a sample of what it sends.
 const SHOWN_MAX: usize = 3;
 const READ_SIZE: usize = 16 << 10;
 const SHOWN_LEN_MAX: usize = 100;
@@ -42,8 +42,8 @@ const SHOWN_LEN_MAX: usize = 100;
 /// Checks a server.
 ///
 /// # Errors
-/// [`Failed`] for wrong usage and for a name that doesn't resolve; what the server does wrong is in
-/// the list instead.
+/// [`Failed`] for wrong usage and for a name that doesn't resolve; what the server does wrong is
+/// listed instead.
 pub fn run(args: CheckArgs) -> Result<Exit, Failed> {
     if !args.what.contains("://") && preset::is_scenario(&args.what) {
         return scenario::read(&args.what, &args.set);
@@ -87,16 +87,16 @@ fn timed(said: &str, ns: u64) -> String {
 struct Open {
     stream: Stream,
     codec: Connection,
-    /// permessage-deflate was agreed.
+    /// Whether permessage-deflate was agreed on.
     is_deflated: bool,
     clock: Clock,
     buffer: Vec<u8>,
-    /// What has been read and not taken: `buffer[begin..end]`.
+    /// The bytes that have been read but not processed: `buffer[begin..end]`.
     begin: usize,
     end: usize,
-    /// The first messages that were no answer.
+    /// The first messages that didn't answer anything.
     unasked: Vec<String>,
-    /// The stream has ended.
+    /// Whether the stream has ended.
     is_ended: bool,
 }
 
@@ -112,9 +112,9 @@ enum Received {
 /// How a server answered a message.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
-    /// As it has to, or as an echo server does.
+    /// As it must, or as an echo server does.
     Expected,
-    /// By other messages, of which this is the last.
+    /// With other messages, of which this is the last.
     Other(String),
     /// Not at all within [`ANSWER_TIMEOUT`].
     Nothing,
@@ -175,7 +175,7 @@ async fn open(list: &mut List, clock: Clock, routes: &Routes, settings: &Request
     }
 }
 
-/// The way to the server, a step each: socket, proxy, TLS.
+/// Connects to the server, in one step each: socket, proxy, TLS.
 async fn way(
     list: &mut List,
     clock: Clock,
@@ -214,15 +214,15 @@ async fn way(
 
 type Negotiated = Vec<(&'static str, String)>;
 
-/// What an opening handshake came to.
+/// The result of an opening handshake.
 struct Upgraded {
     negotiated: Negotiated,
     agreed: Option<DeflateAgreed>,
-    /// The bytes behind the response.
+    /// The bytes after the response.
     rest: Vec<u8>,
 }
 
-/// What was agreed of permessage-deflate, in words.
+/// Describes what was agreed on for permessage-deflate.
 fn agreement(offer: Offer, agreed: Option<&DeflateAgreed>) -> Result<String, String> {
     match agreed {
         Some(agreed) => Ok(deflate::agreed(agreed)),
@@ -231,7 +231,7 @@ fn agreement(offer: Offer, agreed: Option<&DeflateAgreed>) -> Result<String, Str
     }
 }
 
-/// The opening handshake.
+/// Performs the opening handshake.
 async fn upgrade(
     stream: &mut Stream,
     request: &wscodec::handshake::ClientRequest,
@@ -277,7 +277,7 @@ async fn upgrade(
                 let mut said = format!("server answered {}", refusal::said(response));
                 let body = body(stream, input).await;
                 if let Some(line) = refusal::first_line(&body, is_chunked) {
-                    write!(said, "; it says: {line}").ok(); // a String takes everything
+                    write!(said, "; it says: {line}").ok(); // writing to a String can't fail
                 }
                 return Err(said);
             }
@@ -285,7 +285,7 @@ async fn upgrade(
     }
 }
 
-/// The begin of a refusal's body: what came with the head, and what comes soon.
+/// Returns the start of a refusal's body: what came with the head, and what arrives soon after.
 async fn body(stream: &mut Stream, came: &[u8]) -> Vec<u8> {
     let mut body = came.to_vec();
     let more = async {
@@ -293,7 +293,7 @@ async fn body(stream: &mut Stream, came: &[u8]) -> Vec<u8> {
         while body.len() < BODY_LEN_MAX {
             match stream.read(&mut buffer).await {
                 Ok(len @ 1..) => body.extend_from_slice(&buffer[..len]),
-                _ => return, // no more of it is to be had, and what came is shown
+                _ => return, // no more of it will arrive; show what has
             }
         }
     };
@@ -315,8 +315,8 @@ fn negotiated(response: Response<'_>) -> Negotiated {
 }
 
 impl Open {
-    /// A Ping, which every endpoint answers (RFC 6455, 5.5.2), and messages, which an echo server
-    /// sends back. One that does something else is asked no more: that is its right.
+    /// Sends a Ping, which every endpoint answers (RFC 6455, 5.5.2), and messages, which an echo
+    /// server sends back. A server that does otherwise is within its rights, and is sent no more.
     async fn messages(&mut self, list: &mut List) {
         const TEXT: &str = "loadgen check: gr\u{fc}\u{df}e \u{1f44b}";
         const BINARY: [u8; 6] = [0, 1, 0x7f, 0x80, 0xfe, 0xff];
@@ -364,7 +364,7 @@ impl Open {
             };
             let (answer, said) =
                 self.round(message, pieces, |received| *received == expected).await;
-            // Who has echoed one message is an echo server, and has to echo the next.
+            // A server that has echoed one message is an echo server, and must echo the next.
             let mark = if is_echo.is_none() { Mark::Note } else { Mark::Failed };
             is_echo = Some(answer == Answer::Expected);
             let (mark, said) = match answer {
@@ -390,7 +390,7 @@ impl Open {
         }
     }
 
-    /// Sends a message and waits for what answers it; returns also its size and the time, in words.
+    /// Sends a message and waits for its answer; also returns its size and the time, in words.
     async fn round(
         &mut self,
         message: Message<'_>,
@@ -450,7 +450,7 @@ impl Open {
         }
     }
 
-    /// The next event. Answers that it leads to are sent.
+    /// Returns the next event. Sends the answers that it requires.
     async fn next(&mut self) -> Result<Received, Answer> {
         loop {
             let mut out = Vec::new();
@@ -546,7 +546,7 @@ impl Open {
     }
 }
 
-/// A Close of the server, in words.
+/// Describes a Close from the server.
 fn closed(frame: Option<&(CloseCode, String)>) -> String {
     frame.map_or("the server closed without code".into(), |frame| {
         format!("the server closed with {}", code_and_reason(frame))

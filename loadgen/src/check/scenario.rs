@@ -1,4 +1,4 @@
-//! A scenario file to what it does, or to what is wrong with it: `loadgen check FILE`.
+//! Says what a scenario file does, or what is wrong with it: `loadgen check FILE`.
 
 use std::io::{Write, stdout};
 
@@ -11,7 +11,7 @@ use crate::scenario::explain;
 /// [`Failed`] with the file, the line, and what to write instead.
 pub(super) fn read(name: &str, set: &[(String, String)]) -> Result<Exit, Failed> {
     let program = crate::scenario::read(name, set).map_err(Failed::usage)?;
-    // A reader who has left needs no more.
+    // If stdout is closed, the reader wants no more.
     stdout().write_all(explain::explain(&program).as_bytes()).ok();
     Ok(Exit::Ok)
 }

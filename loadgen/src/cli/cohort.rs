@@ -1,4 +1,4 @@
-//! Arguments about clients that misbehave.
+//! Arguments for clients that misbehave.
 
 use clap::Args;
 

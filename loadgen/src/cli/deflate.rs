@@ -1,4 +1,4 @@
-//! The arguments of permessage-deflate.
+//! Arguments for permessage-deflate.
 
 use clap::Args;
 use wscodec::deflate::{Deflate, DeflateLevel};

@@ -1,4 +1,4 @@
-//! The arguments of `loadgen doctor`.
+//! Arguments of `loadgen doctor`.
 
 use clap::Args;
 

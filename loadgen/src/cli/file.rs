@@ -1,7 +1,7 @@
-//! Reads a file of flags into the words of a command line; what was typed wins.
+//! Reads a file of flags into the words of a command line; typed flags take precedence.
 //!
-//! Keys are the long names of flags, without the dashes, so a flag that is added needs nothing here.
-//! Those in front hold for every command, those in a section for the command that it names.
+//! Keys are the long names of flags, without the dashes, so a new flag needs no change here. Those
+//! in front apply to every command, those in a section to the command that it names.
 //!
 //! ```text
 //!   url = "ws://127.0.0.1:9001/"
@@ -28,7 +28,7 @@ use crate::nearest::meant;
 type Key<'f> = &'f Spanned<DeString<'f>>;
 type Value<'f> = &'f Spanned<DeValue<'f>>;
 
-/// A command line with the flags of a file.
+/// A command line, extended by the flags in a file.
 pub(super) struct Expanded {
     pub(super) words: Vec<OsString>,
     /// The arguments that were added, named as in errors, each with its place in the file.
@@ -54,7 +54,7 @@ impl Expanded {
     }
 }
 
-/// Adds the flags of the file that `--config` names, if it does.
+/// Adds the flags of the file that `--config` names, if there is one.
 ///
 /// # Errors
 /// One line: the file, the line in it, and what is wrong there.
@@ -64,7 +64,7 @@ pub(super) fn expand(words: Vec<OsString>) -> Result<Expanded, String> {
     if !words.iter().any(is_named) {
         return none(words);
     }
-    // What is missing may be in the file; what is wrong is said when all words are read.
+    // What is missing may be in the file; errors are reported when all words have been read.
     let Ok(matches) = lenient().try_get_matches_from(&words) else { return none(words) };
     let Some((name, typed)) = matches.subcommand() else { return none(words) };
     let Some(path) = typed.get_one::<PathBuf>("config") else { return none(words) };
@@ -99,7 +99,7 @@ fn lenient() -> Command {
     Cli::command().ignore_errors(true).mut_subcommands(relaxed)
 }
 
-/// Returns the keys that hold for a command; those of its section override those in front.
+/// Returns the keys that apply to a command; those of its section override those in front.
 fn settings<'f>(
     cli: &Command,
     command: &Command,
@@ -143,7 +143,7 @@ fn settings<'f>(
     Ok(settings)
 }
 
-/// Returns the error about a key that a command doesn't have, with the nearest one.
+/// Returns the error for a key that a command doesn't have, with the nearest key.
 fn unknown(cli: &Command, command: &Command, key: &str) -> String {
     let name = command.get_name();
     let said = format!("{} is no key of {name}", quoted(key));
@@ -189,7 +189,7 @@ fn is_typed(typed: &ArgMatches, arg: &Arg) -> bool {
     typed.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
 }
 
-/// Returns the words that would be typed for a value.
+/// Returns the words that one would type for a value.
 fn words_of(arg: &Arg, value: Value<'_>) -> Result<Vec<String>, String> {
     let flag = arg.get_long().map(|long| format!("--{long}"));
     let value = value.get_ref();
@@ -235,7 +235,7 @@ fn word_of(value: &DeValue<'_>) -> Result<String, String> {
     }
 }
 
-/// Inserts words behind those that were typed, but before `--`.
+/// Inserts words after those that were typed, but before `--`.
 fn insert(mut words: Vec<OsString>, added: Vec<String>) -> Vec<OsString> {
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     words.splice(end..end, added.into_iter().map(OsString::from));

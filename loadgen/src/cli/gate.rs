@@ -1,4 +1,4 @@
-//! Arguments about thresholds.
+//! Arguments for thresholds.
 
 use clap::Args;
 

@@ -1,5 +1,5 @@
-//! The definition of the command line, with help in two lengths: `-h` is one screen of the flags
-//! that are used most, `--help` has everything.
+//! Defines the command line, with help in two lengths: `-h` is one screen of the most common flags,
+//! `--help` has everything.
 
 use clap::{Command, CommandFactory};
 
@@ -219,7 +219,7 @@ const HELPS: [Help; 13] = [
     },
 ];
 
-/// The definition of the command line.
+/// Returns the definition of the command line.
 pub(super) fn command() -> Command {
     let cli = Cli::command().after_help(OVERVIEW);
     HELPS.iter().fold(cli, |cli, help| cli.mut_subcommand(help.command, |of| help.of(of)))

@@ -1,4 +1,4 @@
-//! How frames are masked.
+//! How to mask frames.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;

@@ -1,4 +1,4 @@
-//! Arguments about the contents of messages.
+//! Arguments for the contents of messages.
 
 use std::path::PathBuf;
 
@@ -52,7 +52,7 @@ impl MessageArgs {
     }
 }
 
-/// Sizes as they were asked for.
+/// Sizes as the user gave them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SizesAsked {
     /// `64`
@@ -67,7 +67,7 @@ impl SizesAsked {
     /// Reads `64`, `16..4k` or `file:PATH`.
     ///
     /// # Errors
-    /// What is wrong, to be put behind the flag's name.
+    /// What is wrong, to follow the flag's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("file:") {
             return if path.is_empty() {

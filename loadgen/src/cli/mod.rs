@@ -1,7 +1,7 @@
 //! Reads the command line into typed arguments. [`config`](crate::config) checks what they mean
 //! together.
 //!
-//! Apart from the rest so that a table of argument lists can test it. Every error is one line.
+//! Separate from the rest so that a table of argument lists can test it. Every error is one line.
 
 mod cohort;
 mod deflate;
@@ -373,7 +373,7 @@ pub enum Parsed {
     Wrong(String),
 }
 
-/// Reads a command line, program name first.
+/// Reads a command line that starts with the program name.
 pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed {
     let typed: Vec<_> = arguments.into_iter().collect();
     if asks_for_thresholds(&typed) {
@@ -387,7 +387,7 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed 
         .try_get_matches_from(&expanded.words)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let error = match parsed {
-        // The file has been read by `expand`.
+        // `expand` has read the file.
         Ok(Cli { config: _, command }) => return Parsed::Command(Box::new(command)),
         Err(error) => error,
     };
@@ -410,7 +410,7 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed 
     }
 }
 
-/// Checks whether the names of thresholds are asked for: `--threshold help`.
+/// Checks whether the arguments ask for the names of thresholds: `--threshold help`.
 fn asks_for_thresholds(words: &[std::ffi::OsString]) -> bool {
     let words = words.split(|word| word == "--").next().unwrap_or_default();
     let is_apart = words.windows(2).any(|pair| pair[0] == "--threshold" && pair[1] == "help");
@@ -425,7 +425,7 @@ fn one_line(text: &str) -> String {
     let said = said.strip_prefix("error: ").unwrap_or(&said).trim_end_matches('.');
     let tip = paragraphs.find_map(|part| part.strip_prefix("tip: ").map(ToOwned::to_owned));
     let tip = tip.map_or_else(|| "see --help".into(), |tip| tip.trim_end_matches('.').to_owned());
-    // What was typed may come back in it.
+    // The message may repeat what was typed.
     let line = format!("{said} ({tip})");
     line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

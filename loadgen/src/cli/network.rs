@@ -1,4 +1,4 @@
-//! The way to a server: addresses, sources, proxy, TLS. Flags that curl has are called as there.
+//! How to reach a server: addresses, sources, proxy, TLS. Flags that curl has keep their names.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Arguments about results, new and saved.
+//! Arguments for results, new and saved.
 
 use std::path::PathBuf;
 

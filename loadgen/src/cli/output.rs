@@ -1,4 +1,4 @@
-//! `json=FILE`, or a file's extension, to a form of the result and where it goes.
+//! Turns `json=FILE`, or a file's extension, into a form of the result and where it goes.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use crate::metrics::Metric;
 use crate::nearest::nearest;
 
-/// A form of the result, and where to put it.
+/// A form of the result, and where to write it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     /// The form.
     pub form: Form,
-    /// The file; without one it goes to stdout.
+    /// The file; `None` is stdout.
     pub file: Option<PathBuf>,
 }
 
@@ -22,17 +22,17 @@ pub enum Form {
     Text,
     /// The result file, which the other commands read.
     Json,
-    /// The time series, a line an interval.
+    /// The time series, one line per interval.
     Csv,
     /// The `HdrHistogram` interval log, with every histogram.
     Hlog,
     /// The `HdrHistogram` percentile table of one histogram, which its plotter reads; `None` is
-    /// that of the round trip, or of the whole opening handshake where there are no messages.
+    /// that of the round trip, or of the whole opening handshake if there are no messages.
     Hgrm(Option<Metric>),
 }
 
 impl Form {
-    /// As it is typed, without a metric.
+    /// Returns the name on the command line, without a metric.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -49,11 +49,11 @@ impl Output {
     /// Text on stdout.
     pub const TEXT: Self = Self { form: Form::Text, file: None };
 
-    /// Reads `FORM` or `FORM=-`, which are stdout, `FORM=FILE`, or a file whose extension says the
+    /// Reads `FORM` or `FORM=-`, which are stdout, `FORM=FILE`, or a file whose extension names the
     /// form.
     ///
     /// # Errors
-    /// What is wrong, to be put behind the flag's name.
+    /// What is wrong, to follow the flag's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (name, file) = match text.split_once('=') {
             None | Some((_, "-")) => (text.strip_suffix("=-").unwrap_or(text), None),
@@ -64,7 +64,7 @@ impl Output {
                 return Err("no file behind the =; use one, or - for stdout".into());
             }
             (Some(form), file) => return Ok(Self { form, file: file.map(Into::into) }),
-            // An equals sign may be a part of the file's name.
+            // The equals sign may be part of the file's name.
             (None, _) => Path::new(text).extension().and_then(Form::of_extension),
         };
         let form = form.ok_or(
@@ -76,7 +76,7 @@ impl Output {
 }
 
 impl Form {
-    /// The form of a name as it is typed, if there is one.
+    /// Returns the form with a name, if there is one.
     fn named(name: &str) -> Result<Option<Self>, String> {
         Ok(Some(match name {
             "text" => Self::Text,
@@ -91,7 +91,7 @@ impl Form {
         }))
     }
 
-    /// The form of files with an extension.
+    /// Returns the form of files with an extension.
     fn of_extension(extension: &OsStr) -> Option<Self> {
         match extension.to_str()? {
             "txt" => Some(Self::Text),

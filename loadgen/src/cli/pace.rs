@@ -1,4 +1,4 @@
-//! Arguments that say how events keep to their schedule.
+//! Arguments for how events keep to schedule.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub enum Arrivals {
 }
 
 impl Arrivals {
-    /// As it stands on the command line.
+    /// Returns the name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl ValueEnum for Arrivals {
     }
 }
 
-/// A rate as it was asked for: in all, or of each connection.
+/// A rate as the user gave it: in all, or for each connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateAsked {
     per_1000_s: u64,
@@ -66,19 +66,19 @@ impl RateAsked {
     /// Reads `10k`, or `10/conn` for each connection.
     ///
     /// # Errors
-    /// What is wrong, to be put behind the flag's name.
+    /// What is wrong, to follow the flag's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (rate, is_each) = split(text)?;
         Ok(Self { per_1000_s: quantity::rate(rate)?.per_1000_s(), is_each })
     }
 
-    /// A rate in all.
+    /// Returns a rate in all.
     #[must_use]
     pub const fn of(rate: Rate) -> Self {
         Self { per_1000_s: rate.per_1000_s(), is_each: false }
     }
 
-    /// Of all connections together; `None` if it is out of range.
+    /// Returns the rate of all connections together; `None` if it is out of range.
     pub(crate) fn of_all(self, connections: u64) -> Option<u64> {
         let factor = if self.is_each { connections } else { 1 };
         let all = self.per_1000_s.checked_mul(factor)?;
@@ -97,7 +97,7 @@ fn split(text: &str) -> Result<(&str, bool), String> {
     }
 }
 
-/// A stage as it was asked for.
+/// A stage as the user gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StageAsked {
     pub(crate) length: Duration,
@@ -108,13 +108,13 @@ impl StageAsked {
     /// Reads `30s:10k` or `30s:10/conn`.
     ///
     /// # Errors
-    /// What is wrong, to be put behind the flag's name.
+    /// What is wrong, to follow the flag's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (length, rate) =
             text.split_once(':').ok_or("no colon; use a time and a rate like 30s:10k")?;
         let length = quantity::duration(length)?;
         let (digits, is_each) = split(rate)?;
-        // No rate may be 0 but that of a stage's end.
+        // The only rate that may be 0 is that of a stage's end.
         let is_zero = !digits.is_empty() && digits.bytes().all(|byte| byte == b'0');
         let target =
             if is_zero { RateAsked { per_1000_s: 0, is_each } } else { RateAsked::parse(rate)? };

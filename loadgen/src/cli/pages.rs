@@ -1,4 +1,4 @@
-//! The definition of the command line to what shells and `man` read.
+//! Turns the definition of the command line into what shells and `man` read.
 
 use std::io;
 
@@ -24,7 +24,7 @@ pub struct ManArgs {
     pub command: Option<String>,
 }
 
-/// The completions of a shell.
+/// Returns the completions for a shell.
 #[must_use]
 pub fn completions(args: CompletionsArgs) -> Vec<u8> {
     let mut page = Vec::new();
@@ -32,10 +32,10 @@ pub fn completions(args: CompletionsArgs) -> Vec<u8> {
     page
 }
 
-/// A manual page.
+/// Returns a manual page.
 ///
 /// # Errors
-/// One line: that there is no such command.
+/// One line, if there is no such command.
 pub fn man(args: &ManArgs) -> Result<Vec<u8>, String> {
     let mut cli = help::command();
     cli.build();

@@ -1,4 +1,4 @@
-//! Arguments of `play`.
+//! Arguments of `loadgen play`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The arguments of `serve` about messages that clients haven't asked for.
+//! Arguments of `loadgen serve` for unsolicited messages.
 
 use clap::{Args, ValueEnum};
 

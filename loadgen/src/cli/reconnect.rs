@@ -1,4 +1,4 @@
-//! Arguments about lost connections.
+//! Arguments for lost connections.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct ReconnectArgs {
     pub reconnect: Option<ReconnectAsked>,
 }
 
-/// The pauses before a lost connection is opened again, as they were asked for.
+/// The pauses before a lost connection is opened again, as the user gave them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReconnectAsked {
     /// Bound of the first pause.
@@ -41,7 +41,7 @@ impl ReconnectAsked {
     /// Reads `FIRST..MAX`.
     ///
     /// # Errors
-    /// What is wrong, to be put behind the flag's name.
+    /// What is wrong, to follow the flag's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (first, most) = text
             .split_once("..")

@@ -1,4 +1,4 @@
-//! The arguments of the commands beside `run` and `connect`.
+//! Arguments of the commands other than `run` and `connect`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The bounds and policies of `loadgen serve`: what a client may ask of the reference server.
+//! Bounds and policies of `loadgen serve`: what a client may ask of the reference server.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ impl ListenAt {
     /// Reads `host:port`, a port alone, or `unix:PATH`.
     ///
     /// # Errors
-    /// What is wrong, to be put behind the flag's name.
+    /// What is wrong, to follow the flag's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.strip_prefix("unix:") {
             Some("") => Err("no path; use unix:PATH".into()),

@@ -1,4 +1,4 @@
-//! What makes this process one of several that are one run.
+//! Arguments that make this process one of several in the same run.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,16 +1,16 @@
-//! `2026-11-21T14:00:00Z`, unix seconds or `+5s` to when a run begins.
+//! Turns `2026-11-21T14:00:00Z`, Unix seconds or `+5s` into the time at which a run starts.
 
 use std::time::{Duration, SystemTime};
 
 use crate::quantity;
 
-/// How far ahead a begin may lie. A time in milliseconds or one of next year is a mistake.
+/// How far ahead a start may be. A time in milliseconds or one of next year is a mistake.
 const AHEAD_MAX: Duration = Duration::from_secs(24 * 3_600);
 
-/// Reads a time of the wall clock that lies ahead of `now`.
+/// Reads a wall-clock time that is later than `now`.
 ///
 /// # Errors
-/// What is wrong, to be put behind the flag's name.
+/// What is wrong, to follow the flag's name.
 pub fn parse(text: &str, now: SystemTime) -> Result<SystemTime, String> {
     const EXAMPLES: &str = "use a time like 2026-11-21T14:00:00Z, unix seconds, or +5s";
     let at = if let Some(span) = text.strip_prefix('+') {
@@ -31,19 +31,19 @@ pub fn parse(text: &str, now: SystemTime) -> Result<SystemTime, String> {
     }
 }
 
-/// What is said of a begin that was `ago`.
+/// Describes a start that was `ago`.
 #[must_use]
 pub fn in_the_past(ago: Duration) -> String {
     format!("it lies {:.3} s in the past; use a later time", ago.as_secs_f64())
 }
 
-/// `1795269600` or `1795269600.25`.
+/// Reads `1795269600` or `1795269600.25`.
 fn unix(text: &str) -> Option<Duration> {
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
     Some(Duration::new(digits(seconds, 1, 15)?, nanos(fraction)?))
 }
 
-/// `2026-11-21T14:00:00.5+01:00` (RFC 3339, 5.6), from 1970 on.
+/// Reads `2026-11-21T14:00:00.5+01:00` (RFC 3339, 5.6), from 1970 on.
 fn rfc3339(text: &str) -> Option<Duration> {
     if !text.is_ascii() {
         return None;
@@ -98,19 +98,19 @@ fn days_in(year: u64, month: u64) -> Option<u64> {
     })
 }
 
-/// Days from 1970 to the begin of `year`.
+/// Returns the number of days from 1970 to the start of `year`.
 fn days_before(year: u64) -> u64 {
     let leaps = |year: u64| year / 4 - year / 100 + year / 400;
     (year - 1970) * 365 + leaps(year - 1) - leaps(1969)
 }
 
-/// A number of so many digits.
+/// Reads a number of `least` to `most` digits.
 fn digits(text: &str, least: usize, most: usize) -> Option<u64> {
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
     (is_number && (least..=most).contains(&text.len())).then(|| text.parse().ok()).flatten()
 }
 
-/// The digits behind a point, as nanoseconds.
+/// Reads the digits after a decimal point, as nanoseconds.
 fn nanos(fraction: &str) -> Option<u32> {
     let nanos = digits(fraction, 1, 9)? * 10_u64.pow(9 - u32::try_from(fraction.len()).ok()?);
     u32::try_from(nanos).ok()

@@ -1,7 +1,7 @@
 //! Splits the connections of a run into healthy ones and cohorts that misbehave.
 //!
-//! The healthy connections are planned as if they were alone. Each cohort is a run of its own, at the
-//! same time and on the same threads, with a configuration derived here.
+//! The healthy connections are planned as if they were alone. Each cohort is a run of its own, at
+//! the same time and on the same threads, with a configuration derived here.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::cli::{CohortArgs, Misbehaviour};
 pub struct Cohort {
     /// How they misbehave.
     pub misbehaviour: Misbehaviour,
-    /// How many there are.
+    /// The number of them.
     pub connections: u64,
 }
 

@@ -26,8 +26,8 @@ pub enum Content {
     Templates(Arc<[Template]>),
 }
 
-/// Checks how long an echo may take: one that comes later has to be told from that of another
-/// message.
+/// Checks the time limit for an echo: one that arrives later must be distinguishable from the echo
+/// of another message.
 pub(super) fn reply_timeout(
     asked: Option<Duration>,
     echo: Option<&Echo>,
@@ -50,7 +50,7 @@ impl Content {
     /// The name in reports of the lines of a file.
     pub const RING: &str = "a ring of messages or templates";
 
-    /// Reads the contents that the arguments ask for; adds what was changed to `notes`.
+    /// Reads the contents that the arguments ask for; adds changes to `notes`.
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
@@ -124,7 +124,7 @@ impl Content {
     }
 }
 
-/// Checks the payload size of a frame.
+/// Checks the number of payload bytes per frame.
 pub(super) fn fragment(size: u64) -> Result<NonZeroUsize, String> {
     let size = within_size("--fragment", size, 1, PAYLOAD_SIZE_MAX)?;
     Ok(usize::try_from(size).ok().and_then(NonZeroUsize::new).unwrap_or(NonZeroUsize::MIN))

@@ -13,7 +13,7 @@ use crate::{stamp, units};
 /// Most pairs of a subscriber and a publisher of its topic; each takes 24 bytes.
 const PAIRS_MAX: u64 = 1 << 24;
 const SIZE_DEFAULT: u64 = 64;
-/// How long a server has to process subscriptions if its answer is not waited for.
+/// How long a server has to process subscriptions if nothing waits for its answer.
 const SETTLE_SUBSCRIBED: Duration = Duration::from_millis(500);
 
 /// What publishers and subscribers do.
@@ -23,18 +23,18 @@ pub struct Fanout {
     pub publishers: u64,
     /// Connections that subscribe, at least one per topic.
     pub subscribers: u64,
-    /// Number of topics; connection `i` is of topic `i % topics`.
+    /// Number of topics; connection `i` has topic `i % topics`.
     pub topics: u64,
-    /// How many of the last targets are for publishers alone; 0 if publishers connect where
+    /// How many of the last targets are for publishers only; 0 if publishers connect where
     /// subscribers do.
     pub publish_targets: usize,
     /// When messages are published.
     pub load: Load,
-    /// Messages in all; `None` is no limit.
+    /// Total number of messages; `None` is no limit.
     pub messages: Option<u64>,
     /// Payload size in bytes.
     pub size: usize,
-    /// What is put around a payload.
+    /// The text around a payload.
     pub publish: Option<Template>,
     /// How long to wait for the copies of a message.
     pub copy_timeout: Duration,
@@ -73,7 +73,7 @@ fn check_size(flag: &str, template: Option<&Template>, payload: u64) -> Result<(
     Ok(())
 }
 
-/// Where subscribers and publishers of each topic connect.
+/// Where the subscribers and publishers of each topic connect.
 struct Places {
     urls: Vec<String>,
     publish_urls: Vec<String>,
@@ -179,12 +179,12 @@ impl Config {
         args.load.connections = fanout.publishers + fanout.subscribers;
         let copy_timeout = fanout.copy_timeout;
         let mut config = Self::of_load(Scenario::Fanout(fanout), args.load)?;
-        // The sweep that concludes messages may come a little later.
+        // The sweep that concludes messages may run a little later.
         config.drain_timeout = copy_timeout + Duration::from_millis(500);
         Ok(config)
     }
 
-    /// Returns the part of this process, if there are other processes.
+    /// Returns the part of the run that this process does, if there are other processes.
     #[must_use]
     pub fn split(&self) -> Option<Segment> {
         self.segment.filter(|&segment| segment != Segment::WHOLE)
@@ -265,8 +265,8 @@ impl Fanout {
         due.min(self.messages.unwrap_or(u64::MAX))
     }
 
-    /// Refuses what segments can't do together; returns the duration, which each segment has to
-    /// know by itself.
+    /// Refuses what segments can't do together; returns the duration, which each segment must know
+    /// by itself.
     fn check_segment(&self, part: Segment, args: &LoadArgs) -> Result<Option<Duration>, String> {
         let Load::Open { rate } = self.load else {
             return Err("--segment of a fanout needs -R: a publisher doesn't hear of the copies \

@@ -1,4 +1,4 @@
-//! Reads a file of the user's, or standard input, within bounds, and splits it into lines.
+//! Reads a user's file, or standard input, within bounds, and splits it into lines.
 
 use std::fs::File;
 use std::io::{Read, stdin};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Most bytes of a file of sizes or messages, all of which is kept in memory.
 const FILE_SIZE_MAX: u64 = 256 << 20;
-/// Most lines; each takes some 50 bytes beside its content.
+/// Most lines; each takes about 50 bytes besides its content.
 const LINES_MAX: usize = 1_000_000;
 
 /// What some editors put in front of text: U+FEFF in UTF-8.
@@ -45,7 +45,7 @@ pub(super) fn of(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
         .filter(|(_, line)| !line.is_empty())
 }
 
-/// Refuses a file with more lines than are kept.
+/// Refuses a file with too many lines.
 pub(super) fn check_number(shown: &str, number: usize) -> Result<(), String> {
     if number <= LINES_MAX {
         return Ok(());

@@ -51,17 +51,17 @@ pub use serving::serve_config;
 pub use sizes::Sizes;
 pub(crate) use sizes::turn;
 
-/// Most connections of one process; ports, descriptors and memory run out before.
+/// Most connections of one process; ports, descriptors and memory run out earlier.
 const CONNECTIONS_MAX: u64 = 1_000_000;
 const THREADS_MAX: u64 = 1_024;
 const PIPELINE_MAX: u64 = 65_536;
 /// Most bytes of one payload: the codec's default limit.
 const PAYLOAD_SIZE_MAX: u64 = 64 << 20;
-/// Most bytes that a message or a frame may be allowed to have which is received: 1 GiB.
+/// Most bytes that the limit for a received message or frame may allow: 1 GiB.
 const RECEIVED_SIZE_MAX: u64 = PAYLOAD_SIZE_MAX << 4;
 /// Most messages outstanding at once in a closed loop; each takes 16 bytes.
 const OUTSTANDING_MAX: u64 = 1 << 24;
-/// Most payload bytes outstanding at once in a closed loop; they stay in this process if the server
+/// Most payload bytes outstanding at once in a closed loop; this process holds them if the server
 /// doesn't read.
 const OUTSTANDING_BYTES_MAX: u64 = 4 << 30;
 const DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -76,17 +76,17 @@ const DURATION_WITH_NUMBER: Duration = Duration::from_secs(600);
 pub struct Config {
     /// What the connections do.
     pub scenario: Scenario,
-    /// The servers, which connections take in turn; empty for an embedded one.
+    /// The servers, which connections take in turn; empty for an embedded server.
     pub targets: Vec<Target>,
-    /// How they are reached.
+    /// How to reach the servers.
     pub network: Network,
-    /// Connections open at once, at least 1. Like rates and numbers, of the whole run.
+    /// Connections open at once, at least 1. Like rates and numbers, for the whole run.
     pub connections: u64,
-    /// The part of the run that this process is, if there are several.
+    /// The part of the run that this process does, if there are several.
     pub segment: Option<Segment>,
-    /// When the run begins; `None` is now.
+    /// When the run starts; `None` is now.
     pub start_at: Option<SystemTime>,
-    /// Time from the begin of the run to the begin of load; `None` begins load as soon as all
+    /// Time from the start of the run to the start of load; `None` starts load as soon as all
     /// connections are open.
     pub ramp: Option<Duration>,
     /// Connections opened per second, the highest rate if it changes; `None` is as fast as the
@@ -102,7 +102,7 @@ pub struct Config {
     pub reconnect: Option<Reconnect>,
     /// How these connections behave.
     pub misbehaviour: Misbehaviour,
-    /// Misbehaving connections beside these, which are counted apart.
+    /// Misbehaving connections beside these, counted separately.
     pub cohorts: Vec<Cohort>,
     /// Worker threads, at most one per connection.
     pub threads: NonZeroUsize,
@@ -114,19 +114,19 @@ pub struct Config {
     pub request: Request,
     /// How long to wait for outstanding replies at the end.
     pub drain_timeout: Duration,
-    /// How frames are masked.
+    /// How to mask frames.
     pub mask: Mask,
     /// Seed of everything random.
     pub seed: u64,
-    /// Labels that are kept with the result.
+    /// Labels to save with the result.
     pub labels: Vec<(String, String)>,
-    /// Thresholds that the result is judged by.
+    /// Thresholds to judge the result by.
     pub thresholds: Vec<Threshold>,
     /// Where results go.
     pub outputs: Vec<Output>,
-    /// How much is printed on stderr.
+    /// How much to print on stderr.
     pub verbosity: Verbosity,
-    /// Changes to what was asked for, one line each.
+    /// Changes to what the arguments asked for, one line each.
     pub notes: Vec<String>,
 }
 
@@ -137,7 +137,7 @@ pub enum Scenario {
     Echo(Echo),
     /// Each is opened and closed at once, then replaced by another.
     OpenClose {
-        /// Connections in all; `None` is no limit.
+        /// Total number of connections; `None` is no limit.
         number: Option<u64>,
     },
     /// All are opened, held, then closed.
@@ -146,12 +146,12 @@ pub enum Scenario {
     Listen(Listen),
     /// Some publish, the others subscribe.
     Fanout(Fanout),
-    /// All do what a scenario file says.
+    /// All follow a scenario file.
     Play(Play),
 }
 
 impl Scenario {
-    /// Returns the name of the command that asks for it.
+    /// Returns the name of the command for this scenario.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -176,7 +176,7 @@ impl Scenario {
 pub struct Echo {
     /// When they are sent.
     pub load: Load,
-    /// Messages in all; `None` is no limit.
+    /// Total number of messages; `None` is no limit.
     pub messages: Option<u64>,
     /// Text or binary.
     pub kind: DataKind,
@@ -189,14 +189,14 @@ pub struct Echo {
 /// When messages are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Load {
-    /// When the reply to an earlier message has come.
+    /// When the reply to an earlier message has arrived.
     Closed {
         /// Messages outstanding on each connection, at least 1.
         pipeline: u32,
     },
-    /// On schedule, whether replies come or not.
+    /// On schedule, whether replies arrive or not.
     Open {
-        /// Of all connections together; the highest rate if it changes.
+        /// For all connections together; the highest rate if it changes.
         rate: Rate,
     },
     /// On schedule, once per interval on each connection.
@@ -214,14 +214,14 @@ impl Load {
     }
 }
 
-/// How much is printed on stderr.
+/// How much to print on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verbosity {
     /// Errors only.
     Quiet,
     /// Errors and notes.
     Notes,
-    /// Errors, notes, and each phase as it begins.
+    /// Errors, notes, and each phase as it starts.
     Phases,
     /// Errors, notes, and a live line.
     Progress,
@@ -307,7 +307,7 @@ impl Config {
         }
     }
 
-    /// Returns the part of the run that this process is.
+    /// Returns the part of the run that this process does.
     #[must_use]
     pub fn part(&self) -> Segment {
         self.segment.unwrap_or(Segment::WHOLE)
@@ -324,7 +324,7 @@ impl Config {
         let connections = within("-c", args.connections, 1, CONNECTIONS_MAX * part.of())?;
         shard::check(&args, &scenario)?;
         let cores = quota::processors().get() as u64;
-        // An embedded server has as many threads, and is not to fight the client for cores.
+        // An embedded server has as many threads, and mustn't compete with the client for cores.
         let each = if args.urls.is_empty() { (cores / 2).max(1) } else { cores };
         let threads = within("-t", args.threads.unwrap_or(each), 1, THREADS_MAX)?;
         let threads = usize::try_from(threads.min(part.connections(connections))).unwrap_or(1);

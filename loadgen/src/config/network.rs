@@ -1,4 +1,4 @@
-//! How a server is reached: addresses, sources, proxy and TLS, read from the flags.
+//! How to reach a server: addresses, sources, proxy and TLS, read from the flags.
 
 use std::net::IpAddr;
 
@@ -41,7 +41,7 @@ impl Network {
         Ok(network)
     }
 
-    /// Refuses flags that exclude each other or would have no effect.
+    /// Refuses flags that exclude each other or have no effect.
     fn check(&self, targets: &[Target]) -> Result<(), String> {
         let exclusive = |a: &str, b: &str| Err(format!("{a} and {b} exclude each other"));
         if self.unix_socket.is_some() {
@@ -107,7 +107,7 @@ impl TlsSettings {
     }
 }
 
-/// Reads `HOST:PORT:ADDR[,ADDR]`; an IPv6 address may stand in brackets.
+/// Reads `HOST:PORT:ADDR[,ADDR]`; an IPv6 address may be in brackets.
 fn resolve(text: &str) -> Result<Override, String> {
     let bad = |why: &str| {
         Err(format!(

@@ -1,4 +1,4 @@
-//! All outputs together: none twice in one place.
+//! Checks all outputs together: no two may go to the same place.
 
 use std::fs;
 use std::io::{self, BufWriter, Write, stdout};
@@ -33,7 +33,7 @@ pub fn outputs(asked: Vec<Output>) -> Result<Vec<Output>, String> {
     Ok(outputs)
 }
 
-/// Like [`outputs`], for a command that has no result of a run, so only text and JSON.
+/// Like [`outputs`], for a command without the result of a run, so only text and JSON.
 ///
 /// # Errors
 /// One line, if another form was asked for, or two would go to the same place.
@@ -51,14 +51,14 @@ pub fn text_or_json(asked: Vec<Output>) -> Result<Vec<Output>, String> {
 /// Returns a line for each file that exists and is about to be replaced.
 pub fn replaced(outputs: &[Output]) -> impl Iterator<Item = String> {
     let files = outputs.iter().filter_map(|output| output.file.as_ref().zip(Some(output.form)));
-    // What isn't a regular file, such as /dev/null, loses nothing.
+    // Anything but a regular file, such as /dev/null, loses nothing.
     files.filter(|(file, _)| file.is_file()).map(|(file, form)| {
         let shown = file.display().to_string();
         format!("-o {}={} replaces the file that is there", form.name(), shown.escape_debug())
     })
 }
 
-/// Writes what is called `what` to the place of an output.
+/// Writes to an output; errors call the contents `what`.
 ///
 /// # Errors
 /// [`Failed`] with the place that can't be written.
@@ -89,7 +89,7 @@ pub fn put(
     })
 }
 
-/// Where a path leads, however it is written; the path itself if its folder doesn't exist.
+/// Returns where a path leads, however it is written; the path itself if its folder doesn't exist.
 fn place(path: &Path) -> PathBuf {
     if let Ok(place) = fs::canonicalize(path) {
         return place;

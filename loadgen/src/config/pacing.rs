@@ -9,20 +9,20 @@ use crate::units;
 /// Most stages.
 const STAGES_MAX: usize = 1_000;
 
-/// Messages per second of a run without URL and rate.
+/// Messages per second of a run without a URL and a rate.
 const DEMONSTRATION_PER_S: u64 = 1_000;
 
 /// How late a message may be sent by default, as `--help` says.
 const CATCH_UP_DEFAULT: Duration = Duration::from_secs(1);
 
-/// How events keep to their schedule.
+/// How events keep to schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pacing {
     /// How the gaps between messages, and between new connections, are distributed.
     pub arrivals: Arrivals,
     /// How the rate of messages changes, or that of connections if no messages are sent.
     pub stages: Option<Stages>,
-    /// How late a message may be sent; later ones are left out.
+    /// How late a message may be sent; later ones are skipped.
     pub catch_up: Duration,
 }
 
@@ -71,8 +71,8 @@ impl Pacing {
     }
 }
 
-/// Returns the rate of a run that says neither where nor how messages are sent: what any machine
-/// has time for beside a server, so that its latencies are nobody's queue.
+/// Returns the rate of a run that says neither where nor how to send messages: low enough for any
+/// machine that also runs the server, so that latencies contain no queueing.
 pub(super) fn demonstration(
     args: &RunArgs,
     pacing: &Pacing,
@@ -112,7 +112,7 @@ pub(super) fn loop_of(args: &RunArgs, pacing: &Pacing, rate: Option<Rate>) -> Re
     Ok(Load::Open { rate })
 }
 
-/// Makes a run with stages as long as the stages.
+/// Makes a run with stages as long as its stages.
 pub(super) fn staged(mut load: LoadArgs, pacing: &Pacing) -> Result<LoadArgs, String> {
     if let Some(stages) = &pacing.stages {
         if load.duration.is_some() {

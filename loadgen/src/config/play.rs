@@ -16,11 +16,11 @@ use crate::scenario::{self, Program};
 pub struct Play {
     /// What they do.
     pub program: Arc<Program>,
-    /// Where each connects, by the place of its URL.
+    /// Where each user connects, by the index of its URL.
     pub urls: Vec<Text>,
-    /// When iterations begin.
+    /// When iterations start.
     pub load: Load,
-    /// Iterations in all; `None` is no limit.
+    /// Total number of iterations; `None` is no limit.
     pub iterations: Option<u64>,
 }
 
@@ -91,8 +91,8 @@ impl Config {
     }
 }
 
-/// The URLs as texts of users; in the arguments they become those of user 0, whose host and port
-/// are everyone's.
+/// Returns the URLs as texts of users; in the arguments they become those of user 0, whose host and
+/// port all users share.
 fn urls(program: &Program, args: &mut PlayArgs) -> Result<Vec<Text>, String> {
     if args.load.urls.is_empty() {
         args.load.urls.extend(program.connect.url_typed.clone());
@@ -113,7 +113,7 @@ fn urls(program: &Program, args: &mut PlayArgs) -> Result<Vec<Text>, String> {
     Ok(urls)
 }
 
-/// Subprotocols and headers of the scenario, as those of user 0: what is typed comes first.
+/// Adds the scenario's subprotocols and headers, as those of user 0; typed ones take precedence.
 fn add_request(program: &Program, args: &mut PlayArgs) -> Result<(), String> {
     let request = &mut args.load.request;
     if request.subprotocols.is_empty() {
@@ -134,6 +134,6 @@ fn of_user_0(program: &Program, text: &Text) -> Result<String, String> {
     let mut bytes = Vec::new();
     text.render(&program.opening(0, 0, 0, &slots), &mut bytes);
     let text = String::from_utf8(bytes).map_err(|_| "[connect] is no text".to_owned())?;
-    // What was put in is no placeholder, whatever it looks like.
+    // Text that was filled in is never a placeholder, whatever it looks like.
     Ok(text.replace('{', "{{"))
 }

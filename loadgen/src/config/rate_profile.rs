@@ -14,31 +14,31 @@ use std::time::Duration;
 use super::Rate;
 use crate::clock::nanos;
 
-/// Events of 1,000 seconds in one nanosecond.
+/// Converts events per 1,000 seconds to events per nanosecond.
 const PER_NS: f64 = 1e-12;
 /// The time of an event that is never due.
 const NEVER_NS: u64 = u64::MAX;
 
-/// A part of a run in which the rate goes in a line to another.
+/// A part of a run in which the rate changes linearly to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stage {
     /// How long the change takes; zero is a jump.
     pub length: Duration,
-    /// The rate at its end, in events of 1,000 seconds. May be 0.
+    /// The rate at its end, in events per 1,000 seconds. May be 0.
     pub per_1000_s: u64,
 }
 
 /// Stages, and the rate before the first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stages {
-    /// In events of 1,000 seconds. May be 0.
+    /// In events per 1,000 seconds. May be 0.
     pub start_per_1000_s: u64,
     /// At least one.
     pub stages: Arc<[Stage]>,
 }
 
 impl Stages {
-    /// Returns how long the stages take together.
+    /// Returns the total length of the stages.
     #[must_use]
     pub fn length(&self) -> Duration {
         self.stages.iter().fold(Duration::ZERO, |sum, stage| sum.saturating_add(stage.length))
@@ -55,28 +55,28 @@ impl Stages {
 /// When events are due.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RateProfile {
-    /// At one rate, without end.
+    /// At one rate, forever.
     Constant(Rate),
-    /// Evenly spread, a number per interval, without end.
+    /// Evenly spread, a number per interval, forever.
     Every {
         /// In nanoseconds.
         interval_ns: u64,
         /// At least one.
         events: u64,
     },
-    /// At rates that change in lines; at the last without end.
+    /// At rates that change linearly, then at the last rate forever.
     Staged(Arc<[Piece]>),
 }
 
-/// A line from one rate to another.
+/// A linear change from one rate to another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Piece {
     begin_ns: f64,
     length_ns: f64,
-    /// Events of a nanosecond at its begin and its end.
+    /// Events per nanosecond at its start and its end.
     from: f64,
     to: f64,
-    /// Events before its begin.
+    /// Events before its start.
     before: f64,
 }
 
@@ -95,7 +95,7 @@ impl RateProfile {
     }
 
     /// Returns the profile of a warm-up at the first rate, then the stages, then the last rate
-    /// without end.
+    /// forever.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "2^53 nanoseconds are 104 days")]
     pub fn staged(stages: &Stages, warmup: Duration) -> Self {
@@ -117,7 +117,7 @@ impl RateProfile {
         Self::Staged(pieces.into())
     }
 
-    /// Returns when the `n`th event is due, in nanoseconds from the begin; `u64::MAX` is never.
+    /// Returns when the `n`th event is due, in nanoseconds from the start; `u64::MAX` is never.
     #[must_use]
     #[inline]
     #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53 events")]
@@ -156,7 +156,7 @@ impl RateProfile {
         let ns = if area <= 0.0 && piece.from + piece.to > 0.0 {
             0.0
         } else {
-            // The solution of `from * t + slope * t * t / 2 = area` that doesn't cancel.
+            // The solution of `from * t + slope * t * t / 2 = area` that avoids cancellation.
             2.0 * area / (piece.from + root)
         };
         if ns.is_nan() { NEVER_NS } else { (piece.begin_ns + ns.min(piece.length_ns)) as u64 }
@@ -189,7 +189,7 @@ impl RateProfile {
         if let Self::Constant(rate) = self {
             return rate.due_before(ns);
         }
-        // Rounding may put it one off.
+        // Rounding may be off by one.
         let mut n = self.events_before(ns).ceil() as u64;
         while n > 0 && self.due_nth_ns(n - 1) >= ns {
             n -= 1;
@@ -223,10 +223,10 @@ mod tests {
     fn a_line_from_nothing_has_half_of_its_end_as_its_mean() {
         let profile = staged(0, &[(10, 100)], 0);
         assert_eq!(profile.due_before(10 * S), 500);
-        // Half of the time has a quarter of the area.
+        // The first half of the time covers a quarter of the area.
         assert_eq!(profile.due_nth_ns(125), 5 * S);
         assert_eq!(profile.due_nth_ns(0), 0);
-        // On goes the last rate.
+        // The last rate continues.
         assert_eq!(profile.due_nth_ns(600), 11 * S);
     }
 

@@ -1,7 +1,7 @@
 //! The pauses before a lost connection is opened again.
 //!
-//! Full jitter: a pause is drawn evenly from nothing up to a bound that grows. Connections that are
-//! lost at the same time come back spread over the whole bound, not together at its end.
+//! Full jitter: a pause is drawn evenly between zero and a bound that grows. Connections lost at
+//! the same time return spread over the whole bound, not together at its end.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl Reconnect {
     }
 
     /// Returns the pause before the `attempt`th attempt of a connection, in nanoseconds. The last
-    /// `doublings` attempts have failed or not held.
+    /// `doublings` attempts failed, or their connections did not last.
     #[must_use]
     pub fn pause_ns(self, seed: u64, connection: u64, attempt: u64, doublings: u32) -> u64 {
         let factor = 1_u64 << doublings.min(DOUBLINGS_MAX);

@@ -9,7 +9,7 @@ use crate::cli::RequestArgs;
 use crate::deflate;
 use crate::net::Secrets;
 
-/// Most bytes of a header's value, or of another text of the request, that has placeholders.
+/// Most bytes of a header's value, or of another text of the request, that contains placeholders.
 const RENDERED_LEN_MAX: usize = 64 << 10;
 
 /// The opening request, and the time limits for opening and closing a connection.
@@ -17,13 +17,13 @@ const RENDERED_LEN_MAX: usize = 64 << 10;
 pub struct Request {
     /// The |Host| header, if it differs from the URL's.
     pub host: Option<Template>,
-    /// Headers beside those of the protocol.
+    /// Headers beyond those of the protocol.
     pub headers: Vec<(String, HeaderValue)>,
-    /// Subprotocols to offer, the preferred first.
+    /// Subprotocols to offer, in order of preference.
     pub subprotocols: Vec<Template>,
     /// The |Origin| header.
     pub origin: Option<Template>,
-    /// Whether secrets are masked where the request is shown or saved.
+    /// Whether to mask secrets where the request is shown or saved.
     pub secrets: Secrets,
     /// permessage-deflate; `None` offers nothing.
     pub deflate: Option<deflate::Offer>,
@@ -42,7 +42,7 @@ pub struct Request {
 pub enum HeaderValue {
     /// The text itself.
     Plain(Template),
-    /// A user and password, in base64 behind the scheme's name (RFC 7617, 2).
+    /// A user and password, in base64 after the scheme's name (RFC 7617, 2).
     Basic(Template),
 }
 
@@ -57,9 +57,9 @@ impl HeaderValue {
 }
 
 impl Request {
-    /// Checks the bounds and reads the placeholders; whether the headers may be sent is checked when
-    /// the request is rendered. `purpose` is [`Purpose::Request`], or [`Purpose::TopicRequest`]
-    /// where connections have topics.
+    /// Checks the bounds and reads the placeholders. Rendering the request checks whether the
+    /// headers may be sent. `purpose` is [`Purpose::Request`], or [`Purpose::TopicRequest`] where
+    /// connections have topics.
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
@@ -130,7 +130,7 @@ impl Request {
     }
 }
 
-/// Checks a limit on what a server sends: from a byte to as much as `serve` may be told to take.
+/// Checks a limit on what a server sends: from one byte to the most that `serve` accepts.
 fn size_max(flag: &str, size: Option<u64>) -> Result<Option<u64>, String> {
     size.map(|size| within_size(flag, size, 1, RECEIVED_SIZE_MAX)).transpose()
 }
@@ -148,7 +148,7 @@ fn template(flag: &str, text: &str, purpose: Purpose) -> Result<Template, String
     Ok(template)
 }
 
-/// Makes the |Authorization| header of a user (RFC 7617, 2).
+/// Makes a user's |Authorization| header (RFC 7617, 2).
 fn authorization(
     user: &str,
     headers: &[(String, String)],

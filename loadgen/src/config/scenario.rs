@@ -8,7 +8,7 @@ use crate::cli::{HoldArgs, ListenArgs};
 
 const PING_INTERVAL_MIN: Duration = Duration::from_millis(1);
 const PING_INTERVAL_MAX: Duration = Duration::from_secs(24 * 3_600);
-/// How long to wait for the Pongs to the last Pings.
+/// How long to wait for the Pongs that answer the last Pings.
 const PONG_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What held connections do.

@@ -132,7 +132,7 @@ fn subprotocols(names: &[String]) -> Result<Vec<String>, String> {
     Ok(names.to_vec())
 }
 
-/// Converts a value that has been checked to be small.
+/// Converts a value that is known to be small.
 fn size(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }

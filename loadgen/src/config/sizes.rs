@@ -97,8 +97,8 @@ impl Sizes {
     }
 }
 
-/// Returns the index of the next item among `len` that are taken in turn; each connection begins at
-/// another.
+/// Returns the index of the next of `len` items that are taken in turn; each connection starts at a
+/// different one.
 #[inline]
 pub(crate) fn turn(connection: u64, sequence: u64, len: usize) -> usize {
     let turn = connection.wrapping_add(sequence) % (len as u64).max(1);

@@ -1,17 +1,17 @@
-//! What this machine says about itself: files of `/proc` and `/sys`, read once. What can't be read
-//! is `None`.
+//! Reads facts about this machine from files of `/proc` and `/sys`, once. What can't be read is
+//! `None`.
 
 use std::fs;
 
 use crate::host::Host;
 use crate::quota::{self, Quota};
 
-/// What is judged.
+/// The facts to judge.
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
     /// Descriptors and ports.
     pub(super) host: Host,
-    /// Descriptors in use and allowed, of the whole system.
+    /// Descriptors in use and allowed, in the whole system.
     pub(super) files: Option<(u64, u64)>,
     /// `net.ipv4.tcp_tw_reuse`.
     pub(super) tw_reuse: Option<u64>,
@@ -19,16 +19,16 @@ pub(super) struct Facts {
     pub(super) somaxconn: Option<u64>,
     /// `net.ipv4.tcp_max_syn_backlog`.
     pub(super) syn_backlog: Option<u64>,
-    /// Connections that the firewall tracks now, and at most.
+    /// Connections that the firewall tracks now, and its limit.
     pub(super) conntrack: Option<(u64, u64)>,
-    /// Memory that is available, in bytes.
+    /// Available memory, in bytes.
     pub(super) memory: Option<u64>,
     pub(super) processors: u64,
-    /// Processor time that this process may have.
+    /// Processor time that this process may use.
     pub(super) quota: Option<Quota>,
-    /// How the clock rate of the first processor is governed.
+    /// The frequency governor of the first processor.
     pub(super) governor: Option<String>,
-    /// Where the time comes from, and where else it could.
+    /// The current clock source, and the others available.
     pub(super) clock: Option<(String, String)>,
 }
 

@@ -1,5 +1,5 @@
-//! Facts about a machine and what a run asks of it, to a list: what is enough, what is not, and the
-//! command that helps. Pure.
+//! Compares facts about a machine with what a run needs: lists what is enough, what is not, and
+//! which command helps. Pure.
 
 use serde::Serialize;
 
@@ -7,19 +7,19 @@ use super::facts::Facts;
 use crate::host::{Demand, Shortage};
 use crate::units;
 
-/// What an idle connection takes, in bytes: 4.2 KiB of the kernel's (measured from its slabs, Linux
-/// 6.18) and less than one of this program's.
+/// Memory of an idle connection, in bytes: 4.2 KiB in the kernel (measured from its slabs, Linux
+/// 6.18) and less than one KiB in this program.
 const CONNECTION_SIZE: u64 = 5 << 10;
 /// Connections that arrive at once from here on are waiting to be accepted: what servers have room
 /// for when they are set up well.
 const QUEUE_LEN: u64 = 4_096;
 /// Half-open ones.
 const SYN_QUEUE_LEN: u64 = 1_024;
-/// Where the time comes from a register. Others cost a system call, or a microsecond.
+/// Clock sources that are read from a register. Others cost a system call, or a microsecond.
 const FAST_CLOCKS: [&str; 5] =
     ["tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page", "riscv_clocksource"];
 
-/// What was found about one thing.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Check {
     pub(super) name: &'static str,
@@ -29,7 +29,7 @@ pub(super) struct Check {
     pub(super) fix: Option<String>,
 }
 
-/// How good it is.
+/// How good the result is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
@@ -65,7 +65,7 @@ impl Check {
     }
 }
 
-/// Judges all of it.
+/// Checks all facts.
 pub(super) fn checks(facts: &Facts, demand: &Demand) -> Vec<Check> {
     let mut checks = vec![
         descriptors(facts, demand),
@@ -135,7 +135,7 @@ fn ports(facts: &Facts, demand: &Demand) -> Check {
     Check::ok(NAME, format!("{}-{}: {}{pairs}", range.start(), range.end(), units::count(each)))
 }
 
-/// A shortage ends with the command that helps.
+/// Splits a shortage's text into the problem and the command that helps, which ends it.
 fn said_and_fix(name: &'static str, shortage: &Shortage) -> Check {
     let text = shortage.to_string();
     match text.split_once(": ") {
@@ -223,10 +223,10 @@ fn processors(facts: &Facts) -> Check {
     }
 }
 
-/// A process that has used up its quota stands still until the next period.
+/// A process that has used up its quota is paused until the next period.
 fn quota(facts: &Facts) -> Check {
     const NAME: &str = "CPU quota";
-    /// Processors below which a client has none to spare.
+    /// Below this number of processors, a client has none to spare.
     const ENOUGH: f64 = 2.0;
     match facts.quota {
         None => Check::ok(NAME, "none"),

@@ -1,6 +1,6 @@
-//! This machine to a list of what is enough for a run and what isn't: `loadgen doctor`.
+//! Lists what this machine has enough of for a run, and what not: `loadgen doctor`.
 //!
-//! It changes nothing but its own limit of descriptors, as a run does, and needs no server.
+//! Changes nothing but its own descriptor limit, as a run does, and needs no server.
 
 mod facts;
 mod judge;
@@ -18,23 +18,23 @@ use crate::units;
 use facts::Facts;
 use judge::{Check, State, checks};
 
-/// The version of the list in JSON.
+/// The version of the JSON list.
 const SCHEMA_VERSION: u32 = 1;
 /// Connections of one process, as for a run.
 const CONNECTIONS_MAX: u64 = 1_000_000;
 const TARGETS_MAX: u64 = 1_000_000;
 
-/// The list.
+/// The list of checks.
 #[derive(Debug, Serialize)]
 struct Diagnosis {
     schema_version: u32,
     connections: u64,
-    /// Nothing is low.
+    /// Whether nothing is low.
     is_ok: bool,
     checks: Vec<Check>,
 }
 
-/// Looks at this machine.
+/// Checks this machine.
 ///
 /// # Errors
 /// [`Failed`] for wrong usage, and for a list that can't be written.
@@ -53,7 +53,7 @@ pub fn run(args: DoctorArgs) -> Result<Exit, Failed> {
     let sources = sources(&args.source_ips).map_err(Failed::usage)?;
     let addresses = sources.addresses_of(Family::V4).max(sources.addresses_of(Family::V6)).max(1);
     let outputs = output::text_or_json(args.outputs).map_err(Failed::usage)?;
-    // What can't be raised shows as a shortage, if it is one.
+    // A limit that can't be raised shows as a shortage, if it is one.
     DescriptorLimit::raise().ok();
     let facts = Facts::read();
     let demand = Demand {

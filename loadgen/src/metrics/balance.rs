@@ -1,9 +1,9 @@
-//! Counters to what doesn't add up among them. There must be nothing, ever: it would be this
-//! program's own fault.
+//! Checks that the counters add up. They always must: a difference would be a fault of this
+//! program.
 
 use super::{Metric, Metrics, UrlCounts};
 
-/// Every sum that is wrong, in words; empty when the books are right.
+/// Returns every sum that is wrong, in words; empty if all are right.
 #[must_use]
 pub fn imbalances(metrics: &Metrics) -> Vec<String> {
     let mut books = Books { metrics, found: Vec::new() };
@@ -125,7 +125,7 @@ impl Books<'_> {
     fn messages(&mut self) {
         let metrics = self.metrics;
         for (span, counts) in [("warm-up", &metrics.warmup), ("measured", &metrics.measured)] {
-            // Pings are sent, and messages published, in the measured time only.
+            // Pings are sent, and messages published, only in the measured time.
             let others = metrics.pings.superseded + metrics.fanout.unjudged;
             let others = if span == "measured" { others } else { 0 };
             self.check(

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::escape;
 
-/// Different reasons that are told apart for one way of closing: they come from the peer, so there
-/// must be an end.
+/// Most reasons told apart for one way of closing. Reasons come from the peer, so there must be
+/// a limit.
 const REASONS_MAX: usize = 64;
 /// Bytes of a reason that are kept; the protocol allows 123 before control characters are escaped.
 const REASON_LEN_MAX: usize = 200;
 
-/// Reasons of one way of closing. A Close without a reason is in none.
+/// The reasons of one way of closing. A Close without a reason is not counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CloseReasons {
     counts: BTreeMap<String, u64>,
@@ -18,12 +18,12 @@ pub struct CloseReasons {
 }
 
 impl CloseReasons {
-    /// Counts a reason, as the peer sent it.
+    /// Counts a reason as the peer sent it.
     pub fn add(&mut self, reason: &str) {
         self.add_n(escape::control(reason, REASON_LEN_MAX), 1);
     }
 
-    /// Adds what `other` has counted.
+    /// Adds the counts of `other`.
     pub fn merge(&mut self, other: Self) {
         for (reason, count) in other.counts {
             self.add_n(reason, count);
@@ -41,8 +41,8 @@ impl CloseReasons {
         }
     }
 
-    /// Each reason without control characters, then `None` for all that were one too many, with its
-    /// count.
+    /// Returns each reason without control characters, then `None` for all beyond the limit, each
+    /// with its count.
     pub fn iter(&self) -> impl Iterator<Item = (Option<&str>, u64)> {
         let known = self.counts.iter().map(|(reason, &count)| (Some(&**reason), count));
         known.chain((self.other > 0).then_some((None, self.other)))

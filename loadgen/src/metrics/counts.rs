@@ -1,7 +1,7 @@
-//! A list of counters to a struct that is counted into, added up, written to a file and read back.
+//! Turns a list of counters into a struct that can be added up, written to a file and read back.
 
-/// Declares a struct of counters. Each says how it adds up, of threads and of segments alike: `sum`,
-/// which saturates because a file can say anything, or `most`.
+/// Declares a struct of counters. Each says how it is combined, across threads and segments alike:
+/// `sum`, which saturates because a file can say anything, or `most`.
 ///
 /// ```ignore
 /// counts! {
@@ -36,12 +36,12 @@ macro_rules! counts {
 
 pub(crate) use counts;
 
-/// Both together.
+/// Returns the sum, saturating.
 pub(crate) const fn sum(one: u64, other: u64) -> u64 {
     one.saturating_add(other)
 }
 
-/// The higher one.
+/// Returns the higher of two counts.
 pub(crate) const fn most(one: u64, other: u64) -> u64 {
     if one > other { one } else { other }
 }

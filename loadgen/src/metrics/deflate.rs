@@ -1,15 +1,15 @@
-//! What permessage-deflate came to: on how many connections, and how many bytes became how many.
+//! What permessage-deflate did: on how many connections, and to how many bytes.
 
 use wscodec::deflate::DeflateAgreed;
 
 use super::counts::counts;
 
-/// What was agreed, and the bytes on the connections where something was.
+/// The parameters agreed, and the bytes on the connections that use them.
 #[derive(Clone, Debug, Default)]
 pub struct DeflateCounts {
-    /// Connections by what was agreed; as many kinds as a server makes up, at most 256.
+    /// Connections by the parameters agreed; at most 256 kinds, whatever servers choose.
     pub agreed: Vec<(DeflateAgreed, u64)>,
-    /// Connections whose server has declined.
+    /// Connections whose server declined.
     pub declined: u64,
     /// Messages sent.
     pub sent: Volume,
@@ -20,15 +20,15 @@ pub struct DeflateCounts {
 counts! {
     /// Bytes of messages and of the frames that carry them.
     pub struct Volume {
-        /// Payloads, not compressed.
+        /// Payloads, uncompressed.
         payload_bytes: sum,
-        /// Frames on the wire; of those received the control frames are among them.
+        /// Frames on the wire; for received messages, control frames included.
         wire_bytes: sum,
     }
 }
 
 impl DeflateCounts {
-    /// Counts a connection on which it was offered.
+    /// Counts a connection on which permessage-deflate was offered.
     pub fn handshake(&mut self, agreed: Option<DeflateAgreed>) {
         match agreed {
             None => self.declined += 1,
@@ -36,13 +36,13 @@ impl DeflateCounts {
         }
     }
 
-    /// Connections on which it was offered.
+    /// Returns the number of connections on which permessage-deflate was offered.
     #[must_use]
     pub fn offered(&self) -> u64 {
         self.agreed.iter().map(|(_, count)| count).sum::<u64>() + self.declined
     }
 
-    /// Adds what `other` has counted.
+    /// Adds the counts of `other`.
     pub fn merge(&mut self, other: Self) {
         for (agreed, count) in other.agreed {
             self.add(agreed, count);

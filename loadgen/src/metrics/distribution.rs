@@ -1,5 +1,5 @@
-//! Durations to an HDR histogram with the same bounds everywhere, so that any two can be added slot
-//! by slot.
+//! Turns durations into an HDR histogram with the same bounds everywhere, so that any two can be
+//! added slot by slot.
 
 use std::io::Read;
 
@@ -9,23 +9,23 @@ use hdrhistogram::serialization::{
     Deserializer, Serializer, V2DeflateSerializeError, V2DeflateSerializer,
 };
 
-/// The shortest duration that is told from 0, in nanoseconds.
+/// The shortest duration that differs from 0, in nanoseconds.
 pub const LOWEST_NS: u64 = 1;
 /// The longest duration that has a slot: ten minutes, in nanoseconds.
 pub const HIGHEST_NS: u64 = 600_000_000_000;
-/// Decimal digits that survive.
+/// Decimal digits that are kept.
 pub const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// Bytes of a histogram before it is deflated at most: it has 31,744 slots of at most 9 bytes each.
-/// Without it, a file could make its reader fill its memory.
+/// Most bytes of a histogram before it is deflated: it has 31,744 slots of at most 9 bytes each.
+/// Without this limit, a file could fill its reader's memory.
 const ENCODED_LEN_MAX: u64 = 1 << 19;
 /// Bytes before the slots: cookie, length, offset, digits, lowest, highest, ratio.
 const HEAD_LEN: usize = 40;
 
 /// How often each duration occurred, to three significant digits.
 ///
-/// A quarter of a megabyte: made for a thread and a metric, never for a connection. What is outside
-/// of the bounds is counted beside it and is in no percentile.
+/// Takes a quarter of a megabyte: use one for a thread and a metric, never for a connection.
+/// Durations out of bounds are counted separately and are in no percentile.
 #[derive(Clone, Debug)]
 pub struct Distribution {
     histogram: Histogram<u64>,
@@ -34,7 +34,7 @@ pub struct Distribution {
 }
 
 impl Distribution {
-    /// Nothing recorded yet.
+    /// Returns an empty distribution.
     ///
     /// # Panics
     /// Never: the bounds are constants that the histogram allows, which a test shows.
@@ -44,7 +44,7 @@ impl Distribution {
         Self { histogram: histogram.expect("constant bounds are valid"), below: 0, above: 0 }
     }
 
-    /// Counts a duration.
+    /// Records a duration.
     #[inline]
     pub fn record(&mut self, ns: u64) {
         if ns < LOWEST_NS {
@@ -56,7 +56,7 @@ impl Distribution {
         }
     }
 
-    /// Counts a duration so many times.
+    /// Records a duration `count` times.
     pub fn record_n(&mut self, ns: u64, count: u64) {
         if ns < LOWEST_NS {
             self.below = self.below.saturating_add(count);
@@ -67,83 +67,85 @@ impl Distribution {
         }
     }
 
-    /// Adds what `other` has counted.
+    /// Adds the durations of `other`.
     pub fn add(&mut self, other: &Self) {
-        // The bounds are the same, so there is nothing that could be refused.
+        // The bounds are the same, so this can't fail.
         let added = self.histogram.add(&other.histogram);
         debug_assert!(added.is_ok(), "same bounds");
         self.below = self.below.saturating_add(other.below);
         self.above = self.above.saturating_add(other.above);
     }
 
-    /// Durations in the histogram, without those out of bounds.
+    /// Returns the number of durations in the histogram, without those out of bounds.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.histogram.len()
     }
 
-    /// Durations that were shorter than a nanosecond.
+    /// Returns the number of durations shorter than a nanosecond.
     #[must_use]
     pub const fn below(&self) -> u64 {
         self.below
     }
 
-    /// Durations that were longer than ten minutes.
+    /// Returns the number of durations longer than ten minutes.
     #[must_use]
     pub const fn above(&self) -> u64 {
         self.above
     }
 
-    /// The duration that `percentile` of 100 are not above, in nanoseconds; `None` if there is
-    /// none.
+    /// Returns the duration that `percentile` of 100 don't exceed, in nanoseconds; `None` if there
+    /// is none.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn percentile(&self, percentile: f64) -> Option<u64> {
         let count = self.count();
-        // Between two ranks: the histogram rounds up, and 99.9 of 100 times 1,000 would be the last.
+        // Between two ranks: the histogram rounds up, and 99.9 of 100 times 1,000 would be the
+        // last.
         (count > 0).then(|| {
             let quantile = (rank(percentile, count) as f64 - 0.5) / count as f64;
             self.histogram.value_at_quantile(quantile)
         })
     }
 
-    /// The shortest, in nanoseconds.
+    /// Returns the shortest duration, in nanoseconds.
     #[must_use]
     pub fn min(&self) -> Option<u64> {
         (self.count() > 0).then(|| self.histogram.min())
     }
 
-    /// The longest, in nanoseconds.
+    /// Returns the longest duration, in nanoseconds.
     #[must_use]
     pub fn max(&self) -> Option<u64> {
         (self.count() > 0).then(|| self.histogram.max())
     }
 
-    /// The mean, in nanoseconds.
+    /// Returns the mean, in nanoseconds.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 6 * 10^11")]
     pub fn mean(&self) -> Option<u64> {
         (self.count() > 0).then(|| self.histogram.mean().round() as u64)
     }
 
-    /// The standard deviation, in nanoseconds.
+    /// Returns the standard deviation, in nanoseconds.
     #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 6 * 10^11")]
     pub fn deviation(&self) -> Option<u64> {
         (self.count() > 0).then(|| self.histogram.stdev().round() as u64)
     }
 
-    /// All of it in the HdrHistogram V2 format, deflated; what `hlog` files have in base64.
+    /// Encodes the histogram in the HdrHistogram V2 format, deflated, as `hlog` files hold it in
+    /// base64.
     ///
     /// # Errors
-    /// What the serializer says; writing to memory doesn't fail.
+    /// The serializer's error; writing to memory doesn't fail.
     pub fn to_v2_deflate(&self) -> Result<Vec<u8>, V2DeflateSerializeError> {
         let mut bytes = Vec::new();
         V2DeflateSerializer::new().serialize(&self.histogram, &mut bytes)?;
         Ok(bytes)
     }
 
-    /// What [`to_v2_deflate`](Self::to_v2_deflate) has written, with what was counted beside it.
+    /// Reads what [`to_v2_deflate`](Self::to_v2_deflate) wrote, with the counts out of bounds.
     ///
     /// # Errors
     /// What is wrong with `bytes`; also when they are a histogram of other bounds, which could not
@@ -178,7 +180,7 @@ impl Distribution {
         Ok(Self { histogram: histogram.map_err(|_| not_one())?, below, above })
     }
 
-    /// The histogram, for what writes it in other formats.
+    /// Returns the histogram, for writers of other formats.
     #[must_use]
     pub const fn histogram(&self) -> &Histogram<u64> {
         &self.histogram
@@ -191,8 +193,8 @@ impl Default for Distribution {
     }
 }
 
-/// Which of `count` values, from the shortest on and counted from 1, `percentile` of 100 are not
-/// above.
+/// Returns the rank of the value that `percentile` of 100 don't exceed, among `count` values in
+/// ascending order, counted from 1.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -200,7 +202,7 @@ impl Default for Distribution {
     reason = "counts are far below 2^52, and the rank is within them"
 )]
 pub(crate) fn rank(percentile: f64, count: u64) -> u64 {
-    // A hair below, so that a rank that comes out whole is not rounded up to the next.
+    // Slightly below, so that a whole rank is not rounded up to the next.
     let rank = (percentile.next_down() * count as f64 / 100.0).ceil() as u64;
     rank.clamp(1, count.max(1))
 }
@@ -286,7 +288,7 @@ mod tests {
         for place in 8..bytes.len() {
             let mut bytes = bytes.clone();
             bytes[place] ^= 1;
-            // The checksum of zlib finds what the format doesn't; some bits mean nothing.
+            // zlib's checksum finds what the format doesn't; some bits mean nothing.
             if let Ok(found) = Distribution::from_v2_deflate(&bytes, 0, 0) {
                 assert_eq!(found.histogram, distribution.histogram, "{place}");
             }

@@ -1,4 +1,4 @@
-//! Connections that ended although they were to stay open, to why, how many and when.
+//! Connections that ended although they were to stay open: why, how many and when.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Failure, FailurePhase};
 
-/// Different reasons that are told apart; some come from the peer, so there must be an end.
+/// Most reasons told apart; some come from the peer, so there must be a limit.
 const KINDS_MAX: usize = 1_024;
 
-/// How many connections were dropped for one reason, and when, in nanoseconds after the run's
-/// begin.
+/// How many connections were dropped for one reason, and when, in nanoseconds after the run began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DropTimes {
-    /// How many.
+    /// Number of connections.
     pub count: u64,
     /// When the first was dropped.
     pub first_ns: u64,
@@ -22,7 +21,7 @@ pub struct DropTimes {
 }
 
 impl DropTimes {
-    /// Adds what `other` has counted.
+    /// Adds the counts of `other`.
     pub fn add(&mut self, other: &Self) {
         self.count = self.count.saturating_add(other.count);
         self.first_ns = self.first_ns.min(other.first_ns);
@@ -40,7 +39,7 @@ impl Drops {
         self.merge_one(why, DropTimes { count: 1, first_ns: now_ns, last_ns: now_ns });
     }
 
-    /// Adds what `other` has counted.
+    /// Adds the counts of `other`.
     pub fn merge(&mut self, other: Self) {
         for (why, drop) in other.0 {
             self.merge_one(why, drop);
@@ -53,13 +52,13 @@ impl Drops {
         self.0.entry(why).and_modify(|own| own.add(&drop)).or_insert(drop);
     }
 
-    /// How many in all.
+    /// Returns the total.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.values().map(|drop| drop.count).sum()
     }
 
-    /// Each reason, by phase and code.
+    /// Iterates over the reasons, ordered by phase and code.
     pub fn iter(&self) -> impl Iterator<Item = (&Failure, &DropTimes)> {
         self.0.iter()
     }

@@ -1,4 +1,4 @@
-//! What went wrong to a counter with a name: the phase, the code, how often, and one example.
+//! Turns what went wrong into named counters: phase, code, count, and a few examples.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,15 +6,15 @@ use std::fmt;
 
 use crate::{alike, escape};
 
-/// Bytes of an example that are kept.
+/// Most bytes kept of an example.
 const SAMPLE_LEN_MAX: usize = 300;
-/// Examples of a failure that are kept, each of another kind.
+/// Most examples kept of a failure, each of another kind.
 const SAMPLES_MAX: usize = 4;
-/// Occurrences of a failure whose example is looked at. Of later ones only one in so many is, so
-/// that a flood of them costs nothing.
+/// Occurrences of a failure whose example is examined. Of later ones only one in this many is, so
+/// that a flood of failures costs nothing.
 const LOOKED_AT: u64 = 1_000;
-/// Different failures that are told apart; statuses and close codes come from the peer, so there
-/// must be an end.
+/// Most failures told apart; statuses and close codes come from the peer, so there must be a
+/// limit.
 const KINDS_MAX: usize = 1_024;
 
 /// Where in the life of a connection something failed.
@@ -24,15 +24,15 @@ pub enum FailurePhase {
     Tcp,
     /// Asking a proxy for a tunnel: the code is its status, or what else went wrong.
     Proxy,
-    /// The handshake of TLS.
+    /// The TLS handshake.
     Tls,
-    /// Between that and a response.
+    /// Between that and the response.
     Handshake,
-    /// A response with another status than 101: the code is the status.
+    /// A response with a status other than 101: the code is the status.
     Http,
-    /// While messages went round.
+    /// While messages were exchanged.
     Open,
-    /// The server broke the protocol, at whatever time: the code is the codec's name for it.
+    /// The server broke the protocol, in any phase: the code is the codec's name for it.
     Protocol,
     /// The server closed before we did: the code is its close code.
     ServerClose,
@@ -40,12 +40,12 @@ pub enum FailurePhase {
     Close,
     /// The run was interrupted.
     Run,
-    /// A message whose echo was wrong. No outcome of a connection.
+    /// A message whose echo was wrong. Not an outcome of a connection.
     Message,
 }
 
 impl FailurePhase {
-    /// The part of a failure's name before the point.
+    /// Returns the part of a failure's name before the dot.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -67,20 +67,20 @@ impl FailurePhase {
 /// A kind of failure, such as `tcp.refused` or `http.403`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Failure {
-    /// Where.
+    /// The phase.
     pub phase: FailurePhase,
-    /// What.
+    /// The code.
     pub code: Cow<'static, str>,
 }
 
 impl Failure {
-    /// A kind whose code is known beforehand.
+    /// Returns a kind whose code is a constant.
     #[must_use]
     pub const fn new(phase: FailurePhase, code: &'static str) -> Self {
         Self { phase, code: Cow::Borrowed(code) }
     }
 
-    /// A kind whose code is a number: a status or a close code.
+    /// Returns a kind whose code is a number: a status or a close code.
     #[must_use]
     pub fn numbered(phase: FailurePhase, code: u16) -> Self {
         Self { phase, code: Cow::Owned(code.to_string()) }
@@ -93,18 +93,18 @@ impl fmt::Display for Failure {
     }
 }
 
-/// How often, and an example of each kind.
+/// The number of occurrences, and an example of each kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Occurrence {
-    /// How often.
+    /// Number of occurrences.
     pub count: u64,
-    /// What was seen the first time, then what differs from that in more than numbers; without
-    /// control characters.
+    /// The first example, then examples that differ from it in more than numbers; without control
+    /// characters.
     pub samples: Vec<String>,
 }
 
 impl Occurrence {
-    /// Counts one; `sample` is asked for while there is room for another kind.
+    /// Counts one occurrence; calls `sample` while there is room for another kind.
     pub(super) fn add(&mut self, sample: impl FnOnce() -> String) {
         self.count += 1;
         let is_looked_at = self.count <= LOOKED_AT || self.count.is_multiple_of(LOOKED_AT);
@@ -123,7 +123,7 @@ impl Occurrence {
     }
 }
 
-/// Keeps `sample` if it is of another kind than those that are there, and there is room.
+/// Keeps `sample` if it is of a new kind and there is room.
 pub(crate) fn add_sample(samples: &mut Vec<String>, sample: String) {
     let kind = alike::kind(&sample);
     if samples.len() < SAMPLES_MAX && samples.iter().all(|known| alike::kind(known) != kind) {
@@ -136,8 +136,8 @@ pub(crate) fn add_sample(samples: &mut Vec<String>, sample: String) {
 pub struct Failures(BTreeMap<Failure, Occurrence>);
 
 impl Failures {
-    /// Counts a failure. What the peer sent may be in `sample`, which is asked for an example until
-    /// there are a few, each of another kind.
+    /// Counts a failure. Calls `sample`, which may contain what the peer sent, until there are a
+    /// few examples, each of another kind.
     pub fn add(&mut self, failure: Failure, sample: impl FnOnce() -> String) {
         if let Some(occurrence) = self.0.get_mut(&failure) {
             occurrence.add(sample);
@@ -148,26 +148,26 @@ impl Failures {
         }
     }
 
-    /// Adds what `other` has counted.
+    /// Adds the counts of `other`.
     pub fn merge(&mut self, other: Self) {
         for (failure, occurrence) in other.0 {
             self.0.entry(failure).or_default().merge(occurrence);
         }
     }
 
-    /// How many in all.
+    /// Returns the total.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.values().map(|occurrence| occurrence.count).sum()
     }
 
-    /// How many of one kind.
+    /// Returns the count of one kind.
     #[must_use]
     pub fn count(&self, failure: &Failure) -> u64 {
         self.0.get(failure).map_or(0, |occurrence| occurrence.count)
     }
 
-    /// Each kind, by phase and code.
+    /// Iterates over the kinds, ordered by phase and code.
     pub fn iter(&self) -> impl Iterator<Item = (&Failure, &Occurrence)> {
         self.0.iter()
     }

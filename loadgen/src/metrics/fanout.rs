@@ -3,30 +3,31 @@
 use super::counts::counts;
 
 counts! {
-    /// What became of the copies of published messages: those expected are received, altered or lost.
+    /// What became of the copies of published messages: those expected are received, altered or
+    /// lost.
     pub struct CopyCounts {
-        /// Copies that subscribers were to get: of each message, one for each subscriber of its topic
-        /// that was open. In a segment, those of publishers of other processes are up to the last
-        /// that came.
+        /// Copies that subscribers should get: for each message, one for each open subscriber of
+        /// its topic. In a segment, copies from publishers of other processes count up to the last
+        /// that arrived.
         expected: sum,
-        /// Copies received for the first time, as they were sent.
+        /// Copies received for the first time, unchanged.
         received: sum,
-        /// Of those received, the ones that came before they were sent, by the clocks of two
-        /// processes: they are in no latency.
+        /// Received copies that arrived before they were sent, by the clocks of two processes: they
+        /// are in no latency.
         early: sum,
-        /// Copies received for the first time, and changed.
+        /// Copies received for the first time, but changed.
         altered: sum,
         /// Copies never received.
         lost: sum,
-        /// Of those received or altered, the ones that came after a later one of their publisher.
+        /// Received or altered copies that arrived after a later one of the same publisher.
         reordered: sum,
         /// Copies received again.
         duplicated: sum,
-        /// Copies more than 64 messages behind, which may have come before or not.
+        /// Copies more than 64 messages behind, which may be duplicates or not.
         stale: sum,
-        /// Copies of another topic, or of what was never sent.
+        /// Copies of another topic, or of a message never sent.
         unexpected: sum,
-        /// Messages received that this run has not published, and that are no answers.
+        /// Messages received that this run did not publish, and that are no answers.
         foreign: sum,
         /// Copies that publishers received.
         overheard: sum,
@@ -40,15 +41,15 @@ counts! {
         complete: sum,
         /// Messages that some open subscriber did not get in time.
         incomplete: sum,
-        /// Messages that this process can't judge, because other processes have subscribers, too.
+        /// Messages that this process can't judge, because other processes have subscribers too.
         unjudged: sum,
-        /// Of the complete and incomplete, those that no subscriber got.
+        /// Complete and incomplete messages that no subscriber got.
         silent: sum,
-        /// Answers to subscriptions, where they are waited for.
+        /// Answers to subscriptions, if they are waited for.
         answers: sum,
-        /// Connections that got none in time.
+        /// Connections that got no answer in time.
         untold: sum,
-        /// Messages left out because too many were under way.
+        /// Messages skipped because too many were under way.
         crowded: sum,
     }
 }

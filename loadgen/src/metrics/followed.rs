@@ -1,23 +1,23 @@
-//! What the subscribers of a process know of a publisher of another one, which says by itself how
-//! much it has sent: only both together tell what was lost behind the last copy.
+//! What the subscribers of a process know of a publisher in another process, which itself knows how
+//! much it has sent: only both together tell what was lost after the last copy.
 
 use std::collections::BTreeMap;
 
 /// A publisher in a segment of a `fanout`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Followed {
-    /// Messages that it has sent, if it is of this process.
+    /// Messages that the publisher has sent, if it belongs to this process.
     pub sent: Option<u64>,
-    /// Subscribers of this process that were there to the end, if it is of another.
+    /// Subscribers of this process that stayed to the end, if the publisher belongs to another.
     pub subscribers: u64,
-    /// How far each of these has come, summed: one more than the highest sequence received.
+    /// The sum of one more than the highest sequence that each of these subscribers received.
     pub reached: u64,
-    /// The most of those of any subscriber.
+    /// The highest of those of any subscriber.
     pub reached_max: u64,
 }
 
 impl Followed {
-    /// A subscriber that has come so far leaves.
+    /// Records how far a leaving subscriber has come.
     pub(crate) fn follow(&mut self, reached: u64, is_over: bool) {
         self.reached_max = self.reached_max.max(reached);
         if is_over {
@@ -26,7 +26,7 @@ impl Followed {
         }
     }
 
-    /// Adds what others know of the same publisher.
+    /// Adds what other processes know of the same publisher.
     pub(crate) fn add(&mut self, other: &Self) {
         self.sent = self.sent.or(other.sent);
         self.subscribers = self.subscribers.saturating_add(other.subscribers);
@@ -34,7 +34,7 @@ impl Followed {
         self.reached_max = self.reached_max.max(other.reached_max);
     }
 
-    /// Copies that were sent after the last that each subscriber has got; `None` if it isn't known
+    /// Returns the copies sent after the last that each subscriber got; `None` if it isn't known
     /// how many were sent, or if that contradicts what was received.
     pub(crate) fn tail(&self) -> Option<u64> {
         let sent = self.sent.filter(|&sent| self.reached_max <= sent)?;

@@ -1,8 +1,8 @@
-//! What a worker does to numbers that the progress line and the time series read while load runs.
+//! Counts for the progress line and the time series, which read them while load runs.
 //!
-//! Each worker writes its own [`Live`] with plain loads and stores: no locked instruction, nothing
-//! that workers share, and a reader costs them a cache line now and then. A reader sees each number
-//! at some recent moment, not all at the same one.
+//! Each worker writes its own [`Live`] with plain loads and stores: no locked instruction and
+//! nothing shared between workers; a reader costs a worker a cache line now and then. A reader sees
+//! each number at some recent moment, not all at the same one.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -14,7 +14,7 @@ const PARTS_BITS: u32 = 5;
 const PARTS: u64 = 1 << PARTS_BITS;
 /// The power of two whose latencies are in the last slots: 2^40 ns is 18 minutes.
 const EXPONENT_MAX: u32 = 40;
-/// Slots of latencies; all beyond is in the last.
+/// Slots of latencies; the last holds all longer ones.
 const SLOTS: usize = ((EXPONENT_MAX - PARTS_BITS + 2) as usize) << PARTS_BITS;
 
 /// A number that one thread writes and any thread reads.
@@ -22,13 +22,13 @@ const SLOTS: usize = ((EXPONENT_MAX - PARTS_BITS + 2) as usize) << PARTS_BITS;
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds `n`. Only the thread that owns the counter may: it is a load and a store.
+    /// Adds `n`. Only the thread that owns the counter may call this: it is a load and a store.
     #[inline]
     pub fn add(&self, n: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
     }
 
-    /// What it has come to.
+    /// Returns the current value.
     #[must_use]
     pub fn load(&self) -> u64 {
         self.0.load(Relaxed)
@@ -42,21 +42,21 @@ counts! {
         established: sum,
         /// Connections that ended in a failure.
         failed: sum,
-        /// Connections lost that are to be opened again.
+        /// Connections lost that are to be reopened.
         lost: sum,
-        /// Attempts to open those again.
+        /// Attempts to reopen lost connections.
         reconnect_attempts: sum,
         /// Messages sent.
         sent: sum,
-        /// Echoes received as they should be.
+        /// Echoes received unchanged.
         received: sum,
-        /// Messages received that are not.
+        /// Messages received that are not such echoes.
         wrong: sum,
     }
 }
 
 impl IntervalCounts {
-    /// Returns what has been counted since `earlier`.
+    /// Returns the counts since `earlier`.
     #[must_use]
     pub const fn since(&self, earlier: &Self) -> Self {
         Self {
@@ -75,31 +75,31 @@ impl IntervalCounts {
 #[derive(Debug)]
 #[repr(align(128))] // no line of it is another worker's
 pub struct Live {
-    /// Connections begun.
+    /// Connections started.
     pub attempted: Counter,
     /// Connections whose opening handshake succeeded.
     pub established: Counter,
     /// Connections that were established and have ended.
     pub ended: Counter,
-    /// Of those, the ones that ended because the run did: this side closed them.
+    /// Ended connections that this side closed because the run ended.
     pub released: Counter,
     /// Connections that ended in a failure, established or not.
     pub failed: Counter,
-    /// Connections lost that are to be opened again.
+    /// Connections lost that are to be reopened.
     pub lost: Counter,
-    /// Attempts to open those again.
+    /// Attempts to reopen lost connections.
     pub reconnect_attempts: Counter,
     /// Messages sent.
     pub sent: Counter,
-    /// Echoes received as they should be.
+    /// Echoes received unchanged.
     pub received: Counter,
-    /// Messages received that are not.
+    /// Messages received that are not such echoes.
     pub wrong: Counter,
     latency: Box<[Counter]>,
 }
 
 impl Live {
-    /// Nothing done yet.
+    /// Returns counters at zero.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -123,7 +123,7 @@ impl Live {
         self.latencies(ns, 1);
     }
 
-    /// Counts a latency so many times.
+    /// Counts a latency `count` times.
     #[inline]
     pub fn latencies(&self, ns: u64, count: u64) {
         self.latency[slot(ns)].add(count);
@@ -147,7 +147,7 @@ fn slot(ns: u64) -> usize {
     usize::try_from(slot).map_or(SLOTS - 1, |slot| slot.min(SLOTS - 1))
 }
 
-/// The longest latency that is counted in `slot`.
+/// Returns the longest latency that is counted in `slot`.
 fn slot_end(slot: usize) -> u64 {
     let slot = slot as u64;
     if slot < PARTS {
@@ -157,28 +157,28 @@ fn slot_end(slot: usize) -> u64 {
     ((PARTS + slot % PARTS + 1) << shift) - 1
 }
 
-/// All workers' numbers at about one moment.
+/// The numbers of all workers at about one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Connections begun.
+    /// Connections started.
     pub attempted: u64,
     /// Connections that are open.
     pub open: u64,
     /// Connections that are open, or were until this side closed them at the end of the run.
     pub kept: u64,
-    /// What else has happened.
+    /// Everything else that happened.
     pub counts: IntervalCounts,
     latency: Box<[u64]>,
 }
 
 impl Snapshot {
-    /// Nothing done yet.
+    /// Returns a snapshot before anything has happened.
     #[must_use]
     pub fn zero() -> Self {
         Self::of([])
     }
 
-    /// Adds up what workers have done.
+    /// Adds up the numbers of the workers.
     #[must_use]
     pub fn of<'l>(workers: impl IntoIterator<Item = &'l Live>) -> Self {
         let mut sum = Self {
@@ -212,15 +212,15 @@ impl Snapshot {
         sum
     }
 
-    /// The latencies since an earlier snapshot.
+    /// Returns the latencies since an earlier snapshot.
     #[must_use]
     pub fn latencies_since(&self, earlier: &Self) -> Latencies {
         let new = |slot: usize| self.latency[slot].saturating_sub(earlier.latency[slot]);
         Latencies(Packed::new((0..SLOTS).map(|slot| (slot, new(slot)))))
     }
 
-    /// Percentiles of the latencies since an earlier snapshot, in nanoseconds, each at most 3 % too
-    /// high; `None` if there was none. `percentiles` ascend.
+    /// Returns percentiles of the latencies since an earlier snapshot, in nanoseconds, each at most
+    /// 3 % too high; `None` if there were none. `percentiles` must ascend.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -255,8 +255,8 @@ impl Snapshot {
 pub struct Latencies(Packed);
 
 impl Latencies {
-    /// The longest of a slot in nanoseconds, which is at most 3 % too high, and how many are in it.
-    /// Ascending, without empty slots.
+    /// Returns the longest latency of each slot in nanoseconds, at most 3 % too high, and the
+    /// slot's count. Ascending, without empty slots.
     pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
         self.0.iter().map(|(slot, count)| (slot_end(slot), count))
     }

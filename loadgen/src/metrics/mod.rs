@@ -1,7 +1,7 @@
-//! What happens to numbers: one [`Metrics`] for each worker, merged once at the end.
+//! Counts and times a run: one [`Metrics`] for each worker, merged once at the end.
 //!
-//! Invariants, which [`balance`] checks: every connection that was begun has one outcome, and every
-//! message that was sent was received, altered, lost or timed out.
+//! Invariants, which [`balance`] checks: every connection started has one outcome, and every
+//! message sent was received, altered, lost or timed out.
 
 pub mod balance;
 mod close_reasons;
@@ -49,27 +49,26 @@ pub use scenario::{
 };
 pub use seen::{Seen, SeenKind};
 
-/// What is measured in time.
+/// A duration that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
     /// From the planned start of a connection to the actual one.
     ConnectLag,
-    /// From the start to a connected socket, whichever of a name's addresses it has: what was tried
-    /// before is part of it.
+    /// From the start to a connected socket, including attempts at other addresses of the name.
     ConnectTcp,
-    /// From that to the proxy's tunnel.
+    /// From the connected socket to the proxy's tunnel.
     ConnectProxy,
-    /// From that to the end of a full handshake of TLS.
+    /// From the connected socket or tunnel to the end of a full TLS handshake.
     ConnectTls,
-    /// From that to the end of a handshake of TLS that takes up an earlier session.
+    /// From the connected socket or tunnel to the end of a TLS handshake that resumes a session.
     ConnectTlsResumed,
     /// From sending the request to its validated response.
     ConnectUpgrade,
     /// From the planned start to the validated response.
     ConnectTotal,
-    /// From the start of an attempt to open a lost connection again to the validated response.
+    /// From the start of an attempt to reopen a lost connection to the validated response.
     ReconnectTotal,
-    /// From the loss of a connection to the validated response that ended it.
+    /// From the loss of a connection to the validated response that reopened it.
     ReconnectAway,
     /// From the planned send to the echo (open loop).
     RttResponse,
@@ -78,43 +77,42 @@ pub enum Metric {
     /// From the planned send to the actual write (open loop).
     SendLag,
     /// [`RttResponse`](Self::RttResponse) of messages planned in the measured time whose echo came
-    /// after it; part of that.
+    /// after it; counted there too.
     DrainResponse,
     /// [`RttService`](Self::RttService) of messages sent in the measured time whose echo came after
-    /// it; part of that.
+    /// it; counted there too.
     DrainService,
-    /// [`RttResponse`](Self::RttResponse) of messages planned in the warm-up; no part of that.
+    /// [`RttResponse`](Self::RttResponse) of messages planned in the warm-up; not counted there.
     WarmupResponse,
-    /// [`RttService`](Self::RttService) of messages sent in the warm-up; no part of that.
+    /// [`RttService`](Self::RttService) of messages sent in the warm-up; not counted there.
     WarmupService,
     /// From the actual write of a Ping to its Pong.
     PingRtt,
-    /// From a message to its frame, of one in some messages, where permessage-deflate was agreed.
+    /// From a message to its frame, sampled, where permessage-deflate was agreed.
     ClientDeflate,
-    /// From a frame's last bytes to its message, of one in some messages, where permessage-deflate
-    /// was agreed.
+    /// From a frame's last bytes to its message, sampled, where permessage-deflate was agreed.
     ClientInflate,
-    /// From the time in a pushed message to its arrival, by wall clocks.
+    /// From the timestamp in a pushed message to its arrival, by wall clocks.
     PushLatency,
-    /// From one pushed message of a connection to its next.
+    /// From one pushed message of a connection to the next.
     PushGap,
-    /// Round trip between the two kernels, smoothed, of connections that were looked at.
+    /// Smoothed round trip between the two kernels, of the connections sampled.
     NetworkRtt,
-    /// The mean deviation of that.
+    /// Mean deviation of that round trip.
     NetworkRttDeviation,
     /// From the planned or actual send of a published message to its first copy.
     FanoutFirst,
-    /// From the same to its last copy.
+    /// From the planned or actual send of a published message to its last copy.
     FanoutLast,
-    /// From its first copy to its last.
+    /// From the first copy of a published message to its last.
     FanoutSpread,
-    /// From the same send to each copy.
+    /// From the planned or actual send of a published message to each copy.
     FanoutLatency,
     /// From when an iteration of a scenario was due to the end of its last step (open loop).
     IterationResponse,
-    /// From its begin to the end of its last step.
+    /// From the start of an iteration to the end of its last step.
     IterationService,
-    /// From when it was due to its first write (open loop).
+    /// From when an iteration was due to its first write (open loop).
     IterationLag,
     /// From sending Close to receiving it.
     CloseHandshake,
@@ -123,7 +121,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// All, in the order of a connection's life.
+    /// All metrics, in the order of a connection's life.
     pub const ALL: [Self; 32] = [
         Self::ConnectLag,
         Self::ConnectTcp,
@@ -159,13 +157,13 @@ impl Metric {
         Self::CloseTcp,
     ];
 
-    /// The metric that reports call so.
+    /// Returns the metric with this name in reports.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|metric| metric.name() == name)
     }
 
-    /// From what to what, in words.
+    /// Returns where the duration starts and ends, in words.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {
@@ -206,7 +204,7 @@ impl Metric {
         }
     }
 
-    /// As reports call it.
+    /// Returns the name used in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -251,19 +249,19 @@ impl Metric {
 pub struct Distributions([Option<Box<Distribution>>; Metric::ALL.len()]);
 
 impl Distributions {
-    /// Counts a duration.
+    /// Records a duration.
     #[inline]
     pub fn record(&mut self, metric: Metric, ns: u64) {
         self.0[metric as usize].get_or_insert_default().record(ns);
     }
 
-    /// Counts a duration so many times.
+    /// Records a duration `count` times.
     #[inline]
     pub fn record_n(&mut self, metric: Metric, ns: u64, count: u64) {
         self.0[metric as usize].get_or_insert_default().record_n(ns, count);
     }
 
-    /// What was counted; `None` if nothing was.
+    /// Returns the distribution of a metric; `None` if nothing was recorded.
     #[must_use]
     pub fn of(&self, metric: Metric) -> Option<&Distribution> {
         self.0[metric as usize].as_deref()
@@ -280,7 +278,7 @@ impl Distributions {
     }
 }
 
-/// A part of the time in which messages are sent.
+/// A part of the time during which messages are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
     /// Before the measured time.
@@ -292,36 +290,36 @@ pub enum Span {
 counts! {
     /// What became of the messages of a [`Span`].
     ///
-    /// Under open loop a message belongs to the span in which it was planned, under closed loop to that
-    /// in which it was written.
+    /// Under open loop a message belongs to the span in which it was planned, under closed loop to
+    /// the one in which it was written.
     pub struct MessageCounts {
-        /// Handed to the socket, or queued behind what a server doesn't read.
+        /// Handed to the socket, or queued because the server doesn't read.
         sent: sum,
-        /// Came back as they were.
+        /// Came back unchanged.
         received: sum,
         /// Came back changed.
         altered: sum,
         /// Never came back.
         lost: sum,
-        /// Had not come back within the reply timeout.
+        /// Did not come back within the reply timeout.
         timed_out: sum,
-        /// Of those received, the ones that came after a later one.
+        /// Received, but after a later message.
         reordered: sum,
-        /// Planned, and not sent because their connection wasn't open.
+        /// Planned, but not sent because the connection wasn't open.
         unsent_closed: sum,
-        /// Planned, and not sent because too much was queued for a server that doesn't read.
+        /// Planned, but not sent because too much was queued for a server that doesn't read.
         unsent_backlog: sum,
-        /// Planned, and not sent because this program was too late: beyond what it may catch up with, or
-        /// at the end.
+        /// Planned, but not sent because this program was too late: beyond what it may catch up
+        /// with, or at the end.
         unsent_late: sum,
     }
 }
 
-/// What became of Pings, beside those that the [`MessageCounts`] of their span count as received
+/// What became of Pings, besides those that the [`MessageCounts`] of their span count as received
 /// or lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PingCounts {
-    /// Pings that a Pong to a later one has answered.
+    /// Pings answered by a Pong to a later Ping.
     pub superseded: u64,
     /// Pongs that answered no Ping.
     pub unsolicited: u64,
@@ -330,7 +328,7 @@ pub struct PingCounts {
 /// How a closing handshake went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Closing {
-    /// Who sent the first Close, or ended the stream without one.
+    /// The side that sent the first Close, or ended the stream without one.
     pub by: Side,
     /// The code of that Close; 1005 for an empty one, 1006 for none.
     pub code: u16,
@@ -344,12 +342,12 @@ pub struct Closing {
 pub enum Side {
     /// This program.
     Client,
-    /// The one under load.
+    /// The server under load.
     Server,
 }
 
 impl Side {
-    /// As reports call it.
+    /// Returns the name used in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -359,51 +357,51 @@ impl Side {
     }
 }
 
-/// What a worker has counted.
+/// The counts of a worker.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
-    /// Connections begun.
+    /// Connections started.
     pub attempted: u64,
     /// Connections whose opening handshake succeeded.
     pub established: u64,
-    /// Connections that did all they should and were closed cleanly.
+    /// Connections that did everything they should and closed cleanly.
     pub completed: u64,
-    /// The same by URL: connections take the URLs in turn.
+    /// Connections by URL, which connections take in turn.
     pub urls: Vec<UrlCounts>,
-    /// The same by address, of each URL that has several: connections take them in turn.
+    /// Connections by address, for each URL with several, which connections take in turn.
     pub addresses: Vec<Vec<AddressCounts>>,
-    /// Established connections with TLS, by what was agreed on.
+    /// Established connections with TLS, by the parameters agreed.
     pub tls: BTreeMap<TlsKind, u64>,
-    /// Connections that didn't, by what stopped them.
+    /// Connections that did not complete, by cause.
     pub failures: Failures,
     /// Established connections, by how they were closed.
     pub closings: BTreeMap<Closing, u64>,
-    /// Reasons that the server gave where it began to close.
+    /// Reasons that the server gave when it began to close.
     pub close_reasons: BTreeMap<Closing, CloseReasons>,
     /// Messages planned or written before the measured time.
     pub warmup: MessageCounts,
     /// Messages planned or written in the measured time.
     pub measured: MessageCounts,
-    /// Echoes that arrived within the measured time, whenever they were sent: what the achieved
-    /// rate is made of.
+    /// Echoes that arrived within the measured time, whenever they were sent; the achieved rate is
+    /// computed from them.
     pub arrived: u64,
-    /// Connections that were established within the measured time (`connect`).
+    /// Connections established within the measured time (`connect`).
     pub opened: u64,
-    /// Of the messages that had timed out, those that came back after all.
+    /// Messages that came back after they had timed out.
     pub late: u64,
-    /// Messages received a second time, or after they had been given up for lost.
+    /// Messages received a second time, or after they had been counted as lost.
     pub duplicated: u64,
-    /// Messages received that nobody asked for.
+    /// Messages received without having been sent.
     pub unexpected: u64,
     /// An example of each kind of wrong message.
     pub wrong: Failures,
-    /// Messages that are shown and not judged.
+    /// Messages that are shown but not judged.
     pub seen: Seen,
-    /// Pings received, which were answered.
+    /// Pings received and answered.
     pub pings_received: u64,
-    /// Of the Pings sent (`hold`), what the spans don't say.
+    /// Counts of Pings sent (`hold`) that the spans don't have.
     pub pings: PingCounts,
-    /// Pings beside messages (`run`).
+    /// Pings sent beside messages (`run`).
     pub probes: ProbeCounts,
     /// Messages that the server pushed (`listen`).
     pub push: PushCounts,
@@ -411,38 +409,39 @@ pub struct Metrics {
     pub fanout: FanoutCounts,
     /// Copies of published messages (`fanout`).
     pub copies: CopyCounts,
-    /// Publishers, by their number, where other processes have some of them or of their subscribers.
+    /// Publishers, by number, when other processes have some of the publishers or of their
+    /// subscribers.
     pub followed: BTreeMap<u64, Followed>,
-    /// When copies of some messages came, where other processes have subscribers, too.
+    /// Arrival times of copies of some messages, when other processes have subscribers too.
     pub sampled: Samples,
     /// Users of a scenario (`play`).
     pub scenario: ScenarioMetrics,
     /// Connections that were open when this side began to close them.
     pub held: u64,
-    /// Established connections that ended before.
+    /// Established connections that ended before that.
     pub drops: Drops,
-    /// What became of them, if they were to be opened again.
+    /// What became of them, if they were to be reopened.
     pub reconnect: ReconnectCounts,
-    /// What the kernel said about connections that were looked at.
+    /// What the kernel said about the connections sampled.
     pub network: NetworkCounts,
     /// Bytes written to sockets.
     pub bytes_sent: u64,
     /// Bytes read from sockets.
     pub bytes_received: u64,
-    /// What permessage-deflate came to, if it was offered.
+    /// The effect of permessage-deflate, if it was offered.
     pub deflate: DeflateCounts,
     /// Durations.
     pub distributions: Distributions,
 }
 
 impl Metrics {
-    /// Nothing counted yet, for so many URLs.
+    /// Returns empty metrics for `len` URLs.
     #[must_use]
     pub fn with_urls(len: usize) -> Self {
         Self { urls: vec![UrlCounts::default(); len], ..Self::default() }
     }
 
-    /// The counts of a span.
+    /// Returns the counts of a span.
     #[inline]
     pub const fn span(&mut self, span: Span) -> &mut MessageCounts {
         match span {
@@ -451,7 +450,7 @@ impl Metrics {
         }
     }
 
-    /// Adds what `other` has counted.
+    /// Adds the counts of `other`.
     pub fn merge(&mut self, other: Self) {
         self.attempted += other.attempted;
         self.established += other.established;

@@ -1,7 +1,7 @@
-//! How often each slot of latencies was met, to a few bytes and back: a time series keeps that for
-//! every interval, and may not grow with the run as a list of numbers would.
+//! Packs the counts of latency slots into a few bytes and back: a time series keeps them for every
+//! interval, and may not grow with the run as a list of numbers would.
 //!
-//! For each slot that was met its distance from the one before, then the count, both in groups of
+//! For each slot that occurs: its distance from the one before, then its count, both in groups of
 //! seven bits, the lowest first; the upper bit says that more follow (LEB128).
 
 /// Slots and their counts, ascending.
@@ -9,7 +9,7 @@
 pub(super) struct Packed(Box<[u8]>);
 
 impl Packed {
-    /// Packs the slots that were met. They ascend.
+    /// Packs the slots that occur. They must ascend.
     pub(super) fn new(counts: impl Iterator<Item = (usize, u64)>) -> Self {
         let (mut bytes, mut last) = (Vec::new(), 0);
         for (slot, count) in counts.filter(|&(_, count)| count > 0) {
@@ -20,7 +20,7 @@ impl Packed {
         Self(bytes.into())
     }
 
-    /// The slots and their counts.
+    /// Iterates over the slots and their counts.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, u64)> {
         let (mut rest, mut slot) = (&self.0[..], 0);
         std::iter::from_fn(move || {

@@ -1,27 +1,27 @@
-//! Pings that are sent beside messages, counted by what they came to.
+//! Pings sent beside messages, counted by what became of them.
 
 use super::counts::counts;
 
 counts! {
-    /// What became of Pings beside messages, all of the measured time. `sent` is answered, superseded
-    /// and missing together.
+    /// What became of Pings beside messages, all in the measured time. `sent` is answered plus
+    /// superseded plus missing.
     pub struct ProbeCounts {
-        /// Handed to the socket, or queued behind what a server doesn't read.
+        /// Handed to the socket, or queued because the server doesn't read.
         sent: sum,
-        /// Those with a Pong of their own.
+        /// Answered by a Pong of their own.
         #[serde(rename = "pongs")]
         answered: sum,
-        /// Those that a Pong to a later one has answered.
+        /// Answered by a Pong to a later Ping.
         superseded: sum,
-        /// Those that nothing has answered.
+        /// Never answered.
         missing: sum,
-        /// Pongs that answered none.
+        /// Pongs that answered no Ping.
         unsolicited: sum,
-        /// Due, and not sent because their connection wasn't open.
+        /// Due, but not sent because the connection wasn't open.
         unsent_closed: sum,
-        /// Due, and not sent because too much was queued for a server that doesn't read.
+        /// Due, but not sent because too much was queued for a server that doesn't read.
         unsent_backlog: sum,
-        /// Due, and not sent because this program was too late.
+        /// Due, but not sent because this program was too late.
         unsent_late: sum,
     }
 }

@@ -1,4 +1,4 @@
-//! By which way connections reached a server: which URL, and what TLS agreed on.
+//! How connections reached a server: by which URL, and with which TLS parameters.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use crate::net::Agreed;
 counts! {
     /// What became of the connections to one URL.
     pub struct UrlCounts {
-        /// Begun.
+        /// Started.
         attempted: sum,
         /// Opened by a valid handshake.
         established: sum,
-        /// Did all they should and were closed cleanly.
+        /// Did everything they should and closed cleanly.
         completed: sum,
         /// Messages sent, or queued for a server that doesn't read.
         messages: sum,
@@ -21,24 +21,24 @@ counts! {
 }
 
 counts! {
-    /// What became of the connections to one address, where a URL has several. Those that were opened
-    /// again count again.
+    /// What became of the connections to one address, if a URL has several. Reopened connections
+    /// count again.
     pub struct AddressCounts {
         /// Opened by a valid handshake.
         established: sum,
         /// Refused, not answered in time, or without a valid handshake.
         failed: sum,
-        /// Given up because another address of the same connection was quicker.
+        /// Abandoned because another address was quicker for the same connection.
         overtaken: sum,
     }
 }
 
-/// What was agreed on under TLS.
+/// The TLS parameters agreed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TlsKind {
-    /// As `TLS 1.3`.
+    /// Such as `TLS 1.3`.
     pub version: String,
-    /// As `TLS13_AES_128_GCM_SHA256`.
+    /// Such as `TLS13_AES_128_GCM_SHA256`.
     pub cipher: String,
 }
 
@@ -49,7 +49,7 @@ impl Metrics {
         *self.tls.entry(kind).or_default() += 1;
     }
 
-    /// The counts of an address of a URL, by their places.
+    /// Returns the counts of an address of a URL, by their places.
     pub(crate) fn address(&mut self, url: usize, place: usize) -> &mut AddressCounts {
         if self.addresses.len() <= url {
             self.addresses.resize(url + 1, Vec::new());

@@ -1,4 +1,4 @@
-//! Connections that were lost and opened again: how many, why, and what each attempt came to.
+//! Connections that were lost and reopened: how many, why, and the outcome of each attempt.
 
 use super::{Drops, Failures};
 
@@ -7,20 +7,20 @@ use super::{Drops, Failures};
 #[derive(Clone, Debug, Default)]
 pub struct ReconnectCounts {
     /// Established connections that ended although they were to stay open, while they were to be
-    /// opened again.
+    /// reopened.
     pub losses: Drops,
-    /// Attempts begun.
+    /// Attempts started.
     pub attempted: u64,
     /// Attempts whose opening handshake succeeded.
     pub established: u64,
-    /// Attempts that didn't, by what stopped them.
+    /// Attempts that failed, by cause.
     pub failures: Failures,
     /// Losses after which the connection was not open again when load ended.
     pub away: u64,
 }
 
 impl ReconnectCounts {
-    /// Adds what `other` has counted.
+    /// Adds the counts of `other`.
     pub(super) fn merge(&mut self, other: Self) {
         let Self { losses, attempted, established, failures, away } = other;
         self.losses.merge(losses);

@@ -1,48 +1,49 @@
-//! When the copies of some messages came to a process: with those of all others it comes to the
-//! first, the last and the spread of each. One message in so many, so that memory and result files
-//! have a bound.
+//! When the copies of some messages reached a process: together with the times of all other
+//! processes, they give the first, the last and the spread of each message. Sampled, so that memory
+//! and result files are bounded.
 
-/// Most messages that are noted; of a run with no more, all are.
+/// Most messages sampled; all are sampled in a run with no more.
 const SAMPLED_MAX: u64 = 10_000;
 
-/// Which messages of a run are noted: the same in every process.
+/// Which messages of a run are sampled: the same in every process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sampling {
     messages: u64,
-    /// One in so many.
+    /// One message in this many is sampled.
     pub every: u64,
 }
 
 impl Sampling {
-    /// Of a run with at most so many messages.
+    /// Returns the sampling of a run with at most `messages` messages.
     #[must_use]
     pub const fn new(messages: u64) -> Self {
         let every = messages.div_ceil(SAMPLED_MAX);
         Self { messages, every: if every == 0 { 1 } else { every } }
     }
 
-    /// The place of a message of the run among those that are noted, if it is.
+    /// Returns the place of a message of the run among the sampled ones, if it is one.
     pub(crate) fn place(self, message: u64) -> Option<usize> {
         let is_noted = message < self.messages && message.is_multiple_of(self.every);
         is_noted.then(|| usize::try_from(message / self.every).ok())?
     }
 }
 
-/// When copies of a message came, in nanoseconds after it was due; before, by clocks that differ.
+/// When copies of a message came, in nanoseconds after it was due; differing clocks can make these
+/// negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// How many.
+    /// Number of copies.
     pub copies: u64,
-    /// The first.
+    /// When the first came.
     pub first_ns: i64,
-    /// The last.
+    /// When the last came.
     pub last_ns: i64,
 }
 
 impl Sample {
     const NONE: Self = Self { copies: 0, first_ns: i64::MAX, last_ns: i64::MIN };
 
-    /// Adds copies that came elsewhere.
+    /// Adds copies that came to other processes.
     pub(crate) fn add(&mut self, other: &Self) {
         self.copies = self.copies.saturating_add(other.copies);
         self.first_ns = self.first_ns.min(other.first_ns);
@@ -50,12 +51,12 @@ impl Sample {
     }
 }
 
-/// By their place among those that are noted.
+/// Samples by their place among the sampled messages.
 #[derive(Clone, Debug, Default)]
 pub struct Samples(Vec<Sample>);
 
 impl Samples {
-    /// Notes a copy.
+    /// Records a copy.
     pub(crate) fn note(&mut self, place: usize, latency_ns: i64) {
         self.add(place, &Sample { copies: 1, first_ns: latency_ns, last_ns: latency_ns });
     }
@@ -73,7 +74,7 @@ impl Samples {
         }
     }
 
-    /// Those of which a copy came, with the message's number in the run.
+    /// Iterates over the messages with a copy, each with its number in the run.
     pub fn iter(&self, sampling: Sampling) -> impl Iterator<Item = (u64, Sample)> {
         let numbered = self.0.iter().zip(0_u64..);
         numbered

@@ -1,8 +1,8 @@
 //! What became of the users of a scenario, its steps, and its rules.
 //!
-//! The books: of each step `sent = ok + failed + timed_out + lost`; of all messages
-//! `received = taken + late + again + ruled + unmatched`; of iterations `due = begun + unsent` and
-//! `begun = completed + failed + cut`; of users `established = ready + refused + left`.
+//! The balance: for each step `sent = ok + failed + timed_out + lost`; for all messages
+//! `received = taken + late + again + ruled + unmatched`; for iterations `due = begun + unsent` and
+//! `begun = completed + failed + cut`; for users `established = ready + refused + left`.
 
 use super::Distribution;
 use super::counts::counts;
@@ -10,17 +10,17 @@ use super::counts::counts;
 counts! {
     /// What became of a step.
     pub struct StepCounts {
-        /// Begun: its message went out, or it waited.
+        /// Started: its message was sent, or it waited.
         sent: sum,
         /// Ended as it should.
         ok: sum,
-        /// Had a wrong answer.
+        /// Got a wrong answer.
         failed: sum,
-        /// Had no answer in time.
+        /// Got no answer in time.
         timed_out: sum,
-        /// Had none before its connection, or the run, ended.
+        /// Got no answer before its connection, or the run, ended.
         lost: sum,
-        /// Of those that had timed out, the ones whose answer came after all.
+        /// Timed-out steps whose answer came after all.
         late: sum,
         /// Answers that came again.
         again: sum,
@@ -28,13 +28,13 @@ counts! {
 }
 
 counts! {
-    /// What came of a rule.
+    /// What became of the messages of a rule.
     pub struct RuleCounts {
-        /// Messages that it has taken.
+        /// Messages that the rule took.
         received: sum,
-        /// Of those, the ones that said when they were sent.
+        /// Messages taken that said when they were sent.
         timed: sum,
-        /// Messages that are missing before one that came.
+        /// Messages missing before one that came.
         missing: sum,
         /// Messages that came again, or after a later one.
         behind: sum,
@@ -46,17 +46,17 @@ counts! {
     pub struct IterationCounts {
         /// Due.
         due: sum,
-        /// Begun.
+        /// Started.
         begun: sum,
-        /// Due, and not begun before load ended.
+        /// Due, but not started before load ended.
         unsent: sum,
-        /// All of whose steps did as they should.
+        /// All steps did what they should.
         completed: sum,
-        /// One of whose steps did not.
+        /// Some step did not.
         failed: sum,
-        /// Not over when their connection, or the run, ended.
+        /// Not finished when their connection, or the run, ended.
         cut: sum,
-        /// Of those completed, the ones that were over within the measured time.
+        /// Completed iterations that finished within the measured time.
         inside: sum,
     }
 }
@@ -64,11 +64,11 @@ counts! {
 counts! {
     /// What became of users whose connection was established.
     pub struct UserCounts {
-        /// Came to the end of `[[begin]]`.
+        /// Reached the end of `[[begin]]`.
         ready: sum,
-        /// Had a step of `[[begin]]` fail.
+        /// Failed a step of `[[begin]]`.
         refused: sum,
-        /// Lost their connection, or had no time left, before either.
+        /// Lost their connection, or ran out of time, before either.
         left: sum,
     }
 }
@@ -84,14 +84,14 @@ counts! {
         late: sum,
         /// Came after their request had been answered.
         again: sum,
-        /// Were those of a rule.
+        /// Were taken by a rule.
         ruled: sum,
         /// Were taken by nothing.
         unmatched: sum,
     }
 }
 
-/// A step, or a rule: counts, and durations if there are any.
+/// The counts of a step or a rule, and durations if there are any.
 #[derive(Clone, Debug, Default)]
 pub struct Counted<C> {
     /// The counts.
@@ -101,7 +101,7 @@ pub struct Counted<C> {
 }
 
 impl<C> Counted<C> {
-    /// Counts a duration.
+    /// Records a duration.
     pub fn record(&mut self, ns: u64) {
         self.times.get_or_insert_default().record(ns);
     }
@@ -116,12 +116,12 @@ impl<C> Counted<C> {
     }
 }
 
-/// What a worker has counted of a scenario.
+/// Counts of a worker for a scenario.
 #[derive(Clone, Debug, Default)]
 pub struct ScenarioMetrics {
-    /// By the number of their measure.
+    /// Steps, by the number of their measure.
     pub steps: Vec<Counted<StepCounts>>,
-    /// In their order.
+    /// Rules, in order.
     pub rules: Vec<Counted<RuleCounts>>,
     /// Iterations.
     pub iterations: IterationCounts,
@@ -129,12 +129,12 @@ pub struct ScenarioMetrics {
     pub users: UserCounts,
     /// Messages of the protocol.
     pub units: UnitCounts,
-    /// The first message that nothing has taken.
+    /// The first message that nothing took.
     pub unmatched_sample: Option<String>,
 }
 
 impl ScenarioMetrics {
-    /// Nothing counted yet.
+    /// Returns empty metrics for a number of steps and rules.
     #[must_use]
     pub fn new(steps: usize, rules: usize) -> Self {
         Self {
@@ -144,7 +144,7 @@ impl ScenarioMetrics {
         }
     }
 
-    /// Adds what `other` has counted of the same scenario.
+    /// Adds the counts of `other`, which is of the same scenario.
     pub fn merge(&mut self, other: Self) {
         let Self { steps, rules, iterations, users, units, unmatched_sample } = other;
         self.steps.resize_with(self.steps.len().max(steps.len()), Counted::default);

@@ -1,15 +1,15 @@
-//! Snapshots at regular times to a time series of bounded length.
+//! Turns snapshots at regular times into a time series of bounded length.
 
 use super::live::{IntervalCounts, Latencies, Snapshot};
 
-/// Rows of a time series at most: a run that is longer than that many seconds has longer intervals.
+/// Most rows of a time series: a run longer than this many seconds has longer intervals.
 const ROWS_MAX: u64 = 3_600;
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// What happened in one interval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// When it began, in nanoseconds after the run.
+    /// When it began, in nanoseconds after the run began.
     pub begin_ns: u64,
     /// How long it was, in nanoseconds.
     pub length_ns: u64,
@@ -17,16 +17,16 @@ pub struct Row {
     pub open: u64,
     /// What happened in it.
     pub counts: IntervalCounts,
-    /// The median latency of those received in it, to 3 %, in nanoseconds. Response latency under
-    /// open loop, else service.
+    /// Median latency of the echoes received in it, to 3 %, in nanoseconds. Response latency under
+    /// open loop, otherwise service latency.
     pub p50_ns: Option<u64>,
     /// The 99th percentile.
     pub p99_ns: Option<u64>,
-    /// All of them, to 3 %.
+    /// All its latencies, to 3 %.
     pub latencies: Latencies,
 }
 
-/// A time series that is being made.
+/// A time series under construction.
 #[derive(Clone, Debug)]
 pub struct Timeline {
     interval_ns: u64,
@@ -36,21 +36,21 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// For a run that takes `expected_ns` at most.
+    /// Returns an empty time series for a run of at most `expected_ns`.
     #[must_use]
     pub fn new(expected_ns: u64) -> Self {
         let interval_ns = expected_ns.div_ceil(ROWS_MAX * SECOND_NS).max(1) * SECOND_NS;
         Self { interval_ns, rows: Vec::new(), last: Snapshot::zero(), last_ns: 0 }
     }
 
-    /// The length of an interval, in nanoseconds. The last may be shorter, and one that was read
-    /// late is longer.
+    /// Returns the length of an interval, in nanoseconds. The last may be shorter, and one that was
+    /// read late is longer.
     #[must_use]
     pub const fn interval_ns(&self) -> u64 {
         self.interval_ns
     }
 
-    /// When the next interval ends, in nanoseconds after the run's begin.
+    /// Returns when the next interval ends, in nanoseconds after the run began.
     #[must_use]
     pub const fn next_ns(&self) -> u64 {
         (self.last_ns / self.interval_ns + 1) * self.interval_ns
@@ -76,7 +76,7 @@ impl Timeline {
         self.last_ns = now_ns;
     }
 
-    /// The rows, in order and without gaps.
+    /// Returns the rows, in order and without gaps.
     #[must_use]
     pub fn rows(&self) -> &[Row] {
         &self.rows

@@ -1,7 +1,7 @@
-//! The addresses of one server to a connected socket: "Happy Eyeballs" (RFC 8305).
+//! Connects to one of a server's addresses: "Happy Eyeballs" (RFC 8305).
 //!
-//! Apart from the route because it knows nothing of URLs and proxies. An address that neither
-//! answers nor refuses holds up a connection for [`ATTEMPT_DELAY`], not for all of its time.
+//! Separate from the route because it knows nothing of URLs and proxies. An address that neither
+//! answers nor refuses delays a connection by [`ATTEMPT_DELAY`], not by its whole time limit.
 
 use std::fmt::Write as _;
 use std::future::poll_fn;
@@ -20,14 +20,14 @@ use super::socket;
 use crate::clock::nanos;
 use crate::units;
 
-/// How long an attempt goes on alone before the next address is tried beside it: "a recommended
-/// value for a default delay is 250 milliseconds" (RFC 8305, 5).
+/// How long an attempt runs alone before the next address is tried beside it: "a recommended value
+/// for a default delay is 250 milliseconds" (RFC 8305, 5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
-/// Attempts that an error names one by one.
+/// Most attempts that an error lists.
 const SHOWN_MAX: usize = 8;
 
-/// What became of the addresses of each family, on one thread: a family that never worked is tried
-/// last once the other has. "localhost" is two addresses, and most servers listen at one.
+/// Which address families worked and which failed, on one thread. A family that never worked is
+/// tried last once the other has. "localhost" is two addresses, and most servers listen on one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Families {
     has_worked: [bool; 2],
@@ -47,7 +47,7 @@ impl Families {
         self.has_failed[own] && !self.has_worked[own] && self.has_worked[1 - own]
     }
 
-    /// Adds what another connection came to.
+    /// Adds the outcome of another connection.
     pub(crate) fn add(&mut self, other: Self) {
         for place in 0..2 {
             self.has_worked[place] |= other.has_worked[place];
@@ -56,17 +56,17 @@ impl Families {
     }
 }
 
-/// An address, and where to come from to it.
+/// An address, and the local address to connect from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
-    /// The place of the address among those of its route.
+    /// The index of the address in its route.
     pub(super) place: usize,
     pub(super) address: SocketAddr,
     pub(super) source: Option<IpAddr>,
 }
 
-/// The places of `addresses` in the order in which connection number `turn` tries them: connections
-/// begin with each in turn, and go on to the other family first (RFC 8305, 4).
+/// Returns the indices of `addresses` in the order in which connection number `turn` tries them.
+/// Connections start with each address in turn, then try the other family (RFC 8305, 4).
 pub(super) fn order(addresses: &[SocketAddr], turn: u64, families: Families) -> Vec<usize> {
     let is_avoided = |&place: &usize| families.is_avoided(addresses[place].ip());
     let (avoided, mut rest): (Vec<usize>, Vec<usize>) = (0..addresses.len()).partition(is_avoided);
@@ -88,15 +88,15 @@ pub(super) fn order(addresses: &[SocketAddr], turn: u64, families: Families) -> 
     order
 }
 
-/// What came of several attempts.
+/// The outcome of several attempts.
 #[derive(Debug)]
 pub(super) struct Raced {
     pub(super) winner: Option<(Candidate, TcpStream)>,
-    /// The others that were begun.
+    /// The other attempts that were started.
     pub(super) lost: Vec<Lost>,
 }
 
-/// An attempt that came to no connection.
+/// An attempt that produced no connection.
 #[derive(Debug)]
 pub(super) struct Lost {
     pub(super) candidate: Candidate,
@@ -104,19 +104,19 @@ pub(super) struct Lost {
     pub(super) why: Why,
 }
 
-/// Why an attempt came to none.
+/// Why an attempt produced no connection.
 #[derive(Debug)]
 pub(super) enum Why {
-    /// The system says so.
+    /// The system reported an error.
     Failed(io::Error),
-    /// There was no answer until all of the time was over.
+    /// No answer came before the deadline.
     Timeout,
-    /// Another address was quicker.
+    /// Another address was faster.
     Overtaken,
 }
 
 impl Raced {
-    /// Which families worked, and which did not.
+    /// Returns which families worked and which failed.
     pub(super) fn families(&self) -> Families {
         let mut families = Families::default();
         if let Some((winner, _)) = &self.winner {
@@ -128,8 +128,8 @@ impl Raced {
         families
     }
 
-    /// Why there is no connection: every address that was tried, and for how long. `prefix` stands
-    /// in front of addresses.
+    /// Explains why there is no connection: each address tried, and for how long. Addresses are
+    /// prefixed with `prefix`.
     pub(super) fn fault(&self, prefix: &str) -> Fault {
         let place = |lost: &Lost| match lost.candidate.source {
             Some(source) => format!("{prefix}{} from {source}", lost.candidate.address),
@@ -148,7 +148,7 @@ impl Raced {
             if number < SHOWN_MAX {
                 let took = units::duration(nanos(lost.took));
                 let separator = if number == 0 { ": " } else { "; " };
-                // A String takes everything.
+                // Writing to a String can't fail.
                 write!(said, "{separator}{fault} (after {took})").ok();
             }
         }
@@ -161,7 +161,7 @@ impl Raced {
 
 type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>;
 
-/// An attempt under way.
+/// An attempt in progress.
 struct Attempt {
     candidate: Candidate,
     begun: Instant,
@@ -174,8 +174,8 @@ impl Attempt {
     }
 }
 
-/// Tries candidates one after the other, each beside those before it that have not answered, until
-/// one is connected or none is left or `deadline` is over.
+/// Tries candidates in order, each beside the earlier ones that have not answered, until one is
+/// connected, none is left or `deadline` has passed.
 pub(super) async fn race(candidates: &[Candidate], deadline: Instant) -> Raced {
     let mut race = Race {
         waiting: candidates,
@@ -193,7 +193,7 @@ struct Race<'c> {
     waiting: &'c [Candidate],
     running: Vec<Attempt>,
     raced: Raced,
-    /// When the next candidate has its turn.
+    /// When to start the next candidate.
     next: Instant,
     deadline: Instant,
 }
@@ -235,7 +235,7 @@ impl Race<'_> {
         self.next = now + ATTEMPT_DELAY;
     }
 
-    /// Takes out what has ended. Behind a failure the next one has its turn at once.
+    /// Removes attempts that have ended. After a failure the next candidate starts at once.
     fn poll_running(&mut self, cx: &mut Context<'_>) {
         let mut place = 0;
         while let Some(attempt) = self.running.get_mut(place) {
@@ -258,8 +258,8 @@ impl Race<'_> {
     }
 }
 
-/// How many of `addresses` connections begin with, as far as that is known before the first: those
-/// of the first one's family.
+/// Returns the addresses that connections start with, as far as is known before the first: those of
+/// the first address's family.
 pub(super) fn beginnings(addresses: &[SocketAddr]) -> impl Iterator<Item = SocketAddr> {
     let family = addresses.first().map(|first| Family::of(first.ip()));
     addresses.iter().copied().filter(move |address| Some(Family::of(address.ip())) == family)
@@ -283,7 +283,7 @@ mod tests {
         numbered.map(|(place, &address)| Candidate { place, address, source: None }).collect()
     }
 
-    /// A listener whose queue is full, so that it swallows SYNs; with what fills it.
+    /// Returns a listener whose queue is full, so that it drops SYNs, and what fills the queue.
     fn swallowing() -> (SocketAddr, (TcpListener, Vec<std::net::TcpStream>)) {
         let listener = run(async {
             let socket = TcpSocket::new_v4().unwrap();

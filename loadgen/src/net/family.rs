@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-/// A family of addresses.
+/// An address family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// IPv4.
@@ -12,7 +12,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// That of an address.
+    /// Returns the family of an address.
     #[must_use]
     pub const fn of(ip: IpAddr) -> Self {
         match ip {
@@ -21,7 +21,7 @@ impl Family {
         }
     }
 
-    /// As people call it.
+    /// Returns the family's usual name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl Family {
         }
     }
 
-    /// The flag that asks for it.
+    /// Returns the flag that selects this family.
     #[must_use]
     pub const fn flag(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl Family {
         }
     }
 
-    /// Whether an address is of it.
+    /// Checks whether an address belongs to this family.
     #[must_use]
     pub const fn has(self, ip: IpAddr) -> bool {
         matches!((self, ip), (Self::V4, IpAddr::V4(_)) | (Self::V6, IpAddr::V6(_)))

@@ -1,4 +1,4 @@
-//! Why a step on the way to a server failed: a code to count it under, and words.
+//! Why a step in connecting to a server failed: a code to count it under, and a message.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -8,9 +8,9 @@ use rustix::io::Errno;
 /// A step that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
-    /// As failures are counted: `refused`.
+    /// The code that the failure is counted under: `refused`.
     pub(crate) code: &'static str,
-    /// In words; what a peer sent may be in it.
+    /// The message; it may contain text that a peer sent.
     pub(crate) said: String,
 }
 
@@ -19,7 +19,7 @@ impl Fault {
         Self { code, said: said.into() }
     }
 
-    /// Connecting to `place` failed.
+    /// Describes a failure to connect to `place`.
     pub(crate) fn of_connect(place: &dyn fmt::Display, error: &io::Error) -> Self {
         let code = connect_code(error);
         let help = match code {
@@ -54,7 +54,7 @@ fn connect_code(error: &io::Error) -> &'static str {
         _ => match Errno::from_io_error(error) {
             Some(Errno::MFILE | Errno::NFILE) => "no_descriptors",
             Some(Errno::NOBUFS | Errno::NOMEM) => "no_memory",
-            // A socket in the file system whose queue is full says so at once.
+            // A Unix socket whose queue is full reports it at once.
             Some(Errno::AGAIN) => "queue_full",
             _ => "other",
         },

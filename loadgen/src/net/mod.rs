@@ -1,7 +1,7 @@
-//! What a URL and the flags around it name, to a stream of bytes between two programs.
+//! Turns a URL and the flags around it into a stream of bytes between two programs.
 //!
-//! Apart from the workers because the reference server and `loadgen check` stand on the same
-//! streams. Nothing here knows of WebSocket, of histograms or of a plan.
+//! Separate from the workers because the reference server and `loadgen check` use the same streams.
+//! Nothing here knows of WebSocket, of histograms or of a plan.
 
 mod dial;
 mod family;

@@ -1,4 +1,4 @@
-//! A stream to a proxy to a tunnel through it (RFC 9110, 9.3.6).
+//! Opens a tunnel through a proxy (RFC 9110, 9.3.6).
 
 use std::io::ErrorKind;
 
@@ -9,12 +9,12 @@ use super::settings::Proxy;
 use super::stream::Stream;
 use crate::escape;
 
-/// Bytes of a proxy's answer before it is given up.
+/// Most bytes of a proxy's answer.
 const HEAD_SIZE_MAX: usize = 16 << 10;
-/// Bytes of its status line that are shown.
+/// Most bytes of its status line that are shown.
 const SHOWN_LEN_MAX: usize = 100;
 
-/// Asks for a tunnel to `authority`; the stream is that tunnel afterwards.
+/// Asks for a tunnel to `authority`; afterwards the stream is that tunnel.
 pub(super) async fn tunnel(
     stream: &mut Stream,
     proxy: &Proxy,
@@ -33,7 +33,7 @@ pub(super) async fn tunnel(
         if len == 0 {
             return Err(Fault::new("eof", "the proxy ended the stream before an answer"));
         }
-        // Only the end of what was there can be the begin of the blank line.
+        // Of the bytes seen before, only the last three can start the blank line.
         let seen_len = head.len().saturating_sub(3);
         head.extend_from_slice(piece.get(..len).unwrap_or_default());
         check_begin(&head)?;
@@ -47,7 +47,7 @@ pub(super) async fn tunnel(
     }
 }
 
-/// Refuses what isn't HTTP at the first byte that shows it.
+/// Refuses anything but HTTP at the first byte that differs.
 fn check_begin(head: &[u8]) -> Result<(), Fault> {
     const BEGIN: &[u8] = b"HTTP/1.";
     let len = BEGIN.len().min(head.len());
@@ -58,7 +58,7 @@ fn check_begin(head: &[u8]) -> Result<(), Fault> {
     Err(Fault::new("not_http", format!("the proxy answered {shown:?}")))
 }
 
-/// Judges an answer, whose head is so many bytes long. `has_login` says whether a user and a
+/// Checks an answer whose head is `head_len` bytes long. `has_login` says whether a user and a
 /// password were sent.
 fn check(answer: &[u8], head_len: usize, has_login: bool) -> Result<(), Fault> {
     let line = answer.split(|&byte| byte == b'\r').next().unwrap_or_default();
@@ -79,7 +79,7 @@ fn check(answer: &[u8], head_len: usize, has_login: bool) -> Result<(), Fault> {
     }
 }
 
-/// What to do about a proxy that wants a login by one of these schemes.
+/// Says what to do about a proxy that requires a login by one of these schemes.
 fn login_help(schemes: &[String], has_login: bool) -> String {
     let has_basic = schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"));
     if !schemes.is_empty() && !has_basic {
@@ -97,7 +97,7 @@ fn login_help(schemes: &[String], has_login: bool) -> String {
     help.into()
 }
 
-/// The schemes that a head offers in |Proxy-Authenticate| (RFC 9110, 11.7.1), each once.
+/// Returns the schemes that a head offers in |Proxy-Authenticate| (RFC 9110, 11.7.1), each once.
 fn schemes(head: &[u8]) -> Vec<String> {
     const SCHEMES_MAX: usize = 4;
     let head = String::from_utf8_lossy(head);
@@ -108,7 +108,7 @@ fn schemes(head: &[u8]) -> Vec<String> {
     });
     for value in values {
         let mut is_quoted = false;
-        // Commas stand between challenges, and between the parameters of one.
+        // Commas separate challenges, and the parameters of one challenge.
         for item in value.split(|c| {
             is_quoted ^= c == '"';
             c == ',' && !is_quoted

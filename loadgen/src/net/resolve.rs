@@ -1,5 +1,5 @@
-//! A host to its addresses: as they were given, or as the system's resolver knows them, once for a
-//! whole run.
+//! Turns a host into its addresses, from the flags or from the system's resolver, once for a whole
+//! run.
 
 use std::collections::HashMap;
 use std::io;
@@ -12,30 +12,30 @@ use super::family::Family;
 use super::settings::Network;
 use crate::clock::nanos;
 
-/// What a name came to.
+/// The result of resolving a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Resolved {
-    /// In the order in which they are to be tried.
+    /// In the order in which to try them.
     pub(super) addresses: Vec<SocketAddr>,
-    /// How long looking it up took, if it was.
+    /// How long the lookup took, if there was one.
     pub(super) dns_ns: Option<u64>,
 }
 
-/// Whom names are looked up with.
+/// The function that looks up names.
 type Ask = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
 
-/// Looks up each name once, however many URLs have it.
+/// Looks up each name once, however many URLs contain it.
 #[derive(Debug)]
 pub(super) struct Names<'n> {
     network: &'n Network,
-    /// How long each may take.
+    /// Time limit for each lookup.
     bound: Duration,
     ask: Ask,
     known: HashMap<(String, u16), Resolved>,
 }
 
 impl<'n> Names<'n> {
-    /// With the system's resolver.
+    /// Uses the system's resolver.
     pub(super) fn new(network: &'n Network, bound: Duration) -> Self {
         let ask: Ask = |host, port| (host, port).to_socket_addrs().map(Vec::from_iter);
         Self { network, bound, ask, known: HashMap::new() }
@@ -87,7 +87,7 @@ fn resolve(
         );
         return Err(failed(said));
     }
-    // A connection from an address of this machine goes to one of the same family.
+    // A connection from a local address needs a target of the same family.
     let has_source = |address: &SocketAddr| {
         network.sources.is_empty() || network.sources.of(0, address.ip()).is_some()
     };
@@ -103,7 +103,7 @@ fn resolve(
     Ok(Resolved { addresses, dns_ns })
 }
 
-/// Asks a resolver, which can't be told to hurry: a thread that it holds on to ends with the process.
+/// Asks a resolver. A lookup can't be cancelled: a thread stuck in one ends with the process.
 fn look_up(host: &str, port: u16, bound: Duration, ask: Ask) -> Result<Vec<SocketAddr>, String> {
     let (sender, receiver) = mpsc::channel();
     let name = host.to_owned();

@@ -1,5 +1,5 @@
-//! URLs and settings to routes: all that is known about the way to each server before the first
-//! connection; and a route to a connected stream, step by step.
+//! Turns URLs and settings into routes: all that is known about how to reach each server before the
+//! first connection. Then turns a route into a connected stream, step by step.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -22,28 +22,27 @@ use super::{dial, proxy, socket};
 use crate::exit::Failed;
 use crate::segment::Segment;
 
-/// Addresses to connect from that are tried before a run.
+/// Most source addresses that are tried before a run.
 const SOURCES_TRIED: u64 = 512;
 
-/// The way to one URL.
+/// The route to one URL.
 #[derive(Clone, Debug)]
 pub struct Route {
     /// The URL.
     pub url: String,
-    /// What the host resolved to, or that of the proxy if there is one; none for a socket in the
-    /// file system.
+    /// The addresses of the host, or of the proxy if there is one; empty for a Unix socket.
     pub addresses: Vec<SocketAddr>,
-    /// How long that took, in nanoseconds, if anything was looked up.
+    /// How long the lookup took, in nanoseconds, if there was one.
     pub dns_ns: Option<u64>,
     pub(crate) request: ClientRequest,
-    /// What a proxy is asked for.
+    /// The authority that a proxy is asked for.
     authority: String,
-    /// Whom the certificate must name; `None` is without TLS.
+    /// The name that the certificate must have; `None` is without TLS.
     server_name: Option<ServerName<'static>>,
 }
 
 impl Route {
-    /// To a plain server at an address.
+    /// Returns the route to a plain server at an address.
     #[must_use]
     pub fn direct(address: SocketAddr, request: ClientRequest) -> Self {
         Self {
@@ -70,7 +69,7 @@ impl Route {
             (None, Some(proxy)) => resolved(names, network, &proxy.host, proxy.port)?,
             (None, None) => {
                 let mut found = resolved(names, network, host, port)?;
-                // A host that stands for that of the URL is none of its zone.
+                // A host that replaces the URL's host is not in its zone.
                 if let Some(zone) = target.zone().filter(|_| host == target.host()) {
                     in_zone(&mut found.addresses, zone).map_err(Failed::usage)?;
                 }
@@ -97,30 +96,30 @@ impl Route {
         })
     }
 
-    /// Whether it goes through TLS.
+    /// Checks whether the route uses TLS.
     #[must_use]
     pub const fn is_secure(&self) -> bool {
         self.server_name.is_some()
     }
 }
 
-/// What came of connecting.
+/// The outcome of connecting.
 #[derive(Debug)]
 pub(crate) struct Dialled {
     /// The socket, or why there is none.
     pub(crate) stream: Result<Stream, Fault>,
-    /// The place of its address among those of the route.
+    /// The index of its address in the route.
     pub(crate) place: usize,
-    /// The places of addresses that failed, or didn't answer in all of the time.
+    /// The indices of addresses that failed, or didn't answer in time.
     pub(crate) failed: Vec<usize>,
-    /// The places of addresses that were given up because another was quicker.
+    /// The indices of addresses that were abandoned because another was faster.
     pub(crate) overtaken: Vec<usize>,
-    /// Which families worked, and which did not.
+    /// Which families worked and which failed.
     pub(crate) families: Families,
 }
 
 impl Dialled {
-    /// To the one place there is.
+    /// The outcome of connecting to the only address.
     fn new(stream: Result<Stream, Fault>) -> Self {
         let families = Families::default();
         Self { stream, place: 0, failed: Vec::new(), overtaken: Vec::new(), families }
@@ -142,23 +141,22 @@ impl Dialled {
     }
 }
 
-/// The ways to all URLs of a run: connections take them in turn.
+/// The routes to all URLs of a run; connections take them in turn.
 #[derive(Clone, Debug)]
 pub struct Routes {
     all: Vec<Route>,
-    /// The first connections of a run, if they have URLs of their own.
+    /// How many of the first connections have URLs of their own.
     publishers: u64,
-    /// The last URLs, which are theirs.
+    /// How many of the last URLs are for these connections.
     publish: usize,
-    /// Whose connections take them.
+    /// The segment whose connections take the routes.
     segment: Segment,
     network: Network,
     tls: Option<TlsClient>,
 }
 
 impl Routes {
-    /// Reads the files of TLS, and looks up what the URLs name, each name once and within
-    /// `bound`.
+    /// Reads the TLS files and looks up the names in the URLs, each name once and within `bound`.
     ///
     /// # Errors
     /// [`Failed`] with what can't be read, connected from or resolved.
@@ -188,19 +186,19 @@ impl Routes {
         })
     }
 
-    /// The last `publish` URLs are for the first `publishers` connections, and for no others.
+    /// Reserves the last `publish` URLs for the first `publishers` connections.
     #[must_use]
     pub fn with_publishers(self, publishers: u64, publish: usize) -> Self {
         Self { publishers, publish: publish.min(self.all.len()), ..self }
     }
 
-    /// The connections are those of a segment, which takes all URLs in turn.
+    /// Sets the segment that the connections belong to; it takes all URLs in turn.
     #[must_use]
     pub fn in_segment(self, segment: Segment) -> Self {
         Self { segment, ..self }
     }
 
-    /// To one server that is known by its address.
+    /// Returns the route to one server with a known address.
     #[must_use]
     pub fn direct(address: SocketAddr, request: ClientRequest, network: &Network) -> Self {
         let all = vec![Route::direct(address, request)];
@@ -214,19 +212,19 @@ impl Routes {
         }
     }
 
-    /// As many as there are URLs.
+    /// Returns all routes, one per URL.
     #[must_use]
     pub fn all(&self) -> &[Route] {
         &self.all
     }
 
-    /// Whether the way at a place is for publishers alone.
+    /// Checks whether the route at an index is for publishers only.
     #[must_use]
     pub fn is_for_publishers(&self, place: usize) -> bool {
         place >= self.all.len() - self.publish
     }
 
-    /// The place of the way that connection `index` takes.
+    /// Returns the index of the route that connection `index` takes.
     #[must_use]
     pub fn place(&self, index: u64) -> usize {
         let shared = self.all.len() - self.publish;
@@ -238,8 +236,8 @@ impl Routes {
         from + usize::try_from(self.segment.turn(index, len as u64)).unwrap_or(0)
     }
 
-    /// Different pairs of an address to connect from and one to connect to, each of which has its
-    /// own ports; `u64::MAX` where no ports are needed.
+    /// Returns the number of distinct pairs of source and target address, each of which has its own
+    /// ports; `u64::MAX` where no ports are needed.
     #[must_use]
     pub fn pairs(&self) -> u64 {
         let mut firsts: Vec<SocketAddr> =
@@ -253,21 +251,21 @@ impl Routes {
         firsts.iter().fold(0, |sum, address| sum.saturating_add(sources(address.ip())))
     }
 
-    /// The same for a worker, which remembers sessions of TLS for itself: no lock is shared.
+    /// Returns a copy for a worker, with TLS sessions of its own, so that workers share no lock.
     #[must_use]
     pub fn for_worker(&self) -> Self {
         let is_resuming = self.network.tls.is_resuming;
         Self { tls: self.tls.as_ref().map(|tls| tls.for_worker(is_resuming)), ..self.clone() }
     }
 
-    /// Whether a proxy stands between.
+    /// Checks whether there is a proxy.
     pub(crate) const fn has_proxy(&self) -> bool {
         self.network.proxy.is_some()
     }
 
-    /// A socket for connection `index`. Connections begin with the addresses of a route in turn;
-    /// one that doesn't answer is tried beside the next, until `deadline`. A route with one address
-    /// keeps no time: that is its caller's. `families` is what earlier connections came to.
+    /// Connects a socket for connection `index`. Connections start with each address in turn; one
+    /// that doesn't answer is tried beside the next, until `deadline`. For a route with one address
+    /// the caller must enforce it. `families` is the outcome of earlier connections.
     pub(crate) async fn connect(
         &self,
         route: &Route,
@@ -279,8 +277,8 @@ impl Routes {
             let stream = UnixStream::connect(path).await.map(Stream::unix);
             return Dialled::new(stream.map_err(|e| Fault::of_connect(&path.display(), &e)));
         }
-        // All of a network's addresses are used by each of the URLs, also if the numbers of both
-        // have a factor in common; and so they are by each of a URL's addresses.
+        // Every URL uses every source address, even if their numbers have a common factor, and so
+        // does every address of a URL.
         let turn = self.segment.place_of(index) / (self.all.len() as u64).max(1);
         let source = |turn, address: SocketAddr| self.network.sources.of(turn, address.ip());
         if let [address] = route.addresses[..] {
@@ -300,7 +298,7 @@ impl Routes {
         Dialled::raced(raced, if self.has_proxy() { "proxy " } else { "" })
     }
 
-    /// What to say of connection attempts on a route that took too long, where it has one address.
+    /// Describes a connection attempt that took too long, for a route with one address.
     pub(crate) fn timeout(&self, route: &Route) -> Option<String> {
         let [address] = route.addresses[..] else { return None };
         let proxy = if self.has_proxy() { "proxy " } else { "" };
@@ -320,7 +318,7 @@ impl Routes {
         }
     }
 
-    /// A tunnel through the proxy, if there is one.
+    /// Opens a tunnel through the proxy, if there is one.
     pub(crate) async fn tunnel(&self, route: &Route, stream: &mut Stream) -> Result<(), Fault> {
         match &self.network.proxy {
             Some(proxy) => proxy::tunnel(stream, proxy, &route.authority).await,
@@ -328,7 +326,7 @@ impl Routes {
         }
     }
 
-    /// TLS, if the URL asks for it.
+    /// Starts TLS, if the URL asks for it.
     pub(crate) async fn secure(
         &self,
         route: &Route,
@@ -344,7 +342,7 @@ impl Routes {
     }
 }
 
-/// Puts link-local addresses into the zone of an interface, by its name or number.
+/// Puts link-local addresses into the zone of an interface, given by name or number.
 fn in_zone(addresses: &mut [SocketAddr], zone: &str) -> Result<(), String> {
     let number = zone.parse().or_else(|_| if_nametoindex(zone)).map_err(|_| {
         format!("no network interface {zone:?} on this machine; see those there are with ip link")
@@ -357,7 +355,7 @@ fn in_zone(addresses: &mut [SocketAddr], zone: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses link-local addresses of which nobody said through which interface they are reached.
+/// Refuses link-local addresses without a zone, which names the interface that reaches them.
 fn check_zones(addresses: &[SocketAddr]) -> Result<(), String> {
     let is_zoneless = |address: &SocketAddr| match address {
         SocketAddr::V6(address) => address.ip().is_unicast_link_local() && address.scope_id() == 0,
@@ -372,7 +370,7 @@ fn check_zones(addresses: &[SocketAddr]) -> Result<(), String> {
     }
 }
 
-/// Refuses an address that no connection can come from, before a run.
+/// Refuses, before a run, a source address that no connection can use.
 fn try_sources(network: &Network) -> Result<(), String> {
     for source in network.sources.first(SOURCES_TRIED) {
         if let Err(error) = socket::try_source(source) {
@@ -387,8 +385,8 @@ fn try_sources(network: &Network) -> Result<(), String> {
     Ok(())
 }
 
-/// Where a name leads. That an address which was typed can't be used is wrong usage; what a resolver
-/// says is not.
+/// Resolves a name. A typed address that can't be used is wrong usage; an error of the resolver is
+/// not.
 fn resolved(
     names: &mut Names<'_>,
     network: &Network,

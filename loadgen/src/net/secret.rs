@@ -1,10 +1,10 @@
-//! Texts of a request to what may be shown and saved of them: without what looks like a secret.
+//! Removes what looks like a secret from the texts of a request, for showing and saving.
 
 use crate::template::{Part, Purpose, Template};
 
-/// What stands in the place of a secret.
+/// Replaces a secret.
 const MASK: &str = "***";
-/// What names of secrets have in them, in lower case and without separators.
+/// Substrings of secrets' names, in lower case and without separators.
 const WORDS: [&str; 11] = [
     "token",
     "secret",
@@ -18,10 +18,10 @@ const WORDS: [&str; 11] = [
     "ticket",
     "bearer",
 ];
-/// Names of secrets that would be found in too many others.
+/// Names of secrets that would be substrings of too many other names.
 const NAMES: [&str; 9] = ["auth", "code", "key", "pass", "pin", "sid", "sig", "authtok", "creds"];
 
-/// Checks whether a name is one that secrets have.
+/// Checks whether a name is typical of a secret.
 fn is_secret(name: &str) -> bool {
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     let name: String = letters.map(|c| c.to_ascii_lowercase()).collect();
@@ -30,8 +30,8 @@ fn is_secret(name: &str) -> bool {
         || WORDS.iter().any(|word| name.contains(word))
 }
 
-/// Masks the values of the parameters of a URL's query that look like secrets. What placeholders
-/// alone come to is none.
+/// Masks the values of query parameters in a URL that look like secrets. A value made only of
+/// placeholders is not one.
 pub(super) fn masked_url(url: &str) -> String {
     let Some((before, query)) = url.split_once('?') else { return url.to_owned() };
     let parameters = query.split_inclusive(['&', ';']).map(|parameter| {
@@ -49,8 +49,8 @@ pub(super) fn masked_url(url: &str) -> String {
     format!("{before}?{}", parameters.collect::<String>())
 }
 
-/// Masks subprotocols that carry a secret: `bearer.abc`, and what follows the name of one, as in
-/// `access_token, abc`.
+/// Masks subprotocols that carry a secret: `bearer.abc`, and whatever follows a secret's name, as
+/// in `access_token, abc`.
 #[must_use]
 pub(crate) fn masked_subprotocols(names: &[String]) -> Vec<String> {
     let mut is_next = false;
@@ -72,7 +72,7 @@ pub(crate) fn masked_subprotocols(names: &[String]) -> Vec<String> {
     masked.collect()
 }
 
-/// Checks whether anything stands in a text beside placeholders.
+/// Checks whether a text contains anything besides placeholders.
 fn has_literal(text: &str) -> bool {
     match Template::parse_for(text.as_bytes(), Purpose::Request) {
         Ok(template) => template.parts().iter().any(|part| matches!(part, Part::Literal(_))),

@@ -1,4 +1,4 @@
-//! The way to a server as it was asked for: which addresses, from where, through what.
+//! How to reach a server, as the flags say: which addresses, from where, through what.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -7,20 +7,20 @@ use std::path::PathBuf;
 use super::family::Family;
 use super::source::Sources;
 
-/// How servers are reached, beside what their URLs say.
+/// How to reach servers, beyond what their URLs say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Network {
-    /// Addresses of this family only.
+    /// The only address family to use.
     pub family: Option<Family>,
-    /// Addresses of names that aren't looked up.
+    /// Addresses for names, instead of looking them up.
     pub overrides: Vec<Override>,
-    /// Hosts and ports that stand for others.
+    /// Hosts and ports that replace others.
     pub redirects: Vec<Redirect>,
-    /// A socket in the file system instead of an address.
+    /// A Unix socket to use instead of an address.
     pub unix_socket: Option<PathBuf>,
     /// Addresses to connect from.
     pub sources: Sources,
-    /// The proxy that is asked for a tunnel.
+    /// The proxy to tunnel through.
     pub proxy: Option<Proxy>,
     /// TLS of `wss://`.
     pub tls: TlsSettings,
@@ -29,36 +29,36 @@ pub struct Network {
 /// The addresses of a name (`--resolve`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
-    /// In lower case; `*` is any.
+    /// In lower case; `*` matches any host.
     pub host: String,
-    /// The port for which it holds.
+    /// The port that the addresses apply to.
     pub port: u16,
     /// At least one.
     pub addresses: Vec<IpAddr>,
 }
 
-/// A host and port that stand for others (`--connect-to`). `None` matches any, or leaves it.
+/// A host and port that replace others (`--connect-to`). `None` matches any, or keeps the URL's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redirect {
-    /// Of the URL.
+    /// The URL's host and port.
     pub from: (Option<String>, Option<u16>),
-    /// What is connected to instead.
+    /// The host and port to connect to instead.
     pub to: (Option<String>, Option<u16>),
 }
 
-/// A proxy that speaks HTTP.
+/// An HTTP proxy.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// Its host, without brackets.
+    /// The host, without brackets.
     pub host: String,
-    /// Its port.
+    /// The port.
     pub port: u16,
-    /// What |Proxy-Authorization| says: a secret.
+    /// The value of |Proxy-Authorization|: a secret.
     pub authorization: Option<String>,
 }
 
 impl fmt::Display for Proxy {
-    /// Without the password.
+    /// Leaves out the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
             write!(f, "http://[{}]:{}", self.host, self.port)
@@ -74,18 +74,18 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// What is trusted and shown under TLS.
+/// What to trust and present in TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsSettings {
-    /// Trust anyone.
+    /// Whether to trust any certificate.
     pub is_insecure: bool,
-    /// The CAs to trust; `None` is those of the system.
+    /// The CAs to trust; `None` trusts the system's.
     pub ca_file: Option<PathBuf>,
-    /// A chain and its key.
+    /// A certificate chain and its key.
     pub identity: Option<(PathBuf, PathBuf)>,
     /// The name to ask for instead of the URL's host.
     pub server_name: Option<String>,
-    /// Whether sessions are taken up again.
+    /// Whether sessions are resumed.
     pub is_resuming: bool,
 }
 
@@ -102,7 +102,7 @@ impl Default for TlsSettings {
 }
 
 impl Network {
-    /// The host and port to connect to for those of a URL.
+    /// Returns the host and port to connect to, for the host and port of a URL.
     #[must_use]
     pub fn redirected<'s>(&'s self, host: &'s str, port: u16) -> (&'s str, u16) {
         let matches = |redirect: &&Redirect| {
@@ -118,7 +118,7 @@ impl Network {
         }
     }
 
-    /// The addresses that were given for a name, if any were.
+    /// Returns the addresses given for a name, if any.
     #[must_use]
     pub fn overridden(&self, host: &str, port: u16) -> Option<Vec<SocketAddr>> {
         let matches = |known: &&Override| {

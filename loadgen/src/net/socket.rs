@@ -1,4 +1,4 @@
-//! An address, and where to come from, to a connected socket.
+//! Connects a socket to an address, from a given local address.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -16,10 +16,10 @@ pub(super) async fn connect(address: SocketAddr, source: Option<IpAddr>) -> io::
     socket.connect(address).await
 }
 
-/// Whether `source` is an address of this machine, as far as it lets a socket have it.
+/// Checks whether `source` is an address of this machine that a socket can bind to.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 pub(super) fn try_source(source: IpAddr) -> io::Result<()> {
     bind(&new_socket(source)?, source)
 }
@@ -28,10 +28,10 @@ fn new_socket(ip: IpAddr) -> io::Result<TcpSocket> {
     if ip.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
 }
 
-/// Takes an address and leaves the port to `connect`, which knows the other end: otherwise a port
-/// would be taken from all connections of this address, whereto they go.
+/// Binds the address and leaves the port to `connect`, which knows the target. Otherwise the port
+/// would be taken for all targets of connections from this address.
 fn bind(socket: &TcpSocket, source: IpAddr) -> io::Result<()> {
-    // Where the kernel doesn't know the option, there are fewer ports and nothing else.
+    // A kernel without the option only has fewer ports to choose from.
     setsockopt(socket, IpBindAddressNoPort, &true).ok();
     socket.bind(SocketAddr::new(source, 0))
 }
@@ -60,7 +60,7 @@ mod tests {
     fn a_source_of_another_machine_is_refused() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         let _entered = runtime.enter();
-        // TEST-NET-1 (RFC 5737): nobody's.
+        // TEST-NET-1 (RFC 5737): not an address of this machine.
         let error = try_source("192.0.2.1".parse().unwrap()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
     }

@@ -1,4 +1,4 @@
-//! Addresses and networks of this machine to the address that a connection comes from.
+//! Chooses the address that a connection comes from, out of addresses and networks of this machine.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,7 +14,7 @@ pub struct SourceRange {
 }
 
 impl SourceRange {
-    /// Reads an address, or a network such as `10.0.0.0/24`, of which the hosts are taken.
+    /// Reads an address, or a network such as `10.0.0.0/24`, whose hosts are taken.
     ///
     /// # Errors
     /// What is wrong.
@@ -36,7 +36,7 @@ impl SourceRange {
         let network = number >> host_bits.min(127) << host_bits.min(127);
         let network = if host_bits == 128 { 0 } else { network };
         let all = 1_u64.checked_shl(host_bits).filter(|_| host_bits < 64).unwrap_or(u64::MAX);
-        // The first address names an IPv4 network, and the last is for all in it.
+        // In IPv4, the first address names the network and the last is its broadcast address.
         let (skipped, len) = if ip.is_ipv4() && host_bits > 1 { (1, all - 2) } else { (0, all) };
         let first = ip_of(network + skipped, ip.is_ipv4());
         Ok(Self { first, len, prefix: Some(prefix) })
@@ -72,32 +72,32 @@ fn ip_of(number: u128, is_v4: bool) -> IpAddr {
     }
 }
 
-/// Where connections come from, in turn; empty leaves it to the system.
+/// The addresses to connect from, in turn; if empty, the system chooses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources(Vec<SourceRange>);
 
 impl Sources {
-    /// Of ranges, in this order.
+    /// Chains ranges in this order.
     #[must_use]
     pub fn new(ranges: Vec<SourceRange>) -> Self {
         Self(ranges)
     }
 
-    /// Whether the system chooses.
+    /// Checks whether the system chooses.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many addresses there are of a family.
+    /// Returns the number of addresses of a family.
     #[must_use]
     pub fn addresses_of(&self, family: Family) -> u64 {
         let of = self.0.iter().filter(|range| family.has(range.first));
         of.fold(0, |sum, range| sum.saturating_add(range.len))
     }
 
-    /// The address that connection `index` comes from if it goes to `target`; `None` leaves it to
-    /// the system.
+    /// Returns the address that connection `index` to `target` comes from; `None` lets the system
+    /// choose.
     #[must_use]
     pub fn of(&self, index: u64, target: IpAddr) -> Option<IpAddr> {
         let family = if target.is_ipv4() { Family::V4 } else { Family::V6 };
@@ -112,7 +112,7 @@ impl Sources {
         None
     }
 
-    /// The first addresses of all, so many at most.
+    /// Returns the first `len` addresses, or all if there are fewer.
     pub(super) fn first(&self, len: u64) -> impl Iterator<Item = IpAddr> {
         let each = move |range: &SourceRange| {
             let range = *range;
@@ -121,7 +121,7 @@ impl Sources {
         self.0.iter().flat_map(each).take(usize::try_from(len).unwrap_or(usize::MAX))
     }
 
-    /// The ranges.
+    /// Returns the ranges.
     pub fn ranges(&self) -> impl Iterator<Item = &SourceRange> {
         self.0.iter()
     }

@@ -1,4 +1,4 @@
-//! A URL to what is connected to: host, port, the request's target, the |Host| header.
+//! Turns a URL into what to connect to: host, port, the request's target, the |Host| header.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,32 +8,32 @@ use url::{Host, Url};
 use super::secret::masked_url;
 use crate::template::{Part, Purpose, Template};
 
-/// The server that is put under load, as the URL names it (RFC 6455, 3).
+/// The server under load, as the URL names it (RFC 6455, 3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// With a mark in the place of each placeholder.
+    /// The URL, with a mark in place of each placeholder.
     url: Url,
     host: String,
-    /// The interface of a link-local address, by its name or number.
+    /// The interface of a link-local address, by name or number.
     zone: Option<String>,
     port: u16,
     resource: Template,
-    /// Without secrets, unless they may be shown.
+    /// The URL without secrets, unless they may be shown.
     shown: String,
 }
 
-/// What becomes of values that look like secrets when a URL is shown or saved.
+/// How to treat values that look like secrets when a URL is shown or saved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Secrets {
-    /// They are masked.
+    /// Mask them.
     #[default]
     Mask,
-    /// They are shown.
+    /// Show them.
     Show,
 }
 
 impl Target {
-    /// Reads a `ws://` or `wss://` URL, and shows it without secrets.
+    /// Reads a `ws://` or `wss://` URL, and masks secrets where it is shown.
     ///
     /// # Errors
     /// One line: what is wrong with the URL, and what to do.
@@ -44,12 +44,12 @@ impl Target {
     /// Reads a `ws://` or `wss://` URL.
     ///
     /// # Errors
-    /// As [`parse`](Self::parse).
+    /// See [`parse`](Self::parse).
     pub fn parse_for(text: &str, secrets: Secrets) -> Result<Self, String> {
         let shown = text.escape_debug();
         let bad = |why: &str| Err(format!("bad URL \"{shown}\": {why}"));
-        // The parser would drop some of these in silence, and so connect to something else than was
-        // asked for.
+        // The parser would silently drop some of these, and so connect to something other than what
+        // was asked for.
         if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
             return bad("it has white space or control characters; percent-encode them");
         }
@@ -102,32 +102,32 @@ impl Target {
         }
     }
 
-    /// The host to resolve: a name in ASCII, or an address without brackets.
+    /// Returns the host to resolve: a name in ASCII, or an address without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The interface of this machine that the address is reached through, by its name or number
-    /// (RFC 6874).
+    /// Returns the interface of this machine that reaches the address, by name or number (RFC
+    /// 6874).
     #[must_use]
     pub fn zone(&self) -> Option<&str> {
         self.zone.as_deref()
     }
 
-    /// Whether it asks for TLS.
+    /// Checks whether the URL asks for TLS.
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.url.scheme() == "wss"
     }
 
-    /// The port; 80 if the URL names none, 443 under TLS.
+    /// Returns the port; by default 80, or 443 with TLS.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// What the |Host| header says: the port is left out if it is the default (RFC 6455, 4.1).
+    /// Returns the |Host| header's value: no port if it is the default (RFC 6455, 4.1).
     #[must_use]
     pub fn host_header(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
@@ -137,15 +137,15 @@ impl Target {
         }
     }
 
-    /// The resource that is asked for: path and query (RFC 6455, 3).
+    /// Returns the requested resource: path and query (RFC 6455, 3).
     #[must_use]
     pub const fn resource(&self) -> &Template {
         &self.resource
     }
 }
 
-/// Takes the zone out of an IPv6 address, as `%25eth0` of `[fe80::1%25eth0]`: a parser of URLs knows
-/// of none, and it means nothing to a server (RFC 6874, 4). A bare `%` in front of it is taken, too.
+/// Removes the zone from an IPv6 address, as `%25eth0` of `[fe80::1%25eth0]`: the URL parser
+/// doesn't accept it, and it means nothing to a server (RFC 6874, 4). Also accepts a bare `%`.
 fn without_zone(text: &str) -> Result<(Cow<'_, str>, Option<String>), String> {
     let begin = text.find("://").map_or(0, |at| at + "://".len());
     let end = text[begin..].find(['/', '?', '#']).map_or(text.len(), |at| begin + at);
@@ -168,11 +168,11 @@ fn without_zone(text: &str) -> Result<(Cow<'_, str>, Option<String>), String> {
     Ok((format!("{}{rest}", &text[..percent]).into(), Some(zone.to_owned())))
 }
 
-/// A URL whose placeholders are replaced by marks of letters and digits, so that a parser of URLs
-/// leaves them alone while it encodes everything around them.
+/// A URL with marks of letters and digits in place of its placeholders, so that a URL parser leaves
+/// them alone while it encodes everything around them.
 struct Marked {
     text: String,
-    /// Occurs in the text only in marks: `mark`, the number of a placeholder, `x`.
+    /// The start of a mark, found nowhere else in the text: `mark`, a placeholder's number, `x`.
     mark: String,
     placeholders: Vec<Part>,
 }
@@ -208,7 +208,7 @@ impl Marked {
         format!("{}{number}x", self.mark)
     }
 
-    /// Path and query, with the placeholders in their places again.
+    /// Returns path and query, with the placeholders restored.
     fn resource(&self, url: &Url) -> Template {
         let text = match url.query() {
             Some(query) => format!("{}?{query}", url.path()),
@@ -228,7 +228,7 @@ impl Marked {
         Template::of_parts(parts)
     }
 
-    /// The URL as people read it, with its placeholders.
+    /// Returns the URL in readable form, with its placeholders.
     fn shown(&self, url: &Url) -> String {
         let numbered = self.placeholders.iter().enumerate();
         numbered.fold(url.to_string(), |shown, (number, part)| {

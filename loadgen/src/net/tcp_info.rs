@@ -1,9 +1,8 @@
-//! A TCP connection's two ends to what the kernel knows about it: round trip, retransmissions, what
-//! is in flight.
+//! Asks the kernel about a TCP connection: round trip time, retransmissions, bytes in flight.
 //!
-//! Over `NETLINK_SOCK_DIAG`, as `ss -i` does it, and not by `getsockopt(TCP_INFO)`: no maintained
-//! crate has that without unsafe code on the caller's side. Asking for one connection is a look in
-//! the kernel's hash table, and the answer is there when the question has been sent.
+//! Uses `NETLINK_SOCK_DIAG`, as `ss -i` does, and not `getsockopt(TCP_INFO)`: no maintained crate
+//! offers that without unsafe code on the caller's side. A query is a lookup in the kernel's hash
+//! table, and the answer is there when the query has been sent.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -14,8 +13,8 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
 };
 
-/// `struct nlmsghdr` and `struct inet_diag_req_v2` of the kernel's interface (`linux/netlink.h`,
-/// `linux/inet_diag.h`): their sizes, and where the parts of an answer are.
+/// Sizes of `struct nlmsghdr` and `struct inet_diag_req_v2` in the kernel's interface
+/// (`linux/netlink.h`, `linux/inet_diag.h`), and offsets in an answer.
 const HEADER_LEN: usize = 16;
 const REQUEST_LEN: usize = HEADER_LEN + 56;
 /// `struct inet_diag_msg`.
@@ -35,39 +34,39 @@ const FAMILY_V6: u8 = 10;
 pub(crate) struct TcpInfo {
     /// Smoothed round trip time, in microseconds.
     pub(crate) rtt_us: u32,
-    /// Its mean deviation, in microseconds.
+    /// Mean deviation of the round trip time, in microseconds.
     pub(crate) rtt_deviation_us: u32,
     /// Segments sent again since the connection began.
     pub(crate) retransmits: u32,
-    /// Segments with data sent since then.
+    /// Data segments sent since the connection began.
     pub(crate) segments: u32,
     /// Segments that the peer hasn't acknowledged.
     pub(crate) unacked: u32,
-    /// Bytes that wait in this kernel, and have not been sent.
+    /// Bytes waiting in this kernel that have not been sent.
     pub(crate) notsent_len: u32,
-    /// The peer has no room: its window is closed.
+    /// Whether the peer has no room: its window is closed.
     pub(crate) is_window_zero: bool,
 }
 
-/// A way to ask the kernel.
+/// A socket for asking the kernel.
 #[derive(Debug)]
 pub(crate) struct TcpDiag(OwnedFd);
 
 impl TcpDiag {
-    /// Opens it.
+    /// Opens the socket.
     ///
     /// # Errors
-    /// What the system says where there is none.
+    /// The system's error if it has no such interface.
     pub(crate) fn open() -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let kind = SocketType::DGRAM;
         Ok(Self(socket_with(AddressFamily::NETLINK, kind, flags, Some(SOCK_DIAG))?))
     }
 
-    /// Asks about the connection between two addresses; `None` if the kernel doesn't know it.
+    /// Queries the connection between two addresses; `None` if the kernel doesn't know it.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub(crate) fn ask(&self, local: SocketAddr, peer: SocketAddr) -> io::Result<Option<TcpInfo>> {
         let request = request(local, peer);
         sendto(&self.0, &request, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
@@ -99,11 +98,11 @@ fn request(local: SocketAddr, peer: SocketAddr) -> [u8; REQUEST_LEN] {
             IpAddr::V6(ip) => put(at, &ip.octets()),
         }
     }
-    put(64, &[0xff; 8]); // whatever its cookie
+    put(64, &[0xff; 8]); // with any cookie
     request
 }
 
-/// Finds the `struct tcp_info` in an answer. Older kernels have a shorter one: what isn't there is
+/// Finds the `struct tcp_info` in an answer. Older kernels send a shorter one; missing fields are
 /// 0.
 fn parse(answer: &[u8]) -> Option<TcpInfo> {
     let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
@@ -135,7 +134,7 @@ fn info(bytes: &[u8]) -> Option<TcpInfo> {
         segments: u32_at(156).unwrap_or(0),
         unacked: u32_at(24)?,
         notsent_len: u32_at(144).unwrap_or(0),
-        // An unanswered probe of a closed window, or the window itself where the kernel has it.
+        // An unanswered probe of a closed window, or the window itself if the kernel reports it.
         is_window_zero: bytes.get(3).is_some_and(|&probes| probes > 0) || window == Some(0),
     })
 }

@@ -1,11 +1,11 @@
-//! Nanoseconds since 1970 to a date and time as RFC 3339 writes them, in UTC.
+//! Formats nanoseconds since 1970 as an RFC 3339 date and time, in UTC.
 
 use crate::config::TIME_LEN;
 
 const NANOS_PER_S: u64 = 1_000_000_000;
 const SECONDS_PER_DAY: u64 = 86_400;
 
-/// Such as `2026-11-21T14:05:45.123456789Z`.
+/// Formats a time, such as `2026-11-21T14:05:45.123456789Z`.
 pub(super) fn rfc3339(unix_ns: u64) -> [u8; TIME_LEN] {
     let (seconds, nanos) = (unix_ns / NANOS_PER_S, unix_ns % NANOS_PER_S);
     let (days, second) = (seconds / SECONDS_PER_DAY, seconds % SECONDS_PER_DAY);
@@ -20,7 +20,7 @@ pub(super) fn rfc3339(unix_ns: u64) -> [u8; TIME_LEN] {
         (19, second % 60),
         (29, nanos),
     ] {
-        // Each place begins as 0 and is left when the number is used up.
+        // Each place starts as 0 and stays so once the number is used up.
         for digit in text[..end].iter_mut().rev() {
             if number == 0 {
                 break;
@@ -32,8 +32,8 @@ pub(super) fn rfc3339(unix_ns: u64) -> [u8; TIME_LEN] {
     text
 }
 
-/// Year, month and day of a day since 1970: Howard Hinnant's `civil_from_days`, in eras of 400
-/// years that begin in March, so that the leap day is the last of its year.
+/// Returns year, month and day of a day since 1970: Howard Hinnant's `civil_from_days`, in eras of
+/// 400 years that begin in March, so that the leap day is the last of its year.
 const fn date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

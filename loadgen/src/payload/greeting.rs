@@ -1,9 +1,9 @@
-//! What a connection says once it is open: a template and the connection to text.
+//! Renders the text that a connection sends once it is open.
 
 use super::rendered::{self, Context};
 use crate::config::Template;
 
-/// What connection `connection`, which is of a topic, says at a time in nanoseconds since 1970.
+/// Returns what `connection`, which has a topic, sends at a time in nanoseconds since 1970.
 pub(crate) fn greeting(
     template: &Template,
     seed: u64,

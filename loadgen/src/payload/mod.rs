@@ -1,7 +1,8 @@
-//! Connection and sequence to the bytes of a message, and received bytes back to what they are the
-//! echo of.
+//! Turns connection and sequence into the bytes of a message, and finds the message that received
+//! bytes echo.
 //!
-//! Nothing is stored for a message: what its echo must be is computed again from where it belongs.
+//! Nothing is stored for a message: its expected echo is computed again from its connection and
+//! sequence.
 //!
 //! ```text
 //!   size >= 16   cccccc ssssssssss rrrr…   connection and sequence in hex (24 and 40 bits), then text made from the seed
@@ -10,9 +11,9 @@
 //!   -m, -f with placeholders, or many       what the template says; its time is that at which it was planned
 //! ```
 //!
-//! A payload of the first form says itself whose echo it is, so that loss, doubling and disorder
-//! are told apart. The others are compared with what is expected next, and if they differ from
-//! message to message, with what was expected about then.
+//! A payload of the first form names the message that it echoes, so loss, duplication and
+//! reordering can be told apart. The others are compared with the next expected message, and if
+//! they differ from message to message, with those expected at about that time.
 
 mod civil;
 mod greeting;
@@ -41,12 +42,12 @@ const CONNECTION_DIGITS: usize = 6;
 /// Connections and sequences are told apart modulo these.
 const CONNECTION_MASK: u64 = (1 << (4 * CONNECTION_DIGITS)) - 1;
 const SEQUENCE_MASK: u64 = (1 << (4 * (STAMP_LEN - CONNECTION_DIGITS))) - 1;
-/// How far from what is expected a message that doesn't name itself is looked for: ahead, for those
-/// that come too early, and behind, for those that come again.
+/// How far from the expected message to search for one that doesn't name itself: ahead for early
+/// messages, behind for repeated ones.
 const AHEAD_MAX: u64 = 64;
 const BEHIND_MAX: u64 = 16;
 
-/// Makes and recognises payloads. One for each worker: it has room for one message.
+/// Makes and recognises payloads. Each worker has one, with room for one message.
 #[derive(Clone, Debug)]
 pub struct Payload {
     buffer: Vec<u8>,
@@ -55,7 +56,7 @@ pub struct Payload {
     opcode: Opcode,
     seed: u64,
     clock: Clock,
-    /// The last stamp that was sent, and the last that was expected.
+    /// The last stamp sent, and the last expected.
     sent: Stamp,
     expected: Cell<Stamp>,
 }
@@ -65,42 +66,42 @@ enum Form {
     Generated(Sizes),
     Fixed,
     Templates(Arc<[Template]>),
-    /// A stamp, then text made from the seed, and what is put around it.
+    /// A stamp, then text made from the seed, and what is put around them.
     Posts(Posts),
 }
 
 /// A message that a reply may belong to.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected {
-    /// Which connection of the run.
+    /// Its connection in the run.
     pub connection: u64,
-    /// Which message of that connection.
+    /// Its number on that connection.
     pub sequence: u64,
-    /// When it was planned, in nanoseconds after the run's begin.
+    /// When it was planned, in nanoseconds after the run began.
     pub planned_ns: u64,
 }
 
-/// What a received message is, beside what was expected next.
+/// What a received message is, compared with the next expected one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recognised {
-    /// The echo of the message of that sequence on the same connection, byte by byte.
+    /// The echo of the message with this sequence on the same connection, byte by byte.
     Echo {
         /// Which message.
         sequence: u64,
     },
-    /// It names a message of this connection, but isn't what was sent.
+    /// Names a message of this connection, but differs from it.
     Altered {
         /// Which message.
         sequence: u64,
     },
-    /// It names a message of another connection, or looks like none that was sent.
+    /// Names a message of another connection, or resembles none that was sent.
     Foreign,
-    /// It names nothing, but looks like what is left of the message that was expected.
+    /// Names nothing, but resembles what is left of the expected message.
     Resembling,
 }
 
 impl Payload {
-    /// Payloads of `echo`, made from `seed`; `clock` tells what the times in them are.
+    /// Creates the payloads of `echo`, made from `seed`; `clock` gives the times in them.
     #[must_use]
     pub fn new(echo: &Echo, seed: u64, clock: Clock) -> Self {
         let (buffer, form) = match &echo.content {
@@ -109,7 +110,7 @@ impl Payload {
                 (generated(sizes.most(), seed), Form::Generated(sizes.clone()))
             }
             Content::Templates(templates) => {
-                // Grows to what is needed, which may be much less than what is possible.
+                // Grows as needed, which may be much less than the upper bound.
                 (Vec::new(), Form::Templates(Arc::clone(templates)))
             }
         };
@@ -120,14 +121,14 @@ impl Payload {
         Self::with(buffer, form, (echo.kind, opcode), seed, clock)
     }
 
-    /// Payloads of Pings: which connection, which Ping.
+    /// Creates the payloads of Pings: connection and number of the Ping.
     #[must_use]
     pub fn of_pings(clock: Clock) -> Self {
         let form = Form::Generated(Sizes::Fixed(STAMP_LEN));
         Self::with(vec![0; STAMP_LEN], form, (DataKind::Binary, Opcode::Ping), 0, clock)
     }
 
-    /// Payloads that publishers of a fanout send.
+    /// Creates the payloads that publishers of a fanout send.
     #[must_use]
     pub fn of_posts(fanout: &Fanout, run: u64, seed: u64, clock: Clock) -> Self {
         let form = Form::Posts(Posts::new(fanout, run));
@@ -146,19 +147,19 @@ impl Payload {
         Self { buffer, form, kind, opcode, seed, clock, sent, expected }
     }
 
-    /// What the frames of these payloads are.
+    /// Returns the opcode of frames with these payloads.
     #[must_use]
     pub const fn opcode(&self) -> Opcode {
         self.opcode
     }
 
-    /// Text or binary.
+    /// Returns whether the payloads are text or binary.
     #[must_use]
     pub const fn kind(&self) -> DataKind {
         self.kind
     }
 
-    /// Whether payloads depend on when they were planned.
+    /// Checks whether payloads depend on when they were planned.
     #[must_use]
     pub fn has_time(&self) -> bool {
         match &self.form {
@@ -168,7 +169,7 @@ impl Payload {
         }
     }
 
-    /// The payload of a message.
+    /// Returns the payload of a message.
     #[inline]
     pub fn message(&mut self, message: Expected) -> &[u8] {
         let Expected { connection, sequence, .. } = message;
@@ -189,7 +190,7 @@ impl Payload {
         }
     }
 
-    /// The payload of a message that is more than a stamp and the same for all others. Apart, so that
+    /// Returns the payload of a message that needs more than a new stamp. Separate, so that
     /// [`message`](Self::message) stays short.
     #[inline(never)]
     fn composed(&mut self, message: Expected) -> &[u8] {
@@ -210,7 +211,7 @@ impl Payload {
         &self.buffer
     }
 
-    /// Whether `received` is the echo of a certain message.
+    /// Checks whether `received` is the echo of `message`.
     #[must_use]
     #[inline]
     pub fn is_echo(&self, received: &[u8], kind: DataKind, message: Expected) -> bool {
@@ -240,8 +241,8 @@ impl Payload {
         }
     }
 
-    /// What `received` is, if it isn't the echo that was `expected`. `planned_ns` says when
-    /// messages were planned that are still known.
+    /// Determines what `received` is, if it isn't the `expected` echo. `planned_ns` returns when a
+    /// message was planned, if that is still known.
     #[must_use]
     pub fn recognise(
         &self,
@@ -268,7 +269,7 @@ impl Payload {
         let ahead = near..near.saturating_add(AHEAD_MAX);
         let behind = (near.saturating_sub(BEHIND_MAX)..near).rev();
         let found = ahead.chain(behind).find(|&sequence| {
-            // One that isn't known any more can be told by all but its time.
+            // A message whose time is no longer known can be recognised by everything else.
             let planned_ns = planned_ns(sequence).unwrap_or(0);
             self.is_echo(received, kind, Expected { connection, sequence, planned_ns })
         });
@@ -278,14 +279,13 @@ impl Payload {
         )
     }
 
-    /// What a message is that doesn't begin with a name: foreign unless it resembles the echo that
-    /// is due. A greeting, an answer or a push of the server is nothing of that, and the echo
-    /// comes after it.
+    /// Judges a message that doesn't begin with a name: foreign unless it resembles the expected
+    /// echo. A greeting, an answer or a push of the server doesn't, and the echo comes after it.
     fn unnamed(&self, received: &[u8], message: Expected) -> Recognised {
         let expected = self.rendered(message);
         let is_named = match &self.form {
             Form::Generated(_) => expected.first_chunk::<STAMP_LEN>().is_some_and(|name| {
-                // Something around it, or not much of it.
+                // Wrapped in something, or truncated.
                 received.windows(STAMP_LEN).any(|part| part == name)
                     || received.len() >= STAMP_LEN / 2 && name.starts_with(received)
             }),
@@ -298,7 +298,7 @@ impl Payload {
         }
     }
 
-    /// The bytes of a message, made apart from those that are being sent.
+    /// Returns the bytes of a message, made separately from those being sent.
     fn rendered(&self, message: Expected) -> Vec<u8> {
         let Expected { connection, sequence, .. } = message;
         match &self.form {
@@ -324,20 +324,21 @@ impl Payload {
         }
     }
 
-    /// A message as a sample shows it.
+    /// Returns a message as it appears in a sample.
     #[must_use]
     pub fn sample(&self, message: Expected) -> Vec<u8> {
         self.rendered(message)
     }
 
-    /// Whether messages name themselves, so that an echo is known also when it has been altered.
+    /// Checks whether messages name themselves, so that an echo is recognised even if it was
+    /// altered.
     #[must_use]
     pub fn is_named(&self) -> bool {
         matches!(&self.form, Form::Generated(sizes) if sizes.least() >= STAMP_LEN)
     }
 
-    /// Whether payloads that don't name their message tell one from the next all the same. Digits
-    /// of one length don't: what is altered would look like another.
+    /// Checks whether payloads that don't name their message can still be told apart. Digits of one
+    /// length can't: an altered message would look like another.
     const fn is_varied(&self) -> bool {
         match &self.form {
             Form::Generated(Sizes::Fixed(_)) | Form::Fixed => false,
@@ -364,8 +365,8 @@ impl Payload {
     }
 }
 
-/// Checks whether `received` is what a fault on the way may leave of `expected`: as long, with half
-/// of its bytes or more in their places; or its begin, half as long or longer.
+/// Checks whether `received` is what a fault on the way may leave of `expected`: the same length,
+/// with at least half of its bytes in place; or its begin, at least half as long.
 fn resembles(received: &[u8], expected: &[u8]) -> bool {
     let half = expected.len().div_ceil(2).max(1);
     if received.len() == expected.len() {
@@ -375,23 +376,23 @@ fn resembles(received: &[u8], expected: &[u8]) -> bool {
     received.len() >= half && expected.starts_with(received)
 }
 
-/// The sequence that ends in the 40 bits `named` and is nearest to `near`.
+/// Returns the sequence that ends in the 40 bits `named` and is nearest to `near`.
 fn nearest(named: u64, near: u64) -> u64 {
     let ahead = named.wrapping_sub(near) & SEQUENCE_MASK;
     if ahead <= SEQUENCE_MASK / 2 {
         return near.saturating_add(ahead);
     }
-    // Behind; before the first message there is none, so it must be ahead after all.
+    // Behind; before the first message there is none, so it must be ahead.
     near.checked_sub(SEQUENCE_MASK + 1 - ahead).unwrap_or_else(|| near.saturating_add(ahead))
 }
 
-/// What names a message: its connection and its sequence.
+/// Returns the name of a message: its connection and its sequence.
 const fn stamped(connection: u64, sequence: u64) -> u64 {
     let sequence_bits = SEQUENCE_MASK.count_ones();
     (connection & CONNECTION_MASK) << sequence_bits | sequence & SEQUENCE_MASK
 }
 
-/// Text of `size` bytes from `seed`, by `SplitMix64`: the same for ever.
+/// Returns text of `size` bytes from `seed`, by `SplitMix64`; it never changes.
 fn generated(size: usize, seed: u64) -> Vec<u8> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut state = seed;

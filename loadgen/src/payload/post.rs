@@ -1,38 +1,38 @@
-//! Publisher and sequence to what is sent to be published, and what subscribers receive back to the
-//! copies in it.
+//! Turns publisher and sequence into a message to publish, and finds the copies in what subscribers
+//! receive.
 //!
 //! ```text
 //!   post 0000000007 0003 000012 … rrrr…                the payload: a stamp, then text from the seed
 //!   {"topic":"t3","data":"post 0000000007 … rrrr…"}    in what --publish puts around it
 //! ```
 //!
-//! What a server puts around a payload is its own affair: each stamp of this run is a copy, wherever
-//! it stands, and how many there are in a message.
+//! A server may put anything around a payload: each stamp of this run is a copy, wherever it is in
+//! a message and however many there are.
 
 use super::rendered::{self, Context};
 use super::{Expected, Form, Payload};
 use crate::config::{Fanout, Template};
 use crate::stamp::Post;
 
-/// What is published.
+/// Messages to publish.
 #[derive(Clone, Debug)]
 pub(super) struct Posts {
     run: u64,
     topics: u64,
-    /// What is put around each, if anything is.
+    /// Text around each payload, if any.
     envelope: Option<Template>,
     /// Room for a payload in its envelope.
     rendered: Vec<u8>,
 }
 
 impl Posts {
-    /// Those of a run that is known by this number.
+    /// Creates the messages of the run with this number.
     pub(super) fn new(fanout: &Fanout, run: u64) -> Self {
         Self { run, topics: fanout.topics, envelope: fanout.publish.clone(), rendered: Vec::new() }
     }
 
-    /// A message that was due at a time in nanoseconds since 1970; `buffer` has the payload, but for
-    /// its stamp.
+    /// Returns a message that was due at a time in nanoseconds since 1970; `buffer` holds the
+    /// payload without its stamp.
     pub(super) fn message<'p>(
         &'p mut self,
         buffer: &'p mut [u8],
@@ -53,7 +53,7 @@ impl Posts {
     }
 }
 
-/// The copies in a received message, one after the other.
+/// The copies in a received message, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct PostsIn<'r> {
     payload: &'r Payload,
@@ -61,9 +61,8 @@ pub(crate) struct PostsIn<'r> {
 }
 
 impl Payload {
-    /// The stamps in `received` of messages that publishers of this run have sent, and of each
-    /// whether all that followed its stamp is as it was. What a server has put around them doesn't
-    /// matter.
+    /// Returns the stamps in `received` of messages from publishers of this run, and whether
+    /// everything after each stamp is unchanged. What a server put around them doesn't matter.
     #[must_use]
     pub(crate) const fn posts_in<'r>(&'r self, received: &'r [u8]) -> PostsIn<'r> {
         PostsIn { payload: self, rest: received }

@@ -1,12 +1,12 @@
-//! Renders a template for one message or request, piece by piece: into a buffer, or along a received
-//! message, which is compared without a copy that way.
+//! Renders a template for one message or request, piece by piece: into a buffer, or along a
+//! received message, which is thus compared without a copy.
 
 use super::{Expected, civil};
 use crate::clock::Clock;
 use crate::config::{Part, TIME_NS_LEN, Template};
 use crate::random::{self, Use};
 
-/// What letters and digits are taken from.
+/// The letters and digits to choose from.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// What a payload depends on.
@@ -17,17 +17,17 @@ pub(super) struct Context<'p> {
     pub(super) sequence: u64,
     /// When the message was due, in nanoseconds since 1970.
     pub(super) unix_ns: u64,
-    /// Which topic, where there are any.
+    /// The topic, if there is one.
     pub(super) topic: u64,
-    /// What is published, where anything is.
+    /// The payload that is published, if any.
     pub(super) payload: &'p [u8],
-    /// The lane of the first part's random numbers: templates that are rendered for the same
-    /// message have lanes of their own.
+    /// The lane of the first part's random numbers: templates rendered for the same message have
+    /// different lanes.
     pub(super) lane: u32,
 }
 
 impl Context<'static> {
-    /// The context of a message that has no topic and in which nothing is published.
+    /// Returns the context of a message that has no topic and publishes nothing.
     pub(super) const fn of(seed: u64, message: Expected, clock: Clock) -> Self {
         Self {
             seed,
@@ -49,7 +49,7 @@ pub(super) fn append(template: &Template, context: Context<'_>, out: &mut Vec<u8
     });
 }
 
-/// Checks whether `received` is that payload.
+/// Checks whether `received` is the payload.
 pub(super) fn is(template: &Template, context: Context<'_>, received: &[u8]) -> bool {
     let mut rest = received;
     let is_begun = pieces(template, context, |piece| match rest.strip_prefix(piece) {
@@ -62,7 +62,7 @@ pub(super) fn is(template: &Template, context: Context<'_>, received: &[u8]) -> 
     is_begun && rest.is_empty()
 }
 
-/// Gives the pieces of a payload to `take`, until it returns false; whether it never did.
+/// Passes the pieces of a payload to `take`, until it returns false; returns whether it never did.
 fn pieces(template: &Template, context: Context<'_>, mut take: impl FnMut(&[u8]) -> bool) -> bool {
     template.parts().iter().zip(context.lane..).all(|(part, lane)| {
         let number =
@@ -87,7 +87,7 @@ fn pieces(template: &Template, context: Context<'_>, mut take: impl FnMut(&[u8])
     })
 }
 
-/// Letters and digits, eight a step.
+/// Generates letters and digits, eight a step.
 fn text(number: u64, len: usize, mut take: impl FnMut(&[u8]) -> bool) -> bool {
     (0..len.div_ceil(8)).all(|step| {
         let letters = random::after(number, step as u64).to_le_bytes();
@@ -96,7 +96,7 @@ fn text(number: u64, len: usize, mut take: impl FnMut(&[u8]) -> bool) -> bool {
     })
 }
 
-/// A number in decimal, with zeros in front.
+/// A number in decimal, padded with zeros.
 struct Digits([u8; Self::LEN], usize);
 
 impl Digits {
@@ -114,12 +114,12 @@ impl Digits {
         digits
     }
 
-    /// Without zeros in front.
+    /// Returns the digits without leading zeros.
     fn as_bytes(&self) -> &[u8] {
         &self.0[self.1..]
     }
 
-    /// With as many zeros in front as make it `digits` long.
+    /// Returns the digits, padded with zeros to a length of `digits`.
     fn at_least(&self, digits: usize) -> &[u8] {
         &self.0[self.1.min(Self::LEN.saturating_sub(digits))..]
     }

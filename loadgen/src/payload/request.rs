@@ -1,8 +1,9 @@
-//! What a configuration and a connection's number come to as an opening request.
+//! Turns a configuration and the number of a connection into an opening request.
 //!
 //! Most runs send one request on every connection, which is made once. A request with placeholders
-//! is rendered when its connection is opened, from the seed and from the connection's number in the
-//! whole run, so it is the same however a run is split, and again when a connection is reopened.
+//! is rendered when its connection is opened, from the seed and the number of the connection in the
+//! whole run, so it is the same however a run is split. It is rendered again when a connection is
+//! reopened.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -16,13 +17,13 @@ use crate::config::{Config, HeaderValue, Play, Request, Target, Template};
 use crate::scenario::text::Text;
 use crate::serve::ServeConfig;
 
-/// The first lane of random numbers of requests, which messages don't reach.
+/// The first lane of random numbers for requests, beyond those of messages.
 const FIRST_LANE: u32 = 1 << 31;
 
-/// Which connection a request is of.
+/// The connection that a request opens.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Opening {
-    /// What random placeholders follow from.
+    /// The seed of random placeholders.
     pub seed: u64,
     /// The number of the connection in the whole run.
     pub connection: u64,
@@ -32,7 +33,7 @@ pub struct Opening {
     pub unix_ns: u64,
 }
 
-/// The requests of a run whose connections don't all send the same.
+/// The requests of a run whose connections don't all send the same request.
 #[derive(Clone, Debug)]
 pub(crate) struct Requests {
     config: Arc<Config>,
@@ -40,7 +41,7 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// Those of a run; `None` if all connections to a URL send the same request.
+    /// Returns the requests of a run; `None` if all connections to a URL send the same request.
     pub(crate) fn new(config: &Arc<Config>) -> Option<Self> {
         let resources = config.targets.iter().map(Target::resource);
         let is_varied = |template: &Template| template.as_literal().is_none();
@@ -52,8 +53,8 @@ impl Requests {
         })
     }
 
-    /// The request of a connection to the URL at a place, opened at a time in nanoseconds since
-    /// 1970.
+    /// Returns the request of a connection to the URL at a place, opened at a time in nanoseconds
+    /// since 1970.
     ///
     /// # Errors
     /// What may not be sent, in one line.
@@ -73,8 +74,8 @@ impl Requests {
     }
 }
 
-/// Renders the request of a user of a scenario, whose URL and headers may name its columns and
-/// variables.
+/// Renders the request of a user of a scenario, whose URL and headers may name the user's columns
+/// and variables.
 fn of_user(
     play: &Play,
     config: &Config,
@@ -87,7 +88,7 @@ fn of_user(
     let rendered = |text: &Text| {
         let mut bytes = Vec::new();
         text.render(&program.opening(seed, connection, unix_ns, &slots), &mut bytes);
-        // What was put in is no placeholder, whatever it looks like.
+        // An inserted value is no placeholder, whatever it looks like.
         String::from_utf8_lossy(&bytes).replace('{', "{{")
     };
     let target = play.urls.get(place).map(|url| {
@@ -153,7 +154,7 @@ pub fn request(
     Ok(built)
 }
 
-/// Renders one text of a request after the other, each with random numbers of its own.
+/// Renders the texts of a request in order, each with random numbers of its own.
 struct Renderer {
     opening: Opening,
     lane: u32,
@@ -175,7 +176,7 @@ impl Renderer {
         rendered::append(template, context, &mut bytes);
         let parts = u32::try_from(template.parts().len()).unwrap_or(u32::MAX);
         self.lane = self.lane.wrapping_add(parts);
-        // It was typed as text, and what is put into it is ASCII.
+        // It was typed as text, and inserted values are ASCII.
         String::from_utf8_lossy(&bytes).into_owned()
     }
 }

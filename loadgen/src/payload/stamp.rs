@@ -1,13 +1,13 @@
-//! A number to sixteen hexadecimal digits.
+//! Formats a number as sixteen hexadecimal digits.
 
 use crate::stamp::STAMP_LEN;
 
-/// A number and its digits. Messages that are sent together have stamps that follow each other, so
-/// that mostly only the last two digits are new.
+/// A number and its digits. Messages that are sent together have consecutive stamps, so usually
+/// only the last two digits change.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stamp {
     value: u64,
-    /// The digits of its upper and its lower half.
+    /// The digits of the upper and the lower half.
     halves: [u64; 2],
 }
 
@@ -28,7 +28,7 @@ impl Stamp {
         Self { value, halves: [digits(value >> 32), digits(value & 0xffff_ffff)] }
     }
 
-    /// The stamp of `value`, made from this one if they differ in the last two digits only.
+    /// Returns the stamp of `value`, made from this one if only the last two digits differ.
     #[inline]
     pub(super) fn followed_by(self, value: u64) -> Self {
         if (value ^ self.value) >> 8 != 0 {
@@ -39,14 +39,14 @@ impl Stamp {
         Self { value, halves: [upper, lower & !0xffff | u64::from(pair)] }
     }
 
-    /// As text.
+    /// Returns the digits as text.
     #[inline]
     pub(super) fn digits(self) -> [u8; STAMP_LEN] {
         let [upper, lower] = self.halves.map(u128::from);
         (upper << 64 | lower).to_be_bytes()
     }
 
-    /// Whether `text` is the same.
+    /// Checks whether `text` has the same digits.
     #[inline]
     pub(super) fn is(self, text: &[u8; STAMP_LEN]) -> bool {
         let [upper, lower] = self.halves.map(u128::from);
@@ -60,12 +60,12 @@ impl Default for Stamp {
     }
 }
 
-/// The eight digits of a number of 32 bits, all at once: each nibble in a byte of its own.
+/// Returns the eight digits of a 32-bit number, all at once: each nibble in a byte of its own.
 const fn digits(half: u64) -> u64 {
     let mut x = (half << 16 | half) & 0x0000_ffff_0000_ffff;
     x = (x << 8 | x) & 0x00ff_00ff_00ff_00ff;
     x = (x << 4 | x) & 0x0f0f_0f0f_0f0f_0f0f;
-    // 1 in each byte that holds 10-15: those are letters.
+    // 1 in each byte that holds 10-15, which becomes a letter.
     let letters = (x + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
     x + 0x3030_3030_3030_3030 + letters * (b'a' - b'0' - 10) as u64
 }

@@ -1,7 +1,7 @@
-//! Independent arrivals: a Poisson process for each connection, which together are one.
+//! Independent arrivals: a Poisson process for each connection, which add up to one.
 //!
-//! The gaps of a connection follow from seed, connection and sequence, and nothing else, so that any
-//! split of a run has the same arrivals. A heap says whose turn it is: 32 bytes a connection.
+//! The gaps of a connection follow from seed, connection and sequence only, so any split of a run
+//! has the same arrivals. A heap finds the next connection: 32 bytes a connection.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -11,10 +11,10 @@ use super::Send;
 use crate::config::RateProfile;
 use crate::random::{self, Use};
 
-/// Messages that are counted one by one; of more, as many are left as are to be expected.
+/// Most messages that are counted one by one; beyond, the expected number is used.
 const COUNTED_MAX: usize = 1 << 20;
 
-/// The messages of some connections in the order in which they are due.
+/// The messages of some connections, in the order in which they are due.
 #[derive(Clone, Debug)]
 pub(super) struct Independent {
     heap: BinaryHeap<Reverse<Next>>,
@@ -28,12 +28,12 @@ pub(super) struct Independent {
 #[derive(Clone, Copy, Debug)]
 struct Next {
     send: Send,
-    /// Where it is due, in events of all connections together.
+    /// When it is due, in events of all connections together.
     events: f64,
 }
 
 impl Independent {
-    /// The messages of the connections `own` of so many. `number` is of all together.
+    /// Returns the messages of the connections `own`. `number` is of all connections together.
     pub(super) fn new(
         profile: RateProfile,
         connections: u64,
@@ -49,7 +49,7 @@ impl Independent {
         independent
     }
 
-    /// How many messages are still to come that are due before `ns`.
+    /// Returns how many remaining messages are due before `ns`.
     pub(super) fn left_before(&self, ns: u64) -> u64 {
         let mut rest = self.clone();
         let counted = rest.by_ref().take(COUNTED_MAX).take_while(|send| send.due_ns < ns).count();
@@ -59,7 +59,7 @@ impl Independent {
         counted as u64 + rest.expected_before(ns)
     }
 
-    /// As many as the rate says.
+    /// The number that the rate gives.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -104,7 +104,7 @@ impl Iterator for Independent {
 }
 
 impl Next {
-    /// Connections that are due at once have an order, too.
+    /// Orders connections that are due at once, too.
     const fn key(&self) -> (u64, u64) {
         (self.send.due_ns, self.send.connection)
     }
@@ -149,7 +149,8 @@ mod tests {
         assert!(due.is_sorted());
         // 100,000 are expected, with a deviation of 316.
         assert!((98_400..101_600).contains(&due.len()), "{}", due.len());
-        // A Poisson process has as much variance as mean in each second, an even one none.
+        // A Poisson process has a variance equal to its mean in each second; even arrivals have
+        // none.
         let mut seconds = [0_f64; 100];
         for ns in due {
             seconds[usize::try_from(ns / S).unwrap()] += 1.0;

@@ -1,4 +1,4 @@
-//! Counters, histograms and configuration to a [`Report`].
+//! Builds a [`Report`] from counters, histograms and configuration.
 
 use std::time::SystemTime;
 
@@ -35,24 +35,24 @@ use crate::quota;
 use crate::verdict::{Evidence, SHORT_NS, Verdict};
 use crate::worker::{BACKLOG_MAX, UNANSWERED_MAX, WorkerReport};
 
-/// Connections from which on the memory of one can be told.
+/// From this many connections on, the memory of one can be estimated.
 const RSS_CONNECTIONS_MIN: u64 = 1_000;
 
-/// What a report is about, beside what was observed.
+/// The context of a report, besides what was observed.
 #[derive(Clone, Debug)]
 pub struct Subject<'s> {
-    /// What was asked for.
+    /// The configuration.
     pub config: &'s Config,
-    /// The ways to the servers.
+    /// The routes to the servers.
     pub routes: &'s Routes,
     /// When the run began.
     pub started_at: SystemTime,
-    /// The machine, as it was during the run.
+    /// The machine as it was during the run.
     pub host: &'s Host,
 }
 
 impl Report {
-    /// Makes a report of what was observed.
+    /// Builds a report of what was observed.
     #[must_use]
     pub fn new(subject: &Subject<'_>, observed: &Observed) -> Self {
         let config = subject.config;
@@ -137,13 +137,13 @@ impl Report {
         report
     }
 
-    /// A histogram by the name of its metric.
+    /// Returns the histogram of a metric.
     #[must_use]
     pub fn histogram(&self, metric: Metric) -> Option<&HistogramReport> {
         self.histograms.iter().find(|histogram| histogram.metric == metric.name())
     }
 
-    /// What `rtt` stands for: the response latency where there is one, else the service latency.
+    /// Returns what `rtt` stands for: response latency if there is any, otherwise service latency.
     #[must_use]
     pub fn rtt(&self) -> Metric {
         match self.config.load {
@@ -231,7 +231,7 @@ fn subprotocols(request: &Request) -> Vec<String> {
     }
 }
 
-/// Names of headers alone: their values may be secrets.
+/// Returns only the names of headers: the values may be secrets.
 fn header_names(request: &Request) -> Vec<String> {
     let host = request.host.iter().map(|_| "Host".to_owned());
     host.chain(request.headers.iter().map(|(name, _)| name.clone())).collect()
@@ -278,7 +278,7 @@ fn host(host: &Host, quota: Option<f64>) -> HostReport {
     }
 }
 
-/// The earliest begin and the latest end of what the workers did.
+/// Returns the earliest begin and the latest end of each phase, over all workers.
 fn phases(config: &Config, observed: &Observed) -> Phases {
     let latest = |of: fn(&WorkerReport) -> u64| observed.workers.iter().map(of).max().unwrap_or(0);
     let is_lasting = config.scenario.is_lasting();
@@ -311,7 +311,7 @@ fn connections(metrics: &Metrics, phases: &Phases, config: &Config) -> Connectio
     }
 }
 
-/// What each cohort has counted, of all workers together.
+/// Returns the metrics of each cohort, of all workers together.
 fn cohorts(config: &Config, observed: &Observed) -> Vec<(Cohort, Metrics)> {
     let mut cohorts: Vec<_> =
         config.cohorts.iter().map(|&cohort| (cohort, Metrics::default())).collect();
@@ -323,7 +323,7 @@ fn cohorts(config: &Config, observed: &Observed) -> Vec<(Cohort, Metrics)> {
     cohorts
 }
 
-/// What was planned for the measured time.
+/// Returns the rate planned for the measured time.
 #[expect(clippy::cast_precision_loss, reason = "a share of 10^10 connections at most")]
 fn offered_per_s(config: &Config, observed: &Observed, phases: &Phases) -> Option<f64> {
     let begin_ns = observed.times?.load_begin_ns;
@@ -348,7 +348,7 @@ fn messages(metrics: &Metrics, phases: &Phases) -> Messages {
     }
 }
 
-/// Events of the measured time, a second.
+/// Returns the events of the measured time, a second.
 #[expect(clippy::cast_precision_loss, reason = "a rate to more digits than it has")]
 fn per_s(events: u64, phases: &Phases) -> f64 {
     match phases.measured {
@@ -367,7 +367,7 @@ fn latency(latencies: &Latencies) -> Option<LatencyReport> {
     LatencyReport::new(&found)
 }
 
-/// Computes anew what is a number a second, from the counts and the times.
+/// Recomputes all rates from the counts and the times.
 pub(super) fn rates(report: &mut Report) {
     let phases = &report.phases;
     if let Some(messages) = &mut report.messages {
@@ -402,13 +402,13 @@ fn time_series(observed: &Observed) -> TimeSeries {
     TimeSeries { interval_ns: observed.interval_ns, rows: rows.collect() }
 }
 
-/// How long the load of all workers together lasted, in nanoseconds.
+/// Returns how long the load of all workers together lasted, in nanoseconds.
 fn load_ns(observed: &Observed) -> u64 {
     observed.workers.iter().map(|worker| worker.counted_ns).max().unwrap_or(0)
 }
 
-/// The time that a worker's share is of: its own load, or that of all if its own was over at once,
-/// because it was idle while others were at it.
+/// Returns the time that a worker's share refers to: its own load, or that of all if its own was
+/// over at once because it was idle while others worked.
 fn whole_ns(worker: &WorkerReport, load_ns: u64) -> u64 {
     let is_over_at_once = is_empty(&worker.metrics) || worker.counted_ns < SHORT_NS;
     if is_over_at_once { load_ns } else { worker.counted_ns }
@@ -421,7 +421,7 @@ fn client(config: &Config, observed: &Observed) -> Client {
         let worked_ns = worker.cpu_ns.saturating_sub(worker.spun_ns);
         share(worked_ns + worker.wait_ns.unwrap_or(0), worker).min(1.0)
     };
-    // What a run takes once, whatever its connections, is small beside them only if they are many.
+    // The fixed memory of a run is small beside its connections only if they are many.
     let is_known = config.connections_here() >= RSS_CONNECTIONS_MIN;
     let opened = observed.rss_open.zip(observed.rss_before).filter(|_| is_known);
     Client {
@@ -473,7 +473,7 @@ fn evidence(
         load_ns,
         is_pushed: matches!(config.scenario, Scenario::Listen(_) | Scenario::Fanout(_)),
         is_embedded: config.is_embedded(),
-        // A run that nobody is open in is stopped, too.
+        // A run without an open connection is stopped, too.
         is_cut: observed.is_interrupted && observed.workers.iter().any(|worker| worker.is_cut),
         is_interrupted: observed.is_interrupted,
         ramp_late_ns: match (config.ramp, observed.times) {
@@ -520,7 +520,7 @@ fn evidence(
     }
 }
 
-/// Whether there is nothing that a latency or a rate could be of.
+/// Checks whether nothing was measured that could have a latency or a rate.
 fn is_empty(metrics: &Metrics) -> bool {
     let sent = metrics.warmup.sent + metrics.measured.sent;
     let came = metrics.push.inside + metrics.push.outside + metrics.copies.received;
@@ -528,7 +528,7 @@ fn is_empty(metrics: &Metrics) -> bool {
     sent + came + played + metrics.opened == 0
 }
 
-/// Whether there is not one of what the command is there to measure.
+/// Checks whether the command's own measurement was never taken.
 fn is_unmeasured(config: &Config, metrics: &Metrics) -> bool {
     let measured = match &config.scenario {
         Scenario::Echo(_) => metrics.measured.received,
@@ -542,8 +542,8 @@ fn is_unmeasured(config: &Config, metrics: &Metrics) -> bool {
     measured == 0
 }
 
-/// How busy a thread was at most: where the kernel doesn't say how long it waited for a processor,
-/// that may have been all of the time.
+/// Returns the most that a thread may have been busy: if the kernel doesn't say how long it waited
+/// for a processor, that may be the whole time.
 fn busy_share(worker: &WorkerReport, load_ns: u64) -> f64 {
     worker.wait_ns.map_or(1.0, |wait_ns| {
         let worked_ns = worker.cpu_ns.saturating_sub(worker.spun_ns);

@@ -1,4 +1,4 @@
-//! What a cohort has counted to its part of a report.
+//! Turns the counts of a cohort into its part of a report.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,25 +8,25 @@ use crate::config::{Cohort, Config, Misbehaviour};
 use crate::metrics::{Metric, Metrics};
 use crate::units;
 
-/// Clients that misbehaved in one way, apart from the healthy ones.
+/// Clients that misbehaved in one way, separate from the healthy ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CohortReport {
-    /// How: `slow`, `half-open`, `slow-head`, `never-pong`, `fragments` or `never-close`.
+    /// The way: `slow`, `half-open`, `slow-head`, `never-pong`, `fragments` or `never-close`.
     pub conduct: String,
-    /// Bytes a second that each reads at most (`slow`).
+    /// Most bytes a second that each client reads (`slow`).
     pub read_bytes_per_s: Option<u64>,
-    /// Connections that there were to be.
+    /// Connections planned.
     pub planned: u64,
-    /// Begun. Is completed and failed together.
+    /// Started: completed plus failed.
     pub attempted: u64,
     /// Opened by a valid handshake.
     pub established: u64,
-    /// Stayed until this side ended them.
+    /// Stayed open until this side ended them.
     pub completed: u64,
-    /// Did not, see `errors`.
+    /// Did not; see `errors`.
     pub failed: u64,
-    /// Messages of the measured time; `null` if none are sent. Those that a slow reader hasn't read
-    /// in time are lost.
+    /// Messages of the measured time; `null` if none are sent. Messages that a slow reader hasn't
+    /// read in time are lost.
     pub messages: Option<MessageCounts>,
     /// Pings received.
     pub pings: u64,
@@ -67,7 +67,7 @@ impl CohortReport {
         }
     }
 
-    /// What it came to, in words.
+    /// Describes the cohort's outcome, in words.
     #[must_use]
     pub fn said(&self) -> Vec<String> {
         let mut name = self.conduct.clone();

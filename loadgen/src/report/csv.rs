@@ -1,5 +1,5 @@
-//! The time series of a [`Report`] to comma-separated values (RFC 4180): a head, then a line an
-//! interval. New columns come last.
+//! Writes the time series of a [`Report`] as comma-separated values (RFC 4180): a header, then a
+//! line an interval. New columns come last.
 
 use std::io::{self, Write};
 
@@ -10,10 +10,10 @@ use crate::metrics::IntervalCounts;
 pub const HEAD: &str = "begin_ns,length_ns,open,established,failed,sent,received,wrong,p50_ns,p99_ns,\
     lost,reconnect_attempts,begin_unix_ms,p90_ns,p999_ns,max_ns";
 
-/// Writes the time series. What is not known, such as a percentile of nothing, is empty.
+/// Writes the time series. Unknown values, such as a percentile of nothing, are empty.
 ///
 /// # Errors
-/// What `out` says.
+/// The errors of `out`.
 pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     write!(out, "{HEAD}\r\n")?;
     for row in &report.time_series.rows {

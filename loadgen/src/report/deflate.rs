@@ -1,4 +1,4 @@
-//! What permessage-deflate came to, for the result file and the text.
+//! Reports on permessage-deflate, for the result file and the text.
 
 use serde::{Deserialize, Serialize};
 use wscodec::deflate::Deflate;
@@ -14,19 +14,19 @@ use crate::units;
 pub struct DeflateReport {
     /// The parameters that were offered.
     pub offered: String,
-    /// How hard this side compressed: 1 to 9.
+    /// Compression level of this side: 1 to 9.
     pub level: u8,
-    /// Messages of fewer bytes were sent as they are.
+    /// Messages of fewer bytes were sent uncompressed.
     pub size_min: u64,
-    /// Whether a server that declines was a failure.
+    /// Whether it was a failure if a server declined.
     pub is_required: bool,
-    /// What was agreed.
+    /// The parameters agreed.
     pub agreed: Vec<AgreedReport>,
-    /// Established connections whose server has declined.
+    /// Established connections whose server declined.
     pub declined: u64,
-    /// Messages sent on connections where it was agreed.
+    /// Messages sent on connections that use permessage-deflate.
     pub sent: Volume,
-    /// Messages received there.
+    /// Messages received on those connections.
     pub received: Volume,
 }
 
@@ -35,12 +35,12 @@ pub struct DeflateReport {
 pub struct AgreedReport {
     /// The parameters.
     pub parameters: String,
-    /// How many connections.
+    /// Number of connections.
     pub count: u64,
 }
 
 impl DeflateReport {
-    /// What came of the offer; `None` if there was none.
+    /// Reports the result of the offer; `None` if there was none.
     pub(super) fn new(config: &Config, counts: &DeflateCounts) -> Option<Self> {
         let offer = config.request.deflate?;
         let Deflate { level, size_min, .. } = offer.deflate;
@@ -65,7 +65,7 @@ impl DeflateReport {
         })
     }
 
-    /// Lines for people.
+    /// Returns lines for people.
     pub(super) fn lines(&self, report: &Report) -> Vec<String> {
         let mut lines: Vec<_> = self
             .agreed
@@ -103,7 +103,7 @@ impl DeflateReport {
     }
 }
 
-/// Payload, frames, and how many times smaller these are.
+/// Formats the payload, the frames, and how many times smaller the frames are.
 #[expect(clippy::cast_precision_loss, reason = "a ratio to three digits")]
 fn volume(volume: Volume) -> String {
     let Volume { payload_bytes, wire_bytes } = volume;

@@ -1,14 +1,14 @@
-//! Messages that servers hand on, counted where they arrive: what `listen` and `fanout` have in
-//! common, for the verdict on the server and for thresholds.
+//! Messages that servers pass on, counted where they arrive: the part that `listen` and `fanout`
+//! share, for the outcome and for thresholds.
 
 use super::Report;
 use crate::threshold::Counter;
 use crate::units;
 
-/// What became of messages, or copies of messages, on their way to those who listen.
+/// What became of messages, or copies of messages, on their way to listeners.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Deliveries {
-    /// Those that were to arrive, as far as that is known.
+    /// Messages that were to arrive, as far as known.
     pub(crate) expected: u64,
     pub(crate) received: u64,
     pub(crate) lost: u64,
@@ -19,7 +19,7 @@ pub(crate) struct Deliveries {
 }
 
 impl Deliveries {
-    /// What a counter has, if it is about messages.
+    /// Returns the value of a counter, if it is about messages.
     pub(crate) const fn count(&self, counter: Counter) -> Option<u64> {
         match counter {
             Counter::Received => Some(self.received),
@@ -32,7 +32,7 @@ impl Deliveries {
         }
     }
 
-    /// What is wrong, in words, each with what counts it.
+    /// Describes what is wrong, each with the counter that counts it.
     pub(super) fn faults(&self, what: &str) -> Vec<(Counter, String)> {
         [
             (Counter::Lost, "lost"),
@@ -51,7 +51,7 @@ impl Deliveries {
 }
 
 impl Report {
-    /// What became of messages that were only received.
+    /// Returns what became of messages that were only received.
     pub(crate) fn deliveries(&self) -> Option<Deliveries> {
         if let Some(fanout) = &self.fanout {
             let copies = &fanout.copies;

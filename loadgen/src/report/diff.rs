@@ -1,7 +1,6 @@
-//! Two results to a table of both, with what the second is in terms of the first.
+//! Compares two results in a table, with the second relative to the first.
 //!
-//! The numbers are those that thresholds can be about, so that a line of it can be made into a
-//! gate.
+//! The numbers are those that thresholds can have, so any line can be made into a gate.
 
 use std::fmt;
 
@@ -17,38 +16,38 @@ use crate::verdict::State;
 use crate::{escape, units};
 
 const LINE_WIDTH: usize = 100;
-/// Differences of the configurations that are shown.
+/// Most differences of the configurations that are shown.
 const DIFFERENCES_MAX: usize = 10;
 
-/// What two results have in common and what not.
+/// A comparison of two results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DiffReport {
-    /// The files.
+    /// The first file.
     pub before: String,
-    /// The files.
+    /// The second file.
     pub after: String,
-    /// Where what was asked for differs: path, before, after, as JSON has them.
+    /// Where the configurations differ: path, before, after, as in JSON.
     pub differences: Vec<(String, String, String)>,
     /// The verdicts: before, after.
     pub verdicts: (State, State),
-    /// Numbers that either has.
+    /// Numbers that at least one of the results has.
     pub rows: Vec<DiffRow>,
-    /// What was asked of the ratios.
+    /// Thresholds on the ratios.
     pub thresholds: Vec<ThresholdReport>,
 }
 
 /// A number of both results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DiffRow {
-    /// As a threshold names it.
+    /// The name in thresholds.
     pub name: String,
-    /// What it is a number of, as in thresholds.
+    /// The unit, as in thresholds.
     pub unit: Unit,
-    /// Before; `null` is no data.
+    /// Before; `null` if there is no data.
     pub before: Option<f64>,
     /// After.
     pub after: Option<f64>,
-    /// After in terms of before; `null` also where before is 0 and after is not.
+    /// After relative to before; `null` also if before is 0 and after is not.
     pub ratio: Option<f64>,
 }
 
@@ -83,7 +82,7 @@ impl DiffReport {
         }
     }
 
-    /// The exit code: a saturated client can't say that a server got slower.
+    /// Returns the exit code: a saturated client can't say that a server got slower.
     #[must_use]
     pub fn exit(&self) -> Exit {
         let saturated = State::Saturated;
@@ -97,7 +96,7 @@ impl DiffReport {
     }
 }
 
-/// Everything that is compared, in the order of a connection's life.
+/// Returns every subject that is compared, in the order of a connection's life.
 fn subjects() -> Vec<(String, Subject)> {
     let mut subjects = Vec::new();
     for rated in Rated::ALL {
@@ -121,7 +120,7 @@ fn subjects() -> Vec<(String, Subject)> {
     subjects
 }
 
-/// Where what was asked for differs.
+/// Returns where the configurations differ.
 fn differences(before: &Report, after: &Report) -> Vec<(String, String, String)> {
     let [left, right] = [before, after].map(|report| {
         serde_json::json!({
@@ -132,7 +131,7 @@ fn differences(before: &Report, after: &Report) -> Vec<(String, String, String)>
             "host": report.host,
         })
     });
-    // Times of day are never the same.
+    // Times of day always differ.
     let ignored = ["config.start_at_unix_ms", "config.labels"];
     let mut found = differing(&left, &right);
     found.retain(|(path, _, _)| !ignored.iter().any(|ignored| path.starts_with(ignored)));

@@ -3,7 +3,7 @@
 use super::{CloseReasonReport, ClosingReport, ErrorReport};
 use crate::metrics::{CloseReasons, Failures, Metrics};
 
-/// Makes a row of each kind of failure.
+/// Returns a row for each kind of failure.
 pub(super) fn errors(failures: &Failures) -> impl Iterator<Item = ErrorReport> {
     failures.iter().map(|(failure, occurrence)| ErrorReport {
         phase: failure.phase.name().into(),
@@ -14,7 +14,7 @@ pub(super) fn errors(failures: &Failures) -> impl Iterator<Item = ErrorReport> {
     })
 }
 
-/// Makes a row of each way in which connections were closed.
+/// Returns a row for each way in which connections were closed.
 pub(super) fn closings(metrics: &Metrics) -> Vec<ClosingReport> {
     metrics
         .closings

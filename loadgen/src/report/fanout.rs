@@ -23,103 +23,105 @@ pub struct FanoutReport {
     pub subscribers: u64,
     /// Topics; connections take them in turn.
     pub topics: u64,
-    /// Messages a second in all (open loop).
+    /// Messages a second in total (open loop).
     pub rate_per_s: Option<f64>,
-    /// Messages of a publisher under way (closed loop).
+    /// Messages under way of each publisher (closed loop).
     pub pipeline: Option<u32>,
     /// Bytes of a payload.
     pub payload_size: u64,
-    /// Tells what is put around a payload from anything else; `null` is nothing.
+    /// Identifies the text around a payload; `null` if there is none.
     pub publish_digest: Option<String>,
-    /// Tells what subscribers say from anything else; `null` is nothing.
+    /// Identifies what subscribers send; `null` if nothing.
     pub subscribe_digest: Option<String>,
-    /// Connections whose subscription was answered, where that was waited for.
+    /// Connections whose subscription was answered, if answers were waited for.
     pub answered: Option<u64>,
-    /// Connections whose subscription was not, when load began.
+    /// Connections whose subscription was not answered when load began.
     pub unanswered: Option<u64>,
     /// How long copies are waited for.
     pub copy_timeout_ns: u64,
-    /// Messages sent. Is complete and incomplete together, where they are known.
+    /// Messages sent: complete plus incomplete, where they are known.
     pub published: u64,
-    /// Those a second.
+    /// Messages sent, a second.
     pub published_per_s: f64,
     /// Messages of which every open subscriber got a copy in time.
     /// `null` where other processes have some of the subscribers.
     pub complete: Option<u64>,
-    /// Messages that some open subscriber did not get in time; the copies that came are in the latencies.
+    /// Messages that some open subscriber did not get in time; the copies that came are in the
+    /// latencies.
     pub incomplete: Option<u64>,
-    /// Of all, those of which nobody got a copy.
+    /// Messages that no subscriber got.
     pub silent: Option<u64>,
-    /// Messages due, and not sent because their publisher wasn't open.
+    /// Messages due, but not sent because their publisher wasn't open.
     pub unsent_closed: u64,
-    /// Messages due, and not sent because the server didn't read.
+    /// Messages due, but not sent because the server didn't read.
     pub unsent_backlog: u64,
-    /// Messages due, and not sent because too many were under way.
+    /// Messages due, but not sent because too many were under way.
     pub unsent_crowded: u64,
-    /// Messages due, and not sent because the client was too late.
+    /// Messages due, but not sent because the client was too late.
     pub unsent_late: u64,
     /// What became of the copies.
     pub copies: CopiesReport,
-    /// What is known where several processes are one run; `null` in a run of one.
+    /// What is known when several processes make one run; `null` in a run of one.
     pub split: Option<SplitReport>,
 }
 
-/// A `fanout` of several processes.
+/// A `fanout` run by several processes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SplitReport {
-    /// The number that messages of the run are known by: the same in all.
+    /// The number that identifies messages of the run: the same in all processes.
     pub run: u64,
-    /// What latencies are differences of.
+    /// The clocks that latencies are differences of.
     pub clock: String,
-    /// Publishers, as far as this process knows of them; empty once merged.
+    /// What this process knows of publishers; empty once merged.
     pub followed: Vec<FollowedReport>,
-    /// First, last and spread are of one message in so many.
+    /// First, last and spread are of one message in this many.
     pub sampled_every: u64,
-    /// When the copies of these came to this process; empty once merged.
+    /// When copies of these messages reached this process; empty once merged.
     pub sampled: Vec<SampleReport>,
 }
 
-/// When copies of a message came, in nanoseconds after it was due; before, by clocks that differ.
+/// When copies of a message came, in nanoseconds after it was due; differing clocks can make these
+/// negative.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SampleReport {
     /// Its number in the run: that of the publisher, and the number of publishers for each before.
     pub message: u64,
-    /// How many copies.
+    /// Number of copies.
     pub copies: u64,
-    /// The first.
+    /// When the first came.
     pub first_ns: i64,
-    /// The last.
+    /// When the last came.
     pub last_ns: i64,
 }
 
-/// What a process knows of a publisher, its own or that of another process.
+/// What a process knows of a publisher, its own or another process's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FollowedReport {
     /// Its number.
     pub publisher: u64,
-    /// Messages that it has sent, if it is of this process.
+    /// Messages that the publisher has sent, if it belongs to this process.
     pub sent: Option<u64>,
-    /// Subscribers of this process that were there to the end, if it is of another.
+    /// Subscribers of this process that stayed to the end, if the publisher belongs to another.
     pub subscribers: u64,
-    /// How far each of these has come, summed: one more than the highest sequence received.
+    /// The sum of one more than the highest sequence that each of these subscribers received.
     pub reached: u64,
-    /// The most of those of any subscriber.
+    /// The highest of those of any subscriber.
     pub reached_max: u64,
 }
 
-/// What latencies between processes are differences of.
+/// The clocks that latencies between processes are differences of.
 const CLOCK: &str =
     "wall clocks (CLOCK_REALTIME) of the segments when they began; those of two machines differ";
 
-/// What became of copies. Those expected are received, altered and lost together.
+/// What became of copies. `expected` is received plus altered plus lost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CopiesReport {
-    /// All of them.
+    /// The counts.
     #[serde(flatten)]
     pub counts: CopyCounts,
     /// Received in the measured time.
     pub arrived: u64,
-    /// Those a second.
+    /// Received in the measured time, a second.
     pub received_per_s: f64,
 }
 
@@ -212,7 +214,7 @@ impl SplitReport {
 }
 
 impl FanoutReport {
-    /// What is wrong, in words, beside what the copies say.
+    /// Describes what is wrong, besides the faults of the copies.
     pub(super) fn faults(&self) -> Option<String> {
         let unanswered = self.unanswered.filter(|&count| count > 0)?;
         Some(format!(
@@ -226,7 +228,7 @@ fn of(count: u64, what: &str) -> String {
     format!("{} {what}{}", units::count(count), if count == 1 { "" } else { "s" })
 }
 
-/// The rows of published messages and their copies, if there were to be any.
+/// Writes the rows of published messages and their copies, if there were to be any.
 pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some(fanout) = &report.fanout else { return Ok(()) };
     let copies = &fanout.copies;

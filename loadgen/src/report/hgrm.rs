@@ -1,5 +1,5 @@
-//! One histogram of a [`Report`] to the percentile table that `HdrHistogram`'s tools plot, in
-//! milliseconds.
+//! Writes one histogram of a [`Report`] as the percentile table that `HdrHistogram`'s tools plot,
+//! in milliseconds.
 
 use std::io::{self, Write};
 
@@ -8,14 +8,14 @@ use hdrhistogram::Histogram;
 use super::Report;
 use crate::metrics::{Distribution, HIGHEST_NS, Metric, SIGNIFICANT_DIGITS};
 
-/// Lines for each halving of the distance to 100 %, as the other writers of the format have.
+/// Lines for each halving of the distance to 100 %, as in other writers of the format.
 const LINES_PER_HALVING: u32 = 5;
 const NANOS_PER_MS: f64 = 1e6;
 
-/// Writes the histogram of a metric, or of the one that the report is about.
+/// Writes the histogram of a metric, or of the report's main metric.
 ///
 /// # Errors
-/// What `out` says; a file without such a histogram is empty but for head and foot.
+/// The errors of `out`; without such a histogram the file has only a head and a foot.
 pub fn write(report: &Report, metric: Option<Metric>, out: &mut impl Write) -> io::Result<()> {
     let metric = metric.unwrap_or_else(|| match report {
         Report { messages: Some(_), .. } => report.rtt(),
@@ -58,7 +58,7 @@ fn table(found: &Distribution, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "#[Buckets = {buckets:12}, SubBuckets     = {parts:12}]")
 }
 
-/// Halves of the range, and the parts of each.
+/// Returns the halves of the range, and the parts of each.
 fn buckets(histogram: &Histogram<u64>) -> (u32, u64) {
     let parts = (2 * 10_u64.pow(u32::from(SIGNIFICANT_DIGITS))).next_power_of_two();
     let highest = histogram.high().max(HIGHEST_NS);

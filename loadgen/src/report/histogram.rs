@@ -1,4 +1,4 @@
-//! A [`Distribution`] to what a report has of it, and back.
+//! Converts a [`Distribution`] to its part of a report, and back.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,13 +10,13 @@ use crate::metrics::{Distribution, Metric};
 const PERCENTILES: [f64; 9] = [25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
 
 impl HistogramReport {
-    /// What a report has of a distribution.
+    /// Converts a distribution to its part of a report.
     #[must_use]
     pub fn new(metric: Metric, distribution: &Distribution) -> Self {
         Self::named(metric.name(), metric.description(), distribution)
     }
 
-    /// What a report has of a distribution whose metric is of a scenario.
+    /// Converts a distribution whose metric is a scenario's.
     #[must_use]
     pub fn named(metric: &str, description: &str, distribution: &Distribution) -> Self {
         let percentile = |percentile| {
@@ -41,7 +41,7 @@ impl HistogramReport {
         }
     }
 
-    /// All that was recorded.
+    /// Returns the distribution.
     ///
     /// # Errors
     /// What is wrong with the data.
@@ -54,8 +54,8 @@ impl HistogramReport {
         Ok(found)
     }
 
-    /// The duration that `percentile` of 100 are not above, in nanoseconds; `None` if there is
-    /// none.
+    /// Returns the duration that `percentile` of 100 don't exceed, in nanoseconds; `None` if there
+    /// is none.
     #[must_use]
     pub fn value_at(&self, percentile: f64) -> Option<u64> {
         self.percentile(percentile).or_else(|| self.distribution().ok()?.percentile(percentile))
@@ -63,14 +63,14 @@ impl HistogramReport {
 }
 
 impl LatencyReport {
-    /// What a report has of the latencies of an interval; `None` if there are none.
+    /// Converts the latencies of an interval to their part of a report; `None` if there are none.
     #[must_use]
     pub fn new(latencies: &Distribution) -> Option<Self> {
         let data = latencies.to_v2_deflate().ok()?;
         Some(Self { max_ns: latencies.max()?, data: STANDARD.encode(data) })
     }
 
-    /// All that was recorded.
+    /// Returns the distribution.
     ///
     /// # Errors
     /// What is wrong with the data.

@@ -1,8 +1,7 @@
-//! The histograms of a [`Report`] to the `HdrHistogram` interval log, version 1.3.
+//! Writes the histograms of a [`Report`] as an `HdrHistogram` interval log, version 1.3.
 //!
-//! Every metric is a tag. A metric has one interval, the phase in which it was measured, with all
-//! of its histogram; beside them `interval.rtt` has one interval for each of the time series, to
-//! 3 %.
+//! Every metric is a tag. A metric has one interval, the phase in which it was measured, with its
+//! whole histogram; besides, `interval.rtt` has one interval for each of the time series, to 3 %.
 
 use std::io::{self, Write};
 
@@ -23,7 +22,7 @@ struct Line<'r> {
 /// Writes the histograms.
 ///
 /// # Errors
-/// What `out` says.
+/// The errors of `out`.
 pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let started_ms = report.started_at_unix_ms;
     let started = format!("{}.{:03}", started_ms / 1_000, started_ms % 1_000);
@@ -70,7 +69,7 @@ fn lines(report: &Report) -> Vec<Line<'_>> {
     lines
 }
 
-/// The phase in which a metric is measured; the whole run if it never came.
+/// Returns the phase in which a metric is measured; the whole run if the phase never began.
 fn interval(report: &Report, metric: &str) -> Interval {
     let phases = &report.phases;
     let phase = match metric.split('.').next() {

@@ -1,5 +1,5 @@
-//! What became of held connections: how many were there at the end, which were dropped, when and
-//! why, and what their Pings came to.
+//! What became of held connections: how many were open at the end, which were dropped, when and
+//! why, and what became of their Pings.
 
 use std::fmt;
 use std::time::Duration;
@@ -18,9 +18,9 @@ use crate::units;
 pub struct HoldReport {
     /// Open when this side began to close them.
     pub held: u64,
-    /// Established, and ended before that.
+    /// Established, but ended before that.
     pub dropped: u64,
-    /// Those by reason.
+    /// Dropped connections by reason.
     pub drops: Vec<DropReport>,
     /// Pings; `null` if none were asked for.
     pub pings: Option<PingReport>,
@@ -38,10 +38,10 @@ pub struct DropReport {
     pub times: DropTimes,
 }
 
-/// What became of Pings: `ping.rtt` has the times of those with a Pong.
+/// What became of Pings: `ping.rtt` has the times of those answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PingReport {
-    /// From one on a connection to the next.
+    /// Time from one Ping on a connection to the next.
     pub interval_ns: u64,
     /// The counts.
     #[serde(flatten)]
@@ -49,12 +49,12 @@ pub struct PingReport {
 }
 
 impl PingReport {
-    /// Of Pings beside messages.
+    /// Returns the report of Pings beside messages.
     pub(super) fn beside(interval: Duration, counts: &ProbeCounts) -> Self {
         Self { interval_ns: nanos(interval), counts: *counts }
     }
 
-    /// What is wrong, in words.
+    /// Describes what is wrong.
     pub(super) fn faults(&self) -> Option<String> {
         let missing = self.counts.missing;
         (missing > 0).then(|| format!("{} Pings had no Pong", units::count(missing)))
@@ -84,13 +84,13 @@ impl HoldReport {
         }
     }
 
-    /// What is wrong, in words.
+    /// Describes what is wrong.
     pub(super) fn faults(&self) -> Option<String> {
         self.pings.as_ref().and_then(PingReport::faults)
     }
 }
 
-/// Dropped connections by reason.
+/// Returns dropped connections by reason.
 pub(super) fn drops(drops: &Drops) -> Vec<DropReport> {
     let one = |(why, times): (&Failure, &DropTimes)| DropReport {
         phase: why.phase.name().into(),
@@ -101,7 +101,7 @@ pub(super) fn drops(drops: &Drops) -> Vec<DropReport> {
 }
 
 impl DropReport {
-    /// Why, how many and when.
+    /// Describes why, how many and when.
     pub(super) fn shown(&self) -> String {
         let [first, last] = [self.times.first_ns, self.times.last_ns].map(units::seconds);
         let times =
@@ -110,7 +110,7 @@ impl DropReport {
     }
 }
 
-/// The rows of held connections, if any were.
+/// Writes the rows of held connections, if any were held.
 pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some(hold) = &report.hold else { return Ok(()) };
     let mut parts = vec![
@@ -122,7 +122,7 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     hold.pings.as_ref().map_or(Ok(()), |pings| ping_row(pings, f))
 }
 
-/// The row of Pings.
+/// Writes the row of Pings.
 pub(super) fn ping_row(pings: &PingReport, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let counts = &pings.counts;
     let mut parts = vec![

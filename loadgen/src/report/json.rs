@@ -1,13 +1,13 @@
-//! A [`Report`] to the bytes of the result file.
+//! Writes a [`Report`] as the bytes of the result file.
 
 use std::io::{self, Write};
 
 use super::Report;
 
-/// Writes a report, and ends the line.
+/// Writes a report and a line feed.
 ///
 /// # Errors
-/// What `out` says.
+/// The errors of `out`.
 pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, report)?;
     out.write_all(b"\n")?;

@@ -1,6 +1,7 @@
-//! Histograms to how late the client was, and how much of what it reports may be that.
+//! Determines from histograms how late the client was, and how much of the reported latency may be
+//! that.
 //!
-//! Apart from `build`, because a merged report's is that of the merged histograms.
+//! Separate from `build`, because a merged report uses the merged histograms.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,7 @@ use super::{HistogramReport, VerdictReport};
 use crate::metrics::Metric;
 use crate::verdict::{Effect, Lag, Verdict};
 
-/// Percentiles whose lateness is judged: the ones that reports are read for.
+/// Percentiles whose lateness is judged: the ones most often read.
 const JUDGED: [f64; 2] = [50.0, 99.0];
 /// Latencies that begin when a message was due, and the same from its write, where that is known.
 /// A thread that sends late reads late: of a Ping, that is what its lateness does.
@@ -21,13 +22,13 @@ const OF_SENDS: [(Metric, Option<Metric>); 3] = [
 /// How much of a latency may be the client's own lateness.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EffectReport {
-    /// The latency, as its histogram is called.
+    /// The metric of the latency.
     pub metric: String,
-    /// Which percentile, of 100.
+    /// The percentile, of 100.
     pub percentile: f64,
-    /// What is reported, lateness included.
+    /// The reported latency, including the lateness.
     pub reported_ns: u64,
-    /// The most of it that may be the client's.
+    /// The most of it that may be the client's lateness.
     pub client_ns: u64,
 }
 
@@ -39,7 +40,7 @@ impl VerdictReport {
         report
     }
 
-    /// Puts down what the lateness in these histograms does.
+    /// Records the effects of the lateness in these histograms.
     pub(super) fn show_effects(&mut self, histograms: &[HistogramReport]) {
         let effects = [touched_by_sends(histograms), touched_by_connects(histograms)];
         let report = |(metric, effect): (Metric, Effect)| EffectReport {
@@ -52,12 +53,12 @@ impl VerdictReport {
     }
 }
 
-/// How late messages were sent; `None` if none had a schedule.
+/// Returns how late messages were sent; `None` if none had a schedule.
 pub(super) fn of_sends(histograms: &[HistogramReport]) -> Option<Lag> {
     lag(histograms, Metric::SendLag, touched_by_sends(histograms))
 }
 
-/// How late connections were begun; `None` if none had a schedule.
+/// Returns how late connections were started; `None` if none had a schedule.
 pub(super) fn of_connects(histograms: &[HistogramReport]) -> Option<Lag> {
     lag(histograms, Metric::ConnectLag, touched_by_connects(histograms))
 }
@@ -89,8 +90,8 @@ fn touched_by_connects(histograms: &[HistogramReport]) -> Vec<(Metric, Effect)> 
         .unwrap_or_default()
 }
 
-/// The most that may be lateness: what is gone without it, and not less than as much lateness as
-/// the percentile has of its own, because replies are read as late as messages are sent.
+/// Returns the most that may be lateness: what disappears without it, but no less than the same
+/// percentile of the lateness, because replies are read as late as messages are sent.
 fn effects(
     metric: Metric,
     lag: &HistogramReport,
@@ -137,7 +138,7 @@ mod tests {
         vec![of(Metric::SendLag, lag), of(metric, response), of(Metric::RttService, service)]
     }
 
-    /// What may be the client's of the median and the 99th percentile, in microseconds.
+    /// Returns what may be the client's in the median and the 99th percentile, in microseconds.
     fn client_us(histograms: &[HistogramReport]) -> Vec<u64> {
         of_sends(histograms).unwrap().effects.iter().map(|it| it.client_ns / 1_000).collect()
     }
@@ -153,10 +154,10 @@ mod tests {
         const NONE: [u64; 2] = [1, 1];
         let late = histograms([50, 7_900], Metric::RttResponse, [[80, 8_000], [30, 40]]);
         assert_near(&client_us(&late), [50, 7_960]);
-        // Never more than what is reported.
+        // Never more than the reported latency.
         let more = histograms([50, 5_000], Metric::RttResponse, [[80, 100], [30, 100]]);
         assert_near(&client_us(&more), [50, 100]);
-        // Replies are read as late as messages are sent, also of Pings and copies.
+        // Replies are read as late as messages are sent, including Pongs and copies.
         for metric in [Metric::PingRtt, Metric::FanoutLatency] {
             let read = histograms([50, 900], metric, [[40, 3_000], NONE]);
             assert_near(&client_us(&read), [40, 900]);

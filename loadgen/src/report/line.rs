@@ -1,4 +1,4 @@
-//! One line of the text for people: a label, and what it says.
+//! Writes one line of the text for people: a label, and its text.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::screen;
 
 /// Columns of a label, and the space in front of it.
 pub(super) const LABEL_WIDTH: usize = 14;
-/// Columns of a line of words where no terminal says how wide it is.
+/// Columns of a line of words if the terminal's width is unknown.
 pub(super) const LINE_WIDTH: usize = 100;
 
 /// Writes a line, wrapped to the width of the terminal if there is one.
@@ -15,7 +15,7 @@ pub(super) fn line(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::
     writeln!(f, "{}", screen::wrapped(&said, f.width(), LABEL_WIDTH))
 }
 
-/// Writes a line of words, which is wrapped even if no terminal says how wide it is.
+/// Writes a line of words, wrapped even if the terminal's width is unknown.
 pub(super) fn wrapped(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
     let said = format!(" {label:<width$}{text}", width = LABEL_WIDTH - 1);
     let width = f.width().unwrap_or(LINE_WIDTH);

@@ -1,5 +1,5 @@
-//! A result file to a [`Report`], or to what is wrong with it: it may be of another version, of
-//! another program, or hostile.
+//! Reads a result file into a [`Report`], or says what is wrong with it: it may be of another
+//! version, of another program, or hostile.
 
 use std::fs::File;
 use std::io::Read;
@@ -13,13 +13,13 @@ use super::{HistogramReport, Report, SCHEMA_VERSION, SegmentReport};
 use crate::config::Segment;
 use crate::metrics::{HIGHEST_NS, LOWEST_NS, Metric, SIGNIFICANT_DIGITS};
 
-/// Bytes of a result file at most: with 3,600 rows of its time series it has a few million.
+/// Most bytes of a result file: with 3,600 rows of its time series it has a few million.
 const FILE_LEN_MAX: u64 = 256 << 20;
 
 /// Reads a result file.
 ///
 /// # Errors
-/// What is wrong, to be put behind the file's name.
+/// What is wrong, to be put after the file's name.
 pub fn load(path: &Path) -> Result<Report, String> {
     let unreadable = |error: std::io::Error| format!("can't be read: {error}");
     let mut text = String::new();
@@ -34,7 +34,7 @@ pub fn load(path: &Path) -> Result<Report, String> {
 /// Reads the text of a result file.
 ///
 /// # Errors
-/// What is wrong with it.
+/// What is wrong with the text.
 pub fn parse(text: &str) -> Result<Report, String> {
     let no_result = |error: serde_json::Error| format!("is no result of loadgen: {error}");
     let value: Value = serde_json::from_str(text).map_err(no_result)?;
@@ -49,7 +49,7 @@ pub fn parse(text: &str) -> Result<Report, String> {
         None => return Err("is no result of loadgen: it has no schema_version".into()),
     }
     let report = Report::deserialize(&value).map_err(no_result)?;
-    // What this version doesn't know would be dropped in silence.
+    // Unknown fields would be dropped silently.
     let again = serde_json::to_value(&report).map_err(no_result)?;
     if let Some(field) = unknown(&value, &again, "") {
         return Err(format!(
@@ -62,7 +62,7 @@ pub fn parse(text: &str) -> Result<Report, String> {
     Ok(report)
 }
 
-/// Checks what the types don't: histograms can be added and are what they say.
+/// Checks what the types don't: that histograms can be added and are what they say.
 fn check(report: &Report) -> Result<(), String> {
     let bounds = &report.histogram_bounds;
     let found = (bounds.lowest_ns, bounds.highest_ns, bounds.significant_digits);
@@ -102,7 +102,7 @@ fn check(report: &Report) -> Result<(), String> {
     Ok(())
 }
 
-/// The path of something in `value` that is not in `again`.
+/// Returns the path of something in `value` that is not in `again`.
 fn unknown(value: &Value, again: &Value, path: &str) -> Option<String> {
     match (value, again) {
         (Value::Object(value), Value::Object(again)) => value.iter().find_map(|(name, value)| {

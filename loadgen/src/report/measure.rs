@@ -1,4 +1,4 @@
-//! What a threshold is about, to the number that a report has for it; and a threshold's judgement.
+//! Finds the value of a threshold's subject in a report, and judges by the threshold.
 
 use super::{HistogramReport, MessageCounts, Report, ThresholdReport, scenario};
 use crate::metrics::{HIGHEST_NS, Metric};
@@ -19,11 +19,11 @@ impl Report {
         judged(threshold, threshold.subject().ratio(before, self), Unit::Ratio)
     }
 
-    /// Echoes that arrived in the measured time, in percent of the messages that were due in it;
-    /// also of segments that are missing, whose share is that of their connections. `None` without
-    /// a schedule, or if nothing was due.
+    /// Returns the echoes that arrived in the measured time, in percent of the messages due in it;
+    /// including missing segments, whose share is that of their connections. `None` without a
+    /// schedule, or if nothing was due.
     ///
-    /// More than 100 are only those whose messages were due before.
+    /// Echoes of messages that were due before the measured time can make it more than 100.
     #[must_use]
     pub fn achieved_percent(&self) -> Option<f64> {
         let messages = self.messages.as_ref().filter(|_| self.phases.measured.is_some())?;
@@ -48,7 +48,7 @@ fn judged(threshold: &Threshold, measured: Option<f64>, unit: Unit) -> Threshold
 }
 
 impl ThresholdReport {
-    /// What was measured, for people.
+    /// Formats the measured value for people.
     #[must_use]
     pub fn shown(&self) -> String {
         units::number(self.measured, self.unit)
@@ -56,7 +56,7 @@ impl ThresholdReport {
 }
 
 impl Subject {
-    /// What a report has for it; `None` is no data.
+    /// Returns the value in a report; `None` if there is no data.
     #[must_use]
     pub fn measure(&self, report: &Report) -> Option<f64> {
         match self {
@@ -80,7 +80,7 @@ impl Subject {
         }
     }
 
-    /// What `after` has in terms of what `before` has. Two zeros are the same.
+    /// Returns the value of `after` relative to that of `before`. Two zeros are equal.
     #[must_use]
     pub fn ratio(&self, before: &Report, after: &Report) -> Option<f64> {
         let (before, after) = (self.measure(before)?, self.measure(after)?);
@@ -93,7 +93,8 @@ impl Subject {
 }
 
 impl Counter {
-    /// How often, and of how many. `None` if there was nothing that could have been counted.
+    /// Returns the count, and the total that it is a share of. `None` if nothing could have been
+    /// counted.
     fn count(self, report: &Report) -> Option<(u64, u64)> {
         let connections = &report.connections;
         let of_connections = match self {
@@ -104,7 +105,7 @@ impl Counter {
             _ => None,
         };
         if let Some(count) = of_connections {
-            // What was asked of a segment that is missing was neither begun nor did it fail.
+            // The connections of a missing segment were neither started nor did they fail.
             let missing = match self {
                 Self::Failed => 0,
                 _ => report.connections_missing(),
@@ -115,7 +116,7 @@ impl Counter {
         if matches!(self, Self::Dropped | Self::Reconnected | Self::Away) {
             let reconnect = report.reconnect.as_ref()?;
             let established = connections.established.saturating_add(reconnect.reestablished);
-            // Of the connections that were there, or of those that were lost.
+            // Of the connections that existed, or of those that were lost.
             let lost = reconnect.lost.max(1);
             return (established > 0).then_some(match self {
                 Self::Dropped => (reconnect.lost, established),
@@ -162,8 +163,8 @@ impl Counter {
 }
 
 impl Statistic {
-    /// `None` if nothing was recorded. What lies beyond the range counts as longer than all of it,
-    /// so that no limit can be kept by being far off it.
+    /// Returns `None` if nothing was recorded. Values beyond the range count as longer than all of
+    /// it, so that no limit can be met by exceeding the range.
     pub(super) fn of(self, found: &HistogramReport) -> Option<f64> {
         let total = found.below + found.count + found.above;
         if total == 0 {
@@ -200,13 +201,13 @@ fn histogram(report: &Report, metric: Option<Metric>) -> Option<&HistogramReport
     report.histogram(metric)
 }
 
-/// Achieved messages a second, if any were to be sent in a measured time.
+/// Returns achieved messages a second, if any were to be sent in a measured time.
 fn measured_rate(report: &Report) -> Option<f64> {
     let messages = report.messages.as_ref().filter(|_| report.phases.measured.is_some())?;
     Some(messages.achieved_per_s)
 }
 
-/// How many, as a float that compares as the integer does.
+/// Returns a count as a float that compares as the integer does.
 #[expect(clippy::cast_precision_loss, reason = "counts and nanoseconds below 2^53")]
 const fn exact(n: u64) -> f64 {
     n as f64

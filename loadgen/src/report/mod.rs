@@ -1,8 +1,8 @@
-//! What was measured to what is printed and written.
+//! Turns what was measured into what is printed and written.
 //!
-//! [`Report`] is the result file: everything in it is an integer, a name or a list of those, and
-//! the schema in `loadgen/report.schema.json` describes it. The text is made of the same values, so
-//! that the two never say different things.
+//! [`Report`] is the result file: it holds only integers, names and lists of those, and
+//! `loadgen/report.schema.json` is its schema. The text is made from the same values, so the two
+//! always agree.
 
 mod build;
 mod cohort;
@@ -66,19 +66,19 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub struct Report {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// Name and version of the program.
+    /// Name and version of this program.
     pub generator: Generator,
     /// `run`, `connect`, `hold`, `listen`, `fanout` or `play`.
     pub command: String,
-    /// Wall-clock time of the begin, in milliseconds since 1970.
+    /// When the run began, by the wall clock, in milliseconds since 1970.
     pub started_at_unix_ms: u64,
-    /// Whether a signal ended it before its time.
+    /// Whether a signal ended the run early.
     pub is_interrupted: bool,
-    /// What was asked for, with every default filled in.
+    /// The configuration, with every default filled in.
     pub config: ConfigReport,
     /// The server.
     pub target: TargetReport,
-    /// The machine that made the load.
+    /// The machine that generated the load.
     pub host: HostReport,
     /// When each phase began and ended.
     pub phases: Phases,
@@ -88,31 +88,31 @@ pub struct Report {
     pub messages: Option<Messages>,
     /// Pings beside messages; `null` if there are none.
     pub pings: Option<PingReport>,
-    /// Lost connections; `null` if they are not opened again.
+    /// Lost connections; `null` if they are not reopened.
     pub reconnect: Option<ReconnectReport>,
-    /// Held connections; `null` if they aren't what was asked for.
+    /// Held connections; `null` unless they were asked for.
     pub hold: Option<HoldReport>,
-    /// Pushed messages; `null` if they aren't what was asked for.
+    /// Pushed messages; `null` unless they were asked for.
     pub push: Option<PushReport>,
-    /// Published messages; `null` if they aren't what was asked for.
+    /// Published messages; `null` unless they were asked for.
     pub fanout: Option<FanoutReport>,
     /// Users of a scenario; absent if none was played.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<ScenarioReport>,
     /// Bytes on sockets.
     pub bytes: Bytes,
-    /// What the kernel said about connections that were looked at; `null` if it said nothing.
+    /// What the kernel said about the connections sampled; `null` if nothing.
     pub network: Option<NetworkCounts>,
     /// permessage-deflate; `null` if it was not offered.
     pub deflate: Option<DeflateReport>,
     /// What failed.
     pub errors: Vec<ErrorReport>,
-    /// Messages that are shown and not judged.
+    /// Messages that are shown but not judged.
     #[serde(default)]
     pub seen: Vec<SeenReport>,
     /// How established connections were closed.
     pub closings: Vec<ClosingReport>,
-    /// Clients that misbehaved beside the others, which are in no number of theirs.
+    /// Clients that misbehaved beside the others, and are in none of the others' numbers.
     pub cohorts: Vec<CohortReport>,
     /// The bounds that all histograms share.
     pub histogram_bounds: Bounds,
@@ -120,20 +120,20 @@ pub struct Report {
     pub histograms: Vec<HistogramReport>,
     /// What happened over time.
     pub time_series: TimeSeries,
-    /// What the run took of this machine.
+    /// What the run used of this machine.
     pub client: Client,
-    /// Sums that are wrong: must be empty.
+    /// Sums that don't add up; must be empty.
     pub imbalances: Vec<String>,
     /// What the run could not know.
     #[serde(default)]
     pub notes: Vec<String>,
     /// Whether the measurement can be trusted.
     pub verdict: VerdictReport,
-    /// Whether the server did all it should.
+    /// Whether the server did everything it should.
     pub outcome: OutcomeReport,
-    /// What was asked of it.
+    /// The thresholds, each with its result.
     pub thresholds: Vec<ThresholdReport>,
-    /// The segments that it was merged from; `null` if it is of one process.
+    /// The segments that the report was merged from; `null` for a single process.
     pub merged: Option<MergedReport>,
 }
 
@@ -149,15 +149,16 @@ pub struct Generator {
 /// The resolved configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConfigReport {
-    /// Which part of the run this is; `null` if it is all of it.
+    /// Which segment of the run this is; `null` for the whole run.
     pub segment: Option<SegmentReport>,
-    /// When the run was to begin, in milliseconds since 1970; `null` is at once.
+    /// When the run was to begin, in milliseconds since 1970; `null` means at once.
     pub start_at_unix_ms: Option<u64>,
-    /// How long after that load was to begin; `null` is once all connections are open.
+    /// How long after the begin of the run load was to start; `null` means once all connections are
+    /// open.
     pub ramp_ns: Option<u64>,
-    /// Connections open at once; of the whole run, as rates and numbers are.
+    /// Connections open at once, in the whole run; rates and numbers are the whole run's too.
     pub connections: u64,
-    /// Connections begun a second, if that is constant; `null` is as fast as the server takes them.
+    /// Connections started a second, if constant; `null` for as fast as the server accepts them.
     pub connect_rate_per_s: Option<f64>,
     /// Worker threads.
     pub threads: u64,
@@ -165,33 +166,33 @@ pub struct ConfigReport {
     pub load: Option<LoadKind>,
     /// Messages outstanding on each connection (closed loop).
     pub pipeline: Option<u32>,
-    /// Messages a second in all, if that is constant (open loop).
+    /// Messages a second in total, if constant (open loop).
     pub rate_per_s: Option<f64>,
-    /// How a rate is spread.
+    /// How arrivals are spread.
     pub arrivals: Arrivals,
     /// How the rate changes: of messages, or of connections if none are sent.
     pub stages: Option<StagesReport>,
     /// How late a message may be sent (open loop).
     pub catch_up_ns: Option<u64>,
-    /// How many messages, or connections if none are sent, in all.
+    /// Messages in total, or connections if no messages are sent.
     pub number: Option<u64>,
-    /// Bytes that no payload has more than.
+    /// Upper bound of the payload size, in bytes.
     pub payload_size: Option<u64>,
-    /// Bytes that no payload has less than.
+    /// Lower bound of the payload size, in bytes.
     pub payload_size_min: Option<u64>,
-    /// What payloads are made from, in words.
+    /// The source of the payloads, in words.
     pub payload_source: Option<String>,
-    /// Bytes of payload of a frame; `null` is one frame a message.
+    /// Payload bytes in a frame; `null` for one frame a message.
     pub fragment_size: Option<u64>,
     /// What messages are; `null` if none are sent.
     pub payload_kind: Option<PayloadKind>,
-    /// Tells payloads of different content apart.
+    /// Identifies the content of the payloads.
     pub payload_digest: Option<String>,
     /// Whether payloads are made from the seed; otherwise they are the user's.
     pub payload_is_generated: Option<bool>,
     /// Measured time.
     pub duration_ns: u64,
-    /// Load before it.
+    /// Time under load before the measured time.
     pub warmup_ns: u64,
     /// Bound on waiting for replies at the end.
     pub drain_timeout_ns: u64,
@@ -199,37 +200,37 @@ pub struct ConfigReport {
     pub connect_timeout_ns: u64,
     /// Bound on the closing handshake and the end of the stream.
     pub close_timeout_ns: u64,
-    /// How long an echo may take from its message's write; `null` is without bound.
+    /// Longest time from the write of a message to its echo; `null` for no bound.
     pub reply_timeout_ns: Option<u64>,
-    /// Pauses before a lost connection is opened again; `null` if it isn't.
+    /// Pauses before a lost connection is reopened; `null` if it isn't.
     pub reconnect: Option<PausesReport>,
-    /// Headers of the request beside those of the protocol. Values may be secrets, so only names
-    /// are kept.
+    /// Names of the request's headers besides those of the protocol. Values may be secrets and are
+    /// left out.
     pub header_names: Vec<String>,
     /// Subprotocols offered.
     pub subprotocols: Vec<String>,
     /// The Origin header.
     pub origin: Option<String>,
-    /// The way to the server.
+    /// The route to the server.
     pub network: NetworkReport,
     /// How frames are masked.
     pub mask: Mask,
-    /// Where payloads come from.
+    /// The seed of the payloads.
     pub seed: u64,
-    /// Messages without reply that a worker allows before it leaves out what is due (open loop).
+    /// Unanswered messages a worker allows before it skips messages that are due (open loop).
     pub unanswered_max_per_worker: u64,
-    /// Bytes that may wait for sockets before a worker leaves out what is due (open loop).
+    /// Bytes a worker queues for sockets before it skips messages that are due (open loop).
     pub backlog_bytes_max_per_worker: u64,
-    /// What the user wants kept with the result.
+    /// Labels that the user wants kept with the result.
     pub labels: Vec<Label>,
 }
 
-/// One of so many processes that make a run together.
+/// One of N processes that make a run together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentReport {
-    /// Which, from 1 on.
+    /// The segment's number, from 1.
     pub index: u64,
-    /// How many there are.
+    /// The number of segments.
     pub of: u64,
 }
 
@@ -238,11 +239,11 @@ pub struct SegmentReport {
 pub struct StagesReport {
     /// The rate before the first stage.
     pub start_per_s: f64,
-    /// In their order.
+    /// The stages in order.
     pub stages: Vec<StageReport>,
 }
 
-/// A part of a run in which the rate goes in a line to another.
+/// A part of a run in which the rate changes linearly to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageReport {
     /// How long it takes.
@@ -260,48 +261,48 @@ pub struct Label {
     pub value: String,
 }
 
-/// The machine that made the load.
+/// The machine that generated the load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HostReport {
     /// Operating system and its version.
     pub system: String,
     /// Processors that this process may use.
     pub processors: u64,
-    /// Processor time that a control group allows, in processors; `null` is without quota.
+    /// Processor time that a control group allows, in processors; `null` without a quota.
     #[serde(default)]
     pub cpu_quota: Option<f64>,
-    /// Descriptors that this process may have open; `null` is without limit.
+    /// Descriptors that this process may have open; `null` without a limit.
     pub descriptors_max: Option<u64>,
     /// Local ports for connections to one address: first and last.
     pub ports: Option<(u16, u16)>,
 }
 
-/// When each phase began and ended, in nanoseconds after the run's begin. `null` if it never came.
+/// When each phase began and ended, in nanoseconds after the run began. `null` if it never began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phases {
-    /// Connections are opened before load.
+    /// Opening connections before load.
     pub ramp: Option<Interval>,
-    /// Load that isn't measured.
+    /// Load before the measured time.
     pub warmup: Option<Interval>,
     /// The measured time.
     pub measured: Option<Interval>,
-    /// Replies are waited for.
+    /// Waiting for replies.
     pub drain: Option<Interval>,
-    /// Connections are closed.
+    /// Closing connections.
     pub close: Option<Interval>,
 }
 
 /// An interval of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interval {
-    /// Its begin.
+    /// When it begins.
     pub begin_ns: u64,
-    /// Its end.
+    /// When it ends.
     pub end_ns: u64,
 }
 
 impl Interval {
-    /// How long it is.
+    /// Returns the length of the interval.
     #[must_use]
     pub const fn length_ns(&self) -> u64 {
         self.end_ns.saturating_sub(self.begin_ns)
@@ -311,40 +312,40 @@ impl Interval {
 /// What became of the connections.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Connections {
-    /// Begun. Is completed and failed together.
+    /// Started: completed plus failed.
     pub attempted: u64,
     /// Opened by a valid handshake.
     pub established: u64,
-    /// Did all they should and were closed cleanly.
+    /// Did everything they should and closed cleanly.
     pub completed: u64,
-    /// Did not, see `errors`.
+    /// Did not; see `errors`.
     pub failed: u64,
     /// Opened within the measured time (`connect`).
     pub opened: u64,
-    /// Of those, a second (`connect`).
+    /// Opened within the measured time, a second (`connect`).
     pub opened_per_s: Option<f64>,
 }
 
 /// What became of the messages.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Messages {
-    /// Asked for, a second (open loop).
+    /// Scheduled, a second (open loop).
     pub offered_per_s: Option<f64>,
     /// Echoes that arrived within the measured time, a second.
     pub achieved_per_s: f64,
     /// Echoes that arrived within the measured time.
     pub arrived: u64,
-    /// Of the measured time.
+    /// Counts of the measured time.
     pub measured: MessageCounts,
-    /// Of the warm-up.
+    /// Counts of the warm-up.
     pub warmup: MessageCounts,
-    /// Of those that had timed out, the ones that came back after all.
+    /// Came back after they had timed out.
     pub late: u64,
-    /// Received again, or after they had been given up for lost.
+    /// Received again, or after they had been counted as lost.
     pub duplicated: u64,
     /// Received without having been sent.
     pub unexpected: u64,
-    /// Pings received, and answered.
+    /// Pings received and answered.
     pub pings: u64,
 }
 
@@ -360,16 +361,16 @@ pub struct Bytes {
 /// A kind of failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReport {
-    /// Where: `tcp`, `proxy`, `tls`, `handshake`, `http`, `open`, `protocol`, `server_close`, `close`, `run` or
-    /// `message`.
+    /// Phase: `tcp`, `proxy`, `tls`, `handshake`, `http`, `open`, `protocol`, `server_close`,
+    /// `close`, `run` or `message`.
     pub phase: String,
-    /// What.
+    /// Code of the failure.
     pub code: String,
-    /// How often.
+    /// Number of occurrences.
     pub count: u64,
-    /// What was seen the first time; control characters are escaped.
+    /// The first example; control characters are escaped.
     pub sample: String,
-    /// What was seen later and differs from that, and from each other, in more than numbers: a few.
+    /// A few later examples that differ from the first, and from each other, in more than numbers.
     #[serde(default)]
     pub other_samples: Vec<String>,
 }
@@ -378,13 +379,13 @@ pub struct ErrorReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoadKind {
-    /// When replies make room for them.
+    /// When replies make room for more.
     Closed,
     /// On a schedule.
     Open,
 }
 
-/// What messages are.
+/// The type of the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PayloadKind {
@@ -408,15 +409,15 @@ impl PayloadKind {
 /// A way in which connections were closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClosingReport {
-    /// Which side began.
+    /// Which side began to close.
     pub by: Side,
-    /// With what code; 1005 for none, 1006 without Close.
+    /// The code of its Close; 1005 for none, 1006 without a Close.
     pub code: u16,
     /// Whether both Close frames were exchanged and the stream then ended.
     pub is_clean: bool,
-    /// How many connections.
+    /// Number of connections.
     pub count: u64,
-    /// The reasons that the server gave, if it began; a Close without one is in none.
+    /// The reasons that the server gave, if it began; a Close without a reason is not in the list.
     #[serde(default)]
     pub reasons: Vec<CloseReasonReport>,
 }
@@ -424,10 +425,10 @@ pub struct ClosingReport {
 /// A reason in a Close.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CloseReasonReport {
-    /// As the server gave it; control characters are escaped. `null` is all reasons beyond the
-    /// number that is kept.
+    /// As the server gave it; control characters are escaped. `null` stands for all reasons beyond
+    /// the number that is kept.
     pub reason: Option<String>,
-    /// How many connections.
+    /// Number of connections.
     pub count: u64,
 }
 
@@ -442,18 +443,18 @@ pub struct Bounds {
     pub significant_digits: u8,
 }
 
-/// A histogram: its most asked for values, and all of it.
+/// A histogram: its most useful values, and all of its data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HistogramReport {
     /// What was measured.
     pub metric: String,
-    /// From what to what.
+    /// Where the duration starts and ends.
     pub description: String,
-    /// Durations in it.
+    /// Number of durations.
     pub count: u64,
-    /// Durations shorter than its range: in no percentile.
+    /// Durations below the range; in no percentile.
     pub below: u64,
-    /// Durations longer than its range: in no percentile.
+    /// Durations above the range; in no percentile.
     pub above: u64,
     /// The shortest.
     pub min_ns: u64,
@@ -470,7 +471,7 @@ pub struct HistogramReport {
 }
 
 impl HistogramReport {
-    /// A percentile that is in the report.
+    /// Returns a percentile that is in the report.
     #[must_use]
     #[expect(clippy::float_cmp, reason = "the constants of this program, unchanged")]
     pub fn percentile(&self, percentile: f64) -> Option<u64> {
@@ -481,9 +482,9 @@ impl HistogramReport {
 /// A percentile.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Percentile {
-    /// Of 100.
+    /// The percentile, of 100.
     pub percentile: f64,
-    /// So many of all are not above it.
+    /// The duration that this percentage of all durations does not exceed.
     pub value_ns: u64,
 }
 
@@ -492,15 +493,15 @@ pub struct Percentile {
 pub struct TimeSeries {
     /// The length of an interval; the last may be shorter.
     pub interval_ns: u64,
-    /// Intervals, without gaps, from the run's begin.
+    /// Intervals, without gaps, from the begin of the run.
     pub rows: Vec<RowReport>,
 }
 
-/// An interval of the time series. Its percentiles are to 3 %: of response latency under open loop,
-/// else of service latency.
+/// An interval of the time series. Its percentiles, to 3 %, are of response latency under open
+/// loop, otherwise of service latency.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowReport {
-    /// Its begin.
+    /// When it begins.
     pub begin_ns: u64,
     /// Its length.
     pub length_ns: u64,
@@ -513,7 +514,7 @@ pub struct RowReport {
     pub p50_ns: Option<u64>,
     /// 99th percentile.
     pub p99_ns: Option<u64>,
-    /// All of them; `null` if there was none.
+    /// Its latencies; `null` if there were none.
     pub latency: Option<LatencyReport>,
 }
 
@@ -522,42 +523,42 @@ pub struct RowReport {
 pub struct LatencyReport {
     /// The longest.
     pub max_ns: u64,
-    /// As a histogram's.
+    /// The data, as in a histogram.
     pub data: String,
 }
 
-/// What the run took of the machine that made the load.
+/// What the run used of the machine that generated the load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Client {
-    /// Processor time of the worker threads while load was made, as a share of one processor.
+    /// Processor time of the worker threads under load, as a share of one processor.
     pub cpu_share: f64,
-    /// Processor time of the whole process over the whole run; an embedded server is in it.
+    /// Processor time of the whole process over the whole run, including an embedded server.
     pub process_cpu_ns: u64,
-    /// The share of the time that the busiest worker was on a processor or waited for one, without
-    /// the time that it stayed awake for the next message.
+    /// Share of the time that the busiest worker was on a processor or waited for one, without the
+    /// time it stayed awake for the next message.
     pub busiest_share: f64,
     /// Each worker.
     pub workers: Vec<WorkerShare>,
-    /// The most memory that was resident, in bytes; an embedded server is in it.
+    /// Most resident memory, in bytes, including an embedded server.
     pub rss_max: Option<u64>,
-    /// Memory that an idle connection took, in bytes, both ends of it if the server is embedded;
-    /// `null` if there were fewer than 1,000.
+    /// Memory per idle connection, in bytes, of both ends if the server is embedded; `null` below
+    /// 1,000 connections.
     pub rss_per_connection: Option<u64>,
-    /// How much later than it should the program once woke up.
+    /// The longest delay of a wake-up of this program.
     pub pause_max_ns: u64,
 }
 
 /// One worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerShare {
-    /// How long it made load.
+    /// How long it generated load.
     pub load_ns: u64,
-    /// On a processor meanwhile.
+    /// Time on a processor under load.
     pub cpu_ns: u64,
-    /// Waiting for a processor meanwhile.
+    /// Time waiting for a processor under load.
     pub wait_ns: Option<u64>,
-    /// Of the time on a processor, what went into waiting for the next message to be due: a time
-    /// nearer than 50 us is waited for awake.
+    /// Time on a processor spent waiting for the next message to be due: a worker stays awake for
+    /// times nearer than 50 us.
     #[serde(default)]
     pub spun_ns: u64,
     /// Connections established.
@@ -571,9 +572,9 @@ pub struct WorkerShare {
 pub struct VerdictReport {
     /// `none`, `valid`, `degraded` or `saturated`.
     pub state: State,
-    /// Why not `valid`.
+    /// Why the state is not `valid`.
     pub reasons: Vec<String>,
-    /// What the client's own lateness does to the latencies that it is in.
+    /// How the client's own lateness affects the latencies that include it.
     #[serde(default)]
     pub effects: Vec<EffectReport>,
 }
@@ -581,26 +582,26 @@ pub struct VerdictReport {
 /// Whether the run did what it should.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutcomeReport {
-    /// Every connection completed and every message came back as it was, as far as no threshold is
-    /// about that.
+    /// Whether every connection completed and every message came back unchanged, apart from what
+    /// thresholds judge.
     pub is_ok: bool,
-    /// What did not.
+    /// What went wrong.
     pub reasons: Vec<String>,
-    /// What counts as no failure because a threshold is about it.
+    /// What is no failure because a threshold judges it.
     #[serde(default)]
     pub left_to_thresholds: Vec<String>,
 }
 
-/// A threshold, and what became of it.
+/// A threshold and its result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThresholdReport {
-    /// As it was asked for.
+    /// The threshold as given.
     pub expression: String,
-    /// Whether it holds; it doesn't if there is no data.
+    /// Whether it holds; false if there is no data.
     pub is_passed: bool,
-    /// What was measured; `null` if nothing was.
+    /// The measured value; `null` if nothing was measured.
     pub measured: Option<f64>,
-    /// What that is a number of.
+    /// The unit of `measured`.
     pub unit: Unit,
 }
 

@@ -1,7 +1,7 @@
-//! What a run can't know, said beside what it has measured.
+//! Notes what a run can't know, next to what it has measured.
 //!
 //! A generator that doesn't speak a server's protocol sees connections and messages, not sessions.
-//! A reader of "valid" must not take one for the other.
+//! A reader of "valid" must not confuse the two.
 
 use super::Report;
 use crate::config::Mask;
@@ -9,13 +9,13 @@ use crate::metrics::SeenKind;
 use crate::units;
 
 impl Report {
-    /// Writes the notes anew, from what the report says.
+    /// Rewrites the notes from what the report says.
     pub(super) fn note(&mut self) {
         let notes = [self.unchecked(), self.ring(), self.mask_note()];
         self.notes = notes.into_iter().flatten().collect();
     }
 
-    /// What success of the command doesn't say.
+    /// Says what the command's success doesn't show.
     fn unchecked(&self) -> Option<String> {
         const SESSION: &str = "whether the application accepted a session was not checked";
         if let Some(hold) = &self.hold {
@@ -42,7 +42,7 @@ impl Report {
             .then(|| format!("opened and closed; {SESSION}"))
     }
 
-    /// A server that wants messages in an order of its own closes on most connections.
+    /// Notes that a server which expects messages in its own order closed most connections.
     fn ring(&self) -> Option<String> {
         let is_ring = self.config.payload_source.as_deref() == Some(crate::config::Content::RING);
         let is_closed = self.errors.iter().any(|error| error.phase == "server_close");

@@ -1,7 +1,7 @@
-//! Counters to whether the server did all it should, and thresholds to PASS or FAIL.
+//! Decides whether the server did everything it should, and whether thresholds PASS or FAIL.
 //!
 //! Anything that failed, was lost or came back wrong fails a run, unless a threshold is about it:
-//! then that says how much is too much.
+//! then the threshold says how much is too much.
 
 use super::fanout::FanoutReport;
 use super::hold::{HoldReport, PingReport};
@@ -13,7 +13,7 @@ use crate::verdict::State;
 use crate::{escape, units};
 
 impl Report {
-    /// Judges the report anew, by these thresholds.
+    /// Judges the report anew by these thresholds.
     pub fn judge(&mut self, thresholds: &[Threshold]) {
         self.thresholds = thresholds.iter().map(|threshold| self.judged_by(threshold)).collect();
         let mut faults = Faults { thresholds, reasons: Vec::new(), left: Vec::new() };
@@ -23,10 +23,10 @@ impl Report {
         self.outcome = OutcomeReport { is_ok, reasons, left_to_thresholds: left };
     }
 
-    /// The exit code of a command that ends with this report.
+    /// Returns the exit code of a command that ends with this report.
     ///
-    /// A client that was saturated can't say that a server is too slow, so a threshold that failed
-    /// counts only where it was not.
+    /// A saturated client can't say that a server is too slow, so a failed threshold counts only if
+    /// the client was not saturated.
     #[must_use]
     pub fn exit(&self) -> Exit {
         let is_saturated = self.verdict.state == State::Saturated;
@@ -44,7 +44,7 @@ impl Report {
         }
     }
 
-    /// Connections that were to be open at once in the processes that the report is about.
+    /// Returns the connections planned to be open at once in the processes that the report covers.
     #[must_use]
     pub fn connections_planned(&self) -> u64 {
         let all = self.config.connections;
@@ -54,7 +54,7 @@ impl Report {
         }
     }
 
-    /// Connections of segments whose result is missing.
+    /// Returns the connections of segments whose result is missing.
     pub(super) fn connections_missing(&self) -> u64 {
         let Some(merged) = &self.merged else { return 0 };
         let of = |&index: &u64| self.connections_of(SegmentReport { index, of: merged.of });
@@ -66,7 +66,7 @@ impl Report {
         Segment::new(index, of).map_or(0, |segment| segment.connections(all))
     }
 
-    /// The line for a server that answered, and echoed nothing.
+    /// Returns the line for a server that answered but echoed nothing.
     fn no_echo(&self) -> Option<String> {
         let messages = self.messages.as_ref()?;
         let sum = |of: fn(&MessageCounts) -> u64| of(&messages.measured) + of(&messages.warmup);
@@ -88,7 +88,7 @@ impl Report {
         ))
     }
 
-    /// Why connections failed, with counts.
+    /// Describes why connections failed, with counts.
     fn kinds_of_failures(&self) -> String {
         let kinds =
             self.errors.iter().filter(|error| error.phase != "message").map(|error| {
@@ -97,7 +97,7 @@ impl Report {
         kinds.collect::<Vec<_>>().join(", ")
     }
 
-    /// The line for a server that took no connection.
+    /// Returns the line for a server that accepted no connection.
     fn no_connection(&self) -> String {
         let kinds = self.kinds_of_failures();
         let why = if kinds.is_empty() { kinds } else { format!(" ({kinds})") };
@@ -175,7 +175,7 @@ impl Report {
     }
 }
 
-/// What is wrong, and who judges it.
+/// What is wrong, and which threshold judges it.
 struct Faults<'t> {
     thresholds: &'t [Threshold],
     reasons: Vec<String>,
@@ -183,7 +183,7 @@ struct Faults<'t> {
 }
 
 impl Faults<'_> {
-    /// Something that fails a run.
+    /// Adds a fault that fails the run.
     fn add(&mut self, line: String) {
         self.reasons.push(line);
     }
@@ -192,8 +192,8 @@ impl Faults<'_> {
         self.reasons.extend(lines);
     }
 
-    /// Something that a step of a scenario did not do as it should, or users that aren't ready: a
-    /// threshold about it judges it instead.
+    /// Adds a fault of a step of a scenario, or of users that aren't ready: a threshold about it
+    /// judges it instead.
     fn played(&mut self, step: Option<&str>, line: String) {
         match self.thresholds.iter().find(|threshold| threshold.is_about_step(step)) {
             Some(threshold) => self.left.push(format!("{line}: judged by your {threshold}")),
@@ -201,8 +201,8 @@ impl Faults<'_> {
         }
     }
 
-    /// Something that one of `counters` counts: a threshold about it, or about all errors, judges it
-    /// instead.
+    /// Adds a fault that one of `counters` counts: a threshold about it, or about all errors,
+    /// judges it instead.
     fn count(&mut self, counters: &[Counter], line: String) {
         let is_about = |threshold: &&Threshold| {
             threshold.is_about(Counter::Errors)

@@ -9,7 +9,7 @@ use super::line::line;
 use crate::metrics::{Metrics, PushCounts};
 use crate::units;
 
-/// What became of pushed messages: their counts, and what follows from them.
+/// What became of pushed messages: their counts and derived values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PushReport {
     /// The counts.
@@ -17,11 +17,11 @@ pub struct PushReport {
     pub counts: PushCounts,
     /// Received in the measured time, a second.
     pub received_per_s: f64,
-    /// What latencies are differences of.
+    /// The clocks that latencies are differences of.
     pub clock: String,
 }
 
-/// What latencies are differences of.
+/// The clocks that latencies are differences of.
 const CLOCK: &str =
     "wall clocks (CLOCK_REALTIME) of server and client; those of two machines differ";
 
@@ -31,7 +31,7 @@ impl PushReport {
     }
 }
 
-/// The rows of pushed messages, if there were to be any.
+/// Writes the rows of pushed messages, if there were to be any.
 pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some(push) = &report.push else { return Ok(()) };
     let counts = &push.counts;

@@ -1,5 +1,4 @@
-//! By which way servers were reached, to its part of a report: URLs, addresses, TLS, and the flags
-//! that led there.
+//! Reports how servers were reached: URLs, addresses, TLS, and the options for them.
 
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
@@ -12,13 +11,13 @@ use crate::metrics::{AddressCounts, Metric, Metrics, NetworkCounts, UrlCounts};
 use crate::net::{Route, Routes};
 use crate::units;
 
-/// Addresses that a report has a line for.
+/// Most addresses that a report has a line for.
 const ADDRESSES_SHOWN_MAX: usize = 16;
 
-/// What was asked for about the way to a server. Files are named, what is in them isn't kept.
+/// The options for the route to a server. Files are named, but their content isn't kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkReport {
-    /// `IPv4` or `IPv6`, if only that.
+    /// `IPv4` or `IPv6`, if restricted to it.
     pub family: Option<String>,
     /// Addresses to connect from: the first of each network.
     pub source_ips: Vec<String>,
@@ -26,31 +25,31 @@ pub struct NetworkReport {
     pub proxy: Option<String>,
     /// The socket in the file system.
     pub unix_socket: Option<String>,
-    /// Whether any certificate was trusted.
+    /// Whether every certificate was trusted.
     pub tls_is_insecure: bool,
-    /// Whether a client certificate was shown.
+    /// Whether a client certificate was sent.
     pub tls_has_client_certificate: bool,
-    /// The name that was asked for instead of the URL's host.
+    /// The name requested instead of the URL's host.
     pub tls_server_name: Option<String>,
-    /// Whether sessions were taken up again.
+    /// Whether TLS sessions were resumed.
     pub tls_is_resuming: bool,
 }
 
 /// What became of the connections to one URL. Connections take the URLs in turn.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UrlReport {
-    /// It.
+    /// The URL.
     pub url: String,
-    /// Whether it is for publishers alone (`fanout`).
+    /// Whether the URL is for publishers only (`fanout`).
     pub is_for_publishers: bool,
-    /// What its host, or that of the proxy, resolved to.
+    /// Addresses of its host, or of the proxy.
     pub addresses: Vec<String>,
-    /// How long that took, once, before the run; `null` if there was nothing to resolve.
+    /// How long resolving took, once, before the run; `null` if there was nothing to resolve.
     pub dns_ns: Option<u64>,
     /// What became of its connections.
     #[serde(flatten)]
     pub counts: UrlCounts,
-    /// The same by address, if there are several; connections take them in turn.
+    /// The counts by address, if there are several; connections take them in turn.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_address: Vec<AddressReport>,
 }
@@ -58,19 +57,19 @@ pub struct UrlReport {
 /// What became of the connections to one address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressReport {
-    /// It, with its port.
+    /// The address with its port.
     pub address: String,
     /// What became of its connections.
     #[serde(flatten)]
     pub counts: AddressCounts,
 }
 
-/// What was agreed on under TLS, and by how many connections.
+/// The TLS parameters agreed, and the number of connections.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsReport {
-    /// As `TLS 1.3`.
+    /// Such as `TLS 1.3`.
     pub version: String,
-    /// As `TLS13_AES_128_GCM_SHA256`.
+    /// Such as `TLS13_AES_128_GCM_SHA256`.
     pub cipher: String,
     /// Connections established.
     pub count: u64,
@@ -83,13 +82,13 @@ pub struct TargetReport {
     pub url: String,
     /// Whether it ran in the same process.
     pub is_embedded: bool,
-    /// What the first URL's host resolved to.
+    /// Addresses of the first URL's host.
     pub addresses: Vec<String>,
-    /// How long that took, once, before the run; `null` if there was nothing to resolve.
+    /// How long resolving took, once, before the run; `null` if there was nothing to resolve.
     pub dns_ns: Option<u64>,
     /// Each URL.
     pub urls: Vec<UrlReport>,
-    /// What was agreed on under TLS.
+    /// The TLS parameters agreed.
     pub tls: Vec<TlsReport>,
 }
 
@@ -140,7 +139,7 @@ impl TargetReport {
         }
     }
 
-    /// The server in one word, or how many there are.
+    /// Returns the server in one word, or the number of servers.
     pub(super) fn shown(&self) -> String {
         match self.urls.len() {
             0 | 1 => self.url.clone(),
@@ -149,7 +148,7 @@ impl TargetReport {
     }
 }
 
-/// The counts of each address of a route that has several.
+/// Returns the counts of each address of a route that has several.
 fn by_address(route: &Route, counts: Option<&Vec<AddressCounts>>) -> Vec<AddressReport> {
     if route.addresses.len() < 2 {
         return Vec::new();
@@ -161,7 +160,7 @@ fn by_address(route: &Route, counts: Option<&Vec<AddressCounts>>) -> Vec<Address
     route.addresses.iter().enumerate().map(report).collect()
 }
 
-/// What the kernel said about connections that were looked at, in a line with the round trips.
+/// Describes what the kernel said about the connections sampled, in a line with the round trips.
 pub(super) fn network(counts: &NetworkCounts, report: &Report) -> String {
     let rtt = report.histogram(Metric::NetworkRtt);
     let rtt_of = |percentile| {
@@ -186,7 +185,7 @@ pub(super) fn network(counts: &NetworkCounts, report: &Report) -> String {
     parts.join("   ")
 }
 
-/// The lines about the way: what of it is not what everyone has.
+/// Writes the lines about the route: whatever differs from the defaults.
 pub(super) fn write(
     report: &Report,
     mut line: impl FnMut(&str, &str) -> fmt::Result,

@@ -1,5 +1,5 @@
-//! What became of lost connections: how many and why, how often it was tried to open them again,
-//! and how many came back.
+//! What became of lost connections: how many and why, how many attempts to reopen them, and how
+//! many came back.
 
 use std::fmt;
 
@@ -14,11 +14,10 @@ use crate::config::Reconnect;
 use crate::metrics::Metrics;
 use crate::units;
 
-/// Pauses before a lost connection is opened again: drawn evenly from nothing up to a bound that
-/// doubles.
+/// Pauses before a lost connection is reopened: drawn uniformly from zero to a bound that doubles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PausesReport {
-    /// The bound of the first.
+    /// The first bound.
     pub first_ns: u64,
     /// The highest bound.
     pub max_ns: u64,
@@ -30,24 +29,24 @@ impl PausesReport {
     }
 }
 
-/// What became of lost connections. `lost` is reestablished and away together, `attempts` is
-/// reestablished and failed.
+/// What became of lost connections. `lost` is reestablished plus away, `attempts` is reestablished
+/// plus failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReconnectReport {
-    /// Established connections that ended although they were to stay open; a connection that is
-    /// lost twice counts twice.
+    /// Established connections that ended although they were to stay open; a connection lost twice
+    /// counts twice.
     pub lost: u64,
-    /// Those by reason.
+    /// Losses by reason.
     pub losses: Vec<DropReport>,
-    /// Attempts to open one again.
+    /// Attempts to reopen a connection.
     pub attempts: u64,
     /// Attempts that were established by a valid handshake.
     pub reestablished: u64,
     /// Attempts that were not.
     pub failed: u64,
-    /// Those by reason; `run.ended` are those that had no outcome when load ended.
+    /// Failed attempts by reason; `run.ended` counts those without an outcome when load ended.
     pub failures: Vec<ErrorReport>,
-    /// Lost, and not open again when load ended: among the failed connections.
+    /// Lost, and not open again when load ended; included in the failed connections.
     pub away: u64,
 }
 
@@ -66,7 +65,7 @@ impl ReconnectReport {
     }
 }
 
-/// The rows of lost connections, if they were to be opened again.
+/// Writes the rows of lost connections, if they were to be reopened.
 pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some(reconnect) = &report.reconnect else { return Ok(()) };
     let mut parts = vec![format!("lost {}", units::count(reconnect.lost))];
@@ -94,7 +93,7 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     line(f, "", &parts.join("   "))
 }
 
-/// The interval of the measured time at whose end the fewest connections were open.
+/// Returns the interval of the measured time at whose end the fewest connections were open.
 fn lowest(report: &Report) -> Option<&RowReport> {
     let measured = report.phases.measured?;
     let rows = report.time_series.rows.iter().filter(|row| {

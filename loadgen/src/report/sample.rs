@@ -14,12 +14,12 @@ use crate::metrics::{Closing, Metric, Metrics, Side};
 use crate::net::Routes;
 use crate::worker::{Times, WorkerReport};
 
-/// What `loadgen run ws://127.0.0.1:9001/ -c 2 -t 1 -d 1s --seed 7` might have measured.
+/// Returns what `loadgen run ws://127.0.0.1:9001/ -c 2 -t 1 -d 1s --seed 7` might have measured.
 pub(crate) fn sample() -> Report {
     sample_of("run ws://127.0.0.1:9001/ -c 2 -t 1 -d 1s --seed 7")
 }
 
-/// What a command line might have measured.
+/// Returns what a command line might have measured.
 pub(crate) fn sample_of(line: &str) -> Report {
     let words = std::iter::once("loadgen").chain(line.split(' ')).map(Into::into);
     let Parsed::Command(command) = parse(words) else { panic!("{line}") };

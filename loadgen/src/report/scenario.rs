@@ -20,7 +20,7 @@ use crate::units;
 pub struct ScenarioReport {
     /// The file, or the preset.
     pub name: String,
-    /// Tells scenarios apart, with what fills their variables.
+    /// Identifies the scenario, including the values of its variables.
     pub digest: String,
     /// Users whose connection was established.
     pub users: UserCounts,
@@ -28,11 +28,11 @@ pub struct ScenarioReport {
     pub iterations: IterationCounts,
     /// Iterations completed in the measured time, a second.
     pub iterations_per_s: f64,
-    /// Messages of the protocol that came.
+    /// Messages of the protocol that were received.
     pub messages: UnitCounts,
-    /// The first message that nothing has taken.
+    /// The first message that nothing took.
     pub unmatched_sample: Option<String>,
-    /// Whether such a message fails the run.
+    /// Whether a message that nothing takes fails the run.
     pub unmatched_fails: bool,
     /// Steps with messages.
     pub steps: Vec<StepReport>,
@@ -52,7 +52,7 @@ pub struct StepReport {
     pub service: Option<HistogramReport>,
 }
 
-/// What came of a rule.
+/// What became of the messages of a rule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuleReport {
     /// Its name.
@@ -60,7 +60,7 @@ pub struct RuleReport {
     /// Its counts.
     #[serde(flatten)]
     pub counts: RuleCounts,
-    /// From the time in a message to its arrival, by wall clocks; `null` if there were none.
+    /// From the timestamp in a message to its arrival, by wall clocks; `null` if there were none.
     pub age: Option<HistogramReport>,
 }
 
@@ -97,13 +97,13 @@ impl ScenarioReport {
         }
     }
 
-    /// All histograms.
+    /// Returns all histograms.
     pub fn histograms(&self) -> impl Iterator<Item = &HistogramReport> {
         let steps = self.steps.iter().filter_map(|step| step.service.as_ref());
         steps.chain(self.rules.iter().filter_map(|rule| rule.age.as_ref()))
     }
 
-    /// Adds what another segment has counted of the same scenario.
+    /// Adds the counts of another segment of the same scenario.
     pub(super) fn add(&mut self, part: &Self) {
         let Self { users, iterations, messages, unmatched_sample, steps, rules, .. } = part;
         self.users.add(users);
@@ -120,7 +120,7 @@ impl ScenarioReport {
         }
     }
 
-    /// What failed, a line each, with the step that it is about; `None` is that users aren't ready.
+    /// Describes what failed, a line each, with the step; `None` means that users aren't ready.
     pub(super) fn faults(&self) -> Vec<(Option<&str>, String)> {
         let mut faults = Vec::new();
         let users = &self.users;
@@ -152,7 +152,7 @@ impl ScenarioReport {
     }
 }
 
-/// What a scenario has for a threshold; `None` is no data.
+/// Returns the value that a scenario has for a threshold; `None` if there is no data.
 pub(super) fn measure(
     scenario: &ScenarioReport,
     played: &Played,
@@ -179,7 +179,7 @@ pub(super) fn measure(
             }
         }
     };
-    // Where nothing happened, nothing has shown that it holds.
+    // If nothing happened, nothing shows that it holds.
     let is_known = all > 0 || matches!(played, Played::Unmatched | Played::Rule(..));
     is_known.then(|| match is_share {
         IsShare::No => exact(count),
@@ -187,7 +187,7 @@ pub(super) fn measure(
     })
 }
 
-/// A counter by its name, which is that of the result file.
+/// Returns a counter by its name in the result file.
 fn counted(counts: &impl Serialize, name: &str) -> Option<u64> {
     serde_json::to_value(counts).ok()?.get(name)?.as_u64()
 }
@@ -211,7 +211,7 @@ fn joined(
     Some(HistogramReport::named(&own.metric, &own.description, &sum))
 }
 
-/// The rows of a scenario, if one was played.
+/// Writes the rows of a scenario, if one was played.
 pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some(scenario) = &report.scenario else { return Ok(()) };
     let count = units::count;

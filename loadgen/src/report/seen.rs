@@ -1,4 +1,4 @@
-//! Messages that are shown and not judged, and what follows from them.
+//! Messages that are shown but not judged, and what follows from them.
 
 use std::fmt::{self, Write as _};
 
@@ -9,12 +9,12 @@ use super::line::line;
 use crate::metrics::{Occurrence, Seen, SeenKind, add_sample};
 use crate::units;
 
-/// Messages of one kind that a server sent and that this program doesn't judge.
+/// Messages of one kind that a server sent and this program doesn't judge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenReport {
     /// `pushed`, `foreign`, `answer` or `returned`.
     pub kind: String,
-    /// How many.
+    /// Number of messages.
     pub count: u64,
     /// The first, and a few that differ from it, and from each other, in more than numbers; control
     /// characters are escaped.
@@ -30,7 +30,7 @@ pub(super) fn of(seen: &Seen) -> Vec<SeenReport> {
     seen.iter().map(one).collect()
 }
 
-/// Adds what a segment has seen.
+/// Adds the messages of a segment.
 pub(super) fn add(whole: &mut Vec<SeenReport>, part: &[SeenReport]) {
     for seen in part {
         match whole.iter_mut().find(|own| own.kind == seen.kind) {
@@ -43,26 +43,26 @@ pub(super) fn add(whole: &mut Vec<SeenReport>, part: &[SeenReport]) {
     }
 }
 
-/// What a server may be that sends nothing but what it was sent.
+/// Names what a server may be that only sends back what it was sent.
 const IS_ECHO: &str = "is this an echo server?";
-/// What there is for trying `listen`.
+/// Names a server to try `listen` with.
 const PUSH_SERVER: &str = "`loadgen serve push` sends messages of its own";
 
 impl Report {
-    /// What was seen of a kind, if anything was.
+    /// Returns what was seen of a kind, if anything.
     pub(super) fn seen(&self, kind: SeenKind) -> Option<&SeenReport> {
         self.seen.iter().find(|seen| seen.kind == kind.name())
     }
 
-    /// Whether all that listeners were sent is what they had said themselves.
+    /// Checks whether listeners received only what they had sent themselves.
     pub(super) fn is_returned(&self) -> bool {
         self.push.is_some()
             && matches!(&self.seen[..], [seen] if seen.is(SeenKind::Returned))
             && self.deliveries().is_some_and(|all| all.expected == self.seen[0].count)
     }
 
-    /// The line for copies or messages of which not one was received: what came instead, and what to
-    /// do.
+    /// Returns the line for copies or messages of which none was received: what came instead, and
+    /// what to do.
     pub(super) fn nothing_came(&self, what: &str) -> String {
         let begin = format!("no {what} received");
         let shown = |kind| {
@@ -119,7 +119,7 @@ impl SeenReport {
     }
 }
 
-/// The rows of what was seen.
+/// Writes the rows of what was seen.
 pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for seen in &report.seen {
         let (label, what) = if seen.is(SeenKind::Pushed) {

@@ -1,4 +1,4 @@
-//! A [`Report`] to a table for people.
+//! Formats a [`Report`] as a table for people.
 
 use std::fmt::{self, Display, Write as _};
 
@@ -13,13 +13,13 @@ use crate::metrics::Metric;
 use crate::verdict::{Effect, LAG_DEGRADED_NS, State};
 use crate::{escape, screen, units};
 
-/// Percentiles that are columns.
+/// Percentiles with a column.
 const COLUMNS: [(&str, f64); 4] = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0), ("p99.9", 99.9)];
-/// Kinds of errors that are shown with an example.
+/// Most kinds of errors shown with an example.
 const ERRORS_MAX: usize = 10;
-/// Reasons of one way of closing that are shown.
+/// Most reasons shown for one way of closing.
 const REASONS_MAX: usize = 5;
-/// The part of all replies that those after the measured time must be to be shown: one in so many.
+/// Replies after the measured time are shown if they are more than one in this many of all.
 const DRAINED_SHOWN: u64 = 100;
 const METRIC_WIDTH: usize = 20;
 /// Columns of the table of latencies, without its notes.
@@ -27,8 +27,8 @@ const TABLE_WIDTH: usize = 1 + METRIC_WIDTH + 5 * 9 + 12;
 
 /// The text of a report.
 ///
-/// The formatter's width is that of the terminal, where there is one: with it, every line goes on
-/// in the next where it is too long, between words. The alternate form (`#`) has colours.
+/// The formatter's width is the terminal's, if there is one: lines that are too long are then
+/// wrapped between words. The alternate form (`#`) has colours.
 #[derive(Clone, Copy, Debug)]
 pub struct Text<'r>(pub &'r Report);
 
@@ -73,7 +73,7 @@ impl Display for Text<'_> {
     }
 }
 
-/// Whether a server was there. Of one that was not, all that is to be said is why.
+/// Checks whether a server was there. If not, the text only says why.
 fn is_there(report: &Report) -> bool {
     report.connections.established > 0
 }
@@ -112,7 +112,7 @@ fn head(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// What makes the load, in words.
+/// Describes what makes the load.
 fn load(config: &ConfigReport) -> String {
     let arrivals = if config.arrivals == Arrivals::Poisson { ", Poisson" } else { "" };
     let what = if config.load.is_some() { "msg/s" } else { "connections/s" };
@@ -221,7 +221,7 @@ fn messages(report: &Report, messages: &Messages, f: &mut fmt::Formatter<'_>) ->
     line(f, "payload", &said)
 }
 
-/// When the phases that are told apart began and ended.
+/// Writes when the reported phases began and ended.
 fn times(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let phases = &report.phases;
     let said = |name: &str, interval: Option<Interval>| {
@@ -281,8 +281,8 @@ fn latencies(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// What the client did late is in the line of the client; that a few replies came after the end is
-/// not worth a line.
+/// The client's lateness is in the line of the client, and a few replies after the end are not
+/// worth a line.
 fn is_shown(report: &Report, histogram: &HistogramReport) -> bool {
     let is = |metrics: [Metric; 2]| metrics.iter().any(|it| it.name() == histogram.metric);
     let total = report.histogram(Metric::RttService).map_or(0, |service| service.count);
@@ -390,7 +390,8 @@ fn client(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     line(f, "client", &parts.join("   "))
 }
 
-/// What the lateness of a valid run does at most, if it does anything; otherwise the reasons say it.
+/// Describes the most that the lateness of a valid run does, if anything; otherwise the reasons say
+/// it.
 fn effect(report: &Report) -> String {
     let is_valid = report.verdict.state == State::Valid;
     let effects = report.verdict.effects.iter().map(|effect| Effect {

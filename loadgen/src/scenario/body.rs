@@ -1,8 +1,8 @@
-//! What a message is made of: text with placeholders, or bytes with numbers and lengths in them.
+//! The content of a message: text with placeholders, or bytes that include numbers and lengths.
 
 use super::text::{Context, Text};
 
-/// What a message is made of.
+/// The content of a message.
 #[derive(Clone, Debug)]
 pub enum Body {
     /// A text message.
@@ -18,9 +18,9 @@ pub enum Item {
     Text(Text),
     /// Bytes that never change.
     Plain(Box<[u8]>),
-    /// A whole number in so many bytes, the highest first.
+    /// An integer in this many bytes, the highest first.
     Number(Text, usize),
-    /// What follows, behind its length.
+    /// Items, preceded by their length.
     Counted(Length, Vec<Item>),
 }
 
@@ -29,18 +29,18 @@ pub enum Item {
 pub enum Length {
     /// Two bytes, the higher first.
     Two,
-    /// Seven bits a byte, the lowest first, as MQTT has it.
+    /// Seven bits a byte, the lowest first, as in MQTT.
     Varying,
 }
 
 impl Body {
-    /// Checks whether it is a binary message.
+    /// Checks whether the message is binary.
     #[must_use]
     pub const fn is_binary(&self) -> bool {
         matches!(self, Self::Bytes(_))
     }
 
-    /// Checks whether the number of the request stands in it.
+    /// Checks whether the content includes the number of the request.
     #[must_use]
     pub fn has_id(&self) -> bool {
         match self {
@@ -49,7 +49,7 @@ impl Body {
         }
     }
 
-    /// Checks whether a stamp stands in it.
+    /// Checks whether the content includes a stamp.
     #[must_use]
     pub fn has_stamp(&self) -> bool {
         match self {
@@ -58,7 +58,7 @@ impl Body {
         }
     }
 
-    /// Appends what it is for one message.
+    /// Appends the content of one message.
     pub fn render(&self, context: &Context<'_>, out: &mut Vec<u8>) {
         match self {
             Self::Text(text) => text.render(context, out),
@@ -85,7 +85,7 @@ impl Item {
             Self::Text(text) => text.render(context, out),
             Self::Plain(bytes) => out.extend_from_slice(bytes),
             Self::Number(text, len) => {
-                // Rendered behind what is there, read, and replaced: no buffer of its own.
+                // Rendered after the existing bytes, read, and replaced: no buffer of its own.
                 let begin = out.len();
                 text.render(context, out);
                 let number = str::from_utf8(&out[begin..]).ok().and_then(|text| text.parse().ok());
@@ -104,7 +104,7 @@ impl Item {
 }
 
 impl Length {
-    /// Puts the length of what stands behind `begin` in front of it.
+    /// Inserts the length of the bytes after `begin` before them.
     pub(super) fn insert(self, begin: usize, out: &mut Vec<u8>) {
         let mut len = out.len() - begin;
         let mut bytes = [0; 4];

@@ -1,4 +1,4 @@
-//! A [`Program`] to lines that say what it does: `loadgen check FILE`.
+//! Describes what a [`Program`] does, in lines: `loadgen check FILE`.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::body::Body;
 use super::{Action, BEGIN, END, Pause, Program, Role, STEP, Step, Until};
 use crate::units;
 
-/// Says what a program does, a line a fact.
+/// Describes what a program does, one fact a line.
 #[must_use]
 pub fn explain(program: &Program) -> String {
     let mut out = String::new();

@@ -1,4 +1,5 @@
-//! A file of rows to the values of each user: CSV with a header, or a JSON object a line.
+//! Reads a file of rows, which give each user its values: CSV with a header, or a JSON object a
+//! line.
 
 use std::fmt;
 use std::fs;
@@ -6,32 +7,32 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-/// How rows are given to users.
+/// How rows are assigned to users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Take {
     /// User `i` gets row `i`; there must be enough.
     Each,
-    /// The same, and from the first row on again.
+    /// Like `Each`, but starts again from the first row.
     Cycle,
-    /// User `i` gets a row by chance, always the same for a seed.
+    /// User `i` gets a random row, always the same for a seed.
     Random,
 }
 
 /// Rows of values.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Feed {
-    /// As it was typed.
+    /// The file as typed.
     pub file: String,
-    /// How rows are given to users.
+    /// How rows are assigned to users.
     pub take: Take,
-    /// Names.
+    /// Names of the columns.
     pub columns: Vec<String>,
     /// Row by row.
     cells: Vec<Box<[u8]>>,
 }
 
 impl fmt::Debug for Feed {
-    /// Without the values, which may be secrets.
+    /// Omits the values, which may be secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Feed")
             .field("file", &self.file)
@@ -52,7 +53,7 @@ impl fmt::Debug for Row<'_> {
 }
 
 impl<'f> Row<'f> {
-    /// No feed.
+    /// The row of a program without a feed.
     pub const NONE: Self = Self(&[]);
 
     /// Returns the value in a column; empty if there is none.
@@ -66,7 +67,7 @@ impl Feed {
     /// Reads a file.
     ///
     /// # Errors
-    /// What is wrong with it, and in which line.
+    /// What is wrong with the file, and in which line.
     pub fn read(path: &Path, typed: &str, take: Take) -> Result<Self, String> {
         let text = fs::read_to_string(path)
             .map_err(|error| format!("{} can't be read: {error}", path.display()))?;
@@ -83,7 +84,7 @@ impl Feed {
         Ok(Self { file: typed.to_owned(), take, columns, cells })
     }
 
-    /// Returns how many rows there are.
+    /// Returns the number of rows.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.cells.len() / self.columns.len().max(1)

@@ -1,7 +1,7 @@
-//! A scenario file, and the preset that it uses, to a [`Program`].
+//! Reads a scenario file, and the preset that it uses, into a [`Program`].
 //!
 //! A preset is merged under the file: its `[[begin]]` comes before the file's, its `[[end]]` and
-//! `[[on]]` after, and of single values the file's own win.
+//! `[[on]]` after, and for single values the file's own win.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,11 +17,11 @@ use super::{
     Action, BEGIN, Block, Connect, END, Program, Reply, Role, Rule, STEP, Tick, Unmatched, preset,
 };
 
-/// Bytes of a scenario file at most.
+/// Most bytes of a scenario file.
 const FILE_LEN_MAX: u64 = 1 << 20;
-/// How deep flows may be within flows.
+/// How deeply flows may be nested.
 pub(crate) const DEPTH_MAX: usize = 4;
-/// Rules of a scenario; each that measures has a histogram of 254 KB a thread.
+/// Most rules of a scenario; each that measures has a histogram of 254 KB a thread.
 const RULES_MAX: usize = 64;
 
 const KEYS: [&str; 13] = [
@@ -40,7 +40,7 @@ const KEYS: [&str; 13] = [
     "flow",
 ];
 
-/// A document, and where files that it names are looked for.
+/// A document, and the folder in which the files it names are looked for.
 struct Document {
     root: Node,
     folder: PathBuf,
@@ -62,7 +62,7 @@ pub fn read(name: &str, set: &[(String, String)]) -> Result<Program, String> {
     Ok(program)
 }
 
-/// The file's own document first, then those of presets.
+/// Returns the file's own document, then those of presets.
 fn documents(name: &str) -> Result<(Vec<Document>, Vec<String>), String> {
     let (first, text) = if let Some(text) = preset::text(name) {
         (Document::parse(name, text, Path::new("."))?, text.to_owned())
@@ -100,7 +100,7 @@ fn digest(texts: &[String]) -> u64 {
     texts.iter().fold(0xcbf2_9ce4_8422_2325, |hash, text| fnv(hash, text.as_bytes()))
 }
 
-/// FNV-1a, the same on every machine.
+/// Hashes with FNV-1a, the same on every machine.
 fn fnv(hash: u64, bytes: &[u8]) -> u64 {
     bytes
         .iter()
@@ -143,7 +143,7 @@ impl<'d> Reader<'d> {
             verbs: &verbs,
             has_reply: reply.is_some(),
         };
-        // In the order of a user's life, which is that of reports.
+        // In the order of a user's life, as in reports.
         let mut blocks = vec![
             block(&mut reading, "begin", &self.lists("begin", true)?)?,
             block(&mut reading, "step", &self.first_list("step")?)?,
@@ -183,12 +183,13 @@ impl<'d> Reader<'d> {
         Ok(program)
     }
 
-    /// The first document that has a key.
+    /// Returns the first document that has a key.
     fn find(&self, key: &str) -> Option<(&'d Document, &'d Node)> {
         self.documents.iter().find_map(|document| Some((document, document.root.get(key)?)))
     }
 
-    /// The entries of a table in all documents; the file's own first, and instead of a preset's.
+    /// Returns the entries of a table in all documents; the file's own come first and replace a
+    /// preset's.
     fn table_entries(&self, key: &str) -> Result<Vec<(String, Node)>, String> {
         let mut found: Vec<(String, Node)> = Vec::new();
         for document in self.documents {
@@ -202,7 +203,7 @@ impl<'d> Reader<'d> {
         Ok(found)
     }
 
-    /// The tables of a list in all documents.
+    /// Returns the tables of a list in all documents.
     fn lists(&self, key: &str, is_preset_first: bool) -> Result<Vec<&'d Node>, String> {
         let mut found = Vec::new();
         for document in self.documents {
@@ -302,7 +303,7 @@ impl<'d> Reader<'d> {
         Ok(connect)
     }
 
-    /// Captures may be used above the step that makes them, in the next iteration.
+    /// Captures may be used before the step that makes them, in the next iteration.
     fn capture_names(&self, scope: &mut Scope) -> Result<(), String> {
         let mut lists = Vec::new();
         for key in ["begin", "step", "end", "on"] {
@@ -446,7 +447,7 @@ fn block(names: &mut Names<'_>, name: &str, nodes: &[&Node]) -> Result<Block, St
     Ok(Block { name: name.to_owned(), steps: steps.collect::<Result<_, _>>()? })
 }
 
-/// Refuses flows that come to themselves, and such as are too deep for a user's few bytes.
+/// Refuses flows that reach themselves, and flows too deep for a user's few bytes.
 fn check_depth(blocks: &[Block]) -> Result<(), String> {
     fn depth(blocks: &[Block], block: usize, above: usize) -> Result<(), String> {
         if above == DEPTH_MAX {

@@ -1,4 +1,4 @@
-//! A message to whether it is meant, and to the values that stand in it.
+//! Checks whether a message matches, and extracts values from it.
 
 use std::borrow::Cow;
 
@@ -12,14 +12,14 @@ use super::pointer::Pointer;
 /// A message, and where the JSON in it begins.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'m> {
-    /// All of it.
+    /// The whole message.
     pub bytes: &'m [u8],
-    /// What pointers look at.
+    /// The JSON that pointers search.
     pub json: &'m [u8],
 }
 
 impl<'m> View<'m> {
-    /// Looks at a message whose JSON stands behind what `json_after` matches.
+    /// Returns a view of a message whose JSON follows what `json_after` matches.
     #[must_use]
     pub fn new(bytes: &'m [u8], json_after: Option<&Pattern>) -> Self {
         let begin = json_after.and_then(|pattern| pattern.end(bytes)).unwrap_or(0);
@@ -27,7 +27,7 @@ impl<'m> View<'m> {
     }
 }
 
-/// A regular expression on bytes: `\d` and its like are of ASCII.
+/// A regular expression on bytes: `\d` and similar classes are ASCII.
 #[derive(Clone, Debug)]
 pub struct Pattern(Regex);
 
@@ -35,7 +35,7 @@ impl Pattern {
     /// Reads a regular expression.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with the expression.
     pub fn parse(typed: &str) -> Result<Self, String> {
         let syntax = syntax::Config::new().unicode(false).utf8(false);
         let config = Regex::config().utf8_empty(false);
@@ -46,7 +46,7 @@ impl Pattern {
         })
     }
 
-    /// Returns how many groups it has.
+    /// Returns the number of groups.
     #[must_use]
     pub fn groups(&self) -> usize {
         self.0.captures_len().saturating_sub(1)
@@ -56,12 +56,12 @@ impl Pattern {
         self.0.is_match(bytes)
     }
 
-    /// Where the first match ends.
+    /// Returns where the first match ends.
     fn end(&self, bytes: &[u8]) -> Option<usize> {
         self.0.find(bytes).map(|found| found.end())
     }
 
-    /// What the first group matches. Slots on the stack: `captures` would allocate.
+    /// Returns what the first group matches. Uses slots on the stack: `captures` would allocate.
     fn group<'m>(&self, bytes: &'m [u8]) -> Option<&'m [u8]> {
         let mut slots = [None; 4];
         self.0.search_slots(&Input::new(bytes), &mut slots)?;
@@ -69,7 +69,7 @@ impl Pattern {
     }
 }
 
-/// What a message has to be like: all tests hold.
+/// Conditions on a message: all tests must hold.
 #[derive(Clone, Debug, Default)]
 pub struct Matcher {
     /// The cheapest first.
@@ -88,17 +88,17 @@ pub(super) enum Test {
     Lacks(Pointer),
 }
 
-/// A value that JSON may have.
+/// A JSON value to compare with.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Literal {
     Text(Box<[u8]>),
-    /// As it stands in JSON: a whole number, or `true`, or `false`.
+    /// As written in JSON: an integer, `true` or `false`.
     Plain(Box<[u8]>),
     Number(f64),
 }
 
 impl Matcher {
-    /// Checks whether a message is meant.
+    /// Checks whether a message matches.
     #[must_use]
     pub fn is_match(&self, view: View<'_>) -> bool {
         self.tests.iter().all(|test| test.holds(view))
@@ -128,7 +128,7 @@ impl Test {
     }
 }
 
-/// Where in a message a value stands.
+/// Where a value is in a message.
 #[derive(Clone, Debug)]
 pub enum Pick {
     /// At a JSON pointer.
@@ -137,9 +137,9 @@ pub enum Pick {
     Regex(Box<Pattern>),
     /// Between two offsets, as text or as a number with the highest byte first.
     Bytes {
-        /// The first.
+        /// The first offset.
         begin: usize,
-        /// Behind the last; `None` is all that follows.
+        /// The offset after the last; `None` for all that follows.
         end: Option<usize>,
         /// Whether it is a number.
         is_number: bool,
@@ -165,7 +165,7 @@ impl Pick {
         }
     }
 
-    /// Returns the value as a whole number, if it is one.
+    /// Returns the value as an integer, if it is one.
     #[must_use]
     pub fn number(&self, view: View<'_>) -> Option<u64> {
         if let Self::Bytes { begin, end, is_number: true } = self {

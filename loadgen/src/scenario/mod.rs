@@ -5,7 +5,7 @@
 //!           preset ┘           text, body, matcher, pointer, unit, feed: its parts
 //! ```
 //!
-//! All that a message costs is prepared here: pointers are split, regular expressions compiled,
+//! All work that can be done once is done here: pointers are split, regular expressions compiled,
 //! names of variables turned into slots. A [`Program`] never changes, and all threads share it.
 
 pub mod body;
@@ -33,31 +33,31 @@ use unit::Framing;
 pub struct Program {
     /// The file, or the preset.
     pub name: String,
-    /// Tells programs apart: a number of all that they are made of.
+    /// Identifies the program: a digest of everything it is made of.
     pub digest: u64,
     /// How a user connects.
     pub connect: Connect,
     /// Values of each user.
     pub feed: Option<Feed>,
-    /// Variables that are computed once for each user, in their order, with their slots.
+    /// Variables that are computed once for each user, in order, with their slots.
     pub vars: Vec<(usize, Text)>,
     /// Slots of variables and captures.
     pub slots: Vec<String>,
-    /// Which block users run again and again, in turns of so many users; at least one.
+    /// The blocks that users repeat, in turns of a number of users; at least one.
     pub roles: Vec<Role>,
     /// How a message names the request that it answers.
     pub reply: Option<Reply>,
-    /// What comes unasked. The first that matches takes a message.
+    /// Rules for unrequested messages. The first that matches takes a message.
     pub rules: Vec<Rule>,
-    /// What is sent by the clock.
+    /// Messages sent on a timer.
     pub ticks: Vec<Tick>,
     /// Lists of steps.
     pub blocks: Vec<Block>,
-    /// Names of what is measured, by [`Step::measure`].
+    /// Names of measures, by [`Step::measure`].
     pub measures: Vec<String>,
-    /// What a message means that nothing takes.
+    /// What an unmatched message means.
     pub unmatched: Unmatched,
-    /// The highest number of a request; then they begin at 1 again, as MQTT's do.
+    /// The highest number of a request, after which they restart at 1, as in MQTT.
     pub id_max: u64,
 }
 
@@ -66,15 +66,15 @@ pub struct Program {
 pub struct Connect {
     /// The URL, unless another is given.
     pub url: Option<Text>,
-    /// As it was typed.
+    /// The URL as typed.
     pub url_typed: Option<String>,
     /// Subprotocols to offer.
     pub subprotocols: Vec<Text>,
     /// Headers of the opening request.
     pub headers: Vec<(String, Text)>,
-    /// How the protocol's messages stand in those of WebSocket.
+    /// How the protocol's messages are framed in WebSocket messages.
     pub framing: Framing,
-    /// What stands in front of the JSON in a message.
+    /// Matches what precedes the JSON in a message.
     pub json_after: Option<Pattern>,
 }
 
@@ -83,18 +83,18 @@ pub struct Connect {
 pub struct Role {
     /// Its name; `None` if all users do the same.
     pub name: Option<String>,
-    /// How many of a turn's users have it.
+    /// How many of a turn's users have this role.
     pub share: u64,
     /// The block of an iteration.
     pub block: usize,
 }
 
-/// Steps, one after the other.
+/// Steps in order.
 #[derive(Clone, Debug, Default)]
 pub struct Block {
     /// `begin`, `step`, `end`, or the name of a flow.
     pub name: String,
-    /// In their order.
+    /// The steps in order.
     pub steps: Vec<Step>,
 }
 
@@ -108,9 +108,9 @@ pub const STEP: usize = 2;
 /// A step.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// Which measure it counts in, if it exchanges messages.
+    /// The measure that it counts in, if it exchanges messages.
     pub measure: Option<usize>,
-    /// How often it is done, at least once.
+    /// How often it is done; at least once.
     pub times: u32,
     /// What is done.
     pub action: Action,
@@ -123,7 +123,7 @@ pub enum Action {
     Exchange(Box<Exchange>),
     /// Waits for a while.
     Pause(Pause),
-    /// Does one of these blocks, with these weights.
+    /// Does one of these blocks, chosen by weight.
     Choose(Vec<(usize, u64)>),
     /// Does a block.
     Do(usize),
@@ -134,13 +134,13 @@ pub enum Action {
 /// A message, and what ends the wait for the answer.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    /// What is sent; `None` only waits.
+    /// The message to send; `None` only waits.
     pub body: Option<Body>,
-    /// What ends it.
+    /// What ends the exchange.
     pub until: Until,
-    /// A message that is the answer, but a wrong one.
+    /// Matches an answer that is wrong.
     pub fail: Option<Matcher>,
-    /// What the answer says.
+    /// Values to keep from the answer.
     pub captures: Vec<Capture>,
     /// How long the answer may take, in nanoseconds.
     pub timeout_ns: u64,
@@ -149,29 +149,29 @@ pub struct Exchange {
 /// What ends an exchange.
 #[derive(Clone, Debug)]
 pub enum Until {
-    /// That the message is sent.
+    /// The sending of the message.
     Sent,
     /// The message that names this request.
     Reply,
-    /// The first message that is like this.
+    /// The first message that matches.
     Match(Matcher),
 }
 
 /// A value of a message that is kept.
 #[derive(Clone, Debug)]
 pub struct Capture {
-    /// Where it is kept.
+    /// The slot that keeps it.
     pub slot: usize,
-    /// Where it stands.
+    /// Where it is in the message.
     pub pick: Pick,
 }
 
 /// How long a pause is, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pause {
-    /// So long.
+    /// Exactly this long.
     Fixed(u64),
-    /// From the first to the second, each as likely.
+    /// Uniform from the first to the second.
     Between(u64, u64),
     /// Exponential with this mean.
     Exponential(u64),
@@ -180,47 +180,47 @@ pub enum Pause {
 /// How a message names the request that it answers.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// Where the name stands.
+    /// Where the name is in a message.
     pub id: Pick,
-    /// What the name of a request is; `None` is its number.
+    /// The name of a request; `None` is its number.
     pub named: Option<Text>,
-    /// Messages that name a request; `None` is all that have a name.
+    /// Matches messages that name a request; `None` is all that have a name.
     pub when: Option<Matcher>,
-    /// Messages that name a request and aren't its reply.
+    /// Matches messages that name a request but aren't its reply.
     pub skip: Option<Matcher>,
-    /// Replies that are wrong, whatever was asked.
+    /// Matches replies that are wrong, whatever the request.
     pub fail: Option<Matcher>,
 }
 
-/// A message that comes unasked.
+/// A rule for an unrequested message.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// As reports call it.
+    /// The name used in reports.
     pub name: String,
-    /// Which message it is.
+    /// Matches its messages.
     pub when: Matcher,
     /// What is sent back.
     pub answer: Option<Body>,
-    /// Whether it has a stamp.
+    /// Whether its messages have a stamp.
     pub has_stamp: bool,
-    /// When the server sent it, and nanoseconds of a unit of that.
+    /// Where the send time is in a message, and the nanoseconds in a unit of that time.
     pub age: Option<(Pick, u64)>,
-    /// Its number, and what it is a number of.
+    /// Where a sequence number is, and the values that identify its sequence.
     pub sequence: Option<(Pick, Vec<Pick>)>,
-    /// What it says.
+    /// Values to keep from the message.
     pub captures: Vec<Capture>,
 }
 
-/// What is sent by the clock.
+/// A message sent on a timer.
 #[derive(Clone, Debug)]
 pub struct Tick {
-    /// From one to the next, in nanoseconds.
+    /// Time from one message to the next, in nanoseconds.
     pub interval_ns: u64,
-    /// What is sent.
+    /// The message.
     pub body: Body,
 }
 
-/// What a message means that nothing takes.
+/// What an unmatched message means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Unmatched {
     /// It is counted.
@@ -231,7 +231,7 @@ pub enum Unmatched {
 }
 
 impl Program {
-    /// Returns the row of the feed that a user has.
+    /// Returns a user's row of the feed.
     #[must_use]
     pub fn row_of(&self, seed: u64, connection: u64) -> Row<'_> {
         self.feed.as_ref().map_or(Row::NONE, |feed| feed.row(seed, connection))
@@ -249,7 +249,7 @@ impl Program {
         slots
     }
 
-    /// Returns what the placeholders of an opening request stand for.
+    /// Returns the values of the placeholders of an opening request.
     #[must_use]
     pub fn opening<'c>(
         &'c self,
@@ -268,7 +268,7 @@ impl Program {
         self.roles.iter().any(|role| !self.blocks[role.block].steps.is_empty())
     }
 
-    /// Returns the block that a user runs again and again.
+    /// Returns the block that a user repeats.
     #[must_use]
     pub fn role_of(&self, connection: u64) -> usize {
         let turn = self.roles.iter().map(|role| role.share).sum::<u64>().max(1);

@@ -1,4 +1,4 @@
-//! A TOML document to a tree in which every value knows its place, for errors that name it.
+//! Parses a TOML document into a tree in which every value knows its place, for error messages.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use crate::nearest::meant;
 use crate::quantity;
 
-/// A value, and where it stands.
+/// A value and its place.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     place: Place,
@@ -25,10 +25,10 @@ pub(super) struct Place {
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Text(String),
-    /// A number, a truth or a time, as it was typed.
+    /// A number, a boolean or a time, as typed.
     Plain(String),
     List(Vec<Node>),
-    /// In the order of the file.
+    /// In file order.
     Table(Vec<(String, Node)>),
 }
 
@@ -45,7 +45,7 @@ impl Node {
         Ok(Self { place: Place { file, line: 1 }, kind })
     }
 
-    /// An error about this value.
+    /// Returns an error about this value.
     pub(super) fn wrong(&self, what: impl std::fmt::Display) -> String {
         format!("{}:{}: {what}", self.place.file, self.place.line)
     }
@@ -82,12 +82,12 @@ impl Node {
         }
     }
 
-    /// A length of time, in nanoseconds.
+    /// Reads a duration, in nanoseconds.
     pub(super) fn span_ns(&self, what: &str, least: Duration) -> Result<u64, String> {
         self.span_of(self.text(what)?, what, least)
     }
 
-    /// The same of a part of this text.
+    /// Reads a duration from a part of this text.
     pub(super) fn span_of(&self, text: &str, what: &str, least: Duration) -> Result<u64, String> {
         const MOST: Duration = Duration::from_secs(24 * 3_600);
         let span = quantity::duration(text.trim())
@@ -107,7 +107,7 @@ impl Node {
         }
     }
 
-    /// One value, or a list of them.
+    /// Returns one value, or the values of a list.
     pub(super) fn one_or_more(&self) -> &[Self] {
         match &self.kind {
             Kind::List(list) => list,
@@ -122,7 +122,7 @@ impl Node {
         }
     }
 
-    /// The entries of a table in which only these keys have a meaning.
+    /// Returns the entries of a table, which may have only these keys.
     pub(super) fn known(&self, what: &str, keys: &[&str]) -> Result<&[(String, Self)], String> {
         let entries = self.entries(what)?;
         for (key, value) in entries {
@@ -142,7 +142,7 @@ impl Node {
         entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
-    /// The elements of a list of tables, if there is one.
+    /// Returns the elements of a list of tables, if there is one.
     pub(super) fn tables(&self, key: &str) -> Result<&[Self], String> {
         match self.get(key) {
             None => Ok(&[]),
@@ -154,7 +154,7 @@ impl Node {
         }
     }
 
-    /// The same value with all texts changed.
+    /// Returns the same value with all texts changed.
     pub(super) fn with_texts(
         &self,
         change: &mut impl FnMut(&Self, &str) -> Result<String, String>,
@@ -188,7 +188,7 @@ fn of_table(file: &Rc<str>, text: &str, table: &DeTable<'_>) -> Kind {
     Kind::Table(entries.into_iter().map(|(_, entry)| entry).collect())
 }
 
-/// A value is where its key is, or where it is itself if it is in a list.
+/// A value's place is that of its key, or its own if it is in a list.
 fn of_value(file: &Rc<str>, text: &str, value: &Spanned<DeValue<'_>>, start: usize) -> Node {
     let kind = match value.get_ref() {
         DeValue::String(string) => Kind::Text(string.to_string()),

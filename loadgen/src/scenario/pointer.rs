@@ -1,10 +1,10 @@
-//! A JSON pointer and the text of a message to the value that it points to, without parsing the
+//! Finds the value that a JSON pointer points to in the text of a message, without parsing the
 //! rest.
 //!
-//! The scanner passes over what it is not asked for by counting brackets outside of strings, so a
-//! message of any depth takes no stack, and one that is no JSON yields no value or a wrong one, but
-//! never an error: whether a message is valid JSON is the server's business. What it reads it reads
-//! as `serde_json` does, which the tests show.
+//! The scanner skips what it doesn't need by counting brackets outside of strings, so a message of
+//! any depth takes no stack, and one that isn't JSON yields no value or a wrong one, but never an
+//! error: whether a message is valid JSON is the server's business. Values are read as `serde_json`
+//! reads them, which the tests check.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,16 +13,16 @@ use memchr::memchr2;
 
 /// A JSON pointer (RFC 6901), such as `/data/0/id`.
 ///
-/// `"/a|/b"` looks at `/b` in the JSON text that stands in the string at `/a`.
+/// `"/a|/b"` finds `/b` in the JSON text that is in the string at `/a`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointer {
-    /// As it was typed.
+    /// The pointer as typed.
     typed: Box<str>,
     /// The names of each part between `|`.
     parts: Box<[Box<[Name]>]>,
 }
 
-/// A name of a member, which in a list is an index.
+/// The name of a member, or the index in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Name {
     text: Box<[u8]>,
@@ -33,7 +33,7 @@ impl Pointer {
     /// Reads a pointer.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// What is wrong with the pointer.
     pub fn parse(typed: &str) -> Result<Self, String> {
         let parts = typed.split('|').map(names).collect::<Option<Box<[_]>>>();
         let parts = parts.ok_or_else(|| {
@@ -42,7 +42,7 @@ impl Pointer {
         Ok(Self { typed: typed.into(), parts })
     }
 
-    /// Returns the value in a JSON text, as it stands there.
+    /// Returns the value as it is written in a JSON text.
     #[must_use]
     pub fn find<'j>(&self, json: &'j [u8]) -> Option<Value<'j>> {
         let (first, rest) = self.parts.split_first()?;
@@ -77,18 +77,18 @@ fn names(part: &str) -> Option<Box<[Name]>> {
     )
 }
 
-/// A value as it stands in a JSON text: `12`, `"a\n"`, `[1, 2]`.
+/// A value as written in a JSON text: `12`, `"a\n"`, `[1, 2]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value<'j>(Cow<'j, [u8]>);
 
 impl<'j> Value<'j> {
-    /// Returns the bytes as they stand there.
+    /// Returns the bytes as written.
     #[must_use]
     pub fn raw(&self) -> &[u8] {
         &self.0
     }
 
-    /// Returns the content of a string; `None` if it is none.
+    /// Returns the content of a string; `None` for other values.
     #[must_use]
     pub fn text(self) -> Option<Cow<'j, [u8]>> {
         let inner = |raw: &[u8]| raw.len() >= 2 && raw[0] == b'"' && raw[raw.len() - 1] == b'"';
@@ -101,7 +101,7 @@ impl<'j> Value<'j> {
         })
     }
 
-    /// Returns the content of a string, and anything else as it stands there.
+    /// Returns the content of a string, and any other value as written.
     #[must_use]
     pub fn content(self) -> Cow<'j, [u8]> {
         let raw = self.0.clone();
@@ -142,7 +142,8 @@ pub fn unescaped(inner: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// The character of four hexadecimal digits, or of two surrogates; and the bytes that they take.
+/// Returns the character of four hexadecimal digits, or of two surrogates, and the bytes that it
+/// takes.
 fn code_point(rest: &[u8]) -> (char, usize) {
     let four = |at: usize| {
         let digits = rest.get(at..at + 4)?;
@@ -174,7 +175,7 @@ fn find<'j>(json: &'j [u8], names: &[Name]) -> Option<&'j [u8]> {
     (end > at).then(|| &json[at..end])
 }
 
-/// Where the value of a member begins.
+/// Returns where the value of a member begins.
 fn member(json: &[u8], mut at: usize, name: &[u8]) -> Option<usize> {
     loop {
         at = space(json, at);
@@ -195,7 +196,7 @@ fn member(json: &[u8], mut at: usize, name: &[u8]) -> Option<usize> {
     }
 }
 
-/// Where an element begins.
+/// Returns where an element begins.
 fn element(json: &[u8], mut at: usize, index: usize) -> Option<usize> {
     for _ in 0..index {
         at = next(json, past(json, space(json, at))?)?;
@@ -204,7 +205,7 @@ fn element(json: &[u8], mut at: usize, index: usize) -> Option<usize> {
     (json.get(at)? != &b']').then_some(at)
 }
 
-/// Behind the comma that has to follow.
+/// Returns the position after the comma that has to follow.
 fn next(json: &[u8], at: usize) -> Option<usize> {
     let at = space(json, at);
     (json.get(at)? == &b',').then_some(at + 1)
@@ -218,7 +219,7 @@ fn space(json: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Where a value ends.
+/// Returns where a value ends.
 fn past(json: &[u8], at: usize) -> Option<usize> {
     match json.get(at)? {
         b'"' => past_string(json, at),
@@ -248,7 +249,7 @@ fn past(json: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Behind the closing quote of a string that begins at `at`.
+/// Returns the position after the closing quote of a string that begins at `at`.
 fn past_string(json: &[u8], at: usize) -> Option<usize> {
     let mut at = at + 1;
     loop {

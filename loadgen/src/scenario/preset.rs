@@ -1,13 +1,13 @@
-//! The protocols that are built in: scenario files like any other, under the name of a protocol.
+//! The built-in protocols: scenario files like any other, each under the name of a protocol.
 
 use std::path::Path;
 
 use crate::nearest::meant;
 
-/// A preset: its name, and its file.
+/// A preset: its name and its file.
 pub type Preset = (&'static str, &'static str);
 
-/// All, in the order in which they are listed.
+/// All presets, in the order in which they are listed.
 pub const ALL: [Preset; 15] = [
     ("actioncable", include_str!("../../presets/actioncable.toml")),
     ("centrifugo", include_str!("../../presets/centrifugo.toml")),
@@ -32,7 +32,7 @@ pub fn text(name: &str) -> Option<&'static str> {
     ALL.iter().find(|(preset, _)| *preset == name).map(|(_, text)| *text)
 }
 
-/// Returns the list of all: a name and its first line each.
+/// Returns the list of all presets: a name and the first line of each.
 #[must_use]
 pub fn list() -> String {
     let line = |(name, text): &Preset| {
@@ -42,7 +42,7 @@ pub fn list() -> String {
     ALL.iter().map(line).collect()
 }
 
-/// Checks whether a name is that of a scenario and not of a server: a preset, or a TOML file.
+/// Checks whether a name is that of a scenario rather than of a server: a preset, or a TOML file.
 #[must_use]
 pub fn is_scenario(name: &str) -> bool {
     text(name).is_some() || is_toml(name)
@@ -52,7 +52,7 @@ fn is_toml(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
-/// What to say of a name that no preset has.
+/// Returns the error for a name that no preset has.
 pub(super) fn unknown(name: &str) -> String {
     let names = ALL.iter().map(|(name, _)| *name);
     match meant(name, names.clone()) {
@@ -63,7 +63,7 @@ pub(super) fn unknown(name: &str) -> String {
     }
 }
 
-/// What to say of a file that can't be read, which may be meant to be a preset.
+/// Returns the error for an unreadable file, whose name may be meant as a preset.
 pub(super) fn no_file(name: &str, why: &str) -> String {
     let is_file = name.contains(['/', '\\']) || is_toml(name);
     let hint = if is_file { "name a scenario file".into() } else { unknown(name) };

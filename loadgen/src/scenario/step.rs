@@ -1,4 +1,4 @@
-//! Tables of a scenario file to steps, matches and messages.
+//! Turns tables of a scenario file into steps, matchers and messages.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use super::text::{Scope, Text};
 use super::{Action, Capture, Exchange, Pause, Step, Until};
 use crate::nearest::meant;
 
-/// How long an answer may take where a step doesn't say.
+/// How long an answer may take, unless a step says otherwise.
 const TIMEOUT_NS: u64 = 5_000_000_000;
 /// How often a step may be done.
 const TIMES_MAX: u64 = 1_000_000_000;
-/// Measured steps of a scenario: each has a histogram of 254 KB a thread.
+/// Most measured steps of a scenario: each has a histogram of 254 KB a thread.
 pub(super) const MEASURES_MAX: usize = 64;
-/// Bytes of a binary item that are nested.
+/// How deeply the items of a binary message may be nested.
 const DEPTH_MAX: usize = 16;
 
 pub(super) const STEP_KEYS: [&str; 13] = [
@@ -28,13 +28,13 @@ pub(super) const STEP_KEYS: [&str; 13] = [
     "times", "choose", "do",
 ];
 
-/// What steps refer to.
+/// The names that steps refer to.
 pub(super) struct Names<'n> {
     pub(super) scope: &'n mut Scope,
     /// Names of blocks.
     pub(super) blocks: &'n [String],
     pub(super) measures: &'n mut Vec<String>,
-    /// Verbs, by their names.
+    /// Verbs by name.
     pub(super) verbs: &'n [(String, Node)],
     /// Whether `[reply]` says how a message names its request.
     pub(super) has_reply: bool,
@@ -125,7 +125,7 @@ impl Names<'_> {
         Ok(choice)
     }
 
-    /// The measure of a step; steps of one name share it.
+    /// Returns the measure of a step; steps with the same name share it.
     fn measure(&mut self, node: &Node, block: &str, number: usize) -> Result<usize, String> {
         let name = match node.get("name") {
             Some(name) => name_of(name)?,
@@ -206,7 +206,7 @@ impl Names<'_> {
         entries.iter().map(capture).collect()
     }
 
-    /// What a table sends, if it does.
+    /// Returns what a table sends, if anything.
     pub(super) fn body(&mut self, node: &Node) -> Result<Option<Body>, String> {
         match (node.get("send"), node.get("bytes")) {
             (Some(_), Some(bytes)) => Err(bytes.wrong("send and bytes exclude each other")),
@@ -216,7 +216,7 @@ impl Names<'_> {
         }
     }
 
-    /// A step in which a verb is replaced by what it stands for.
+    /// Returns a step in which a verb is replaced by its definition.
     fn expanded(&self, node: &Node) -> Result<Option<Node>, String> {
         let is_used = |(name, _): &&(String, Node)| node.get(name).is_some();
         let Some((name, verb)) = self.verbs.iter().find(is_used) else { return Ok(None) };
@@ -253,7 +253,7 @@ impl Names<'_> {
         if let Some((extra, value)) = arguments.iter().find(|(name, _)| !used.contains(name)) {
             return Err(value.wrong(format_args!("{name} has no {extra:?}")));
         }
-        // What the step says itself wins.
+        // The step's own entries win.
         let mut entries: Vec<_> =
             node.entries("a step")?.iter().filter(|(key, _)| key != name).cloned().collect();
         if let Kind::Table(of_verb) = &mut expanded.kind {
@@ -267,7 +267,7 @@ impl Names<'_> {
     }
 }
 
-/// A name that reports and thresholds can have.
+/// Reads a name for reports and thresholds.
 pub(super) fn name_of(node: &Node) -> Result<String, String> {
     let name = node.text("name")?;
     let is_fit = !name.is_empty()
@@ -362,7 +362,7 @@ fn pause(node: &Node) -> Result<Pause, String> {
     Ok(Pause::Between(least, most))
 }
 
-/// Reads what a message has to be like.
+/// Reads the conditions on a message.
 pub(super) fn matcher(node: &Node) -> Result<Matcher, String> {
     const KEYS: [&str; 8] = ["exact", "prefix", "contains", "hex", "regex", "json", "has", "lacks"];
     if matches!(node.kind, Kind::Text(_) | Kind::Plain(_) | Kind::List(_)) {
@@ -411,7 +411,7 @@ pub(super) fn matcher(node: &Node) -> Result<Matcher, String> {
     Ok(Matcher { tests })
 }
 
-/// A match is the same for all users, so that it is prepared once.
+/// A matcher is the same for all users, so it is prepared once.
 fn refuse_placeholders(node: &Node) -> Result<(), String> {
     let mut refuse = |node: &Node, typed: &str| match super::text::first_placeholder(typed) {
         None => Ok(String::new()),
@@ -441,7 +441,7 @@ fn pointer(node: &Node, typed: &str) -> Result<Pointer, String> {
     Pointer::parse(typed).map_err(|why| node.wrong(why))
 }
 
-/// Reads where in a message a value stands.
+/// Reads where a value is in a message.
 pub(super) fn pick(node: &Node) -> Result<Pick, String> {
     if let Kind::Text(typed) = &node.kind {
         return Ok(Pick::Pointer(pointer(node, typed)?));

@@ -1,4 +1,4 @@
-//! Text with placeholders to the bytes of one message of one user.
+//! Renders text with placeholders into the bytes of one message of one user.
 //!
 //! ```text
 //!   {id}            the number of the request, from 1 on each connection
@@ -16,8 +16,8 @@
 //! ```
 //!
 //! Only a brace, one of these and a closing brace are a placeholder, so JSON and GraphQL need no
-//! escapes; but a plain `{name}` that doesn't exist is refused. All but the time follows from the
-//! seed, whatever the number of threads and segments.
+//! escapes; but a plain `{name}` that doesn't exist is refused. Everything but the time follows
+//! from the seed, whatever the number of threads and segments.
 
 use std::io::Write as _;
 
@@ -32,30 +32,30 @@ const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 /// Most letters of a `{rand:8}`.
 const RAND_LEN_MAX: usize = 1 << 20;
 const DIGITS_MAX: usize = 20;
-/// What a stamp begins with.
+/// The begin of a stamp.
 const STAMP: &[u8] = b"stamp ";
 
-/// Names that placeholders may have beside those of this module.
+/// Names that placeholders may have besides those of this module.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     /// Variables and captures, by their slots.
     pub(super) slots: Vec<String>,
     /// Columns of the feed.
     pub(super) columns: Vec<String>,
-    /// Random placeholders so far: each has numbers of its own.
+    /// Random placeholders so far: each has its own random numbers.
     pub(super) random_parts: u32,
 }
 
 impl Scope {
-    /// The names of a program.
+    /// Returns the names of a program.
     #[must_use]
     pub fn of(program: &super::Program) -> Self {
         let columns = program.feed.as_ref().map_or_else(Vec::new, |feed| feed.columns.clone());
-        // Behind those of the program's own random placeholders.
+        // Beyond the program's own random placeholders.
         Self { slots: program.slots.clone(), columns, random_parts: 1 << 20 }
     }
 
-    /// The slot of a variable, which is made if there is none.
+    /// Returns the slot of a variable, and creates it if there is none.
     pub(super) fn slot(&mut self, name: &str) -> usize {
         let found = self.slots.iter().position(|slot| slot == name);
         found.unwrap_or_else(|| {
@@ -91,7 +91,7 @@ enum Part {
         digits: usize,
     },
     Iteration,
-    /// Nanoseconds since 1970 by this.
+    /// Nanoseconds since 1970, divided by this.
     Time(u64),
     Letters {
         len: usize,
@@ -122,18 +122,19 @@ enum Form {
     Base64,
 }
 
-/// What placeholders stand for.
+/// The values of placeholders.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'c> {
-    /// Of the run.
+    /// The seed of the run.
     pub seed: u64,
-    /// The user's place in the run.
+    /// The number of the user in the run.
     pub connection: u64,
     /// The number of the request.
     pub id: u64,
-    /// Which iteration.
+    /// The number of the iteration.
     pub iteration: u64,
-    /// Which message of the iteration: tells the random values of repeated steps apart.
+    /// The number of the message in the iteration: it makes the random values of repeated steps
+    /// differ.
     pub message: u64,
     /// Stamps of this user so far.
     pub stamp: u64,
@@ -149,7 +150,7 @@ impl Text {
     /// Reads a text with placeholders.
     ///
     /// # Errors
-    /// What is wrong with one.
+    /// What is wrong with a placeholder.
     pub fn parse(typed: &str, scope: &mut Scope) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut literal = Vec::new();
@@ -185,19 +186,19 @@ impl Text {
         Ok(Self { parts })
     }
 
-    /// Checks whether the number of the request stands in it.
+    /// Checks whether the text includes the number of the request.
     #[must_use]
     pub fn has_id(&self) -> bool {
         self.parts.contains(&Part::Id)
     }
 
-    /// Checks whether a stamp stands in it.
+    /// Checks whether the text includes a stamp.
     #[must_use]
     pub fn has_stamp(&self) -> bool {
         self.parts.contains(&Part::Stamp)
     }
 
-    /// Appends what it is for one message.
+    /// Appends the text of one message.
     pub fn render(&self, context: &Context<'_>, out: &mut Vec<u8>) {
         for part in &self.parts {
             part.render(context, out);
@@ -268,7 +269,7 @@ impl Context<'_> {
     }
 }
 
-/// Appends text as it stands in a JSON string.
+/// Appends text, escaped for a JSON string.
 pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
     for &byte in text {
         match byte {
@@ -282,7 +283,7 @@ pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The word in front of a closing brace, if it looks like a placeholder.
+/// Returns the word before a closing brace, if it looks like a placeholder.
 fn placeholder(inside: &str) -> Option<&str> {
     let word = &inside[..inside.find('}')?];
     let is_word = word.starts_with(|c: char| c.is_ascii_lowercase())
@@ -290,12 +291,12 @@ fn placeholder(inside: &str) -> Option<&str> {
     is_word.then_some(word)
 }
 
-/// The first word of a text that stands in braces as a placeholder does.
+/// Returns the first word of a text that looks like a placeholder in braces.
 pub(super) fn first_placeholder(text: &str) -> Option<&str> {
     text.match_indices('{').find_map(|(at, _)| placeholder(&text[at + 1..]))
 }
 
-/// `Ok(None)` is text that only looks like a placeholder.
+/// Returns `Ok(None)` for text that only looks like a placeholder.
 fn part(word: &str, scope: &mut Scope) -> Result<Option<Part>, String> {
     let (name, argument) = match word.split_once(':') {
         Some((name, argument)) => (name, Some(argument)),
@@ -303,7 +304,7 @@ fn part(word: &str, scope: &mut Scope) -> Result<Option<Part>, String> {
     };
     let bad = |hint: &str| Err(format!("bad placeholder {{{word}}}; write one like {hint}"));
     let found = match (name, argument) {
-        // The user's own names win, so that a column may be called time.
+        // The user's own names win, so a column may be called time.
         (name, None | Some("json")) if scope.source(name).is_some() => {
             let form = if argument.is_some() { Form::Json } else { Form::Plain };
             scope.source(name).map(|source| Part::Value(source, form))
@@ -360,9 +361,9 @@ fn unknown(name: &str, scope: &Scope) -> String {
 /// A stamp in a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// The user that has sent it.
+    /// The user that sent it.
     pub connection: u64,
-    /// Which of that user's stamps it is.
+    /// The number of the stamp among that user's.
     pub sequence: u64,
     /// When it was sent, in nanoseconds since 1970.
     pub unix_ns: u64,

@@ -1,23 +1,23 @@
-//! WebSocket messages to the units of a protocol, and units to messages.
+//! Splits WebSocket messages into the units of a protocol, and wraps units in messages.
 //!
-//! Some protocols put several of their messages into one of WebSocket, and MQTT may spread one
-//! packet over several: what rules and steps look at is always one message of the protocol.
+//! Some protocols put several of their messages into one WebSocket message, and MQTT may spread one
+//! packet over several: rules and steps always see one message of the protocol.
 
 use std::borrow::Cow;
 
 use super::pointer::unescaped;
 use super::text::escape;
 
-/// Bytes of an MQTT packet that are put together at most, so that a hostile length takes no memory.
+/// Most bytes of an MQTT packet that are assembled, so that a hostile length takes no memory.
 const PACKET_LEN_MAX: usize = 16 << 20;
 
-/// How a protocol's messages stand in those of WebSocket.
+/// How a protocol's messages are framed in WebSocket messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
-    /// One in one.
+    /// One unit a message.
     #[default]
     Message,
-    /// A line each; empty ones are left out.
+    /// One unit a line; empty lines are skipped.
     Lines,
     /// Each ended by these bytes.
     Separator(Box<[u8]>),
@@ -25,12 +25,12 @@ pub enum Framing {
     Stomp,
     /// `SockJS`: `a["…","…"]` from the server, `["…"]` to it.
     SockJs,
-    /// MQTT packets, however they are cut.
+    /// MQTT packets, however they are split.
     Mqtt,
 }
 
 impl Framing {
-    /// Calls `take` for each unit of a message; `partial` keeps what is not complete.
+    /// Calls `take` for each unit of a message; `partial` keeps an incomplete unit.
     pub fn split(&self, bytes: &[u8], partial: &mut Vec<u8>, mut take: impl FnMut(&[u8])) {
         match self {
             Self::Message => take(bytes),
@@ -72,7 +72,7 @@ impl Framing {
         }
     }
 
-    /// Makes a message of the unit that stands behind `begin`.
+    /// Makes a message of the unit after `begin`.
     pub fn wrap(&self, begin: usize, out: &mut Vec<u8>) {
         match self {
             Self::Message | Self::Mqtt => {}
@@ -95,7 +95,7 @@ impl Framing {
     }
 }
 
-/// The strings of a JSON list.
+/// Iterates over the strings of a JSON list.
 fn strings(list: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     let mut rest = list;
     std::iter::from_fn(move || {
@@ -134,7 +134,7 @@ fn packets(bytes: &[u8], partial: &mut Vec<u8>, mut take: impl FnMut(&[u8])) {
     }
 }
 
-/// Bytes of an MQTT packet; `None` if that isn't known yet.
+/// Returns the size of an MQTT packet in bytes; `None` if it isn't known yet.
 fn packet_len(bytes: &[u8]) -> Option<usize> {
     let mut len = 0;
     for (place, &byte) in bytes.iter().skip(1).take(4).enumerate() {
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(whole, [long, vec![0xd0, 0]]);
         let bytes: Vec<&[u8]> = both.chunks(1).collect();
         assert_eq!(split(&Framing::Mqtt, &bytes), whole);
-        // Four bytes of length at most; then it is no packet, and nothing is kept.
+        // A length has at most four bytes; more is no packet, and nothing is kept.
         let mut partial = Vec::new();
         Framing::Mqtt.split(&[0x30, 0xff, 0xff, 0xff, 0xff, 0xff], &mut partial, |_| {});
         assert!(partial.is_empty());

@@ -1,4 +1,4 @@
-//! What one user of a scenario does: messages and times in, messages and times out. No socket, no
+//! Simulates one user of a scenario: messages and times in, messages and times out. No socket, no
 //! clock.
 //!
 //! ```text
@@ -6,12 +6,12 @@
 //!             └─ a step fails: refused        └─ a step fails: the iteration has failed, the user goes on
 //! ```
 //!
-//! A message is taken by the first of these that it fits: the step that waits, the next step if that
-//! only waits and comes after a pause, a rule, a request that has had its time or its reply. All
-//! else is unmatched. So the order in which a server answers doesn't matter, nor what it sends in
-//! between.
+//! A message is taken by the first of these that matches: the waiting step; the next step, if it
+//! only waits and follows a pause; a rule; a request that has timed out or had its reply. Any other
+//! message is unmatched. So the order in which a server answers doesn't matter, nor what it sends
+//! in between.
 //!
-//! What happens is told to an [`Observer`], which counts it, or prints it.
+//! Events are passed to an [`Observer`], which counts or prints them.
 
 use std::hash::Hasher;
 
@@ -21,21 +21,21 @@ use super::text::{Context, Stamp};
 use super::{Action, BEGIN, Capture, END, Exchange, Pause, Program, Rule, Step, Until, body::Body};
 use crate::random::{self, Use};
 
-/// Steps that a user takes at once before others have their turn.
+/// Most steps that a user takes at once before others have their turn.
 const STEPS_PER_TURN: usize = 64;
-/// Requests that are remembered after their time, or their reply.
+/// Requests that are remembered after their timeout or reply.
 const PAST: usize = 8;
-/// Channels whose numbers are followed on a connection.
+/// Most channels whose sequence numbers are followed on a connection.
 const FOLLOWED_MAX: usize = 4_096;
-/// The lane of random numbers that no placeholder has.
+/// The lane of random numbers that no placeholder uses.
 const OWN_PLACE: u32 = 1 << 30;
 
-/// Why an exchange didn't come to its end.
+/// Why an exchange failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// The answer was one that `fail` is about.
+    /// The answer matched `fail`.
     Refused,
-    /// The answer has not what is to be captured.
+    /// The answer lacks a value to capture.
     NoCapture,
     /// No answer came in time.
     TimedOut,
@@ -43,57 +43,57 @@ pub enum Fault {
     Lost,
 }
 
-/// What happens to a user.
+/// An event of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event<'e> {
-    /// A step has begun: its message is to be written, or it waits.
+    /// A step began: its message is to be written, or it waits.
     Begun {
-        /// Of the step.
+        /// The measure of the step.
         measure: usize,
     },
-    /// A step has ended as it should.
+    /// A step ended as it should.
     Answered {
-        /// Of the step.
+        /// The measure of the step.
         measure: usize,
-        /// From the write to the answer; of a step that only waits, from the step before; `None` if
-        /// no answer was waited for.
+        /// From the write to the answer; for a step that only waits, from the step before; `None`
+        /// if no answer was waited for.
         service_ns: Option<u64>,
-        /// Whether a message has ended it.
+        /// Whether a message ended it.
         is_message: bool,
     },
-    /// A step has ended otherwise.
+    /// A step failed.
     Failed {
-        /// Of the step.
+        /// The measure of the step.
         measure: usize,
-        /// How.
+        /// The fault.
         fault: Fault,
-        /// What the server said, if that was it.
+        /// The server's message, if it caused the fault.
         said: &'e [u8],
     },
     /// The reply to a request that had timed out.
     Late {
-        /// Of its step.
+        /// The measure of its step.
         measure: usize,
     },
-    /// Another reply to a request that has had one.
+    /// Another reply to a request that already had one.
     Again {
-        /// Of its step.
+        /// The measure of its step.
         measure: usize,
     },
-    /// A message that came unasked.
+    /// An unrequested message.
     Rule {
-        /// Which rule it is of.
+        /// The number of its rule.
         rule: usize,
-        /// How old it was, by the clock of its sender, if it says and isn't younger than now.
+        /// Its age by the sender's clock, if it gives a time that isn't in the future.
         age_ns: Option<u64>,
-        /// Its number in relation to the one before.
+        /// Its number relative to the one before.
         order: Order,
     },
-    /// A message that nothing takes.
+    /// An unmatched message.
     Unmatched(&'e [u8]),
     /// `[[begin]]` is over.
     Ready,
-    /// `[[begin]]` has failed: the user is of no use.
+    /// `[[begin]]` failed: the user can't be used.
     Refused,
     /// An iteration is over.
     Iterated {
@@ -103,38 +103,38 @@ pub enum Event<'e> {
         first_ns: Option<u64>,
         /// When it began.
         begun_ns: u64,
-        /// Whether all of its steps did as they should.
+        /// Whether all of its steps did what they should.
         is_complete: bool,
     },
 }
 
-/// The number of a message in relation to the one before of its channel.
+/// The number of a message relative to the one before on its channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// It has none.
+    /// The message has no number.
     #[default]
     Unknown,
     /// The next, or the first.
     InOrder,
-    /// So many are missing before it.
+    /// This many are missing before it.
     Gap(u64),
-    /// One that came before, or should have.
+    /// A number that came before, or should have.
     Behind,
 }
 
-/// Who is told what happens.
+/// Receives the events of users.
 pub trait Observer {
-    /// Something happens.
+    /// Called for each event.
     fn observe(&mut self, event: Event<'_>);
 }
 
-/// Messages that are to be sent: in one buffer, which is used again.
+/// Messages to send, in one reused buffer.
 #[derive(Debug, Default)]
 pub struct Outgoing {
     bytes: Vec<u8>,
-    /// Whether each is binary, and where it ends.
+    /// Whether each message is binary, and where it ends.
     messages: Vec<(bool, usize)>,
-    /// The code of a Close behind them.
+    /// The code of a Close after the messages.
     pub close: Option<u16>,
 }
 
@@ -153,7 +153,7 @@ impl Outgoing {
         self.messages.is_empty() && self.close.is_none()
     }
 
-    /// Forgets all.
+    /// Removes everything.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.messages.clear();
@@ -161,20 +161,20 @@ impl Outgoing {
     }
 }
 
-/// What a call to a [`User`] takes beside it.
+/// The context of a call to a [`User`].
 #[derive(Debug)]
 pub struct Turn<'t, O> {
-    /// What users do.
+    /// The program of all users.
     pub program: &'t Program,
-    /// Of the run.
+    /// The seed of the run.
     pub seed: u64,
     /// The time.
     pub now_ns: u64,
-    /// The same in nanoseconds since 1970.
+    /// The time in nanoseconds since 1970.
     pub unix_ns: u64,
-    /// What is to be sent.
+    /// Messages to send.
     pub out: &'t mut Outgoing,
-    /// Who is told.
+    /// Receives the events.
     pub observer: &'t mut O,
 }
 
@@ -192,7 +192,7 @@ enum Phase {
 struct Frame {
     block: u32,
     step: u32,
-    /// How often that step has been done.
+    /// How often the current step has been done.
     done: u32,
 }
 
@@ -203,7 +203,7 @@ enum Wait {
     /// The answer to an exchange.
     Answer {
         id: u64,
-        /// When its message was written; `None` if it is still to be.
+        /// When its message was written; `None` if it hasn't been yet.
         written_ns: Option<u64>,
         until_ns: u64,
     },
@@ -212,7 +212,7 @@ enum Wait {
         until_ns: u64,
         early_ns: Option<u64>,
     },
-    /// Its next turn: it has taken many steps at once.
+    /// Its next turn, after it has taken many steps at once.
     Turn {
         at_ns: u64,
     },
@@ -234,7 +234,7 @@ pub struct User {
     wait: Wait,
     frames: [Frame; DEPTH_MAX + 1],
     depth: usize,
-    /// Of the last request.
+    /// The number of the last request.
     id: u64,
     iteration: u64,
     /// Messages of the iteration so far.
@@ -250,7 +250,7 @@ pub struct User {
     past_len: usize,
     /// When each tick is due.
     ticks: Box<[u64]>,
-    /// What is not a whole unit yet.
+    /// An incomplete unit.
     partial: Vec<u8>,
     /// The last number of each channel, by the hash of its name.
     followed: Vec<(u64, u64)>,
@@ -283,7 +283,7 @@ impl User {
         }
     }
 
-    /// Its connection is open.
+    /// Starts the user once its connection is open.
     pub fn open<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
         let ticks = turn.program.ticks.iter();
         self.ticks = ticks.map(|tick| turn.now_ns.saturating_add(tick.interval_ns)).collect();
@@ -302,7 +302,7 @@ impl User {
         self.advance(turn);
     }
 
-    /// Begins `[[end]]`; what it was at is cut.
+    /// Begins `[[end]]`, and cuts what the user was doing.
     pub fn finish<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
         if matches!(self.phase, Phase::Over | Phase::Ending) {
             return;
@@ -319,37 +319,37 @@ impl User {
         self.advance(turn);
     }
 
-    /// Its connection has ended.
+    /// Ends the user because its connection has ended.
     pub fn lost<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
         self.give_up(turn);
         self.phase = Phase::Over;
     }
 
-    /// Returns whether `[[begin]]` is over, and the next iteration may begin.
+    /// Checks whether `[[begin]]` is over and the next iteration may begin.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Ready
     }
 
-    /// Returns whether it is at `[[begin]]`.
+    /// Checks whether the user is in `[[begin]]`.
     #[must_use]
     pub fn is_beginning(&self) -> bool {
         self.phase == Phase::Begin
     }
 
-    /// Returns whether it is at an iteration.
+    /// Checks whether the user is in an iteration.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.phase == Phase::Running
     }
 
-    /// Returns whether nothing more is to be done.
+    /// Checks whether the user has nothing more to do.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.phase == Phase::Over
     }
 
-    /// Returns when [`wake`](Self::wake) is to be called.
+    /// Returns when to call [`wake`](Self::wake).
     #[must_use]
     pub fn next_ns(&self) -> u64 {
         if self.phase == Phase::Over {
@@ -363,7 +363,7 @@ impl User {
         self.ticks.iter().copied().fold(ns, u64::min)
     }
 
-    /// Its messages are about to be written.
+    /// Records that the user's messages are about to be written.
     pub fn writing(&mut self, program: &Program, now_ns: u64) {
         if self.first_ns.is_none() && self.phase == Phase::Running {
             self.first_ns = Some(now_ns);
@@ -388,7 +388,7 @@ impl User {
         for place in 0..self.ticks.len() {
             let tick = &turn.program.ticks[place];
             if self.ticks[place] <= turn.now_ns {
-                // From now on: a machine that stood still sends one, not all that it missed.
+                // From now on: after a standstill the machine sends one, not all that it missed.
                 self.ticks[place] = turn.now_ns.saturating_add(tick.interval_ns);
                 self.send(&tick.body, turn);
             }
@@ -419,7 +419,7 @@ impl User {
         }
     }
 
-    /// Takes a message that has come.
+    /// Handles a received message.
     pub fn message<O: Observer>(&mut self, bytes: &[u8], turn: &mut Turn<'_, O>) {
         let mut partial = std::mem::take(&mut self.partial);
         turn.program.connect.framing.split(bytes, &mut partial, |unit| self.unit(unit, turn));
@@ -477,7 +477,7 @@ impl User {
         turn.observer.observe(Event::Unmatched(unit));
     }
 
-    /// Whether a message ends the exchange, and if so whether as it should.
+    /// Checks whether a message ends the exchange, and if so whether as it should.
     fn judged<O: Observer>(
         &self,
         exchange: &Exchange,
@@ -506,12 +506,12 @@ impl User {
         })
     }
 
-    /// Whether a message names the request with this number.
+    /// Checks whether a message names the request with this number.
     fn names<O: Observer>(&self, id: u64, view: View<'_>, turn: &mut Turn<'_, O>) -> bool {
         let Some(reply) = &turn.program.reply else { return false };
         let Some(named) = &reply.named else { return reply.id.number(view) == Some(id) };
         let Some(found) = reply.id.of(view) else { return false };
-        // Rendered behind what is to be sent, and taken away again: no buffer of its own.
+        // Rendered after the messages to send, then removed: no buffer of its own.
         let begin = turn.out.bytes.len();
         let context = Context { id, ..self.context(turn.program, turn.seed, turn.unix_ns) };
         named.render(&context, &mut turn.out.bytes);
@@ -520,7 +520,7 @@ impl User {
         is_named
     }
 
-    /// The request that is over and that a message names.
+    /// Returns the finished request that a message names.
     fn past_of<O: Observer>(&self, view: View<'_>, turn: &mut Turn<'_, O>) -> Option<Past> {
         if self.past_len == 0 || !Self::may_be_reply(view, turn.program) {
             return None;
@@ -548,7 +548,7 @@ impl User {
         };
         let age_ns = sent_ns.and_then(|sent_ns| turn.unix_ns.checked_sub(sent_ns));
         let order = self.order(rule, view);
-        // A rule's captures are of what the server happens to say: what is missing stays as it was.
+        // A rule captures whatever the server says: missing values keep their old content.
         self.capture(&rule.captures, view);
         turn.observer.observe(Event::Rule { rule: place, age_ns, order });
         if let Some(answer) = &rule.answer {
@@ -589,7 +589,7 @@ impl User {
         let mut is_all = true;
         for capture in captures {
             match capture.pick.of(view) {
-                // In place if it is as long: most ids are.
+                // In place if the length is the same, as for most ids.
                 Some(value) => match &mut self.slots[capture.slot] {
                     slot if slot.len() == value.len() => slot.copy_from_slice(&value),
                     slot => *slot = value.into_owned().into(),
@@ -615,7 +615,7 @@ impl User {
         self.step(program).measure.unwrap_or(0)
     }
 
-    /// What the next step waits for, if that is all it does.
+    /// Returns what the next step waits for, if it only waits.
     fn next_wait<'p>(&self, program: &'p Program) -> Option<(&'p Matcher, &'p [Capture])> {
         let frame = self.frames[self.depth.checked_sub(1)?];
         let step = program.blocks[frame.block as usize].steps.get(frame.step as usize)?;
@@ -626,7 +626,7 @@ impl User {
         }
     }
 
-    /// The step has been done; it may be to be done again.
+    /// Counts the step as done once more; it may have to be repeated.
     fn step_done<O: Observer>(&mut self, turn: &Turn<'_, O>) {
         let times = self.step(turn.program).times;
         let frame = &mut self.frames[self.depth.saturating_sub(1)];
@@ -711,7 +711,7 @@ impl User {
         };
     }
 
-    /// A step has failed: so has the iteration, or the user if it was at `[[begin]]`.
+    /// Fails the step, and with it the iteration, or the user during `[[begin]]`.
     fn fail<O: Observer>(&mut self, fault: Fault, said: &[u8], turn: &mut Turn<'_, O>) {
         let measure = self.measure(turn.program);
         turn.observer.observe(Event::Failed { measure, fault, said });
@@ -731,7 +731,7 @@ impl User {
         }
     }
 
-    /// What it was at comes to nothing.
+    /// Abandons what the user was doing.
     fn give_up<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
         if matches!(self.wait, Wait::Answer { .. }) {
             let measure = self.measure(turn.program);
@@ -785,7 +785,8 @@ impl User {
         }
     }
 
-    /// A number for a choice or a pause, which counts as a message so that the next differs.
+    /// Returns a random number for a choice or a pause; counts as a message so that the next
+    /// differs.
     fn random(&mut self, seed: u64) -> u64 {
         let first = random::number(seed, Use::Part(OWN_PLACE), self.connection, self.iteration);
         self.message += 1;
@@ -820,7 +821,7 @@ mod tests {
     use super::super::file::tests::program;
     use super::*;
 
-    /// What has happened, a line each.
+    /// The events, a line each.
     #[derive(Default)]
     struct Log(Vec<String>);
 
@@ -863,7 +864,7 @@ mod tests {
             Self { program, user, out: Outgoing::default(), log: Log::default(), now_ns: 0 }
         }
 
-        /// Calls the user at a time; returns what it sends, and what has happened.
+        /// Calls the user at a time; returns what it sends, and the events.
         fn at(
             &mut self,
             now_ns: u64,
@@ -919,7 +920,7 @@ mod tests {
         let (_, happened) = stage.says(30, r#"{"v":"x","id":1}"#);
         assert_eq!(happened, ["ok 0 20", "iterated Some(5) Some(10) true"]);
         assert_eq!(stage.says(31, r#"{"v":"x","id":1}"#).1, ["again 0"]);
-        // What was captured is in the next message.
+        // The captured value is in the next message.
         let (sent, _) = stage.at(40, |user, turn| user.iterate(None, turn));
         assert_eq!(sent, [r#"{"id":2,"v":"x"}"#]);
     }

@@ -1,12 +1,12 @@
-//! A message of a client to all others of its topic, on every thread of the server.
+//! Sends a client's message to all others of its topic, on every thread of the server.
 //!
 //! ```text
 //!   session ──▶ mailbox of each thread ──▶ its hub ──▶ queues of the topic's members
 //! ```
 //!
-//! A message is encoded once, and all threads share it. What a sender sends goes the same way to a
-//! thread, its own too, so its order holds for every member. A mailbox that is full makes senders
-//! wait, and so their sockets; a member that doesn't read makes nobody wait, see
+//! A message is encoded once, and all threads share it. All messages of a sender take the same path
+//! to a thread, even to its own, so every member receives them in order. A full mailbox makes
+//! senders wait, and so their sockets; a member that doesn't read makes no other client wait, see
 //! [`hub`](super::hub).
 
 use std::collections::VecDeque;
@@ -24,25 +24,25 @@ use super::hub::Hub;
 use super::session::{Heard, NO_STATUS};
 use super::worker::Worker;
 
-/// Bytes that wait in a mailbox before senders wait.
+/// Bytes in a mailbox before senders must wait.
 const MAIL_MAX: usize = 4 << 20;
-/// Messages that a thread hands to its members before their sockets have their turn.
+/// Messages that a thread hands to its members before it lets their sockets run.
 const POSTS_PER_TURN: usize = 64;
 
-/// A message and who is to get it.
+/// A message and its recipients.
 #[derive(Clone, Debug)]
 pub(super) struct Post {
     topic: Arc<str>,
     message: Arc<PreparedMessage>,
-    /// Worker and place of the client that has sent it, if it gets no copy.
+    /// Worker and place of the sending client, if it gets no copy.
     except: Option<(usize, usize)>,
 }
 
-/// What other threads have for one.
+/// The messages that other threads have left for one thread.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
     mail: Mutex<Mail>,
-    /// Whether senders are to wait.
+    /// Whether senders must wait.
     is_full: AtomicBool,
     rung: Notify,
 }
@@ -50,15 +50,15 @@ pub(super) struct Mailbox {
 #[derive(Debug, Default)]
 struct Mail {
     posts: VecDeque<Post>,
-    /// Bytes of what is in `posts` or about to be handed on.
+    /// Bytes in `posts` or about to be handed on.
     len: usize,
-    /// Senders that wait.
+    /// Senders that are waiting.
     paused: Vec<Waker>,
 }
 
 impl Mailbox {
     fn lock(&self) -> MutexGuard<'_, Mail> {
-        // It is whole whenever the lock is free, also after a panic.
+        // The mail is consistent whenever the lock is free, even after a panic.
         self.mail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -71,12 +71,12 @@ impl Mailbox {
         self.rung.notify_one();
     }
 
-    /// All that is there.
+    /// Takes all messages.
     fn take(&self) -> VecDeque<Post> {
         std::mem::take(&mut self.lock().posts)
     }
 
-    /// So many bytes have been handed on.
+    /// Notes that `len` bytes have been handed on.
     fn handed_on(&self, len: usize) {
         let mut mail = self.lock();
         mail.len -= len;
@@ -86,7 +86,7 @@ impl Mailbox {
         }
     }
 
-    /// Whether a sender is to wait; it is woken then.
+    /// Checks whether a sender must wait; if so, it is woken later.
     fn is_full(&self, cx: &Context<'_>) -> bool {
         if !self.is_full.load(Relaxed) {
             return false;
@@ -102,8 +102,8 @@ impl Mailbox {
 }
 
 impl Worker {
-    /// Whether a session is to read nothing for now, because a thread can't hand on what was sent;
-    /// it is woken when it may.
+    /// Checks whether a session must stop reading because a thread can't hand on what was sent. If
+    /// so, the session is woken when it may read again.
     pub(super) fn is_congested(&self, cx: &Context<'_>) -> bool {
         self.shared.mailboxes.iter().any(|mailbox| mailbox.is_full(cx))
     }
@@ -119,11 +119,11 @@ impl Worker {
     }
 }
 
-/// Hands what is in a worker's mailbox to its members, for ever.
+/// Hands the messages in a worker's mailbox to its members, forever.
 pub(super) async fn hand_on(worker: Rc<Worker>, hub: Rc<Hub>) {
     let shared = Arc::clone(&worker.shared);
     let Some(mailbox) = shared.mailboxes.get(worker.index) else { return };
-    // A member whose socket takes what it is given is never found to be slow.
+    // A member whose socket takes everything it is given is never considered slow.
     let turn_len = worker.config().queue_max / 4;
     loop {
         let mut posts = mailbox.take();
@@ -155,7 +155,7 @@ pub(super) async fn hand_on(worker: Rc<Worker>, hub: Rc<Hub>) {
     }
 }
 
-/// Takes all messages of `input` and broadcasts them.
+/// Reads all messages in `input` and broadcasts them.
 pub(super) fn relay(
     worker: &Worker,
     hub: &Hub,
@@ -181,7 +181,7 @@ pub(super) fn relay(
             }
         };
         heard.messages += 1;
-        // Refused only for control frames.
+        // Only control frames are refused.
         if let Ok(prepared) = PreparedMessage::new(message) {
             worker.broadcast(hub, place, prepared);
         }

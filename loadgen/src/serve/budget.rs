@@ -1,15 +1,15 @@
-//! What each client makes this server keep to who has to leave when that is too much.
+//! Limits what all clients together make this server hold, by choosing which must leave.
 //!
-//! Limits a client have no say in what a hundred thousand of them take together. So what is half
-//! received and what waits for a socket is added up over all threads, whenever it changes: never
-//! for a message that lies whole in a read and is answered at once.
+//! A hundred thousand clients can each stay within their own limits and still hold too much. So
+//! half-received messages and data waiting for a socket are added up over all threads, on every
+//! change: never for a message that lies whole in a read and is answered at once.
 //!
-//! Above the bound, who grows beyond an equal share is closed with 1013, and who holds less goes on.
-//! So all together hold at most twice the bound, and little clients don't pay for large ones.
+//! Above the bound, a client that grows beyond an equal share is closed with 1013; smaller ones go
+//! on. So all together hold at most twice the bound, and small clients don't pay for large ones.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// What all clients of a process make it keep, in KiB.
+/// What all clients of a process make it hold, in KiB.
 #[derive(Debug)]
 pub(super) struct Budget {
     max_kib: usize,
@@ -17,12 +17,12 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// At most about `max` bytes.
+    /// Returns a budget of about `max` bytes.
     pub(super) fn new(max: usize) -> Self {
         Self { max_kib: max.div_ceil(1 << 10), held_kib: AtomicUsize::default() }
     }
 
-    /// A client that made it keep `before` KiB makes it keep `now`.
+    /// Notes that a client made the process hold `before` KiB and now makes it hold `now`.
     pub(super) fn change(&self, before: u32, now: u32) {
         let (before, now) = (before as usize, now as usize);
         if now >= before {
@@ -32,7 +32,7 @@ impl Budget {
         }
     }
 
-    /// Whether one of so many clients that makes it keep so many KiB has to leave.
+    /// Checks whether a client that makes the process hold `kib` KiB, one of `clients`, must leave.
     pub(super) fn is_exceeded(&self, kib: u32, clients: usize) -> bool {
         let is_over = self.held_kib.load(Relaxed) > self.max_kib;
         is_over && kib as usize > self.max_kib / clients.max(1)

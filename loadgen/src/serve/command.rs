@@ -1,4 +1,4 @@
-//! The command `loadgen serve`: a configuration to a server that runs until it is interrupted.
+//! The command `loadgen serve`: runs a server from a configuration until it is interrupted.
 
 use std::future::poll_fn;
 use std::io::{self, Write};
@@ -14,18 +14,17 @@ use crate::host::DescriptorLimit;
 use crate::signals::Signals;
 use crate::talk::say;
 
-/// How often a running server looks whether accepting has failed.
+/// How often a running server checks whether accepting has failed.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Serves until SIGINT, SIGTERM or SIGHUP, then prints to `out` what has happened. Verbosity goes to stderr.
+/// Serves until SIGINT, SIGTERM or SIGHUP, then prints a summary to `out`. Notes go to stderr.
 ///
 /// # Errors
-/// As [`Server::bind`] and [`Server::start`].
+/// See [`Server::bind`] and [`Server::start`].
 pub fn run(config: &ServeConfig, out: &mut impl Write) -> io::Result<()> {
-    // What the hard limit doesn't allow shows as a failure to accept, and is said then.
+    // If the hard limit is too low, accepting fails, and that is reported then.
     DescriptorLimit::raise().ok();
-    // Before the first client: a signal that comes early must not end the process without a
-    // summary.
+    // Before the first client, so that an early signal can't end the process without a summary.
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let _entered = runtime.enter();
     let mut signals = Signals::new()?;
@@ -55,7 +54,7 @@ pub fn run(config: &ServeConfig, out: &mut impl Write) -> io::Result<()> {
     print_totals(&handle.shutdown(), out)
 }
 
-/// Says once a kind that accepting fails, not once a connection.
+/// Reports failures to accept once per kind, not once per connection.
 #[derive(Default)]
 struct AcceptWatch {
     said: Vec<&'static str>,
@@ -101,7 +100,7 @@ fn print_totals(totals: &Totals, out: &mut impl Write) -> io::Result<()> {
     print_counts("accept", totals.accept_errors.iter(), out)
 }
 
-/// One line, or none where nothing was counted.
+/// Prints one line, or none if nothing was counted.
 fn print_counts<K: std::fmt::Display>(
     label: &str,
     counts: impl Iterator<Item = (K, impl std::fmt::Display)>,

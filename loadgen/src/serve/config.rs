@@ -1,4 +1,4 @@
-//! What the reference server is asked to do, with a named default for every bound.
+//! The configuration of the reference server, with a named default for every bound.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -21,16 +21,16 @@ pub enum Mode {
     /// Sends it back, as the same type, in one frame.
     #[default]
     Echo,
-    /// Counts it, and answers nothing.
+    /// Counts it, and doesn't answer.
     Sink,
-    /// As [`Sink`](Self::Sink), and sends messages of its own, see [`Push`].
+    /// Like [`Sink`](Self::Sink), and sends messages of its own, see [`Push`].
     Push,
-    /// Sends it to all other connections of the same topic, which is the path of the request.
+    /// Sends it to all other connections of the same topic, which is the request's path.
     Broadcast,
 }
 
 impl Mode {
-    /// As it stands on the command line.
+    /// Returns the mode as written on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -53,37 +53,37 @@ impl FromStr for Mode {
     }
 }
 
-/// What [`Mode::Push`] sends: text that says which message it is and when it was sent, see
+/// What [`Mode::Push`] sends: text that contains the message's number and when it was sent, see
 /// [`stamp`](crate::stamp).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Push {
     /// How often.
     pub rate: PushRate,
-    /// Bytes of a payload; what the stamp takes at least.
+    /// Payload size in bytes; at least the size of the stamp.
     pub size: usize,
 }
 
-/// How often messages are pushed.
+/// How often to push messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushRate {
     /// To each connection.
     Each(Rate),
-    /// To all connections together, one after the other.
+    /// To all connections together, in turn.
     Total(Rate),
 }
 
-/// What is done with a client for which [`ServeConfig::queue_max`] bytes are waiting.
+/// What to do with a client for which [`ServeConfig::queue_max`] bytes are waiting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SlowReader {
-    /// It is closed with 1008.
+    /// Close it with 1008.
     #[default]
     Close,
-    /// It misses the messages that have no room.
+    /// Skip messages for which there is no room.
     Skip,
 }
 
 impl SlowReader {
-    /// As it stands on the command line.
+    /// Returns the setting as written on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -93,74 +93,74 @@ impl SlowReader {
     }
 }
 
-/// Whether [`Mode::Broadcast`] sends a message also to the connection that it came on.
+/// Whether [`Mode::Broadcast`] sends a message back on the connection that it came on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SenderCopy {
-    /// It gets no copy.
+    /// The sender gets no copy.
     #[default]
     Exclude,
-    /// It gets one, as the others do.
+    /// The sender gets a copy, as the others do.
     Include,
 }
 
 /// The server's configuration. Start from [`ServeConfig::default`] and change what differs.
 #[derive(Clone, Debug)]
 pub struct ServeConfig {
-    /// Where to listen. Default 127.0.0.1:9001: the loopback, so that nobody else reaches it unless
-    /// asked to. Port 0 takes a free one.
+    /// Where to listen. Default 127.0.0.1:9001: the loopback, so that other machines can't reach it
+    /// by default. Port 0 picks a free one.
     pub listen: SocketAddr,
-    /// Listens at a path in the file system instead. It is removed when the server ends.
+    /// Listens at a path in the file system instead. The path is removed when the server ends.
     pub socket_path: Option<PathBuf>,
     /// Speaks TLS. Default: plain.
     pub tls: Option<ServerTls>,
-    /// Threads, each with a runtime and connections of its own. Default: one for each core.
+    /// Threads, each with its own runtime and connections. Default: one per core.
     pub threads: NonZeroUsize,
-    /// What is done with a message.
+    /// What to do with a message.
     pub mode: Mode,
     /// What a client may send.
     pub limits: Limits,
-    /// What is taken of offers of permessage-deflate. Default `None`: they are declined.
+    /// Which offers of permessage-deflate to accept. Default `None`: they are declined.
     pub deflate: Option<Deflate>,
     /// Which web pages may connect (stops cross-site WebSocket hijacking).
     pub origins: OriginPolicy,
-    /// Subprotocols that are spoken, the preferred first. Default: none, and then whichever a
-    /// client names first is selected, so that clients that insist on one can be tried.
+    /// Supported subprotocols, in order of preference. Default: none; then the first that a client
+    /// names is selected, so that clients that insist on one can be tried.
     pub subprotocols: Vec<String>,
     /// From accept to the end of the request's head. Default 10 s. Stops slow heads, however they
-    /// are dripped.
+    /// trickle in.
     pub handshake_timeout: Duration,
     /// A client that was silent for half of this is pinged; after all of it the connection is
-    /// closed. Default 120 s; `None` waits for ever. Frees what dead peers hold.
+    /// closed. Default 120 s; `None` waits forever. Frees what dead peers hold.
     pub idle_timeout: Option<Duration>,
-    /// From this side's Close, or the end of what it has to say, to the end of the client's stream.
-    /// Default 5 s. Stops clients that never answer Close or never end.
+    /// From this side's Close, or the end of its last words, to the end of the client's stream.
+    /// Default 5 s. Stops clients that never answer Close or never end their stream.
     pub close_timeout: Duration,
     /// How long [`ServerHandle::shutdown`](super::ServerHandle::shutdown) waits for clients.
     /// Default 5 s.
     pub shutdown_timeout: Duration,
-    /// Replies to a client that it hasn't taken, in bytes, before nothing more is read from it.
-    /// Default 1 MiB. A connection holds at most this and the replies to one read. Stops clients
-    /// that send and never read.
+    /// Bytes of replies that a client hasn't taken, before reading from it stops. Default 1 MiB. A
+    /// connection holds at most this and the replies to one read. Stops clients that send and never
+    /// read.
     pub write_buffer_max: usize,
     /// What [`Mode::Push`] sends. Default: 10 messages a second of 64 bytes to each connection.
     pub push: Push,
-    /// Whether who sends a message gets a copy of it ([`Mode::Broadcast`]). Default: no.
+    /// Whether the sender of a message gets a copy of it ([`Mode::Broadcast`]). Default: no.
     pub sender_copy: SenderCopy,
-    /// Messages that wait for a client which didn't ask for them, in bytes. Default 1 MiB. Stops
-    /// slow readers from filling the server's memory.
+    /// Bytes of unsolicited messages that may wait for a client. Default 1 MiB. Stops slow readers
+    /// from filling the server's memory.
     pub queue_max: usize,
-    /// What becomes of such a client. Default: it is closed.
+    /// What to do with a client beyond this. Default: close it.
     pub slow_reader: SlowReader,
-    /// What all clients together make it keep, in bytes: messages half received and replies that
-    /// wait. Above it, who holds more than an equal share is closed with 1013; so it is at most
-    /// twice this. Default 4 GiB. Stops many clients from doing together what none may alone.
+    /// Bytes that all clients together make the server hold: half-received messages and waiting
+    /// replies. Above it, a client with more than an equal share is closed with 1013; so it is at
+    /// most twice this. Default 4 GiB. Stops many clients doing together what none may alone.
     pub held_max: usize,
-    /// Connections open at once; a request beyond them is answered 503. Default 100,000.
+    /// Connections open at once; a request beyond these is answered with 503. Default 100,000.
     pub connections_max: usize,
 }
 
 impl ServeConfig {
-    /// Where the server listens unless told otherwise.
+    /// Where the server listens by default.
     pub const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9001);
 }
 

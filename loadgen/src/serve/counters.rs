@@ -1,7 +1,7 @@
-//! What happened on each thread to totals that anyone may read while the server runs.
+//! Counts what happens on each thread; any thread may read the totals while the server runs.
 //!
 //! Each thread writes its own [`Counters`] with plain stores: no locked instruction and nothing
-//! shared while messages flow. Names and codes, which come once a connection, stand behind a mutex
+//! shared while messages flow. Names and codes, counted once per connection, are behind a mutex
 //! that only readers contend for.
 //!
 //! Invariant: once the server has ended, every accepted connection is in `rejected` or in `closes`,
@@ -16,7 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(super) struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds `n`. Only the thread that owns the counter may: it is a load and a store.
+    /// Adds `n`. Only the owning thread may call this: it is a load and a store.
     pub(super) fn add(&self, n: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
     }
@@ -48,7 +48,7 @@ impl<K: Ord + Copy> Tally<K> {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<K, u64>> {
-        // A count is whole whenever the lock is free, also after a panic.
+        // A count is consistent whenever the lock is free, even after a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -80,14 +80,14 @@ pub struct Totals {
     pub established: u64,
     /// Of those, the connections that agreed on permessage-deflate.
     pub deflated: u64,
-    /// Connections that are open now, those in their handshakes too.
+    /// Connections that are open now, including those in their handshakes.
     pub open: u64,
     /// Whole data messages received.
     pub messages_received: u64,
     /// Data messages sent.
     pub messages_sent: u64,
     /// Messages that were not sent: because a client didn't read (`--slow skip`), or because the
-    /// server was more than a second behind its schedule (`push`).
+    /// server was more than a second behind schedule (`push`).
     pub messages_skipped: u64,
     /// Bytes read from sockets.
     pub bytes_received: u64,
@@ -101,7 +101,7 @@ pub struct Totals {
     /// Established connections that have ended, by the close code that came first from either side;
     /// 1005 is a Close without a code, 1006 an end without Close.
     pub closes: BTreeMap<u16, u64>,
-    /// Failures of accept itself, by reason; no connection came of them.
+    /// Failures of accept itself, by reason; they produced no connection.
     pub accept_errors: BTreeMap<&'static str, u64>,
 }
 
@@ -109,7 +109,7 @@ impl Totals {
     pub(super) fn sum<'a>(threads: impl IntoIterator<Item = &'a Counters>) -> Self {
         let mut totals = Self::default();
         for counters in threads {
-            // Ended before accepted: a connection that ends meanwhile must not make `open`
+            // Read `ended` before `accepted`, or a connection that ends meanwhile would make `open`
             // negative.
             let ended = counters.ended.load();
             let accepted = counters.accepted.load();

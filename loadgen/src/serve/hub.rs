@@ -1,14 +1,12 @@
-//! Messages that clients are sent without having asked, to the sessions of a thread: a bounded
-//! queue for each.
+//! Delivers unsolicited messages to the sessions of a thread, through a bounded queue for each.
 //!
 //! ```text
 //!   post ──▶ queue of a member ──▶ its session, when its socket takes it ──▶ codec ──▶ socket
 //! ```
 //!
-//! A session takes from its queue only while its socket takes what it is given, so what a slow
-//! reader leaves behind stands here, as references to messages that others share. Past a bound the
-//! client is either closed or misses messages, as the configuration says; others notice nothing of
-//! it.
+//! A session takes from its queue only while its socket accepts data, so what a slow reader leaves
+//! behind stays here, as references to messages that others share. Past a bound the client is
+//! either closed or misses messages, as the configuration says; other clients are not affected.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -19,23 +17,23 @@ use wscodec::PreparedMessage;
 
 use super::config::SlowReader;
 
-/// Messages for which an empty queue keeps memory.
+/// Messages for which an empty queue keeps its memory.
 const QUEUE_CAPACITY_KEPT: usize = 64;
 
-/// The established connections of one thread, by their place in its registry.
+/// The established connections of one thread, by place in its registry.
 #[derive(Debug)]
 pub(super) struct Hub {
     members: RefCell<Members>,
     queue_max: usize,
     slow: SlowReader,
-    /// Told when a member joins.
+    /// Notified when a member joins.
     pub(super) joined: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Members {
     by_place: Vec<Option<Member>>,
-    /// Places by topic. A topic without members is forgotten.
+    /// Places by topic. A topic without members is removed.
     topics: HashMap<Arc<str>, Vec<usize>>,
 }
 
@@ -45,36 +43,36 @@ struct Member {
     /// Bytes of the frames in `queue`.
     queued_len: usize,
     is_slow: bool,
-    /// Messages that were pushed to it.
+    /// Messages that were pushed to this member.
     pushed: u64,
     topic: Arc<str>,
-    /// Where it stands among the members of its topic.
+    /// The member's index among the members of its topic.
     position: usize,
 }
 
-/// What becomes of a posted message.
+/// What happened to a posted message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Posted {
-    /// It is the first in the queue: the session is to be woken.
+    /// It is the first in the queue: wake the session.
     First,
     /// It is queued behind others.
     Queued,
-    /// There was no room: the session is to be woken and closed.
+    /// There was no room: wake the session and close it.
     TooSlow,
-    /// There was no room: it is left out.
+    /// There was no room: the message is skipped.
     Skipped,
-    /// Nobody is there any more.
+    /// The member has left.
     Gone,
 }
 
 impl Hub {
-    /// A hub whose queues have at most `queue_max` bytes.
+    /// Returns a hub whose queues hold at most `queue_max` bytes.
     pub(super) fn new(queue_max: usize, slow: SlowReader) -> Self {
         let members = RefCell::default();
         Self { members, queue_max, slow, joined: Notify::new() }
     }
 
-    /// The session at `place` is established, and wants what is posted to `topic`.
+    /// Adds the established session at `place`, which receives messages for `topic`.
     pub(super) fn join(&self, place: usize, topic: &str) {
         let Members { by_place, topics } = &mut *self.members.borrow_mut();
         let topic =
@@ -98,7 +96,7 @@ impl Hub {
         self.joined.notify_one();
     }
 
-    /// The session has ended; whether it was a member.
+    /// Removes a session that has ended, and returns whether it was a member.
     pub(super) fn leave(&self, place: usize) -> bool {
         let Members { by_place, topics } = &mut *self.members.borrow_mut();
         let Some(member) = by_place.get_mut(place).and_then(Option::take) else { return false };
@@ -114,13 +112,13 @@ impl Hub {
         true
     }
 
-    /// The topic of a member.
+    /// Returns the topic of a member.
     pub(super) fn topic(&self, place: usize) -> Option<Arc<str>> {
         let members = self.members.borrow();
         Some(Arc::clone(&members.by_place.get(place)?.as_ref()?.topic))
     }
 
-    /// Queues a message for all members of a topic but one, and tells `posted` of each.
+    /// Queues a message for all members of a topic but one, and calls `posted` for each.
     pub(super) fn post_all(
         &self,
         topic: &str,
@@ -138,12 +136,12 @@ impl Hub {
         }
     }
 
-    /// Members of a topic.
+    /// Returns the number of members of a topic.
     pub(super) fn len(&self, topic: &str) -> usize {
         self.members.borrow().topics.get(topic).map_or(0, Vec::len)
     }
 
-    /// The member of a topic whose turn it is, and the sequence of the next message that is pushed
+    /// Returns the member of a topic whose turn it is, and the sequence of the next message to push
     /// to it.
     pub(super) fn next_turn(&self, topic: &str, cursor: &mut usize) -> Option<(usize, u64)> {
         let Members { by_place, topics } = &mut *self.members.borrow_mut();
@@ -155,14 +153,14 @@ impl Hub {
         Some((place, member.pushed - 1))
     }
 
-    /// Queues a message for one member, or does what is done with slow readers.
+    /// Queues a message for one member, or treats it as a slow reader.
     pub(super) fn post(&self, place: usize, message: &Arc<PreparedMessage>) -> Posted {
         let mut members = self.members.borrow_mut();
         let Some(Some(member)) = members.by_place.get_mut(place) else { return Posted::Gone };
         member.post(message, self.queue_max, self.slow)
     }
 
-    /// The next message for a member.
+    /// Takes the next message for a member.
     pub(super) fn take(&self, place: usize) -> Option<Arc<PreparedMessage>> {
         let mut members = self.members.borrow_mut();
         let member = members.by_place.get_mut(place)?.as_mut()?;
@@ -174,7 +172,7 @@ impl Hub {
         Some(message)
     }
 
-    /// Whether a member was found to be too slow.
+    /// Checks whether a member was found too slow.
     pub(super) fn is_slow(&self, place: usize) -> bool {
         let members = self.members.borrow();
         members.by_place.get(place).and_then(Option::as_ref).is_some_and(|member| member.is_slow)
@@ -192,12 +190,12 @@ impl Member {
             return Posted::Gone;
         }
         let len = message.frame_len();
-        // A message alone has room however large it is.
+        // A message on its own has room however large it is.
         if !self.queue.is_empty() && self.queued_len + len > queue_max {
             if slow == SlowReader::Skip {
                 return Posted::Skipped;
             }
-            // What it hasn't read it never will.
+            // A slow member will never read what it hasn't read yet.
             (self.queue, self.queued_len, self.is_slow) = (VecDeque::new(), 0, true);
             return Posted::TooSlow;
         }

@@ -1,8 +1,8 @@
-//! A listening socket to sessions on the least busy worker.
+//! Accepts connections on a listening socket, and gives them to the least busy worker.
 //!
-//! One socket and one accept loop rather than a socket a thread (`SO_REUSEPORT`): connections are
-//! spread evenly instead of by the hash of their ports, and a port that someone else uses is an
-//! error instead of a share of his connections.
+//! Uses one socket and one accept loop rather than a socket per thread (`SO_REUSEPORT`):
+//! connections are spread evenly instead of by the hash of their ports, and a port already in use
+//! is an error instead of a share of the other program's connections.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -19,19 +19,18 @@ use super::place::Listener;
 use super::worker::{Seat, ServeOrder, Shared, Worker};
 use crate::net::Stream;
 
-/// Handshakes that the kernel completes before accept takes them; it cuts this to
-/// `net.core.somaxconn`.
+/// Handshakes that the kernel completes ahead of accept; it caps this at `net.core.somaxconn`.
 pub(super) const BACKLOG: i32 = 65_535;
-/// Accepts in a row before the sessions of the same thread have their turn.
+/// Accepts in a row before the sessions of the same thread run.
 const ACCEPTS_PER_TURN: usize = 64;
-/// Pauses after accept has failed for want of descriptors or memory: the first, and the longest.
+/// Pauses after accept has run out of descriptors or memory: the first, and the longest.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
-/// Connections beyond the limit that are kept for long enough to be told so; further ones are
-/// closed at once.
+/// Connections beyond the limit that are kept long enough to be refused with an answer; any further
+/// are closed at once.
 const SPARE_SEATS: usize = 256;
 
-/// Reads where to listen: `host:port`, `[v6]:port`, or a port alone for the loopback.
+/// Reads an address to listen on: `host:port`, `[v6]:port`, or a port alone for the loopback.
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`] with a line that says what is wrong.
@@ -55,8 +54,7 @@ pub fn parse_address(text: &str) -> io::Result<SocketAddr> {
     addresses.next().ok_or_else(|| bad("the name has no address"))
 }
 
-/// Gives each connection to the worker that has the fewest, for ever. `own` is the worker of this
-/// thread.
+/// Gives each connection to the worker that has the fewest, forever. `own` is this thread's worker.
 pub(super) async fn accept(
     listener: Listener,
     own: Rc<Worker>,
@@ -91,7 +89,7 @@ pub(super) async fn accept(
     }
 }
 
-/// A seat at the worker with the fewest connections; `None` if even the spare seats are taken.
+/// Takes a seat at the worker with the fewest connections; `None` if even spare seats are taken.
 fn take_seat(shared: &Arc<Shared>) -> Option<Seat> {
     let connections_max = shared.config.connections_max;
     let open = shared.open();
@@ -109,8 +107,8 @@ fn hand_over(
 ) {
     match workers.get(seat.worker()) {
         Some(other) if seat.worker() != own.index => {
-            // A socket belongs to one runtime: it leaves this one and enters the other. Refused
-            // only by a worker that has ended: the connection ends with it.
+            // A socket belongs to one runtime: it leaves this one and joins the other. Only a
+            // worker that has ended refuses it: the connection ends with it.
             if let Ok(stream) = stream.detach() {
                 other.send(ServeOrder::Admit(stream, seat)).ok();
             }
@@ -119,7 +117,7 @@ fn hand_over(
     }
 }
 
-/// Whether accept failed for want of something that others hold: trying again at once would spin.
+/// Checks whether accept lacked a resource that others hold: retrying at once would spin.
 fn is_shortage(error: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(error),

@@ -1,4 +1,4 @@
-//! The reference server: what clients send to what it answers, on the codec, a thread a core.
+//! The reference server: answers what clients send, using the codec, with one thread per core.
 //!
 //! ```text
 //!   listener ── accept, one loop ──▶ worker (a thread: runtime, buffers, registry, counters)
@@ -49,7 +49,7 @@ pub use origin::OriginPolicy;
 use place::{Bound, SocketPath};
 use worker::{ServeOrder, Shared};
 
-/// A server that listens and doesn't accept yet.
+/// A server that is listening but not yet accepting.
 #[derive(Debug)]
 pub struct Server {
     listener: Bound,
@@ -59,11 +59,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on [`ServeConfig::listen`]; the kernel queues connections from now on.
+    /// Listens on [`ServeConfig::listen`]; from now on the kernel queues connections.
     ///
     /// # Errors
     /// One line with the address and what to do: a port in use, a port that needs root, an address
-    /// that isn't here.
+    /// that isn't local.
     pub fn bind(config: &ServeConfig) -> io::Result<Self> {
         let (listener, socket_path, address) = if let Some(path) = &config.socket_path {
             let (listener, removed_with) = place::bind_path(path)?;
@@ -76,17 +76,17 @@ impl Server {
         Ok(Self { listener, socket_path, address, config: config.clone() })
     }
 
-    /// Where it listens: with the real port if the configuration had port 0. Of no use if it
-    /// listens at a path.
+    /// Returns the address, with the real port if the configuration had port 0. Meaningless if the
+    /// server listens at a path.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Starts to serve, on [`ServeConfig::threads`] threads of its own.
+    /// Starts serving, on [`ServeConfig::threads`] threads of its own.
     ///
     /// # Errors
-    /// What the system says when it refuses a thread or the descriptors of a runtime.
+    /// The system's error when it refuses a thread or the descriptors of a runtime.
     pub fn start(self) -> io::Result<ServerHandle> {
         let shared = Arc::new(Shared::new(self.config));
         let (senders, receivers): (Vec<_>, Vec<_>) =
@@ -99,7 +99,7 @@ impl Server {
             threads: Vec::new(),
         };
         let mut intake = Some((self.listener, senders));
-        // Dropped, and so shut down, where a thread or its runtime is refused.
+        // If a thread or its runtime is refused, the handle is dropped, and so shut down.
         for (index, receiver) in receivers.into_iter().enumerate() {
             handle.start_worker(index, intake.take(), receiver)?;
         }
@@ -118,13 +118,13 @@ pub struct ServerHandle {
 }
 
 impl ServerHandle {
-    /// Where it listens.
+    /// Returns the address that the server listens on.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where it listens, as a client is told: a URL, or a path behind `unix:`.
+    /// Returns what to tell a client: a URL, or a path after `unix:`.
     #[must_use]
     pub fn place(&self) -> String {
         let scheme = if self.shared.config.tls.is_some() { "wss" } else { "ws" };
@@ -134,14 +134,14 @@ impl ServerHandle {
         }
     }
 
-    /// What has happened so far. Costs the server nothing.
+    /// Returns the totals so far. Costs the server nothing.
     #[must_use]
     pub fn totals(&self) -> Totals {
         Totals::sum(self.shared.counters.iter().map(AsRef::as_ref))
     }
 
     /// Stops accepting, sends every client a Close with 1001, waits for them up to
-    /// [`ServeConfig::shutdown_timeout`], and says what has happened in all.
+    /// [`ServeConfig::shutdown_timeout`], and returns the totals.
     #[must_use = "dropping the handle shuts the server down too"]
     pub fn shutdown(mut self) -> Totals {
         self.stop();
@@ -157,7 +157,7 @@ impl ServerHandle {
         let shared = Arc::clone(&self.shared);
         let (started, outcome) = mpsc::sync_channel(1);
         let thread = thread::Builder::new().name(format!("serve-{index}")).spawn(move || {
-            // Nobody is left to tell only if this call has panicked.
+            // The receiver is gone only if this call has panicked.
             worker::run(index, &shared, intake, receiver, |result| {
                 started.send(result).ok();
             });
@@ -168,11 +168,11 @@ impl ServerHandle {
 
     fn stop(&mut self) {
         for orders in &self.orders {
-            // Refused only by a worker that has ended.
+            // Only a worker that has ended refuses it.
             orders.send(ServeOrder::Shutdown).ok();
         }
         for thread in self.threads.drain(..) {
-            // A worker that has panicked has said so on stderr.
+            // A worker that panicked has reported it on stderr.
             thread.join().ok();
         }
     }

@@ -1,8 +1,8 @@
-//! An `Origin` and a `Host` header to a verdict: may this web page talk to the server?
+//! Decides from `Origin` and `Host` headers whether a web page may talk to the server.
 //!
-//! Browsers let any page open a WebSocket to any address, the loopback too, and say in `Origin`
-//! whose page it is; the server has to judge (RFC 6455, 10.2). Programs that are no browser send no
-//! `Origin`, and could lie anyway.
+//! Browsers let any page open a WebSocket to any address, even the loopback, and send the page's
+//! origin in `Origin`; the server has to judge (RFC 6455, 10.2). Programs other than browsers send
+//! no `Origin`, and could lie anyway.
 
 use std::net::IpAddr;
 
@@ -12,20 +12,20 @@ pub enum OriginPolicy {
     /// Pages of the loopback, and of the host that the request itself names.
     #[default]
     LocalOrSameHost,
-    /// Exactly these, as a browser writes them: `https://example.com`. Letters of either case.
+    /// Exactly these, as a browser writes them: `https://example.com`. Case doesn't matter.
     Only(Vec<String>),
     /// All.
     Any,
 }
 
 impl OriginPolicy {
-    /// Whether `text` is an origin as a browser sends it: `scheme://host[:port]`, or `null`.
+    /// Checks whether `text` is an origin as a browser sends it: `scheme://host[:port]`, or `null`.
     #[must_use]
     pub fn is_origin(text: &str) -> bool {
         text == "null" || authority_of(text).is_some()
     }
 
-    /// Whether a request with these headers may go on.
+    /// Checks whether to accept a request with these headers.
     #[must_use]
     pub fn allows(&self, origin: Option<&str>, host: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
@@ -40,7 +40,7 @@ impl OriginPolicy {
     }
 }
 
-/// `host[:port]` of an origin; `None` for `null` and for what is not `scheme://host[:port]`.
+/// Returns `host[:port]` of an origin; `None` for `null` or if it isn't `scheme://host[:port]`.
 fn authority_of(origin: &str) -> Option<&str> {
     let (scheme, authority) = origin.split_once("://")?;
     let port_is_number = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
@@ -52,7 +52,7 @@ fn authority_of(origin: &str) -> Option<&str> {
     (is_whole && matches!(scheme, "http" | "https")).then_some(authority)
 }
 
-/// The host of `host[:port]`, an IPv6 address with its brackets.
+/// Returns the host of `host[:port]`, an IPv6 address with its brackets.
 fn host_of(authority: &str) -> &str {
     let end = match authority.find(']') {
         Some(bracket) if authority.starts_with('[') => bracket + 1,

@@ -1,4 +1,4 @@
-//! Where a server listens to a listening socket: an address, or a path in the file system.
+//! Opens a listening socket at an address, or at a path in the file system.
 
 use std::fmt;
 use std::fs;
@@ -27,12 +27,12 @@ pub(super) enum Listener {
     Unix(UnixListener),
 }
 
-/// A path that a server listens at; it is removed with this.
+/// A path that a server listens at; dropping this removes it.
 #[derive(Debug)]
 pub(super) struct SocketPath(PathBuf);
 
 impl Bound {
-    /// Enters the runtime of this thread.
+    /// Adds the socket to this thread's runtime.
     pub(super) fn attach(self) -> io::Result<Listener> {
         Ok(match self {
             Self::Tcp(listener) => Listener::Tcp(TcpListener::from_std(listener)?),
@@ -65,7 +65,7 @@ impl fmt::Display for SocketPath {
 /// Listens on an address.
 ///
 /// # Errors
-/// What the system says, with the address and what to do about it.
+/// The system's error, with the address and what to do about it.
 pub(super) fn bind(address: SocketAddr) -> io::Result<net::TcpListener> {
     let named = |error: io::Error| {
         let why = match error.kind() {
@@ -85,10 +85,10 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<net::TcpListener> {
     Ok(listener)
 }
 
-/// Listens at a path. A socket that nobody listens at any more is replaced.
+/// Listens at a path. Replaces a socket that no process listens at any more.
 ///
 /// # Errors
-/// What the system says, with the path and what to do about it.
+/// The system's error, with the path and what to do about it.
 pub(super) fn bind_path(path: &Path) -> io::Result<(unix::UnixListener, SocketPath)> {
     let named = |error: io::Error| {
         let shown = path.display().to_string();
@@ -101,7 +101,7 @@ pub(super) fn bind_path(path: &Path) -> io::Result<(unix::UnixListener, SocketPa
         let line = format!("can't listen at unix:{}: {why}", shown.escape_debug());
         io::Error::new(error.kind(), line)
     };
-    // Connecting to a plain file is refused as well, and that is not ours to remove.
+    // Connecting to a plain file is refused too, and we must not remove that.
     let is_left_behind = || {
         let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
         let refused = unix::UnixStream::connect(path).map_err(|error| error.kind());
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn e19_an_address_of_another_machine_is_named() {
-        // TEST-NET-1 (RFC 5737): nobody's.
+        // TEST-NET-1 (RFC 5737): not an address of this machine.
         let error = bind(SocketAddr::from(([192, 0, 2, 1], 0))).unwrap_err();
         assert!(error.to_string().contains("not one of this machine"), "{error}");
     }

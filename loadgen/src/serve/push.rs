@@ -1,5 +1,5 @@
-//! A rate to messages that clients are pushed, each with its sequence on the connection and the time
-//! at which it was sent: one after the other on every connection, evenly spread over them.
+//! Pushes messages to clients at a rate, each with its sequence on the connection and its send
+//! time: in turn to every connection, spread evenly.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use super::worker::Worker;
 use crate::clock::{Alarm, Clock};
 use crate::stamp::{Push, unix_ns};
 
-/// Messages in one go before sockets have their turn.
+/// Messages in a row before sockets run.
 const PUSHES_PER_TURN: usize = 128;
-/// How far behind its schedule a thread may be before it leaves messages out.
+/// How far behind schedule a thread may be before it skips messages.
 const BEHIND_MAX_NS: u64 = 1_000_000_000;
 
-/// What all connections of `serve push` want.
+/// The topic of all connections of `serve push`.
 pub(super) const TOPIC: &str = "";
 
-/// Pushes to all members of a worker, for ever.
+/// Pushes to all members of a worker, forever.
 pub(super) async fn push(worker: Rc<Worker>, hub: Rc<Hub>, mut alarm: Alarm, clock: Clock) {
     let mut payload = vec![b'.'; worker.config().push.size.max(Push::LEN)];
     let mut next_ns = clock.now_ns();
@@ -33,7 +33,7 @@ pub(super) async fn push(worker: Rc<Worker>, hub: Rc<Hub>, mut alarm: Alarm, clo
             next_ns = clock.now_ns();
             continue;
         };
-        // A member more makes the interval shorter.
+        // One more member makes the interval shorter.
         next_ns = next_ns.min(clock.now_ns().saturating_add(interval_ns));
         let is_due = tokio::select! {
             () = alarm.until(next_ns) => true,
@@ -62,7 +62,7 @@ pub(super) async fn push(worker: Rc<Worker>, hub: Rc<Hub>, mut alarm: Alarm, clo
 }
 
 fn post(worker: &Worker, hub: &Hub, place: usize, payload: &[u8]) {
-    // Refused only if it weren't ASCII, or a control frame.
+    // Refused only if it weren't ASCII, or were a control frame.
     if let Ok(text) = std::str::from_utf8(payload)
         && let Ok(message) = PreparedMessage::new(Message::Text(text))
     {
@@ -70,7 +70,7 @@ fn post(worker: &Worker, hub: &Hub, place: usize, payload: &[u8]) {
     }
 }
 
-/// From one message of a worker to its next; `None` while it has nobody to push to.
+/// Returns the time between messages of a worker; `None` while it has no members to push to.
 fn interval_ns(worker: &Worker, hub: &Hub) -> Option<u64> {
     const THOUSAND_S_NS: u128 = 1_000_000_000_000;
     let own = hub.len(TOPIC) as u128;

@@ -1,7 +1,7 @@
-//! The sessions of a thread, and which of them is to be woken because time has passed.
+//! The sessions of a thread, and which of them to wake because time has passed.
 //!
-//! One sweep for all instead of a timer for each: a session notes that it has heard something with
-//! one store, and only the sweep reads the clock. Deadlines are therefore late by up to one sweep,
+//! One sweep for all sessions instead of a timer for each: a session records activity with one
+//! store, and only the sweep reads the clock. Deadlines are therefore late by up to one sweep,
 //! never early.
 
 use std::cell::RefCell;
@@ -12,18 +12,18 @@ use slab::Slab;
 
 use super::config::ServeConfig;
 
-/// What a session is told.
+/// What to tell a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
     /// The deadline of its stage has passed.
     TimedOut,
     /// The client has been silent for half of the idle timeout.
     PingDue,
-    /// The server shuts down.
+    /// The server is shutting down.
     Shutdown,
 }
 
-/// What a session waits for, and so which deadline holds.
+/// What a session waits for, which determines its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
     /// The request's head.
@@ -37,7 +37,7 @@ pub(super) enum Wait {
 #[derive(Debug)]
 struct Slot {
     waker: Option<Waker>,
-    /// When the wait began or, for messages, when the last sweep saw that something had been heard.
+    /// When the wait began or, for messages, when the last sweep saw activity.
     since: Instant,
     wait: Wait,
     heard: bool,
@@ -50,7 +50,7 @@ struct Slot {
 pub(super) struct Key(u32);
 
 impl Key {
-    /// Its number: a session that has ended leaves it to another.
+    /// Returns the session's number, which is reused after it has ended.
     pub(super) const fn place(self) -> usize {
         self.0 as usize
     }
@@ -61,7 +61,7 @@ impl Key {
 pub(super) struct Registry(RefCell<Slab<Slot>>);
 
 impl Registry {
-    /// A new session, accepted at `now`.
+    /// Adds a session, accepted at `now`.
     pub(super) fn add(&self, now: Instant) -> Key {
         let key = self.0.borrow_mut().insert(Slot {
             waker: None,
@@ -75,7 +75,7 @@ impl Registry {
         Key(u32::try_from(key).unwrap_or(u32::MAX))
     }
 
-    /// The session has ended.
+    /// Removes a session that has ended.
     pub(super) fn remove(&self, key: Key) {
         self.0.borrow_mut().try_remove(key.place());
     }
@@ -84,8 +84,7 @@ impl Registry {
         self.0.borrow().len()
     }
 
-    /// What the session is told, once. `waker` is what wakes it from now on: a task's never
-    /// changes.
+    /// Takes the session's call. Later calls wake `waker`: a task's waker never changes.
     pub(super) fn take_call(&self, key: Key, waker: &Waker) -> Option<Call> {
         let mut slots = self.0.borrow_mut();
         let slot = slots.get_mut(key.place())?;
@@ -93,14 +92,14 @@ impl Registry {
         slot.call.take()
     }
 
-    /// Something came from the client.
+    /// Notes that something arrived from the client.
     pub(super) fn heard(&self, key: Key) {
         if let Some(slot) = self.0.borrow_mut().get_mut(key.place()) {
             slot.heard = true;
         }
     }
 
-    /// The session waits for something else from now on.
+    /// Notes that the session now waits for something else.
     pub(super) fn wait(&self, key: Key, wait: Wait) {
         if let Some(slot) = self.0.borrow_mut().get_mut(key.place()) {
             slot.wait = wait;
@@ -108,7 +107,7 @@ impl Registry {
         }
     }
 
-    /// What the session waits for.
+    /// Returns what the session waits for.
     pub(super) fn waits_for(&self, key: Key) -> Option<Wait> {
         self.0.borrow().get(key.place()).map(|slot| slot.wait)
     }
@@ -127,7 +126,7 @@ impl Registry {
         }
     }
 
-    /// Tells the sessions whose time has come.
+    /// Calls the sessions whose deadlines have passed.
     pub(super) fn sweep(&self, now: Instant, config: &ServeConfig) {
         for (_, slot) in self.0.borrow_mut().iter_mut() {
             if let Some(call) = slot.due(now, config) {
@@ -136,7 +135,7 @@ impl Registry {
         }
     }
 
-    /// How often to sweep: an eighth of the shortest deadline, so that none is late by much.
+    /// Returns how often to sweep: an eighth of the shortest deadline, so that none is very late.
     pub(super) fn sweep_interval(config: &ServeConfig) -> Duration {
         const SHORTEST: Duration = Duration::from_millis(5);
         const LONGEST: Duration = Duration::from_secs(1);
@@ -148,8 +147,8 @@ impl Registry {
 
 impl Slot {
     fn tell(&mut self, call: Call) {
-        // Said once, while deadlines come up with every sweep: one that passes before the session
-        // has listened must not take its place.
+        // Shutdown is called once, but deadlines recur with every sweep: one that passes before the
+        // session has listened must not replace it.
         if self.call != Some(Call::Shutdown) {
             self.call = Some(call);
         }
@@ -195,7 +194,7 @@ mod tests {
         }
     }
 
-    /// The calls that sweeps at these seconds make, the session hearing something at those of
+    /// Returns the calls that sweeps at these seconds make, for a session with activity at those of
     /// `heard`.
     fn calls(wait: Wait, sweeps: &[u64], heard: &[u64]) -> Vec<(u64, Call)> {
         let registry = Registry::default();

@@ -1,14 +1,14 @@
-//! One client from accept to the end of its stream: what it sends to what it is answered.
+//! Answers what one client sends, from accept to the end of its stream.
 //!
 //! ```text
 //!   Opening ── request accepted ──▶ Open ── both Close frames, or failed ──▶ Ending ── end of stream ──▶ gone
 //!      └── request refused, answered ───────────────────────────────────────▶ ┘
 //! ```
 //!
-//! A session is a future that is polled when its socket is ready and holds no buffer: it reads into
+//! A session is a future that is polled when its socket is ready and owns no buffer: it reads into
 //! its thread's buffer and writes from its thread's buffer, all replies to a read in one write.
 //! Invariant: `unsent` has memory only while the socket doesn't take what it is given; past a bound
-//! nothing is read then.
+//! reading stops.
 
 use std::future::Future;
 use std::io;
@@ -29,14 +29,14 @@ use super::upgrade::{Upgrade, UpgradeOutcome};
 use super::worker::{Buffers, Seat, Worker};
 use crate::net::{Stream, server_code};
 
-/// Reads of one session before the others of its thread have their turn.
+/// Reads of one session before the others of its thread run.
 const READS_PER_TURN: usize = 4;
-/// Bytes of posted messages that go out in one write.
+/// Bytes of posted messages to send in one write.
 const POSTS_LEN: usize = 64 << 10;
 
-/// What a Close without a code is counted as (RFC 6455, 7.1.5).
+/// The code that a Close without a code is counted under (RFC 6455, 7.1.5).
 pub(super) const NO_STATUS: u16 = 1005;
-/// What an end without Close is counted as (RFC 6455, 7.1.5).
+/// The code that an end without Close is counted under (RFC 6455, 7.1.5).
 const ABNORMAL: u16 = 1006;
 
 /// A client's connection.
@@ -46,15 +46,15 @@ pub(super) struct Session {
     key: Key,
     stage: Stage,
     unsent: Unsent,
-    /// What it makes the server keep, in KiB, as the budget knows it.
+    /// What the client makes the server hold, in KiB, as last told to the budget.
     held_kib: u32,
-    /// The client's stream has ended.
+    /// Whether the client's stream has ended.
     eof: bool,
-    /// This side's stream has ended.
+    /// Whether this side's stream has ended.
     is_shut: bool,
     /// The first close code from either side, once there is one.
     close_code: Option<u16>,
-    /// Why the connection was never established; `None` once it is.
+    /// Why the connection has not been established; `None` once it has.
     rejection: Option<&'static str>,
     _seat: Seat,
 }
@@ -63,14 +63,14 @@ pub(super) struct Session {
 enum Stage {
     Opening(Box<Upgrade>),
     Open(Connection),
-    /// Everything is said; what the client still sends is dropped until its stream ends. Closing
-    /// the socket at once instead would make the kernel answer that with a reset, which may destroy
-    /// the last words before they are read.
+    /// All replies are queued; what the client still sends is dropped until its stream ends. If the
+    /// socket were closed at once, the kernel would answer that with a reset, which may destroy the
+    /// last replies before they are read.
     Ending,
 }
 
 impl Session {
-    /// A session for a socket that has just been accepted.
+    /// Returns a session for a socket that has just been accepted.
     pub(super) fn new(stream: Stream, worker: Rc<Worker>, key: Key, seat: Seat) -> Self {
         let stage = Stage::Opening(Box::new(Upgrade::new(seat.is_spare())));
         Self {
@@ -88,7 +88,7 @@ impl Session {
         }
     }
 
-    /// Reads, answers and writes until the socket can't go on; ready when the session is over.
+    /// Reads, answers and writes until the socket blocks; ready when the session is over.
     fn drive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let worker = Rc::clone(&self.worker);
         let Buffers { input, out } = &mut *worker.buffers.borrow_mut();
@@ -96,7 +96,7 @@ impl Session {
             let is_over = self.answer(call, out);
             self.send(cx, out)?;
             if is_over {
-                // The last words are in the kernel's hands, as far as it took them.
+                // The kernel has the last words, as far as it took them.
                 return Poll::Ready(Ok(()));
             }
         }
@@ -111,7 +111,7 @@ impl Session {
             if let Some(hub) = &worker.hub {
                 self.send_posts(hub, cx, out)?;
                 if worker.is_congested(cx) {
-                    return Poll::Pending; // a mailbox has its waker
+                    return Poll::Pending; // the mailbox has its waker
                 }
             }
             if self.eof || self.unsent.rest().len() > worker.config().write_buffer_max {
@@ -135,20 +135,20 @@ impl Session {
         Poll::Pending
     }
 
-    /// Closes a client that has grown beyond its share of what the server may keep, once that is
-    /// more than it should be.
+    /// Closes a client that has grown beyond its share of what the server may hold, if the total is
+    /// too large.
     fn keep_within_budget(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> io::Result<()> {
         let is_over = self.account();
         if is_over && matches!(self.stage, Stage::Open(_)) {
             self.close(CloseCode::TRY_AGAIN_LATER, "the server has no memory left for it", out);
-            self.end(); // what was half received goes with it
+            self.end(); // drops what was half received, too
             self.send(cx, out)?;
             self.account();
         }
         Ok(())
     }
 
-    /// Tells the budget what this client makes the server keep; whether it has grown too much.
+    /// Tells the budget what this client makes the server hold; returns whether that is too much.
     fn account(&mut self) -> bool {
         let buffered =
             if let Stage::Open(connection) = &self.stage { connection.buffered() } else { 0 };
@@ -164,7 +164,7 @@ impl Session {
         now > before && shared.budget.is_exceeded(now, shared.open())
     }
 
-    /// Does what the registry asks for; true if the session ends with that.
+    /// Does what the registry asks for; returns true if that ends the session.
     fn answer(&mut self, call: Call, out: &mut Vec<u8>) -> bool {
         match (call, &mut self.stage) {
             (Call::TimedOut, Stage::Opening(upgrade)) => {
@@ -181,7 +181,7 @@ impl Session {
             }
             (Call::TimedOut, Stage::Ending) => true,
             (Call::PingDue, Stage::Open(connection)) => {
-                // Refused only after a Close, which asks for an answer as well.
+                // Refused only after a Close, which asks for an answer, too.
                 connection.send(Message::Ping(b""), out).ok();
                 false
             }
@@ -198,7 +198,7 @@ impl Session {
         }
     }
 
-    /// Starts the closing handshake, unless it has been started.
+    /// Starts the closing handshake, unless it has started.
     fn close(&mut self, code: CloseCode, reason: &'static str, out: &mut Vec<u8>) {
         if let Stage::Open(connection) = &mut self.stage
             && connection.close(Some(CloseFrame { code, reason }), out).is_ok()
@@ -207,8 +207,8 @@ impl Session {
         }
     }
 
-    /// Sends what was posted for this client, as far as its socket takes it; closes one that was
-    /// found to be too slow.
+    /// Sends messages posted for this client, as far as its socket takes them; closes a client that
+    /// was found too slow.
     fn send_posts(&mut self, hub: &Hub, cx: &mut Context<'_>, out: &mut Vec<u8>) -> io::Result<()> {
         let place = self.key.place();
         if hub.is_slow(place) {
@@ -224,7 +224,7 @@ impl Session {
             while out.len() < POSTS_LEN
                 && let Some(message) = hub.take(place)
             {
-                // Refused after this side's Close only: nothing may follow it.
+                // Refused only after this side's Close: nothing may follow it.
                 messages += u64::from(connection.send_prepared(&message, out).is_ok());
             }
             if out.is_empty() {
@@ -236,7 +236,7 @@ impl Session {
         Ok(())
     }
 
-    /// Takes what was read and appends the replies to `out`.
+    /// Processes what was read and appends the replies to `out`.
     fn receive(&mut self, mut input: &mut [u8], out: &mut Vec<u8>) {
         if let Stage::Opening(upgrade) = &mut self.stage {
             match upgrade.receive(&mut input, self.worker.config(), out) {
@@ -301,16 +301,16 @@ impl Session {
         self.worker.join(self.key.place(), topic);
     }
 
-    /// Nothing more is to be said than what is in the buffers.
+    /// Marks that nothing more will be sent than is in the buffers.
     fn end(&mut self) {
         self.stage = Stage::Ending;
         self.worker.leave(self.key.place());
         self.worker.registry.wait(self.key, Wait::End);
     }
 
-    /// Whether the session is over. Ends this side's stream when nothing is left to send on it:
-    /// "the server MUST close the connection immediately", the client waits for it to (RFC 6455,
-    /// 7.1.1).
+    /// Checks whether the session is over. Ends this side's stream when nothing is left to send on
+    /// it: "the server MUST close the connection immediately", and the client waits for that (RFC
+    /// 6455, 7.1.1).
     fn is_over(&mut self, is_flushed: bool) -> io::Result<bool> {
         if !is_flushed || !matches!(self.stage, Stage::Ending) {
             return Ok(false);
@@ -322,14 +322,14 @@ impl Session {
         Ok(self.eof)
     }
 
-    /// Writes what was left from before; true if nothing is left now.
+    /// Writes what was left from before; returns true if nothing is left now.
     fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         while !self.unsent.rest().is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, self.unsent.rest()) {
                 Poll::Ready(written) => {
                     let written = self.count_sent(written?)?;
                     self.unsent.sent(written);
-                    // Slow to read is not dead.
+                    // A slow reader is not dead.
                     self.worker.registry.heard(self.key);
                 }
                 Poll::Pending => return Ok(false),
@@ -338,7 +338,7 @@ impl Session {
         Ok(true)
     }
 
-    /// Writes `out` and keeps what the socket doesn't take; `out` is empty afterwards.
+    /// Writes `out` and keeps what the socket doesn't take; leaves `out` empty.
     fn send(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> io::Result<()> {
         let mut sent = 0;
         if self.unsent.rest().is_empty() {
@@ -371,7 +371,7 @@ impl Future for Session {
         let over = session.drive(cx);
         session.worker.buffers.borrow_mut().trim();
         over.map(|outcome| {
-            // An error of the socket is an end without Close; it is counted as that.
+            // A socket error is an end without Close, and counted as one.
             if let Err(error) = outcome
                 && session.rejection.is_some()
                 && let Some(code) = server_code(&error)
@@ -396,16 +396,16 @@ impl Drop for Session {
     }
 }
 
-/// What came of one read.
+/// The outcome of one read.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     pub(super) messages: u64,
     answered: u64,
-    /// The client's close code, or that of this side's failing.
+    /// The client's close code, or this side's when it failed the connection.
     pub(super) close_code: Option<u16>,
 }
 
-/// Takes all messages of `input` and appends the answers to `out`.
+/// Processes all messages in `input` and appends the answers to `out`.
 fn converse(
     connection: &mut Connection,
     mut input: &mut [u8],
@@ -432,7 +432,7 @@ fn converse(
             _ => continue,
         };
         heard.messages += 1;
-        // Refused after this side's Close only: nothing may follow it.
+        // Refused only after this side's Close: nothing may follow it.
         if mode == Mode::Echo && sender.send(message, out).is_ok() {
             heard.answered += 1;
         }
@@ -445,8 +445,7 @@ mod tests {
 
     #[test]
     fn a_task_has_room_for_it_in_512_bytes() {
-        // Beside it a task has 96 bytes and a mark of 8 for how far it is, and its size is a
-        // multiple of 128.
+        // A task adds 96 bytes and an 8-byte state mark, and its size is a multiple of 128.
         assert!(size_of::<Session>() <= 408, "{}", size_of::<Session>());
     }
 }

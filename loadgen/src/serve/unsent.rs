@@ -1,9 +1,9 @@
 //! Replies that a socket hasn't taken yet.
 
-/// Up to this capacity, in bytes, the sender's buffer is copied from; beyond, it is taken over.
+/// Copies the sender's buffer up to this capacity, in bytes; beyond it, takes the buffer over.
 const COPY_CAPACITY_MAX: usize = 64 << 10;
 
-/// Bytes in the order in which they are to be sent. Without memory while there are none.
+/// Bytes in the order in which to send them. Has no memory while it is empty.
 #[derive(Debug, Default)]
 pub(super) struct Unsent {
     bytes: Vec<u8>,
@@ -11,17 +11,17 @@ pub(super) struct Unsent {
 }
 
 impl Unsent {
-    /// What is left to send.
+    /// Returns what is left to send.
     pub(super) fn rest(&self) -> &[u8] {
         self.bytes.get(self.sent..).unwrap_or_default()
     }
 
-    /// The memory that it takes, in bytes.
+    /// Returns the size of its memory, in bytes.
     pub(super) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// The next `len` bytes have been sent.
+    /// Removes the next `len` bytes, which have been sent.
     pub(super) fn sent(&mut self, len: usize) {
         self.sent += len;
         if self.sent >= self.bytes.len() {
@@ -29,7 +29,7 @@ impl Unsent {
         }
     }
 
-    /// Keeps `out[sent..]`, behind what is kept already. What `out` holds afterwards is of no use.
+    /// Keeps `out[sent..]`, after what is already kept. Leaves `out` with unspecified contents.
     pub(super) fn keep(&mut self, out: &mut Vec<u8>, sent: usize) {
         let rest = out.get(sent..).unwrap_or_default();
         if rest.is_empty() {

@@ -1,4 +1,4 @@
-//! A client's request to its answer: 101, or the refusal and the name that it is counted under.
+//! Answers a client's request: with 101, or with a refusal and the name that it is counted under.
 
 use wscodec::deflate::{DeflateAgreed, DeflateServer};
 use wscodec::handshake::{
@@ -7,49 +7,49 @@ use wscodec::handshake::{
 
 use super::config::{Mode, ServeConfig};
 
-/// Bytes of a topic.
+/// Most bytes of a topic.
 const TOPIC_LEN_MAX: usize = 255;
 
-/// A request that is awaited. Boxed in its session, and gone once it is answered.
+/// A request that has not been answered. Boxed in its session, and dropped once it is answered.
 #[derive(Debug)]
 pub(super) struct Upgrade {
     handshake: ServerHandshake,
     is_spare: bool,
     has_begun: bool,
     deflate: Option<DeflateAgreed>,
-    /// What messages it sends go to, and what it gets.
+    /// The topic that the client sends to and receives from.
     topic: Box<str>,
 }
 
-/// What came of a read.
+/// The outcome of a read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum UpgradeOutcome {
     /// The request isn't complete.
     NeedMore,
-    /// The 101 is in the buffer; what is left of the input are frames.
+    /// The 101 is in the buffer; the rest of the input is frames.
     Accepted,
     /// The refusal is in the buffer, for this reason.
     Rejected(&'static str),
 }
 
 impl Upgrade {
-    /// A request that is awaited; one on a spare seat is refused whatever it says.
+    /// Returns an upgrade that awaits a request; on a spare seat it refuses any.
     pub(super) fn new(is_spare: bool) -> Self {
         let handshake = ServerHandshake::new(HandshakeLimits::default());
         Self { handshake, is_spare, has_begun: false, deflate: None, topic: "".into() }
     }
 
-    /// Whether any byte of the request has arrived.
+    /// Checks whether any byte of the request has arrived.
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun
     }
 
-    /// The topic: the path of the request, where that has a meaning.
+    /// Takes the topic: the path of the request, in modes that use topics.
     pub(super) fn take_topic(&mut self) -> Box<str> {
         std::mem::take(&mut self.topic)
     }
 
-    /// What was agreed of permessage-deflate.
+    /// Returns the parameters of permessage-deflate that were agreed on.
     pub(super) fn deflate(&self) -> Option<DeflateAgreed> {
         self.deflate
     }
@@ -82,7 +82,7 @@ impl Upgrade {
                 acceptance_of(&request, &config.subprotocols)
             }
             Err(error) => {
-                // Refused only if an answer had been given, and this is the first.
+                // Refused only after an earlier answer, and this is the first.
                 self.handshake.reject(error, out).ok();
                 return UpgradeOutcome::Rejected(error.name());
             }
@@ -106,7 +106,7 @@ impl Upgrade {
         Ok(())
     }
 
-    /// The deadline has passed: says so.
+    /// Answers that the deadline has passed.
     pub(super) fn time_out(&mut self, out: &mut Vec<u8>) {
         self.refuse(408, "timeout", "no request in time\n", out);
     }
@@ -119,16 +119,15 @@ impl Upgrade {
         out: &mut Vec<u8>,
     ) -> UpgradeOutcome {
         if let Ok(rejection) = Rejection::new(status) {
-            // Refused only if an answer had been given, and this is the first.
+            // Refused only after an earlier answer, and this is the first.
             self.handshake.reject(rejection.body(body), out).ok();
         }
         UpgradeOutcome::Rejected(reason)
     }
 }
 
-/// What the reference server selects: the first of its subprotocols that is offered, or if it has
-/// none the first that is offered at all, so that clients that insist on one can be tried against
-/// it.
+/// Selects the first of the server's subprotocols that the client offers. If the server has none,
+/// selects the first that the client offers, so that clients that insist on one can be tried.
 fn acceptance_of(request: &Request<'_>, spoken: &[String]) -> Result<Acceptance, HandshakeMisuse> {
     let selected = if spoken.is_empty() {
         request.subprotocols().next()

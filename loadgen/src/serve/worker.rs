@@ -1,5 +1,5 @@
-//! One thread of the server: a runtime, the buffers and the registry that its sessions share, and
-//! its counters.
+//! One thread of the server: a runtime, its counters, and the buffers and the registry that its
+//! sessions share.
 //!
 //! Nothing here is locked or shared with another thread while messages flow. Invariant: a buffer is
 //! borrowed only within one poll of one session.
@@ -32,7 +32,7 @@ use crate::net::{Detached, Stream, TlsStream};
 
 /// The buffer that all sessions of a thread read into, in bytes.
 const INPUT_SIZE: usize = 64 << 10;
-/// What the buffer for replies keeps of its capacity from one read to the next, in bytes.
+/// Most capacity that the buffer for replies keeps from one read to the next, in bytes.
 const OUT_CAPACITY_MAX: usize = 1 << 20;
 
 /// What all threads of a server share.
@@ -40,11 +40,11 @@ const OUT_CAPACITY_MAX: usize = 1 << 20;
 pub(super) struct Shared {
     pub(super) config: ServeConfig,
     pub(super) counters: Vec<Arc<Counters>>,
-    /// Connections by worker, those on their way to it too. Changed once a connection.
+    /// Connections by worker, including those on their way to it. Changed once per connection.
     open: Vec<AtomicUsize>,
-    /// What each thread is to hand on to its members.
+    /// What each thread must hand on to its members.
     pub(super) mailboxes: Vec<Mailbox>,
-    /// Connections of all hubs.
+    /// Number of connections in all hubs.
     pub(super) members: AtomicUsize,
     pub(super) budget: Budget,
 }
@@ -62,7 +62,7 @@ impl Shared {
         }
     }
 
-    /// Connections of all workers.
+    /// Returns the number of connections of all workers.
     pub(super) fn open(&self) -> usize {
         self.open.iter().map(|open| open.load(Relaxed)).sum()
     }
@@ -72,13 +72,13 @@ impl Shared {
 #[derive(Debug)]
 pub(super) struct Seat {
     shared: Arc<Shared>,
-    /// Threads are at most 1,024.
+    /// There are at most 1,024 threads.
     worker: u16,
     is_spare: bool,
 }
 
 impl Seat {
-    /// A seat at the worker that has the fewest connections.
+    /// Takes a seat at the worker that has the fewest connections.
     pub(super) fn take(shared: &Arc<Shared>, is_spare: bool) -> Self {
         let open = shared.open.iter().map(|open| open.load(Relaxed));
         let worker = open.enumerate().min_by_key(|&(_, open)| open).map_or(0, |(worker, _)| worker);
@@ -89,12 +89,12 @@ impl Seat {
         Self { shared: Arc::clone(shared), worker, is_spare }
     }
 
-    /// The index of the worker.
+    /// Returns the index of the worker.
     pub(super) fn worker(&self) -> usize {
         usize::from(self.worker)
     }
 
-    /// Beyond the limit: the client is only to be told so.
+    /// Checks whether the connection is beyond the limit, so that its client is only told so.
     pub(super) fn is_spare(&self) -> bool {
         self.is_spare
     }
@@ -108,7 +108,7 @@ impl Drop for Seat {
     }
 }
 
-/// What a worker is told by others.
+/// What other threads tell a worker.
 #[derive(Debug)]
 pub(super) enum ServeOrder {
     /// Take this connection.
@@ -124,13 +124,13 @@ pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Registry,
-    /// Where clients are sent what they haven't asked for, in the modes that do.
+    /// Where unsolicited messages are queued, in the modes that send them.
     pub(super) hub: Option<Rc<Hub>>,
     pub(super) buffers: RefCell<Buffers>,
     emptied: Notify,
 }
 
-/// What sessions read into and write from, one after the other.
+/// The buffers that sessions read into and write from, one session after the other.
 #[derive(Debug)]
 pub(super) struct Buffers {
     pub(super) input: Box<[u8]>,
@@ -138,8 +138,8 @@ pub(super) struct Buffers {
 }
 
 impl Buffers {
-    /// Makes room for the next session: drops what one that failed had no more use for, and gives
-    /// memory back that one large message has taken.
+    /// Makes room for the next session: drops what a failed session left over, and frees memory
+    /// that one large message has taken.
     pub(super) fn trim(&mut self) {
         self.out.clear();
         if self.out.capacity() > OUT_CAPACITY_MAX {
@@ -196,7 +196,7 @@ impl Worker {
         spawn_local(Session::new(stream, Rc::clone(self), key, seat));
     }
 
-    /// A session is established.
+    /// Notes that a session is established.
     pub(super) fn join(&self, place: usize, topic: &str) {
         if let Some(hub) = &self.hub {
             hub.join(place, topic);
@@ -204,14 +204,14 @@ impl Worker {
         }
     }
 
-    /// A session that may have been established is over.
+    /// Notes that a session that may have been established is over.
     pub(super) fn leave(&self, place: usize) {
         if self.hub.as_ref().is_some_and(|hub| hub.leave(place)) {
             self.shared.members.fetch_sub(1, Relaxed);
         }
     }
 
-    /// A message was posted to a session.
+    /// Notes that a message was posted to a session.
     pub(super) fn posted(&self, place: usize, posted: Posted) {
         match posted {
             Posted::First | Posted::TooSlow => self.registry.wake(place),
@@ -220,7 +220,7 @@ impl Worker {
         }
     }
 
-    /// A session is over.
+    /// Notes that a session is over.
     pub(super) fn ended(&self) {
         self.counters.ended.add(1);
         if self.registry.len() == 0 {
@@ -237,7 +237,7 @@ impl Worker {
         }
     }
 
-    /// Tells all clients, and waits for them, no longer than the configuration says.
+    /// Tells all clients, and waits for them, no longer than the configuration allows.
     async fn shut_down(&self) {
         self.registry.call_all(Call::Shutdown);
         let all_gone = async {
@@ -245,16 +245,16 @@ impl Worker {
                 self.emptied.notified().await;
             }
         };
-        // Those that are left are cut off with the runtime.
+        // Remaining clients are cut off with the runtime.
         timeout(self.config().shutdown_timeout, all_gone).await.ok();
     }
 }
 
-/// The listening socket and the way to the workers, for the one that accepts.
+/// The listening socket and the channels to the workers, for the worker that accepts.
 pub(super) type Intake = (Bound, Vec<UnboundedSender<ServeOrder>>);
 
-/// Runs a worker on this thread until it is told to shut down. `started` is told once it runs, or
-/// why it doesn't.
+/// Runs a worker on this thread until it is told to shut down. Calls `started` once it runs, or
+/// with the reason why it doesn't.
 pub(super) fn run(
     index: usize,
     shared: &Arc<Shared>,
@@ -274,7 +274,7 @@ pub(super) fn run(
     runtime.block_on(serve(worker, listener, workers, orders));
 }
 
-/// Begins to push or to hand on messages, in the modes that do.
+/// Starts pushing or handing on messages, in the modes that do.
 fn start_posting(runtime: &LocalRuntime, worker: &Rc<Worker>) -> io::Result<()> {
     let Some(hub) = worker.hub.clone() else { return Ok(()) };
     let _entered = runtime.enter();

@@ -1,4 +1,4 @@
-//! The name before a comparison to what a threshold is about.
+//! Turns the name before a comparison into the subject of a threshold.
 
 use super::scenario::{Played, Value};
 use super::{exact, percentile, suggestions, time};
@@ -6,39 +6,39 @@ use crate::metrics::Metric;
 use crate::quantity;
 use crate::units::Unit;
 
-/// What a threshold is about.
+/// The subject of a threshold.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Subject {
-    /// A time of a histogram; `None` is `rtt`, which is `rtt.response` under open loop and
+    /// A time of a histogram; `None` stands for `rtt`, which is `rtt.response` under open loop and
     /// `rtt.service` under closed loop.
     Time(Option<Metric>, Statistic),
-    /// Durations in a histogram.
+    /// The number of durations in a histogram.
     Recorded(Option<Metric>),
-    /// How often.
+    /// A count.
     Count(Counter),
-    /// How often, of 100.
+    /// A count as a percentage.
     Share(Counter),
-    /// How often a second.
+    /// A count per second.
     Rate(Rated),
-    /// The achieved rate, in percent of the offered one.
+    /// The achieved rate as a percentage of the offered rate.
     AchievedShare,
-    /// Something of a scenario; of 100 if it is a share.
+    /// A value of a scenario; of 100 if it is a share.
     Played(Played, IsShare),
 }
 
-/// Whether a count is compared with a share of all.
+/// Whether a count is compared as a share of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IsShare {
-    /// It is a number.
+    /// Compared as a number.
     No,
-    /// It is.
+    /// Compared as a share.
     Yes,
 }
 
 /// A value of a histogram.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Statistic {
-    /// So many of 100 are not above it.
+    /// The value that this percentage of all values don't exceed.
     Percentile(f64),
     /// The shortest.
     Min,
@@ -55,27 +55,27 @@ pub enum Counter {
     Errors,
     /// Connections that failed.
     Failed,
-    /// Connections begun.
+    /// Connections started.
     Attempted,
     /// Connections opened by a valid handshake.
     Established,
-    /// Connections that did all they should.
+    /// Connections that did everything they should.
     Completed,
-    /// Connections that were lost and were to be opened again (`--reconnect`).
+    /// Connections that were lost and were to be reopened (`--reconnect`).
     Dropped,
-    /// Attempts to do so that were established.
+    /// Attempts to reopen those that were established.
     Reconnected,
     /// Connections that were lost and not open again at the end.
     Away,
-    /// Messages sent, the warm-up's too, as in all that follow.
+    /// Messages sent, including the warm-up, as in all below.
     Sent,
-    /// Messages that came back as they were.
+    /// Messages that came back unchanged.
     Received,
     /// Messages that never came back.
     Lost,
-    /// Messages that had not come back within the reply timeout.
+    /// Messages that did not come back within the reply timeout.
     TimedOut,
-    /// Of those, the ones that came back after all.
+    /// Timed-out messages that came back after all.
     Late,
     /// Messages that came back changed.
     Altered,
@@ -83,14 +83,14 @@ pub enum Counter {
     Reordered,
     /// Messages that came again.
     Duplicated,
-    /// Messages that nobody had sent.
+    /// Messages received without having been sent.
     Unexpected,
-    /// Messages that were due and were not sent.
+    /// Messages that were due but not sent.
     Unsent,
 }
 
 impl Counter {
-    /// All.
+    /// All counters.
     pub const ALL: [Self; 18] = [
         Self::Errors,
         Self::Failed,
@@ -112,7 +112,7 @@ impl Counter {
         Self::Unsent,
     ];
 
-    /// As it is typed.
+    /// Returns the name as typed.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -148,10 +148,10 @@ pub enum Rated {
 }
 
 impl Rated {
-    /// All.
+    /// All rates.
     pub const ALL: [Self; 2] = [Self::Achieved, Self::Opened];
 
-    /// As it is typed.
+    /// Returns the name as typed.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -162,7 +162,7 @@ impl Rated {
 }
 
 impl Subject {
-    /// What its number is a number of.
+    /// Returns the unit of its number.
     #[must_use]
     pub const fn unit(&self) -> Unit {
         match self {
@@ -177,7 +177,7 @@ impl Subject {
     }
 }
 
-/// Reads a name and the value that it is compared with.
+/// Reads a name and the value to compare with.
 pub(super) fn parse(name: &str, value: &str) -> Result<(Subject, f64), String> {
     let subject = subject(name)?;
     let share = value.strip_suffix('%').map(str::trim_end);
@@ -201,7 +201,7 @@ pub(super) fn parse(name: &str, value: &str) -> Result<(Subject, f64), String> {
             Err(format!("there is no share of {}; use a rate like 100 or 50k/s", rated.name()))
         }
         (Subject::Rate(rated), None) => {
-            // A limit of 0 is no rate, but something to compare with.
+            // A limit of 0 is no rate, but can be compared with.
             let limit = if rate == "0" { 0.0 } else { quantity::rate(rate)?.per_s() };
             Ok((Subject::Rate(rated), limit))
         }
@@ -226,7 +226,7 @@ pub(super) fn subject(name: &str) -> Result<Subject, String> {
     if name == "rtt" || Metric::named(name).is_some() {
         return Err(format!("{name} has many values; use {name}.p99, .min, .mean, .max or .count"));
     }
-    // The longest name that fits: the rest, which may have a point in it, is the value.
+    // The longest name that fits: the rest, which may have a dot in it, is the value.
     let parts = name.match_indices('.').map(|(place, _)| (&name[..place], &name[place + 1..]));
     let found = parts
         .filter_map(|(metric, value)| match metric {
@@ -260,7 +260,7 @@ fn percent(share: &str) -> Result<f64, String> {
     decimal(share).ok_or_else(|| format!("\"{share}%\" is not a share; use one like 1% or 99.9%"))
 }
 
-/// Digits with at most one point among them.
+/// Reads digits with at most one point among them.
 pub(super) fn decimal(text: &str) -> Option<f64> {
     let is_plain = text.starts_with(|c: char| c.is_ascii_digit())
         && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');

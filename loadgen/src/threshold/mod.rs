@@ -1,7 +1,7 @@
-//! A line such as `rtt.p99<20ms` and a report to PASS or FAIL.
+//! Turns a line such as `rtt.p99<20ms` and a report into PASS or FAIL.
 //!
-//! Apart from the verdict, which judges the client: a threshold judges the server, by the user's
-//! own measure. What has no data fails, since nothing has shown that it holds.
+//! Separate from the verdict, which judges the client: a threshold judges the server, by the user's
+//! own measure. A threshold without data fails, since nothing shows that it holds.
 //!
 //! ```text
 //!   subject           op               value
@@ -22,7 +22,7 @@ use crate::quantity;
 pub use measure::{Counter, IsShare, Rated, Statistic, Subject};
 pub use scenario::{Played, Value};
 
-/// Something that a report has to fulfil.
+/// A condition that a report has to meet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Threshold {
     expression: String,
@@ -31,7 +31,7 @@ pub struct Threshold {
     limit: f64,
 }
 
-/// How what was measured is compared with the limit.
+/// How a measured value is compared with the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Comparison {
     Less,
@@ -43,7 +43,7 @@ enum Comparison {
 }
 
 impl Comparison {
-    /// All, those of two characters first.
+    /// All comparisons, those of two characters first.
     const ALL: [(&'static str, Self); 6] = [
         ("<=", Self::LessOrEqual),
         (">=", Self::GreaterOrEqual),
@@ -70,8 +70,7 @@ impl Threshold {
     /// Reads a threshold.
     ///
     /// # Errors
-    /// What is wrong, to be put behind the flag's name; an unknown name comes with those that
-    /// exist.
+    /// What is wrong, to be put after the flag's name; for an unknown name, with names that exist.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (name, comparison, value) = split(text)?;
         let (subject, limit) = measure::parse(name, value)?;
@@ -83,11 +82,11 @@ impl Threshold {
         })
     }
 
-    /// A threshold on the ratio of two results, for [`diff`](crate::report::diff): its value is a
-    /// factor, such as `1.1`, `1.1x` or `110%`.
+    /// Reads a threshold on the ratio of two results, for [`diff`](crate::report::diff): its value
+    /// is a factor, such as `1.1`, `1.1x` or `110%`.
     ///
     /// # Errors
-    /// As [`parse`](Self::parse).
+    /// See [`parse`](Self::parse).
     pub fn parse_ratio(text: &str) -> Result<Self, String> {
         let (name, comparison, value) = split(text)?;
         let subject = measure::subject(name)?;
@@ -100,20 +99,20 @@ impl Threshold {
         Ok(Self { expression, subject, comparison: comparison.1, limit })
     }
 
-    /// What it is about.
+    /// Returns the subject.
     #[must_use]
     pub const fn subject(&self) -> &Subject {
         &self.subject
     }
 
-    /// Whether it is about how often something occurred that a run without thresholds fails for.
+    /// Checks whether it is about a count that fails a run without thresholds.
     #[must_use]
     pub fn is_about(&self, counter: Counter) -> bool {
         matches!(&self.subject, Subject::Count(found) | Subject::Share(found) if *found == counter)
     }
 
-    /// Checks whether it is about how often a step of a scenario did not do as it should, or about
-    /// users that aren't ready, if `step` is `None`.
+    /// Checks whether it is about failures of a step of a scenario, or, if `step` is `None`, about
+    /// users that aren't ready.
     #[must_use]
     pub fn is_about_step(&self, step: Option<&str>) -> bool {
         match (&self.subject, step) {
@@ -123,7 +122,7 @@ impl Threshold {
         }
     }
 
-    /// Whether what was measured fulfils it.
+    /// Checks whether a measured value meets it.
     #[must_use]
     pub fn holds(&self, measured: f64) -> bool {
         self.comparison.holds(measured, self.limit)
@@ -136,7 +135,7 @@ impl fmt::Display for Threshold {
     }
 }
 
-/// The name, the comparison as it is typed and what it is, the value.
+/// Splits a threshold into the name, the comparison as typed and as parsed, and the value.
 fn split(text: &str) -> Result<(&str, (&'static str, Comparison), &str), String> {
     let place = text.find(['<', '>', '=', '!']);
     let found = place.and_then(|place| {
@@ -149,13 +148,13 @@ fn split(text: &str) -> Result<(&str, (&'static str, Comparison), &str), String>
     })
 }
 
-/// Percentile, such as `p99.9`, or `None` if it is none.
+/// Reads a percentile, such as `p99.9`; `None` if it is none.
 fn percentile(text: &str) -> Option<f64> {
     let percentile = measure::decimal(text.strip_prefix('p')?)?;
     (percentile > 0.0 && percentile <= 100.0).then_some(percentile)
 }
 
-/// What other tools call things, and what they are here.
+/// Names from other tools, and the names here.
 const ALIASES: [(&str, &str); 8] = [
     ("latency", "rtt"),
     ("duration", "rtt"),
@@ -166,10 +165,10 @@ const ALIASES: [(&str, &str); 8] = [
     ("rate", "achieved"),
     ("error_rate", "errors"),
 ];
-/// How many names are suggested for one that doesn't exist.
+/// How many names are suggested for an unknown one.
 const SUGGESTIONS: usize = 3;
 
-/// Returns the three names nearest to one that doesn't exist, in words.
+/// Returns the three names nearest to an unknown one, in words.
 fn suggestions(name: &str) -> String {
     let times = std::iter::once("rtt").chain(Metric::ALL.into_iter().map(Metric::name));
     let plain = Counter::ALL.into_iter().map(Counter::name);
@@ -193,7 +192,7 @@ fn is_statistic(word: &str) -> bool {
     matches!(word, "min" | "mean" | "max" | "count") || percentile(word).is_some()
 }
 
-/// The page of `--threshold help`: every name that exists, and what it is compared with.
+/// Returns the page of `--threshold help`: every name that exists, and what it is compared with.
 #[must_use]
 pub fn help() -> String {
     let mut page = String::from(
@@ -232,7 +231,7 @@ fn columns(page: &mut String, names: &[&str]) {
     }
 }
 
-/// A span of time with its unit, in nanoseconds.
+/// Reads a span of time with its unit, in nanoseconds.
 fn time(value: &str) -> Result<f64, String> {
     if value.ends_with(|c: char| c.is_ascii_digit()) {
         return Err(format!("\"{value}\" has no unit; use a time like 20ms or 1.5s"));
@@ -241,7 +240,7 @@ fn time(value: &str) -> Result<f64, String> {
     Ok(exact(crate::clock::nanos(duration)))
 }
 
-/// How many, as a float that compares as the integer does.
+/// Returns a count as a float that compares as the integer does.
 #[expect(clippy::cast_precision_loss, reason = "counts and nanoseconds below 2^53")]
 const fn exact(n: u64) -> f64 {
     n as f64
@@ -301,7 +300,7 @@ mod tests {
         }
     }
 
-    /// FIELD E7: 45 names in one line help nobody.
+    /// FIELD E7: 45 names in one line are no help.
     #[test]
     fn e7_wrong_metric_names_nearest() {
         for (text, near) in [

@@ -1,18 +1,19 @@
-//! Names of a scenario's steps, rules and users before a comparison: `step.login.p99<50ms`.
+//! Reads the names of a scenario's steps, rules and users before a comparison:
+//! `step.login.p99<50ms`.
 
 use super::measure::Statistic;
 use super::percentile;
 
-/// What of a scenario a threshold is about.
+/// The part of a scenario that a threshold is about.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Played {
     /// A step, by its name.
     Step(String, Value),
     /// A rule, by its name.
     Rule(String, Value),
-    /// Users that came to the end of `[[begin]]`, of those established.
+    /// Established users that reached the end of `[[begin]]`.
     Ready,
-    /// Messages that nothing took, of those received.
+    /// Received messages that nothing took.
     Unmatched,
 }
 
@@ -25,15 +26,15 @@ pub enum Value {
     Count(&'static str),
 }
 
-/// Counters of a step, and of a rule.
+/// Counters of a step and of a rule.
 pub(super) const OF_STEP: [&str; 7] =
     ["sent", "ok", "failed", "timed_out", "lost", "late", "again"];
 pub(super) const OF_RULE: [&str; 3] = ["received", "missing", "behind"];
 
-/// Reads a name; `None` if it is none of a scenario.
+/// Reads a name; `None` if it names nothing of a scenario.
 ///
 /// # Errors
-/// What is wrong with it.
+/// What is wrong with the name.
 pub(super) fn parse(name: &str) -> Option<Result<Played, String>> {
     let (kind, rest) = match name {
         "ready" => return Some(Ok(Played::Ready)),
@@ -45,7 +46,7 @@ pub(super) fn parse(name: &str) -> Option<Result<Played, String>> {
         "rule" => &OF_RULE,
         _ => return None,
     };
-    // The first name that leaves a value: both may have points in them.
+    // The first name that leaves a value: both may have dots in them.
     let mut parts = rest.match_indices('.').map(|(at, _)| (&rest[..at], &rest[at + 1..]));
     let found = parts.find_map(|(name, value)| Some((name, self::value(value, counters)?)));
     let Some((name, value)) = found else {

@@ -1,8 +1,8 @@
-//! A connected socket of any kind to a stream of bytes.
+//! Turns a connected socket of any kind into a stream of bytes.
 //!
-//! The plain TCP socket is what nearly every connection is. So it stands in the enum itself and all
-//! others behind a pointer: the enum is no larger than the socket, and a match that always goes the
-//! same way costs nothing.
+//! Nearly every connection is a plain TCP socket. So that variant is stored inline and all others
+//! behind a pointer: the enum is no larger than the socket, and a `match` that always takes the
+//! same arm costs nothing.
 
 mod slow;
 mod tls;
@@ -21,43 +21,43 @@ pub(crate) use tls::{Agreed, TlsStream};
 /// A connected stream.
 #[derive(Debug)]
 pub(crate) enum Stream {
-    /// TCP, plain.
+    /// Plain TCP.
     Tcp(TcpStream),
     /// Anything else.
     Other(Box<Other>),
 }
 
-/// What is no plain TCP.
+/// Anything but plain TCP.
 #[derive(Debug)]
 pub(crate) enum Other {
-    /// A socket in the file system.
+    /// A Unix socket.
     Unix(UnixStream),
-    /// TLS, on a stream of any kind.
+    /// TLS on a stream of any kind.
     Tls(Box<TlsStream>),
-    /// Any other, read slowly.
+    /// Any other stream, read slowly.
     Slow(SlowStream),
 }
 
 impl Stream {
-    /// A socket in the file system.
+    /// Wraps a Unix socket.
     pub(crate) fn unix(stream: UnixStream) -> Self {
         Self::Other(Box::new(Other::Unix(stream)))
     }
 
-    /// TLS.
+    /// Wraps a TLS stream.
     pub(crate) fn tls(stream: TlsStream) -> Self {
         Self::Other(Box::new(Other::Tls(Box::new(stream))))
     }
 
-    /// This stream, read at so many bytes a second.
+    /// Limits reading from this stream to `bytes_per_s`.
     pub(crate) fn slowed(self, bytes_per_s: u64) -> Self {
         Self::Other(Box::new(Other::Slow(SlowStream::new(self, bytes_per_s))))
     }
 
-    /// Hands the front of `bytes` to the socket; how many of them it took.
+    /// Writes the front of `bytes` to the socket, and returns how many bytes it took.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] if it takes none now. Whoever calls then calls again with the
+    /// [`io::ErrorKind::WouldBlock`] if it takes none now. The caller then calls again with the
     /// same bytes in front.
     #[inline]
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -71,7 +71,7 @@ impl Stream {
         }
     }
 
-    /// Ready when [`try_write`](Self::try_write) is worth another try.
+    /// Polls whether [`try_write`](Self::try_write) is worth another try.
     #[inline]
     pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
@@ -84,10 +84,10 @@ impl Stream {
         }
     }
 
-    /// Ends this side's half of the stream.
+    /// Closes the writing half of the stream.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub(crate) fn end_write(&mut self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => shutdown(stream, Shutdown::Write)?,
@@ -100,10 +100,10 @@ impl Stream {
         Ok(())
     }
 
-    /// Leaves the runtime of this thread.
+    /// Removes the socket from this thread's runtime.
     ///
     /// # Errors
-    /// What the system says; and if it is no plain socket.
+    /// The system's error; also fails if the stream isn't a plain socket.
     pub(crate) fn detach(self) -> io::Result<Detached> {
         match self {
             Self::Tcp(stream) => stream.into_std().map(Detached::Tcp),
@@ -114,7 +114,7 @@ impl Stream {
         }
     }
 
-    /// The TCP socket at the bottom, if there is one.
+    /// Returns the underlying TCP socket, if there is one.
     pub(crate) fn tcp(&self) -> Option<&TcpStream> {
         match self {
             Self::Tcp(stream) => Some(stream),
@@ -127,17 +127,17 @@ impl Stream {
     }
 }
 
-/// A plain socket that belongs to no runtime: on its way from one to another.
+/// A plain socket that belongs to no runtime, on its way from one to another.
 #[derive(Debug)]
 pub(crate) enum Detached {
     /// TCP.
     Tcp(std::net::TcpStream),
-    /// A socket in the file system.
+    /// A Unix socket.
     Unix(std::os::unix::net::UnixStream),
 }
 
 impl Detached {
-    /// Enters the runtime of this thread.
+    /// Adds the socket to this thread's runtime.
     pub(crate) fn attach(self) -> io::Result<Stream> {
         Ok(match self {
             Self::Tcp(stream) => Stream::Tcp(TcpStream::from_std(stream)?),
@@ -164,7 +164,7 @@ impl AsyncRead for Stream {
                 },
             };
             match read {
-                // A signal came first; nothing is wrong with the connection.
+                // A signal interrupted the read; nothing is wrong with the connection.
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => return read,
             }
@@ -196,7 +196,7 @@ impl AsyncWrite for Stream {
         }
     }
 
-    /// Nothing is kept back.
+    /// Does nothing: no data is buffered.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

@@ -1,4 +1,4 @@
-//! A stream to one that is read from at so many bytes a second, whatever has come.
+//! Limits how many bytes a second are read from a stream, however many have arrived.
 
 use std::io;
 use std::pin::Pin;
@@ -14,26 +14,26 @@ use super::Stream;
 /// How often a slow reader reads.
 const TURN: Duration = Duration::from_millis(100);
 const TURNS_PER_S: u64 = 10;
-/// The least that the kernel keeps for a socket, about.
+/// The smallest receive buffer of a socket in the kernel, approximately.
 const RECEIVE_BUFFER_MIN: usize = 2_304;
 
-/// A stream that is read slowly, and written as fast as ever.
+/// A stream that is read slowly, and written at full speed.
 #[derive(Debug)]
 pub(crate) struct SlowStream {
     pub(super) stream: Stream,
     bytes_per_s: u64,
-    /// What may be read before the next turn.
+    /// Bytes that may be read before the next turn.
     left: u64,
     turn: Pin<Box<Sleep>>,
 }
 
 impl SlowStream {
-    /// Reads `stream` slowly. What the kernel would keep for it is made small, so that the server
-    /// feels it: a second's worth.
+    /// Reads `stream` slowly. Shrinks the kernel's receive buffer to a second's worth of data, so
+    /// that the server notices.
     pub(super) fn new(stream: Stream, bytes_per_s: u64) -> Self {
         if let Some(tcp) = stream.tcp() {
             let size = usize::try_from(bytes_per_s).unwrap_or(usize::MAX);
-            // Refused, the kernel keeps more, and the server feels it later.
+            // If the kernel refuses, it buffers more, and the server notices later.
             set_socket_recv_buffer_size(tcp, size.clamp(RECEIVE_BUFFER_MIN, 1 << 20)).ok();
         }
         Self { stream, bytes_per_s, left: 0, turn: Box::pin(sleep_until(Instant::now())) }
@@ -46,7 +46,7 @@ impl SlowStream {
     ) -> Poll<io::Result<()>> {
         if self.left == 0 {
             ready!(self.turn.as_mut().poll(cx));
-            // A rate below a turn's byte has longer turns.
+            // At a rate below one byte per turn, turns are longer.
             self.left = (self.bytes_per_s / TURNS_PER_S).max(1);
             let nanos = 1_000_000_000 / self.bytes_per_s;
             let turn = TURN.max(Duration::from_nanos(nanos));

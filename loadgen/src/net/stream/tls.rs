@@ -1,6 +1,6 @@
 //! TLS on top of a stream: plaintext in and out, records on the socket.
 //!
-//! On rustls alone and not on tokio-rustls, because whoever writes here counts a byte as sent when
+//! Built on rustls alone and not on tokio-rustls, because a writer counts a byte as sent only when
 //! the socket has it: see [`TlsStream::try_write`].
 
 use std::future::poll_fn;
@@ -16,35 +16,35 @@ use super::super::fault::Fault;
 use super::super::tls::{ServerTls, client_fault};
 use super::Stream;
 
-/// A stream under TLS, from either side.
+/// A TLS stream, of a client or a server.
 pub(crate) struct TlsStream {
     socket: Stream,
     tls: Connection,
-    /// Plaintext that has become records which the socket hasn't taken all of.
+    /// Plaintext bytes encrypted into records that the socket hasn't fully taken.
     taken_len: usize,
 }
 
-/// What the two sides have agreed on.
+/// What the client and the server have agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Agreed {
-    /// Whether an earlier session was taken up again.
+    /// Whether an earlier session was resumed.
     pub(crate) is_resumed: bool,
-    /// As `TLS 1.3`.
+    /// Such as `TLS 1.3`.
     pub(crate) version: String,
-    /// As `TLS13_AES_128_GCM_SHA256`.
+    /// Such as `TLS13_AES_128_GCM_SHA256`.
     pub(crate) cipher: String,
-    /// What ALPN came to.
+    /// The protocol that ALPN selected.
     pub(crate) alpn: Option<String>,
 }
 
 impl TlsStream {
-    /// A server's side of a stream that has just been accepted; the handshake is done by reading.
+    /// Wraps a stream that a server has just accepted; reading performs the handshake.
     pub(crate) fn accept(socket: Stream, server: &ServerTls) -> io::Result<Self> {
         let tls = server.connection().map_err(io::Error::other)?;
         Ok(Self { socket, tls: tls.into(), taken_len: 0 })
     }
 
-    /// Does a client's handshake.
+    /// Performs a client's handshake.
     pub(crate) async fn connect(
         socket: Stream,
         tls: rustls::ClientConnection,
@@ -72,13 +72,13 @@ impl TlsStream {
                 return Poll::Ready(Err(ErrorKind::UnexpectedEof.into()));
             }
         }
-        // What the socket doesn't take now goes out in front of what is written next.
+        // What the socket doesn't take now goes out before the next write.
         self.send_records().ok();
         Poll::Ready(Ok(()))
     }
 
-    /// Reads plaintext. The end of the stream is its end also where the peer has not announced it:
-    /// WebSocket has its Close for that, and many servers leave TLS's out.
+    /// Reads plaintext. An end of the stream that the peer has not announced counts as one, too:
+    /// WebSocket has Close for that, and many servers leave out the TLS alert.
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -100,19 +100,19 @@ impl TlsStream {
         }
     }
 
-    /// Reads records and takes what is in them; how many bytes came, 0 at the end of the stream.
+    /// Reads and decrypts records. Returns how many bytes arrived, 0 at the end of the stream.
     fn poll_records(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         while self.tls.wants_write() {
             match self.send_records() {
                 Ok(()) => {}
-                // In a handshake the peer may wait for exactly this.
+                // In a handshake the peer may be waiting for exactly this.
                 Err(error)
                     if error.kind() == ErrorKind::WouldBlock && self.tls.is_handshaking() =>
                 {
                     ready!(self.socket.poll_write_ready(cx))?;
                 }
-                // Otherwise it goes out in front of what is written next; and what a peer has said
-                // before it broke off can still be read.
+                // Otherwise it goes out before the next write; and what the peer sent before it
+                // broke off can still be read.
                 Err(_) => break,
             }
         }
@@ -129,11 +129,11 @@ impl TlsStream {
         Poll::Ready(Ok(len))
     }
 
-    /// Encrypts the front of `bytes` and hands it to the socket; how many of them the socket has.
+    /// Encrypts the front of `bytes`, writes it, and returns how many of them the socket has taken.
     ///
     /// # Errors
-    /// [`ErrorKind::WouldBlock`] if it doesn't have all that was encrypted yet. Then the caller has
-    /// to call again with the same bytes in front; they are not encrypted twice.
+    /// [`ErrorKind::WouldBlock`] if it hasn't taken all that was encrypted yet. The caller must
+    /// then call again with the same bytes in front; they are not encrypted twice.
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.taken_len == 0 {
             self.send_records()?;
@@ -143,15 +143,15 @@ impl TlsStream {
         Ok(std::mem::take(&mut self.taken_len))
     }
 
-    /// Ready when [`try_write`](Self::try_write) is worth another try.
+    /// Polls whether [`try_write`](Self::try_write) is worth another try.
     pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket.poll_write_ready(cx)
     }
 
-    /// Announces the end of this side's half and ends it.
+    /// Announces the end of the writing half and closes it.
     pub(crate) fn end_write(&mut self) -> io::Result<()> {
         self.tls.send_close_notify();
-        // A socket that takes nothing more has a peer that doesn't read: it sees the end alone.
+        // If the socket takes nothing more, the peer isn't reading, and sees only the end.
         self.send_records().ok();
         self.socket.end_write()
     }
@@ -176,7 +176,7 @@ impl std::fmt::Debug for TlsStream {
     }
 }
 
-/// A socket as rustls reads from it.
+/// A socket that rustls reads from.
 struct Polled<'s, 'c, 'w> {
     socket: &'s mut Stream,
     cx: &'c mut Context<'w>,
@@ -192,7 +192,7 @@ impl Read for Polled<'_, '_, '_> {
     }
 }
 
-/// A socket as rustls writes to it.
+/// A socket that rustls writes to.
 struct Written<'s>(&'s mut Stream);
 
 impl Write for Written<'_> {

@@ -1,4 +1,4 @@
-//! What is trusted and shown to a server, to client connections.
+//! Makes a client's TLS connections, from what to trust and what to present to a server.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use super::ALPN;
 use super::pem::{authorities, identity};
 use crate::net::TlsSettings;
 
-/// Servers whose sessions a worker remembers: many more than a run has.
+/// Most servers whose sessions a worker remembers: many more than a run has.
 const SERVERS_MAX: usize = 256;
 
-/// Makes connections. One for each worker: sessions to take up again are behind a lock.
+/// Makes connections. Each worker has its own, because resumable sessions are behind a lock.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsClient(Arc<ClientConfig>);
 
@@ -57,7 +57,7 @@ impl TlsClient {
         Ok(Self(Arc::new(config)))
     }
 
-    /// The same, with no sessions to take up again but its own.
+    /// Returns a copy with resumable sessions of its own.
     pub(crate) fn for_worker(&self, is_resuming: bool) -> Self {
         let mut config = ClientConfig::clone(&self.0);
         if is_resuming {
@@ -66,7 +66,7 @@ impl TlsClient {
         Self(Arc::new(config))
     }
 
-    /// A connection that begins.
+    /// Starts a connection.
     pub(crate) fn connection(&self, name: &ServerName<'static>) -> Result<ClientConnection, Error> {
         ClientConnection::new(Arc::clone(&self.0), name.clone())
     }

@@ -1,4 +1,4 @@
-//! A TLS error to the code that it is counted under, and a line that says what to do.
+//! Turns a TLS error into the code that it is counted under, and a line that says what to do.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -7,7 +7,7 @@ use rustls::{AlertDescription, CertificateError, Error as TlsError, PeerMisbehav
 
 use crate::net::fault::Fault;
 
-/// What an error of the stream means for a client's handshake.
+/// Describes an error of the stream during a client's handshake.
 pub(in crate::net) fn client_fault(error: &io::Error) -> Fault {
     let code = code(error);
     let help = match code {
@@ -33,17 +33,17 @@ pub(in crate::net) fn client_fault(error: &io::Error) -> Fault {
     Fault::new(code, said + help)
 }
 
-/// What an error of a client's open stream means, if TLS has to do with it: an alert may come after
-/// the client has done its part of the handshake, as for a certificate that it doesn't have.
+/// Describes an error of a client's open stream, if it is a TLS error. An alert may arrive after
+/// the client has finished its handshake, for instance if it has no certificate.
 pub(crate) fn open_fault(error: &io::Error) -> Option<Fault> {
     tls_error(error).map(|_| client_fault(error))
 }
 
-/// What a server speaks whose answer to a request of HTTP/1.1 begins with these bytes, and what to
-/// do, if it can be told.
+/// Says what a server speaks if it answers an HTTP/1.1 request with these bytes, and what to do, if
+/// that can be told.
 pub(crate) fn spoken(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
-        // A record that is an alert, or part of a handshake (RFC 8446, 5.1).
+        // An alert record, or part of a handshake (RFC 8446, 5.1).
         [21 | 22, 3, ..] => Some("the server speaks TLS; use wss://"),
         // A SETTINGS frame for the whole connection, which "the server connection preface consists
         // of" (RFC 9113, 3.4).
@@ -98,7 +98,7 @@ fn certificate_code(wrong: &CertificateError) -> &'static str {
             "wrong_name"
         }
         CertificateError::Revoked => "certificate_revoked",
-        // What openssl makes for oneself unless it is told not to. webpki has no type for it here.
+        // What openssl makes when self-signing, by default. webpki has no type for it.
         CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
             "certificate_of_a_ca"
         }
@@ -106,8 +106,8 @@ fn certificate_code(wrong: &CertificateError) -> &'static str {
     }
 }
 
-/// Under what the server counts a client whose stream failed with this; `None` if TLS has nothing
-/// to do with it.
+/// Returns the code under which the server counts a client whose stream failed with this error;
+/// `None` if it isn't a TLS error.
 pub(crate) fn server_code(error: &io::Error) -> Option<&'static str> {
     Some(match tls_error(error)? {
         TlsError::AlertReceived(_) => "tls_alert",

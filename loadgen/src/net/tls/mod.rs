@@ -1,4 +1,4 @@
-//! What TLS takes on each side: certificates, keys and names; and what its errors mean.
+//! What TLS needs on each side: certificates, keys and names; and what its errors mean.
 //!
 //! The stream itself is [`TlsStream`](super::TlsStream).
 
@@ -12,5 +12,5 @@ pub(super) use fault::client_fault;
 pub(crate) use fault::{open_fault, server_code, spoken};
 pub use server::ServerTls;
 
-/// The only protocol that is spoken over TLS here (RFC 7301).
+/// The only protocol spoken over TLS here (RFC 7301).
 const ALPN: &[u8] = b"http/1.1";

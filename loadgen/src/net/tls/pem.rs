@@ -1,8 +1,8 @@
-//! Files of certificates and keys, or a sentence that says what a file holds instead and which
-//! command makes of it what is needed.
+//! Reads files of certificates and keys, or says what a file contains instead and which command
+//! converts it.
 //!
-//! Apart from both ends of TLS because they read the same files. A parser of PEM skips what it
-//! doesn't know, so what a file holds is read from its labels before that.
+//! Separate from the client's and the server's side of TLS because they read the same files. A PEM
+//! parser skips what it doesn't know, so the labels in a file are read first.
 
 use std::fmt::Display;
 use std::fs;
@@ -15,11 +15,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, RootCertStore};
 
-/// What the labels of unencrypted private keys are.
+/// The labels of unencrypted private keys.
 const KEYS: [&str; 3] = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
 /// The keys that the provider can sign with.
 const SUPPORTED: &str = "RSA of 2048 to 4096 bits, ECDSA P-256 or P-384, or Ed25519";
-/// Kinds of keys that TLS can't use here, by how their object identifiers are encoded in DER.
+/// Kinds of keys that TLS can't use here, by the DER encoding of their object identifiers.
 const UNSUPPORTED: [(&[u8], &str); 14] = [
     (&[6, 5, 0x2b, 0x81, 4, 0, 0x23], "an ECDSA key on P-521"),
     (&[6, 5, 0x2b, 0x81, 4, 0, 0x0a], "an ECDSA key on secp256k1"),
@@ -36,10 +36,10 @@ const UNSUPPORTED: [(&[u8], &str); 14] = [
     (&[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3], "a post-quantum key"),
     (&[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1], "an RSA key of another size"),
 ];
-/// How DER encodes that the curve of a key is spelled out instead of named.
+/// The DER encoding that says that a key's curve is spelled out instead of named.
 const SPELLED_OUT: &[u8] = &[6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 1, 1];
 
-/// Reads the certificates in a PEM file; there is at least one.
+/// Reads the certificates in a PEM file, at least one.
 ///
 /// # Errors
 /// One line: the flag, the file, what is in it, and what to do.
@@ -58,7 +58,7 @@ pub(super) fn certificates(
 /// Reads the CAs in a PEM file into a store.
 ///
 /// # Errors
-/// As [`certificates`].
+/// See [`certificates`].
 pub(super) fn authorities(flag: &str, path: &Path) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(flag, path)? {
@@ -72,7 +72,7 @@ pub(super) fn authorities(flag: &str, path: &Path) -> Result<RootCertStore, Stri
 /// Reads a chain of certificates (`--cert`) and its key (`--key`).
 ///
 /// # Errors
-/// As [`certificates`]; and that the two don't belong together.
+/// See [`certificates`]; also if the two don't belong together.
 pub(super) fn identity(
     chain_path: &Path,
     key_path: &Path,
@@ -112,12 +112,12 @@ pub(super) fn identity(
     }
 }
 
-/// What a flag names, before it is parsed.
+/// A file that a flag names, before it is parsed.
 struct KeyFile<'p> {
     flag: &'p str,
     path: &'p Path,
     bytes: Vec<u8>,
-    /// The labels of its PEM sections, in their order.
+    /// The labels of its PEM sections, in order.
     labels: Vec<String>,
 }
 
@@ -162,7 +162,7 @@ impl<'p> KeyFile<'p> {
 
     fn private_key(&self) -> Result<PrivateKeyDer<'static>, String> {
         let known = self.labels.iter().any(|label| KEYS.contains(&label.as_str()));
-        // RFC 1421, 4.6.1.1: how the formats that are older than PKCS#8 say that they are encrypted.
+        // RFC 1421, 4.6.1.1: how formats older than PKCS#8 say that they are encrypted.
         let is_encrypted = self.bytes.windows(22).any(|window| window == b"Proc-Type: 4,ENCRYPTED")
             || self.has("ENCRYPTED PRIVATE KEY") && !known;
         if is_encrypted {
@@ -261,7 +261,7 @@ impl<'p> KeyFile<'p> {
         })
     }
 
-    /// What is wrong with a file of either kind.
+    /// Says what is wrong with a file of either kind.
     fn no_pem(&self) -> Option<String> {
         if self.bytes.iter().all(u8::is_ascii_whitespace) {
             return Some("the file is empty".into());
@@ -279,7 +279,7 @@ impl<'p> KeyFile<'p> {
         }
     }
 
-    /// Why the provider doesn't take a key.
+    /// Says why the provider doesn't accept a key.
     fn unsupported(&self, key: &PrivateKeyDer<'_>, error: &Error) -> String {
         let der = key.secret_der();
         let has = |oid: &[u8]| der.windows(oid.len()).any(|window| window == oid);
@@ -306,7 +306,7 @@ impl<'p> KeyFile<'p> {
         }
     }
 
-    /// Guesses from its first bytes what a file that is not text holds.
+    /// Guesses from the first bytes of a binary file what it contains.
     fn der(&self) -> Option<Der> {
         let inner = contents(&self.bytes)?;
         match (inner.first()?, inner.get(2)?) {
@@ -326,7 +326,7 @@ impl<'p> KeyFile<'p> {
     }
 }
 
-/// What a file in DER can be.
+/// What a DER file can be.
 enum Der {
     Certificate,
     Key,
@@ -335,7 +335,7 @@ enum Der {
     Pkcs12,
 }
 
-/// What stands in a SEQUENCE of DER, or its begin (X.690, 8.1).
+/// Returns the contents of a DER SEQUENCE, or their beginning (X.690, 8.1).
 fn contents(der: &[u8]) -> Option<&[u8]> {
     let (&tag, rest) = der.split_first()?;
     let (&len, rest) = rest.split_first()?;
@@ -343,7 +343,7 @@ fn contents(der: &[u8]) -> Option<&[u8]> {
     rest.get(len_len..).filter(|_| tag == 0x30)
 }
 
-/// A path as a shell takes it for one word.
+/// Quotes a path so that a shell reads it as one word.
 fn word(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:@%".contains(c);
@@ -364,7 +364,7 @@ mod tests {
         KeyFile::new(flag, Path::new(name), bytes.to_vec())
     }
 
-    /// An object identifier in the frame of PKCS#8, with a key of zeros.
+    /// Returns an object identifier in a PKCS#8 structure, with a key of zeros.
     fn pkcs8(oid: &[u8]) -> PrivateKeyDer<'static> {
         let part =
             |tag: u8, bytes: &[u8]| [&[tag, u8::try_from(bytes.len()).unwrap()], bytes].concat();

@@ -1,4 +1,4 @@
-//! A certificate and its key, from files or made on the spot, to a server's side of TLS.
+//! Makes a server's side of TLS from a certificate and its key, read from files or generated.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ use rustls::server::{ServerConnection, WebPkiClientVerifier};
 use super::ALPN;
 use super::pem::{authorities, identity};
 
-/// What the reference server shows to its clients.
+/// What the reference server presents to its clients.
 #[derive(Clone)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,
@@ -22,8 +22,8 @@ pub struct ServerTls {
 }
 
 impl ServerTls {
-    /// Of a chain and its key in PEM files. `client_ca` names a file with the CAs of which clients
-    /// must have a certificate.
+    /// Reads a chain and its key from PEM files. `client_ca` names a file of CAs that must have
+    /// issued the clients' certificates.
     ///
     /// # Errors
     /// One line: which file or flag is wrong, and what to do.
@@ -32,7 +32,7 @@ impl ServerTls {
         Self::new(chain, key, client_ca)
     }
 
-    /// Of a key that nobody else has, for the names of this machine's loopback and `host`.
+    /// Generates a key, and a certificate for the names of this machine's loopback and for `host`.
     ///
     /// # Errors
     /// What went wrong, in words.
@@ -73,13 +73,13 @@ impl ServerTls {
             .with_single_cert(chain, key)
             .map_err(|error| format!("--cert and --key don't fit: {error}"))?;
         config.alpn_protocols = vec![ALPN.to_vec()];
-        // Tickets that the clients keep: no number of them makes the server forget a session.
+        // Clients keep the tickets, so no number of them makes the server forget a session.
         config.ticketer =
             ring::Ticketer::new().map_err(|error| format!("no session tickets: {error}"))?;
         Ok(Self { config: Arc::new(config), fingerprint })
     }
 
-    /// SHA-256 of the certificate, as browsers show it.
+    /// Returns the SHA-256 of the certificate, as browsers show it.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint

@@ -1,5 +1,5 @@
-//! A segment's numbers added to another's, field by field: a new field does not
-//! compile until it says here how it adds up.
+//! Adds a segment's numbers to another's, field by field: a new field does not compile until this
+//! module says how it adds up.
 
 use super::histograms;
 use crate::metrics::add_sample;
@@ -12,7 +12,7 @@ use crate::report::{
     TlsReport, UrlReport, seen,
 };
 
-/// Adds what simply adds up. What needs all segments at once is the caller's.
+/// Adds what simply adds up. The caller does what needs all segments at once.
 pub(super) fn add(whole: &mut Report, part: &Report) {
     let Report {
         schema_version: _,     // the same in all
@@ -78,7 +78,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
     if let Some(network) = network {
         match &mut whole.network {
             Some(whole) => whole.add(network),
-            // Of some machines the kernel says nothing.
+            // On some machines the kernel says nothing.
             None => whole.network = Some(*network),
         }
     }
@@ -95,7 +95,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
     for closing in closings {
         add_closing(&mut whole.closings, closing);
     }
-    // The same ones in the same order, as `merge` has checked.
+    // The same cohorts in the same order, as `merge` has checked.
     for (whole, cohort) in whole.cohorts.iter_mut().zip(cohorts) {
         add_cohort(whole, cohort);
     }
@@ -143,12 +143,12 @@ pub(super) fn add_count(whole: &mut u64, part: u64) {
     *whole = whole.saturating_add(part);
 }
 
-/// What both know is added or compared; what one doesn't know, nobody does.
+/// Combines what both know; if either doesn't know, the result is unknown.
 fn both(one: Option<u64>, other: Option<u64>, of: impl Fn(u64, u64) -> u64) -> Option<u64> {
     one.zip(other).map(|(one, other)| of(one, other))
 }
 
-/// All that is of the whole run is the same in all parts.
+/// Everything that is of the whole run is the same in all parts.
 fn add_config(whole: &mut ConfigReport, part: &ConfigReport) {
     add_count(&mut whole.threads, part.threads);
     for label in &part.labels {
@@ -349,7 +349,7 @@ fn add_client(whole: &mut Client, part: &Client) {
     whole.busiest_share = whole.busiest_share.max(*busiest_share);
     whole.workers.extend(workers.iter().cloned());
     whole.rss_max = both(whole.rss_max, *rss_max, u64::saturating_add);
-    // Of the segment in which it was most.
+    // From the segment with the highest value.
     whole.rss_per_connection = both(whole.rss_per_connection, *rss_per_connection, u64::max);
     whole.pause_max_ns = whole.pause_max_ns.max(*pause_max_ns);
 }

@@ -1,7 +1,8 @@
-//! What the segments of a `fanout` know of each other's publishers to what was lost of all copies.
+//! Combines what the segments of a `fanout` know of each other's publishers into the lost copies.
 //!
-//! A segment counts what is missing before the last copy that a subscriber got of a publisher of
-//! another segment. How much came after that only the other one knows: here the two meet.
+//! A segment counts what is missing before the last copy that a subscriber got from a publisher of
+//! another segment. Only the other segment knows how much came after that; this module combines the
+//! two.
 
 use std::collections::BTreeMap;
 
@@ -97,8 +98,8 @@ pub(super) fn conclude(whole: &mut FanoutReport) -> Vec<String> {
     said
 }
 
-/// First, last and spread of messages by when their copies came to each segment; returns what can't
-/// be known, in words.
+/// Computes first, last and spread of messages from when their copies came to each segment; returns
+/// what can't be known, in words.
 pub(super) fn spread(
     whole: &mut FanoutReport,
     is_complete: bool,
@@ -143,7 +144,7 @@ mod tests {
     use crate::report::{Report, sample_of};
     use crate::verdict::State;
 
-    /// Segments of a run in which each of two has a publisher and subscribers of both.
+    /// Returns segments of a run in which each of two has a publisher and subscribers of both.
     fn parts() -> Vec<Part> {
         let part = |index: u64, followed: [FollowedReport; 2], sampled: Vec<SampleReport>| {
             let line = format!(
@@ -205,7 +206,7 @@ mod tests {
     fn what_two_segments_know_is_put_together() {
         let whole = merge(parts(), Missing::Allow).unwrap();
         let copies = &whole.fanout.as_ref().unwrap().copies;
-        // Ten of publisher 1 came to nobody of the first segment after what came last.
+        // Ten of publisher 1 reached no subscriber of the first segment after the last received.
         assert_eq!(
             (copies.counts.expected, copies.counts.received, copies.counts.lost),
             (210, 180, 30)

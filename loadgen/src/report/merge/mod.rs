@@ -1,9 +1,8 @@
-//! The results of a run's segments to the result of the run.
+//! Merges the results of a run's segments into the result of the run.
 //!
 //! Nothing is estimated: counters and histogram slots are added, times are put on one axis by the
-//! wall clocks of the segments, and what can't be added is refused. So the result is that of one
-//! process that had done it all, as far as there can be one: what each machine was like stays with
-//! each part.
+//! segments' wall clocks, and what can't be added is refused. So the result is that of one process
+//! doing all the work, as far as there can be one: each part keeps the properties of its machine.
 
 mod add;
 mod fanout;
@@ -21,32 +20,32 @@ use crate::metrics::{Distribution, Metric};
 use crate::units;
 use crate::verdict::State;
 
-/// How far apart the segments may begin to measure, as a share of the measured time.
+/// How far apart segments may begin to measure, as a share of the measured time.
 const OUT_OF_STEP: f64 = 0.01;
-/// Missing segments that are named.
+/// Most missing segments that are named.
 const MISSING_NAMED_MAX: usize = 10;
-/// Bytes of a value that are shown where two differ.
+/// Most bytes shown of a value that differs.
 const VALUE_LEN_MAX: usize = 60;
 
-/// What a merged result is made of.
+/// The parts of a merged result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MergedReport {
     /// Segments of the run.
     pub of: u64,
-    /// Those that were not there.
+    /// Segments that are missing.
     pub missing: Vec<u64>,
-    /// Those that were.
+    /// Segments that are present.
     pub parts: Vec<PartReport>,
 }
 
-/// What a segment was like.
+/// The properties of a segment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartReport {
     /// Its result file.
     pub file: String,
-    /// Which it is, from 1 on.
+    /// The segment's number, from 1.
     pub segment: u64,
-    /// Its begin, in milliseconds since 1970, by its own clock.
+    /// When it began, in milliseconds since 1970, by its own clock.
     pub started_at_unix_ms: u64,
     /// Its worker threads.
     pub threads: u64,
@@ -56,15 +55,15 @@ pub struct PartReport {
     pub phases: Phases,
     /// Connections established.
     pub established: u64,
-    /// Echoes received in its measured time, or copies.
+    /// Echoes or copies received in the segment's measured time.
     pub received: Option<u64>,
-    /// Whether its measurement can be trusted.
+    /// Whether the segment's measurement can be trusted.
     pub verdict: VerdictReport,
-    /// Whether it did all it should.
+    /// Whether the server did everything it should.
     pub outcome: OutcomeReport,
 }
 
-/// A result, and the file that it is from.
+/// A result and its file.
 #[derive(Clone, Debug)]
 pub struct Part {
     /// The file's name, without control characters.
@@ -73,16 +72,16 @@ pub struct Part {
     pub report: Report,
 }
 
-/// What to do if the result of a segment isn't there.
+/// What to do if the result of a segment is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// Merge nothing.
     Refuse,
-    /// Merge the others, and say so in the report.
+    /// Merge the others, and note it in the report.
     Allow,
 }
 
-/// Makes one result of those of segments.
+/// Merges the results of segments into one.
 ///
 /// # Errors
 /// One line: what can't be merged, and in which files; or which segments are missing.
@@ -113,7 +112,7 @@ fn missing_segments(missing: &[u64], of: u64) -> String {
     )
 }
 
-/// Segments by their numbers, and the verb that they take.
+/// Returns the segments' numbers, and the verb for them.
 fn named(segments: &[u64]) -> (String, &'static str) {
     let mut named: Vec<_> =
         segments.iter().take(MISSING_NAMED_MAX).map(ToString::to_string).collect();
@@ -124,7 +123,7 @@ fn named(segments: &[u64]) -> (String, &'static str) {
     (format!("{noun} {}", named.join(", ")), verb)
 }
 
-/// Which segments there are, each once and all of the same run's number.
+/// Returns the segments, checking that each occurs once and all give the same total.
 fn segments(parts: &[Part]) -> Result<Vec<SegmentReport>, String> {
     let mut found: Vec<(SegmentReport, &str)> = Vec::new();
     for Part { name, report } in parts {
@@ -151,7 +150,7 @@ fn segments(parts: &[Part]) -> Result<Vec<SegmentReport>, String> {
     Ok(found.into_iter().map(|(segment, _)| segment).collect())
 }
 
-/// What must be the same in all parts, and isn't.
+/// Returns what must be the same in all parts, but isn't.
 fn difference(one: &Part, other: &Part) -> Option<String> {
     let [left, right] = [one, other].map(|part| comparable(&part.report));
     let (path, left, right) = differing(&left, &right).into_iter().next()?;
@@ -165,11 +164,11 @@ fn difference(one: &Part, other: &Part) -> Option<String> {
     Some(format!("{path} is {left} in {}, and {right} in {}", one.name, other.name))
 }
 
-/// What must be the same in all parts.
+/// Returns what must be the same in all parts.
 fn comparable(report: &Report) -> Value {
     let mut config = serde_json::to_value(&report.config).unwrap_or_default();
     if let Some(config) = config.as_object_mut() {
-        // A segment's own, or its machine's.
+        // Specific to a segment or its machine.
         for own in ["segment", "threads", "labels", "start_at_unix_ms"] {
             config.remove(own);
         }
@@ -216,14 +215,14 @@ fn comparable(report: &Report) -> Value {
     })
 }
 
-/// From one Ping of a connection to the next.
+/// Returns the time from one Ping of a connection to the next.
 fn ping_interval_ns(report: &Report) -> Option<u64> {
     let held = report.hold.as_ref().and_then(|hold| hold.pings.as_ref());
     report.pings.as_ref().or(held).map(|pings| pings.interval_ns)
 }
 
-/// Every difference: its path, and the two values, as JSON has them: nothing in them drives a
-/// terminal.
+/// Returns every difference: its path, and the two values as JSON, which can't contain terminal
+/// control characters.
 pub(super) fn differing(left: &Value, right: &Value) -> Vec<(String, String, String)> {
     let mut found = Vec::new();
     collect(left, right, String::new(), &mut found);
@@ -277,7 +276,7 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>) -> Report {
     whole
 }
 
-/// What was offered is that of the whole run, also of segments that are missing: rates are shared out
+/// Sets the offered rate to that of the whole run, including missing segments: rates are shared out
 /// by connections.
 #[expect(clippy::cast_precision_loss, reason = "a share of 10^10 connections at most")]
 fn offer_all(whole: &mut Report) {
@@ -291,7 +290,7 @@ fn offer_all(whole: &mut Report) {
     }
 }
 
-/// What segments of a `fanout` know only together; returns what they don't even then.
+/// Computes what segments of a `fanout` only know together; returns what remains unknown.
 fn fanout(whole: &mut Report, is_complete: bool) -> Vec<String> {
     let Some(fanout) = &mut whole.fanout else { return Vec::new() };
     let mut unknown = fanout::conclude(fanout);
@@ -325,14 +324,14 @@ fn part_report(part: &Part) -> PartReport {
     }
 }
 
-/// Slot by slot.
+/// Merges histograms slot by slot.
 fn histograms(parts: &[&[HistogramReport]]) -> Vec<HistogramReport> {
     let of = |metric: Metric| {
         let all = parts.iter().copied().flatten();
         let mut found = all.filter(|histogram| histogram.metric == metric.name()).peekable();
         found.peek()?;
         let mut sum = Distribution::new();
-        // Whatever can't be read has been refused with its file.
+        // Unreadable data was refused with its file.
         for distribution in found.filter_map(|histogram| histogram.distribution().ok()) {
             sum.add(&distribution);
         }
@@ -341,7 +340,7 @@ fn histograms(parts: &[&[HistogramReport]]) -> Vec<HistogramReport> {
     Metric::ALL.into_iter().filter_map(of).collect()
 }
 
-/// The earliest begin and the latest end.
+/// Returns the earliest begin and the latest end of each phase.
 fn phases(parts: &[Part], offset_ns: impl Fn(&Report) -> u64) -> Phases {
     let of = |phase: fn(&Phases) -> Option<Interval>| {
         let moved = parts.iter().filter_map(|part| {
@@ -363,7 +362,7 @@ fn phases(parts: &[Part], offset_ns: impl Fn(&Report) -> u64) -> Phases {
     }
 }
 
-/// The worst of all, with every reason.
+/// Returns the worst verdict of all, with every reason.
 fn verdict(parts: &[Part], missing: &[u64], offset_ns: impl Fn(&Report) -> u64) -> VerdictReport {
     let states = || parts.iter().map(|part| part.report.verdict.state);
     let mut state = states().max().unwrap_or(State::Degraded);
@@ -421,7 +420,7 @@ mod tests {
         (1..=of).map(|index| part(index, of)).collect()
     }
 
-    /// Durations of every order of magnitude, some out of range.
+    /// Returns durations of every order of magnitude, some out of range.
     fn durations() -> impl Iterator<Item = u64> {
         let wide = (0..20_000_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (n % 60));
         wide.chain([0, 1, 600_000_000_000, u64::MAX])
@@ -581,7 +580,7 @@ mod tests {
         assert!(said.starts_with("segments 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, and 9 more of 20 are"));
     }
 
-    /// Where a missing segment is allowed, the report says so, and percentages are of what was asked
+    /// If a missing segment is allowed, the report says so, and percentages refer to what was asked
     /// of all segments.
     #[test]
     fn m1_percentages_are_of_all_segments() {

@@ -1,21 +1,22 @@
-//! Lines of all segments to few: what several segments say is one line, with how many say it.
+//! Merges the lines of all segments: a line that several segments report appears once, with their
+//! number.
 
 use super::Part;
 use crate::alike;
 use crate::report::{Report, SegmentReport};
 
-/// A line, and the segments that say it.
+/// A line, and the segments that report it.
 struct Said {
     kind: String,
     line: String,
-    /// Whether all say it with the same numbers.
+    /// Whether all report it with the same numbers.
     is_same: bool,
     first: Option<SegmentReport>,
     count: usize,
 }
 
-/// Lines of all parts, each with the segment, or the number of segments, that it is from. Lines that
-/// differ only in numbers are one.
+/// Returns the lines of all parts, each with its segment or number of segments. Lines that differ
+/// only in numbers are merged.
 pub(super) fn of_all(parts: &[Part], lines: impl Fn(&Report) -> Vec<String>) -> Vec<String> {
     let mut all: Vec<Said> = Vec::new();
     for part in parts {

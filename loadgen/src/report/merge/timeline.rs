@@ -1,14 +1,13 @@
-//! The time series of segments to one: intervals that the wall clock puts beside each other are one
-//! interval.
+//! Merges the time series of segments: intervals at the same wall-clock time become one interval.
 
 use super::Part;
 use crate::metrics::{Distribution, IntervalCounts};
 use crate::report::{LatencyReport, Report, RowReport, TimeSeries};
 
-/// Intervals of a merged time series at most: segments whose clocks are days apart can't make more.
+/// Most intervals of a merged time series: segments whose clocks are days apart can't make more.
 const ROWS_MAX: u64 = 10_000;
 
-/// Rows of an interval, and the connections that were open at its end.
+/// Rows of an interval, and the connections open at its end.
 #[derive(Clone, Default)]
 struct Slot<'p> {
     rows: Vec<&'p RowReport>,
@@ -16,7 +15,7 @@ struct Slot<'p> {
 }
 
 /// Puts the rows of all parts on one axis. An interval that was read a little late counts where its
-/// middle lies; no row is left out, so the sums stay what they were.
+/// middle lies; no row is left out, so the sums stay the same.
 pub(super) fn merge(parts: &[Part], offset_ns: impl Fn(&Report) -> u64) -> TimeSeries {
     let interval_ns = parts.first().map_or(1, |part| part.report.time_series.interval_ns).max(1);
     let begin_ns =
@@ -31,7 +30,7 @@ pub(super) fn merge(parts: &[Part], offset_ns: impl Fn(&Report) -> u64) -> TimeS
         let rows = &part.report.time_series.rows;
         for (at, row) in rows.iter().enumerate() {
             let here = place(part, row);
-            // Until its next row, a part has open what it had at the end of this one.
+            // Until its next row, a part has as many open connections as at the end of this one.
             let next = rows.get(at + 1).map_or(here + 1, |next| place(part, next));
             let needed = next.max(here + 1);
             if slots.len() < needed {
@@ -54,7 +53,7 @@ pub(super) fn merge(parts: &[Part], offset_ns: impl Fn(&Report) -> u64) -> TimeS
     TimeSeries { interval_ns, rows: rows.collect() }
 }
 
-/// What happened in an interval, in all parts.
+/// Adds up what happened in an interval, in all parts.
 fn sum(slot: &Slot<'_>, begin_ns: u64, length_ns: u64) -> RowReport {
     let mut latencies = Distribution::new();
     let mut whole = RowReport {
@@ -77,7 +76,7 @@ fn sum(slot: &Slot<'_>, begin_ns: u64, length_ns: u64) -> RowReport {
             latency,
         } = row;
         whole.counts.add(counts);
-        // What can't be read has been refused with its file.
+        // Unreadable data was refused with its file.
         if let Some(Ok(latency)) = latency.as_ref().map(LatencyReport::distribution) {
             latencies.add(&latency);
         }
