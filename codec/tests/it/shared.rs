@@ -1,13 +1,12 @@
 //! Payloads as shared bytes, in both directions, and what a header by itself is checked for.
 
 use crate::splits::{LIMITS, corpus};
-use crate::support::{Outcome, Owned, ROLES, builder, connection, feed_pieces, frame, with_config};
+use crate::support::{Outcome, Owned, ROLES, connection, feed_pieces, frame, with_config};
 use bytes::{Buf, Bytes, BytesMut};
 use wscodec::connection::SharedEvent;
 use wscodec::header::{Fin, Opcode};
-use wscodec::mask::{FixedKey, MaskKey};
 use wscodec::message::{SendQueue, SharedMessage, Utf8Bytes};
-use wscodec::{Config, Connection, Delivery, Fragment, Message, Role, SendError};
+use wscodec::{Config, Delivery, Fragment, Message, Role, SendError};
 
 impl From<SharedEvent> for Owned {
     fn from(event: SharedEvent) -> Self {
@@ -225,8 +224,12 @@ fn shared_text_is_text() {
 #[cfg(feature = "deflate")]
 #[test]
 fn a_pool_of_deflate_streams_is_shared_between_threads() {
+    use crate::support::builder;
+    use wscodec::Connection;
     use wscodec::deflate::{Deflate, DeflateClient, DeflatePool, DeflateServer};
     use wscodec::handshake::{Acceptance, Answered, ClientRequest, Offer};
+    use wscodec::mask::FixedKey;
+
     let request = ClientRequest::new("a", "/").unwrap();
     let mut client = DeflateClient::new(Deflate::client());
     let mut server = DeflateServer::new(Deflate::server());
@@ -267,5 +270,4 @@ fn a_pool_of_deflate_streams_is_shared_between_threads() {
         }
         assert!(lens.iter().all(|len| *len < 30), "the context was taken over: {lens:?}");
     }
-    let _ = FixedKey(MaskKey::ZERO);
 }
