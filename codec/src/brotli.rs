@@ -1,11 +1,11 @@
-//! permessage-brotli: an experiment that shows that the seam of extensions fits more than DEFLATE.
+//! permessage-brotli: an experiment that shows that the extension interface fits more than DEFLATE.
 //!
-//! The name is not registered and the format is nobody's standard, so both ends have to be this
-//! crate. There are no parameters and no context takeover: each compressed message is one Brotli
-//! stream (RFC 7932) with a window of 64 KiB, flushed at the end of each fragment. Invariant: a
-//! stream that asks for another window is refused by its first bit, before memory is taken for it.
-//! Unlike with DEFLATE, which of two things is found wrong with a text, its UTF-8 or its stream, may
-//! depend on the reads; both are 1007.
+//! The name is not registered and the format is not a standard, so both ends must use this crate.
+//! There are no parameters and no context takeover: each compressed message is one Brotli stream
+//! (RFC 7932) with a window of 64 KiB, flushed at the end of each fragment. Invariant: a stream
+//! that asks for another window is refused by its first bit, before memory is taken for it. Unlike
+//! with DEFLATE, whether a faulty text fails by its UTF-8 or by its stream may depend on the reads;
+//! both are 1007.
 //!
 //! ```
 //! use wscodec::brotli::{Brotli, BrotliAgreed};
@@ -50,7 +50,7 @@ pub const NAME: &str = "permessage-brotli";
 const WINDOW_BITS: u32 = 16;
 /// The window, in bytes.
 const WINDOW_SIZE: usize = 1 << WINDOW_BITS;
-/// 0 to 11. This is where text gets smaller than DEFLATE makes it at about the same cost.
+/// 0 to 11. At this level, text gets smaller than with DEFLATE at about the same cost.
 const QUALITY: u32 = 4;
 /// Messages of fewer bytes are sent uncompressed.
 const SIZE_MIN: usize = 64;
@@ -58,19 +58,19 @@ const SIZE_MIN: usize = 64;
 const BUFFER_LEN: usize = 4096;
 
 /// Either side's part in the negotiation: a client that offers the extension, or a server that
-/// takes it.
+/// accepts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Brotli {
     agreed: Option<BrotliAgreed>,
 }
 
-/// That both sides use the extension: give it to
+/// The agreement that both sides use the extension: pass it to
 /// [`ConnectionBuilder::extension`](crate::ConnectionBuilder::extension).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrotliAgreed(());
 
 impl Brotli {
-    /// What was agreed; `None` unless both sides want it.
+    /// Returns what was agreed; `None` unless both sides want it.
     #[must_use]
     pub const fn agreed(&self) -> Option<&BrotliAgreed> {
         self.agreed.as_ref()
@@ -117,7 +117,7 @@ impl PerMessageExtension for BrotliAgreed {
 
 type Stream = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
 
-/// One stream a message, and nothing between messages.
+/// One stream per message, and nothing between messages.
 #[derive(Default)]
 struct BrotliDecompressor {
     stream: Option<Box<Stream>>,
@@ -205,7 +205,7 @@ impl Decompressor for BrotliDecompressor {
     }
 }
 
-/// One stream a message, and nothing between messages.
+/// One stream per message, and nothing between messages.
 #[derive(Default)]
 struct BrotliCompressor {
     /// While a message is being sent in fragments.
@@ -216,7 +216,7 @@ fn new_stream() -> CompressorWriter<Vec<u8>> {
     CompressorWriter::new(Vec::new(), BUFFER_LEN, QUALITY, WINDOW_BITS)
 }
 
-/// The whole message, if it gets shorter.
+/// Compresses a whole message; `None` if that does not make it shorter.
 fn shrink(payload: &[u8]) -> Option<Vec<u8>> {
     let mut stream = new_stream();
     stream.write_all(payload).ok()?;

@@ -1,11 +1,11 @@
-//! Close codes: what a peer may send, and what may never stand on the wire.
+//! Close codes: what a peer may send, and what may never be on the wire.
 //!
 //! A [`CloseCode`] holds only a value that RFC 6455 (7.4) and its registry allow in a Close frame,
 //! so 1005, 1006 and 1015, which are reserved for reporting, can't be sent by mistake.
 
 use core::fmt;
 
-/// A close code that may stand in a Close frame: 1000-1003, 1007-1014 or 3000-4999.
+/// A close code that is allowed in a Close frame: 1000-1003, 1007-1014 or 3000-4999.
 ///
 /// RFC 6455, 7.4. Codes 1004, 1005, 1006 and 1015 are reserved and can't be built.
 ///
@@ -43,14 +43,14 @@ impl CloseCode {
     /// 1014: a gateway received an invalid response from upstream.
     pub const BAD_GATEWAY: Self = Self(1014);
 
-    /// The number as it stands on the wire.
+    /// Returns the number in its wire format.
     #[must_use]
     pub const fn as_u16(self) -> u16 {
         self.0
     }
 }
 
-/// A number that may not stand in a Close frame.
+/// A number that is not allowed in a Close frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidCloseCode(pub u16);
 
@@ -95,7 +95,7 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// What a Close frame says: its code and its reason, an empty string when there is none.
+/// The content of a Close frame: its code and its reason, an empty string when there is none.
 ///
 /// RFC 6455, 5.5.1. A Close frame may also be empty; where that is possible the API holds an
 /// `Option<CloseFrame>`, and `None` is what other APIs report as 1005.

@@ -1,9 +1,8 @@
 //! Frames from a stream of bytes: resumable at any byte, without a buffer (RFC 6455, 5.2).
 //!
-//! What is kept between calls is a partial header (at most 13 bytes), how much of the payload is
-//! still to come, and the masking key turned to the next byte. Invariant: payload bytes are handed
-//! out once, as [`MaskedPayload`], which can be unmasked only by giving it away; so no byte is
-//! unmasked twice.
+//! The state between calls is a partial header (at most 13 bytes), the remaining payload length,
+//! and the masking key rotated to the next byte. Invariant: payload bytes are handed out once, as
+//! [`MaskedPayload`], and unmasking consumes it, so no byte is unmasked twice.
 
 use core::fmt;
 use core::mem;
@@ -15,11 +14,11 @@ use crate::redacted::Redacted;
 use crate::text;
 use crate::utf8::Utf8Validator;
 
-/// Takes frames apart: headers judged, payloads unmasked where they lie.
+/// Decodes frames: checks headers, and unmasks payloads in place.
 ///
-/// This layer knows frames, not messages: whether a continuation is due, what a Close means and
-/// whether text is UTF-8 is judged by [`Connection`](crate::Connection). Use it directly for
-/// analysers and proxies.
+/// This layer knows frames, not messages: [`Connection`](crate::Connection) decides whether a
+/// continuation is due, what a Close means and whether text is UTF-8. Use it directly for analysers
+/// and proxies.
 ///
 /// ```
 /// use wscodec::decoder::{Decoded, FrameDecoder};
@@ -38,16 +37,16 @@ use crate::utf8::Utf8Validator;
 #[derive(Clone, Debug)]
 pub struct FrameDecoder {
     rules: HeaderRules,
-    /// Payload bytes of the current frame that have not arrived.
+    /// The number of payload bytes of the current frame that have not arrived.
     remaining: u64,
-    /// Of the current frame, turned so that it starts at the next payload byte; zero if the frame
-    /// is not masked.
+    /// The key of the current frame, rotated so that it starts at the next payload byte; zero if
+    /// the frame is not masked.
     key: MaskKey,
     partial: [u8; HEADER_LEN_MAX],
     partial_len: u8,
 }
 
-/// What [`FrameDecoder::decode`] found next.
+/// What [`FrameDecoder::decode`] finds next.
 pub enum Decoded<'i> {
     /// All input is taken; the rest of a header or payload is still to come.
     NeedMore,
@@ -57,7 +56,7 @@ pub enum Decoded<'i> {
     Payload(&'i mut [u8]),
 }
 
-/// Shows how long payloads are, and no byte of them.
+/// Shows the lengths of payloads, not their bytes.
 impl fmt::Debug for Decoded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -68,14 +67,14 @@ impl fmt::Debug for Decoded<'_> {
     }
 }
 
-/// Payload bytes as they arrived, still masked if their frame is. Unmask by giving it away.
+/// Payload bytes as they arrived, still masked if their frame is. Unmasking consumes it.
 #[must_use = "these bytes have left the decoder"]
 pub struct MaskedPayload<'i> {
     bytes: &'i mut [u8],
     key: MaskKey,
 }
 
-/// Shows how long its bytes are, and none of them.
+/// Shows the number of bytes, not the bytes.
 impl fmt::Debug for MaskedPayload<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MaskedPayload")
@@ -85,7 +84,7 @@ impl fmt::Debug for MaskedPayload<'_> {
 }
 
 impl FrameDecoder {
-    /// A decoder at the start of a stream.
+    /// Creates a decoder at the start of a stream.
     #[must_use]
     pub const fn new(rules: HeaderRules) -> Self {
         Self {
@@ -97,20 +96,20 @@ impl FrameDecoder {
         }
     }
 
-    /// The rules that headers are judged by.
+    /// Returns the rules for checking headers.
     #[must_use]
     pub const fn rules(&self) -> &HeaderRules {
         &self.rules
     }
 
-    /// Payload bytes of the current frame that are still to come; 0 between frames.
+    /// Returns the number of payload bytes of the current frame still to come; 0 between frames.
     #[must_use]
     #[inline]
     pub const fn remaining(&self) -> u64 {
         self.remaining
     }
 
-    /// Whether the next byte is the first of a frame.
+    /// Returns whether the next byte is the first of a frame.
     #[must_use]
     #[inline]
     pub const fn is_between_frames(&self) -> bool {
@@ -122,7 +121,7 @@ impl FrameDecoder {
     ///
     /// # Errors
     /// Every [`FrameError`], as early as the bytes allow. The stream can't be resynchronised after
-    /// one: don't go on.
+    /// an error: don't continue.
     #[inline]
     pub fn decode<'i>(&mut self, input: &mut &'i mut [u8]) -> Result<Decoded<'i>, FrameError> {
         if self.remaining > 0 {
@@ -135,11 +134,10 @@ impl FrameDecoder {
     }
 
     /// Takes the next header; `None` if `input` ended before it did. Call it only when
-    /// [`remaining`](Self::remaining) is 0: what is left of a payload is taken for a header
-    /// otherwise.
+    /// [`remaining`](Self::remaining) is 0: otherwise the rest of a payload is taken for a header.
     ///
     /// # Errors
-    /// As [`decode`](Self::decode).
+    /// See [`decode`](Self::decode).
     #[inline]
     pub fn header(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, FrameError> {
         if self.partial_len > 0 {
@@ -187,7 +185,7 @@ impl FrameDecoder {
         self.key = header.mask().unwrap_or(MaskKey::ZERO);
     }
 
-    /// Goes on with a header whose first bytes came with an earlier read: takes just the bytes it
+    /// Continues a header whose first bytes came with an earlier read: takes only the bytes it
     /// needs.
     #[cold]
     fn header_resumed(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, FrameError> {
@@ -226,27 +224,27 @@ pub(crate) fn advance(input: &mut &mut [u8], len: usize) {
 }
 
 impl<'i> MaskedPayload<'i> {
-    /// The payload of a frame that needs no decoder because it lies whole in the input.
+    /// Creates the payload of a frame that needs no decoder because it lies whole in the input.
     #[inline]
     pub(crate) fn new(key: MaskKey, bytes: &'i mut [u8]) -> Self {
         Self { bytes, key }
     }
 
-    /// How many bytes there are.
+    /// Returns the number of bytes.
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no bytes.
     #[must_use]
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// The bytes, unmasked where they lie.
+    /// Unmasks the bytes in place and returns them.
     #[must_use]
     #[inline]
     pub fn unmask(self) -> &'i mut [u8] {
@@ -256,10 +254,10 @@ impl<'i> MaskedPayload<'i> {
         self.bytes
     }
 
-    /// The bytes, unmasked where they lie and pushed to `validator` in the same walk.
+    /// Unmasks the bytes in place, pushes them to `validator` in the same pass, and returns them.
     ///
     /// # Errors
-    /// [`Utf8Error`] as [`Utf8Validator::push`] says.
+    /// [`Utf8Error`] as for [`Utf8Validator::push`].
     #[inline]
     pub fn unmask_text(self, validator: &mut Utf8Validator) -> Result<&'i mut [u8], Utf8Error> {
         if self.key == MaskKey::ZERO {
@@ -270,11 +268,11 @@ impl<'i> MaskedPayload<'i> {
         Ok(self.bytes)
     }
 
-    /// The bytes masked with `key` instead, where they lie, in one walk: for a relay, which sends
-    /// them on with a key of its own.
+    /// Masks the bytes with `key` instead, in place and in one pass, and returns them: for a relay,
+    /// which forwards them with its own key.
     ///
-    /// `key` applies from the first of these bytes on: of later pieces of a frame it is that of the
-    /// frame [rotated](MaskKey::rotated) by what came before.
+    /// `key` applies from the first of these bytes on: for later pieces of a frame, pass the
+    /// frame's key [rotated](MaskKey::rotated) by the length of the earlier pieces.
     ///
     /// ```
     /// use wscodec::decoder::FrameDecoder;
@@ -298,8 +296,8 @@ impl<'i> MaskedPayload<'i> {
         MaskedPayload { key, ..self }.unmask()
     }
 
-    /// The bytes still masked, and the key that unmasks them from the first on: [`MaskKey::ZERO`]
-    /// if they are not masked.
+    /// Returns the bytes, still masked, and the key that unmasks them from the first byte on:
+    /// [`MaskKey::ZERO`] if they are not masked.
     #[must_use]
     #[inline]
     pub fn into_parts(self) -> (MaskKey, &'i mut [u8]) {

@@ -1,4 +1,4 @@
-//! Frames to bytes, appended to the caller's buffer: header and payload in one go, masked while
+//! Frames to bytes, appended to the caller's buffer: header and payload together, masked while
 //! copied.
 
 use bytes::BufMut;
@@ -9,8 +9,8 @@ use crate::mask::{self, MaskKey};
 
 /// Appends a frame to `out`: `header`, then `payload`, masked if the header says so.
 ///
-/// The payload is copied once; it is not changed. `header.payload_len()` is taken from `payload`
-/// itself.
+/// The payload is copied once; it is not changed. `header.payload_len()` must equal the length of
+/// `payload`.
 ///
 /// ```
 /// use wscodec::encoder;
@@ -24,7 +24,7 @@ use crate::mask::{self, MaskKey};
 ///
 /// # Errors
 /// [`SendError::BufferFull`] if `out` can't take the whole frame; nothing is written then.
-/// [`SendError::PayloadLength`] if `header` declares another length than `payload` has.
+/// [`SendError::PayloadLength`] if `header` declares a length other than that of `payload`.
 #[inline]
 pub fn encode(header: FrameHeader, payload: &[u8], out: &mut impl BufMut) -> Result<(), SendError> {
     if header.payload_len() != payload.len() as u64 {
@@ -46,7 +46,7 @@ pub(crate) fn header_of(opcode: Opcode, payload: &[u8]) -> Result<FrameHeader, S
         .map_err(|_| SendError::BufferFull { needed: usize::MAX })
 }
 
-/// Appends a frame whose header is encoded already, with the key and the length that stand in it.
+/// Appends a frame whose header is already encoded, with the key and the length in that header.
 #[inline]
 pub(crate) fn append(
     head: EncodedHeader,
@@ -63,8 +63,8 @@ pub(crate) fn append(
     Ok(())
 }
 
-/// Appends a final frame of at most 125 bytes, if `out` has the room in one piece; says whether it
-/// did.
+/// Appends a final frame of at most 125 bytes, if `out` has contiguous room for it; returns whether
+/// it did.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "a call would cost as much as the frame")]
 pub(crate) fn append_short(
@@ -84,7 +84,7 @@ pub(crate) fn append_short(
     }
 }
 
-/// As [`append_short`], of 126 to 65,535 bytes.
+/// Like [`append_short`], for 126 to 65,535 bytes.
 pub(crate) fn append_medium(
     opcode: Opcode,
     key: Option<MaskKey>,
@@ -100,8 +100,8 @@ mod tests {
 
     use super::*;
 
-    /// The fast paths are taken wherever there is room in one piece, and only there; what they write
-    /// is what the slow path writes, which other tests know.
+    /// The fast paths are taken exactly where there is contiguous room, and write what the slow
+    /// path writes, which other tests check.
     #[test]
     fn short_and_medium_frames_go_out_at_once_if_there_is_room() {
         for key in [None, Some(MaskKey::new([1, 2, 3, 4]))] {
@@ -115,7 +115,7 @@ mod tests {
                 let header = FrameHeader::new(Opcode::Binary, len as u64);
                 let header = header.unwrap().with_mask(key);
                 encode(header, payload, &mut expected).unwrap();
-                // The longest short header is written whatever is needed of it.
+                // The longest short header is always written, however much of it is needed.
                 for room in [8 + len, 70_000] {
                     let mut memory = alloc::vec![0; room];
                     let mut out = &mut memory[..];

@@ -1,4 +1,4 @@
-//! Errors, grouped by whose fault they are, and the one `match` from an error to the close code to
+//! Errors, grouped by the side at fault, and the one `match` from an error to the close code to
 //! send.
 
 use core::fmt;
@@ -7,11 +7,12 @@ use crate::close::CloseCode;
 
 /// What is wrong with a frame header. The peer's fault, always.
 ///
-/// RFC 6455, 5.2 and 5.5. Every variant is found on the header alone, as early as its bytes allow.
+/// RFC 6455, 5.2 and 5.5. Every variant is detected on the header alone, as early as its bytes
+/// allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// A reserved bit is set that no negotiated extension gives a meaning to here. Bits 0-2 are
+    /// A reserved bit is set to which no negotiated extension gives a meaning here. Bits 0-2 are
     /// RSV3-RSV1.
     ReservedBits {
         /// The bits that were set: RSV1 is 4, RSV2 is 2, RSV3 is 1.
@@ -27,7 +28,7 @@ pub enum FrameError {
         /// 8 is Close, 9 Ping, 10 Pong.
         opcode: u8,
     },
-    /// A control frame whose length field says 126 or 127, so more than 125 bytes.
+    /// A control frame whose length field is 126 or 127, meaning more than 125 bytes.
     ControlTooLong {
         /// 8 is Close, 9 Ping, 10 Pong.
         opcode: u8,
@@ -36,7 +37,7 @@ pub enum FrameError {
     MaskRequired,
     /// A server sent a masked frame.
     MaskForbidden,
-    /// A length in a longer form than it needs.
+    /// A length in a longer form than needed.
     LengthNotMinimal {
         /// The length, in bytes.
         payload_len: u64,
@@ -48,7 +49,7 @@ pub enum FrameError {
     },
     /// A frame longer than [`Limits::frame_size_max`](crate::Limits::frame_size_max).
     FrameTooBig {
-        /// The payload's length that the header declares, in bytes.
+        /// The payload length that the header declares, in bytes.
         payload_len: u64,
         /// The limit, in bytes.
         frame_size_max: u64,
@@ -56,8 +57,8 @@ pub enum FrameError {
 }
 
 impl FrameError {
-    /// A stable number for other languages and for logs: 101 to 119. A number never changes its
-    /// meaning.
+    /// Returns a stable number for other languages and for logs: 101 to 119. Numbers never change
+    /// their meaning.
     #[must_use]
     pub const fn number(&self) -> u16 {
         match self {
@@ -107,7 +108,7 @@ impl core::error::Error for FrameError {}
 /// Text that is not UTF-8, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Utf8Error {
-    /// Bytes of the text that are valid and complete before the offending character.
+    /// The number of valid, complete bytes before the offending character.
     pub valid_up_to: u64,
 }
 
@@ -141,10 +142,9 @@ impl fmt::Display for InflateError {
 
 impl core::error::Error for InflateError {}
 
-/// Why a connection failed: what the peer did against the protocol or beyond a limit.
+/// Why a connection failed: how the peer broke the protocol or exceeded a limit.
 ///
-/// After one of these the connection stays failed; [`close_code`](Self::close_code) is what it has
-/// sent.
+/// After any of these, the connection stays failed; it has sent [`close_code`](Self::close_code).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolError {
@@ -156,23 +156,22 @@ pub enum ProtocolError {
     ExpectedContinuation,
     /// A message longer than [`Limits::message_size_max`](crate::Limits::message_size_max).
     MessageTooBig {
-        /// What the message would have come to with the offending frame, in bytes.
+        /// The length of the message including the offending frame, in bytes.
         message_size: u64,
         /// The limit, in bytes.
         message_size_max: usize,
     },
-    /// A compressed message that is longer than
-    /// [`Limits::message_size_max`](crate::Limits::message_size_max) bytes that do not compress
-    /// would ever be.
+    /// A compressed message longer than any encoding of
+    /// [`Limits::message_size_max`](crate::Limits::message_size_max) incompressible bytes.
     CompressedTooBig {
-        /// What the compressed message would have come to with the offending frame, in bytes.
+        /// The length of the compressed message including the offending frame, in bytes.
         compressed_size: u64,
-        /// The limit, in bytes: an eighth and 1 KiB above that of the message.
+        /// The limit, in bytes: an eighth and 1 KiB above the message's limit.
         compressed_size_max: usize,
     },
-    /// A compressed message that can't be decompressed. RFC 7692 names no close code for it; 1007
-    /// says "data within a message that was not consistent with the type of the message" (RFC 6455,
-    /// 7.4.1), as other implementations do.
+    /// A compressed message that can't be decompressed. RFC 7692 names no close code for it; it is
+    /// reported, as in other implementations, as 1007, "data within a message that was not
+    /// consistent with the type of the message" (RFC 6455, 7.4.1).
     Inflate(InflateError),
     /// A message of more frames than [`Limits::fragments_max`](crate::Limits::fragments_max).
     TooManyFragments {
@@ -183,18 +182,18 @@ pub enum ProtocolError {
     Utf8(Utf8Error),
     /// A Close frame with one byte of payload (RFC 6455, 5.5.1).
     ClosePayload,
-    /// A close code that may not stand on the wire (RFC 6455, 7.4).
+    /// A close code that is not allowed on the wire (RFC 6455, 7.4).
     CloseCode {
         /// The number received.
         code: u16,
     },
-    /// The stream ended without a closing handshake, what other APIs report as 1006 (RFC 6455,
+    /// The stream ended without a closing handshake, which other APIs report as 1006 (RFC 6455,
     /// 7.1.5).
     UnexpectedEof,
 }
 
 impl ProtocolError {
-    /// The close code that says this to the peer (RFC 6455, 7.4.1).
+    /// Returns the close code that reports this to the peer (RFC 6455, 7.4.1).
     #[must_use]
     pub const fn close_code(&self) -> CloseCode {
         match self {
@@ -221,8 +220,8 @@ impl ProtocolError {
         }
     }
 
-    /// A stable number for other languages and for logs: 100 to 199. A number never changes its
-    /// meaning.
+    /// Returns a stable number for other languages and for logs: 100 to 199. Numbers never change
+    /// their meaning.
     #[must_use]
     pub const fn number(&self) -> u16 {
         match self {
@@ -241,7 +240,7 @@ impl ProtocolError {
         }
     }
 
-    /// A short, stable name for counters and logs, such as `mask_required`.
+    /// Returns a short, stable name for counters and logs, such as `mask_required`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -296,7 +295,8 @@ impl fmt::Display for ProtocolError {
 }
 
 impl core::error::Error for ProtocolError {
-    /// The error within, for code that looks for its type. `Display` has said its words already.
+    /// Returns the inner error, for code that looks for its type. `Display` already includes its
+    /// text.
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Frame(error) => Some(error),
@@ -325,7 +325,8 @@ impl From<InflateError> for ProtocolError {
     }
 }
 
-/// Why something was not sent: the caller's fault. Nothing was written, and the connection goes on.
+/// Why something was not sent: the caller's fault. Nothing was written, and the connection
+/// continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
@@ -345,31 +346,32 @@ pub enum SendError {
     /// A whole message, or the first fragment of one, while a message sent in fragments is open
     /// (RFC 6455, 5.4).
     MessageOpen,
-    /// A later fragment with no message open, or of the other type than its message (RFC 6455,
+    /// A later fragment with no message open, or of a different type than its message (RFC 6455,
     /// 5.4).
     NoMessageOpen,
-    /// A header that declares another length than its payload has.
+    /// A header that declares a length other than its payload's.
     PayloadLength {
         /// The length in the header, in bytes.
         declared: u64,
         /// The payload's length, in bytes.
         payload_len: usize,
     },
-    /// A header by itself can be had of data frames that are whole messages, of Pings and of Pongs.
+    /// A separate header is available only for data frames that are whole messages, for Pings and
+    /// for Pongs.
     Opcode {
         /// The four bits.
         opcode: u8,
     },
     /// The caller's buffer can't take the frame.
     BufferFull {
-        /// Room that the frame needs, in bytes.
+        /// The room that the frame needs, in bytes.
         needed: usize,
     },
 }
 
 impl SendError {
-    /// A stable number for other languages and for logs: 200 to 299. A number never changes its
-    /// meaning.
+    /// Returns a stable number for other languages and for logs: 200 to 299. Numbers never change
+    /// their meaning.
     #[must_use]
     pub const fn number(&self) -> u16 {
         match self {

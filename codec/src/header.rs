@@ -1,4 +1,4 @@
-//! The frame header: 2 to 14 bytes to a value and back, judged byte by byte (RFC 6455, 5.2).
+//! The frame header: 2 to 14 bytes to a value and back, checked byte by byte (RFC 6455, 5.2).
 //!
 //! ```text
 //!  0               1               2               3
@@ -13,9 +13,9 @@
 //! +-----------------------------------------+---------------------+
 //! ```
 //!
-//! Invariant: a [`FrameHeader`] is always one that may be sent. What the peer sends is judged in
-//! this order: opcode, RSV, MASK, control frame rules, shortest form, most significant bit, limit.
-//! All of it on the raw `u64`.
+//! Invariant: a [`FrameHeader`] may always be sent. A received header is checked in this order:
+//! opcode, RSV, MASK, control frame rules, shortest form, most significant bit, limit. All checks
+//! use the raw `u64`.
 
 use crate::error::FrameError;
 use crate::limits::Limits;
@@ -47,12 +47,12 @@ pub enum Opcode {
     Close = 8,
     /// Asks for a Pong.
     Ping = 9,
-    /// Answers a Ping, or none.
+    /// Answers a Ping, or is unsolicited.
     Pong = 10,
 }
 
 impl Opcode {
-    /// The opcode of these four bits, `None` for the reserved ones.
+    /// Returns the opcode of these four bits, `None` for the reserved ones.
     #[must_use]
     #[inline]
     pub const fn from_bits(bits: u8) -> Option<Self> {
@@ -75,7 +75,7 @@ impl Opcode {
     }
 }
 
-/// The three reserved bits of a header, which extensions give a meaning to.
+/// The three reserved bits of a header, to which extensions give a meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Rsv(u8);
 
@@ -86,19 +86,19 @@ impl Rsv {
     /// 6).
     pub const RSV1: Self = Self(4);
 
-    /// The bits of a number: RSV1 is 4, RSV2 is 2, RSV3 is 1; `None` from 8 on.
+    /// Returns the bits for a number: RSV1 is 4, RSV2 is 2, RSV3 is 1; `None` from 8 on.
     #[must_use]
     pub const fn from_bits(bits: u8) -> Option<Self> {
         if bits < 8 { Some(Self(bits)) } else { None }
     }
 
-    /// The three bits as a number: RSV1 is 4, RSV2 is 2, RSV3 is 1.
+    /// Returns the three bits as a number: RSV1 is 4, RSV2 is 2, RSV3 is 1.
     #[must_use]
     pub const fn bits(self) -> u8 {
         self.0
     }
 
-    /// Whether every bit of `other` is set here too.
+    /// Returns whether every bit of `other` is also set in `self`.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
@@ -117,16 +117,16 @@ pub enum Fin {
 /// What the masking bit of a received frame must be (RFC 6455, 5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Masking {
-    /// As a server receives.
+    /// The rule for a server that receives.
     Required,
-    /// As a client receives.
+    /// The rule for a client that receives.
     Forbidden,
     /// For analysers, which see both directions.
     Either,
 }
 
 impl Masking {
-    /// What the side that is `role` must ask for.
+    /// Returns what the side that is `role` must require.
     #[must_use]
     pub const fn for_receiver(role: Role) -> Self {
         match role {
@@ -167,34 +167,35 @@ impl HeaderRules {
         Self { masking, rsv_allowed: Rsv::NONE, frame_size_max }
     }
 
-    /// The rules by which the side that is `role` checks what it receives, without extensions.
+    /// Returns the rules by which the side that is `role` checks what it receives, without
+    /// extensions.
     #[must_use]
     pub const fn for_receiver(role: Role, limits: &Limits) -> Self {
         Self::new(Masking::for_receiver(role), limits.frame_size_max)
     }
 
-    /// As [`for_receiver`](Self::for_receiver), for frames of any length: for proxies and
-    /// analysers, which hand payloads on as they arrive.
+    /// Like [`for_receiver`](Self::for_receiver), for frames of any length: for proxies and
+    /// analysers, which pass payloads on as they arrive.
     #[must_use]
     pub const fn unlimited(role: Role) -> Self {
         Self::for_receiver(role, &Limits::unlimited())
     }
 
-    /// The same rules with this [`masking`](Self::masking).
+    /// Returns the same rules with this [`masking`](Self::masking).
     #[must_use]
     pub const fn with_masking(mut self, masking: Masking) -> Self {
         self.masking = masking;
         self
     }
 
-    /// The same rules with these [`rsv_allowed`](Self::rsv_allowed).
+    /// Returns the same rules with these [`rsv_allowed`](Self::rsv_allowed).
     #[must_use]
     pub const fn with_rsv_allowed(mut self, rsv_allowed: Rsv) -> Self {
         self.rsv_allowed = rsv_allowed;
         self
     }
 
-    /// The same rules with this [`frame_size_max`](Self::frame_size_max), in bytes.
+    /// Returns the same rules with this [`frame_size_max`](Self::frame_size_max), in bytes.
     #[must_use]
     pub const fn with_frame_size_max(mut self, frame_size_max: u64) -> Self {
         self.frame_size_max = frame_size_max;
@@ -224,17 +225,17 @@ pub struct FrameHeader {
     fin: Fin,
 }
 
-/// What [`FrameHeader::parse`] made of the bytes so far.
+/// The result of [`FrameHeader::parse`] for the bytes so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed {
-    /// The header stands in the first `header_len` bytes.
+    /// The header is the first `header_len` bytes.
     Complete {
         /// The header.
         header: FrameHeader,
         /// Its length, 2 to 14 bytes.
         header_len: usize,
     },
-    /// Nothing is wrong yet; at least this many further bytes are needed to go on.
+    /// Nothing is wrong yet; at least this many more bytes are needed to continue.
     NeedMore(usize),
 }
 
@@ -246,7 +247,7 @@ pub struct EncodedHeader {
 }
 
 impl EncodedHeader {
-    /// The header of a final frame, without reserved bits.
+    /// Returns the header of a final frame, without reserved bits.
     #[inline]
     pub(crate) fn of_final(opcode: Opcode, payload_len: u64, mask: Option<MaskKey>) -> Self {
         Self::new(FIN | opcode as u8, payload_len, mask)
@@ -254,7 +255,7 @@ impl EncodedHeader {
 
     #[inline]
     fn new(b0: u8, payload_len: u64, mask: Option<MaskKey>) -> Self {
-        // Put together in a register and stored once: byte stores that a wider load follows would
+        // Assembled in a register and stored once: byte stores followed by a wider load would
         // stall.
         let (masked, key) = match mask {
             Some(key) => (MASK, u128::from(u32::from_le_bytes(key.to_bytes()))),
@@ -275,13 +276,13 @@ impl EncodedHeader {
         Self { bytes: head.to_le_bytes(), len: len + masked / 32 }
     }
 
-    /// The bytes as a number whose lowest byte comes first, and how many of them count.
+    /// Returns the bytes as a number whose lowest byte comes first, and how many of them count.
     #[inline]
     pub(crate) fn to_word(self) -> (u128, usize) {
         (u128::from_le_bytes(self.bytes), usize::from(self.len))
     }
 
-    /// The bytes as they go on the wire, 2 to 14 of them.
+    /// Returns the bytes in wire order, 2 to 14 of them.
     #[must_use]
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
@@ -290,7 +291,7 @@ impl EncodedHeader {
 }
 
 impl FrameHeader {
-    /// The header of a final, unmasked frame with no reserved bit.
+    /// Returns the header of a final, unmasked frame with no reserved bit.
     ///
     /// # Errors
     /// [`FrameError::ControlTooLong`] for a control frame of more than 125 bytes,
@@ -305,7 +306,7 @@ impl FrameHeader {
         Ok(Self { payload_len, mask: None, opcode, rsv: Rsv::NONE, fin: Fin::Final })
     }
 
-    /// The same header with this FIN.
+    /// Returns the same header with this FIN.
     ///
     /// # Errors
     /// [`FrameError::ControlFragmented`] for a control frame and [`Fin::More`].
@@ -317,56 +318,56 @@ impl FrameHeader {
         Ok(self)
     }
 
-    /// The same header, masked with `key`, or not masked.
+    /// Returns the same header, masked with `key`, or not masked.
     #[must_use]
     pub const fn with_mask(mut self, key: Option<MaskKey>) -> Self {
         self.mask = key;
         self
     }
 
-    /// The same header with these reserved bits, which an extension must have negotiated.
+    /// Returns the same header with these reserved bits, which an extension must have negotiated.
     #[must_use]
     pub const fn with_rsv(mut self, rsv: Rsv) -> Self {
         self.rsv = rsv;
         self
     }
 
-    /// What the frame is.
+    /// Returns the opcode.
     #[must_use]
     #[inline]
     pub const fn opcode(&self) -> Opcode {
         self.opcode
     }
 
-    /// Whether it ends its message.
+    /// Returns whether the frame ends its message.
     #[must_use]
     #[inline]
     pub const fn fin(&self) -> Fin {
         self.fin
     }
 
-    /// Its reserved bits.
+    /// Returns the reserved bits.
     #[must_use]
     #[inline]
     pub const fn rsv(&self) -> Rsv {
         self.rsv
     }
 
-    /// The masking key, if the frame is masked.
+    /// Returns the masking key, if the frame is masked.
     #[must_use]
     #[inline]
     pub const fn mask(&self) -> Option<MaskKey> {
         self.mask
     }
 
-    /// Bytes of payload that follow the header; below 2^63.
+    /// Returns the number of payload bytes that follow the header; below 2^63.
     #[must_use]
     #[inline]
     pub const fn payload_len(&self) -> u64 {
         self.payload_len
     }
 
-    /// Parses the header at the start of `bytes` and judges it by `rules`, as early as the bytes
+    /// Parses the header at the start of `bytes` and checks it by `rules`, as early as the bytes
     /// allow: the opcode, the reserved bits and FIN by the first byte, MASK and the length of
     /// control frames by the second.
     ///
@@ -408,7 +409,7 @@ impl FrameHeader {
         Ok(Parsed::Complete { header, header_len: bytes.len() - rest.len() })
     }
 
-    /// The header as it goes on the wire, its length in the shortest form.
+    /// Returns the header in its wire format, with the length in the shortest form.
     #[must_use]
     #[inline]
     pub fn encode(&self) -> EncodedHeader {
@@ -417,21 +418,21 @@ impl FrameHeader {
     }
 }
 
-/// The header of a final frame of at most 125 bytes as a number whose lowest byte comes first, and
-/// its length.
+/// Returns the header of a final frame of at most 125 bytes as a number whose lowest byte comes
+/// first, and its length.
 #[inline]
 pub(crate) fn short(opcode: Opcode, payload_len: usize) -> (u64, usize) {
     (u64::from(FIN | opcode as u8) | (payload_len as u64) << 8, 2)
 }
 
-/// As [`short`], masked with `key`.
+/// Like [`short`], masked with `key`.
 #[inline]
 pub(crate) fn short_masked(opcode: Opcode, payload_len: usize, key: MaskKey) -> (u64, usize) {
     let key = u64::from(u32::from_le_bytes(key.to_bytes()));
     (short(opcode, payload_len).0 | u64::from(MASK) << 8 | key << 16, 6)
 }
 
-/// As [`short`], of 126 to 65,535 bytes, masked if there is a key.
+/// Like [`short`], for 126 to 65,535 bytes, masked if there is a key.
 #[inline]
 pub(crate) fn medium(opcode: Opcode, payload_len: usize, key: Option<MaskKey>) -> (u64, usize) {
     let len = (payload_len as u64).swap_bytes() >> 48;
@@ -488,8 +489,7 @@ fn judge_second_byte(b1: u8, opcode: Opcode, rules: &HeaderRules) -> Result<(), 
 #[inline]
 fn judge_length(payload_len: u64, b1: u8, rules: &HeaderRules) -> Result<(), FrameError> {
     // "in all cases, the minimal number of bytes MUST be used to encode the length" (5.2). The
-    // sentence binds the sender; refusing what breaks it removes a way to make two parsers
-    // disagree.
+    // sentence binds the sender; refusing violations removes a way to make two parsers disagree.
     let form = b1 & !MASK;
     if form == LEN_16 && payload_len < 126 || form == LEN_64 && payload_len <= 0xffff {
         return Err(FrameError::LengthNotMinimal { payload_len });

@@ -1,9 +1,9 @@
 //! A WebSocket codec (RFC 6455) without I/O: bytes in, messages out, at memory speed.
 //!
-//! It owns no socket, clock, thread or buffer that its user did not hand it, so it drops into any
-//! stack: blocking, `tokio`, `io_uring`, a browser's worker, a kernel bypass. Payloads are unmasked
-//! once, in place, with SIMD instructions chosen at run time; text is validated in the same walk; a
-//! message that lies whole in the caller's read buffer is borrowed from it.
+//! It owns no socket, clock or thread, and no buffer that the caller did not pass in, so it drops
+//! into any stack: blocking, `tokio`, `io_uring`, a browser's worker, a kernel bypass. Payloads are
+//! unmasked once, in place, with SIMD instructions chosen at run time; text is validated in the
+//! same pass; a message that lies whole in the caller's read buffer is borrowed from there.
 //!
 //! # The whole life of a connection
 //!
@@ -44,12 +44,12 @@
 //!
 //! # How to drive it
 //!
-//! 1. Read bytes into memory of yours. One buffer can serve any number of connections: all input is
+//! 1. Read bytes into your own memory. One buffer can serve any number of connections: all input is
 //!    taken.
 //! 2. Call [`Connection::receive`] or [`Connection::receive_with_sender`] until it returns `None`.
 //!    Events borrow from your memory, or from the connection.
-//! 3. Append what you want to say with [`Connection::send`] and the like.
-//! 4. Write what is in the output buffer; clear it.
+//! 3. Append what you want to send with [`Connection::send`] and the like.
+//! 4. Write out the output buffer, then clear it.
 //! 5. At the end of the stream call [`Connection::receive_eof`]. Once [`Connection::ready_state`]
 //!    is [`ReadyState::Closed`], a server closes TCP; a client waits a bounded time for the server
 //!    to do so.

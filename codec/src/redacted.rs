@@ -1,4 +1,4 @@
-//! What `Debug` shows instead of bytes that may be anyone's secret: how many there are.
+//! What `Debug` shows instead of bytes that may be secret: their number.
 
 use core::fmt;
 

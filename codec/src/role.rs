@@ -1,4 +1,4 @@
-//! Which end of the connection this is: it decides who masks.
+//! Which end of the connection this is: it decides which end masks.
 
 /// Which end of the connection *this* side is.
 ///

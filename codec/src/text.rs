@@ -1,4 +1,4 @@
-//! Masked text: unmasked and validated in one walk, while it is hot.
+//! Masked text: unmasked and validated in one pass, while it is hot.
 //!
 //! ```text
 //! unmask ── up to 128 bytes, all of them ASCII ── inlined
@@ -18,8 +18,8 @@ use crate::utf8::Utf8Validator;
 /// [`mask::apply`](crate::mask::apply).
 ///
 /// # Errors
-/// [`Utf8Error`] as [`Utf8Validator::push`] says; how much of `payload` is unmasked then is not
-/// specified.
+/// [`Utf8Error`] as for [`Utf8Validator::push`]; how much of `payload` is then unmasked is
+/// unspecified.
 #[inline]
 pub fn unmask(
     key: MaskKey,
@@ -37,10 +37,10 @@ pub fn unmask(
     unmask_by(Kernel::best(), key, payload, phase, validator)
 }
 
-/// [`unmask`] by a kernel of the caller's choice.
+/// Like [`unmask`], with a kernel of the caller's choice.
 ///
 /// # Errors
-/// As [`unmask`].
+/// See [`unmask`].
 #[inline]
 pub fn unmask_by(
     kernel: Kernel,
@@ -56,7 +56,7 @@ pub fn unmask_by(
 /// pushes it to `validator`, and returns it.
 ///
 /// # Errors
-/// [`Utf8Error`] as [`Utf8Validator::push`] says.
+/// [`Utf8Error`] as for [`Utf8Validator::push`].
 #[inline]
 #[expect(unsafe_code, reason = "hands out the memory that was just written")]
 pub fn unmask_to<'d>(
@@ -72,16 +72,17 @@ pub fn unmask_to<'d>(
         && apply_short_ascii::<Baseline, _>(key.rotated(phase), &mut span)
     {
         validator.skip(span.len());
-        // SAFETY: `apply_short_ascii` has stored all of a span of this length, for it said yes.
+        // SAFETY: `apply_short_ascii` returned `true`, so it has stored all of a span of this
+        // length.
         return Ok(unsafe { span.into_stored() });
     }
     unmask_to_span(Kernel::best(), key.rotated(phase), span, validator)
 }
 
-/// [`unmask_to`] by a kernel of the caller's choice.
+/// Like [`unmask_to`], with a kernel of the caller's choice.
 ///
 /// # Errors
-/// As [`unmask_to`].
+/// See [`unmask_to`].
 #[inline]
 pub fn unmask_to_by<'d>(
     kernel: Kernel,
@@ -103,6 +104,6 @@ fn unmask_to_span<'d>(
     validator: &mut Utf8Validator,
 ) -> Result<&'d mut [u8], Utf8Error> {
     validator.push_masked(kernel, key, span.reborrow())?;
-    // SAFETY: a piece that was taken without an error has been stored whole.
+    // SAFETY: a piece taken without an error has been stored in full.
     Ok(unsafe { span.into_stored() })
 }

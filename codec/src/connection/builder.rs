@@ -1,6 +1,6 @@
-//! What a connection is opened with: its role, limits, extension and masking keys.
+//! The parameters of a connection: its role, limits, extension and masking keys.
 //!
-//! Apart from the connection, so that nothing of it can change while a frame is half received.
+//! Separate from the connection, so that none of them can change while a frame is half received.
 
 use crate::limits::Limits;
 use crate::mask::{DefaultKeys, MaskKeySource};
@@ -70,10 +70,10 @@ impl<K: MaskKeySource> ConnectionBuilder<K> {
         self
     }
 
-    /// Sets the extension that the opening handshake has agreed on, if it has agreed on one.
+    /// Sets the extension that the opening handshake agreed on, if any.
     ///
-    /// What an extension needs is kept outside of the connection and costs one without an extension
-    /// nothing. `wscodec::deflate` has an example.
+    /// An extension's state is kept outside the connection, so a connection without one pays
+    /// nothing for it. `wscodec::deflate` has an example.
     pub fn extension(mut self, agreed: Option<&impl PerMessageExtension>) -> Self {
         self.transform = agreed.map(|agreed| agreed.transform(self.role));
         self

@@ -1,8 +1,8 @@
-//! A character of a streamed text that two pieces share.
+//! A character split between two pieces of a streamed text.
 
 use crate::utf8::Utf8Validator;
 
-/// A text on its way, and the character that two pieces of it share.
+/// A text being received, and the character split between two of its pieces.
 #[derive(Debug, Default)]
 pub(super) struct Carry {
     pub(super) validator: Utf8Validator,
@@ -12,7 +12,7 @@ pub(super) struct Carry {
 }
 
 impl Carry {
-    /// The completed character, or nothing.
+    /// Returns the completed character, or an empty string.
     pub(super) fn as_str(&self) -> &str {
         let bytes = self.character.get(..usize::from(self.len)).unwrap_or(&[]);
         core::str::from_utf8(bytes).unwrap_or_default()
@@ -25,7 +25,7 @@ impl Carry {
         }
     }
 
-    /// Bytes that the begun character still needs, by its first byte.
+    /// Returns the number of bytes that the begun character still needs, judging by its first byte.
     pub(super) fn missing(&self) -> usize {
         let [first, ..] = self.character;
         let len: usize = match first {

@@ -1,8 +1,8 @@
-//! Compressed messages (RFC 7692, 6.2): payload to the extension as it arrives, what comes out of
-//! it to the assembler.
+//! Compressed messages (RFC 7692, 6.2): passes payload to the extension as it arrives, and its
+//! output to the assembler.
 //!
-//! Apart from the way of other messages, which pays nothing for it. Invariant: `Phase::Compressed`
-//! is there only if an extension is.
+//! Separate from the path of other messages, which pays nothing for it. Invariant:
+//! `Phase::Compressed` occurs only with an extension.
 
 use crate::error::ProtocolError;
 use crate::header::{Fin, FrameHeader, Rsv};
@@ -16,11 +16,11 @@ use super::receive::Step;
 use super::{Delivery, Event};
 
 impl Inbound {
-    /// Whether the frame belongs to a compressed message, whose header is judged then.
+    /// Checks whether the frame belongs to a compressed message, and if so checks its header.
     ///
     /// "A message with the "Per-Message Compressed" bit set on the first fragment of the message is
-    /// called a "compressed message"" (RFC 7692, 6). That the bit is on no other frame is the
-    /// header's judge to see.
+    /// called a "compressed message"" (RFC 7692, 6). The header check ensures that no other frame
+    /// has the bit.
     #[cold]
     pub(super) fn compressed_begins(
         &mut self,
@@ -30,8 +30,8 @@ impl Inbound {
         if header.rsv() == Rsv::NONE && !inflow.is_open() {
             return Ok(false);
         }
-        // What the frames declare is compressed; the message's own limit is judged as it is
-        // decompressed.
+        // The frames declare compressed lengths; the message's own limit is checked during
+        // decompression.
         let compressed_size_max = compressed_size_max(&self.limits);
         let limits = Limits { message_size_max: compressed_size_max, ..self.limits };
         let place = self.assembler.begin(header, &limits).map_err(|error| match error {
@@ -48,15 +48,15 @@ impl Inbound {
         Ok(true)
     }
 
-    /// Goes on with the current frame of a compressed message; `None` if there is nothing to say
-    /// yet.
+    /// Continues the current frame of a compressed message; returns `None` if there is nothing to
+    /// report yet.
     #[inline(never)]
     pub(super) fn decompress<'i>(
         &mut self,
         kind: DataKind,
         input: &mut &'i mut [u8],
     ) -> Result<Option<Step<'i>>, ProtocolError> {
-        // Taken out for the time, so that the rest of the receiver is free.
+        // Taken out temporarily, so that the rest of the receiver is free.
         let Some(mut inflow) = self.inflow.take() else { return Ok(Some(Step::NeedMore)) };
         let outcome = match self.delivery {
             Delivery::Whole => self.decompress_whole(kind, &mut inflow, input),
@@ -117,7 +117,7 @@ impl Inbound {
         }
     }
 
-    /// What is in the assembler as a piece, if it is one: a last piece may be empty.
+    /// Returns the content of the assembler as a piece, if it is one: a last piece may be empty.
     fn piece_step<'i>(&mut self, kind: DataKind, fin: Fin) -> Option<Step<'i>> {
         let buffer = self.assembler.buffer_mut();
         buffer.end_piece(kind);
@@ -125,7 +125,7 @@ impl Inbound {
             .then_some(Step::Held(Held::Piece(kind, fin)))
     }
 
-    /// The event of [`Held::Piece`].
+    /// Returns the event of [`Held::Piece`].
     pub(super) fn piece(&self, kind: DataKind, fin: Fin) -> Event<'_> {
         let buffer = self.assembler.buffer();
         match kind {

@@ -9,14 +9,14 @@ use crate::error::{ProtocolError, Utf8Error};
 use crate::header::CONTROL_PAYLOAD_LEN_MAX;
 use crate::redacted::Redacted;
 
-/// The payload of a control frame. Memory is taken by the first byte and can be given back.
+/// The payload of a control frame. The first byte allocates its memory, which can be freed.
 #[derive(Default)]
 pub(super) struct ControlPayload {
     bytes: Option<Box<[u8; CONTROL_PAYLOAD_LEN_MAX]>>,
     len: u8,
 }
 
-/// Shows how long its bytes are, and none of them.
+/// Shows the number of bytes, not the bytes.
 impl fmt::Debug for ControlPayload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ControlPayload")
@@ -31,7 +31,7 @@ impl ControlPayload {
         all.get(..usize::from(self.len)).unwrap_or(&[])
     }
 
-    /// Appends as much of `piece` as fits; the header's judge has made sure that all of it does.
+    /// Appends as much of `piece` as fits; the header check ensures that all of it does.
     pub(super) fn append(&mut self, piece: &[u8]) {
         if piece.is_empty() {
             return;
@@ -43,18 +43,18 @@ impl ControlPayload {
         }
     }
 
-    /// Empties it, keeping the memory.
+    /// Empties the payload, keeping the memory.
     pub(super) fn clear(&mut self) {
         self.len = 0;
     }
 
-    /// Gives the memory back.
+    /// Frees the memory.
     pub(super) fn release(&mut self) {
         *self = Self::default();
     }
 }
 
-/// Judges and reads the payload of a Close frame (RFC 6455, 5.5.1).
+/// Checks and reads the payload of a Close frame (RFC 6455, 5.5.1).
 pub(super) fn parse_close(payload: &[u8]) -> Result<Option<CloseFrame<'_>>, ProtocolError> {
     let Some((code, reason)) = payload.split_first_chunk::<2>() else {
         // "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer"

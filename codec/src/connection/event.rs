@@ -18,16 +18,16 @@ pub enum Event<'e> {
     TextPiece(&'e str, Fin),
     /// The next piece of a binary message, under [`Delivery::Streamed`](super::Delivery::Streamed).
     BinaryPiece(&'e [u8], Fin),
-    /// A Ping. The Pong has been taken care of.
+    /// A Ping. The Pong is already handled.
     Ping(&'e [u8]),
-    /// A Pong, asked for or not.
+    /// A Pong, solicited or not.
     Pong(&'e [u8]),
-    /// The peer's Close; `None` if it was empty, what other APIs report as 1005. The answer has
-    /// been taken care of.
+    /// The peer's Close; `None` if it was empty, which other APIs report as 1005. The answer is
+    /// already handled.
     Close(Option<CloseFrame<'e>>),
 }
 
-/// Shows how long payloads are, and no byte of them.
+/// Shows the lengths of payloads, not their bytes.
 impl fmt::Debug for Event<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,12 +1,12 @@
-//! Where an event lies, for callers that keep their own buffers: without a borrow, so that a `next`
-//! of theirs may loop over reads and lend what it has found in the end.
+//! Where an event lies, without a borrow, for callers that keep their own buffers: their `next` can
+//! loop over reads and lend the event it finds.
 
 use core::ops::Range;
 
 use crate::header::{Fin, Opcode};
 use crate::message::DataKind;
 
-/// What [`Connection::receive_at`](super::Connection::receive_at) has done with its input.
+/// What [`Connection::receive_at`](super::Connection::receive_at) did with its input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "the bytes taken are not to be passed again"]
 pub struct Step {
@@ -19,20 +19,20 @@ impl Step {
         Self { taken, event }
     }
 
-    /// How many bytes were taken from the front of the input, the event's among them: pass what
-    /// follows to the next call.
+    /// Returns the number of bytes taken from the front of the input, including the event's: pass
+    /// the rest to the next call.
     #[must_use]
     pub const fn taken(&self) -> usize {
         self.taken
     }
 
-    /// The event; `None` once all input has been taken.
+    /// Returns the event; `None` once all input has been taken.
     #[must_use]
     pub const fn event(&self) -> Option<&Found> {
         self.event.as_ref()
     }
 
-    /// Gives the step up for its event.
+    /// Consumes the step and returns its event.
     #[must_use]
     pub fn into_event(self) -> Option<Found> {
         self.event
@@ -43,8 +43,8 @@ impl Step {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Found {
-    /// In the input that was passed: unmasked there, and valid UTF-8 if it is text. That of a Close
-    /// begins with the code, if there is one (RFC 6455, 5.5.1).
+    /// In the input that was passed: unmasked there, and valid UTF-8 if it is text. The payload of
+    /// a Close begins with the code, if there is one (RFC 6455, 5.5.1).
     Input(EventKind, Range<usize>),
     /// In the connection, until the next call that receives:
     /// [`Connection::event`](super::Connection::event) lends it,
@@ -53,7 +53,7 @@ pub enum Found {
 }
 
 impl Found {
-    /// What the event is.
+    /// Returns the kind of the event.
     #[must_use]
     pub const fn kind(&self) -> EventKind {
         match self {
@@ -74,11 +74,11 @@ pub enum EventKind {
     TextPiece(Fin),
     /// The next piece of a binary message.
     BinaryPiece(Fin),
-    /// A Ping. The Pong has been taken care of.
+    /// A Ping. The Pong is already handled.
     Ping,
-    /// A Pong, asked for or not.
+    /// A Pong, solicited or not.
     Pong,
-    /// The peer's Close. The answer has been taken care of.
+    /// The peer's Close. The answer is already handled.
     Close,
 }
 
@@ -110,7 +110,7 @@ impl EventKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder(pub(super) Held);
 
-/// What a connection holds of what it has received.
+/// The received data that a connection holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Held {
     /// A message in the assembler.

@@ -14,7 +14,7 @@ use super::control::ControlPayload;
 use super::send::{Marks, Sender};
 use super::{Config, Delivery};
 
-/// The receiving half of a connection. What both halves must know stands in [`Sender`].
+/// The receiving half of a connection. State that both halves need is in [`Sender`].
 #[derive(Debug)]
 pub(super) struct Inbound {
     pub(super) decoder: FrameDecoder,
@@ -25,25 +25,26 @@ pub(super) struct Inbound {
     pub(super) role: Role,
     pub(super) delivery: Delivery,
     pub(super) phase: Phase,
-    /// Between messages and with nothing due: the next frame may take the fast path.
+    /// Whether it is between messages with nothing due, so the next frame may take the fast path.
     pub(super) is_at_rest: bool,
     pub(super) intake: Intake,
-    /// The longest payload for the fast path: 65,535, or less if a limit says so.
+    /// The longest payload for the fast path: 65,535, or less if a limit is lower.
     pub(super) short_len_max: u16,
-    /// The character that was completed last, under `Delivery::Streamed`.
+    /// The last character completed, under `Delivery::Streamed`.
     pub(super) carry: Carry,
-    /// What decompresses messages, if that was agreed.
+    /// The decompressor of messages, if one was agreed.
     pub(super) inflow: Option<Box<Inflow>>,
 }
 
-/// How far the input at hand has been taken. One byte: it decides over the size of a connection.
+/// How far the current input has been taken. One byte, because it determines the size of a
+/// connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Intake(pub(super) u8);
 
 impl Intake {
     /// All input has been taken: the last call has returned `None`, or there was none yet.
     pub(super) const DRAINED: Self = Self(1);
-    /// Something is held that goes once the input is used up.
+    /// Something is held that is released once the input is used up.
     pub(super) const HOLDING: Self = Self(2);
 
     #[inline]
@@ -62,7 +63,7 @@ impl Intake {
 pub(super) enum Phase {
     Header,
     Data(DataKind),
-    /// As `Data`, of a compressed message.
+    /// Like `Data`, but of a compressed message.
     Compressed(DataKind),
     Control(Opcode),
 }
@@ -101,7 +102,7 @@ impl Inbound {
         receiver
     }
 
-    /// Works out whether the next frame may take the fast path.
+    /// Determines whether the next frame may take the fast path.
     pub(super) fn settle<K>(&mut self, sender: &Sender<K>) {
         self.is_at_rest = self.phase == Phase::Header
             && self.decoder.is_between_frames()

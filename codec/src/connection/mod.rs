@@ -8,9 +8,9 @@
 //!                   └── ProtocolError, Close(code) sent; or end of stream ┘
 //! ```
 //!
-//! The caller reads bytes from wherever they come, passes them to [`receive`](Connection::receive)
-//! until it returns `None`, and writes what has been appended to `out`. Invariant: whatever the
-//! reads, the events are the same.
+//! The caller reads bytes from any source, passes them to [`receive`](Connection::receive) until it
+//! returns `None`, and writes what was appended to `out`. Invariant: however the input is split
+//! into reads, the events are the same.
 
 mod builder;
 mod carry;
@@ -53,22 +53,22 @@ use crate::message::unmasked_str;
 use crate::message::{Message, PreparedMessage, Room, Transform, text_of};
 use crate::role::Role;
 
-/// Pings answered one by one in one input; of further ones only the newest is.
+/// The number of Pings in one input that are answered one by one; of any more, only the newest is.
 ///
 /// RFC 6455, 5.5.3: "the endpoint MAY elect to send a Pong frame for only the most recently
-/// processed Ping frame". Bounds what a flood of Pings makes this side write.
+/// processed Ping frame". Bounds how much a flood of Pings makes this side write.
 const PONGS_PER_INPUT_MAX: u8 = 32;
 
 /// How data messages are delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Delivery {
     /// As [`Event::Text`] and [`Event::Binary`], once they are whole. A message that lies whole in
-    /// the input is borrowed from it; any other is put together in a buffer that grows with what
-    /// has arrived.
+    /// the input is borrowed from it; any other is assembled in a buffer that grows with what has
+    /// arrived.
     #[default]
     Whole,
     /// As [`Event::TextPiece`] and [`Event::BinaryPiece`], as they arrive, borrowed from the input:
-    /// for messages larger than memory. Nothing is buffered but a split character.
+    /// for messages larger than memory. Only a split character is buffered.
     Streamed,
 }
 
@@ -83,14 +83,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// The same configuration with these limits.
+    /// Returns the same configuration with these limits.
     #[must_use]
     pub const fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// The same configuration with this delivery.
+    /// Returns the same configuration with this delivery.
     #[must_use]
     pub const fn with_delivery(mut self, delivery: Delivery) -> Self {
         self.delivery = delivery;
@@ -98,28 +98,27 @@ impl Config {
     }
 }
 
-/// Where a connection stands (RFC 6455, 4.1, 7.1.3, 7.1.4), as the `readyState` of the browsers'
-/// API.
+/// The state of a connection (RFC 6455, 4.1, 7.1.3, 7.1.4), like `readyState` in the browsers' API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReadyState {
-    /// The opening handshake is not done: what [`handshake`](crate::handshake) is about. A
-    /// [`Connection`] never is.
+    /// The opening handshake is not done; see [`handshake`](crate::handshake). A [`Connection`] is
+    /// never in this state.
     Connecting,
     /// Messages go both ways.
     Open,
-    /// A Close has been sent and the peer's has not arrived, or the stream has ended and input is
-    /// left: messages may still arrive. Or a Close is due and has found no room: see
+    /// A Close has been sent and the peer's has not arrived, or the stream has ended with input
+    /// left: messages may still arrive. Or a Close is due but found no room: see
     /// [`has_due_output`](Connection::has_due_output). Nothing else can be sent.
     Closing,
-    /// Both Close frames have been exchanged, or the connection has failed, and nothing is due any
-    /// more. Write what is left in the output buffer; then a server closes TCP, and a client waits
-    /// a bounded time for the server to do so (7.1.1).
+    /// Both Close frames have been exchanged, or the connection has failed, and nothing more is
+    /// due. Write what is left in the output buffer; then a server closes TCP, and a client waits a
+    /// bounded time for the server to do so (7.1.1).
     Closed,
 }
 
 /// One side of an open WebSocket connection, without I/O.
 ///
-/// A few hundred bytes, and no memory on the heap while nothing is half received.
+/// Takes a few hundred bytes, and no heap memory while nothing is half received.
 ///
 /// ```
 /// use wscodec::{Connection, Config, Event, Message, Role};
@@ -143,7 +142,7 @@ pub struct Connection<K = DefaultKeys> {
 }
 
 impl Connection {
-    /// Makes either side of a connection whose opening handshake is done, with masking keys from
+    /// Creates either side of a connection whose opening handshake is done, with masking keys from
     /// [`ThreadKeys`](crate::mask::ThreadKeys).
     #[cfg(feature = "std")]
     #[must_use]
@@ -151,7 +150,7 @@ impl Connection {
         Self::with_mask_keys(role, config, DefaultKeys::default())
     }
 
-    /// Makes the client's side of a connection whose opening handshake is done, with masking keys
+    /// Creates the client's side of a connection whose opening handshake is done, with masking keys
     /// from [`ThreadKeys`](crate::mask::ThreadKeys).
     #[cfg(feature = "std")]
     #[must_use]
@@ -159,7 +158,7 @@ impl Connection {
         Self::new(Role::Client, config)
     }
 
-    /// Makes the server's side of a connection whose opening handshake is done. It masks nothing
+    /// Creates the server's side of a connection whose opening handshake is done. It masks nothing
     /// and needs no keys.
     #[must_use]
     pub fn server(config: Config) -> Self {
@@ -168,7 +167,7 @@ impl Connection {
 }
 
 impl<K: MaskKeySource> Connection<K> {
-    /// Makes either side of a connection whose opening handshake is done, with masking keys from
+    /// Creates either side of a connection whose opening handshake is done, with masking keys from
     /// `keys`. A server needs none.
     #[must_use]
     pub fn with_mask_keys(role: Role, config: Config, keys: K) -> Self {
@@ -184,28 +183,28 @@ impl<K: MaskKeySource> Connection<K> {
         Self { receiver: Inbound::new(role, config, inflow, &sender), sender }
     }
 
-    /// Which end this is.
+    /// Returns which end of the connection this is.
     #[must_use]
     pub fn role(&self) -> Role {
         self.sender.role()
     }
 
-    /// Where the connection stands.
+    /// Returns the state of the connection.
     #[must_use]
     #[inline]
     pub const fn ready_state(&self) -> ReadyState {
         self.sender.ready_state()
     }
 
-    /// Whether both Close frames were exchanged: "the WebSocket connection is said to have been
-    /// closed cleanly" (7.1.4). `false` while the answer to the peer's Close waits for room.
+    /// Returns whether both Close frames were exchanged: "the WebSocket connection is said to have
+    /// been closed cleanly" (7.1.4). `false` while the answer to the peer's Close waits for room.
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         self.sender.is_clean()
     }
 
-    /// Whether a reply waits for room in the output: a Pong, or a Close. [`flush`](Self::flush)
-    /// appends it, as does the next call that receives or sends.
+    /// Returns whether a reply waits for room in the output: a Pong, or a Close.
+    /// [`flush`](Self::flush) appends it, as does the next call that receives or sends.
     #[must_use]
     #[inline]
     pub const fn has_due_output(&self) -> bool {
@@ -233,36 +232,36 @@ impl<K: MaskKeySource> Connection<K> {
         self.sender.flush(out);
     }
 
-    /// The memory on the heap that a message takes which is not whole yet, in bytes: 0 between
-    /// messages. For a caller that bounds what all its connections hold together; the windows of
-    /// an extension are beside it.
+    /// Returns the heap memory that an incomplete message takes, in bytes: 0 between messages. For
+    /// a caller that bounds the total over its connections; the windows of an extension are not
+    /// included.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.receiver.assembler.buffer().capacity()
     }
 
-    /// Why the connection failed, if it did.
+    /// Returns why the connection failed, if it did.
     #[must_use]
     pub const fn error(&self) -> Option<ProtocolError> {
         self.sender.failed
     }
 
     /// Takes bytes from the front of `input`, which shrinks, and returns the next event; `None`
-    /// once all of `input` has been taken. Call it until then: what it returns may come from
-    /// earlier input.
+    /// once all of `input` has been taken. Call it until then: an event may come from earlier
+    /// input.
     ///
     /// Payloads are unmasked in place, once. A message that lies whole in `input` is borrowed from
-    /// it; what is incomplete at the end of `input` is copied and kept, so that the caller's memory
-    /// is free again. Replies (Pong, Close) are appended to `out`, at the latest when `None` is
-    /// returned; if `out` has no room they stay due for the next call.
+    /// it; an incomplete end of `input` is copied and kept, so the caller's memory is free again.
+    /// Replies (Pong, Close) are appended to `out`, at the latest when `None` is returned; if `out`
+    /// has no room they stay due for the next call.
     ///
     /// After a Close has been received, further input is dropped (5.5.1).
     ///
     /// # Errors
     /// [`ProtocolError`] once the peer has broken the protocol or a limit; every complete message
-    /// before the offence has been returned by then. A Close with [`ProtocolError::close_code`] has
-    /// been appended to `out`. The connection has failed for good: further calls return the same
-    /// error and take nothing.
+    /// before the violation has been returned by then. A Close with [`ProtocolError::close_code`]
+    /// has been appended to `out`. The connection has failed for good: further calls return the
+    /// same error and take nothing.
     #[inline]
     pub fn receive<'e, 'i: 'e>(
         &'e mut self,
@@ -272,8 +271,8 @@ impl<K: MaskKeySource> Connection<K> {
         self.receiver.receive(&mut self.sender, input, out)
     }
 
-    /// As [`receive`](Self::receive), and lends the sending half with the event: a message can be
-    /// answered while it is borrowed.
+    /// Like [`receive`](Self::receive), but lends the sending half with the event, so a message can
+    /// be answered while it is borrowed.
     ///
     /// ```
     /// # use wscodec::{Connection, Config, Event, Message, ProtocolError, Role};
@@ -297,7 +296,7 @@ impl<K: MaskKeySource> Connection<K> {
     /// ```
     ///
     /// # Errors
-    /// As [`receive`](Self::receive).
+    /// See [`receive`](Self::receive).
     #[inline]
     pub fn receive_with_sender<'e, 'i: 'e>(
         &'e mut self,
@@ -311,12 +310,12 @@ impl<K: MaskKeySource> Connection<K> {
         }
     }
 
-    /// As [`receive`](Self::receive), and says where the event lies instead of lending it: for
-    /// callers that own their buffer and go on with it, such as one that lends from a loop of reads,
-    /// or one that hands out `Bytes`.
+    /// Like [`receive`](Self::receive), but returns where the event lies instead of lending it: for
+    /// callers that keep using their own buffer, such as one that lends from a loop of reads, or
+    /// one that hands out `Bytes`.
     ///
-    /// [`Step::taken`] bytes of `input` have been taken. Payloads in `input` are unmasked where they
-    /// lie; those that the connection holds are had from [`event`](Self::event) or
+    /// [`Step::taken`] bytes of `input` have been taken. Payloads in `input` are unmasked where
+    /// they lie; get those that the connection holds from [`event`](Self::event) or
     /// [`take_message`](Self::take_message) before the next call.
     ///
     /// ```
@@ -357,7 +356,7 @@ impl<K: MaskKeySource> Connection<K> {
     /// ```
     ///
     /// # Errors
-    /// As [`receive`](Self::receive).
+    /// See [`receive`](Self::receive).
     #[inline]
     pub fn receive_at(
         &mut self,
@@ -367,18 +366,18 @@ impl<K: MaskKeySource> Connection<K> {
         self.receiver.receive_at(&mut self.sender, input, out)
     }
 
-    /// Lends the event that [`receive_at`](Self::receive_at) has found, from the connection or from
-    /// `input`, which must be what was passed to it.
+    /// Lends the event that [`receive_at`](Self::receive_at) found, from the connection or from
+    /// `input`, which must be the input passed to that call.
     ///
-    /// Text in `input` is looked at once more, since this crate can't know that nobody has changed
-    /// it meanwhile; if somebody has, or `input` is too short, the payload is empty. What the
-    /// connection holds is not looked at again.
+    /// Text in `input` is validated again, since the caller may have changed it; if it is no longer
+    /// valid, or `input` is too short, the payload is empty. Text that the connection holds is not
+    /// validated again.
     #[must_use]
     pub fn event<'e>(&'e self, found: &Found, input: &'e [u8]) -> Event<'e> {
         self.event_by(found, input, text_of)
     }
 
-    /// As [`event`](Self::event), for an adapter whose buffer nobody else can have changed.
+    /// Like [`event`](Self::event), for an adapter whose buffer no other code can have changed.
     #[cfg(feature = "std")]
     pub(crate) fn event_unchanged<'e>(&'e self, found: &Found, input: &'e [u8]) -> Event<'e> {
         self.event_by(found, input, unmasked_str)
@@ -406,8 +405,8 @@ impl<K: MaskKeySource> Connection<K> {
         }
     }
 
-    /// Gives away the message that the last call has found in the connection
-    /// ([`Found::Held`]), with its memory and without a copy. Empty if there is none.
+    /// Takes the message that the last call found in the connection ([`Found::Held`]), with its
+    /// memory and without a copy. Empty if there is none.
     ///
     /// ```
     /// use wscodec::connection::{EventKind, Found};
@@ -427,19 +426,18 @@ impl<K: MaskKeySource> Connection<K> {
         self.receiver.assembler.take_message()
     }
 
-    /// As [`take_message`](Self::take_message), of a text message, which is not looked at again;
-    /// `None` if the last call has found none.
+    /// Like [`take_message`](Self::take_message), for a text message, which is not validated again;
+    /// `None` if the last call found none.
     #[must_use]
     pub fn take_text(&mut self) -> Option<String> {
         self.receiver.assembler.take_text()
     }
 
-    /// As [`receive`](Self::receive), from a buffer that is given away piece by piece: the event owns
-    /// its payload, as a slice of `input` that is not copied, or as the message that was put
-    /// together.
+    /// Like [`receive`](Self::receive), from a buffer that is handed over piece by piece: the event
+    /// owns its payload, either an uncopied slice of `input` or the assembled message.
     ///
-    /// All of `input` has been taken when it returns `None`, and `input` is empty then. A payload
-    /// keeps the whole buffer alive that it was read with: copy small ones that are kept for long.
+    /// When it returns `None`, all of `input` has been taken and `input` is empty. A payload keeps
+    /// alive the whole buffer it was read with: copy small ones that you keep for long.
     ///
     /// ```
     /// use bytes::BytesMut;
@@ -456,7 +454,7 @@ impl<K: MaskKeySource> Connection<K> {
     /// ```
     ///
     /// # Errors
-    /// As [`receive`](Self::receive).
+    /// See [`receive`](Self::receive).
     pub fn receive_shared(
         &mut self,
         input: &mut BytesMut,
@@ -465,15 +463,14 @@ impl<K: MaskKeySource> Connection<K> {
         self.receiver.receive_shared(&mut self.sender, input, out)
     }
 
-    /// Lends the place of the payload that is still to come of a large data frame, so that it can be
-    /// read from the socket straight into the message, without a copy. `None` if there is no such
-    /// frame at hand, less than 8 KiB of it is to come, the message is compressed or delivered in
-    /// pieces.
+    /// Lends room for the rest of a large data frame's payload, so that it can be read from the
+    /// socket straight into the message, without a copy. `None` if there is no such frame, if less
+    /// than 8 KiB of it is to come, or if the message is compressed or delivered in pieces.
     ///
-    /// Ask once [`receive`](Self::receive) has returned `None`; what was written to the room counts
-    /// with the next call that receives, to which an empty input may be passed. A room is at most
-    /// three times as long as what has arrived of the message, and 64 KiB at the beginning: memory
-    /// follows the bytes that arrive, not what the header claims.
+    /// Call it once [`receive`](Self::receive) has returned `None`; the next call that receives,
+    /// which may be passed an empty input, takes what was written to the room. A room is at most
+    /// three times as long as the part of the message that has arrived, or 64 KiB at the beginning:
+    /// memory follows the bytes that arrive, not what the header claims.
     ///
     /// ```
     /// use bytes::BufMut;
@@ -498,13 +495,13 @@ impl<K: MaskKeySource> Connection<K> {
     /// Tells the connection that the peer's stream has ended.
     ///
     /// Call it when a read has returned nothing, after [`receive`](Self::receive) has returned
-    /// `None`. If `receive` was not called until then, input may be left: pass it on, which still
-    /// gives its events, and `receive` returns the verdict when all is taken. Nothing is lost in
-    /// either order.
+    /// `None`. If `receive` had not yet returned `None`, input may be left: pass it to `receive`,
+    /// which still returns its events, and the verdict once all is taken. Nothing is lost in either
+    /// order.
     ///
     /// # Errors
-    /// [`ProtocolError::UnexpectedEof`] if all input is taken and the peer's Close was not in it,
-    /// what other APIs report as 1006; the error of a connection that had failed before.
+    /// [`ProtocolError::UnexpectedEof`] if all input is taken and held no Close from the peer,
+    /// which other APIs report as 1006; the error of a connection that had failed before.
     pub fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         let sender = &mut self.sender;
         sender.mark(Marks::EOF_RECEIVED);
@@ -512,7 +509,7 @@ impl<K: MaskKeySource> Connection<K> {
         self.receiver.end_of_stream(sender)
     }
 
-    /// The sending half.
+    /// Returns the sending half.
     pub fn sender(&mut self) -> &mut Sender<K> {
         &mut self.sender
     }

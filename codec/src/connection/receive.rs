@@ -18,17 +18,17 @@ use super::inbound::{Inbound, Intake, Phase};
 use super::send::{Marks, Sender};
 use super::{Delivery, Event};
 
-/// The first bytes of a whole text and of a whole binary message, one after the other.
+/// The first bytes of a whole text and of a whole binary message, in this order.
 const FIN_TEXT: u8 = 0x81;
 const FIN_BINARY: u8 = 0x82;
-/// The length field that announces a length of 16 bits.
+/// The length field that announces a 16-bit length.
 const LEN_16: u8 = 126;
 
-/// The least payload still to come for which [`Inbound::room`] lends a place: less is read together
-/// with what follows it, in one call.
+/// The least remaining payload for which [`Inbound::room`] lends room: less is read together with
+/// what follows it, in one call.
 const ROOM_LEN_MIN: u64 = 8 << 10;
 
-/// What has been received, and where it lies. Borrows from the input alone, so that the connection
+/// What has been received, and where it lies. Borrows only from the input, so that the connection
 /// stays free to move.
 pub(super) enum Step<'i> {
     NeedMore,
@@ -37,7 +37,7 @@ pub(super) enum Step<'i> {
 }
 
 impl Inbound {
-    /// As [`Connection::receive`](super::Connection::receive), which says it all.
+    /// See [`Connection::receive`](super::Connection::receive).
     #[inline]
     pub(super) fn receive<'e, 'i: 'e, K: MaskKeySource>(
         &'e mut self,
@@ -46,7 +46,7 @@ impl Inbound {
         out: &mut impl BufMut,
     ) -> Result<Option<Event<'e>>, ProtocolError> {
         if self.is_at_rest {
-            // Built here and nowhere else, so that an inlined call keeps the event in registers.
+            // Built only here, so that an inlined call keeps the event in registers.
             if let Some((kind, payload)) = self.take_short(input) {
                 self.intake = self.intake.without(Intake::DRAINED);
                 return match kind {
@@ -69,7 +69,7 @@ impl Inbound {
         }
     }
 
-    /// As [`receive`](Self::receive), and says where the event lies instead of lending it.
+    /// Like [`receive`](Self::receive), but returns where the event lies instead of lending it.
     pub(super) fn receive_at<K: MaskKeySource>(
         &mut self,
         sender: &mut Sender<K>,
@@ -123,7 +123,7 @@ impl Inbound {
         Ok(found::Step::new(len - rest.len(), found))
     }
 
-    /// The payload of what is held, if it is no message.
+    /// Returns the payload of a held event that is not a message.
     pub(super) fn held_payload(&self, holder: Holder) -> &[u8] {
         match holder.0 {
             Held::Control(_) => self.control.as_bytes(),
@@ -132,7 +132,7 @@ impl Inbound {
         }
     }
 
-    /// What is held, lent.
+    /// Lends the held event.
     pub(super) fn held_event(&self, held: Held) -> Event<'_> {
         match held {
             Held::Message(DataKind::Text) => Event::Text(self.assembler.buffer().as_text()),
@@ -142,7 +142,7 @@ impl Inbound {
                 match opcode {
                     Opcode::Ping => Event::Ping(payload),
                     Opcode::Pong => Event::Pong(payload),
-                    // Judged when it was answered.
+                    // Checked when it was answered.
                     _ => Event::Close(parse_close(payload).unwrap_or_default()),
                 }
             }
@@ -151,8 +151,8 @@ impl Inbound {
         }
     }
 
-    /// Lends a place for the payload that is still to come of the data frame at hand, if messages
-    /// are put together and there is enough of it to be worth a read of its own.
+    /// Lends room for the rest of the current data frame's payload, if messages are assembled and
+    /// enough of it is left to be worth its own read.
     pub(super) fn room<K>(&mut self, sender: &Sender<K>) -> Option<Room<'_>> {
         let is_over = sender.has(Marks::CLOSE_RECEIVED)
             || sender.has(Marks::EOF_RECEIVED)
@@ -168,8 +168,8 @@ impl Inbound {
         }
     }
 
-    /// A whole data message of at most 65,535 bytes at the front of `input`: what most messages
-    /// are. `None` sends anything else, and all that is wrong, to the slow path.
+    /// Takes a whole data message of at most 65,535 bytes from the front of `input`, as most
+    /// messages are. `None` sends anything else, including every error, to the slow path.
     #[inline]
     fn take_short<'i>(&self, input: &mut &'i mut [u8]) -> Option<(DataKind, MaskedPayload<'i>)> {
         let ([b0, b1], rest) = input.split_first_chunk::<2>()?;
@@ -290,8 +290,8 @@ impl Inbound {
         }
     }
 
-    /// Judges a header by where it stands; the frame's event if it lies whole in `input` and is
-    /// nobody's part.
+    /// Checks a header in its context; returns the frame's event if it lies whole in `input` and is
+    /// not a fragment.
     fn frame_begins<'i, K: MaskKeySource>(
         &mut self,
         sender: &mut Sender<K>,
@@ -328,7 +328,7 @@ impl Inbound {
         }
     }
 
-    /// Does what a control frame asks for whose payload was put together in `control`.
+    /// Handles a control frame whose payload was assembled in `control`.
     fn control_held<K: MaskKeySource>(
         &mut self,
         sender: &mut Sender<K>,
@@ -341,7 +341,7 @@ impl Inbound {
         outcome.map_err(|error| self.fail(sender, error, out))
     }
 
-    /// Does what a control frame asks for.
+    /// Handles a control frame.
     fn control_event<'p, K: MaskKeySource>(
         &mut self,
         sender: &mut Sender<K>,
@@ -371,7 +371,7 @@ impl Inbound {
         }
     }
 
-    /// All input is taken: replies go out, and memory that nothing needs any more is given back.
+    /// Called when all input is taken: writes replies, and frees memory that is no longer needed.
     fn drained<K: MaskKeySource>(&mut self, sender: &mut Sender<K>, out: &mut impl BufMut) {
         sender.flush(out);
         sender.renew_pongs();
@@ -387,8 +387,8 @@ impl Inbound {
         self.intake = Intake(Intake::DRAINED.0 | due);
     }
 
-    /// Fails the connection if the stream has ended, all of it has been taken, and no Close was in
-    /// it.
+    /// Fails the connection if the stream has ended, all of it has been taken, and it held no
+    /// Close.
     pub(super) fn end_of_stream<K: MaskKeySource>(
         &mut self,
         sender: &mut Sender<K>,
@@ -409,7 +409,7 @@ impl Inbound {
         Err(ProtocolError::UnexpectedEof)
     }
 
-    /// _Fail the WebSocket Connection_ (7.1.7): says why, once, and never goes on.
+    /// _Fail the WebSocket Connection_ (7.1.7): reports why, once, and never continues.
     #[cold]
     fn fail<K: MaskKeySource>(
         &mut self,
@@ -448,7 +448,7 @@ mod tests {
         Connection::with_mask_keys(role, config, FixedKey(MaskKey::ZERO))
     }
 
-    /// A frame for `role` with a key of zeros, its length in so many bytes more than one.
+    /// Returns a frame for `role` with a key of zeros and `len_len` extra bytes of length.
     fn frame(role: Role, b0: u8, len_len: usize, len: usize) -> Vec<u8> {
         let masked = if role == Role::Server { 0x80 } else { 0 };
         let mut bytes = Vec::from([b0]);
@@ -468,8 +468,8 @@ mod tests {
         bytes
     }
 
-    /// The length of the message that the fast path takes, if it takes one; it must take all of the
-    /// frame then, and nothing otherwise, whether more follows or not.
+    /// Returns the length of the message that the fast path takes, if any. The fast path must take
+    /// the whole frame or nothing, whether or not more follows.
     fn taken(role: Role, config: Config, frame: &[u8]) -> Option<(DataKind, usize)> {
         let taken = [&b""[..], b"rest"].map(|rest| {
             let mut bytes = [frame, rest].concat();

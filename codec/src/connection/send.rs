@@ -21,10 +21,10 @@ use crate::role::Role;
 use super::control::ControlPayload;
 use super::{PONGS_PER_INPUT_MAX, ReadyState};
 
-/// The most that replies which are due come to: a Pong and a Close, masked.
+/// The greatest total length of due replies: a Pong and a Close, masked.
 const DUE_LEN_MAX: usize = 2 * (6 + CONTROL_PAYLOAD_LEN_MAX);
 
-/// A piece of a data message, sent as a frame of its own.
+/// A piece of a data message, sent as a separate frame.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Fragment<'m> {
     /// Whole characters of a text message.
@@ -33,7 +33,7 @@ pub enum Fragment<'m> {
     Binary(&'m [u8]),
 }
 
-/// Shows how long payloads are, and no byte of them.
+/// Shows the lengths of payloads, not their bytes.
 impl fmt::Debug for Fragment<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -52,21 +52,20 @@ impl fmt::Debug for Fragment<'_> {
 pub struct Sender<K = DefaultKeys> {
     keys: K,
     role: Role,
-    /// What has happened that keeps a message from going out just so: usually nothing, which is one
-    /// comparison.
+    /// Why the fast path can't be taken. Usually empty, so sending tests one value.
     marks: Marks,
     /// The message that is being sent in fragments.
     sending: Option<DataKind>,
     pub(super) failed: Option<ProtocolError>,
     pongs_left: u8,
-    /// Replies that are due and not written yet.
+    /// Replies that are due but not written yet.
     pong_due: Option<ControlPayload>,
     close_due: Option<ControlPayload>,
-    /// What compresses messages, if that was agreed.
+    /// The compressor of messages, if one was agreed.
     pub(super) outflow: Option<Box<Outflow>>,
 }
 
-/// Marks that a connection has gained, a bit each.
+/// The marks of a connection, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Marks(u8);
 
@@ -97,7 +96,7 @@ impl Marks {
 }
 
 impl<K> Sender<K> {
-    /// Whether the connection has gained this mark.
+    /// Returns whether the connection has this mark.
     #[inline]
     pub(super) const fn has(&self, mark: Marks) -> bool {
         self.marks.has(mark)
@@ -124,7 +123,7 @@ impl<K: MaskKeySource> Sender<K> {
         }
     }
 
-    /// Where the connection stands, as [`Connection::ready_state`](super::Connection::ready_state).
+    /// Returns the state, see [`Connection::ready_state`](super::Connection::ready_state).
     #[must_use]
     #[inline]
     pub const fn ready_state(&self) -> ReadyState {
@@ -136,7 +135,7 @@ impl<K: MaskKeySource> Sender<K> {
         if is_over && self.close_due.is_none() { ReadyState::Closed } else { ReadyState::Closing }
     }
 
-    /// Whether both Close frames have been exchanged, this side's too.
+    /// Returns whether both Close frames have been exchanged, including this side's.
     pub(super) const fn is_clean(&self) -> bool {
         self.has(Marks::CLOSE_SENT)
             && self.has(Marks::CLOSE_RECEIVED)
@@ -144,15 +143,15 @@ impl<K: MaskKeySource> Sender<K> {
             && self.failed.is_none()
     }
 
-    /// As [`Connection::has_due_output`](super::Connection::has_due_output).
+    /// See [`Connection::has_due_output`](super::Connection::has_due_output).
     #[must_use]
     #[inline]
     pub const fn has_due_output(&self) -> bool {
         self.has(Marks::REPLY_DUE)
     }
 
-    /// Whether the state is [`ReadyState::Open`]; a failure has always sent a Close or seen the end
-    /// of the stream.
+    /// Returns whether the state is [`ReadyState::Open`]; a failure has always sent a Close or seen
+    /// the end of the stream.
     #[inline]
     pub(super) const fn is_open(&self) -> bool {
         let over = Marks::CLOSE_SENT.0 | Marks::CLOSE_RECEIVED.0 | Marks::EOF_RECEIVED.0;
@@ -176,23 +175,23 @@ impl<K: MaskKeySource> Sender<K> {
     /// copied.
     ///
     /// Pings and Pongs may go between the fragments of a message. With an extension that
-    /// compresses, a message that gets shorter by it is sent compressed, any other as it is.
+    /// compresses, a message that it makes shorter is sent compressed, any other as it is.
     ///
     /// # Errors
-    /// Nothing of the message is written then, though a Pong that was due may be:
-    /// [`SendError::NotOpen`] after a Close or a failure, [`SendError::MessageOpen`] for a data
-    /// message while [`send_fragment`](Self::send_fragment) has one open,
-    /// [`SendError::ControlTooLong`], [`SendError::BufferFull`].
+    /// Nothing of the message is written, though a due Pong may be: [`SendError::NotOpen`] after a
+    /// Close or a failure, [`SendError::MessageOpen`] for a data message while
+    /// [`send_fragment`](Self::send_fragment) has one open, [`SendError::ControlTooLong`],
+    /// [`SendError::BufferFull`].
     #[inline]
     pub fn send(&mut self, message: Message<'_>, out: &mut impl BufMut) -> Result<(), SendError> {
         self.send_frame(message.opcode(), message.payload(), out)
     }
 
-    /// As [`send`](Self::send), and never compressed: for payloads that are compressed already, and
-    /// for secrets that must not share a context with what an attacker can choose (RFC 7692, 8).
+    /// Like [`send`](Self::send), but never compressed: for payloads that are compressed already,
+    /// and for secrets that must not share a context with attacker-chosen data (RFC 7692, 8).
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn send_uncompressed(
         &mut self,
         message: Message<'_>,
@@ -202,11 +201,11 @@ impl<K: MaskKeySource> Sender<K> {
         self.send_plain(message.opcode(), key, message.payload(), out)
     }
 
-    /// Appends a prepared message to `out`: for a server a copy of bytes, compressed ones if that
+    /// Appends a prepared message to `out`: for a server, a copy of its bytes, compressed if that
     /// was agreed.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn send_prepared(
         &mut self,
         prepared: &PreparedMessage,
@@ -219,16 +218,16 @@ impl<K: MaskKeySource> Sender<K> {
         self.send_frame(prepared.opcode(), prepared.payload(), out)
     }
 
-    /// Returns the frame of a prepared message, to be written after everything that was sent
-    /// before: for a server the bytes that all connections share, compressed if that was agreed; for
-    /// a client a masked copy.
+    /// Returns the frame of a prepared message, to be written after everything sent before: for a
+    /// server, the bytes that all connections share, compressed if that was agreed; for a client, a
+    /// masked copy.
     ///
-    /// The message counts as sent. Replies that are due are not part of the frame: append them by
+    /// The message counts as sent. Due replies are not part of the frame: append them with
     /// [`flush`](Self::flush).
     ///
     /// # Errors
-    /// As [`send`](Self::send), except [`SendError::BufferFull`]; there is no frame then, and the
-    /// connection is as before.
+    /// See [`send`](Self::send), except [`SendError::BufferFull`]; the connection is then
+    /// unchanged.
     pub fn prepared_frame(&mut self, prepared: &PreparedMessage) -> Result<Bytes, SendError> {
         self.check_sendable(prepared.opcode())?;
         #[cfg(feature = "std")]
@@ -238,12 +237,12 @@ impl<K: MaskKeySource> Sender<K> {
         Ok(self.plain_frame(prepared))
     }
 
-    /// Returns the header of a message whose payload the caller sends by itself, behind it, and the
-    /// key to mask that payload with, if this is a client: for vectored writes and registered
-    /// buffers. The payload goes out as it is, not compressed; that of text must be UTF-8.
+    /// Returns the header of a message whose payload the caller sends itself, after it, and for a
+    /// client the key to mask that payload with: for vectored writes and registered buffers. The
+    /// payload goes out uncompressed; a text payload must be UTF-8.
     ///
-    /// The message counts as sent. Replies that are due are not part of it: append them by
-    /// [`flush`](Self::flush) before.
+    /// The message counts as sent. Due replies are not part of it: append them first with
+    /// [`flush`](Self::flush).
     ///
     /// ```
     /// use wscodec::header::Opcode;
@@ -256,9 +255,9 @@ impl<K: MaskKeySource> Sender<K> {
     /// ```
     ///
     /// # Errors
-    /// As [`send`](Self::send), except [`SendError::BufferFull`]; and [`SendError::Opcode`] of a
-    /// Close, which [`close`](Self::close) sends, and of a continuation. There is no header then,
-    /// and the connection is as before.
+    /// See [`send`](Self::send), except [`SendError::BufferFull`]; and [`SendError::Opcode`] for a
+    /// Close, which [`close`](Self::close) sends, and for a continuation. The connection is then
+    /// unchanged.
     pub fn head(
         &mut self,
         opcode: Opcode,
@@ -279,12 +278,12 @@ impl<K: MaskKeySource> Sender<K> {
         Ok((EncodedHeader::of_final(opcode, payload_len, key), key))
     }
 
-    /// As [`send`](Self::send), with a payload of shared bytes, which a server without compression
-    /// hands on without a copy. A client masks it where it lies if nobody else holds it, or else
-    /// while copying it.
+    /// Like [`send`](Self::send), with a payload of shared bytes, which a server without
+    /// compression passes on without a copy. A client masks it in place if it is the only holder,
+    /// otherwise while copying it.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn send_into(
         &mut self,
         message: SharedMessage,
@@ -321,7 +320,7 @@ impl<K: MaskKeySource> Sender<K> {
         Ok(())
     }
 
-    /// The frame of a prepared message as it is.
+    /// Returns the uncompressed frame of a prepared message.
     pub(super) fn plain_frame(&mut self, prepared: &PreparedMessage) -> Bytes {
         let Some(key) = self.next_key() else { return prepared.server_frame().clone() };
         let payload = prepared.payload();
@@ -331,11 +330,11 @@ impl<K: MaskKeySource> Sender<K> {
         frame.into()
     }
 
-    /// Appends a piece of a message to `out` as a frame; the first opens the message,
+    /// Appends a piece of a message to `out` as a frame; the first piece opens the message,
     /// [`Fin::Final`] ends it.
     ///
     /// # Errors
-    /// As [`send`](Self::send); [`SendError::NoMessageOpen`] if the open message is of the other
+    /// See [`send`](Self::send); [`SendError::NoMessageOpen`] if the open message is of the other
     /// type.
     pub fn send_fragment(
         &mut self,
@@ -366,7 +365,7 @@ impl<K: MaskKeySource> Sender<K> {
     /// split characters. A Ping or Pong goes out whole.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn send_fragmented(
         &mut self,
         message: Message<'_>,
@@ -444,7 +443,7 @@ impl<K: MaskKeySource> Sender<K> {
     }
 
     /// "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it
-    /// already received a Close frame" (5.5.2); and nothing follows a Close of one's own (5.5.1).
+    /// already received a Close frame" (5.5.2); and nothing follows this side's own Close (5.5.1).
     pub(super) fn answer_ping(&mut self, payload: &[u8], out: &mut impl BufMut) {
         if self.has(Marks::CLOSE_SENT) {
             return;
@@ -461,20 +460,19 @@ impl<K: MaskKeySource> Sender<K> {
         self.mark(Marks::REPLY_DUE);
     }
 
-    /// Answers the Pings of the next input one by one again.
+    /// Lets the Pings of the next input be answered one by one again.
     pub(super) fn renew_pongs(&mut self) {
         self.pongs_left = PONGS_PER_INPUT_MAX;
     }
 
-    /// Gives memory back: nothing will be sent any more.
+    /// Frees memory: nothing more will be sent.
     pub(super) fn release(&mut self) {
         if let Some(outflow) = &mut self.outflow {
             outflow.compressor.release();
         }
     }
 
-    /// A Pong that found no room before the Close is not sent any more: nothing follows a Close
-    /// (5.5.1).
+    /// Drops a Pong that found no room before the Close: nothing follows a Close (5.5.1).
     pub(super) fn drop_pong(&mut self) {
         self.pong_due = None;
         self.note_due();
@@ -485,7 +483,7 @@ impl<K: MaskKeySource> Sender<K> {
     }
 
     /// Appends the replies that are due to `out`, as far as it has room.
-    /// [`has_due_output`](Self::has_due_output) tells whether some are left.
+    /// [`has_due_output`](Self::has_due_output) returns whether any are left.
     #[inline]
     pub fn flush(&mut self, out: &mut impl BufMut) {
         if self.has_due_output() {
@@ -507,7 +505,7 @@ impl<K: MaskKeySource> Sender<K> {
         self.note_due();
     }
 
-    /// Writes a Close, the last frame that is sent, or keeps it due if `out` has no room.
+    /// Writes a Close, the last frame sent, or keeps it due if `out` has no room.
     pub(super) fn send_close(&mut self, payload: &[u8], out: &mut impl BufMut) {
         if self.write_control(Opcode::Close, payload, out) {
             self.drop_pong();
@@ -558,7 +556,7 @@ impl<K: MaskKeySource> Sender<K> {
         out: &mut impl BufMut,
     ) -> Result<(), SendError> {
         let key = self.next_key();
-        // Most messages: nothing in the way, and not large.
+        // Most messages: the fast path is open, and the message is not large.
         if self.marks.is_empty() {
             let is_written = match payload.len() {
                 0..=CONTROL_PAYLOAD_LEN_MAX => encoder::append_short(opcode, key, payload, out),
@@ -588,7 +586,7 @@ impl<K: MaskKeySource> Sender<K> {
         self.send_plain(opcode, key, payload, out)
     }
 
-    /// A message as it is, and after what is due.
+    /// Appends due replies, then the uncompressed message.
     pub(super) fn send_plain(
         &mut self,
         opcode: Opcode,
@@ -617,7 +615,7 @@ impl<K: MaskKeySource> Sender<K> {
     }
 }
 
-/// A payload masked where it lies, if nobody else holds it, or else while it is copied.
+/// Masks a payload in place if this is its only holder, otherwise while copying it.
 fn masked(key: MaskKey, payload: Bytes) -> Bytes {
     match payload.try_into_mut() {
         Ok(mut payload) => {
@@ -644,7 +642,7 @@ mod tests {
     use super::*;
     use crate::mask::FixedKey;
 
-    /// Something in the way costs every message a look at it, so it must go once it is over.
+    /// A mark makes every message take the slow path, so it must be cleared once its cause is gone.
     #[test]
     fn nothing_stands_in_the_way_before_and_after_a_reply_was_due() {
         let mut sender = Sender::new(Role::Server, FixedKey(MaskKey::ZERO), None);

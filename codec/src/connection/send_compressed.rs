@@ -1,7 +1,7 @@
 //! Messages to bytes through an extension that compresses (RFC 7692, 6.1).
 //!
-//! Apart from the way without one, which pays a single look for it. Invariant: RSV1 stands on the
-//! first frame of what the extension has compressed, and nowhere else.
+//! Separate from the path without an extension, which pays a single test for it. Invariant: RSV1 is
+//! set on the first frame of each message that the extension compressed, and nowhere else.
 
 #[cfg(feature = "std")]
 use alloc::vec::Vec;
@@ -25,7 +25,7 @@ use crate::message::{Message, Sent};
 use super::send::Sender;
 
 impl<K: MaskKeySource> Sender<K> {
-    /// As [`send`](Self::send), a data message.
+    /// Like [`send`](Self::send), for a data message.
     #[inline(never)]
     pub(super) fn send_compressed(
         &mut self,
@@ -48,7 +48,7 @@ impl<K: MaskKeySource> Sender<K> {
         }
     }
 
-    /// As [`send_prepared`](Self::send_prepared), a data message.
+    /// Like [`send_prepared`](Self::send_prepared), for a data message.
     #[cfg(feature = "std")]
     #[inline(never)]
     pub(super) fn send_prepared_compressed(
@@ -74,7 +74,7 @@ impl<K: MaskKeySource> Sender<K> {
         }
     }
 
-    /// As [`prepared_frame`](Self::prepared_frame), a data message that may be sent.
+    /// Like [`prepared_frame`](Self::prepared_frame), for a data message that may be sent.
     #[cfg(feature = "std")]
     pub(super) fn prepared_frame_compressed(
         &mut self,
@@ -107,8 +107,8 @@ impl<K: MaskKeySource> Sender<K> {
         }
     }
 
-    /// As [`send_fragmented`](Self::send_fragmented): the compressed message is split. Whether it
-    /// was sent.
+    /// Like [`send_fragmented`](Self::send_fragmented), but splits the compressed message. Returns
+    /// whether it was sent.
     ///
     /// "An endpoint fragments a compressed message by splitting the result of running this
     /// algorithm" (RFC 7692, 7.2.1).
@@ -128,8 +128,9 @@ impl<K: MaskKeySource> Sender<K> {
         Ok(sent? == Sent::Compressed)
     }
 
-    /// As [`send_fragment`](Self::send_fragment); whether the fragment was sent. A message whose
-    /// first fragment is not its last is always compressed: how long it gets is not known.
+    /// Like [`send_fragment`](Self::send_fragment); returns whether the fragment was sent. A
+    /// message whose first fragment is not its last is always compressed, since its final length is
+    /// not known.
     #[inline(never)]
     pub(super) fn send_fragment_compressed(
         &mut self,
@@ -150,7 +151,7 @@ impl<K: MaskKeySource> Sender<K> {
         if !is_first && self.outflow.as_ref().is_none_or(|outflow| !outflow.is_open) {
             return Ok(false);
         }
-        // Asked for before, since what has been compressed can't be taken back.
+        // Checked first, since compression can't be undone.
         let needed = HEADER_LEN_MAX + compressed_len_max(payload.len());
         if out.remaining_mut() < needed {
             return Err(SendError::BufferFull { needed });

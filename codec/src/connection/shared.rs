@@ -15,7 +15,7 @@ use super::found::{EventKind, Found};
 use super::inbound::Inbound;
 use super::send::Sender;
 
-/// As [`Event`](super::Event), and owns its payload.
+/// Like [`Event`](super::Event), but owns its payload.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SharedEvent {
@@ -27,16 +27,16 @@ pub enum SharedEvent {
     TextPiece(Utf8Bytes, Fin),
     /// The next piece of a binary message.
     BinaryPiece(Bytes, Fin),
-    /// A Ping. The Pong has been taken care of.
+    /// A Ping. The Pong is already handled.
     Ping(Bytes),
-    /// A Pong, asked for or not.
+    /// A Pong, solicited or not.
     Pong(Bytes),
-    /// The peer's Close; `None` if it was empty, what other APIs report as 1005. The answer has
-    /// been taken care of.
+    /// The peer's Close; `None` if it was empty, which other APIs report as 1005. The answer is
+    /// already handled.
     Close(Option<(CloseCode, Utf8Bytes)>),
 }
 
-/// Shows how long payloads are, and no byte of them.
+/// Shows the lengths of payloads, not their bytes.
 impl fmt::Debug for SharedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use crate::redacted::Redacted;
@@ -57,7 +57,7 @@ impl fmt::Debug for SharedEvent {
 }
 
 impl Inbound {
-    /// As [`Connection::receive_shared`](super::Connection::receive_shared).
+    /// See [`Connection::receive_shared`](super::Connection::receive_shared).
     pub(super) fn receive_shared<K: MaskKeySource>(
         &mut self,
         sender: &mut Sender<K>,
@@ -86,7 +86,7 @@ impl Inbound {
                 (kind, frame.freeze())
             }
         };
-        // Nobody but this function has had the bytes since they were validated.
+        // Only this function has had the bytes since they were validated.
         Ok(Some(match kind {
             EventKind::Text => SharedEvent::Text(Utf8Bytes::validated(payload)),
             EventKind::Binary => SharedEvent::Binary(payload),

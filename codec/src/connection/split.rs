@@ -1,8 +1,8 @@
 //! The two halves of a connection, for two tasks that share nothing.
 //!
-//! What the halves have to tell each other goes one way, from what is received to what is sent, as
-//! values: a [`Reply`] for each Pong, Close or failure. Invariant: the receiving half writes
-//! nothing, and the sending half says nothing twice.
+//! Information goes one way, from the receiving half to the sending half, as values: a [`Reply`]
+//! for each Pong, Close or failure. Invariant: the receiving half writes nothing, and the sending
+//! half sends nothing twice.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -23,22 +23,23 @@ use super::{Connection, Event};
 #[derive(Debug)]
 pub struct Receiver {
     inbound: Inbound,
-    /// What has been received, as the sending half would know it; it writes replies unmasked.
+    /// The sending half's view of what has been received; it writes replies unmasked.
     state: Sender<FixedKey>,
 }
 
-/// What the receiving half has to say to the sending half: pass it to [`Sender::reply`].
+/// A reply from the receiving half to the sending half: pass it to [`Sender::reply`].
 ///
-/// It owns what it needs, so it can go through a channel.
+/// It owns its data, so it can go through a channel.
 #[must_use = "the peer waits for it"]
 pub struct Reply(Kind);
 
 enum Kind {
     /// The payload of the Ping.
     Pong(ControlPayload),
-    /// The peer's Close has arrived; what answers it if this side has not sent one.
+    /// The peer's Close has arrived; holds the answer, to be sent unless this side has sent a
+    /// Close.
     Close(ControlPayload),
-    /// The connection has failed; the Close that says so, if there is one to be sent.
+    /// The connection has failed; holds the Close that reports it, if one is to be sent.
     Failed(ProtocolError, Option<ControlPayload>),
 }
 
@@ -53,10 +54,10 @@ impl fmt::Debug for Reply {
 }
 
 impl<K: MaskKeySource> Connection<K> {
-    /// Parts the connection into halves that share nothing, so that one task may receive and
+    /// Splits the connection into halves that share nothing, so that one task may receive and
     /// another send without a lock.
     ///
-    /// The receiving half does not write: it gives replies as values, for the task that sends.
+    /// The receiving half does not write: it returns replies as values, for the task that sends.
     ///
     /// ```
     /// use wscodec::{Config, Connection, Event, Message};
@@ -85,11 +86,11 @@ impl<K: MaskKeySource> Connection<K> {
 }
 
 impl Receiver {
-    /// As [`Connection::receive`], and pushes replies instead of writing them: as many as Pings in
-    /// one input are answered one by one, 32, and one more.
+    /// Like [`Connection::receive`], but pushes replies instead of writing them: per input, at most
+    /// 33, one more than the number of Pings answered one by one.
     ///
     /// # Errors
-    /// As [`Connection::receive`]; the reply that tells the peer has been pushed with the first.
+    /// See [`Connection::receive`]; the reply that tells the peer has been pushed with the first.
     #[inline]
     pub fn receive<'e, 'i: 'e>(
         &'e mut self,
@@ -105,10 +106,10 @@ impl Receiver {
         outcome
     }
 
-    /// As [`Connection::receive_shared`], and pushes replies instead of writing them.
+    /// Like [`Connection::receive_shared`], but pushes replies instead of writing them.
     ///
     /// # Errors
-    /// As [`receive`](Self::receive).
+    /// See [`receive`](Self::receive).
     pub fn receive_shared(
         &mut self,
         input: &mut BytesMut,
@@ -123,10 +124,10 @@ impl Receiver {
         outcome
     }
 
-    /// As [`Connection::receive_eof`]; a failure is pushed for the sending half, too.
+    /// See [`Connection::receive_eof`]; a failure is pushed for the sending half, too.
     ///
     /// # Errors
-    /// As [`Connection::receive_eof`].
+    /// See [`Connection::receive_eof`].
     pub fn receive_eof(&mut self, replies: &mut Vec<Reply>) -> Result<(), ProtocolError> {
         self.state.mark(Marks::EOF_RECEIVED);
         self.inbound.settle(&self.state);
@@ -137,20 +138,21 @@ impl Receiver {
         outcome
     }
 
-    /// Whether the peer's Close has arrived or the connection has failed: no event will follow.
+    /// Returns whether the peer's Close has arrived or the connection has failed: no event will
+    /// follow.
     #[must_use]
     pub const fn is_done(&self) -> bool {
         self.state.has(Marks::CLOSE_RECEIVED) || self.state.failed.is_some()
     }
 
-    /// As [`Connection::room`].
+    /// See [`Connection::room`].
     #[must_use]
     pub fn room(&mut self) -> Option<crate::message::Room<'_>> {
         self.inbound.room(&self.state)
     }
 }
 
-/// Takes control frames, as a server writes them, apart.
+/// Parses control frames as a server writes them.
 #[cold]
 fn push_replies(mut frames: &[u8], error: Option<&ProtocolError>, replies: &mut Vec<Reply>) {
     let has_close = !frames.is_empty();
@@ -165,15 +167,15 @@ fn push_replies(mut frames: &[u8], error: Option<&ProtocolError>, replies: &mut 
             _ => Kind::Close(held),
         }));
     }
-    // The end of the stream, which says no Close.
+    // The end of the stream, which sends no Close.
     if let (false, Some(error)) = (has_close, error) {
         replies.push(Reply(Kind::Failed(*error, None)));
     }
 }
 
 impl<K: MaskKeySource> Sender<K> {
-    /// Appends what the receiving half of a connection that was [split](Connection::split) has to
-    /// say, if it may still be said. If `out` has no room it stays due.
+    /// Appends a reply from the receiving half of a [split](Connection::split) connection, if it
+    /// may still be sent. If `out` has no room, the reply stays due.
     pub fn reply(&mut self, reply: Reply, out: &mut impl BufMut) {
         self.flush(out);
         match reply.0 {
@@ -209,10 +211,10 @@ impl<K: MaskKeySource> Sender<K> {
         }
     }
 
-    /// What a receiving half of its own has to know, without keys and without what is due.
+    /// Returns the state that a separate receiving half needs, without keys and due replies.
     fn shadow(&self) -> Sender<FixedKey> {
         let mut state = Sender::new(Role::Server, FixedKey::default(), None);
-        // A Close of this side is left out: the peer's answer is to be passed on.
+        // A Close from this side is left out, so that the peer's answer is passed on.
         for mark in [Marks::CLOSE_RECEIVED, Marks::EOF_RECEIVED] {
             if self.has(mark) {
                 state.mark(mark);

@@ -10,7 +10,7 @@ use super::inbound::{Inbound, Phase};
 use super::receive::Step;
 
 impl Inbound {
-    /// The next piece of the current frame; `None` if there is nothing to say yet.
+    /// Returns the next piece of the current frame; `None` if there is nothing to report yet.
     pub(super) fn stream_piece<'i>(
         &mut self,
         kind: DataKind,
@@ -29,8 +29,8 @@ impl Inbound {
             DataKind::Text if self.carry.validator.is_complete() => {
                 let piece = self.decoder.payload(input);
                 let piece = piece.unmask_text(&mut self.carry.validator)?;
-                // The piece began with a whole character, so all but what is pending now are whole
-                // characters.
+                // The piece began with a whole character, so everything but the pending bytes is
+                // whole characters.
                 let (whole, begun) = piece
                     .split_at(piece.len().saturating_sub(self.carry.validator.pending().len()));
                 self.carry.len = 0;
@@ -52,7 +52,7 @@ impl Inbound {
         Ok(step)
     }
 
-    /// Whether the piece just taken was the message's last; the frame's end is taken care of.
+    /// Handles the frame's end, and returns whether the piece just taken was the message's last.
     fn stream_advances(&mut self, kind: DataKind) -> Result<Fin, ProtocolError> {
         if self.decoder.remaining() > 0 {
             return Ok(Fin::More);

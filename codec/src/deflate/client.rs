@@ -1,4 +1,4 @@
-//! The client's part in the negotiation: offers, and the judgement of the answer (RFC 7692, 7).
+//! The client's part in the negotiation: offers, and checking the answer (RFC 7692, 7).
 
 use alloc::vec::Vec;
 
@@ -12,7 +12,7 @@ use super::preferences::Deflate;
 
 /// Offers permessage-deflate, and holds what was agreed once the handshake is done.
 ///
-/// The answer accepts the first offer that it can be an answer to.
+/// The answer accepts the first offer that it fits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeflateClient {
     offers: Vec<Deflate>,
@@ -26,14 +26,14 @@ impl DeflateClient {
         Self::default().or(deflate)
     }
 
-    /// Offers `deflate` too, as what is taken if the server declines what was offered before.
+    /// Also offers `deflate`, as a fallback if the server declines the earlier offers.
     #[must_use]
     pub fn or(mut self, deflate: Deflate) -> Self {
         self.offers.push(deflate);
         self
     }
 
-    /// What was agreed; `None` if the server has declined, or has not answered.
+    /// Returns what was agreed; `None` if the server has declined, or has not answered.
     #[must_use]
     pub const fn agreed(&self) -> Option<&DeflateAgreed> {
         self.agreed.as_ref()

@@ -1,6 +1,6 @@
 //! Messages to compressed payloads (RFC 7692, 7.2.1), with zlib's `deflate`.
 //!
-//! A message goes out compressed only if it gets shorter by it. Invariant: the history holds
+//! A message goes out compressed only if that makes it shorter. Invariant: the history holds
 //! exactly what the peer's window holds, so a message that was compressed in vain, or could not be
 //! written, leaves no trace.
 
@@ -29,11 +29,11 @@ thread_local! {
     static STREAMS: RefCell<Pool<Stream>> = RefCell::new(Pool::new());
 }
 
-/// What `Z_SYNC_FLUSH` ends with, an empty stored block, and a compressed message without.
+/// The end of a `Z_SYNC_FLUSH`, an empty stored block, which a compressed message omits.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 /// An empty DEFLATE block without its tail (RFC 7692, 7.2.3.6).
 const EMPTY_BLOCK: u8 = 0x00;
-/// The least room for a call: with six bytes or fewer zlib may repeat the flush.
+/// The least room for a call: with six bytes or fewer, zlib may repeat the flush.
 const ROOM_LEN_MIN: usize = 64;
 
 /// Deflates the messages of one direction.
@@ -50,7 +50,7 @@ pub(super) struct Deflater {
     stream: Option<Stream>,
 }
 
-/// A stream of zlib's, and what it was made for.
+/// A zlib stream, and the parameters it was made for.
 pub(super) struct Stream {
     deflate: Deflate,
     bits: WindowBits,
@@ -71,7 +71,7 @@ impl Stream {
         Self { deflate: Deflate::new_with_config(config), bits, level }
     }
 
-    /// Compresses all of `input` and flushes, appending to `out` no more than `len_max` bytes;
+    /// Compresses all of `input` and flushes, appending at most `len_max` bytes to `out`; returns
     /// whether that was enough.
     fn flush(&mut self, input: &[u8], out: &mut Vec<u8>, len_max: usize) -> bool {
         let mut rest = input;
@@ -101,7 +101,7 @@ impl Stream {
         }
     }
 
-    /// As [`flush`](Self::flush), a whole message, if it gets shorter by it.
+    /// Like [`flush`](Self::flush), for a whole message, if that makes it shorter.
     fn shrink(&mut self, payload: &[u8], out: &mut Vec<u8>) -> bool {
         self.flush(payload, out, payload.len().saturating_add(ROOM_LEN_MIN))
             && strip_tail(out)
@@ -128,13 +128,13 @@ impl Deflater {
         Self { context, bits, level, size_min, history, ticket: None, streams, stream: None }
     }
 
-    /// The same with streams from elsewhere than the thread's pool.
+    /// Returns the same deflater with streams from `streams` instead of the thread's pool.
     pub(super) fn with_streams(mut self, streams: Streams<Stream>) -> Self {
         self.streams = streams;
         self
     }
 
-    /// A stream that starts with an empty window, or with the one that `history` holds.
+    /// Returns a stream that starts with an empty window, or with the one that `history` holds.
     fn stream_after(&self, history: Option<&History>, ticket: Option<Ticket>) -> Stream {
         let (bits, level) = (self.bits, self.level);
         let fits = |stream: &Stream| stream.bits == bits && stream.level == level;
@@ -159,13 +159,13 @@ impl Deflater {
         self.stream_after(Some(&self.history), ticket)
     }
 
-    /// Gives back a stream after a message that has gone out.
+    /// Returns a stream to the pool after a message has gone out.
     fn commit(&mut self, payload: &[u8], stream: Stream) {
         let keep = self.remember(payload);
         self.ticket = self.streams.put(stream, keep);
     }
 
-    /// The peer's window now ends with `payload`.
+    /// Records that the peer's window now ends with `payload`.
     fn remember(&mut self, payload: &[u8]) -> Keep {
         match self.context {
             ContextTakeover::Allowed => {
@@ -226,7 +226,7 @@ impl Compressor for Deflater {
     }
 
     fn prepared_sent(&mut self, payload: &[u8]) {
-        // The peer's window has moved on; this side's follows when it compresses again.
+        // The peer's window has moved on; this side's window follows when it compresses again.
         self.remember(payload);
         self.ticket = None;
     }
@@ -301,7 +301,8 @@ mod tests {
         Stream::new(WindowBits::MAX, DeflateLevel::default())
     }
 
-    /// What doesn't shrink is given up as soon as that is seen, not when all of it is compressed.
+    /// A message that doesn't shrink is given up as soon as that is known, not after compressing
+    /// all of it.
     #[test]
     fn no_more_is_written_than_may_be() {
         let payload = noise(100_000, 7);

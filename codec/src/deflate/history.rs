@@ -1,8 +1,8 @@
-//! The last bytes of what has gone one way, which is all that context takeover needs between
-//! messages (RFC 7692, 7.1.1).
+//! The last bytes sent in one direction, which are all that context takeover needs between messages
+//! (RFC 7692, 7.1.1).
 //!
-//! A ring that grows with what has been sent up to the window's size: an idle connection holds
-//! these bytes and no stream.
+//! A ring that grows with the bytes sent, up to the window's size: an idle connection holds these
+//! bytes and no stream.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -12,7 +12,7 @@ use super::window_bits::WindowBits;
 /// The content of a window.
 pub(super) struct History {
     bytes: Vec<u8>,
-    /// Where the oldest byte is, once the ring is full.
+    /// The position of the oldest byte, once the ring is full.
     start: usize,
     window_size: usize,
 }
@@ -26,13 +26,13 @@ impl History {
         self.bytes.len()
     }
 
-    /// The bytes, the oldest first, in up to two pieces.
+    /// Returns the bytes, the oldest first, in up to two pieces.
     pub(super) fn pieces(&self) -> [&[u8]; 2] {
         let (newer, older) = self.bytes.split_at_checked(self.start).unwrap_or_default();
         [older, newer]
     }
 
-    /// Adds what has gone by, and forgets what the window does not reach any more.
+    /// Adds the latest bytes, and forgets those that the window no longer reaches.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         let last = bytes.get(bytes.len().saturating_sub(self.window_size)..).unwrap_or_default();
         let free = self.window_size - self.bytes.len();
@@ -55,7 +55,7 @@ impl History {
         }
     }
 
-    /// Forgets everything and gives the memory back.
+    /// Forgets everything and frees the memory.
     pub(super) fn release(&mut self) {
         self.bytes = Vec::new();
         self.start = 0;

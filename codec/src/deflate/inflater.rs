@@ -2,7 +2,7 @@
 //!
 //! "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message.
 //! Decompress the resulting data using DEFLATE." Whether a message ends where its last block does
-//! can be seen only with its last byte at hand, so that byte is always held back until the next
+//! can be seen only with its last byte available, so that byte is always held back until the next
 //! arrives or the message ends. A message is whole if
 //!
 //! - the four octets complete an empty block, as the RFC has it;
@@ -32,22 +32,22 @@ thread_local! {
     static STREAMS: RefCell<Pool<Inflate>> = RefCell::new(Pool::new());
 }
 
-/// The window of every stream, whatever was agreed: zlib-rs always allocates this much. A peer that
-/// goes beyond its smaller window within a message is not punished for it; what it refers to in
-/// earlier messages is forgotten. So that this does not depend on what else the thread does, a
-/// stream goes on with the next message only where a window of this size was agreed; a smaller one
-/// costs little to bring into another stream.
+/// The window of every stream, whatever was agreed: zlib-rs always allocates this much. A peer may
+/// exceed its smaller window within a message; what it refers to in earlier messages is forgotten.
+/// So that this does not depend on what else the thread does, a stream continues with the next
+/// message only where a window of this size was agreed; a smaller one is cheap to copy into another
+/// stream.
 const STREAM_WINDOW_BITS: u8 = 15;
 
-/// More than the last byte of a whole message can stand for: five matches of 258 bytes.
+/// More than the last byte of a whole message can expand to: five matches of 258 bytes.
 const LAST_LEN_MAX: usize = 2 << 10;
 
 /// What a byte of compressed payload pays for when the window's content is brought to another
 /// stream, in bytes: about as much as inflating it may write.
 ///
-/// A message may go on behind BFINAL, every two bytes if it likes, and each time a stream starts
-/// over. Where that is not paid for, it starts with an empty window, as every stream of other
-/// implementations does, so that copying windows costs no more than inflating.
+/// A message may continue after BFINAL, as often as every two bytes, and each time a stream starts
+/// over. Where that is not paid for, the stream starts with an empty window, as every stream of
+/// other implementations does, so that copying windows costs no more than inflating.
 const RESTORED_LEN_PER_BYTE: usize = 1 << 10;
 
 /// Inflates the messages of one direction.
@@ -61,17 +61,17 @@ pub(super) struct Inflater {
     streams: Streams<Inflate>,
     /// While a message is open.
     stream: Option<Inflate>,
-    /// Compressed bytes that the open message has come to.
+    /// Compressed bytes of the open message so far.
     payload_len: usize,
-    /// Bytes of history that the open message has brought behind a BFINAL.
+    /// Bytes of history copied after a BFINAL in the open message.
     restored_len: usize,
     /// A stream of the open message has started without the window.
     lacks_window: bool,
     /// The last byte of the payload so far.
     held: Option<u8>,
-    /// What the last byte has come to and has not been handed out.
+    /// The output of the last byte that has not been handed out.
     rest: Vec<u8>,
-    /// An error that stands behind bytes which were handed out first.
+    /// An error that follows bytes which are handed out first.
     failed: Option<InflateError>,
 }
 
@@ -100,13 +100,14 @@ impl Inflater {
         }
     }
 
-    /// The same with streams from elsewhere than the thread's pool.
+    /// Returns the same inflater with streams from `streams` instead of the thread's pool.
     pub(super) fn with_streams(mut self, streams: Streams<Inflate>) -> Self {
         self.streams = streams;
         self
     }
 
-    /// A stream that continues from the history: the one of the last message if it is still there.
+    /// Returns a stream that continues from the history: that of the last message, if still
+    /// available.
     fn take_stream(&mut self) -> Inflate {
         match self.streams.take(self.ticket.take(), |_| true) {
             Some(Taken::Found(stream)) => stream,
@@ -118,8 +119,9 @@ impl Inflater {
         }
     }
 
-    /// The stream behind a block with BFINAL: "An endpoint MAY use both DEFLATE blocks with the
-    /// "BFINAL" bit set to 0 and DEFLATE blocks with the "BFINAL" bit set to 1" (7.2.1).
+    /// Returns the stream to use after a block with BFINAL: "An endpoint MAY use both DEFLATE
+    /// blocks with the "BFINAL" bit set to 0 and DEFLATE blocks with the "BFINAL" bit set to 1"
+    /// (7.2.1).
     fn restarted(&mut self, mut stream: Inflate) -> Inflate {
         stream.reset(false);
         let paid = self.payload_len.saturating_mul(RESTORED_LEN_PER_BYTE);
@@ -131,10 +133,10 @@ impl Inflater {
         self.restored(stream)
     }
 
-    /// A fresh stream with the history as its window.
+    /// Returns a fresh stream with the history as its window.
     fn restored(&self, mut stream: Inflate) -> Inflate {
         for piece in self.history.pieces().into_iter().filter(|piece| !piece.is_empty()) {
-            stream.set_dictionary(piece).ok(); // a raw stream takes any, at any time
+            stream.set_dictionary(piece).ok(); // a raw stream takes any dictionary, at any time
         }
         stream
     }
@@ -145,8 +147,7 @@ impl Inflater {
         }
     }
 
-    /// Inflates `compressed`, which shrinks, to `room` from `written` on, until one of them is used
-    /// up.
+    /// Inflates `compressed`, which shrinks, to `room` from `written` on, until either is used up.
     fn run(
         &mut self,
         compressed: &mut &[u8],
@@ -183,11 +184,11 @@ impl Inflater {
         outcome
     }
 
-    /// Inflates the last byte and what the RFC appends to it, to `room`; how many bytes that came
-    /// to.
+    /// Inflates the last byte and what the RFC appends to it, to `room`; returns the number of
+    /// bytes written.
     fn run_last(&mut self, last: u8, room: &mut [u8]) -> Result<usize, InflateError> {
-        // The sixth byte is there to be left over: that the stream stops before it shows that a
-        // block ends there.
+        // The sixth byte is meant to be left over: if the stream stops before it, a block ends
+        // there.
         let input = [last, 0x00, 0x00, 0xff, 0xff, 0x00];
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
@@ -224,7 +225,7 @@ impl Inflater {
         outcome.map(|_| written)
     }
 
-    /// As [`decompress`](Decompressor::decompress), where an error may stand behind written bytes.
+    /// Like [`decompress`](Decompressor::decompress), but an error may follow written bytes.
     fn decompress_to(
         &mut self,
         compressed: &mut &[u8],
@@ -343,7 +344,7 @@ mod tests {
 
     use super::*;
 
-    /// Work, not time: what is copied for streams that start over is bounded by the payload.
+    /// Work, not time: the bytes copied for restarted streams are bounded by the payload.
     #[test]
     fn c16_restarts_behind_bfinal_copy_no_more_than_the_payload_pays_for() {
         for (bits, per_byte) in [(WindowBits::MAX, RESTORED_LEN_PER_BYTE), (WindowBits::MIN, 256)] {
@@ -381,8 +382,8 @@ mod tests {
         }
     }
 
-    /// A stream that has the window already is not brought there again, which would cost a copy of
-    /// it for every message.
+    /// A stream that already has the window is not given it again, which would copy it for every
+    /// message.
     #[test]
     fn the_stream_of_a_whole_message_is_kept_for_the_next() {
         let mut inflater = Inflater::new(ContextTakeover::Allowed, WindowBits::MAX);

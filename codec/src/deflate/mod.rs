@@ -1,20 +1,20 @@
 //! permessage-deflate (RFC 7692, 7): compressed messages, agreed on in the opening handshake.
 //!
-//! It stands on two seams and is welded to neither: the handshake's
+//! It uses two interfaces: that of the handshake
 //! ([`ClientExtensions`](crate::handshake::ClientExtensions),
-//! [`ServerExtensions`](crate::handshake::ServerExtensions)), by which it is negotiated, and that
-//! of messages ([`PerMessageExtension`](crate::PerMessageExtension)), by which payloads go through
-//! it. Nothing below knows it.
+//! [`ServerExtensions`](crate::handshake::ServerExtensions)), which negotiates it, and that of
+//! messages ([`PerMessageExtension`](crate::PerMessageExtension)), which passes payloads through
+//! it. No lower layer depends on it.
 //!
 //! ```text
 //! Deflate ──DeflateClient / DeflateServer──▶ DeflateAgreed ──ConnectionBuilder──▶ Inflater, Deflater
 //! (wanted)        (opening handshake)          (agreed)                                  (one for each direction)
 //! ```
 //!
-//! Invariants: inflating stops at the message limit, and no more than a chunk of 16 KiB is in
-//! memory beyond what the limit allows; an idle connection holds the content of the windows that
-//! are taken over, as many bytes as have gone by up to the agreed size, and no stream: those wait
-//! in a pool of the thread, or in a [`DeflatePool`] that tasks share.
+//! Invariants: inflating stops at the message limit, with at most a chunk of 16 KiB in memory
+//! beyond it; an idle connection holds the content of the windows that are taken over, which grow
+//! with the bytes sent up to the agreed size, and no stream: streams wait in a pool of the thread,
+//! or in a [`DeflatePool`] that tasks share.
 //!
 //! # Example
 //!
@@ -59,17 +59,17 @@
 //!
 //! # What it costs
 //!
-//! | agreed | an idle connection holds, of heap memory | the next message |
+//! | agreed | heap memory of an idle connection | the next message |
 //! |---|---|---|
 //! | no context takeover | a few hundred bytes | takes a stream from the pool |
-//! | context takeover | that, and up to a window's size for each direction | goes on with its stream if that waits in the pool; brings another to its state if not |
+//! | context takeover | that, and up to a window's size for each direction | continues with its stream if that waits in the pool; otherwise brings another to its state |
 //!
 //! # Security
 //!
 //! "There is a known exploit when history-based compression is combined with a secure transport"
-//! (RFC 7692, 8): whoever can put text beside a secret and see the length of what is sent learns
-//! about the secret. Send secrets with [`send_uncompressed`](crate::Connection::send_uncompressed),
-//! which leaves the context alone.
+//! (RFC 7692, 8): an attacker that can put text beside a secret and see the length of what is sent
+//! learns about the secret. Send secrets with
+//! [`send_uncompressed`](crate::Connection::send_uncompressed), which leaves the context alone.
 
 mod window_bits;
 

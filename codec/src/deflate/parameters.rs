@@ -1,5 +1,5 @@
-//! The four parameters of permessage-deflate: from an offer or an answer to what both sides keep to
-//! (RFC 7692, 7.1).
+//! The four parameters of permessage-deflate: from an offer or an answer to what both sides must
+//! observe (RFC 7692, 7.1).
 
 use crate::handshake::{Extension, ExtensionWriter, HandshakeMisuse};
 use crate::message::{PerMessageExtension, Transform};
@@ -16,7 +16,7 @@ const CLIENT_NO_CONTEXT_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_MAX_WINDOW_BITS: &str = "server_max_window_bits";
 const CLIENT_MAX_WINDOW_BITS: &str = "client_max_window_bits";
 
-/// An offer or an answer as it stands in the header.
+/// An offer or an answer as it appears in the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Parameters {
     pub(super) server_no_context_takeover: bool,
@@ -39,7 +39,7 @@ pub(super) enum ClientWindow {
 pub(super) struct InvalidParameters;
 
 impl Parameters {
-    /// Reads the parameters of an offer; those of an answer are fewer, see
+    /// Reads the parameters of an offer; an answer allows fewer, see
     /// [`is_answer`](Self::is_answer).
     pub(super) fn parse(extension: &Extension<'_>) -> Result<Self, InvalidParameters> {
         let mut parameters = Self::default();
@@ -69,12 +69,12 @@ impl Parameters {
         Ok(parameters)
     }
 
-    /// Whether these may stand in an answer, where every window has a size.
+    /// Returns whether these parameters are allowed in an answer, where every window has a size.
     pub(super) fn is_answer(self) -> bool {
         self.client_max_window_bits != Some(ClientWindow::Any)
     }
 
-    /// What a client writes to offer what it wants.
+    /// Returns the offer of a client that wants `deflate`.
     pub(super) fn offer(deflate: &Deflate) -> Self {
         let server_bits = deflate.server_max_window_bits;
         Self {
@@ -88,7 +88,7 @@ impl Parameters {
         }
     }
 
-    /// Whether `self`, an answer, accepts `offer` (7.1).
+    /// Returns whether `self`, an answer, accepts `offer` (7.1).
     pub(super) fn accepts(self, offer: Self) -> bool {
         // "A server accepts an extension negotiation offer that includes the
         // "server_no_context_takeover" extension parameter by including the
@@ -106,7 +106,7 @@ impl Parameters {
         context && server_window && client_window
     }
 
-    /// What a server that wants `deflate` answers to `self`, an offer.
+    /// Returns the answer to `self`, an offer, of a server that wants `deflate`.
     pub(super) fn answer(self, deflate: &Deflate) -> Self {
         let offered_bits = self.server_max_window_bits.unwrap_or(WindowBits::MAX);
         let server_bits = deflate.server_max_window_bits.min(offered_bits);
@@ -170,7 +170,7 @@ fn put<T>(slot: &mut Option<T>, value: T) -> Result<(), InvalidParameters> {
     if slot.replace(value).is_some() { Err(InvalidParameters) } else { Ok(()) }
 }
 
-/// What client and server have agreed on, and how this side compresses: give it to
+/// What client and server agreed on, and how this side compresses: pass it to
 /// [`ConnectionBuilder::extension`](crate::ConnectionBuilder::extension).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeflateAgreed {
@@ -188,7 +188,7 @@ struct Direction {
 }
 
 impl DeflateAgreed {
-    /// What `answer` says, and what this side has said it wants.
+    /// Creates the agreement from `answer` and this side's preferences.
     pub(super) fn new(answer: Parameters, deflate: &Deflate) -> Self {
         let context = |is_off| if is_off { ContextTakeover::Off } else { ContextTakeover::Allowed };
         Self {
@@ -205,7 +205,7 @@ impl DeflateAgreed {
         }
     }
 
-    /// The same, kept by a client to what it has promised with its offer.
+    /// Returns the same agreement, restricted to what the client promised in its offer.
     ///
     /// "even if the server doesn't include the [parameter], the client is not going to use context
     /// takeover" (7.1.1.2), nor a larger window (7.1.2.2).
@@ -219,25 +219,25 @@ impl DeflateAgreed {
         self
     }
 
-    /// Whether the server's messages may refer to earlier ones.
+    /// Returns whether the server's messages may refer to earlier ones.
     #[must_use]
     pub const fn server_context(&self) -> ContextTakeover {
         self.server.context
     }
 
-    /// Whether the client's messages may refer to earlier ones.
+    /// Returns whether the client's messages may refer to earlier ones.
     #[must_use]
     pub const fn client_context(&self) -> ContextTakeover {
         self.client.context
     }
 
-    /// The largest window for the server's messages.
+    /// Returns the largest window for the server's messages.
     #[must_use]
     pub const fn server_max_window_bits(&self) -> WindowBits {
         self.server.bits
     }
 
-    /// The largest window for the client's messages.
+    /// Returns the largest window for the client's messages.
     #[must_use]
     pub const fn client_max_window_bits(&self) -> WindowBits {
         self.client.bits
@@ -247,7 +247,7 @@ impl DeflateAgreed {
 impl crate::message::transform::sealed::Sealed for DeflateAgreed {}
 
 impl DeflateAgreed {
-    /// What the side that is `role` receives by and sends by.
+    /// Returns the receiving half and the sending half of the side that is `role`.
     pub(super) fn halves(&self, role: Role) -> (Inflater, Deflater) {
         let (sends, receives) = match role {
             Role::Client => (self.client, self.server),

@@ -1,13 +1,13 @@
-//! The streams that the connections of a thread, or of a [`DeflatePool`](super::DeflatePool), share: one holds a stream while a message is on its
-//! way, and gives it back.
+//! The streams that the connections of a thread, or of a [`DeflatePool`](super::DeflatePool),
+//! share: a connection takes a stream for the duration of a message, and returns it.
 //!
 //! A stream is large (some 50 KiB to inflate, some 300 KiB to deflate), and most connections are
-//! idle most of the time. With context takeover the next message can go on where the last one ended
-//! if the stream is still there and has served nobody else; a [`Ticket`] finds it. If not, any
-//! stream is brought to the same state by the window's content, which costs time and no bytes on
-//! the wire.
+//! idle most of the time. With context takeover, the next message can continue where the last one
+//! ended if the stream is still there and has not been used since; a [`Ticket`] finds it. If not,
+//! the window's content brings any stream to the same state, which costs time but no bytes on the
+//! wire.
 //!
-//! Invariant: a stream that a ticket finds is in the state in which it was put back under that
+//! Invariant: a stream found by a ticket is in the state in which it was put back under that
 //! ticket.
 
 use alloc::sync::Arc;
@@ -17,18 +17,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, LocalKey, ThreadId};
 use std::thread_local;
 
-/// Streams of a kind that wait, at most. Bounds what a thread holds to some 3 MiB; a connection
-/// among the last eight to have compressed finds its stream again.
+/// The most streams of one kind that wait. Bounds a thread's memory to some 3 MiB; each of the last
+/// eight connections that compressed finds its stream again.
 const STREAMS_MAX: usize = 8;
 
 /// The largest scratch buffer that is kept, in bytes.
 const SCRATCH_CAPACITY_MAX: usize = 64 << 10;
 
-/// Streams of one kind that nobody holds, the longest unused first.
+/// Unused streams of one kind, the longest unused first.
 pub(super) struct Pool<S> {
     waiting: Vec<Waiting<S>>,
     streams_max: usize,
-    /// Where the pool was made, which tells tickets of one thread's pool from those of another's.
+    /// The thread that made the pool, which distinguishes its tickets from those of another
+    /// thread's pool.
     thread: ThreadId,
     tickets: u64,
 }
@@ -38,7 +39,7 @@ struct Waiting<S> {
     ticket: Option<Ticket>,
 }
 
-/// Finds one stream in one thread's pool, as long as nobody else has taken it.
+/// Finds one stream in one thread's pool, until it is taken for another connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
     thread: ThreadId,
@@ -47,9 +48,9 @@ pub(super) struct Ticket {
 
 /// A stream out of the pool.
 pub(super) enum Taken<S> {
-    /// The one of the ticket, as it was.
+    /// The ticket's stream, unchanged.
     Found(S),
-    /// Another, which has to be reset.
+    /// Another stream, which must be reset.
     Used(S),
 }
 
@@ -61,12 +62,12 @@ pub(super) enum Keep {
 }
 
 impl<S> Pool<S> {
-    /// The pool of a thread.
+    /// Creates the pool of a thread.
     pub(super) fn new() -> Self {
         Self::of(STREAMS_MAX)
     }
 
-    /// A pool in which at most so many streams wait.
+    /// Creates a pool in which at most `streams_max` streams wait.
     pub(super) fn of(streams_max: usize) -> Self {
         Self { waiting: Vec::new(), streams_max, thread: thread::current().id(), tickets: 0 }
     }
@@ -77,8 +78,8 @@ impl<S> Pool<S> {
         {
             return Some(Taken::Found(self.waiting.remove(at).stream));
         }
-        // One that nobody will look for, or the one unused for longest if there are too many to
-        // make another.
+        // A stream without a ticket, or the longest unused one if there are too many to make
+        // another.
         let is_free = |waiting: &Waiting<S>| waiting.ticket.is_none() && fits(&waiting.stream);
         let is_full = self.waiting.len() >= self.streams_max;
         let at =
@@ -106,9 +107,9 @@ impl<S> Pool<S> {
 
 /// Where the streams of one direction of a connection come from.
 pub(super) enum Streams<S: 'static> {
-    /// The pool of the thread at hand.
+    /// The pool of the current thread.
     OfThread(&'static LocalKey<RefCell<Pool<S>>>),
-    /// One that connections of several threads share.
+    /// A pool shared by connections on several threads.
     Shared(Arc<Mutex<Pool<S>>>),
 }
 
@@ -120,7 +121,7 @@ impl<S> Streams<S> {
         fits: impl Fn(&S) -> bool,
     ) -> Option<Taken<S>> {
         match self {
-            // While a thread ends there may be no pool any more: streams are made and dropped then.
+            // While a thread ends, its pool may be gone: streams are then made and dropped.
             Self::OfThread(pool) => {
                 pool.try_with(|pool| pool.try_borrow_mut().ok()?.take(ticket, fits)).ok().flatten()
             }
@@ -139,7 +140,8 @@ impl<S> Streams<S> {
     }
 }
 
-/// A pool is in order whatever its last user did: a stream is in it or is not.
+/// Locks the pool, even if poisoned: it is valid whatever its last user did, since a stream is
+/// either in it or not.
 fn lock<S>(pool: &Mutex<Pool<S>>) -> MutexGuard<'_, Pool<S>> {
     pool.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! What one side wants of permessage-deflate, before the other has had its say.
+//! One side's preferences for permessage-deflate, before negotiation.
 
 use super::window_bits::WindowBits;
 
@@ -23,7 +23,7 @@ impl DeflateLevel {
     /// The smallest.
     pub const SMALLEST: Self = Self(9);
 
-    /// The level of that number; `None` unless it is 1 to 9.
+    /// Returns the level with that number; `None` unless it is 1 to 9.
     #[must_use]
     pub const fn new(level: u8) -> Option<Self> {
         match level {
@@ -32,7 +32,7 @@ impl DeflateLevel {
         }
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0
@@ -40,15 +40,14 @@ impl DeflateLevel {
 }
 
 impl Default for DeflateLevel {
-    /// 4: on messages of half a KiB, as small as the higher levels get them and hardly slower than
-    /// level 2.
+    /// 4: on messages of half a KiB, compresses as well as the higher levels and is hardly slower
+    /// than level 2.
     fn default() -> Self {
         Self(4)
     }
 }
 
-/// What one side wants of permessage-deflate: what a client offers, or how far a server goes along
-/// with offers.
+/// One side's preferences for permessage-deflate: what a client offers, or what a server accepts.
 ///
 /// ```
 /// use wscodec::deflate::{ContextTakeover, Deflate, WindowBits};
@@ -60,16 +59,16 @@ impl Default for DeflateLevel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deflate {
-    /// Whether the server's messages may refer to earlier ones. A client that says `Off` asks for
-    /// it, and takes no server that goes on; a server that says `Off` does so.
+    /// Whether the server's messages may refer to earlier ones. A client with `Off` asks the server
+    /// not to, and rejects a server that does; a server with `Off` does not.
     pub server_context: ContextTakeover,
-    /// Whether the client's messages may refer to earlier ones. A client that says `Off` does so; a
-    /// server that says `Off` demands it.
+    /// Whether the client's messages may refer to earlier ones. A client with `Off` does not; a
+    /// server with `Off` demands that the client does not.
     pub client_context: ContextTakeover,
     /// The largest window for the server's messages, which the server need not use.
     pub server_max_window_bits: WindowBits,
-    /// The largest window for the client's messages. A client that says `None` does not let the
-    /// server choose a smaller one; of a server that is the same as 15.
+    /// The largest window for the client's messages. A client with `None` does not let the server
+    /// choose a smaller one; for a server, `None` is the same as 15.
     pub client_max_window_bits: Option<WindowBits>,
     /// How hard this side compresses.
     pub level: DeflateLevel,
@@ -81,8 +80,8 @@ impl Deflate {
     /// The default of [`size_min`](Self::size_min): 64 bytes.
     pub const SIZE_MIN: usize = 64;
 
-    /// What a client offers if nothing else is asked for: `permessage-deflate;
-    /// client_max_window_bits`, as browsers do.
+    /// Returns the default offer of a client: `permessage-deflate; client_max_window_bits`, as
+    /// browsers do.
     #[must_use]
     pub const fn client() -> Self {
         Self {
@@ -95,9 +94,9 @@ impl Deflate {
         }
     }
 
-    /// What a server takes if nothing else is asked for: context takeover both ways, with windows
-    /// of 4 KiB where the client lets it choose. Messages of a chat repeat themselves within that,
-    /// and an idle connection costs an eighth of what it would with 32 KiB.
+    /// Returns the default preferences of a server: context takeover both ways, with windows of 4
+    /// KiB where the client lets it choose. Chat messages repeat within that distance, and an idle
+    /// connection costs an eighth of what it would with 32 KiB.
     #[must_use]
     pub const fn server() -> Self {
         Self {
@@ -107,42 +106,44 @@ impl Deflate {
         }
     }
 
-    /// The same with this [`server_context`](Self::server_context).
+    /// Returns the same preferences with this [`server_context`](Self::server_context).
     #[must_use]
     pub const fn with_server_context(mut self, context: ContextTakeover) -> Self {
         self.server_context = context;
         self
     }
 
-    /// The same with this [`client_context`](Self::client_context).
+    /// Returns the same preferences with this [`client_context`](Self::client_context).
     #[must_use]
     pub const fn with_client_context(mut self, context: ContextTakeover) -> Self {
         self.client_context = context;
         self
     }
 
-    /// The same with this [`server_max_window_bits`](Self::server_max_window_bits).
+    /// Returns the same preferences with this
+    /// [`server_max_window_bits`](Self::server_max_window_bits).
     #[must_use]
     pub const fn with_server_max_window_bits(mut self, bits: WindowBits) -> Self {
         self.server_max_window_bits = bits;
         self
     }
 
-    /// The same with this [`client_max_window_bits`](Self::client_max_window_bits).
+    /// Returns the same preferences with this
+    /// [`client_max_window_bits`](Self::client_max_window_bits).
     #[must_use]
     pub const fn with_client_max_window_bits(mut self, bits: Option<WindowBits>) -> Self {
         self.client_max_window_bits = bits;
         self
     }
 
-    /// The same with this [`level`](Self::level).
+    /// Returns the same preferences with this [`level`](Self::level).
     #[must_use]
     pub const fn with_level(mut self, level: DeflateLevel) -> Self {
         self.level = level;
         self
     }
 
-    /// The same with this [`size_min`](Self::size_min).
+    /// Returns the same preferences with this [`size_min`](Self::size_min).
     #[must_use]
     pub const fn with_size_min(mut self, size_min: usize) -> Self {
         self.size_min = size_min;

@@ -14,13 +14,13 @@ pub struct DeflateServer {
 }
 
 impl DeflateServer {
-    /// Goes along with offers as far as `deflate` says.
+    /// Accepts offers as far as `deflate` allows.
     #[must_use]
     pub const fn new(deflate: Deflate) -> Self {
         Self { deflate, agreed: None }
     }
 
-    /// What was agreed; `None` if nothing that could be taken was offered.
+    /// Returns what was agreed; `None` if there was no acceptable offer.
     #[must_use]
     pub const fn agreed(&self) -> Option<&DeflateAgreed> {
         self.agreed.as_ref()
@@ -30,7 +30,7 @@ impl DeflateServer {
 impl ServerExtensions for DeflateServer {
     /// "A server MUST decline an extension negotiation offer for this extension if any of the
     /// following conditions are met" (7): a parameter that is unknown, has an invalid value, or
-    /// stands there twice.
+    /// occurs twice.
     fn negotiate(
         &mut self,
         offers: Extensions<'_>,

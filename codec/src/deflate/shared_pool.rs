@@ -13,14 +13,14 @@ use super::deflater::Stream;
 use super::parameters::DeflateAgreed;
 use super::pool::{Pool, Streams};
 
-/// Streams that wait for their next message, shared by connections whichever thread they are on.
+/// Streams that wait for their next message, shared by connections on any thread.
 ///
-/// Without one, streams wait per thread. A task that moves between threads then seldom finds the
-/// stream that it used last, and another has to be brought to its state. Cloning shares the pool.
+/// Without one, streams wait per thread. A task that moves between threads then seldom finds its
+/// last stream, and another must be brought to the same state. Cloning shares the pool.
 ///
-/// A stream to inflate takes some 50 KiB, one to deflate some 300 KiB. Taking one from the pool and
-/// giving it back locks it for as long as a search through those that wait; messages are compressed
-/// outside of the lock.
+/// A stream to inflate takes some 50 KiB, one to deflate some 300 KiB. Taking or returning one
+/// locks the pool for a search through the waiting streams; messages are compressed outside the
+/// lock.
 ///
 /// ```
 /// use wscodec::ConnectionBuilder;
@@ -39,8 +39,8 @@ pub struct DeflatePool {
 }
 
 impl DeflatePool {
-    /// A pool in which at most `streams_max` streams of each kind wait: as many as connections that
-    /// are busy at the same time are a good number. With 0 every message makes a stream.
+    /// Creates a pool in which at most `streams_max` streams of each kind wait: the number of
+    /// connections busy at the same time is a good choice. With 0, every message makes a stream.
     #[must_use]
     pub fn new(streams_max: usize) -> Self {
         Self {
@@ -64,7 +64,8 @@ pub struct DeflatePooled {
 }
 
 impl DeflateAgreed {
-    /// The same, for a connection whose streams wait in `pool` and not in that of the thread.
+    /// Returns the same agreement, for a connection whose streams wait in `pool` instead of the
+    /// thread's pool.
     #[must_use]
     pub fn with_pool(&self, pool: &DeflatePool) -> DeflatePooled {
         DeflatePooled { agreed: *self, pool: pool.clone() }

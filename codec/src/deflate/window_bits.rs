@@ -1,4 +1,4 @@
-//! The size of an LZ77 sliding window, as the parameters `*_max_window_bits` say it (RFC 7692,
+//! The size of an LZ77 sliding window, as given by the parameters `*_max_window_bits` (RFC 7692,
 //! 7.1.2).
 
 /// The base-2 logarithm of a window's size: 8 to 15, for 256 bytes to 32 KiB.
@@ -11,7 +11,7 @@ impl WindowBits {
     /// 32 KiB, the size if none is agreed.
     pub const MAX: Self = Self(15);
 
-    /// The window of 2^`bits` bytes; `None` unless `bits` is 8 to 15.
+    /// Returns the window of 2^`bits` bytes; `None` unless `bits` is 8 to 15.
     ///
     /// ```
     /// use wscodec::deflate::WindowBits;
@@ -26,13 +26,13 @@ impl WindowBits {
         }
     }
 
-    /// The logarithm.
+    /// Returns the logarithm.
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0
     }
 
-    /// The size, in bytes.
+    /// Returns the size, in bytes.
     #[must_use]
     pub const fn window_size(self) -> usize {
         1 << self.0
@@ -43,7 +43,7 @@ impl WindowBits {
         (8..=15).map(Self).find(|bits| bits.as_str() == value)
     }
 
-    /// As the parameter's value.
+    /// Returns the parameter's value.
     pub(super) const fn as_str(self) -> &'static str {
         match self.0 {
             8 => "8",

@@ -1,4 +1,4 @@
-//! What a server adds to the 101 with which it accepts.
+//! What a server adds to the 101 that accepts.
 
 use crate::redacted::Redacted;
 use alloc::string::String;
@@ -22,7 +22,7 @@ pub struct Acceptance {
     headers: Vec<u8>,
 }
 
-/// Shows how long its bytes are, and none of them.
+/// Shows the number of bytes, not the bytes.
 impl fmt::Debug for Acceptance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Acceptance")
@@ -33,13 +33,13 @@ impl fmt::Debug for Acceptance {
 }
 
 impl Acceptance {
-    /// Without a subprotocol, and without headers beyond those of the handshake.
+    /// Creates an acceptance without a subprotocol and without additional headers.
     #[must_use]
     pub const fn new() -> Self {
         Self { subprotocol: None, headers: Vec::new() }
     }
 
-    /// Selects a subprotocol, one of those that the client has offered.
+    /// Selects a subprotocol, one of those that the client offered.
     ///
     /// # Errors
     /// [`HandshakeMisuse::Subprotocol`] if it is not a token.

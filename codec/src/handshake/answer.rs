@@ -1,6 +1,7 @@
-//! The server's acceptance as values: a status and headers, whatever writes them (RFC 6455, 4.2.2).
+//! The server's acceptance as values: a status and headers, for any HTTP stack to write (RFC 6455,
+//! 4.2.2).
 //!
-//! Invariant: an [`Answer`] selects nothing that was not offered.
+//! Invariant: an [`Answer`] selects only what was offered.
 
 use super::acceptance::Acceptance;
 use super::extensions::{self, ExtensionWriter, Extensions, ServerExtensions};
@@ -10,22 +11,22 @@ use super::misuse::HandshakeMisuse;
 /// A server's acceptance: the status, and the headers to send with it.
 #[derive(Clone, Debug)]
 pub struct Answer<'a> {
-    /// The answer to the key; `None` of an extended CONNECT, which has no key.
+    /// The answer to the key; `None` for an extended CONNECT, which has no key.
     accept: Option<[u8; 28]>,
     acceptance: &'a Acceptance,
     extensions: ExtensionWriter,
 }
 
 impl<'a> Answer<'a> {
-    /// The status: 101, or 200 to an extended CONNECT (RFC 8441, 5).
+    /// Returns the status: 101, or 200 to an extended CONNECT (RFC 8441, 5).
     #[must_use]
     pub const fn status(&self) -> u16 {
         if self.accept.is_some() { 101 } else { 200 }
     }
 
-    /// The headers in the order in which to send them, as (name, value): those of the handshake,
-    /// then those of the [`Acceptance`]. HTTP/2 and HTTP/3 want names in lower case, which the
-    /// types of the `http` crate see to.
+    /// Returns the headers in the order in which to send them, as (name, value): those of the
+    /// handshake, then those of the [`Acceptance`]. HTTP/2 and HTTP/3 require lower-case names,
+    /// which the types of the `http` crate ensure.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let upgrade = self.accept.as_ref().and_then(|accept| {
             let accept = core::str::from_utf8(accept).ok()?; // base64
@@ -41,13 +42,13 @@ impl<'a> Answer<'a> {
         upgrade.into_iter().flatten().chain(subprotocol).chain(extensions).chain(own)
     }
 
-    /// The subprotocol that is selected.
+    /// Returns the selected subprotocol.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&'a str> {
         self.acceptance.selected_subprotocol()
     }
 
-    /// The value of |Sec-WebSocket-Extensions|; empty if none is agreed.
+    /// Returns the value of |Sec-WebSocket-Extensions|; empty if none is agreed.
     #[must_use]
     pub fn extensions(&self) -> &str {
         self.extensions.as_str()

@@ -1,6 +1,6 @@
-//! What a server has answered, judged by its headers alone (RFC 6455, 4.1; RFC 8441, 5).
+//! A server's answer, checked by its headers alone (RFC 6455, 4.1; RFC 8441, 5).
 //!
-//! Apart from the bytes of a response; the handshake that reads bytes is one user of it.
+//! Separate from the bytes of a response; the handshake that reads bytes is one user of it.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -11,8 +11,7 @@ use super::field::{self, Once};
 use super::offered::{Expected, Offered};
 use super::opening::Opening;
 
-/// What a server has answered to [`Offered`], borrowed from headers that some HTTP stack has
-/// parsed.
+/// A server's answer to [`Offered`], borrowed from headers that an HTTP stack has parsed.
 #[derive(Clone)]
 pub struct Answered<'h> {
     subprotocol: Option<&'h str>,
@@ -30,11 +29,11 @@ impl fmt::Debug for Answered<'_> {
 
 impl<'h> Answered<'h> {
     /// Reads the headers of the response to what was `offered`, names in any case, as (name,
-    /// value): those of a 101, or of the 200 to an extended CONNECT. The status is the caller's to
-    /// check before: any other refuses.
+    /// value): those of a 101, or of the 200 to an extended CONNECT. The caller must check the
+    /// status first: any other status refuses.
     ///
     /// # Errors
-    /// Those [`ResponseError`]s that are about headers.
+    /// The [`ResponseError`]s that concern headers.
     pub fn from_headers(
         offered: &Offered<'_>,
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
@@ -53,19 +52,19 @@ impl<'h> Answered<'h> {
         Ok(Self { subprotocol: subprotocol.and_then(field::as_token), extensions })
     }
 
-    /// The subprotocol that the server selected, one of those that were offered.
+    /// Returns the subprotocol that the server selected, one of those that were offered.
     #[must_use]
     pub const fn subprotocol(&self) -> Option<&'h str> {
         self.subprotocol
     }
 
-    /// The extensions that the server selected, each of which was offered.
+    /// Returns the extensions that the server selected, each of which was offered.
     #[must_use]
     pub fn extensions(&self) -> Extensions<'_> {
         Extensions::of_values(&self.extensions, usize::MAX)
     }
 
-    /// Tells `extensions`, whose offers these are, what the server selected.
+    /// Passes the server's selection to `extensions`, which made these offers.
     ///
     /// # Errors
     /// [`ResponseError::ExtensionParameters`] if it does not answer the offer.
@@ -74,7 +73,7 @@ impl<'h> Answered<'h> {
     }
 }
 
-/// What the headers of a response say, gathered in one walk over them.
+/// The contents of a response's headers, gathered in one pass.
 #[derive(Debug, Default)]
 pub(super) struct Fields<'h> {
     upgrade: Option<bool>,
@@ -85,7 +84,7 @@ pub(super) struct Fields<'h> {
 }
 
 impl<'h> Fields<'h> {
-    /// Takes the next header; its value has no white space around it.
+    /// Takes the next header; its value must have no surrounding white space.
     pub(super) fn take(&mut self, name: &str, value: &'h [u8]) {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         if is("Upgrade") {
@@ -106,9 +105,9 @@ impl<'h> Fields<'h> {
         }
     }
 
-    /// Judges what has been gathered by RFC 6455, 4.1, or by RFC 8441, 5, and returns the
-    /// subprotocol selected. |Content-Length| and |Transfer-Encoding| are ignored: a 1xx has no
-    /// content, and what follows its head are frames (RFC 9112, 6.3).
+    /// Checks the gathered headers by RFC 6455, 4.1, or by RFC 8441, 5, and returns the selected
+    /// subprotocol. |Content-Length| and |Transfer-Encoding| are ignored: a 1xx has no content, and
+    /// frames follow its head (RFC 9112, 6.3).
     pub(super) fn judge(
         &self,
         expected: &Expected,

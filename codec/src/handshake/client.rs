@@ -1,5 +1,5 @@
-//! The client's side of the opening handshake: writes a request, and turns what comes back into a
-//! connection that may be used, or the reason why not (RFC 6455, 4.1).
+//! The client's side of the opening handshake: writes a request, and turns the response into a
+//! usable connection or an error (RFC 6455, 4.1).
 
 use bytes::BufMut;
 
@@ -13,12 +13,12 @@ use super::misuse::{self, HandshakeMisuse};
 use super::offered::Expected;
 use super::response::{self, Response};
 
-/// How many interim (1xx) responses a client skips. Without a bound a server could keep it busy for
-/// ever.
+/// How many interim (1xx) responses a client skips. Without a bound, a server could keep it busy
+/// forever.
 pub const INTERIM_RESPONSES_MAX: u8 = 8;
 
-/// A client's connection while it is CONNECTING: the request has been written, the response is
-/// awaited.
+/// A client's connection while it is CONNECTING: it has written the request and awaits the
+/// response.
 ///
 /// ```
 /// use wscodec::handshake::{ClientHandshake, ClientRequest};
@@ -46,8 +46,8 @@ pub const INTERIM_RESPONSES_MAX: u8 = 8;
 /// # Ok::<_, wscodec::handshake::HandshakeMisuse>(())
 /// ```
 ///
-/// There is no clock in it: bound the time from the connection's start to
-/// [`receive`](Self::receive) being done.
+/// It has no clock: bound the time from the connection's start until [`receive`](Self::receive) is
+/// done.
 #[derive(Clone, Debug)]
 pub struct ClientHandshake<X = NoExtensions> {
     head: Head,
@@ -71,7 +71,7 @@ impl ClientHandshake {
     /// [`HandshakeMisuse::BufferFull`] if `out` can't take it; nothing is written then.
     ///
     /// # Panics
-    /// As [`HandshakeKey::random`] says.
+    /// See [`HandshakeKey::random`].
     #[cfg(feature = "std")]
     pub fn start(request: &ClientRequest, out: &mut impl BufMut) -> Result<Self, HandshakeMisuse> {
         Self::start_with_key(request, HandshakeKey::random(), out)
@@ -95,7 +95,7 @@ impl<X: ClientExtensions> ClientHandshake<X> {
     /// `extensions`.
     ///
     /// # Errors
-    /// What `extensions` says of its offers, and [`HandshakeMisuse::BufferFull`]; nothing is
+    /// Errors from `extensions` about its offers, and [`HandshakeMisuse::BufferFull`]; nothing is
     /// written then.
     pub fn start_with_extensions(
         request: &ClientRequest,
@@ -142,7 +142,7 @@ impl<X: ClientExtensions> ClientHandshake<X> {
         })
     }
 
-    /// The same handshake with other limits on the response.
+    /// Returns the same handshake with other limits on the response.
     #[must_use]
     pub fn with_limits(mut self, limits: HandshakeLimits) -> Self {
         self.head = Head::new(HeadKind::Response, limits);
@@ -152,15 +152,15 @@ impl<X: ClientExtensions> ClientHandshake<X> {
     /// Takes the bytes of the response from the front of `input`, and returns it once the server
     /// has accepted.
     ///
-    /// `Ok(None)` is a response that is not complete: all of `input` was taken, and may be read
-    /// into again. What follows the response stays in `input`: the first frames, or the content of
-    /// a refusal. Up to eight interim responses are skipped. Once the server has accepted, further
-    /// calls return the same and take nothing.
+    /// `Ok(None)` means that the response is incomplete: all of `input` was taken, so the buffer
+    /// can be reused. What follows the response stays in `input`: the first frames, or the content
+    /// of a refusal. Up to eight interim responses are skipped. Once the server has accepted,
+    /// further calls return the same and take nothing.
     ///
     /// # Errors
-    /// Whatever makes the connection fail, as soon as the bytes show it. It stays: further calls
-    /// return the same and take nothing. After [`ResponseError::Refused`], and whenever the
-    /// response's head was complete, [`response`](Self::response) still has it.
+    /// The reason why the connection fails, as soon as the bytes show it. The error is permanent:
+    /// further calls return the same error and take nothing. After [`ResponseError::Refused`], and
+    /// whenever the response's head was complete, [`response`](Self::response) still returns it.
     pub fn receive(
         &mut self,
         input: &mut &mut [u8],
@@ -185,8 +185,8 @@ impl<X: ClientExtensions> ClientHandshake<X> {
     /// Tells the handshake that the stream has ended.
     ///
     /// # Errors
-    /// [`HandshakeError::UnexpectedEof`] unless the response was complete, and the error if it has
-    /// failed before.
+    /// [`HandshakeError::UnexpectedEof`] unless the response was complete, and the earlier error if
+    /// the handshake had already failed.
     pub fn receive_eof(&mut self) -> Result<(), HandshakeError> {
         match self.state {
             State::Receiving => {
@@ -199,7 +199,8 @@ impl<X: ClientExtensions> ClientHandshake<X> {
         }
     }
 
-    /// The final response, once its head is complete: whether it accepts, refuses or is wrong.
+    /// Returns the final response, once its head is complete: whether it accepts, refuses or is
+    /// wrong.
     #[must_use]
     pub fn response(&self) -> Option<Response<'_>> {
         match self.state {
@@ -209,20 +210,19 @@ impl<X: ClientExtensions> ClientHandshake<X> {
         }
     }
 
-    /// The extensions: what was agreed, once the server has accepted.
+    /// Returns the extensions, which hold what was agreed once the server has accepted.
     #[must_use]
     pub const fn extensions(&self) -> &X {
         &self.extensions
     }
 
-    /// Gives up the handshake for its extensions.
+    /// Consumes the handshake and returns its extensions.
     #[must_use]
     pub fn into_extensions(self) -> X {
         self.extensions
     }
 
-    /// Judges the complete head: the state is another after it, unless the response was an interim
-    /// one.
+    /// Checks the complete head. Changes the state, unless the response was an interim one.
     fn judge(&mut self) {
         self.state = match response::parse_status_line(self.head.start_line()) {
             Err(error) => State::Failed(error.into(), None),

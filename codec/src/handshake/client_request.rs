@@ -1,7 +1,7 @@
-//! The client's request, from what its user gives to bytes; made once, sent with a fresh key for
+//! The client's request, from the caller's values to bytes; made once, sent with a fresh key for
 //! each connection.
 //!
-//! Invariant: every text in it has been judged, so it encodes to one request and nothing else.
+//! Invariant: every text in it has been checked, so it encodes to exactly one request.
 
 use crate::redacted::Redacted;
 use alloc::string::String;
@@ -13,7 +13,7 @@ use super::host;
 use super::misuse::HandshakeMisuse;
 use super::target;
 
-/// What a client asks for: target, host, subprotocols and headers of its own.
+/// A client's request: target, host, subprotocols and additional headers.
 ///
 /// ```
 /// use wscodec::handshake::{ClientRequest, HandshakeMisuse};
@@ -31,13 +31,13 @@ use super::target;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientRequest {
-    /// The request from its first byte on, without the lines that follow from the other fields.
+    /// The start of the request, without the lines generated from the other fields.
     head: Vec<u8>,
     /// The value of |Sec-WebSocket-Protocol|.
     subprotocols: String,
 }
 
-/// Shows how long its bytes are, and none of them.
+/// Shows the number of bytes, not the bytes.
 impl fmt::Debug for ClientRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientRequest")
@@ -48,8 +48,8 @@ impl fmt::Debug for ClientRequest {
 }
 
 impl ClientRequest {
-    /// A request for `target`, a path with an optional query, of the server that `host` names: the
-    /// value of |Host|, which holds the port unless it is the scheme's default (RFC 6455, 4.1).
+    /// Creates a request for `target`, a path with an optional query, to the server `host`: the
+    /// value of |Host|, including the port unless it is the scheme's default (RFC 6455, 4.1).
     ///
     /// # Errors
     /// [`HandshakeMisuse::Host`] and [`HandshakeMisuse::Target`].
@@ -91,7 +91,7 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// Names the origin on whose behalf the client connects, such as `http://example.com`.
+    /// Sets the origin on whose behalf the client connects, such as `http://example.com`.
     ///
     /// # Errors
     /// [`HandshakeMisuse::HeaderValue`] if it is not visible ASCII.
@@ -115,39 +115,38 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// The target: a path with an optional query.
+    /// Returns the target: a path with an optional query.
     #[must_use]
     pub fn target(&self) -> &str {
         let line = self.head.split(|&byte| byte == b'\r').next().unwrap_or_default();
         let target = line.split(|&byte| byte == b' ').nth(1).unwrap_or_default();
-        core::str::from_utf8(target).unwrap_or_default() // ASCII: judged
+        core::str::from_utf8(target).unwrap_or_default() // ASCII: checked
     }
 
-    /// The value of |Host|.
+    /// Returns the value of |Host|.
     #[must_use]
     pub fn host(&self) -> &str {
         field::lines(self.header_lines()).next().map_or("", |(_, host)| host)
     }
 
-    /// The subprotocols offered, as the header's value.
+    /// Returns the subprotocols offered, as the header's value.
     pub(super) fn subprotocols(&self) -> &str {
         &self.subprotocols
     }
 
-    /// The header lines of [`head`](Self::head).
+    /// Returns the header lines of [`head`](Self::head).
     pub(super) fn header_lines(&self) -> &[u8] {
         let line_len = self.head.iter().take_while(|&&byte| byte != b'\n').count();
         self.head.get(line_len + 1..).unwrap_or_default()
     }
 
-    /// The request up to the lines that are the connection's own.
+    /// Returns the request up to the lines that differ for each connection.
     pub(super) fn head(&self) -> &[u8] {
         &self.head
     }
 }
 
-/// Appends a header line that the user of the crate gives, if it can't change what the rest of the
-/// head means.
+/// Appends a header line from the caller, if it can't change what the rest of the head means.
 pub(super) fn push_header(
     head: &mut Vec<u8>,
     name: &str,
@@ -169,7 +168,7 @@ pub(super) fn push_header(
     Ok(())
 }
 
-/// Whether the handshake itself writes, or must not have, the header of that name.
+/// Returns whether the handshake itself writes the header with that name, or must not have it.
 fn is_reserved(name: &str) -> bool {
     const RESERVED: [&str; 5] =
         ["Host", "Connection", "Upgrade", "Content-Length", "Transfer-Encoding"];

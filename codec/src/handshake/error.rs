@@ -1,11 +1,11 @@
-//! What can be wrong with the peer's part of the handshake, and the one `match` from it to the HTTP
-//! status to answer.
+//! What can be wrong with the peer's part of the handshake, and the one `match` from error to HTTP
+//! status.
 
 use core::fmt;
 
-/// Why the opening handshake failed: the peer's fault or its decision.
+/// Why the opening handshake failed: by the peer's fault or its decision.
 ///
-/// After one of these the handshake stays failed and takes no more input.
+/// After any of these, the handshake stays failed and takes no more input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandshakeError {
@@ -27,15 +27,15 @@ pub enum HandshakeError {
 
 /// What is wrong with a head, before its fields mean anything.
 ///
-/// Stricter than RFC 9112 where leniency has been used for smuggling: a line ends in CR LF and
-/// nothing else, no line is folded, and no empty line comes before the start line.
+/// Stricter than RFC 9112 where leniency has been used for smuggling: every line must end in CR LF,
+/// no line may be folded, and no empty line may precede the start line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// The first bytes can't begin an HTTP message: TLS, SSH, FTP and the like. Found at the first
-    /// wrong byte.
+    /// The first bytes can't begin an HTTP message: TLS, SSH, FTP and the like. Detected at the
+    /// first wrong byte.
     NotHttp {
-        /// How many bytes were right.
+        /// How many bytes were correct.
         at: usize,
         /// The wrong byte.
         byte: u8,
@@ -51,16 +51,16 @@ pub enum HeadError {
     },
     /// A line that ends in LF without CR.
     BareLf,
-    /// A CR that no LF follows.
+    /// A CR not followed by LF.
     BareCr,
     /// A control character.
     ControlCharacter {
         /// The character.
         byte: u8,
     },
-    /// A header name that is empty or not a token; white space before the colon is one case of it.
+    /// A header name that is empty or not a token; this includes white space before the colon.
     HeaderName {
-        /// The byte that no token has.
+        /// The byte that is not allowed in a token.
         byte: u8,
     },
     /// A header line that begins with white space: obsolete line folding, or a trick (RFC 9112,
@@ -91,9 +91,10 @@ pub enum RequestError {
     /// A method other than `GET`.
     Method,
     /// A target that is neither in origin-form nor an absolute `http`, `https`, `ws` or `wss` URI,
-    /// or has characters that no URI has, a fragment, or an encoded NUL.
+    /// or has characters that are not allowed in a URI, a fragment, or an encoded NUL.
     Target,
-    /// No |Host|, several, an empty one, or one with characters that no authority has.
+    /// No |Host|, several, an empty one, or one with characters that are not allowed in an
+    /// authority.
     Host,
     /// A request with a body: |Content-Length| other than 0, or |Transfer-Encoding|. Its bytes
     /// would be read as frames.
@@ -102,7 +103,7 @@ pub enum RequestError {
     Upgrade,
     /// No |Connection| that lists `Upgrade`.
     Connection,
-    /// No |Sec-WebSocket-Version|, several, or another than 13.
+    /// No |Sec-WebSocket-Version|, several, or one other than 13.
     Version,
     /// No |Sec-WebSocket-Key|, several, or one that is not 16 bytes in base64.
     Key,
@@ -118,7 +119,7 @@ pub enum RequestError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResponseError {
-    /// The server answered with another final status than 101. The response's head stays readable;
+    /// The server answered with a final status other than 101. The response's head stays readable;
     /// redirects are never followed.
     Refused {
         /// The status, 200 to 999.
@@ -126,7 +127,7 @@ pub enum ResponseError {
     },
     /// More than eight interim (1xx) responses.
     TooManyInterim,
-    /// No |Upgrade|, or one with another value than `websocket`.
+    /// No |Upgrade|, or one with a value other than `websocket`.
     Upgrade,
     /// No |Connection| that lists `Upgrade`.
     Connection,
@@ -149,10 +150,10 @@ pub enum ResponseError {
 }
 
 impl HandshakeError {
-    /// The HTTP status that says this to the peer.
+    /// Returns the HTTP status that reports this to the peer.
     ///
-    /// A server answers with it. A client can't answer, but a gateway that relays what its own
-    /// request met can: 502 for a response that is wrong, and a refusal as it came.
+    /// A server answers with it. A client can't answer, but a gateway that relays the outcome of
+    /// its own request can: 502 for a wrong response, and a refusal with its own status.
     #[must_use]
     pub const fn status(&self) -> u16 {
         match self {
@@ -164,7 +165,7 @@ impl HandshakeError {
         }
     }
 
-    /// A short, stable name for counters and logs, such as `accept_mismatch`.
+    /// Returns a short, stable name for counters and logs, such as `accept_mismatch`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -178,7 +179,7 @@ impl HandshakeError {
 }
 
 impl HeadError {
-    /// The HTTP status to answer with; see [`HandshakeError::status`].
+    /// Returns the HTTP status to answer with; see [`HandshakeError::status`].
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -213,7 +214,7 @@ impl HeadError {
 }
 
 impl RequestError {
-    /// The HTTP status to answer with; see [`HandshakeError::status`].
+    /// Returns the HTTP status to answer with; see [`HandshakeError::status`].
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -248,7 +249,7 @@ impl RequestError {
 }
 
 impl ResponseError {
-    /// The HTTP status that a gateway answers with; see [`HandshakeError::status`].
+    /// Returns the HTTP status that a gateway answers with; see [`HandshakeError::status`].
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -355,7 +356,8 @@ impl fmt::Display for ResponseError {
 }
 
 impl core::error::Error for HandshakeError {
-    /// The error within, for code that looks for its type. `Display` has said its words already.
+    /// Returns the inner error, for code that looks for its type. `Display` already includes its
+    /// text.
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Head(error) => Some(error),

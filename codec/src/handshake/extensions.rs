@@ -1,16 +1,16 @@
 //! |Sec-WebSocket-Extensions|: between its text and names with parameters (RFC 6455, 9.1), and the two hooks by which
 //! an extension takes part in a handshake.
 //!
-//! Nothing here knows any extension. What RFC 6455 asks of every extension is done here and not by
-//! the hooks: a server's answer holds nothing that was not offered, and nothing twice.
+//! Nothing here knows any particular extension. This module, not the hooks, enforces what RFC 6455
+//! requires of every extension: a server's answer holds only what was offered, and nothing twice.
 //!
 //! ```text
 //! extension-list = 1#extension
 //! extension      = token *( ";" token [ "=" ( token | quoted-string ) ] )
 //! ```
 //!
-//! Invariant: a list is judged whole before it is handed out, so its iterators meet no malformed
-//! text.
+//! Invariant: a list is checked as a whole before it is handed out, so its iterators meet no
+//! malformed text.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -22,39 +22,38 @@ use super::misuse::HandshakeMisuse;
 /// The header's name.
 pub(super) const NAME: &str = "Sec-WebSocket-Extensions";
 
-/// How many of a client's offers a server looks at: those that the client prefers. The rest is
-/// judged by the grammar and ignored, so that ten thousand offers cost no negotiation.
+/// How many of a client's offers a server considers: those that the client prefers. The rest are
+/// only checked against the grammar, so that ten thousand offers cost no negotiation.
 pub const EXTENSIONS_MAX: usize = 16;
 
-/// The extensions that a client makes use of: what it offers, and what it makes of the server's
-/// answer.
+/// The extensions that a client uses: what it offers, and how it handles the server's answer.
 ///
 /// One value belongs to one handshake, and holds what was agreed when the handshake is done.
 pub trait ClientExtensions {
     /// Writes the offers, the preferred one first.
     ///
     /// # Errors
-    /// What `offers` says of a text that is not a token.
+    /// The error from `offers` for a text that is not a token.
     fn offer(&self, offers: &mut ExtensionWriter) -> Result<(), HandshakeMisuse>;
 
-    /// Judges the server's answer. Called once, when everything else about the response is right.
+    /// Checks the server's answer. Called once, when everything else about the response is right.
     ///
-    /// Each extension in `answer` has been offered and stands there once; an empty `answer` is a
-    /// server that has declined all of them.
+    /// Each extension in `answer` was offered and occurs once; an empty `answer` means that the
+    /// server declined all of them.
     ///
     /// # Errors
     /// [`ExtensionMismatch`] fails the connection.
     fn accept(&mut self, answer: Extensions<'_>) -> Result<(), ExtensionMismatch>;
 }
 
-/// The extensions that a server makes use of: what it takes from a client's offers.
+/// The extensions that a server uses: what it accepts from a client's offers.
 pub trait ServerExtensions {
-    /// Picks among `offers`, which stand in the client's order of preference, and writes the
-    /// extensions to use from now on to `answer`. Nothing written is everything declined. Called
+    /// Picks from `offers`, which are in the client's order of preference, and writes the
+    /// extensions to use from now on to `answer`. Writing nothing declines all of them. Called
     /// once.
     ///
     /// # Errors
-    /// What `answer` says of a text that is not a token.
+    /// The error from `answer` for a text that is not a token.
     fn negotiate(
         &mut self,
         offers: Extensions<'_>,
@@ -62,7 +61,7 @@ pub trait ServerExtensions {
     ) -> Result<(), HandshakeMisuse>;
 }
 
-/// No extension: nothing is offered, and every offer is declined.
+/// No extensions: offers nothing, and declines every offer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoExtensions;
 
@@ -110,18 +109,18 @@ impl core::fmt::Display for MalformedExtensions {
 
 impl core::error::Error for MalformedExtensions {}
 
-/// The extensions that a message lists, over all its header lines.
+/// The extensions listed in all header lines of a message.
 #[derive(Clone, Debug)]
 pub struct Extensions<'h> {
-    /// The lines that follow the one at hand.
+    /// The lines after the current one.
     lines: Lines<'h>,
-    /// What remains of the line at hand; empty when it is used up.
+    /// The rest of the current line; empty when it is used up.
     line: &'h [u8],
-    /// How many more are handed out.
+    /// How many more to hand out.
     remaining: usize,
 }
 
-/// Header lines whose values have been judged.
+/// Header lines whose values have been checked.
 #[derive(Clone, Debug)]
 enum Lines<'h> {
     /// Those of a head, among its other headers.
@@ -131,8 +130,8 @@ enum Lines<'h> {
 }
 
 impl<'h> Extensions<'h> {
-    /// Parses the values of all |Sec-WebSocket-Extensions| lines of a message, in their order. No
-    /// line is no extension.
+    /// Parses the values of all |Sec-WebSocket-Extensions| lines of a message, in order. No lines
+    /// means no extensions.
     ///
     /// ```
     /// use wscodec::handshake::Extensions;
@@ -151,23 +150,24 @@ impl<'h> Extensions<'h> {
         Ok(Self::of_values(values, usize::MAX))
     }
 
-    /// The first `extensions_max` extensions of lines whose values have been judged.
+    /// Returns the first `extensions_max` extensions of lines whose values have been checked.
     pub(super) fn of_values(values: &'h [&'h [u8]], extensions_max: usize) -> Self {
         Self { lines: Lines::Values(values.iter()), line: b"", remaining: extensions_max }
     }
 
-    /// What a client offers: the first [`EXTENSIONS_MAX`] of a head whose lines have been judged.
+    /// Returns what a client offers: the first [`EXTENSIONS_MAX`] of a head whose lines have been
+    /// checked.
     pub(super) fn offers(head: &'h Head) -> Self {
         Self { lines: Lines::Head(head.headers()), line: b"", remaining: EXTENSIONS_MAX }
     }
 
-    /// What a server answers: all of a head whose lines have been judged, since each must have been
-    /// offered.
+    /// Returns what a server answers: all of a head whose lines have been checked, since each must
+    /// have been offered.
     pub(super) fn answer(head: &'h Head) -> Self {
         Self { lines: Lines::Head(head.headers()), line: b"", remaining: usize::MAX }
     }
 
-    /// The extensions of one judged line.
+    /// Returns the extensions of one checked line.
     pub(super) fn of_line(line: &'h [u8]) -> Self {
         Self { line, ..Self::of_values(&[], usize::MAX) }
     }
@@ -199,13 +199,13 @@ pub struct Extension<'h> {
 }
 
 impl<'h> Extension<'h> {
-    /// The registered name, such as `permessage-deflate`. Names compare exactly.
+    /// Returns the registered name, such as `permessage-deflate`. Names compare exactly.
     #[must_use]
     pub const fn name(&self) -> &'h str {
         self.name
     }
 
-    /// The parameters in their order, doubled ones too.
+    /// Returns the parameters in order, including duplicates.
     #[must_use]
     pub const fn parameters(&self) -> ExtensionParameters<'h> {
         ExtensionParameters { rest: self.parameters }
@@ -233,12 +233,12 @@ impl<'h> Iterator for ExtensionParameters<'h> {
 pub struct ExtensionParameter<'h> {
     /// The name, a token.
     pub name: &'h str,
-    /// The value, a token; of a quoted one, what is between the quotes, with its escapes resolved.
-    /// It is copied only if there are any.
+    /// The value, a token; for a quoted string, the text between the quotes with its escapes
+    /// resolved, copied only if there are any.
     pub value: Option<Cow<'h, str>>,
 }
 
-/// Judges the whole value of one |Sec-WebSocket-Extensions| line, in time linear in its length.
+/// Checks the whole value of one |Sec-WebSocket-Extensions| line, in time linear in its length.
 ///
 /// RFC 6455, 9.1: "If a value is received [...] that does not conform to the ABNF below, the
 /// recipient of such malformed data MUST immediately _Fail the WebSocket Connection_."
@@ -252,8 +252,8 @@ pub(super) fn judge_line(value: &[u8]) -> Result<(), MalformedExtensions> {
     if count == 0 { Err(MalformedExtensions) } else { Ok(()) }
 }
 
-/// Whether some extension of an answer stands there twice. Everything in it must have been offered,
-/// so a double is found among the first few, however long the answer is.
+/// Returns whether an extension occurs twice in an answer. Everything in it must have been offered,
+/// so a duplicate is found among the first few, however long the answer is.
 pub(super) fn has_doubled(extensions: &Extensions<'_>) -> bool {
     let mut rest = extensions.clone();
     while let Some(extension) = rest.next() {
@@ -264,12 +264,12 @@ pub(super) fn has_doubled(extensions: &Extensions<'_>) -> bool {
     false
 }
 
-/// Whether everything in `answer` stands in `offered` too.
+/// Returns whether everything in `answer` is also in `offered`.
 pub(super) fn are_offered(answer: &Extensions<'_>, offered: &Extensions<'_>) -> bool {
     answer.clone().all(|answered| offered.clone().any(|offer| offer.name == answered.name))
 }
 
-/// The next extension of a list, and what follows it; `None` at the end of the list.
+/// Returns the next extension of a list, and what follows it; `None` at the end of the list.
 fn next_extension(list: &[u8]) -> Result<Option<(Extension<'_>, &[u8])>, MalformedExtensions> {
     let mut rest = skip_space(list);
     while let [b',', after @ ..] = rest {
@@ -292,7 +292,7 @@ fn next_extension(list: &[u8]) -> Result<Option<(Extension<'_>, &[u8])>, Malform
     }
 }
 
-/// The next parameter of an extension, and what follows it; `None` if no semicolon is next.
+/// Returns the next parameter of an extension, and what follows it; `None` if no semicolon is next.
 fn next_parameter(
     text: &[u8],
 ) -> Result<Option<(ExtensionParameter<'_>, &[u8])>, MalformedExtensions> {
@@ -317,7 +317,7 @@ fn take_token(text: &[u8]) -> Result<(&str, &[u8]), MalformedExtensions> {
     Ok((field::as_token(token).ok_or(MalformedExtensions)?, rest))
 }
 
-/// The value of a quoted string from after its opening quote on.
+/// Returns the value of a quoted string that starts after its opening quote, and what follows it.
 ///
 /// RFC 6455, 9.1: "When using the quoted-string syntax variant, the value after quoted-string
 /// unescaping MUST conform to the 'token' ABNF."
@@ -378,7 +378,7 @@ pub struct ExtensionWriter {
 }
 
 impl ExtensionWriter {
-    /// One without extensions.
+    /// Creates a writer without extensions.
     #[must_use]
     pub const fn new() -> Self {
         Self { text: String::new() }
@@ -424,13 +424,13 @@ impl ExtensionWriter {
         Ok(self)
     }
 
-    /// The value of the header; empty if no extension has been written.
+    /// Returns the value of the header; empty if no extension has been written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// What has been written, read back.
+    /// Parses and returns what has been written.
     pub(super) fn extensions(&self) -> Extensions<'_> {
         Extensions::of_line(self.text.as_bytes())
     }

@@ -1,9 +1,9 @@
 //! Field values: from the bytes after a header's colon to tokens and lists (RFC 9110, 5.5 and 5.6).
 //!
-//! Pure functions, linear in their input, and used in both directions: what is refused when it is
-//! received is refused when the user of the crate gives it.
+//! Pure functions, linear in their input, and used in both directions: what is refused from the
+//! peer is also refused from the caller.
 
-/// Whether `byte` may stand in a token (RFC 9110, 5.6.2).
+/// Returns whether `byte` is allowed in a token (RFC 9110, 5.6.2).
 pub(super) const fn is_token_byte(byte: u8) -> bool {
     matches!(
         byte,
@@ -15,28 +15,28 @@ pub(super) const fn is_token_byte(byte: u8) -> bool {
     )
 }
 
-/// Whether `bytes` are a token: one `tchar` or more.
+/// Returns whether `bytes` are a token: one `tchar` or more.
 pub(super) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
 }
 
-/// `bytes` as a token, which is ASCII and so text.
+/// Returns `bytes` as a token, which is ASCII and therefore text.
 pub(super) fn as_token(bytes: &[u8]) -> Option<&str> {
     if is_token(bytes) { core::str::from_utf8(bytes).ok() } else { None }
 }
 
-/// Whether `byte` may stand in a field value: everything but control characters. HTAB may, bytes
-/// from 0x80 on may too, and mean nothing (`obs-text`).
+/// Returns whether `byte` is allowed in a field value: everything except control characters other
+/// than HTAB. Bytes from 0x80 on are allowed, and mean nothing (`obs-text`).
 pub(super) const fn is_value_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=0x7e | 0x80..)
 }
 
-/// The first byte that `allowed` refuses, and where it stands.
+/// Returns the first byte that `allowed` refuses, and its position.
 pub(super) fn find_refused(bytes: &[u8], allowed: impl Fn(u8) -> bool) -> Option<(usize, u8)> {
     bytes.iter().copied().enumerate().find(|&(_, byte)| !allowed(byte))
 }
 
-/// `value` without the spaces and tabs around it (`OWS`).
+/// Returns `value` without surrounding spaces and tabs (`OWS`).
 pub(super) fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
@@ -47,19 +47,19 @@ pub(super) fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// The elements of a comma-separated list without quoted strings; empty ones are skipped, as RFC
-/// 9110, 5.6.1.2 asks of recipients.
+/// Returns the elements of a comma-separated list without quoted strings; empty ones are skipped,
+/// as RFC 9110, 5.6.1.2 requires of recipients.
 pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
 }
 
-/// The headers in lines of `name: value` that the crate itself has written, all ASCII.
+/// Returns the headers from lines of `name: value` that the crate itself wrote, all ASCII.
 pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = (&str, &str)> {
     let text = core::str::from_utf8(text).unwrap_or_default();
     text.split("\r\n").filter_map(|line| line.split_once(": "))
 }
 
-/// A header that may stand in a message once.
+/// A header that may occur only once in a message.
 #[derive(Debug, Default)]
 pub(super) enum Once<'h> {
     #[default]
@@ -76,7 +76,7 @@ impl<'h> Once<'h> {
         };
     }
 
-    /// The value, if there is one and no other.
+    /// Returns the value, if there is exactly one.
     pub(super) const fn value(&self) -> Option<&'h [u8]> {
         match self {
             Self::Present(value) => Some(value),

@@ -1,9 +1,9 @@
 //! The head of an HTTP/1.1 message: from bytes, split anywhere, to a start line and header fields.
 //!
-//! One state machine looks at every byte once and judges it at once, so a wrong byte is refused
-//! when it arrives and a head costs the same however it is split. General HTTP parsers are not used
-//! here because they begin again with every read, and take what a handshake should not: bare LF as
-//! line end, and empty lines before the start line.
+//! One state machine examines every byte once, so a wrong byte is refused when it arrives and a
+//! head costs the same however it is split. General HTTP parsers are not used because they start
+//! again with every read, and accept what a handshake should not: bare LF as line end, and empty
+//! lines before the start line.
 //!
 //! Invariant: once the head is complete, every [`Span`] lies within `bytes`, and each header name
 //! is a token.
@@ -19,14 +19,13 @@ use super::limits::HandshakeLimits;
 /// A header field as it was received.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Header<'h> {
-    /// The name, a token, in the case in which it was received. Names compare without regard to
-    /// case.
+    /// The name, a token, in the case received. Names compare case-insensitively.
     pub name: &'h str,
-    /// The value, without the white space around it. Bytes from 0x80 on may occur and mean nothing.
+    /// The value, without surrounding white space. Bytes from 0x80 on may occur and mean nothing.
     pub value: &'h [u8],
 }
 
-/// Shows how long its bytes are, and none of them.
+/// Shows the number of bytes, not the bytes.
 impl fmt::Debug for Header<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Header")
@@ -37,7 +36,7 @@ impl fmt::Debug for Header<'_> {
 }
 
 impl Header<'_> {
-    /// Whether this is the header of that name.
+    /// Returns whether this header has that name.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
@@ -51,7 +50,7 @@ pub struct Headers<'h> {
     fields: core::slice::Iter<'h, Field>,
 }
 
-/// Shows names and how long values are.
+/// Shows names and the lengths of values.
 impl fmt::Debug for Headers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.clone()).finish()
@@ -84,19 +83,19 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// Where `part`, a slice of `bytes`, lies in it.
+    /// Returns the position of `part`, a slice of `bytes`, in it.
     pub(super) fn of(part: &[u8], bytes: &[u8]) -> Self {
         let start = part.as_ptr().addr().saturating_sub(bytes.as_ptr().addr());
         Self { start, end: start + part.len() }
     }
 
-    /// The bytes at the span; none if it lies outside, which the invariant excludes.
+    /// Returns the bytes at the span; empty if the span lies outside, which the invariant excludes.
     pub(super) fn bytes(self, bytes: &[u8]) -> &[u8] {
         bytes.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// The bytes at the span as text; none if they are not, which those who make such spans
-    /// exclude.
+    /// Returns the bytes at the span as text; empty if they are not text, which the makers of such
+    /// spans exclude.
     pub(super) fn text(self, bytes: &[u8]) -> &str {
         core::str::from_utf8(self.bytes(bytes)).unwrap_or_default()
     }
@@ -108,7 +107,7 @@ struct Field {
     value: Span,
 }
 
-/// Which message the head begins: it decides what the first bytes may be.
+/// Which kind of message the head begins, which determines its allowed first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeadKind {
     /// `method SP target SP version`: tokens to the first space.
@@ -117,10 +116,10 @@ pub(super) enum HeadKind {
     Response,
 }
 
-/// Where in the head the next byte stands.
+/// The position of the next byte in the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// In the start line before what tells HTTP from something else has been seen.
+    /// In the start line, before the part that identifies HTTP.
     Opening,
     /// In the rest of the start line.
     StartLine,
@@ -149,15 +148,15 @@ pub(super) struct Head {
     bytes: Vec<u8>,
     fields: Vec<Field>,
     start_line_len: usize,
-    /// Where the line began that is arriving, and where its colon stands.
+    /// Where the current line began, and where its colon is.
     line_start: usize,
     colon: usize,
-    /// How often a byte has been looked at: the work that tests bound.
+    /// How many times a byte has been examined: the work that tests bound.
     #[cfg(test)]
     pub(super) bytes_examined: usize,
 }
 
-/// Shows how long its bytes are, and none of them.
+/// Shows the number of bytes, not the bytes.
 impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Head")
@@ -184,11 +183,11 @@ impl Head {
         }
     }
 
-    /// Takes the bytes of the head from the front of `input`, and says whether it is complete now.
+    /// Takes the bytes of the head from the front of `input`, and returns whether it is complete.
     /// What follows the head stays in `input`.
     ///
     /// # Errors
-    /// The first thing that is wrong; `input` is then as it was.
+    /// The first error found; `input` is then unchanged.
     pub(super) fn receive(&mut self, input: &mut &mut [u8]) -> Result<bool, HeadError> {
         let taken = self.scan(input)?;
         if let Some(bytes) = input.split_off_mut(..taken) {
@@ -201,7 +200,7 @@ impl Head {
         matches!(self.state, State::End)
     }
 
-    /// Forgets what has arrived, for the next head of the same stream; the memory is used again.
+    /// Forgets what has arrived, for the next head of the same stream, and reuses the memory.
     pub(super) fn clear(&mut self) {
         self.state = State::Opening;
         self.bytes.clear();
@@ -209,7 +208,7 @@ impl Head {
         self.start_line_len = 0;
     }
 
-    /// Gives back the memory of a head that will never be complete.
+    /// Frees the memory of a head that will never be complete.
     pub(super) fn discard(&mut self) {
         self.bytes = Vec::new();
         self.fields = Vec::new();
@@ -220,7 +219,7 @@ impl Head {
         &self.bytes
     }
 
-    /// The start line without its line end.
+    /// Returns the start line without its line end.
     pub(super) fn start_line(&self) -> &[u8] {
         self.bytes.get(..self.start_line_len).unwrap_or_default()
     }
@@ -229,7 +228,7 @@ impl Head {
         Headers { bytes: &self.bytes, fields: self.fields.iter() }
     }
 
-    /// Looks at each byte of `input` up to the end of the head, and returns how many belong to it.
+    /// Examines each byte of `input` up to the end of the head, and returns how many belong to it.
     fn scan(&mut self, input: &[u8]) -> Result<usize, HeadError> {
         let before = self.bytes.len();
         for (i, &byte) in input.iter().enumerate() {
@@ -249,7 +248,7 @@ impl Head {
         Ok(input.len())
     }
 
-    /// The state after `byte`, the head's byte `at`.
+    /// Returns the state after `byte`, the head's byte `at`.
     fn step(&mut self, at: usize, byte: u8) -> Result<State, HeadError> {
         Ok(match self.state {
             State::Opening => self.opening(at, byte)?,
@@ -285,7 +284,7 @@ impl Head {
         })
     }
 
-    /// Refuses what is not HTTP at its first wrong byte.
+    /// Refuses anything that is not HTTP at its first wrong byte.
     fn opening(&self, at: usize, byte: u8) -> Result<State, HeadError> {
         const PROTOCOL: &[u8] = b"HTTP/";
         let wrong = Err(HeadError::NotHttp { at, byte });
@@ -325,7 +324,7 @@ impl Head {
             b'\n' => Err(HeadError::BareLf),
             // RFC 9112, 5.2: "A server that receives an obs-fold in a request message [...] MUST
             // either reject the message by sending a 400 (Bad Request) [...]". A user agent might
-            // replace it with spaces; this one refuses it too, since no server that means well has
+            // replace it with spaces; this one refuses it too, since no well-meaning server has
             // sent one in decades.
             b' ' | b'\t' => Err(HeadError::Folding),
             _ if !field::is_token_byte(byte) => Err(HeadError::HeaderName { byte }),
@@ -351,7 +350,7 @@ impl Head {
     }
 }
 
-/// The state after a CR.
+/// Returns the state after a CR.
 fn line_end(byte: u8, next: State) -> Result<State, HeadError> {
     if byte == b'\n' { Ok(next) } else { Err(HeadError::BareCr) }
 }
@@ -364,8 +363,8 @@ mod tests {
         head.receive(&mut &mut bytes.to_vec()[..])
     }
 
-    /// The work bound of R29 is three looks at a byte received; one is taken here, and what a
-    /// complete head means is read once, by the judge.
+    /// The work bound of R29 is three examinations of each byte received; one happens here, and
+    /// `judge` reads the complete head once.
     #[test]
     fn b03_r29_each_byte_is_looked_at_once_however_the_head_is_split() {
         let limits = HandshakeLimits {
@@ -395,7 +394,8 @@ mod tests {
         }
     }
 
-    /// What arrived is kept in no more than twice its memory, and never in more than the limit.
+    /// The bytes that arrived take at most twice their size in memory, and never more than the
+    /// limit.
     #[test]
     fn b01_the_memory_of_a_head_doubles_when_it_is_full_and_stops_at_the_limit() {
         let limits = HandshakeLimits { head_size_max: 1000, ..HandshakeLimits::default() };

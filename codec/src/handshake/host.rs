@@ -1,15 +1,16 @@
-//! The value of |Host|, and the authority of a target: a host and its port, judged by the grammar
-//! (RFC 3986, 3.2.2 and 3.2.3; RFC 9110, 7.2).
+//! The value of |Host|, and the authority of a target: a host and its port, checked against the
+//! grammar (RFC 3986, 3.2.2 and 3.2.3; RFC 9110, 7.2).
 //!
 //! ```text
 //! Host = uri-host [ ":" port ]
 //! ```
 //!
-//! What one parser takes for the host must not be the port, or another host, to the next: a value
-//! with a second colon or half a bracket is refused, and so is a host of no bytes. User information
-//! has no place in it.
+//! Two parsers must not disagree on what is the host and what is the port: a value with a second
+//! colon or an unmatched bracket is refused, and so is an empty host. User information is not
+//! allowed.
 
-/// Where `value` breaks the grammar; its length if something is missing at its end.
+/// Returns the position at which `value` breaks the grammar; its length if something is missing at
+/// its end.
 pub(super) fn find_fault(value: &[u8]) -> Option<usize> {
     let host_end = match value {
         [b'[', ..] => match end_of_literal(value) {
@@ -31,8 +32,8 @@ pub(super) fn find_fault(value: &[u8]) -> Option<usize> {
     }
 }
 
-/// The length of an address in brackets, those included. A zone may follow the address in either
-/// way that it is written.
+/// Returns the length of an address in brackets, including the brackets. A zone may follow the
+/// address in either notation.
 fn end_of_literal(value: &[u8]) -> Result<usize, usize> {
     let end = value.iter().skip(1).position(|&byte| byte != b':' && !is_name_byte(byte));
     match end.map(|end| (end + 1, value.get(end + 1))) {
@@ -42,7 +43,7 @@ fn end_of_literal(value: &[u8]) -> Result<usize, usize> {
     }
 }
 
-/// The length of a name or an IPv4 address.
+/// Returns the length of a name or an IPv4 address.
 fn end_of_name(value: &[u8]) -> Result<usize, usize> {
     let end = value.iter().position(|&byte| byte == b':').unwrap_or(value.len());
     let name = value.get(..end).unwrap_or_default();
@@ -59,8 +60,8 @@ fn end_of_name(value: &[u8]) -> Result<usize, usize> {
     name.iter().enumerate().position(is_fault).map_or(Ok(end), Err)
 }
 
-/// Whether `byte` may stand in a name: unreserved, a delimiter of parts, or the sign of one that is
-/// encoded.
+/// Returns whether `byte` is allowed in a name: unreserved, a sub-delimiter, or the percent sign of
+/// an encoded byte.
 const fn is_name_byte(byte: u8) -> bool {
     matches!(
         byte,

@@ -1,6 +1,6 @@
 //! Negotiation in the types of the `http` crate, which hyper, axum, h2 and h3 share.
 //!
-//! Apart from the values that it turns into one another, so that those need no dependency.
+//! Separate from the values that it converts, so that those need no dependency.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -18,7 +18,7 @@ use super::rejection::Rejection;
 
 impl<'h> Offer<'h> {
     /// Reads a request that an HTTP stack has received: a GET of HTTP/1.1 with |Upgrade|, or an
-    /// extended CONNECT of HTTP/2 or HTTP/3, of which the caller checks that `:protocol` is
+    /// extended CONNECT of HTTP/2 or HTTP/3, for which the caller checks that `:protocol` is
     /// `websocket` (it is in `hyper::ext::Protocol` or `h2::ext::Protocol`).
     ///
     /// ```
@@ -38,8 +38,8 @@ impl<'h> Offer<'h> {
     /// ```
     ///
     /// # Errors
-    /// [`HeadError::Version`] of HTTP/1.0 and 0.9, [`RequestError::Method`], and those of
-    /// [`from_headers`](Self::from_headers). A [`Rejection`] made from one is the response.
+    /// [`HeadError::Version`] for HTTP/1.0 and 0.9, [`RequestError::Method`], and the errors of
+    /// [`from_headers`](Self::from_headers). To respond, make a [`Rejection`] from the error.
     pub fn from_request<B>(request: &'h Request<B>) -> Result<Self, HandshakeError> {
         let headers = fields(request.headers());
         let offer = match (request.version(), request.method()) {
@@ -56,8 +56,8 @@ impl<'h> Offer<'h> {
 }
 
 impl Answer<'_> {
-    /// The response that accepts. After a 101 the stack hands over the stream; after a 200 the
-    /// streams of the CONNECT carry frames.
+    /// Returns the response that accepts. After a 101, the stack hands over the stream; after a
+    /// 200, the streams of the CONNECT carry frames.
     #[must_use]
     pub fn to_response(&self) -> Response<()> {
         let mut response = Response::new(());
@@ -68,12 +68,13 @@ impl Answer<'_> {
 }
 
 impl Offered<'_> {
-    /// The request to send: a GET of HTTP/1.1 whose URI is the target alone; or a CONNECT of HTTP/2
-    /// whose URI is `https` with host and target, and to which the caller adds `:protocol` (as
-    /// `hyper::ext::Protocol` or `h2::ext::Protocol`), and another scheme or version.
+    /// Returns the request to send: a GET of HTTP/1.1 whose URI is the target alone; or a CONNECT
+    /// of HTTP/2 whose URI is `https` with host and target, and to which the caller adds
+    /// `:protocol` (as `hyper::ext::Protocol` or `h2::ext::Protocol`), and another scheme or
+    /// version.
     ///
     /// # Errors
-    /// If the `http` crate takes the target or the host for no part of a URI.
+    /// If the `http` crate does not accept the target or the host as part of a URI.
     pub fn to_request(&self) -> Result<Request<()>, ::http::Error> {
         let (host, target) = (self.request().host(), self.request().target());
         let mut request = match self.expected.opening() {
@@ -91,8 +92,8 @@ impl<'h> Answered<'h> {
     /// Reads the response to what was `offered`.
     ///
     /// # Errors
-    /// [`ResponseError::Refused`] with any status but 101, or, of an extended CONNECT, one that is
-    /// not 2xx; and those of [`from_headers`](Self::from_headers).
+    /// [`ResponseError::Refused`] with any status but 101, or, for an extended CONNECT, any but
+    /// 2xx; and the errors of [`from_headers`](Self::from_headers).
     pub fn from_response<B>(
         offered: &Offered<'_>,
         response: &'h Response<B>,
@@ -125,7 +126,7 @@ fn fields(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
 }
 
-/// Adds headers, all of which have been judged: tokens, and values of ASCII.
+/// Adds headers, all of which have been checked: tokens, and values of ASCII.
 fn append<'a>(headers: &mut HeaderMap, added: impl Iterator<Item = (&'a str, &'a str)>) {
     for (name, value) in added {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_str(value)) {

@@ -27,20 +27,20 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
 
-/// The nonce of a client's handshake: 16 bytes that nobody can guess, fresh for every connection.
+/// The nonce of a client's handshake: 16 unpredictable bytes, fresh for every connection.
 ///
 /// RFC 6455, 4.1: "The nonce MUST be selected randomly for each connection."
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct HandshakeKey([u8; 16]);
 
 impl HandshakeKey {
-    /// The key of these bytes, which must come from a strong source.
+    /// Creates a key from these bytes, which must come from a strong source.
     #[must_use]
     pub const fn new(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// A fresh key from `source`, for stacks without `std`.
+    /// Creates a fresh key from `source`, for stacks without `std`.
     #[must_use]
     pub fn from_source(source: &mut impl MaskKeySource) -> Self {
         let mut bytes = [0; 16];
@@ -50,10 +50,10 @@ impl HandshakeKey {
         Self(bytes)
     }
 
-    /// A fresh key from the thread's generator, which the operating system has seeded.
+    /// Creates a fresh key from the thread's generator, which the operating system has seeded.
     ///
     /// # Panics
-    /// At a thread's first use, if the operating system has no entropy to give; see
+    /// On a thread's first use, if the operating system has no entropy to give; see
     /// [`ThreadKeys`](crate::mask::ThreadKeys).
     #[cfg(feature = "std")]
     #[must_use]
@@ -61,7 +61,7 @@ impl HandshakeKey {
         Self::from_source(&mut crate::mask::ThreadKeys)
     }
 
-    /// The key as it stands on the wire.
+    /// Returns the key in its wire format.
     pub(super) fn encode(self) -> EncodedKey {
         let mut encoded = [0; KEY_LEN];
         let _ = STANDARD.encode_slice(self.0, &mut encoded); // 16 bytes are 24 characters
@@ -69,7 +69,7 @@ impl HandshakeKey {
     }
 }
 
-/// Shows that there is a key, and not which.
+/// Shows that there is a key, but not its value.
 impl fmt::Debug for HandshakeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("HandshakeKey").field(&Redacted(self.0.len())).finish()
@@ -82,11 +82,11 @@ impl From<[u8; 16]> for HandshakeKey {
     }
 }
 
-/// A key as it stands on the wire.
+/// A key in its wire format.
 #[derive(Clone, Copy)]
 pub(super) struct EncodedKey([u8; KEY_LEN]);
 
-/// Shows that there is a key, and not which.
+/// Shows that there is a key, but not its value.
 impl fmt::Debug for EncodedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("EncodedKey").field(&Redacted(self.0.len())).finish()
@@ -94,7 +94,7 @@ impl fmt::Debug for EncodedKey {
 }
 
 impl EncodedKey {
-    /// The key that a client sent, if it is one.
+    /// Parses the key that a client sent; `None` if it is not valid.
     pub(super) fn parse(value: &[u8]) -> Option<Self> {
         let encoded: [u8; KEY_LEN] = value.try_into().ok()?;
         let mut decoded = [0; 18]; // what 24 characters can be at most
@@ -123,8 +123,8 @@ impl EncodedKey {
     }
 }
 
-/// The value of |Sec-WebSocket-Accept| that answers `key`, a value of |Sec-WebSocket-Key| (RFC
-/// 6455, 4.2.2): ASCII.
+/// Returns the value of |Sec-WebSocket-Accept| that answers `key`, a value of |Sec-WebSocket-Key|
+/// (RFC 6455, 4.2.2): ASCII.
 ///
 /// ```
 /// use wscodec::handshake::accept_key;
@@ -133,7 +133,7 @@ impl EncodedKey {
 /// ```
 ///
 /// # Errors
-/// [`RequestError::Key`] if it is not 16 bytes in base64. White space around it is no part of a
+/// [`RequestError::Key`] if it is not 16 bytes in base64. Surrounding white space is not part of a
 /// header's value.
 pub fn accept_key(key: &[u8]) -> Result<[u8; 28], RequestError> {
     EncodedKey::parse(key).map(|key| key.accept()).ok_or(RequestError::Key)

@@ -1,4 +1,4 @@
-//! What the user of the crate may not put into a handshake.
+//! What the caller may not put into a handshake.
 
 use core::fmt;
 
@@ -6,21 +6,20 @@ use bytes::BufMut;
 
 /// Why something was not written: the caller's fault. Nothing was written, and nothing has changed.
 ///
-/// Every text that the caller gives is judged before a byte is written, so a CR LF in it can't
-/// split a request or a response.
+/// Every text from the caller is checked before a byte is written, so a CR LF in it can't split a
+/// request or a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HandshakeMisuse {
     /// A |Host| value that is not a host with an optional port.
     Host {
-        /// Where the byte stands that is wrong; 0 for an empty value, its length if its end is
-        /// missing.
+        /// The position of the wrong byte; 0 for an empty value, its length if its end is missing.
         at: usize,
     },
-    /// A request target that does not begin with `/`, or has a byte that no target has: control
-    /// characters, space, `#`, bytes beyond ASCII, or an encoded NUL.
+    /// A request target that does not begin with `/`, or has a byte that is not allowed in a
+    /// target: control characters, space, `#`, bytes beyond ASCII, or an encoded NUL.
     Target {
-        /// Where the byte stands.
+        /// The position of the byte.
         at: usize,
     },
     /// A header name that is not a token.
@@ -29,10 +28,10 @@ pub enum HandshakeMisuse {
     /// |Content-Length|,
     /// |Transfer-Encoding| and all that begin with `Sec-WebSocket-`.
     HeaderReserved,
-    /// A header value with a byte that it may not have: control characters but HTAB, and bytes
-    /// beyond ASCII.
+    /// A header value with a forbidden byte: a control character other than HTAB, or a byte beyond
+    /// ASCII.
     HeaderValue {
-        /// Where the byte stands.
+        /// The position of the byte.
         at: usize,
         /// The byte.
         byte: u8,
@@ -41,12 +40,12 @@ pub enum HandshakeMisuse {
     Subprotocol,
     /// A subprotocol offered twice (RFC 6455, 4.1: "MUST all be unique strings").
     SubprotocolDoubled,
-    /// A subprotocol that the client has not offered (RFC 6455, 4.2.2).
+    /// A subprotocol that the client did not offer (RFC 6455, 4.2.2).
     SubprotocolNotOffered,
     /// An extension name, parameter or value that is not a token, or a parameter without an
     /// extension.
     Extension,
-    /// An extension that the client has not offered (RFC 6455, 9.1).
+    /// An extension that the client did not offer (RFC 6455, 9.1).
     ExtensionNotOffered,
     /// A status that can't refuse a handshake with a body: below 200, above 599, 204, 205 or 304.
     Status {
@@ -58,7 +57,7 @@ pub enum HandshakeMisuse {
     NoRequest,
     /// The caller's buffer can't take what is to be written.
     BufferFull {
-        /// Room that it needs, in bytes.
+        /// The room needed, in bytes.
         needed: usize,
     },
 }

@@ -1,9 +1,8 @@
-//! The opening handshake (RFC 6455, 4): from bytes to a request or a response that has been judged,
-//! and back.
+//! The opening handshake (RFC 6455, 4): from bytes to a checked request or response, and back.
 //!
-//! It stands apart from the connection, which it precedes: a [`ClientHandshake`] or a
+//! It is separate from the connection, which it precedes: a [`ClientHandshake`] or a
 //! [`ServerHandshake`] *is* the state CONNECTING, takes bytes until it is done, and leaves what
-//! follows the head in the caller's buffer. Those are the first frames, and the connection's first
+//! follows the head in the caller's buffer: the first frames, which are the connection's first
 //! input.
 //!
 //! ```text
@@ -11,13 +10,13 @@
 //! server   bytes ──receive──▶ Request │ error        accept │ reject ──▶ bytes
 //! ```
 //!
-//! A stack that has parsed HTTP already, such as hyper or HTTP/2, negotiates by values and writes no
-//! bytes: [`Offer`] and [`Answer`] on a server, [`Offered`] and [`Answered`] on a client.
+//! A stack that has parsed HTTP already, such as hyper or HTTP/2, negotiates with values and writes
+//! no bytes: [`Offer`] and [`Answer`] on a server, [`Offered`] and [`Answered`] on a client.
 //!
-//! Invariants: every byte of a head is looked at once as it arrives, however it is split; no memory
+//! Invariants: every byte of a head is examined once as it arrives, however it is split; no memory
 //! is taken beyond [`HandshakeLimits`]; once failed, a handshake stays failed and takes nothing;
-//! and no text of the user can change the meaning of what is written, because all of it is judged
-//! before.
+//! and no text from the caller can change the meaning of what is written, because all of it is
+//! checked first.
 //!
 //! Both sides joined in memory:
 //!

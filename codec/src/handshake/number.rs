@@ -1,10 +1,10 @@
-//! Stable numbers of the handshake's errors, for other languages and for logs.
+//! Stable numbers for the handshake's errors, for other languages and for logs.
 
 use super::{HandshakeError, HandshakeMisuse, HeadError, RequestError, ResponseError};
 
 impl HandshakeError {
-    /// A stable number for other languages and for logs: 300 to 399. A number never changes its
-    /// meaning.
+    /// Returns a stable number for other languages and for logs: 300 to 399. Numbers never change
+    /// their meaning.
     #[must_use]
     pub const fn number(&self) -> u16 {
         match self {
@@ -55,8 +55,8 @@ impl HandshakeError {
 }
 
 impl HandshakeMisuse {
-    /// A stable number for other languages and for logs: 400 to 499. A number never changes its
-    /// meaning.
+    /// Returns a stable number for other languages and for logs: 400 to 499. Numbers never change
+    /// their meaning.
     #[must_use]
     pub const fn number(&self) -> u16 {
         match self {

@@ -1,8 +1,8 @@
 //! What a client offers, read from its headers alone (RFC 6455, 4.2.1; RFC 8441, 5).
 //!
-//! Apart from the bytes of a request, because most stacks have parsed those already: hyper, axum,
-//! HTTP/2, HTTP/3, a proxy. The handshake that reads bytes is one user of it. Invariant: an
-//! [`Offer`] is handed out only of headers that have passed every rule.
+//! Separate from the bytes of a request, because most stacks have parsed those already: hyper,
+//! axum, HTTP/2, HTTP/3, a proxy. The handshake that reads bytes is one user of it. Invariant: an
+//! [`Offer`] is handed out only for headers that passed every rule.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -19,7 +19,7 @@ use super::opening::Opening;
 /// How many different subprotocols a request may offer. Stops lists that are costly to search.
 const SUBPROTOCOLS_MAX: usize = 64;
 
-/// What a client offers, borrowed from headers that some HTTP stack has parsed.
+/// What a client offers, borrowed from headers that an HTTP stack has parsed.
 ///
 /// ```
 /// use wscodec::handshake::{Acceptance, NoExtensions, Offer};
@@ -43,14 +43,14 @@ const SUBPROTOCOLS_MAX: usize = 64;
 #[derive(Clone)]
 pub struct Offer<'h> {
     opening: Opening,
-    /// As a client of HTTP/1.1 has it.
+    /// The key of a client of HTTP/1.1.
     key: Option<EncodedKey>,
     origin: Option<&'h str>,
     subprotocols: Vec<&'h str>,
     extensions: Vec<&'h [u8]>,
 }
 
-/// Shows what is offered, and not the key.
+/// Shows what is offered, but not the key.
 impl fmt::Debug for Offer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Offer")
@@ -65,13 +65,13 @@ impl fmt::Debug for Offer<'_> {
 impl<'h> Offer<'h> {
     /// Reads the headers of a GET request of HTTP/1.1, names in any case, as (name, value).
     ///
-    /// The method, the version, the target and |Host| are the HTTP stack's to judge: only a GET of
+    /// The HTTP stack must check the method, the version, the target and |Host|: only a GET of
     /// HTTP/1.1 may become a WebSocket (RFC 6455, 4.2.1).
     ///
     /// # Errors
-    /// Those [`RequestError`]s that are about headers other than |Host|;
-    /// [`status`](RequestError::status) is what to answer. [`RequestError::Upgrade`] is a request
-    /// that asks for no WebSocket: plain HTTP.
+    /// The [`RequestError`]s that concern headers other than |Host|; answer with
+    /// [`status`](RequestError::status). [`RequestError::Upgrade`] means that the request does not
+    /// ask for a WebSocket: plain HTTP.
     pub fn from_headers(
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
     ) -> Result<Self, RequestError> {
@@ -81,8 +81,8 @@ impl<'h> Offer<'h> {
     /// Reads the headers of an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220), names in
     /// any case, as (name, value); pseudo-headers may be among them and are skipped.
     ///
-    /// That `:method` is CONNECT and `:protocol` is `websocket` is the caller's to check: the HTTP
-    /// stack hands them over apart from the headers.
+    /// The caller must check that `:method` is CONNECT and `:protocol` is `websocket`: the HTTP
+    /// stack hands them over separately from the headers.
     ///
     /// # Errors
     /// [`RequestError::Version`], [`RequestError::Origin`], [`RequestError::Subprotocols`] and
@@ -116,31 +116,31 @@ impl<'h> Offer<'h> {
         })
     }
 
-    /// The value of |Origin|: visible ASCII, and no more than that is known of it. Browsers send
-    /// one always; compare it whole, and refuse what is foreign with 403 (RFC 6455, 10.2).
+    /// Returns the value of |Origin|: visible ASCII, not checked further. Browsers always send one;
+    /// compare it as a whole, and refuse a foreign one with 403 (RFC 6455, 10.2).
     #[must_use]
     pub const fn origin(&self) -> Option<&'h str> {
         self.origin
     }
 
-    /// The subprotocols offered, the preferred one first, each one once.
+    /// Returns the subprotocols offered, the preferred one first, each one once.
     pub fn subprotocols(&self) -> impl Iterator<Item = &'h str> + use<'_, 'h> {
         self.subprotocols.iter().copied()
     }
 
-    /// The extensions offered, the preferred one first, and not more than
+    /// Returns the extensions offered, the preferred one first, and not more than
     /// [`EXTENSIONS_MAX`](super::EXTENSIONS_MAX).
     #[must_use]
     pub fn extensions(&self) -> Extensions<'_> {
         Extensions::of_values(&self.extensions, extensions::EXTENSIONS_MAX)
     }
 
-    /// Accepts: the status and the headers to answer with, and what `extensions` takes of the
-    /// offers. Pass `&mut NoExtensions` to decline them all.
+    /// Accepts, and returns the status and the headers to answer with, including what `extensions`
+    /// accepts of the offers. Pass `&mut NoExtensions` to decline them all.
     ///
     /// # Errors
     /// [`HandshakeMisuse::SubprotocolNotOffered`], [`HandshakeMisuse::ExtensionNotOffered`], and
-    /// what `extensions` says itself.
+    /// the errors of `extensions` itself.
     pub fn answer<'a>(
         &self,
         acceptance: &'a Acceptance,
@@ -151,7 +151,7 @@ impl<'h> Offer<'h> {
     }
 }
 
-/// What the headers of a request say, gathered in one walk over them.
+/// The contents of a request's headers, gathered in one pass.
 #[derive(Default)]
 pub(super) struct Fields<'h> {
     origin: Once<'h>,
@@ -161,11 +161,11 @@ pub(super) struct Fields<'h> {
     upgrade: bool,
     connection: bool,
     subprotocols: Vec<&'h [u8]>,
-    /// What the first malformed list is refused with.
+    /// The error that refuses the first malformed list.
     malformed: Option<RequestError>,
 }
 
-/// What headers that have passed come to.
+/// The result for headers that passed.
 pub(super) struct Judged<'h> {
     pub(super) key: Option<EncodedKey>,
     pub(super) origin: Option<&'h [u8]>,
@@ -173,7 +173,7 @@ pub(super) struct Judged<'h> {
 }
 
 impl<'h> Fields<'h> {
-    /// Takes the next header; its value has no white space around it.
+    /// Takes the next header; its value must have no surrounding white space.
     pub(super) fn take(&mut self, name: &str, value: &'h [u8]) {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         if is("Origin") {
@@ -219,10 +219,10 @@ impl<'h> Fields<'h> {
         }
     }
 
-    /// Judges what has been gathered by RFC 6455, 4.2.1, or by RFC 8441, 5.
+    /// Checks the gathered headers by RFC 6455, 4.2.1, or by RFC 8441, 5.
     ///
-    /// The order is that of the answers' use: a request that is plain HTTP learns that an upgrade
-    /// is required before it learns that it lacks a key.
+    /// The most useful answer comes first: the client of a plain HTTP request is told that an
+    /// upgrade is required before it is told that a key is missing.
     pub(super) fn judge(self, opening: Opening) -> Result<Judged<'h>, RequestError> {
         if opening == Opening::Upgrade {
             if self.has_body {
@@ -265,7 +265,7 @@ impl<'h> Fields<'h> {
     }
 }
 
-/// Whether a value of |Upgrade| asks for WebSocket.
+/// Returns whether a value of |Upgrade| asks for WebSocket.
 pub(super) fn lists_websocket(value: &[u8]) -> bool {
     field::list(value).any(|element| element.eq_ignore_ascii_case(b"websocket"))
 }

@@ -1,5 +1,5 @@
-//! What a client has offered, as values: headers for whatever sends them, and what the answer must
-//! be (RFC 6455, 4.1; RFC 8441, 5).
+//! What a client has offered, as values: headers for any HTTP stack to send, and what the answer
+//! must be (RFC 6455, 4.1; RFC 8441, 5).
 
 use alloc::boxed::Box;
 
@@ -10,7 +10,7 @@ use super::key::{EncodedKey, HandshakeKey};
 use super::misuse::HandshakeMisuse;
 use super::opening::Opening;
 
-/// What a client has offered: the headers of its request, and what an answer is compared with.
+/// What a client has offered: the headers of its request, and the values to compare an answer with.
 ///
 /// ```
 /// use wscodec::handshake::{Answered, ClientRequest, NoExtensions};
@@ -41,12 +41,12 @@ pub struct Offered<'r> {
     pub(super) expected: Expected,
 }
 
-/// What an answer is compared with.
+/// The values to compare an answer with.
 #[derive(Clone, Debug)]
 pub(super) struct Expected {
-    /// What |Sec-WebSocket-Accept| must be; `None` of an extended CONNECT.
+    /// What |Sec-WebSocket-Accept| must be; `None` for an extended CONNECT.
     pub(super) accept: Option<[u8; 28]>,
-    /// The values of the two headers that offer; empty without offers.
+    /// The values of the two headers that make offers; empty without offers.
     pub(super) subprotocols: Box<str>,
     pub(super) offers: ExtensionWriter,
 }
@@ -56,7 +56,7 @@ impl ClientRequest {
     /// themselves. `key` must be random and fresh.
     ///
     /// # Errors
-    /// What `extensions` says of its offers.
+    /// Errors from `extensions` about its offers.
     pub fn offer(
         &self,
         key: HandshakeKey,
@@ -65,11 +65,11 @@ impl ClientRequest {
         Offered::new(self, Some(key.encode()), extensions)
     }
 
-    /// As [`offer`](Self::offer), for an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220),
-    /// which has no key.
+    /// Like [`offer`](Self::offer), for an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC
+    /// 9220), which has no key.
     ///
     /// # Errors
-    /// What `extensions` says of its offers.
+    /// Errors from `extensions` about its offers.
     pub fn offer_connect(
         &self,
         extensions: &impl ClientExtensions,
@@ -91,15 +91,15 @@ impl<'r> Offered<'r> {
         Ok(Self { request, key, expected: Expected { accept, subprotocols, offers } })
     }
 
-    /// What is asked for.
+    /// Returns the client's request.
     #[cfg(feature = "http")]
     pub(super) const fn request(&self) -> &'r ClientRequest {
         self.request
     }
 
-    /// The headers of the request, as (name, value). Those of an extended CONNECT leave out |Host|,
-    /// |Upgrade| and |Connection|, which HTTP/2 has in pseudo-headers or not at all. HTTP/2 and
-    /// HTTP/3 want names in lower case, which the types of the `http` crate see to.
+    /// Returns the headers of the request, as (name, value). Those of an extended CONNECT leave out
+    /// |Host|, |Upgrade| and |Connection|, which HTTP/2 has in pseudo-headers or not at all. HTTP/2
+    /// and HTTP/3 require lower-case names, which the types of the `http` crate ensure.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let is_connect = self.expected.opening() == Opening::Connect;
         let of_http_1 = ["Host", "Upgrade", "Connection"];

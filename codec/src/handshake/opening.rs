@@ -1,6 +1,6 @@
 //! The two ways in which HTTP becomes a WebSocket.
 
-/// How the connection is asked for.
+/// How the client asks for the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opening {
     /// GET with |Upgrade| (RFC 6455, 4): HTTP/1.1.

@@ -11,14 +11,14 @@ use super::error::HandshakeError;
 use super::field;
 use super::misuse::HandshakeMisuse;
 
-/// What a body without a type of its own is.
+/// The default type of a body.
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
 /// A response that refuses a handshake: status, headers, body.
 ///
 /// It always says `Connection: close` and the body's length. A 405 names `GET`, a 426 names
-/// `websocket` and version 13 (RFC 6455, 4.2.2). Made from a [`HandshakeError`], it says what was
-/// wrong in a line of text.
+/// `websocket` and version 13 (RFC 6455, 4.2.2). If made from a [`HandshakeError`], its body says
+/// what was wrong in a line of text.
 ///
 /// ```
 /// use wscodec::handshake::Rejection;
@@ -33,7 +33,7 @@ pub struct Rejection {
     body: Vec<u8>,
 }
 
-/// Shows how long its bytes are, and none of them.
+/// Shows the number of bytes, not the bytes.
 impl fmt::Debug for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rejection")
@@ -45,7 +45,8 @@ impl fmt::Debug for Rejection {
 }
 
 impl Rejection {
-    /// A refusal of this status, without a body: 200 to 599 but those that can't have one.
+    /// Creates a refusal with this status, 200 to 599 except those that can't have a body, and
+    /// without a body.
     ///
     /// # Errors
     /// [`HandshakeMisuse::Status`].
@@ -79,15 +80,15 @@ impl Rejection {
         self
     }
 
-    /// The status.
+    /// Returns the status.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
     }
 
-    /// The headers, as (name, value), without |Connection| and |Content-Length|: for HTTP stacks
-    /// that write responses themselves. A 426 has |Connection| all the same, since RFC 9110, 7.8
-    /// wants the `Upgrade` option in it.
+    /// Returns the headers, as (name, value), without |Connection| and |Content-Length|: for HTTP
+    /// stacks that write responses themselves. A 426 still has |Connection|, since RFC 9110, 7.8
+    /// requires the `Upgrade` option in it.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         let of_status: &[(&str, &str)] = match self.status {
             405 => &[("Allow", "GET")],
@@ -103,13 +104,13 @@ impl Rejection {
         of_status.iter().copied().chain(field::lines(&self.headers)).chain(content_type)
     }
 
-    /// Gives the response up for its body.
+    /// Consumes the response and returns its body.
     #[must_use]
     pub fn into_body(self) -> Vec<u8> {
         self.body
     }
 
-    /// The response up to its blank line, that included.
+    /// Returns the response up to and including its blank line.
     pub(super) fn encode_head(&self) -> String {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         // RFC 9110, 7.8: "A sender of Upgrade MUST also send an "Upgrade" connection option in the
@@ -134,14 +135,14 @@ impl Rejection {
 
 impl From<HandshakeError> for Rejection {
     fn from(error: HandshakeError) -> Self {
-        // A status that this server has received or sent itself can be one that has no body: it
-        // becomes a 502.
+        // A status that this server received or sent itself may not allow a body: it becomes a 502.
         let rejection = Self::new(error.status()).unwrap_or(Self::of_status(502));
         rejection.body(format!("{error}\n"))
     }
 }
 
-/// The reason phrase of a status (RFC 9110, 15); empty if it is not a usual one here.
+/// Returns the reason phrase of a status (RFC 9110, 15); empty if the status is not commonly used
+/// here.
 const fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",

@@ -1,6 +1,6 @@
 //! A client's request as the server reads it: from a head to the rules of RFC 6455, 4.2.1.
 //!
-//! Invariant: a [`Request`] is handed out only of a request that has passed every rule.
+//! Invariant: a [`Request`] is handed out only for a request that passed every rule.
 
 use alloc::vec::Vec;
 
@@ -25,59 +25,59 @@ impl<'h> Request<'h> {
         Self { head, judged }
     }
 
-    /// The request target as it was received, in origin-form or absolute-form. Visible ASCII,
-    /// percent-encoding and all.
+    /// Returns the request target as it was received, in origin-form or absolute-form. Visible
+    /// ASCII, still percent-encoded.
     #[must_use]
     pub fn target(&self) -> &'h str {
         self.judged.target_text.text(self.head.bytes())
     }
 
-    /// The target's path, from the slash on.
+    /// Returns the target's path, from the slash on.
     #[must_use]
     pub fn path(&self) -> &'h str {
         self.judged.target.path.map_or("/", |path| path.text(self.head.bytes()))
     }
 
-    /// The target's query, without the question mark.
+    /// Returns the target's query, without the question mark.
     #[must_use]
     pub fn query(&self) -> Option<&'h str> {
         self.judged.target.query.map(|query| query.text(self.head.bytes()))
     }
 
-    /// The host and port that the client wants: the authority of an absolute-form target, which
-    /// overrides |Host| (RFC 9112, 3.2.2), or else |Host|. Never empty.
+    /// Returns the host and port that the client wants: the authority of an absolute-form target,
+    /// which overrides |Host| (RFC 9112, 3.2.2), or else |Host|. Never empty.
     #[must_use]
     pub fn host(&self) -> &'h str {
         self.judged.target.authority.unwrap_or(self.judged.host).text(self.head.bytes())
     }
 
-    /// The value of |Origin|: visible ASCII, and no more than that is known of it. Browsers send
-    /// one always; compare it whole, never its end or its beginning, and refuse what is foreign
-    /// with 403 (RFC 6455, 10.2).
+    /// Returns the value of |Origin|: visible ASCII, not checked further. Browsers always send one;
+    /// compare it as a whole, never only its end or its beginning, and refuse a foreign one with
+    /// 403 (RFC 6455, 10.2).
     #[must_use]
     pub fn origin(&self) -> Option<&'h str> {
         self.judged.origin.map(|origin| origin.text(self.head.bytes()))
     }
 
-    /// The headers in their order.
+    /// Returns the headers in order.
     #[must_use]
     pub fn headers(&self) -> Headers<'h> {
         self.head.headers()
     }
 
-    /// The value of the first header of that name.
+    /// Returns the value of the first header with that name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'h [u8]> {
         self.headers().find(|header| header.is(name)).map(|header| header.value)
     }
 
-    /// The subprotocols that the client offers, the preferred one first, each one once.
+    /// Returns the subprotocols that the client offers, the preferred one first, each one once.
     pub fn subprotocols(&self) -> impl Iterator<Item = &'h str> + use<'h> {
         let bytes = self.head.bytes();
         self.judged.subprotocols.iter().map(|name| name.text(bytes))
     }
 
-    /// The extensions that the client offers, the preferred one first, and not more than
+    /// Returns the extensions that the client offers, the preferred one first, and not more than
     /// [`EXTENSIONS_MAX`](super::EXTENSIONS_MAX).
     #[must_use]
     pub fn extensions(&self) -> Extensions<'h> {
@@ -85,7 +85,7 @@ impl<'h> Request<'h> {
     }
 }
 
-/// What has been found in a request that passed, by position in its head.
+/// The parts of a request that passed, by position in its head.
 #[derive(Clone, Debug)]
 pub(super) struct Judged {
     target_text: Span,
@@ -128,7 +128,7 @@ impl<'h> RequestLine<'h> {
     }
 }
 
-/// Judges the complete head of a request by RFC 6455, 4.2.1.
+/// Checks the complete head of a request by RFC 6455, 4.2.1.
 pub(super) fn judge(head: &Head) -> Result<Judged, HandshakeError> {
     let bytes = head.bytes();
     let line = RequestLine::parse(head.start_line())?;

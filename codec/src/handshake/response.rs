@@ -24,43 +24,43 @@ enum Verdict {
 }
 
 impl<'h> Response<'h> {
-    /// A 101 that has passed every rule.
+    /// Creates a 101 that has passed every rule.
     pub(super) const fn accepted(head: &'h Head) -> Self {
         Self { head, status: 101, verdict: Verdict::Accepted }
     }
 
-    /// A response that refuses, or does not keep the rules.
+    /// Creates a response that refuses, or breaks a rule.
     pub(super) const fn failed(head: &'h Head, status: u16) -> Self {
         Self { head, status, verdict: Verdict::Failed }
     }
 
-    /// The status, 101 if the server accepts.
+    /// Returns the status, 101 if the server accepts.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.status
     }
 
-    /// The reason phrase, which may be empty and need not be UTF-8.
+    /// Returns the reason phrase, which may be empty and need not be UTF-8.
     #[must_use]
     pub fn reason(&self) -> &'h [u8] {
         const BEFORE_REASON: usize = b"HTTP/1.1 101 ".len();
         self.head.start_line().get(BEFORE_REASON..).unwrap_or_default()
     }
 
-    /// The headers in their order.
+    /// Returns the headers in order.
     #[must_use]
     pub fn headers(&self) -> Headers<'h> {
         self.head.headers()
     }
 
-    /// The value of the first header of that name.
+    /// Returns the value of the first header with that name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'h [u8]> {
         self.headers().find(|header| header.is(name)).map(|header| header.value)
     }
 
-    /// The subprotocol that the server selected, one of those that were offered. A response that
-    /// has not opened the connection has none.
+    /// Returns the subprotocol that the server selected, one of those that were offered. A response
+    /// that did not open the connection has none.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&'h str> {
         match self.verdict {
@@ -70,7 +70,7 @@ impl<'h> Response<'h> {
     }
 }
 
-/// The status of a status line (RFC 9112, 4), and whether its version is 1.1.
+/// Returns the status of a status line (RFC 9112, 4), and whether its version is 1.1.
 pub(super) fn parse_status_line(line: &[u8]) -> Result<(u16, bool), HeadError> {
     let [b'H', b'T', b'T', b'P', b'/', major, b'.', minor, b' ', code @ ..] = line else {
         return Err(HeadError::StartLine);
@@ -98,7 +98,7 @@ pub(super) fn parse_status_line(line: &[u8]) -> Result<(u16, bool), HeadError> {
     Ok((status, is_1_1))
 }
 
-/// Judges a 101.
+/// Checks a 101.
 pub(super) fn judge(head: &Head, expected: &Expected) -> Result<(), ResponseError> {
     let mut fields = Fields::default();
     for header in head.headers() {

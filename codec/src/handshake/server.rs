@@ -1,5 +1,5 @@
-//! The server's side of the opening handshake: turns what a client sends into a request that may be
-//! accepted, or the reason why not, and writes the answer (RFC 6455, 4.2).
+//! The server's side of the opening handshake: turns what a client sends into an acceptable request
+//! or an error, and writes the answer (RFC 6455, 4.2).
 
 use alloc::boxed::Box;
 
@@ -16,10 +16,10 @@ use super::misuse::{self, HandshakeMisuse};
 use super::rejection::Rejection;
 use super::request::{self, Judged, Request};
 
-/// How a request begins whose response has no content.
+/// The first bytes of a request whose response has no content.
 const HEAD: &[u8] = b"HEAD ";
 
-/// A server's connection while it is CONNECTING: the request is awaited, judged and answered.
+/// A server's connection while it is CONNECTING: it awaits, checks and answers the request.
 ///
 /// ```
 /// use wscodec::handshake::{Acceptance, HandshakeLimits, Rejection, ServerHandshake};
@@ -44,14 +44,14 @@ const HEAD: &[u8] = b"HEAD ";
 /// # Ok::<_, wscodec::handshake::HandshakeMisuse>(())
 /// ```
 ///
-/// There is no clock in it: bound the time from the connection's start to
-/// [`receive`](Self::receive) being done, not from the last byte, or a client that sends a header a
-/// second holds the connection for ever.
+/// It has no clock: bound the time from the connection's start until [`receive`](Self::receive) is
+/// done, not from the last byte, or a client that sends one header a second holds the connection
+/// forever.
 #[derive(Clone, Debug)]
 pub struct ServerHandshake {
     head: Head,
     state: State,
-    /// The request that has failed asks for a head alone.
+    /// The failed request asks only for a head.
     is_head_request: bool,
 }
 
@@ -61,7 +61,7 @@ enum State {
     /// The request may be accepted. Boxed: a server keeps thousands that are still receiving.
     Received(Box<Judged>),
     Accepted(Box<Judged>),
-    /// The request asks for no WebSocket.
+    /// The request does not ask for a WebSocket.
     Plain(Box<Plain>),
     Failed(HandshakeError),
     Rejected {
@@ -74,12 +74,12 @@ enum State {
 pub enum Received<'h> {
     /// A request for a WebSocket that may be accepted.
     WebSocket(Request<'h>),
-    /// A request that asks for no WebSocket.
+    /// A request that does not ask for a WebSocket.
     Http(HttpRequest<'h>),
 }
 
 impl ServerHandshake {
-    /// A handshake that waits for its request. Takes no memory from the heap before the first byte.
+    /// Creates a handshake that waits for its request. Takes no heap memory before the first byte.
     #[must_use]
     pub const fn new(limits: HandshakeLimits) -> Self {
         let head = Head::new(HeadKind::Request, limits);
@@ -89,14 +89,14 @@ impl ServerHandshake {
     /// Takes the bytes of the request from the front of `input`, and returns it once it is complete
     /// and may be accepted.
     ///
-    /// `Ok(None)` is a request that is not complete: all of `input` was taken, and may be read into
-    /// again. What follows the request stays in `input`: frames of a client that does not wait.
+    /// `Ok(None)` means that the request is incomplete: all of `input` was taken, so the buffer can
+    /// be reused. What follows the request stays in `input`: frames of a client that did not wait.
     /// Once there is a request, further calls return the same and take nothing.
     ///
     /// # Errors
-    /// What makes the request one that can't be accepted, as soon as the bytes show it. It stays:
-    /// further calls return the same and take nothing, so that nothing is parsed after a refusal.
-    /// Give it to [`reject`](Self::reject).
+    /// The reason why the request can't be accepted, as soon as the bytes show it. The error is
+    /// permanent: further calls return the same error and take nothing, so that nothing is parsed
+    /// after a refusal. Give it to [`reject`](Self::reject).
     pub fn receive(
         &mut self,
         input: &mut &mut [u8],
@@ -107,12 +107,12 @@ impl ServerHandshake {
         self.outcome()
     }
 
-    /// As [`receive`](Self::receive), for a server that answers plain HTTP too on its port: a
-    /// request that asks for no WebSocket is a result, and no error.
+    /// Like [`receive`](Self::receive), for a server that also answers plain HTTP on its port: a
+    /// request that does not ask for a WebSocket is a result, not an error.
     ///
-    /// What is plain: a complete head of HTTP/1.1 or 1.0, with any method and a target, without an
-    /// |Upgrade| that lists `websocket`. Its body is still in `input`. Answer it by
-    /// [`reject`](Self::reject), whatever the status, which closes; or give its
+    /// A plain request is a complete head of HTTP/1.1 or 1.0, with any method and a target, without
+    /// an |Upgrade| that lists `websocket`. Its body is still in `input`. Answer it with
+    /// [`reject`](Self::reject), which closes, whatever the status; or give its
     /// [`head`](HttpRequest::head) and `input` to an HTTP server.
     ///
     /// ```
@@ -134,7 +134,7 @@ impl ServerHandshake {
     /// ```
     ///
     /// # Errors
-    /// As [`receive`](Self::receive), but for what is plain.
+    /// See [`receive`](Self::receive), except for plain requests.
     pub fn receive_any(
         &mut self,
         input: &mut &mut [u8],
@@ -148,8 +148,8 @@ impl ServerHandshake {
         }
     }
 
-    /// Takes bytes until the head is complete, and judges it unless `first` has another word for
-    /// it.
+    /// Takes bytes until the head is complete, and checks it unless `first` classifies it
+    /// otherwise.
     fn take(&mut self, input: &mut &mut [u8], first: impl FnOnce(&Head) -> Option<State>) {
         let judged = match self.head.receive(input) {
             Ok(false) => return,
@@ -165,7 +165,7 @@ impl ServerHandshake {
         self.state = match judged {
             Ok(judged) => State::Received(Box::new(judged)),
             Err(error) => {
-                // What was wrong may have come with the method: it is still in `input` then.
+                // The error may have come with the method, which is then still in `input`.
                 let arrived = self.head.bytes().iter().chain(input.iter());
                 self.is_head_request = arrived.take(HEAD.len()).eq(HEAD);
                 self.head.discard();
@@ -174,7 +174,7 @@ impl ServerHandshake {
         };
     }
 
-    /// What has come of the bytes so far.
+    /// Returns the outcome of the bytes so far.
     fn outcome(&self) -> Result<Option<Request<'_>>, HandshakeError> {
         match self.state {
             State::Failed(error) => Err(error),
@@ -187,8 +187,8 @@ impl ServerHandshake {
     /// Tells the handshake that the stream has ended.
     ///
     /// # Errors
-    /// [`HandshakeError::UnexpectedEof`] unless the request was complete, and the error if it has
-    /// failed before.
+    /// [`HandshakeError::UnexpectedEof`] unless the request was complete, and the earlier error if
+    /// the handshake had already failed.
     pub fn receive_eof(&mut self) -> Result<(), HandshakeError> {
         match self.state {
             State::Receiving => {
@@ -202,7 +202,7 @@ impl ServerHandshake {
         }
     }
 
-    /// The request, once it is complete and may be accepted, and after it has been.
+    /// Returns the request, once it is complete and may be accepted, and after it was accepted.
     #[must_use]
     pub fn request(&self) -> Option<Request<'_>> {
         match &self.state {
@@ -227,12 +227,12 @@ impl ServerHandshake {
         self.accept_with_extensions(acceptance, &mut NoExtensions, out)
     }
 
-    /// Appends the 101 that opens the connection to `out`, with what `extensions` takes of the
+    /// Appends the 101 that opens the connection to `out`, with what `extensions` accepts of the
     /// client's offers.
     ///
     /// # Errors
-    /// As [`accept`](Self::accept), and [`HandshakeMisuse::ExtensionNotOffered`] if `extensions`
-    /// answers what was not offered, or what it says itself.
+    /// Those of [`accept`](Self::accept), [`HandshakeMisuse::ExtensionNotOffered`] if `extensions`
+    /// answers with what was not offered, and the errors of `extensions` itself.
     pub fn accept_with_extensions(
         &mut self,
         acceptance: &Acceptance,
@@ -279,9 +279,10 @@ impl ServerHandshake {
     }
 
     /// Appends a response that refuses the handshake to `out`: one made from the error that
-    /// [`receive`](Self::receive) returned, or a [`Rejection`] of the server's own choice, at any
-    /// time before it is answered. Then write `out`, and close: it says `Connection: close`, and
-    /// nothing is parsed any more. The response to a HEAD request goes without its body.
+    /// [`receive`](Self::receive) returned, or a [`Rejection`] of the server's choice, at any time
+    /// before the handshake is answered. Then write `out`, and close: the response says
+    /// `Connection: close`, and nothing more is parsed. The response to a HEAD request is sent
+    /// without its body.
     ///
     /// # Errors
     /// [`HandshakeMisuse::NoRequest`] if the handshake has been answered, and

@@ -9,14 +9,15 @@ use super::host;
 pub(super) struct Target {
     /// The authority of an absolute-form target.
     pub(super) authority: Option<Span>,
-    /// From the slash on; `None` if an absolute-form target has no path, which means `/`.
+    /// The path, starting at the slash; `None` if an absolute-form target has no path, which means
+    /// `/`.
     pub(super) path: Option<Span>,
     /// What follows the first question mark.
     pub(super) query: Option<Span>,
 }
 
 impl Target {
-    /// The target `text`, which lies in `bytes`; `None` if it is neither of both forms.
+    /// Returns the target `text`, which lies in `bytes`; `None` if it has neither form.
     pub(super) fn parse(text: &[u8], bytes: &[u8]) -> Option<Self> {
         if find_refused(text).is_some() {
             return None;
@@ -37,7 +38,7 @@ impl Target {
     }
 }
 
-/// The authority of an absolute URI, and what follows it.
+/// Returns the authority of an absolute URI, and what follows it.
 fn split_absolute(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = text.iter().position(|&byte| byte == b':')?;
     let (scheme, rest) = text.split_at_checked(colon)?;
@@ -51,11 +52,11 @@ fn split_absolute(text: &[u8]) -> Option<(&[u8], &[u8])> {
     host::find_fault(authority).is_none().then_some((authority, after))
 }
 
-/// Where `text` has something that no target may have: a byte that is not visible ASCII, a
-/// fragment, or an encoded NUL, which cuts strings short in what stands behind a server.
+/// Returns the position of anything that is not allowed in a target: a byte that is not visible
+/// ASCII, a fragment, or an encoded NUL, which truncates strings in software behind a server.
 ///
-/// Characters that RFC 3986 wants encoded and browsers leave alone in queries, such as `|`, are let
-/// through.
+/// Characters that RFC 3986 requires to be encoded but that browsers leave alone in queries, such
+/// as `|`, are allowed.
 pub(super) fn find_refused(text: &[u8]) -> Option<usize> {
     let byte = field::find_refused(text, |byte| byte.is_ascii_graphic() && byte != b'#');
     let nul = text.windows(3).position(|three| three == b"%00");

@@ -1,5 +1,4 @@
-//! The kernels by name, and the step from the instruction sets that this CPU has to the code for
-//! them.
+//! The kernels by name, and the choice of code for the instruction sets that this CPU has.
 
 use core::mem::MaybeUninit;
 
@@ -10,7 +9,7 @@ use super::{Baseline, MaskKey, Wide, scalar};
 /// An implementation of masking and of text validation that this CPU can run.
 ///
 /// [`mask::apply`](super::apply), [`text`](crate::text) and [`utf8`](crate::utf8) use the
-/// [best](Self::best) one; a kernel by name is for tests, benchmarks and reports.
+/// [best](Self::best) one; choosing a kernel by name is for tests, benchmarks and reports.
 ///
 /// ```
 /// use wscodec::mask::{Kernel, MaskKey};
@@ -26,16 +25,16 @@ pub struct Kernel(Isa);
 /// An instruction set that this CPU has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Isa {
-    /// More than the target always has.
+    /// A set beyond the target's baseline.
     Wide(Wide),
-    /// What the target always has: SSE2, NEON, simd128, or nothing.
+    /// The target's baseline: SSE2, NEON, simd128, or nothing.
     Baseline,
     Scalar,
 }
 
 impl Kernel {
-    /// The fastest of the [available](Self::available). The first call asks the CPU, later ones
-    /// cost a load or two.
+    /// Returns the fastest of the [available](Self::available). The first call queries the CPU;
+    /// later calls cost a load or two.
     #[must_use]
     #[inline]
     pub fn best() -> Self {
@@ -45,13 +44,13 @@ impl Kernel {
         }
     }
 
-    /// Every kernel that this CPU can run, the fastest first. The last is scalar.
+    /// Returns every kernel that this CPU can run, the fastest first. The last is scalar.
     pub fn available() -> impl Iterator<Item = Self> {
         let baseline = Baseline::IS_SIMD.then_some(Isa::Baseline);
         Wide::available().map(Isa::Wide).chain(baseline).chain([Isa::Scalar]).map(Self)
     }
 
-    /// The instruction set in lower case, such as `avx512`; `scalar` for plain integers.
+    /// Returns the instruction set in lower case, such as `avx512`; `scalar` for plain integers.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self.0 {
@@ -88,14 +87,14 @@ impl Kernel {
         unsafe { span.into_stored() }
     }
 
-    /// The instruction set, which the CPU has.
+    /// Returns the instruction set, which the CPU has.
     #[inline]
     pub(crate) const fn isa(self) -> Isa {
         self.0
     }
 
-    /// XORs `key` over `span`; `true` only if what was written is ASCII. Only the kernels whose
-    /// text validation is not their own look.
+    /// XORs `key` over `span`; returns `true` only if what was written is ASCII. Only kernels
+    /// without their own text validation check this.
     #[inline]
     pub(crate) fn run_detecting<S: Span>(self, key: MaskKey, span: &mut S) -> bool {
         match self.0 {

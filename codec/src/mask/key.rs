@@ -1,4 +1,4 @@
-//! The masking key, and where fresh ones come from.
+//! The masking key, and the sources of fresh keys.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -11,20 +11,20 @@ impl MaskKey {
     /// The key that changes nothing.
     pub const ZERO: Self = Self([0; 4]);
 
-    /// The key with these bytes, in the order in which they stand on the wire.
+    /// Creates the key with these bytes, in wire order.
     #[must_use]
     pub const fn new(bytes: [u8; 4]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes as they stand on the wire.
+    /// Returns the bytes in wire order.
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 4] {
         self.0
     }
 
-    /// The key as it applies from `phase` payload bytes on: byte `i` of the result is byte `(i +
-    /// phase) % 4`.
+    /// Returns the key as it applies from `phase` payload bytes on: byte `i` of the result is byte
+    /// `(i + phase) % 4`.
     #[must_use]
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "only the two lowest bits count")]
@@ -34,21 +34,21 @@ impl MaskKey {
         Self(u32::from_le_bytes(self.0).rotate_right(bits).to_le_bytes())
     }
 
-    /// The key that does what both do, one after the other: it takes what is masked with one to what
-    /// is masked with the other.
+    /// Returns the key that has the effect of both in sequence: it turns bytes masked with one into
+    /// bytes masked with the other.
     #[must_use]
     #[inline]
     pub const fn combined(self, other: Self) -> Self {
         Self((u32::from_ne_bytes(self.0) ^ u32::from_ne_bytes(other.0)).to_ne_bytes())
     }
 
-    /// The bytes as they would lie in a word in memory.
+    /// Returns the bytes as they would lie in a word in memory.
     #[inline]
     pub(crate) const fn to_u32(self) -> u32 {
         u32::from_ne_bytes(self.0)
     }
 
-    /// The bytes twice, as they would lie in a word in memory.
+    /// Returns the bytes twice, as they would lie in a word in memory.
     #[inline]
     pub(crate) const fn to_u64(self) -> u64 {
         let word = self.to_u32() as u64;
@@ -62,12 +62,12 @@ impl fmt::Debug for MaskKey {
     }
 }
 
-/// Where a client's masking keys come from.
+/// A source of a client's masking keys.
 ///
 /// RFC 6455, 5.3: "The masking key needs to be unpredictable; thus, the masking key MUST be derived
-/// from a strong source of entropy". Anything but a cryptographic generator belongs in tests only.
+/// from a strong source of entropy". Anything but a cryptographic generator belongs only in tests.
 pub trait MaskKeySource {
-    /// A key that has not been used before and can't be guessed.
+    /// Returns a key that has not been used before and can't be guessed.
     fn next_key(&mut self) -> MaskKey;
 }
 
@@ -91,7 +91,7 @@ impl ChaChaKeys {
     /// Seeds the generator from the operating system.
     ///
     /// # Errors
-    /// What the operating system's entropy source says when it can't deliver.
+    /// The error of the operating system's entropy source if it can't deliver.
     #[cfg(feature = "getrandom")]
     pub fn from_os() -> Result<Self, getrandom::Error> {
         let mut seed = [0; 32];
@@ -114,14 +114,13 @@ impl MaskKeySource for ChaChaKeys {
     }
 }
 
-/// The default source: one [`ChaChaKeys`] per thread, seeded by the operating system at its first
-/// use.
+/// The default source: one [`ChaChaKeys`] per thread, seeded by the operating system on first use.
 ///
-/// Costs a connection no memory.
+/// Costs no memory per connection.
 ///
 /// # Panics
 /// [`next_key`](MaskKeySource::next_key) panics at a thread's first key if the operating system has
-/// no entropy to give: going on with keys that can be guessed would be worse.
+/// no entropy to give: continuing with guessable keys would be worse.
 #[cfg(feature = "std")]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ThreadKeys;
@@ -144,10 +143,10 @@ impl MaskKeySource for ThreadKeys {
     }
 }
 
-/// The source of masking keys of a connection that names none: one type with every set of features.
+/// The default source of masking keys of a connection: one type with every set of features.
 ///
-/// With `std` it is [`ThreadKeys`]. Without `std` the crate has no source of entropy, so there is no
-/// way to make one, and only a server, which masks nothing, can have it as its type.
+/// With `std` it is [`ThreadKeys`]. Without `std` the crate has no source of entropy, so this type
+/// can't be created by users, and only a server, which masks nothing, can use it.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "std", derive(Default))]
 pub struct DefaultKeys(());
@@ -164,7 +163,7 @@ impl MaskKeySource for DefaultKeys {
         {
             ThreadKeys.next_key()
         }
-        // Only a server has one, and its frames are not masked.
+        // Only a server has one, and a server's frames are not masked.
         #[cfg(not(feature = "std"))]
         MaskKey::ZERO
     }

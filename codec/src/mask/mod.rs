@@ -1,7 +1,7 @@
 //! Masking: XOR of a payload with a repeating key of four bytes (RFC 6455, 5.3).
 //!
 //! Masking and unmasking are the same operation. `phase` is how many payload bytes of the frame
-//! came before the slice, so that a payload which arrives in several reads is unmasked piece by
+//! came before the slice, so that a payload that arrives in several reads is unmasked piece by
 //! piece.
 //!
 //! ```text
@@ -34,8 +34,8 @@ pub(crate) use kernel::Isa;
 pub(crate) use span::{Copying, InPlace, ReadOnly, Span};
 pub(crate) use vector16::{apply_short, apply_short_ascii};
 
-// The baseline is the vectors that need no detection. Each target names its condition here, and
-// nowhere else does masking ask what it is compiled for.
+// The baseline is the vectors that need no detection. Masking tests the compilation target only
+// here, with one condition per target.
 cfg_if::cfg_if! {
     if #[cfg(wscodec_scalar)] {
         mod narrow;
@@ -62,7 +62,7 @@ cfg_if::cfg_if! {
     }
 }
 
-/// Payloads of up to so many bytes take the inlined path, which covers them with eight vectors of
+/// Payloads of up to this many bytes take the inlined path, which covers them with eight vectors of
 /// 16.
 pub(crate) const SHORT_LEN_MAX: usize = 128;
 
@@ -87,7 +87,7 @@ pub fn apply(key: MaskKey, payload: &mut [u8], phase: usize) {
 /// Writes `src` XOR `key` to the start of `dst`, whose old content is not read, and returns what
 /// was written.
 ///
-/// As far as both reach: the result is as long as the shorter of the two.
+/// The result is as long as the shorter of the two.
 #[inline]
 #[expect(unsafe_code, reason = "hands out the memory that was just written")]
 pub fn apply_to<'d>(

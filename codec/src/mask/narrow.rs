@@ -3,7 +3,7 @@
 use super::MaskKey;
 use super::span::Span;
 
-/// There is none, so what takes one is never called.
+/// There are no such vectors, so functions that take one are never called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Wide {}
 

@@ -1,4 +1,4 @@
-//! NEON: the baseline of AArch64, so no CPU is asked.
+//! NEON: the baseline of AArch64, so no detection is needed.
 
 #![expect(unsafe_code, reason = "vectors have no padding, and their intrinsics need no detection")]
 
@@ -21,7 +21,7 @@ impl Vector16 for uint8x16_t {
 
     #[inline(always)]
     fn splat(key: MaskKey) -> Self {
-        // SAFETY: NEON is in the target, or this file is not compiled.
+        // SAFETY: this file is compiled only if NEON is in the target.
         unsafe { vreinterpretq_u8_u32(vdupq_n_u32(key.to_u32())) }
     }
 

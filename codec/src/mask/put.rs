@@ -9,10 +9,10 @@ use bytes::BufMut;
 use super::{Baseline, Copying, MaskKey, SHORT_LEN_MAX, apply_short, apply_to};
 
 /// Appends a frame with a short header: the `head_len` lowest bytes of `head`, lowest first, then
-/// `payload`, XOR `key` if there is one. Says `false`, and has written nothing, if `out` has no
-/// room for it in one piece.
+/// `payload`, XOR `key` if there is one. Returns `false`, having written nothing, if `out` has no
+/// contiguous room for it.
 ///
-/// All in registers: what most messages cost is what stands here.
+/// Works in registers: this is the cost of most messages.
 #[inline(always)]
 #[expect(unsafe_code, reason = "BufMut's room is uninitialised, and its length is set by hand")]
 pub(crate) fn put_short(
@@ -32,7 +32,7 @@ pub(crate) fn put_short(
     }
     let after = room.get_mut(head_len..).unwrap_or_default();
     match key {
-        // More than two vectors of 16 bytes are slower than one call to what the C library has.
+        // More than two vectors of 16 bytes are slower than one call to the C library.
         None if payload.len() > 32 => copy(payload, after),
         Some(key) if payload.len() > SHORT_LEN_MAX => {
             apply_to(key, payload, after, 0);
@@ -43,14 +43,14 @@ pub(crate) fn put_short(
         }
     }
     // SAFETY: the eight bytes of the header were initialised above, of which `head_len` count, and
-    // after these `payload.len()` more, for which there is room by the check above.
+    // after them `payload.len()` more, for which there is room by the check above.
     unsafe { out.advance_mut(head_len + payload.len()) };
     true
 }
 
 /// Appends a frame: the `head_len` lowest bytes of `head`, lowest first, then `payload`, XOR `key`
-/// if there is one. `out` must have the room in all; if it lies in one piece, the frame is written
-/// with one look at it.
+/// if there is one. `out` must have enough room in total; if the room is contiguous, the frame is
+/// written with a single check of it.
 #[inline]
 #[expect(unsafe_code, reason = "BufMut's room is uninitialised, and its length is set by hand")]
 pub(crate) fn put_frame(
@@ -69,7 +69,7 @@ pub(crate) fn put_frame(
     if room_len < 16 + payload.len() {
         return put_frame_in_pieces((head, head_len), key, payload, out);
     }
-    // All sixteen bytes, from registers; the payload overwrites what does not belong to the header.
+    // Stores all sixteen bytes from registers; the payload overwrites those beyond the header.
     *first = head.to_le_bytes().map(MaybeUninit::new);
     let after = room.get_mut(head_len..).unwrap_or_default();
     match key {
@@ -83,7 +83,7 @@ pub(crate) fn put_frame(
     unsafe { out.advance_mut(head_len + payload.len()) };
 }
 
-/// Copies `from` to the start of `to`, as far as both reach.
+/// Copies `from` to the start of `to`, up to the shorter length.
 #[inline]
 #[expect(unsafe_code, reason = "bytes as bytes that may be uninitialised")]
 fn copy(from: &[u8], to: &mut [MaybeUninit<u8>]) {
@@ -96,7 +96,7 @@ fn copy(from: &[u8], to: &mut [MaybeUninit<u8>]) {
     }
 }
 
-/// As [`put_frame`], into a buffer that has to grow or whose room lies in pieces.
+/// Like [`put_frame`], into a buffer that must grow or whose room is not contiguous.
 #[cold]
 fn put_frame_in_pieces(
     (head, head_len): (u128, usize),
@@ -113,8 +113,8 @@ fn put_frame_in_pieces(
 
 /// Appends `src` XOR `key` to `out`.
 ///
-/// As far as `out` has room: check [`remaining_mut`](BufMut::remaining_mut) before. A `Vec` or
-/// `BytesMut` grows.
+/// Appends only as far as `out` has room: check [`remaining_mut`](BufMut::remaining_mut) first. A
+/// `Vec` or `BytesMut` grows.
 #[expect(unsafe_code, reason = "BufMut's room is uninitialised, and its length is set by hand")]
 pub fn put(key: MaskKey, src: &[u8], out: &mut impl BufMut) {
     let mut rest = src;
@@ -130,7 +130,7 @@ pub fn put(key: MaskKey, src: &[u8], out: &mut impl BufMut) {
     }
 }
 
-/// Appends `src` XOR `key` to `out` by `copy`, which fills a part of the room it is given and
+/// Appends `src` XOR `key` to `out` with `copy`, which fills a part of the room it is given and
 /// returns that part.
 #[expect(unsafe_code, reason = "the room is uninitialised, and the length is set by hand")]
 pub(crate) fn append_with<E>(

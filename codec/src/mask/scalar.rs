@@ -1,4 +1,4 @@
-//! Plain integers: where there is no SIMD, or `--cfg wscodec_scalar` turns it off.
+//! Plain integers, for targets without SIMD or where `--cfg wscodec_scalar` turns it off.
 
 use super::MaskKey;
 use super::vector16::Vector16;

@@ -1,5 +1,5 @@
-//! WebAssembly's simd128: compiled in where the target has it, for a module either uses it or does
-//! not load.
+//! WebAssembly's simd128: compiled in where the target has it, since a module that uses it loads
+//! only where it is supported.
 
 #![expect(unsafe_code, reason = "vectors have no padding")]
 

@@ -1,14 +1,14 @@
-//! Where a kernel reads and where it writes: a slice in place, or one slice and another.
+//! Where a kernel reads and writes: one slice in place, or one slice to another.
 //!
-//! The kernels are safe code over this. What is `unsafe` about loads and stores stands here, once,
-//! behind bounds checks that the optimiser proves away or that cost one comparison for a whole
-//! block. Invariant: the two slices of a [`Copying`] are equally long.
+//! The kernels are safe code over this. The `unsafe` loads and stores are only here, behind bounds
+//! checks that the optimiser removes or that cost one comparison per block. Invariant: the two
+//! slices of a [`Copying`] are equally long.
 
 #![expect(unsafe_code, reason = "unaligned loads and stores of vectors")]
 
 use core::mem::MaybeUninit;
 
-/// What can be loaded from any bytes: integers, vectors, and arrays of them.
+/// Values that can be loaded from any bytes: integers, vectors, and arrays of them.
 ///
 /// # Safety
 /// Every bit pattern must be a value, and no byte of one may be padding.
@@ -20,45 +20,46 @@ unsafe impl Lane for u8 {}
 unsafe impl Lane for u32 {}
 // SAFETY: as above.
 unsafe impl Lane for u64 {}
-// SAFETY: an array has no padding beside that of its elements, and those have none.
+// SAFETY: an array has no padding except that of its elements, which have none.
 unsafe impl<L: Lane, const N: usize> Lane for [L; N] {}
 
-/// Bytes to read, and the place to which each of them goes.
+/// Bytes to read, and the place where each of them is stored.
 pub(crate) trait Span: Sized {
-    /// From this length in bytes on it pays to start at an aligned address, with one vector more
-    /// for what is before.
+    /// From this length in bytes on, it pays to start at an aligned address, with one more vector
+    /// for the bytes before.
     #[allow(dead_code, reason = "only vectors as wide as a cache line are aligned")]
     const ALIGNED_LEN_MIN: usize;
 
-    /// Whether what is stored goes nowhere.
+    /// Whether stores are dropped.
     const IS_READ_ONLY: bool;
 
-    /// The bytes to read.
+    /// Returns the bytes to read.
     fn source(&self) -> &[u8];
 
-    /// The places; `None` if what is stored goes nowhere.
+    /// Returns the places; `None` if stores are dropped.
     fn places(&mut self) -> Option<&mut [MaybeUninit<u8>]>;
 
-    /// The places as bytes, or, if what is stored goes nowhere, the bytes to read.
+    /// Returns the places as bytes or, if stores are dropped, the bytes to read.
     ///
     /// # Safety
     /// All of the span must have been stored.
     unsafe fn stored(&self) -> &[u8];
 
-    /// Two spans: the bytes before `at`, which is at most the length, and those from there on.
+    /// Splits the span in two: the bytes before `at`, which is at most the length, and those from
+    /// there on.
     fn split(self, at: usize) -> (Self, Self);
 
-    /// The span from `at` on, for a while.
+    /// Reborrows the span from `at` on.
     #[allow(dead_code, reason = "only walks of our own end within a span")]
     fn rest(&mut self, at: usize) -> impl Span;
 
-    /// Length in bytes.
+    /// Returns the length in bytes.
     #[inline(always)]
     fn len(&self) -> usize {
         self.source().len()
     }
 
-    /// The bytes from `at` on; `None` if that is beyond the end.
+    /// Returns the bytes from `at` on; `None` if that is beyond the end.
     #[inline(always)]
     fn load<L: Lane>(&self, at: usize) -> Option<L> {
         let bytes = self.source().get(at..)?.get(..size_of::<L>())?;
@@ -78,7 +79,7 @@ pub(crate) trait Span: Sized {
         }
     }
 
-    /// The last bytes; `None` if there are fewer.
+    /// Returns the last bytes as a lane; `None` if there are fewer.
     #[inline(always)]
     fn last<L: Lane>(&self) -> Option<L> {
         self.load(self.len().checked_sub(size_of::<L>())?)
@@ -127,14 +128,14 @@ impl Span for InPlace<'_> {
     }
 }
 
-/// Bytes go from one slice to the other, whose old content is not read.
+/// A copy from one slice to another, whose old content is not read.
 pub(crate) struct Copying<'s, 'd> {
     from: &'s [u8],
     to: &'d mut [MaybeUninit<u8>],
 }
 
 impl<'s, 'd> Copying<'s, 'd> {
-    /// As far as both slices reach.
+    /// Creates a span as long as the shorter slice.
     #[inline(always)]
     pub(crate) fn new(from: &'s [u8], to: &'d mut [MaybeUninit<u8>]) -> Self {
         let len = from.len().min(to.len());
@@ -143,19 +144,20 @@ impl<'s, 'd> Copying<'s, 'd> {
         Self { from, to }
     }
 
-    /// The same bytes and places for a while.
+    /// Reborrows the same bytes and places.
     #[inline(always)]
     pub(crate) fn reborrow(&mut self) -> Copying<'_, '_> {
         Copying { from: self.from, to: self.to }
     }
 
-    /// The places as bytes.
+    /// Returns the places as bytes.
     ///
     /// # Safety
     /// All of the span must have been stored.
     #[inline(always)]
     pub(crate) unsafe fn into_stored(self) -> &'d mut [u8] {
-        // SAFETY: initialised, says the caller; same layout, and the exclusive borrow is passed on.
+        // SAFETY: the caller guarantees that the bytes are initialised; same layout, and the
+        // exclusive borrow is passed on.
         unsafe { &mut *(core::ptr::from_mut(self.to) as *mut [u8]) }
     }
 }
@@ -176,7 +178,7 @@ impl Span for Copying<'_, '_> {
 
     #[inline(always)]
     unsafe fn stored(&self) -> &[u8] {
-        // SAFETY: initialised, says the caller; same layout.
+        // SAFETY: the caller guarantees that the bytes are initialised; same layout.
         unsafe { &*(core::ptr::from_ref::<[MaybeUninit<u8>]>(self.to) as *const [u8]) }
     }
 
@@ -194,7 +196,7 @@ impl Span for Copying<'_, '_> {
     }
 }
 
-/// Bytes are only looked at; what is stored is dropped.
+/// A span that is only read; stores are dropped.
 pub(crate) struct ReadOnly<'a>(pub(crate) &'a [u8]);
 
 impl Span for ReadOnly<'_> {

@@ -2,25 +2,25 @@
 //! everywhere.
 //!
 //! No loop over single bytes: an end that does not fill a vector is covered by one that overlaps
-//! what came before. Both are loaded before either is stored, since XOR applied twice undoes
+//! the bytes before. Both are loaded before either is stored, since XOR applied twice undoes
 //! itself; the overlapping one takes the key rotated by the phase at its offset, which is the
 //! span's length modulo four.
 
 use super::MaskKey;
 use super::span::{Lane, Span};
 
-/// Sixteen bytes that a target handles at once, without asking the CPU whether it can.
+/// Sixteen bytes that a target handles at once, without detection.
 pub(crate) trait Vector16: Lane {
     /// The instruction set in lower case.
     const NAME: &'static str;
     /// Whether one instruction handles all sixteen.
     const IS_SIMD: bool;
 
-    /// The key four times.
+    /// Returns the key, repeated four times.
     fn splat(key: MaskKey) -> Self;
     fn xor(self, other: Self) -> Self;
     fn or(self, other: Self) -> Self;
-    /// Whether any byte has its top bit set, which no ASCII byte has.
+    /// Returns whether any byte has its top bit set, which no ASCII byte has.
     fn has_top_bit(self) -> bool;
 }
 
@@ -31,14 +31,14 @@ const TOP_BITS: u64 = 0x8080_8080_8080_8080;
 
 /// XORs `key` over a span of at most 128 bytes.
 ///
-/// Inlined into the caller, and no dispatch.
+/// Inlined into the caller, without dispatch.
 #[inline(always)]
 pub(crate) fn apply_short<V: Vector16, S: Span>(key: MaskKey, span: &mut S) {
     apply_up_to_128::<V, S, false>(key, span);
 }
 
-/// XORs `key` over a span of at most 128 bytes if that makes it ASCII, and says whether; else
-/// nothing is stored.
+/// XORs `key` over a span of at most 128 bytes if that makes it ASCII, and returns whether it did;
+/// otherwise stores nothing.
 #[inline(always)]
 pub(crate) fn apply_short_ascii<V: Vector16, S: Span>(key: MaskKey, span: &mut S) -> bool {
     apply_up_to_128::<V, S, true>(key, span)
@@ -46,8 +46,7 @@ pub(crate) fn apply_short_ascii<V: Vector16, S: Span>(key: MaskKey, span: &mut S
 
 #[inline(always)]
 fn apply_up_to_128<V: Vector16, S: Span, const ASCII: bool>(key: MaskKey, span: &mut S) -> bool {
-    // By what two of a kind cover, so that 8, 16, 32, 64 and 128 bytes are covered once and not
-    // twice.
+    // By what two of a kind cover, so that 8, 16, 32, 64 and 128 bytes are covered once, not twice.
     let len = span.len();
     if len <= 16 {
         return apply_up_to_16::<S, ASCII>(key, span);
@@ -126,8 +125,8 @@ fn apply_up_to_16<S: Span, const ASCII: bool>(key: MaskKey, span: &mut S) -> boo
     true
 }
 
-/// XORs `key` over a span of any length. With `DETECT`, `true` only if what was written
-/// is ASCII.
+/// XORs `key` over a span of any length. With `DETECT`, returns `true` only if what was written is
+/// ASCII.
 #[inline(always)]
 pub(crate) fn apply_long<V: Vector16, S: Span, const DETECT: bool>(
     key: MaskKey,
@@ -150,7 +149,7 @@ pub(crate) fn apply_long<V: Vector16, S: Span, const DETECT: bool>(
         }
         at += BLOCK_LEN;
     }
-    // One block up to two are left: two that overlap, both loaded before either is stored.
+    // One to two blocks are left: two that overlap, both loaded before either is stored.
     let (Some(block), Some(last)) = (span.load::<[V; 4]>(at), span.last::<[V; 4]>()) else {
         return false;
     };
@@ -161,7 +160,7 @@ pub(crate) fn apply_long<V: Vector16, S: Span, const DETECT: bool>(
     DETECT && !bits.or(block_bits).or(last_bits).has_top_bit()
 }
 
-/// The four XOR `wide`, and the OR of the results.
+/// Returns the four XOR `wide`, and the OR of the results.
 #[inline(always)]
 fn xor4<V: Vector16>([a, b, c, d]: [V; 4], wide: V) -> ([V; 4], V) {
     let (a, b, c, d) = (a.xor(wide), b.xor(wide), c.xor(wide), d.xor(wide));
@@ -185,8 +184,8 @@ mod tests {
         plain.iter().zip(keys).map(|(byte, key)| byte ^ key).collect()
     }
 
-    /// What a walk says of `plain` once it is unmasked, which is checked as well: what isn't ASCII
-    /// is left as it was if it is short.
+    /// Returns whether a pass finds `plain` to be ASCII after unmasking, which is checked as well:
+    /// if short, it is left unchanged unless it is ASCII.
     fn says_ascii<V: Vector16>(plain: &[u8]) -> bool {
         let mut short = masked(plain);
         let is_ascii = apply_short_ascii::<V, _>(KEY, &mut InPlace(&mut short));
@@ -194,7 +193,7 @@ mod tests {
         is_ascii
     }
 
-    /// Text is nearly always ASCII: not to see it would cost every message a second look.
+    /// Text is nearly always ASCII: missing that would cost every message a second pass.
     #[test]
     fn ascii_is_seen_and_nothing_else_is_taken_for_it() {
         for len in 0..=128 {

@@ -1,6 +1,6 @@
-//! Fragments to messages: what may follow what, and how much of it (RFC 6455, 5.4).
+//! Fragments to messages: the allowed order and size of fragments (RFC 6455, 5.4).
 //!
-//! Judged on headers alone, before payload is taken. Invariant: `open` is `Some` exactly between
+//! Checked on headers alone, before payload is taken. Invariant: `open` is `Some` exactly between
 //! the first fragment of a message and its last.
 
 use alloc::string::String;
@@ -14,24 +14,24 @@ use crate::limits::Limits;
 use super::DataKind;
 use super::buffer::{Growth, MessageBuffer, Room};
 
-/// What a room has at least, in bytes, if so much is still to come: what a connection may reserve
-/// because of a header alone, and of the few bytes that came with it.
+/// The least size of a room, in bytes, if that much is still to come: what a connection may reserve
+/// for a header alone and the few bytes that came with it.
 const ROOM_LEN_FIRST: usize = 64 << 10;
 
-/// Puts the data frames of one direction together.
+/// Assembles the data frames of one direction.
 #[derive(Debug, Default)]
 pub(crate) struct Assembler {
     buffer: MessageBuffer,
     open: Option<DataKind>,
     /// Whether the current frame is the last of its message.
     is_final: bool,
-    /// Frames of the open message so far.
+    /// The number of frames of the open message so far.
     fragments: u32,
-    /// Payload that the headers of the open message have declared so far, in bytes.
+    /// The payload length that the headers of the open message have declared so far, in bytes.
     declared_len: u64,
 }
 
-/// Where a data frame stands in its message.
+/// The position of a data frame in its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FramePlace {
     /// It is the whole message.
@@ -41,12 +41,12 @@ pub(crate) enum FramePlace {
 }
 
 impl Assembler {
-    /// Whether a message is open.
+    /// Returns whether a message is open.
     pub(crate) fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
-    /// Judges the header of a data frame and opens its message, if it is the first.
+    /// Checks the header of a data frame and opens its message, if the frame is the first.
     pub(crate) fn begin(
         &mut self,
         header: &FrameHeader,
@@ -82,12 +82,12 @@ impl Assembler {
         Ok(if is_first && is_final { FramePlace::Whole(kind) } else { FramePlace::Part(kind) })
     }
 
-    /// Whether the current frame is the last of its message.
+    /// Returns whether the current frame is the last of its message.
     pub(crate) fn is_final(&self) -> bool {
         self.is_final
     }
 
-    /// The message was handed out without the buffer, or its last frame is done.
+    /// Ends a message that was handed out without the buffer, or whose last frame is done.
     pub(crate) fn end(&mut self) {
         self.open = None;
     }
@@ -103,8 +103,8 @@ impl Assembler {
         self.buffer.append(kind, piece, growth)
     }
 
-    /// Once the last header is there the length is known: growth stops at it, and may go there in
-    /// fewer steps.
+    /// Once the last header has arrived the length is known: growth stops there, and may get there
+    /// in fewer steps.
     fn growth(&self, limits: &Limits) -> Growth {
         if self.is_final {
             let declared = usize::try_from(self.declared_len).unwrap_or(usize::MAX);
@@ -114,9 +114,8 @@ impl Assembler {
         }
     }
 
-    /// Lends a place for payload of the current frame, of which so much is still to come. It is at
-    /// most three times what has arrived, or [`ROOM_LEN_FIRST`]: memory follows the bytes that
-    /// arrived.
+    /// Lends room for the rest of the current frame's payload. The room is at most three times what
+    /// has arrived, or [`ROOM_LEN_FIRST`]: memory follows the bytes that arrived.
     pub(crate) fn room(&mut self, remaining: u64, limits: &Limits) -> Option<Room<'_>> {
         let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
         let arrived = self.buffer.judged_len();
@@ -125,7 +124,7 @@ impl Assembler {
         self.buffer.room(len, growth)
     }
 
-    /// Takes what was read into rooms: `unmask` is the decoder's word on it.
+    /// Takes what was read into rooms; `unmask` is from the decoder.
     pub(crate) fn take_filled(
         &mut self,
         kind: DataKind,
@@ -146,12 +145,12 @@ impl Assembler {
         self.buffer.finish(kind)
     }
 
-    /// Gives away the message that has been handed out last.
+    /// Takes the message that was handed out last.
     pub(crate) fn take_message(&mut self) -> Vec<u8> {
         if self.is_open() { Vec::new() } else { self.buffer.take() }
     }
 
-    /// As [`take_message`](Self::take_message), of a text.
+    /// Like [`take_message`](Self::take_message), for text.
     pub(crate) fn take_text(&mut self) -> Option<String> {
         if self.is_open() { None } else { self.buffer.take_text() }
     }
@@ -160,12 +159,12 @@ impl Assembler {
         &self.buffer
     }
 
-    /// The buffer, for what an extension makes of the open message's payload.
+    /// Returns the buffer, for an extension's output from the open message's payload.
     pub(crate) fn buffer_mut(&mut self) -> &mut MessageBuffer {
         &mut self.buffer
     }
 
-    /// Gives the memory of a message back that has been handed out, or that will never be.
+    /// Frees the memory of a message that has been handed out, or never will be.
     pub(crate) fn release(&mut self) {
         self.buffer.release();
     }

@@ -1,9 +1,9 @@
 //! Text that is known to be UTF-8, and the buffer of a message that spans reads.
 //!
-//! The only place where bytes become `&str` without being looked at again. Invariant of
-//! [`MessageBuffer`]: every byte of it has gone through `validator` since the last `clear`, in
-//! order, if the message is text; `as_text` hands out a `&str` only once the validator has agreed
-//! that all of them were valid and the last character is whole.
+//! The only place where bytes become `&str` without being checked again. Invariant of
+//! [`MessageBuffer`]: if the message is text, every byte of it has gone through `validator` since
+//! the last `clear`, in order; `as_text` hands out a `&str` only once the validator has confirmed
+//! that all of them are valid and the last character is whole.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -21,11 +21,10 @@ use crate::utf8::Utf8Validator;
 
 use super::DataKind;
 
-/// Buffers up to this capacity are kept from one message to the next while reads keep ending inside
-/// messages.
+/// Buffers up to this capacity are kept between messages while reads keep ending inside messages.
 const RETAINED_CAPACITY_MAX: usize = 64 << 10;
 
-/// A whole text, unmasked and validated where it lies.
+/// Unmasks and validates a whole text in place.
 #[inline]
 pub(crate) fn unmask_str(payload: MaskedPayload<'_>) -> Result<&str, Utf8Error> {
     let mut validator = Utf8Validator::new();
@@ -34,43 +33,42 @@ pub(crate) fn unmask_str(payload: MaskedPayload<'_>) -> Result<&str, Utf8Error> 
     Ok(unmasked_str(bytes))
 }
 
-/// Bytes that a validator has accepted and finished on, as text.
+/// Returns bytes that a validator has accepted as complete text.
 #[inline]
 #[expect(unsafe_code, reason = "a second validation would double the cost of text")]
 pub(crate) fn unmasked_str(validated: &[u8]) -> &str {
     debug_assert!(core::str::from_utf8(validated).is_ok());
-    // SAFETY: all callers pass bytes that a validator has accepted from the first of a character to
-    // the last of one, and that nobody has changed since: `unmask_str`, `MessageBuffer::as_text` and
-    // `as_text_piece`, the streamed path of the connection, `Utf8Bytes`, whose bytes are shared and
-    // so never change, and `sync::WebSocket`, which alone has its read buffer.
+    // SAFETY: all callers pass bytes that a validator has accepted as whole characters and that
+    // have not been changed since: `unmask_str`, `MessageBuffer::as_text` and `as_text_piece`, the
+    // streamed path of the connection, `Utf8Bytes`, whose bytes are shared and so never change, and
+    // `sync::WebSocket`, the only owner of its read buffer.
     unsafe { core::str::from_utf8_unchecked(validated) }
 }
 
-/// Bytes that are text unless somebody has changed them; nothing otherwise.
+/// Returns the bytes as text; empty if they have been changed and are no longer valid.
 pub(crate) fn text_of(bytes: &[u8]) -> &str {
     simdutf8::basic::from_utf8(bytes).unwrap_or_default()
 }
 
-/// How a buffer grows: by what has arrived, never by what was only declared.
+/// How a buffer grows: with what has arrived, never with what was only declared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Growth {
-    /// The most that the message can come to, as far as its headers tell.
+    /// The greatest length of the message, as far as its headers tell.
     pub(crate) total_len_max: usize,
-    /// Capacity for each byte that has arrived.
+    /// The capacity for each byte that has arrived.
     pub(crate) factor: usize,
 }
 
-/// How far one call of a decompressor came.
+/// The progress of one decompressor call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// Bytes written to the start of the room.
+    /// The number of bytes written to the start of the room.
     pub(crate) written: usize,
-    /// Whether nothing is left to be said: all input is taken and its output written. If not, call
-    /// again.
+    /// Whether nothing is left: all input is taken and its output written. If not, call again.
     pub(crate) is_drained: bool,
 }
 
-/// The bytes of the message that is being put together, no more than have arrived.
+/// The bytes of the message being assembled, no more than have arrived.
 #[derive(Default)]
 pub(crate) struct MessageBuffer {
     bytes: Vec<u8>,
@@ -78,19 +76,20 @@ pub(crate) struct MessageBuffer {
     /// Every byte of `bytes` was pushed to `validator`, which accepted them and the end.
     is_validated: bool,
     /// How many bytes at the start of `bytes` are whole characters that the validator has accepted;
-    /// or, of a binary message, how many are to be handed out as a piece.
+    /// or, for a binary message, how many to hand out as a piece.
     piece_len: usize,
     /// `piece_len` counts validated text.
     is_text_piece: bool,
-    /// The bytes from `piece_len` on were read into a [`Room`] and are still masked. A message that
-    /// is handed out in pieces has no room, so one number serves both.
+    /// The bytes from `piece_len` on were read into a [`Room`] and are still masked. A message
+    /// handed out in pieces has no room, so one number serves both.
     has_room: bool,
 }
 
-/// The place of the next bytes of a message's payload: read from the socket straight into it.
+/// Room for the next bytes of a message's payload, to be read from the socket straight into the
+/// message.
 ///
-/// It takes at most the payload that is still to come of the frame at hand, as a [`BufMut`] of that
-/// room. What has been written is unmasked, and text validated, by the next call that receives.
+/// It takes at most the rest of the current frame's payload, as a [`BufMut`] with that much room.
+/// The next call that receives unmasks what was written, and validates text.
 ///
 /// [`Connection::room`](crate::Connection::room) lends it.
 pub struct Room<'c>(Limit<&'c mut Vec<u8>>);
@@ -102,14 +101,14 @@ impl fmt::Debug for Room<'_> {
 }
 
 #[expect(unsafe_code, reason = "BufMut is an unsafe trait")]
-// SAFETY: all methods are those of `Limit<&mut Vec<u8>>`, which keeps the trait's promises.
+// SAFETY: all methods are those of `Limit<&mut Vec<u8>>`, which upholds the trait's contract.
 unsafe impl BufMut for Room<'_> {
     fn remaining_mut(&self) -> usize {
         self.0.remaining_mut()
     }
 
     unsafe fn advance_mut(&mut self, len: usize) {
-        // SAFETY: the caller's promise is that of the same method.
+        // SAFETY: the caller upholds the contract of the same method.
         unsafe { self.0.advance_mut(len) }
     }
 
@@ -118,7 +117,7 @@ unsafe impl BufMut for Room<'_> {
     }
 }
 
-/// Shows how long its bytes are, and none of them.
+/// Shows the number of bytes, not the bytes.
 impl fmt::Debug for MessageBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageBuffer")
@@ -128,7 +127,7 @@ impl fmt::Debug for MessageBuffer {
 }
 
 impl MessageBuffer {
-    /// Appends a piece, unmasked while it is copied and, if it is text, validated.
+    /// Appends a piece, unmasking it while copying, and validating it if it is text.
     pub(crate) fn append(
         &mut self,
         kind: DataKind,
@@ -157,8 +156,8 @@ impl MessageBuffer {
         }
     }
 
-    /// Lends the place of the next `len` bytes at most, which are still to come. A message that is
-    /// read in this way has begun to arrive.
+    /// Lends room for at most the next `len` bytes, which are still to come. A message read this
+    /// way has begun to arrive.
     pub(crate) fn room(&mut self, len: usize, growth: Growth) -> Option<Room<'_>> {
         let start = self.judged_len();
         (self.has_room, self.piece_len) = (true, start);
@@ -171,13 +170,13 @@ impl MessageBuffer {
         Some(Room((&mut self.bytes).limit(len)))
     }
 
-    /// How many bytes are there, without those that were read into rooms.
+    /// Returns the number of bytes, excluding those read into rooms.
     pub(crate) fn judged_len(&self) -> usize {
         if self.has_room { self.piece_len } else { self.bytes.len() }
     }
 
-    /// The bytes that were read into rooms, still masked, and the validator that judges text. They
-    /// are the caller's to unmask, and no room's any more.
+    /// Returns the bytes that were read into rooms, still masked, and the validator for text. The
+    /// caller must unmask them; they no longer belong to a room.
     pub(crate) fn take_filled(&mut self) -> Option<(&mut [u8], &mut Utf8Validator)> {
         if !mem::take(&mut self.has_room) {
             return None;
@@ -187,14 +186,14 @@ impl MessageBuffer {
         Some((self.bytes.get_mut(start..).unwrap_or_default(), &mut self.validator))
     }
 
-    /// Gives the message away, and its memory with it.
+    /// Takes the message, and its memory with it.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         let bytes = mem::take(&mut self.bytes);
         self.release();
         bytes
     }
 
-    /// Gives the text away, once [`finish`](Self::finish) has agreed to it.
+    /// Takes the text, once [`finish`](Self::finish) has accepted it.
     #[expect(unsafe_code, reason = "a second validation would double the cost of text")]
     pub(crate) fn take_text(&mut self) -> Option<String> {
         if !self.is_validated {
@@ -208,7 +207,7 @@ impl MessageBuffer {
     /// Appends what `decompress` writes to a room of `room_len` bytes; text is validated as it
     /// comes out.
     ///
-    /// `total_len_max` is the most that the message may come to: growth stops there.
+    /// `total_len_max` is the greatest allowed length of the message: growth stops there.
     pub(crate) fn append_decompressed(
         &mut self,
         kind: DataKind,
@@ -231,7 +230,7 @@ impl MessageBuffer {
         Ok(progress)
     }
 
-    /// Makes a piece of what is there, to be handed out: all of it, or all whole characters of a
+    /// Makes a piece of the content, to be handed out: all of it, or all whole characters of a
     /// text.
     pub(crate) fn end_piece(&mut self, kind: DataKind) {
         let begun_len = match kind {
@@ -242,17 +241,17 @@ impl MessageBuffer {
         self.piece_len = self.bytes.len().saturating_sub(begun_len);
     }
 
-    /// The piece of a binary message.
+    /// Returns the piece of a binary message.
     pub(crate) fn as_piece(&self) -> &[u8] {
         self.bytes.get(..self.piece_len).unwrap_or_default()
     }
 
-    /// The piece of a text message; nothing if it is a binary one's.
+    /// Returns the piece of a text message; empty for a binary message.
     pub(crate) fn as_text_piece(&self) -> &str {
         if self.is_text_piece { unmasked_str(self.as_piece()) } else { "" }
     }
 
-    /// Drops the piece that has been handed out; what remains is the beginning of a character, or
+    /// Drops the piece that was handed out; what remains is the beginning of a character, or
     /// nothing.
     pub(crate) fn drop_piece(&mut self) {
         let piece_len = self.piece_len.min(self.bytes.len());
@@ -260,8 +259,8 @@ impl MessageBuffer {
         self.piece_len = 0;
     }
 
-    /// Room for `additional` bytes, and for some times what will then be there, but never for more
-    /// than the message can still become.
+    /// Reserves room for `additional` bytes, and for a multiple of the resulting length, but never
+    /// for more than the message can become.
     fn reserve(&mut self, additional: usize, growth: Growth) {
         let needed = self.bytes.len() + additional;
         if needed > self.bytes.capacity() {
@@ -280,12 +279,12 @@ impl MessageBuffer {
         Ok(())
     }
 
-    /// What can be appended without more memory, in bytes.
+    /// Returns how much can be appended without allocating, in bytes.
     pub(crate) fn spare(&self) -> usize {
         self.bytes.capacity() - self.bytes.len()
     }
 
-    /// The memory that it takes, in bytes.
+    /// Returns the memory that the buffer takes, in bytes.
     pub(crate) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }
@@ -294,12 +293,12 @@ impl MessageBuffer {
         &self.bytes
     }
 
-    /// The text, once [`finish`](Self::finish) has agreed to it; nothing before.
+    /// Returns the text, once [`finish`](Self::finish) has accepted it; empty before.
     pub(crate) fn as_text(&self) -> &str {
         if self.is_validated { unmasked_str(&self.bytes) } else { "" }
     }
 
-    /// Empties the buffer for the next message; a large one is given back at once.
+    /// Empties the buffer for the next message; frees a large one at once.
     pub(crate) fn clear(&mut self) {
         if self.bytes.capacity() > RETAINED_CAPACITY_MAX {
             self.release();
@@ -311,7 +310,7 @@ impl MessageBuffer {
         self.has_room = false;
     }
 
-    /// Gives the memory back.
+    /// Frees the memory.
     pub(crate) fn release(&mut self) {
         self.bytes = Vec::new();
         self.is_validated = false;

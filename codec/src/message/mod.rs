@@ -22,8 +22,8 @@ use crate::header::Opcode;
 use crate::redacted::Redacted;
 use core::fmt;
 
-/// What is sent in one go: a data message or a Ping or Pong. A Close is sent by
-/// [`Connection::close`](crate::Connection::close).
+/// A message to send as a whole: a data message, a Ping or a Pong.
+/// [`Connection::close`](crate::Connection::close) sends a Close.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Message<'m> {
     /// Text.
@@ -32,11 +32,11 @@ pub enum Message<'m> {
     Binary(&'m [u8]),
     /// Asks the peer for a Pong with the same payload; at most 125 bytes.
     Ping(&'m [u8]),
-    /// An unsolicited Pong; at most 125 bytes. Pings are answered by the connection itself.
+    /// An unsolicited Pong; at most 125 bytes. The connection itself answers Pings.
     Pong(&'m [u8]),
 }
 
-/// Shows how long payloads are, and no byte of them.
+/// Shows the lengths of payloads, not their bytes.
 impl fmt::Debug for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -49,7 +49,7 @@ impl fmt::Debug for Message<'_> {
 }
 
 impl<'m> Message<'m> {
-    /// The opcode of the message's first frame.
+    /// Returns the opcode of the message's first frame.
     #[must_use]
     #[inline]
     pub const fn opcode(&self) -> Opcode {
@@ -61,7 +61,7 @@ impl<'m> Message<'m> {
         }
     }
 
-    /// The payload as it stands on the wire before masking.
+    /// Returns the payload as it is on the wire before masking.
     #[must_use]
     #[inline]
     pub const fn payload(&self) -> &'m [u8] {

@@ -1,5 +1,4 @@
-//! Messages that own their payload as shared bytes: what stacks hand from task to task without a
-//! copy.
+//! Messages that own their payload as shared bytes: stacks pass them between tasks without a copy.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -26,25 +25,25 @@ use super::buffer::unmasked_str;
 pub struct Utf8Bytes(Bytes);
 
 impl Utf8Bytes {
-    /// Text that lives as long as the program. Nothing is copied.
+    /// Creates text from a `'static` string. Nothing is copied.
     #[must_use]
     pub const fn from_static(text: &'static str) -> Self {
         Self(Bytes::from_static(text.as_bytes()))
     }
 
-    /// Bytes that a validator has accepted from the first of a character to the last of one.
+    /// Creates text from bytes that a validator has accepted as whole characters.
     pub(crate) const fn validated(bytes: Bytes) -> Self {
         Self(bytes)
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     #[inline]
     pub fn as_str(&self) -> &str {
         unmasked_str(&self.0)
     }
 
-    /// Gives the text up for its bytes. Nothing is copied.
+    /// Consumes the text and returns its bytes. Nothing is copied.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         self.0
@@ -72,7 +71,7 @@ impl AsRef<[u8]> for Utf8Bytes {
     }
 }
 
-/// Shows how long the text is, and no character of it.
+/// Shows the length of the text, not the text.
 impl fmt::Debug for Utf8Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Utf8Bytes").field(&Redacted(self.0.len())).finish()
@@ -104,7 +103,7 @@ impl From<Utf8Bytes> for Bytes {
     }
 }
 
-/// Looks at the bytes once; copies nothing.
+/// Validates the bytes once; copies nothing.
 impl TryFrom<Bytes> for Utf8Bytes {
     type Error = Utf8Error;
 
@@ -128,7 +127,7 @@ impl PartialEq<&str> for Utf8Bytes {
     }
 }
 
-/// As [`Message`], with a payload of shared bytes: goes out without a copy if it is not masked.
+/// Like [`Message`], with a payload of shared bytes: goes out without a copy if it is not masked.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SharedMessage {
     /// Text.
@@ -137,12 +136,12 @@ pub enum SharedMessage {
     Binary(Bytes),
     /// Asks the peer for a Pong with the same payload; at most 125 bytes.
     Ping(Bytes),
-    /// Answers a Ping, or tells the peer that this side is there; at most 125 bytes.
+    /// Answers a Ping, or tells the peer that this side is alive; at most 125 bytes.
     Pong(Bytes),
 }
 
 impl SharedMessage {
-    /// The message, borrowed.
+    /// Returns the message, borrowed.
     #[must_use]
     pub fn as_message(&self) -> Message<'_> {
         match self {
@@ -153,7 +152,7 @@ impl SharedMessage {
         }
     }
 
-    /// Gives the message up for its payload.
+    /// Consumes the message and returns its payload.
     #[must_use]
     pub fn into_payload(self) -> Bytes {
         match self {
@@ -163,7 +162,7 @@ impl SharedMessage {
     }
 }
 
-/// Shows how long the payload is, and no byte of it.
+/// Shows the length of the payload, not the payload.
 impl fmt::Debug for SharedMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_message().fmt(f)

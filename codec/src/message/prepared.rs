@@ -20,16 +20,16 @@ use super::shared::PreparedForm;
 
 /// A message whose server frame is encoded once, for a broadcast.
 ///
-/// Cloning shares the bytes. A client masks every frame with a key of its own, so for it only the
-/// payload is shared.
+/// Cloning shares the bytes. A client masks every frame with a fresh key, so clients share only the
+/// payload.
 ///
-/// With an extension that compresses, the first connection to send it compresses it, from an empty
-/// context, and all others send the same bytes. Also those with context takeover: an empty context
-/// is one that any peer can follow, at the price of matches with earlier messages. Connections with
-/// a smaller window than that can take, or with another extension than the first one's, compress it
-/// each for itself.
+/// With an extension that compresses, the first connection to send the message compresses it, from
+/// an empty context, and all others send the same bytes, even those with context takeover: any peer
+/// can follow from an empty context, at the cost of matches with earlier messages. Connections
+/// whose window is too small for it, or whose extension differs from the first one's, each compress
+/// the message themselves.
 ///
-/// A frame is had from a [`Sender`](crate::Sender) only, which checks whether it may go out now:
+/// Only a [`Sender`](crate::Sender) provides the frame, after checking whether it may go out now:
 /// [`send_prepared`](crate::Sender::send_prepared) copies it to a buffer,
 /// [`prepared_frame`](crate::Sender::prepared_frame) shares it.
 ///
@@ -52,7 +52,7 @@ pub struct PreparedMessage {
     compressed: Arc<OnceLock<PreparedForm>>,
 }
 
-/// Shows how long its bytes are, and none of them.
+/// Shows the number of bytes, not the bytes.
 impl fmt::Debug for PreparedMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PreparedMessage")
@@ -82,31 +82,31 @@ impl PreparedMessage {
         })
     }
 
-    /// Length of the frame that a server sends without an extension, in bytes: for bounds on what
-    /// is queued.
+    /// Returns the length of the frame that a server sends without an extension, in bytes: for
+    /// bounding a queue.
     #[must_use]
     pub fn frame_len(&self) -> usize {
         self.frame.len()
     }
 
-    /// The unmasked frame as a server sends it without an extension: header and payload.
+    /// Returns the unmasked frame that a server sends without an extension: header and payload.
     pub(crate) fn server_frame(&self) -> &Bytes {
         &self.frame
     }
 
-    /// The compressed form, once a connection has made it.
+    /// Returns the compressed form, once a connection has made it.
     #[cfg(feature = "std")]
     pub(crate) fn compressed(&self) -> &OnceLock<PreparedForm> {
         &self.compressed
     }
 
-    /// The opcode of the message.
+    /// Returns the opcode of the message.
     #[must_use]
     pub fn opcode(&self) -> Opcode {
         self.opcode
     }
 
-    /// The payload.
+    /// Returns the payload.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         self.frame.get(self.header_len..).unwrap_or(&[])

@@ -10,18 +10,18 @@ use crate::encoder::{self, header_of};
 use crate::header::{HEADER_LEN_MAX, Opcode, Rsv};
 use crate::redacted::Redacted;
 
-/// What one connection sends of a message that is prepared for many.
+/// What one connection sends for a message prepared for many.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(
     not(any(feature = "deflate", feature = "brotli")),
     expect(dead_code, reason = "made by extensions")
 )]
 pub(crate) enum Prepared<'f> {
-    /// The form that all share.
+    /// The shared form.
     Shared(&'f SharedFrame),
-    /// The message as it is: it does not shrink.
+    /// The uncompressed message: it does not shrink.
     Plain,
-    /// A form of its own: its peer could not read the shared one.
+    /// A separate form: the peer could not read the shared one.
     Own,
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum Prepared<'f> {
     expect(dead_code, reason = "made and read by extensions")
 )]
 pub(crate) struct PreparedForm {
-    /// The extension's name, which stands for the format.
+    /// The extension's name, which identifies the format.
     pub(crate) extension: &'static str,
     /// How far back the compressed form may reach, in bytes.
     #[cfg_attr(not(feature = "deflate"), expect(dead_code, reason = "read by permessage-deflate"))]
@@ -47,7 +47,7 @@ pub(crate) struct SharedFrame {
     header_len: usize,
 }
 
-/// Shows how long its bytes are, and none of them.
+/// Shows the number of bytes, not the bytes.
 impl fmt::Debug for SharedFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedFrame")
@@ -70,12 +70,12 @@ impl SharedFrame {
         Some(Self { frame: frame.into(), header_len })
     }
 
-    /// The unmasked frame: header and compressed payload.
+    /// Returns the unmasked frame: header and compressed payload.
     pub(crate) fn frame(&self) -> &Bytes {
         &self.frame
     }
 
-    /// The compressed payload.
+    /// Returns the compressed payload.
     pub(crate) fn compressed(&self) -> &[u8] {
         self.frame.get(self.header_len..).unwrap_or_default()
     }

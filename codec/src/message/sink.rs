@@ -1,4 +1,4 @@
-//! Where frames go whose payload is shared: a buffer that copies, or a queue that doesn't.
+//! Destinations for frames with shared payloads: a buffer that copies, or a queue that doesn't.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -9,23 +9,24 @@ use bytes::{Buf, BufMut, Bytes};
 
 use crate::redacted::Redacted;
 
-/// Payloads of up to so many bytes are copied behind what is queued: a piece of its own costs more.
+/// Payloads of up to this many bytes are copied behind the queued bytes: a separate piece costs
+/// more.
 const COPIED_LEN_MAX: usize = 4 << 10;
 
 /// The largest tail that is kept when all has been written, in bytes.
 const TAIL_CAPACITY_MAX: usize = 64 << 10;
 
-/// Takes the parts of frames in the order in which they go on the wire.
+/// Takes the parts of frames in wire order.
 ///
 /// Every [`BufMut`] is one, and copies the payload; [`SendQueue`] is one that doesn't.
 pub trait Sink {
-    /// How many bytes may be put, header and payload together.
+    /// Returns how many bytes may be put, header and payload together.
     fn room_len(&self) -> usize;
 
-    /// Takes headers, and replies that were due: a few bytes, which are to be copied.
+    /// Takes headers and due replies: a few bytes, to be copied.
     fn put_head(&mut self, head: &[u8]);
 
-    /// Takes a payload, as it goes on the wire.
+    /// Takes a payload as it goes on the wire.
     fn put_payload(&mut self, payload: Bytes);
 }
 
@@ -43,11 +44,11 @@ impl<B: BufMut> Sink for B {
     }
 }
 
-/// Frames that wait for a socket, large payloads of them uncopied: a [`Sink`] to fill and a [`Buf`]
-/// to write from, by vectored writes too.
+/// Frames waiting for a socket, with large payloads uncopied: a [`Sink`] to fill and a [`Buf`] to
+/// write from, including by vectored writes.
 ///
-/// Idle it holds no more than 64 KiB. It has no limit: stop sending while [`Buf::remaining`] is above
-/// a mark of yours.
+/// When idle, it holds at most 64 KiB. It has no limit: stop sending while [`Buf::remaining`] is
+/// above your own threshold.
 ///
 /// ```
 /// use bytes::{Buf, Bytes};
@@ -70,19 +71,20 @@ pub struct SendQueue {
     /// What comes after the pieces, and how much of it has been written.
     tail: Vec<u8>,
     written: usize,
-    /// Bytes in the pieces.
+    /// The number of bytes in the pieces.
     pieces_len: usize,
 }
 
 impl SendQueue {
-    /// A queue with nothing in it, which takes no memory.
+    /// Creates an empty queue, which takes no memory.
     #[must_use]
     pub const fn new() -> Self {
         Self { pieces: VecDeque::new(), tail: Vec::new(), written: 0, pieces_len: 0 }
     }
 
-    /// The buffer behind all that is queued, to append to: what [`Connection`](crate::Connection)
-    /// wants for its replies, and for messages that are borrowed. What is there already must stay.
+    /// Returns the buffer behind the queued pieces, to append to: pass it to
+    /// [`Connection`](crate::Connection) for replies and borrowed messages. Keep its existing
+    /// content.
     pub fn tail(&mut self) -> &mut Vec<u8> {
         &mut self.tail
     }
@@ -170,7 +172,7 @@ impl Buf for SendQueue {
     }
 }
 
-/// Shows how much waits, and no byte of it.
+/// Shows how many bytes wait, not the bytes.
 impl fmt::Debug for SendQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SendQueue").field(&Redacted(self.remaining())).finish()

@@ -1,14 +1,14 @@
-//! The seam for per-message compression (RFC 7692, 5 and 6): what an extension does to payloads,
-//! and nothing of how.
+//! The interface for per-message compression (RFC 7692, 5 and 6): what an extension does to
+//! payloads, not how.
 //!
 //! ```text
 //!  in :  payload as it arrives ─▶ Inflow (Decompressor) ─▶ MessageBuffer, under the message limit
 //!  out:  payload ─▶ Outflow (Compressor) ─▶ frames, RSV1 on the first
 //! ```
 //!
-//! The assembler and the sender know these two traits; that RSV1 marks what has gone through them
-//! is the RFC's rule for every per-message compression extension. Invariant: a decompressor never
-//! writes beyond the room it is given, so that the limit holds *while* a message is decompressed.
+//! The assembler and the sender know these two traits; that RSV1 marks their output is the RFC's
+//! rule for every per-message compression extension. Invariant: a decompressor never writes beyond
+//! the room it is given, so that the limit holds *while* a message is decompressed.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -31,21 +31,21 @@ pub(crate) use super::buffer::Progress;
 #[cfg(feature = "std")]
 pub(crate) use super::shared::{Prepared, PreparedForm};
 
-/// The most that is decompressed in one go, in bytes.
+/// The most to decompress in one step, in bytes.
 const CHUNK_LEN_MAX: usize = 16 << 10;
-/// The least, so that a short message does not take several goes, and so that zlib's fast loop,
-/// which wants 260 bytes of room, comes to its end.
+/// The least, so that a short message does not take several steps, and so that zlib's fast loop,
+/// which needs 260 bytes of room, can finish.
 const CHUNK_LEN_MIN: usize = 2 << 10;
-/// What a byte may come to: DEFLATE's best is a match of 258 bytes for two bits.
+/// The most bytes that one byte may expand to: DEFLATE's best is a match of 258 bytes for two bits.
 const RATIO_MAX: usize = 1032;
 /// How much compressed payload is held back while pieces are delivered as they are decompressed, in
 /// bytes.
 const HELD_LEN_MAX: usize = 1 << 10;
 
-/// A per-message compression extension as two peers have agreed on it: what
-/// [`ConnectionBuilder::extension`](crate::ConnectionBuilder::extension) takes.
+/// A per-message compression extension as agreed by two peers: pass it to
+/// [`ConnectionBuilder::extension`](crate::ConnectionBuilder::extension).
 ///
-/// Sealed: only the extensions of this crate implement it, because what they share with the
+/// Sealed: only the extensions of this crate implement it, because their interface with the
 /// connection may still change.
 ///
 /// ```compile_fail,E0277
@@ -58,7 +58,7 @@ const HELD_LEN_MAX: usize = 1 << 10;
 /// }
 /// ```
 pub trait PerMessageExtension: sealed::Sealed {
-    /// What the extension does to the messages of the side that is `role`.
+    /// Returns what the extension does to the messages of the side that is `role`.
     fn transform(&self, role: Role) -> Transform;
 }
 
@@ -92,32 +92,32 @@ impl Transform {
     }
 }
 
-/// Turns the payloads of compressed messages back (RFC 7692, 6.2).
+/// Decompresses the payloads of messages (RFC 7692, 6.2).
 pub(crate) trait Decompressor: Debug + Send + Sync {
     /// Takes bytes from the front of `compressed`, which shrinks, and writes to the start of
     /// `room`, which is not empty.
     ///
-    /// An error stands where the offending bytes do: what came before it has been written by an
-    /// earlier call.
+    /// An error is returned at the offending bytes: an earlier call has written everything before
+    /// them.
     fn decompress(
         &mut self,
         compressed: &mut &[u8],
         room: &mut [u8],
     ) -> Result<Progress, InflateError>;
 
-    /// The message's last byte has been taken; as [`decompress`](Self::decompress), until it is
-    /// drained.
+    /// Continues like [`decompress`](Self::decompress) after the message's last byte was taken,
+    /// until it is drained.
     fn finish(&mut self, room: &mut [u8]) -> Result<Progress, InflateError>;
 
-    /// Nothing more will come: gives all memory back.
+    /// Nothing more will come: frees all memory.
     fn release(&mut self);
 }
 
 /// Takes a compressed payload and writes frames with it; an error means that nothing was written.
 pub(crate) type Put<'p> = &'p mut dyn FnMut(&[u8]) -> Result<(), SendError>;
 
-/// Whether a message went out compressed. If not, both ends' contexts are as before, and it is to
-/// be sent as it is.
+/// Whether a message went out compressed. If not, both ends' contexts are as before, and the
+/// message is to be sent as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
     Compressed,
@@ -134,10 +134,10 @@ pub(crate) trait Compressor: Debug + Send + Sync {
     /// shrink.
     ///
     /// # Errors
-    /// Those of `put`; contexts are as before then.
+    /// Those of `put`; the contexts are then unchanged.
     fn compress(&mut self, payload: &[u8], put: Put<'_>) -> Result<Sent, SendError>;
 
-    /// Returns what this connection sends of a message that others send too. If no connection has
+    /// Returns what this connection sends for a message that others also send. If no connection has
     /// compressed the message yet, this one does, from an empty context, and keeps it in `form`.
     #[cfg(feature = "std")]
     fn prepare<'f>(
@@ -160,7 +160,7 @@ pub(crate) trait Compressor: Debug + Send + Sync {
         put: Put<'_>,
     ) -> Result<(), SendError>;
 
-    /// Nothing more will be sent: gives all memory back.
+    /// Nothing more will be sent: frees all memory.
     fn release(&mut self);
 }
 
@@ -172,7 +172,7 @@ pub(crate) struct Outflow {
     pub(crate) is_open: bool,
 }
 
-/// The most bytes that `len` bytes of a fragment come to when they do not compress.
+/// Returns the most bytes that `len` incompressible bytes of a fragment compress to.
 ///
 /// Codes of nine bits a byte at worst (RFC 1951, 3.2.6), a header for each block, and the flush at
 /// the end.
@@ -180,18 +180,17 @@ pub(crate) const fn compressed_len_max(len: usize) -> usize {
     len.saturating_add(len / 8 + len / 256 + 64)
 }
 
-/// The receiving half of an extension, and how far the open compressed message has come.
+/// The receiving half of an extension, and the progress of the open compressed message.
 pub(crate) struct Inflow {
     decompressor: Box<dyn Decompressor>,
     stage: Stage,
-    /// Bytes that the open message has come to, decompressed.
+    /// The decompressed length of the open message so far, in bytes.
     size: usize,
-    /// Compressed payload that has been taken from the input and not decompressed yet, if pieces
-    /// are delivered.
+    /// Compressed payload taken from the input but not yet decompressed, if pieces are delivered.
     held: Vec<u8>,
 }
 
-/// Shows how long its bytes are, and none of them.
+/// Shows the number of bytes, not the bytes.
 impl fmt::Debug for Inflow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inflow")
@@ -203,10 +202,10 @@ impl fmt::Debug for Inflow {
     }
 }
 
-/// Where the open compressed message stands.
+/// The stage of the open compressed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// There is none.
+    /// No compressed message is open.
     Closed,
     Payload,
     /// All payload has been taken.
@@ -214,12 +213,12 @@ enum Stage {
 }
 
 impl Inflow {
-    /// Whether a compressed message is open.
+    /// Returns whether a compressed message is open.
     pub(crate) fn is_open(&self) -> bool {
         self.stage != Stage::Closed
     }
 
-    /// A compressed message begins.
+    /// Begins a compressed message.
     pub(crate) fn open(&mut self) {
         self.stage = Stage::Payload;
         self.size = 0;
@@ -259,8 +258,8 @@ impl Inflow {
     /// The longest piece that [`hold`](Self::hold) takes, in bytes.
     pub(crate) const HELD_LEN_MAX: usize = HELD_LEN_MAX;
 
-    /// Decompresses what is held to `buffer` until that is full or more payload is needed, which it
-    /// returns.
+    /// Decompresses what is held to `buffer` until `buffer` is full or more payload is needed;
+    /// returns whether it is.
     pub(crate) fn fill_piece(
         &mut self,
         kind: DataKind,
@@ -279,20 +278,21 @@ impl Inflow {
         Ok(is_drained)
     }
 
-    /// All payload has been taken: what follows is the end. Returns whether that has been said
+    /// Notes that all payload has been taken, so the end follows. Returns whether this was noted
     /// before.
     pub(crate) fn begin_finish(&mut self) -> bool {
         core::mem::replace(&mut self.stage, Stage::Finishing) == Stage::Finishing
     }
 
-    /// The message's last piece is complete.
+    /// Ends the message, whose last piece is complete.
     pub(crate) fn close(&mut self) {
         self.stage = Stage::Closed;
         self.held = Vec::new();
     }
 
     /// Decompresses the next chunk to the end of `buffer`, which is shorter than `buffer_len_max`
-    /// bytes unless the message has come to its limit; whether nothing is left to decompress.
+    /// bytes unless the message has reached its limit; returns whether nothing is left to
+    /// decompress.
     fn fill(
         &mut self,
         kind: DataKind,
@@ -302,8 +302,8 @@ impl Inflow {
         buffer_len_max: usize,
     ) -> Result<bool, ProtocolError> {
         let message_size_max = limits.message_size_max;
-        // A message that has grown is likely to grow on, but not beyond what the input can come
-        // to: a fragment of a byte must not cost the cleaning of a whole chunk.
+        // A message that has grown is likely to keep growing, but not beyond what the input can
+        // expand to: a one-byte fragment must not cost zeroing a whole chunk.
         let reach = compressed.len().saturating_mul(RATIO_MAX);
         let chunk_len = buffer.as_bytes().len().min(reach).max(compressed.len().saturating_mul(4));
         let chunk_len = chunk_len.clamp(CHUNK_LEN_MIN, CHUNK_LEN_MAX);
@@ -321,7 +321,7 @@ impl Inflow {
             Stage::Payload | Stage::Closed => decompressor.decompress(compressed, room),
         };
         if room_len == 0 {
-            // The limit is reached: nothing but an end may follow.
+            // The limit is reached: only the end may follow.
             let Progress { written, is_drained } = step(&mut [0])?;
             if written > 0 {
                 let message_size = message_size_max as u64 + 1;
@@ -334,15 +334,15 @@ impl Inflow {
         Ok(progress.is_drained)
     }
 
-    /// Gives all memory back: nothing will be received any more.
+    /// Frees all memory: nothing more will be received.
     pub(crate) fn release(&mut self) {
         self.close();
         self.decompressor.release();
     }
 }
 
-/// The most that the frames of a compressed message may declare together, in bytes: what any
-/// encoder makes of [`message_size_max`](Limits::message_size_max) bytes that do not compress.
+/// Returns the most that the frames of a compressed message may declare together, in bytes: what
+/// any encoder makes of [`message_size_max`](Limits::message_size_max) incompressible bytes.
 pub(crate) const fn compressed_size_max(limits: &Limits) -> usize {
     limits.message_size_max.saturating_add(limits.message_size_max / 8).saturating_add(1024)
 }

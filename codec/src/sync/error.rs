@@ -1,4 +1,4 @@
-//! What can go wrong over a blocking stream: the codec's errors, and those of the stream.
+//! What can go wrong over a blocking stream: the codec's errors and the stream's.
 
 use core::fmt;
 use std::io;
@@ -13,13 +13,13 @@ pub enum Error {
     /// The stream's error. After [`WouldBlock`](io::ErrorKind::WouldBlock) or
     /// [`TimedOut`](io::ErrorKind::TimedOut) the call may be repeated: nothing is lost.
     Io(io::Error),
-    /// The peer broke the protocol, or a limit; it has been told.
+    /// The peer broke the protocol or exceeded a limit, and has been told.
     Protocol(ProtocolError),
-    /// The message was not sent, and the connection goes on.
+    /// The message was not sent, and the connection continues.
     Send(SendError),
-    /// The opening handshake failed; a client that was refused has been told.
+    /// The opening handshake failed; a refused client has been told.
     Handshake(HandshakeError),
-    /// The handshake was answered with what the client has not offered.
+    /// The answer to the handshake selected what the client did not offer.
     Misuse(HandshakeMisuse),
 }
 
@@ -36,7 +36,8 @@ impl fmt::Display for Error {
 }
 
 impl core::error::Error for Error {
-    /// The error within, for code that looks for its type. `Display` has said its words already.
+    /// Returns the inner error, for code that looks for its type. `Display` already includes its
+    /// text.
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         Some(match self {
             Self::Io(error) => error,

@@ -1,9 +1,9 @@
 //! A WebSocket over a blocking stream: anything that is [`Read`] and [`Write`], such as a
 //! `TcpStream` or a TLS stream over one.
 //!
-//! The whole of what the core leaves to its user, in the simplest stack: one read buffer, one queue
-//! of what is to be written, and reads and writes that block. A connection's state never depends on
-//! a read or write having succeeded, so with timeouts set on the stream any call may be repeated.
+//! Everything that the core leaves to its caller, in the simplest stack: one read buffer, one write
+//! queue, and blocking reads and writes. A connection's state never depends on whether a read or
+//! write succeeded, so with timeouts set on the stream, any call may be repeated.
 //!
 //! ```
 //! use std::net::{TcpListener, TcpStream};
@@ -57,7 +57,7 @@ use crate::message::{Message, SendQueue, SharedMessage};
 
 /// The read buffer's length, in bytes.
 const INPUT_LEN: usize = 64 << 10;
-/// What is written in one call at most, in pieces.
+/// The most pieces written in one call.
 const SLICES_MAX: usize = 16;
 
 /// One side of an open connection over a blocking stream.
@@ -68,12 +68,12 @@ pub struct WebSocket<S> {
     connection: Connection,
     input: Input,
     queue: SendQueue,
-    /// An event that waits for its reply to be written.
+    /// An event waiting for its reply to be written.
     found: Option<(usize, Found)>,
     has_ended: bool,
 }
 
-/// What has been read, and how much of it has been taken.
+/// The bytes that have been read, and how much of them has been taken.
 struct Input {
     bytes: Vec<u8>,
     taken: usize,
@@ -89,7 +89,7 @@ impl Input {
         self.bytes.get_mut(self.taken..self.end).unwrap_or_default()
     }
 
-    /// Reads once, after all has been taken; how many bytes came.
+    /// Reads once, after all bytes have been taken; returns the number of bytes read.
     fn read(&mut self, stream: &mut impl Read) -> io::Result<usize> {
         (self.taken, self.end) = (0, 0);
         loop {
@@ -105,8 +105,8 @@ impl Input {
 }
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Goes on with a stream whose opening handshake is done, and of which nothing has been read
-    /// since.
+    /// Continues with a stream whose opening handshake is done, and from which nothing has been
+    /// read since.
     pub fn new(stream: S, connection: Connection) -> Self {
         Self::with_input(stream, connection, Input::new())
     }
@@ -116,21 +116,21 @@ impl<S: Read + Write> WebSocket<S> {
         Self { stream, connection, input, queue, found, has_ended: false }
     }
 
-    /// Accepts whatever WebSocket a client asks for on a fresh stream, with the default limits.
+    /// Accepts any WebSocket that a client asks for on a fresh stream, with the default limits.
     ///
-    /// Bound the time that it takes by timeouts of the stream: a client may be silent for ever.
+    /// Bound its time with timeouts on the stream: a client may stay silent forever.
     ///
     /// # Errors
-    /// [`Error::Handshake`] if what came can't be accepted; it has been answered. [`Error::Io`].
+    /// [`Error::Handshake`] if the request can't be accepted; it has been answered. [`Error::Io`].
     pub fn accept(stream: S) -> Result<Self, Error> {
         Self::accept_with(stream, ConnectionBuilder::server().open(), |_| Ok(Acceptance::new()))
     }
 
-    /// As [`accept`](Self::accept), with a `connection` of the server's own making, and with what
-    /// `answer` says to the request: a subprotocol, headers, or a refusal by target or origin.
+    /// Like [`accept`](Self::accept), with a `connection` from the caller, and with the result of
+    /// `answer` for the request: a subprotocol, headers, or a refusal by target or origin.
     ///
     /// # Errors
-    /// As [`accept`](Self::accept); [`HandshakeError::Rejected`] if `answer` refused;
+    /// See [`accept`](Self::accept); [`HandshakeError::Rejected`] if `answer` refused;
     /// [`Error::Misuse`] if `answer` selected what was not offered.
     pub fn accept_with(
         mut stream: S,
@@ -182,10 +182,10 @@ impl<S: Read + Write> WebSocket<S> {
         Self::connect_with(stream, request, ConnectionBuilder::client().open())
     }
 
-    /// As [`connect`](Self::connect), with a `connection` of the client's own making.
+    /// Like [`connect`](Self::connect), with a `connection` from the caller.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect).
+    /// See [`connect`](Self::connect).
     pub fn connect_with(
         mut stream: S,
         request: &ClientRequest,
@@ -211,14 +211,15 @@ impl<S: Read + Write> WebSocket<S> {
         Ok(Self::with_input(stream, connection, input))
     }
 
-    /// Waits for the next event, and lends it: whole messages are borrowed from the read buffer, or
+    /// Waits for the next event and lends it: whole messages are borrowed from the read buffer or
     /// from the connection. Replies (Pong, Close) have been written by then.
     ///
-    /// `None` says that the connection is closed, both Close frames exchanged; a server closes the
-    /// stream then, and a client waits a bounded time for the server to do so (RFC 6455, 7.1.1).
+    /// `None` means that the connection is closed and both Close frames were exchanged; a server
+    /// then closes the stream, and a client waits a bounded time for the server to do so (RFC 6455,
+    /// 7.1.1).
     ///
     /// # Errors
-    /// [`Error::Protocol`], for good: the peer has been told why. One of them is
+    /// [`Error::Protocol`], permanently: the peer has been told why. This includes
     /// [`UnexpectedEof`](crate::ProtocolError::UnexpectedEof), a stream that ended without a Close.
     /// [`Error::Io`].
     #[expect(clippy::should_implement_trait, reason = "it lends, as no iterator can")]
@@ -238,14 +239,15 @@ impl<S: Read + Write> WebSocket<S> {
         Ok(Some(self.connection.event_unchanged(&found, input)))
     }
 
-    /// Reads until there is an event: where the input began that holds it, and where it lies.
+    /// Reads until there is an event; returns where the input that holds it began, and where the
+    /// event lies.
     fn find(&mut self) -> Result<Option<(usize, Found)>, Error> {
         loop {
             let start = self.input.taken;
             let step = match self.connection.receive_at(self.input.unread(), self.queue.tail()) {
                 Ok(step) => step,
                 Err(error) => {
-                    // The peer may be gone; the error that is known says more than that.
+                    // The peer may be gone; the known error says more than a failed write.
                     self.flush().ok();
                     return Err(error.into());
                 }
@@ -265,27 +267,27 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// Sends a message: returns once the stream has taken all of it.
+    /// Sends a message; returns once the stream has taken all of it.
     ///
     /// # Errors
-    /// [`Error::Send`] if it may not be sent; [`Error::Io`], after which [`flush`](Self::flush) goes
-    /// on with what the stream has not taken.
+    /// [`Error::Send`] if it may not be sent; [`Error::Io`], after which [`flush`](Self::flush)
+    /// continues with what the stream has not taken.
     pub fn send(&mut self, message: Message<'_>) -> Result<(), Error> {
         self.feed(message)?;
         self.flush()
     }
 
-    /// As [`send`](Self::send), of a payload that a server does not copy.
+    /// Like [`send`](Self::send), with a payload that a server does not copy.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// See [`send`](Self::send).
     pub fn send_shared(&mut self, message: impl Into<SharedMessage>) -> Result<(), Error> {
         self.connection.sender().send_into(message.into(), &mut self.queue)?;
         self.flush()
     }
 
-    /// Queues a message without writing it: for several of them in one write, by
-    /// [`flush`](Self::flush). [`next`](Self::next) writes what is queued, too.
+    /// Queues a message without writing it, so that [`flush`](Self::flush) sends several in one
+    /// write. [`next`](Self::next) also writes what is queued.
     ///
     /// # Errors
     /// If the message may not be sent.
@@ -293,7 +295,7 @@ impl<S: Read + Write> WebSocket<S> {
         self.connection.send(message, self.queue.tail())
     }
 
-    /// Starts the closing handshake. Go on with [`next`](Self::next) until it returns `None`.
+    /// Starts the closing handshake. Keep calling [`next`](Self::next) until it returns `None`.
     ///
     /// # Errors
     /// [`Error::Send`] if a Close has been sent before, or the reason is longer than 123 bytes;
@@ -326,22 +328,23 @@ impl<S: Read + Write> WebSocket<S> {
 }
 
 impl<S> WebSocket<S> {
-    /// The stream, to set its timeouts. What is read from it is lost to the connection.
+    /// Returns the stream, to set its timeouts. The connection never sees what is read from it.
     pub const fn stream(&self) -> &S {
         &self.stream
     }
 
-    /// The stream. What is read from it or written to it is lost to the connection.
+    /// Returns the stream. The connection never sees what is read from it or written to it.
     pub const fn stream_mut(&mut self) -> &mut S {
         &mut self.stream
     }
 
-    /// The connection's state.
+    /// Returns the connection's state.
     pub const fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// Gives the WebSocket up for its stream, its connection, and what has been read and not taken.
+    /// Consumes the WebSocket and returns its stream, its connection, and the bytes read but not
+    /// taken.
     #[must_use]
     pub fn into_parts(mut self) -> (S, Connection, Vec<u8>) {
         let rest = self.input.unread().to_vec();
@@ -349,7 +352,7 @@ impl<S> WebSocket<S> {
     }
 }
 
-/// Shows how much waits, and no byte of it.
+/// Shows how many bytes wait, not the bytes.
 impl<S: fmt::Debug> fmt::Debug for WebSocket<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocket")

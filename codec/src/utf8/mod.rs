@@ -1,10 +1,10 @@
 //! UTF-8 validation of text that arrives in pieces (RFC 6455, 8.1; RFC 3629).
 //!
-//! What is kept between pieces is at most three bytes of a character whose end has not arrived.
-//! Short ASCII takes an inlined path. The rest goes to a kernel, which unmasks in the same walk if
-//! it is asked to: our own for AVX-512 and AVX2, `simdutf8` elsewhere. A kernel says yes or no;
-//! where exactly a fault is, the standard library finds, and nothing is valid that a kernel said no
-//! to and the standard library did not look at. Invariant: `pending` is a proper prefix of some
+//! The state between pieces is at most three bytes of a character whose end has not arrived. Short
+//! ASCII takes an inlined path. The rest goes to a kernel, which unmasks in the same pass if asked
+//! to: our own for AVX-512 and AVX2, `simdutf8` elsewhere. A kernel only accepts or refuses; the
+//! standard library finds the exact position of a fault, and nothing that a kernel refused is valid
+//! unless the standard library has checked it. Invariant: `pending` is a proper prefix of some
 //! valid character.
 
 use crate::error::Utf8Error;
@@ -21,11 +21,11 @@ cfg_if::cfg_if! {
     }
 }
 
-/// From this length in bytes on a kernel is faster than the standard library, which starts sooner.
+/// From this length in bytes on, a kernel is faster than the standard library, which starts sooner.
 const WALK_LEN_MIN: usize = 16;
 
-/// Bytes that are unmasked before they are validated where that takes two steps: small beside any
-/// first-level cache.
+/// The number of bytes unmasked before validating them where that takes two steps: small compared
+/// with any first-level cache.
 const HOT_LEN: usize = 4096;
 
 /// Validates a text piece by piece and fails at the first byte that no valid text could have there.
@@ -41,27 +41,27 @@ const HOT_LEN: usize = 4096;
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Utf8Validator {
-    /// Bytes of the text before `pending`, all of them whole characters.
+    /// The number of bytes before `pending`, all of them whole characters.
     valid_len: u64,
     pending: [u8; 3],
     pending_len: u8,
 }
 
 impl Utf8Validator {
-    /// A validator at the start of a text.
+    /// Creates a validator at the start of a text.
     #[must_use]
     pub const fn new() -> Self {
         Self { valid_len: 0, pending: [0; 3], pending_len: 0 }
     }
 
-    /// Whether what was pushed so far ends with a whole character.
+    /// Returns whether what was pushed so far ends with a whole character.
     #[must_use]
     #[inline]
     pub const fn is_complete(&self) -> bool {
         self.pending_len == 0
     }
 
-    /// Bytes of the character that is not complete yet: 0 to 3.
+    /// Returns the bytes of the incomplete character: 0 to 3.
     #[must_use]
     #[inline]
     pub fn pending(&self) -> &[u8] {
@@ -71,8 +71,8 @@ impl Utf8Validator {
     /// Takes the next piece.
     ///
     /// # Errors
-    /// [`Utf8Error`] as soon as a byte is there that no valid text could have; the validator is
-    /// then at the start of a new text.
+    /// [`Utf8Error`] at the first byte that no valid text could have there; the validator is then
+    /// at the start of a new text.
     #[inline]
     pub fn push(&mut self, piece: &[u8]) -> Result<(), Utf8Error> {
         if piece.len() <= SHORT_LEN_MAX
@@ -85,10 +85,10 @@ impl Utf8Validator {
         self.push_by(Kernel::best(), piece)
     }
 
-    /// [`push`](Self::push) by a kernel of the caller's choice.
+    /// Like [`push`](Self::push), with a kernel of the caller's choice.
     ///
     /// # Errors
-    /// As [`push`](Self::push).
+    /// See [`push`](Self::push).
     pub fn push_by(&mut self, kernel: Kernel, piece: &[u8]) -> Result<(), Utf8Error> {
         self.push_masked(kernel, MaskKey::ZERO, ReadOnly(piece))
     }
@@ -113,7 +113,7 @@ impl Utf8Validator {
         let Some(is_valid) = unmask_and_check(kernel, key, &mut piece) else {
             return self.push_blocks(kernel, key, piece);
         };
-        // SAFETY: `unmask_and_check` stores all of a span if it says anything.
+        // SAFETY: `unmask_and_check` stores all of a span unless it returns `None`.
         let piece = unsafe { piece.stored() };
         if is_valid && piece.last().is_none_or(u8::is_ascii) {
             self.skip(piece.len());
@@ -122,7 +122,7 @@ impl Utf8Validator {
         self.take_checked(piece, is_valid)
     }
 
-    /// [`push_masked`](Self::push_masked) where a character is pending.
+    /// Like [`push_masked`](Self::push_masked), where a character is pending.
     #[cold]
     #[expect(unsafe_code, reason = "looks at what was just stored")]
     fn push_masked_end<S: Span>(
@@ -139,19 +139,19 @@ impl Utf8Validator {
         if rest.len() == 0 { Ok(()) } else { self.push_masked(kernel, key.rotated(end_len), rest) }
     }
 
-    /// Ends the text, and is ready for the next.
+    /// Ends the text, and resets the validator for the next one.
     ///
     /// # Errors
     /// [`Utf8Error`] if the text ends in the middle of a character.
     #[inline]
     pub fn finish(&mut self) -> Result<(), Utf8Error> {
-        // Field by field: a copy of the whole right after a write to a part waits for that write.
+        // Field by field: copying the whole right after writing a part would wait for that write.
         let (is_complete, valid_up_to) = (self.is_complete(), self.valid_len);
         *self = Self::new();
         if is_complete { Ok(()) } else { Err(Utf8Error { valid_up_to }) }
     }
 
-    /// Adds bytes to the pending character until it is whole; returns what is left of `piece`.
+    /// Adds bytes to the pending character until it is whole; returns the rest of `piece`.
     #[cold]
     fn take_end<'p>(&mut self, piece: &'p [u8]) -> Result<&'p [u8], Utf8Error> {
         let mut character = [0; 4];
@@ -185,7 +185,7 @@ impl Utf8Validator {
         self.valid_len += len as u64;
     }
 
-    /// How many bytes the pending character still needs: 0 to 3.
+    /// Returns how many bytes the pending character still needs: 0 to 3.
     #[inline]
     fn missing_len(&self) -> usize {
         let char_len: usize = match self.pending() {
@@ -197,8 +197,8 @@ impl Utf8Validator {
         char_len.saturating_sub(usize::from(self.pending_len))
     }
 
-    /// Takes a piece that starts with a character and that a kernel has found faultless, save that
-    /// it may end within a character, or not.
+    /// Takes a piece that starts with a character, with a kernel's verdict on whether it is valid,
+    /// except that it may end within a character.
     fn take_checked(&mut self, piece: &[u8], is_valid: bool) -> Result<(), Utf8Error> {
         if !is_valid {
             return self.take_exactly(piece);
@@ -208,8 +208,9 @@ impl Utf8Validator {
         if open.is_empty() { Ok(()) } else { self.take_exactly(open) }
     }
 
-    /// [`push_masked`](Self::push_masked) of a piece that starts with a character, where unmasking
-    /// and validating take two steps: block by block, and only what is not ASCII is validated.
+    /// Like [`push_masked`](Self::push_masked), for a piece that starts with a character, where
+    /// unmasking and validating take two steps: block by block, and only what is not ASCII is
+    /// validated.
     #[expect(unsafe_code, reason = "looks at what was just stored")]
     fn push_blocks<S: Span>(
         &mut self,
@@ -219,7 +220,7 @@ impl Utf8Validator {
     ) -> Result<(), Utf8Error> {
         let mut rest = piece;
         while rest.len() > 0 {
-            // What is not stored needs no walk of its own.
+            // A span that is not stored needs no separate pass.
             let block_len = if S::IS_READ_ONLY { rest.len() } else { HOT_LEN.min(rest.len()) };
             let (mut block, after) = rest.split(block_len);
             rest = after;
@@ -271,8 +272,8 @@ impl Utf8Validator {
     }
 }
 
-/// Cuts off what may be a character that is not complete: a lead among the last three bytes that
-/// wants more than there is.
+/// Cuts off a possibly incomplete character: a lead among the last three bytes that needs more
+/// bytes than follow.
 #[inline]
 fn split_open(piece: &[u8]) -> (&[u8], &[u8]) {
     let open_len = match piece {
@@ -284,7 +285,7 @@ fn split_open(piece: &[u8]) -> (&[u8], &[u8]) {
     piece.split_at_checked(piece.len() - open_len).unwrap_or((piece, &[]))
 }
 
-/// Says that the kernel has no walk of its own, where no kernel has one.
+/// Reports that the kernel has no walk of its own, for targets where no kernel has one.
 #[allow(dead_code, reason = "for targets without wide vectors")]
 fn without_walk<S: Span>(_: Kernel, _: MaskKey, _: &mut S) -> Option<bool> {
     None

@@ -1,20 +1,20 @@
-//! What connections are opened with.
+//! The configuration with which connections are opened.
 
 use wscodec::Limits;
 #[cfg(feature = "deflate")]
 use wscodec::deflate::{Deflate, DeflatePool};
 
-/// How connections behave. Cloning shares what they share.
+/// How connections behave. Clones share the deflate pool.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
     /// What the peer may send.
     pub limits: Limits,
-    /// How much may wait to be written before sending and reading wait for the socket, in bytes.
-    /// Default 128 KiB. A message that is larger by itself is taken all the same, one at a time.
-    /// Stops a peer that never reads from filling memory.
+    /// How much may be queued before sending and reading wait for the socket, in bytes. Default 128
+    /// KiB. A larger message is still accepted, one at a time. Stops a peer that never reads from
+    /// filling memory.
     pub write_buffer_size_max: usize,
-    /// What is wanted of permessage-deflate, and where its streams wait; `None` to do without.
+    /// The preferences for permessage-deflate, and the pool of its streams; `None` to disable it.
     #[cfg(feature = "deflate")]
     pub deflate: Option<(Deflate, DeflatePool)>,
 }
@@ -23,14 +23,14 @@ impl Config {
     /// The default of [`write_buffer_size_max`](Self::write_buffer_size_max): 128 KiB.
     pub const WRITE_BUFFER_SIZE_MAX: usize = 128 << 10;
 
-    /// The same configuration with these limits.
+    /// Returns the same configuration with these limits.
     #[must_use]
     pub const fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// The same configuration with this
+    /// Returns the same configuration with this
     /// [`write_buffer_size_max`](Self::write_buffer_size_max), in bytes.
     #[must_use]
     pub const fn with_write_buffer_size_max(mut self, write_buffer_size_max: usize) -> Self {
@@ -38,7 +38,7 @@ impl Config {
         self
     }
 
-    /// The same configuration with permessage-deflate, whose streams wait in `pool`.
+    /// Returns the same configuration with permessage-deflate, whose streams wait in `pool`.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn with_deflate(mut self, deflate: Deflate, pool: DeflatePool) -> Self {

@@ -1,23 +1,23 @@
-//! What can go wrong: the errors of the codec, and those of the stream.
+//! What can go wrong: the codec's errors and the stream's.
 
 use std::{fmt, io};
 
 use wscodec::handshake::{HandshakeError, HandshakeMisuse};
 use wscodec::{ProtocolError, SendError};
 
-/// Why a connection, or a call of one, failed.
+/// Why a connection, or a call on one, failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The stream's error.
     Io(io::Error),
-    /// The peer broke the protocol, or a limit; it has been told.
+    /// The peer broke the protocol or exceeded a limit, and has been told.
     Protocol(ProtocolError),
-    /// The message was not sent, and the connection goes on.
+    /// The message was not sent, and the connection continues.
     Send(SendError),
-    /// The opening handshake failed; a client that was refused has been told.
+    /// The opening handshake failed; a refused client has been told.
     Handshake(HandshakeError),
-    /// The handshake was answered with what the client has not offered.
+    /// The answer to the handshake selected what the client did not offer.
     Misuse(HandshakeMisuse),
     /// Not a URL of the form `ws://host:port/path`.
     Url,
@@ -37,7 +37,8 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {
-    /// The error within, for code that looks for its type. `Display` has said its words already.
+    /// Returns the inner error, for code that looks for its type. `Display` already includes its
+    /// text.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(match self {
             Self::Io(error) => error,

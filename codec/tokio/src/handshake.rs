@@ -14,27 +14,26 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::stream::WebSocketStream;
 
-/// What is read at once of a head, in bytes.
+/// The size of one read of a head, in bytes.
 const READ_LEN: usize = 4 << 10;
 
-/// Accepts whatever WebSocket a client asks for on a fresh stream, with the default
-/// [`Config`].
+/// Accepts any WebSocket that a client asks for on a fresh stream, with the default [`Config`].
 ///
-/// Bound the time that it takes with `tokio::time::timeout`: a client may be silent for ever.
+/// Bound its time with `tokio::time::timeout`: a client may stay silent forever.
 ///
 /// # Errors
-/// [`Error::Handshake`] if what came can't be accepted; it has been answered. [`Error::Io`].
+/// [`Error::Handshake`] if the request can't be accepted; it has been answered. [`Error::Io`].
 pub async fn accept_async<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
 ) -> Result<WebSocketStream<S>, Error> {
     accept_async_with(stream, &Config::default(), |_| Ok(Acceptance::new())).await
 }
 
-/// As [`accept_async`], with what `answer` says to the request: a subprotocol, headers, or a refusal
-/// by target or origin.
+/// Like [`accept_async`], with the result of `answer` for the request: a subprotocol, headers, or a
+/// refusal by target or origin.
 ///
 /// # Errors
-/// As [`accept_async`]; [`HandshakeError::Rejected`] if `answer` refused; [`Error::Misuse`] if it
+/// See [`accept_async`]; [`HandshakeError::Rejected`] if `answer` refused; [`Error::Misuse`] if it
 /// selected what was not offered.
 pub async fn accept_async_with<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
@@ -105,7 +104,7 @@ pub async fn accept_async_with<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(socket.with_subprotocol(subprotocol))
 }
 
-/// Whether the 101 selects this subprotocol.
+/// Returns whether the 101 selects this subprotocol.
 fn selects(response: &[u8], name: &str) -> bool {
     let line = format!("\r\nSec-WebSocket-Protocol: {name}\r\n");
     response.windows(line.len()).any(|window| window == line.as_bytes())
@@ -122,10 +121,10 @@ pub async fn client_async<S: AsyncRead + AsyncWrite + Unpin>(
     client_async_with(request, stream, &Config::default()).await
 }
 
-/// As [`client_async`], with a configuration.
+/// Like [`client_async`], with a configuration.
 ///
 /// # Errors
-/// As [`client_async`].
+/// See [`client_async`].
 pub async fn client_async_with<S: AsyncRead + AsyncWrite + Unpin>(
     request: &ClientRequest,
     mut stream: S,
@@ -158,7 +157,7 @@ pub async fn client_async_with<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(socket.with_subprotocol(subprotocol))
 }
 
-/// Waits for the response: what was read after it, and the subprotocol.
+/// Waits for the response; returns the bytes read after it, and the subprotocol.
 async fn receive<X: wscodec::handshake::ClientExtensions>(
     handshake: &mut ClientHandshake<X>,
     stream: &mut (impl AsyncRead + Unpin),
@@ -186,10 +185,10 @@ async fn receive<X: wscodec::handshake::ClientExtensions>(
 
 /// Opens a WebSocket to a URL such as `ws://localhost:9001/chat?room=1`, over TCP without delay.
 ///
-/// `wss` is a stream of a TLS library's and [`client_async`].
+/// For `wss`, use [`client_async`] with a TLS library's stream.
 ///
 /// # Errors
-/// [`Error::Url`] of another scheme, or without a host; and as [`client_async`].
+/// [`Error::Url`] for another scheme, or without a host; and those of [`client_async`].
 #[cfg(feature = "connect")]
 pub async fn connect_async(url: &str) -> Result<WebSocketStream<tokio::net::TcpStream>, Error> {
     const SCHEME: &str = "ws://";
@@ -202,7 +201,7 @@ pub async fn connect_async(url: &str) -> Result<WebSocketStream<tokio::net::TcpS
     let (host, target) = rest.split_at(at);
     let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
     let request = ClientRequest::new(host, &target)?;
-    // An address in brackets has colons of its own.
+    // An address in brackets contains colons.
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
     let address = if has_port { host.to_owned() } else { format!("{host}:80") };
     let stream = tokio::net::TcpStream::connect(address).await?;

@@ -33,15 +33,14 @@
 //!
 //! # What it does without being asked
 //!
-//! - Pings are answered and Closes too, as soon as the stream is polled: no message has to be sent
-//!   for it.
-//! - A payload that lies in a read buffer is handed out as a slice of it, a large one is read straight
-//!   into its message, and what is sent goes out by vectored writes, so a server copies no payload.
+//! - Pings and Closes are answered as soon as the stream is polled, without sending a message.
+//! - A payload in a read buffer is handed out as a slice of it, a large payload is read straight
+//!   into its message, and sends use vectored writes, so a server copies no payload.
 //! - While more waits to be written than [`Config::write_buffer_size_max`], sending waits, and
 //!   so does reading: a peer that never reads costs no more memory than that and one message.
-//! - Every future and every poll may be dropped: what has been read or is to be written is kept in
-//!   the [`WebSocketStream`], and nothing is lost or sent twice.
-//! - A connection that waits holds no read buffer.
+//! - Every future and every poll may be dropped: bytes read or to be written stay in the
+//!   [`WebSocketStream`], and nothing is lost or sent twice.
+//! - A waiting connection holds no read buffer.
 
 mod config;
 mod error;

@@ -1,4 +1,4 @@
-//! Messages that own their payload, under the names that users of tungstenite know.
+//! Messages that own their payload, under the names known from tungstenite.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use wscodec::CloseCode;
 use wscodec::connection::SharedEvent;
 use wscodec::message::Utf8Bytes;
 
-/// What is received, and what is sent. Payloads are shared: cloning copies none.
+/// A message to send or a received one. Payloads are shared: cloning copies none.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Message {
     /// Text.
     Text(Utf8Bytes),
     /// Bytes.
     Binary(Bytes),
-    /// A Ping: one that is received has been answered. At most 125 bytes.
+    /// A Ping; a received one has been answered. At most 125 bytes.
     Ping(Bytes),
-    /// A Pong, asked for or not. At most 125 bytes.
+    /// A Pong, solicited or not. At most 125 bytes.
     Pong(Bytes),
-    /// A Close: one that is received has been answered, and nothing follows it.
+    /// A Close; a received one has been answered, and nothing follows it.
     Close(Option<CloseFrame>),
 }
 
@@ -32,35 +32,35 @@ pub struct CloseFrame {
 }
 
 impl Message {
-    /// A text message.
+    /// Creates a text message.
     pub fn text(text: impl Into<Utf8Bytes>) -> Self {
         Self::Text(text.into())
     }
 
-    /// A binary message.
+    /// Creates a binary message.
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
     }
 
-    /// Whether it is text.
+    /// Returns whether the message is text.
     #[must_use]
     pub const fn is_text(&self) -> bool {
         matches!(self, Self::Text(_))
     }
 
-    /// Whether it is binary.
+    /// Returns whether the message is binary.
     #[must_use]
     pub const fn is_binary(&self) -> bool {
         matches!(self, Self::Binary(_))
     }
 
-    /// Whether it is a Close.
+    /// Returns whether the message is a Close.
     #[must_use]
     pub const fn is_close(&self) -> bool {
         matches!(self, Self::Close(_))
     }
 
-    /// The payload's length, in bytes; of a Close that of its reason.
+    /// Returns the length of the payload, or of a Close's reason, in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -70,13 +70,13 @@ impl Message {
         }
     }
 
-    /// Whether there is no payload.
+    /// Returns whether the payload is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Gives the message up for its payload; of a Close that is its reason.
+    /// Consumes the message and returns its payload, or a Close's reason.
     #[must_use]
     pub fn into_data(self) -> Bytes {
         match self {
@@ -86,7 +86,7 @@ impl Message {
         }
     }
 
-    /// The message of an event; `None` of a piece, which this crate does not ask for.
+    /// Returns the message of an event; `None` for a piece, which this crate does not ask for.
     pub(crate) fn of_event(event: SharedEvent) -> Option<Self> {
         Some(match event {
             SharedEvent::Text(text) => Self::Text(text),
@@ -101,7 +101,7 @@ impl Message {
     }
 }
 
-/// Shows how long the payload is, and no byte of it.
+/// Shows the length of the payload, not the payload.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
@@ -115,7 +115,7 @@ impl fmt::Debug for Message {
     }
 }
 
-/// Shows the code, and how long the reason is.
+/// Shows the code and the length of the reason.
 impl fmt::Debug for CloseFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CloseFrame({}, {} bytes)", self.code.as_u16(), self.reason.len())

@@ -1,8 +1,8 @@
-//! A connection over a tokio stream: polls to reads and writes, and nothing lost between two of
-//! them.
+//! A connection over a tokio stream: turns polls into reads and writes, and loses nothing between
+//! two polls.
 //!
-//! Invariant: whatever has been read is in `input` or in the connection, whatever is to be written
-//! is in `queue`; so dropping a future loses nothing.
+//! Invariant: all bytes read are in `input` or in the connection, and all bytes to be written are
+//! in `queue`, so dropping a future loses nothing.
 
 use std::fmt;
 use std::future::{Future as _, poll_fn};
@@ -21,17 +21,17 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::message::{CloseFrame, Message};
 
-/// What is read at first, and as long as reads do not fill it, in bytes.
+/// The size of the first read, and of later ones until a read fills it, in bytes.
 const READ_LEN_MIN: usize = 8 << 10;
-/// What is read at most in one call, in bytes.
+/// The most to read in one call, in bytes.
 const READ_LEN_MAX: usize = 64 << 10;
-/// Pieces of what is written in one call.
+/// The most pieces written in one call.
 const SLICES_MAX: usize = 32;
 
 /// A WebSocket over a tokio stream: a [`Stream`] and [`Sink`] of [`Message`].
 ///
-/// The stream ends after the peer's Close, or after an error; before that it has yielded the Close
-/// as a message. Polling it also writes what is due, so it has to be polled for Pings to be answered.
+/// The stream ends after the peer's Close, or after an error; before that, it yields the Close as a
+/// message. Polling it also writes what is due, so it must be polled for Pings to be answered.
 pub struct WebSocketStream<S> {
     stream: S,
     connection: Connection,
@@ -39,7 +39,7 @@ pub struct WebSocketStream<S> {
     read_len: usize,
     queue: SendQueue,
     write_buffer_size_max: usize,
-    /// Bytes were written since the stream was flushed.
+    /// Whether bytes were written since the stream was flushed.
     needs_flush: bool,
     reading: Reading,
     subprotocol: Option<String>,
@@ -49,14 +49,14 @@ pub struct WebSocketStream<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reading {
     Going,
-    /// Nothing more will come; what is queued is still to be written.
+    /// Nothing more will arrive; the queue is still to be written.
     Ending,
     Done,
 }
 
 impl<S> WebSocketStream<S> {
-    /// Goes on with a stream whose opening handshake is done by someone else, such as hyper, and of
-    /// which `read` has been read since.
+    /// Continues with a stream whose opening handshake was done elsewhere, such as by hyper, and
+    /// from which `read` has been read since.
     pub fn from_connection(
         stream: S,
         connection: Connection,
@@ -81,36 +81,36 @@ impl<S> WebSocketStream<S> {
         self
     }
 
-    /// The subprotocol that was agreed.
+    /// Returns the subprotocol that was agreed.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
 
-    /// The stream.
+    /// Returns the stream.
     #[must_use]
     pub const fn get_ref(&self) -> &S {
         &self.stream
     }
 
-    /// The stream. What is read from it or written to it is lost to the connection.
+    /// Returns the stream. The connection never sees what is read from it or written to it.
     pub const fn get_mut(&mut self) -> &mut S {
         &mut self.stream
     }
 
-    /// Gives the connection up for its stream.
+    /// Consumes the connection and returns its stream.
     #[must_use]
     pub fn into_inner(self) -> S {
         self.stream
     }
 
-    /// The connection's state.
+    /// Returns the connection's state.
     #[must_use]
     pub const fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// How much waits to be written, in bytes.
+    /// Returns the length of the write queue, in bytes.
     #[must_use]
     pub fn queued_len(&self) -> usize {
         self.queue.remaining()
@@ -124,9 +124,9 @@ impl<S> WebSocketStream<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
-    /// Starts the closing handshake, and returns once the Close is written. Go on polling the stream
-    /// until it ends: messages may still arrive before the peer's Close. A Close that has been sent
-    /// before is not sent again.
+    /// Starts the closing handshake, and returns once the Close is written. Keep polling the stream
+    /// until it ends: messages may still arrive before the peer's Close. A Close is never sent
+    /// twice.
     ///
     /// # Errors
     /// [`Error::Send`] if the reason is longer than 123 bytes; [`Error::Io`].
@@ -168,9 +168,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads once; how many bytes came, which are in `input` or in the connection.
+    /// Reads once, into `input` or the connection; returns the number of bytes read.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        // The futures of `read_buf` keep nothing between two polls, so each poll makes one.
+        // The futures of `read_buf` keep no state between polls, so each poll makes one.
         if let Some(mut room) = self.connection.room() {
             return pin!(self.stream.read_buf(&mut room)).poll(cx);
         }
@@ -181,7 +181,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 self.read_len = (self.read_len * 2).min(READ_LEN_MAX);
             }
             Poll::Ready(_) => {}
-            // A connection that waits holds no buffer.
+            // A waiting connection holds no buffer.
             Poll::Pending => self.input = BytesMut::new(),
         }
         outcome
@@ -200,7 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 Reading::Done => return Poll::Ready(None),
             }
             let event = self.connection.receive_shared(&mut self.input, self.queue.tail());
-            // What is due goes out now, as far as the stream takes it.
+            // Due output goes out now, as far as the stream takes it.
             let written = self.poll_flush_all(cx);
             match event {
                 Ok(Some(event)) => {
@@ -224,7 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocketStream<S> {
                 self.reading = Reading::Ending;
                 continue;
             }
-            // A peer that does not read is not read from: what it is owed has a bound.
+            // A peer that does not read is not read from, which bounds the output queued for it.
             if self.queue.remaining() > self.write_buffer_size_max {
                 return Poll::Pending; // the write has been polled, and wakes this task
             }
@@ -257,8 +257,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocketStream<S> {
     }
 }
 
-/// A Close that is sent starts the closing handshake, as [`WebSocketStream::close`] does; so does
-/// closing the sink.
+/// Sending a Close starts the closing handshake, like [`WebSocketStream::close`]; so does closing
+/// the sink.
 impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocketStream<S> {
     type Error = Error;
 
@@ -293,7 +293,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<Message> for WebSocketStream<S> {
     }
 }
 
-/// Shows how much waits, and no byte of it.
+/// Shows how many bytes wait, not the bytes.
 impl<S: fmt::Debug> fmt::Debug for WebSocketStream<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocketStream")

@@ -25,7 +25,7 @@ pub(super) fn apply<S: Span>(key: MaskKey, span: &mut S) {
     let mut at = aligned_from(span);
     let wide = splat(key.rotated(at));
     if at > 0 {
-        // What both cover is loaded for the second before the first is stored.
+        // The bytes that both cover are loaded for the second before the first is stored.
         let Some(first) = span.load::<Block>(at) else { return };
         span.store(0, xor(head, splat(key)));
         span.store(at, xor(first, wide));
@@ -41,7 +41,7 @@ pub(super) fn apply<S: Span>(key: MaskKey, span: &mut S) {
         span.store(at, xor(block, wide));
         at += BLOCK_LEN;
     }
-    // One block up to two are left: two that overlap, both loaded before either is stored.
+    // One to two blocks are left: two that overlap, both loaded before either is stored.
     let (Some(block), Some(last)) = (span.load::<Block>(at), span.last::<Block>()) else { return };
     span.store(at, xor(block, wide));
     span.store_last(xor(last, splat(key.rotated(len))));

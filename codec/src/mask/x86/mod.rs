@@ -1,8 +1,8 @@
-//! The kernels of x86-64: SSE2, which is its baseline, and the wide vectors that some CPUs have
-//! beside it.
+//! The kernels of x86-64: SSE2, which is the baseline, and the wide vectors that some CPUs also
+//! have.
 //!
 //! Compiled only where the target has SSE2. A target for bare metal may have turned it off, and
-//! then must not touch a vector register. Invariant: a [`Wide`] is made by detection only, so
+//! then must not touch a vector register. Invariant: a [`Wide`] is made only by detection, so
 //! holding one proves that the CPU can run it.
 
 mod avx2;
@@ -27,14 +27,14 @@ pub(crate) enum Wide {
     Avx2,
 }
 
-// Each of these asks `cpuid` and `xgetbv` once, with or without `std`, and keeps the answer in an
-// atomic.
+// Each of these queries `cpuid` and `xgetbv` once, with or without `std`, and keeps the answer in
+// an atomic.
 cpufeatures::new!(has_avx512vbmi, "avx512f", "avx512bw", "avx512vl", "avx512vbmi");
 cpufeatures::new!(has_avx512, "avx512f", "avx512bw", "avx512vl");
 cpufeatures::new!(has_avx2, "avx2");
 
 impl Wide {
-    /// The widest that the CPU has.
+    /// Returns the widest set that the CPU has.
     #[inline]
     pub(super) fn best() -> Option<Self> {
         if has_avx512vbmi::get() {
@@ -48,7 +48,7 @@ impl Wide {
         }
     }
 
-    /// All that the CPU has, the widest first.
+    /// Returns all sets that the CPU has, the widest first.
     pub(super) fn available() -> impl Iterator<Item = Self> {
         let detected = [
             has_avx512vbmi::get().then_some(Self::Avx512Vbmi),
@@ -79,7 +79,7 @@ impl Wide {
     }
 }
 
-/// Returns the array as one lane, which is as long.
+/// Returns the array as one lane of the same length.
 #[inline(always)]
 #[expect(unsafe_code, reason = "an unaligned load")]
 pub(crate) fn lane<L: Lane, const N: usize>(bytes: &[u8; N]) -> L {
@@ -88,11 +88,11 @@ pub(crate) fn lane<L: Lane, const N: usize>(bytes: &[u8; N]) -> L {
     unsafe { bytes.as_ptr().cast::<L>().read_unaligned() }
 }
 
-/// Where a wide kernel starts its loop: in a long span at the first address that is a multiple of
-/// [`BLOCK_LEN`], since a store that crosses a cache line costs two.
+/// Returns where a wide kernel starts its loop: in a long span at the first address that is a
+/// multiple of [`BLOCK_LEN`], since a store that crosses a cache line costs two.
 #[inline]
 pub(crate) fn aligned_from<S: Span>(span: &mut S) -> usize {
-    // An address that is not known is as good as an aligned one.
+    // An unknown address is treated as an aligned one.
     let address = span.places().map_or(0, |places| places.as_ptr().addr());
     if span.len() < S::ALIGNED_LEN_MIN { 0 } else { address.wrapping_neg() % BLOCK_LEN }
 }

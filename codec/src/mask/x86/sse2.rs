@@ -1,4 +1,4 @@
-//! SSE2: the baseline of x86-64 wherever it is in the target, so no CPU is asked.
+//! SSE2: the baseline of x86-64 wherever it is in the target, so no detection is needed.
 
 #![expect(unsafe_code, reason = "vectors have no padding, and their intrinsics need no detection")]
 
@@ -17,7 +17,7 @@ impl Vector16 for __m128i {
 
     #[inline(always)]
     fn splat(key: MaskKey) -> Self {
-        // SAFETY: SSE2 is in the target, or this file is not compiled.
+        // SAFETY: this file is compiled only if SSE2 is in the target.
         unsafe { _mm_set1_epi32(key.to_u32().cast_signed()) }
     }
 

@@ -15,12 +15,12 @@ use crate::mask::{Baseline, MaskKey, ReadOnly, Span, apply_short_ascii};
 type Block = [__m256i; 2];
 
 struct State {
-    /// The last 32 bytes before.
+    /// The previous 32 bytes.
     before: __m256i,
     errors: __m256i,
 }
 
-/// As [`walk`]; whether no error was found.
+/// Like [`walk`]; returns whether no error was found.
 #[target_feature(enable = "avx2")]
 pub(super) fn unmask_and_check<S: Span>(key: MaskKey, span: &mut S) -> bool {
     let zero = _mm256_setzero_si256();
@@ -39,7 +39,7 @@ pub(super) fn unmask_and_check<S: Span>(key: MaskKey, span: &mut S) -> bool {
     _mm256_testz_si256(state.errors, state.errors) == 1
 }
 
-/// Where in `vector` there is an error, after the vector `before`.
+/// Returns the positions of errors in `vector`, which follows the vector `before`.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn check(before: __m256i, vector: __m256i) -> __m256i {
@@ -70,7 +70,7 @@ fn unmask([low, high]: Block, key: MaskKey) -> Block {
     [_mm256_xor_si256(low, wide), _mm256_xor_si256(high, wide)]
 }
 
-/// At most a block, filled up with zeros; for ASCII, nothing but zeros.
+/// Unmasks at most a block, padded with zeros; for ASCII, returns only zeros.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn unmask_part(bytes: &[u8], key: MaskKey) -> Block {
@@ -94,7 +94,7 @@ fn is_ascii(blocks: [Block; 4]) -> bool {
     _mm256_movemask_epi8(all) == 0
 }
 
-/// The bytes with an index of at least `from` and less than `to`; the others are zero.
+/// Returns the bytes with an index of at least `from` and less than `to`; the others are zero.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn keep(errors: Block, from: usize, to: usize) -> Block {
@@ -123,14 +123,14 @@ fn keep(errors: Block, from: usize, to: usize) -> Block {
     [low, high]
 }
 
-/// The table in both halves.
+/// Returns the table in both halves.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn table(entries: &[u8; 16]) -> __m256i {
     _mm256_broadcastsi128_si256(lane(entries))
 }
 
-/// For each block of `text`, a bit for each byte at which there is an error.
+/// Returns, for each block of `text`, a bit for each byte with an error.
 #[cfg(test)]
 #[target_feature(enable = "avx2")]
 pub(super) fn faults(text: &[[u8; 64]], faults: &mut [u64]) {

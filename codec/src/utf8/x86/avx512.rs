@@ -20,7 +20,7 @@ struct State {
     errors: __m512i,
 }
 
-/// As [`walk`]; whether no error was found.
+/// Like [`walk`]; returns whether no error was found.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub(super) fn unmask_and_check<S: Span>(key: MaskKey, span: &mut S) -> bool {
     let zero = _mm512_setzero_si512();
@@ -38,7 +38,7 @@ pub(super) fn unmask_and_check<S: Span>(key: MaskKey, span: &mut S) -> bool {
     is_zero(state.errors)
 }
 
-/// Where in `block` there is an error, after the block `before`.
+/// Returns the positions of errors in `block`, which follows the block `before`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
 fn check(before: __m512i, block: __m512i) -> __m512i {
@@ -72,13 +72,13 @@ pub(super) fn unmask(block: __m512i, key: MaskKey) -> __m512i {
     _mm512_xor_si512(block, _mm512_set1_epi32(key.to_u32().cast_signed()))
 }
 
-/// At most a block, filled up with zeros.
+/// Unmasks at most a block, padded with zeros.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
 pub(super) fn unmask_part(bytes: &[u8], key: MaskKey) -> __m512i {
     let lanes = lanes(0, bytes.len().min(BLOCK_LEN));
-    // SAFETY: only as many bytes are read as `bytes` has; those whose bit in `lanes` is not set are
-    // not touched.
+    // SAFETY: only the bytes of `bytes` are read; those whose bit in `lanes` is not set are not
+    // accessed.
     let part = unsafe { _mm512_maskz_loadu_epi8(lanes, bytes.as_ptr().cast()) };
     _mm512_maskz_mov_epi8(lanes, unmask(part, key))
 }
@@ -89,7 +89,7 @@ pub(super) fn is_ascii([a, b, c, d]: [__m512i; 4]) -> bool {
     _mm512_movepi8_mask(_mm512_or_si512(_mm512_or_si512(a, b), _mm512_or_si512(c, d))) == 0
 }
 
-/// The bytes with an index of at least `from` and less than `to`; the others are zero.
+/// Returns the bytes with an index of at least `from` and less than `to`; the others are zero.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
 pub(super) fn keep(block: __m512i, from: usize, to: usize) -> __m512i {
@@ -102,21 +102,21 @@ pub(super) fn is_zero(block: __m512i) -> bool {
     _mm512_test_epi8_mask(block, block) == 0
 }
 
-/// A bit for each index of at least `from` and less than `to`, at most 64.
+/// Returns a bit for each index of at least `from` and less than `to`, at most 64.
 #[inline]
 fn lanes(from: usize, to: usize) -> u64 {
     let below = |index: usize| if index >= BLOCK_LEN { u64::MAX } else { (1 << index) - 1 };
     below(to) & !below(from)
 }
 
-/// The table in each 128 bits.
+/// Returns the table in each 128 bits.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
 fn table(entries: &[u8; 16]) -> __m512i {
     _mm512_broadcast_i32x4(lane(entries))
 }
 
-/// For each block of `text`, a bit for each byte at which there is an error.
+/// Returns, for each block of `text`, a bit for each byte with an error.
 #[cfg(test)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub(super) fn faults(text: &[[u8; 64]], faults: &mut [u64]) {

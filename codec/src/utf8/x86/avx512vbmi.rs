@@ -1,4 +1,4 @@
-//! AVX-512 with VBMI: each byte's class by one look into a table of 128 entries.
+//! AVX-512 with VBMI: finds each byte's class with one lookup in a table of 128 entries.
 //!
 //! Three tables of 16 entries, as Keiser and Lemire have it ("Validating UTF-8 in less than one
 //! instruction per byte", 2021), become two that give a byte's class as the first and as the second
@@ -74,9 +74,9 @@ const SECOND: [u8; 64] = {
     classes
 };
 
-/// For each byte the index of the one before; the first comes after the last.
+/// For each byte, the index of the one before; the first follows the last.
 const ONE_BEFORE: [u8; 64] = before(1);
-/// For each byte the index of the one two before; the first two come after the last.
+/// For each byte, the index of the one two before; the first two follow the last.
 const TWO_BEFORE: [u8; 64] = before(2);
 
 #[expect(clippy::indexing_slicing, reason = "by the compiler")]
@@ -90,7 +90,8 @@ const fn before(distance: u8) -> [u8; 64] {
     indices
 }
 
-/// Of the block before; both are rotated, so that what the next block needs stands at the start.
+/// State of the previous block; both fields are rotated, so that what the next block needs is at
+/// the start.
 struct State {
     /// Its bytes as first ones.
     first: __m512i,
@@ -99,7 +100,7 @@ struct State {
     errors: __m512i,
 }
 
-/// As [`walk`]; whether no error was found.
+/// Like [`walk`]; returns whether no error was found.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
 pub(super) fn unmask_and_check<S: Span>(key: MaskKey, span: &mut S) -> bool {
     let zero = _mm512_setzero_si512();
@@ -117,7 +118,7 @@ pub(super) fn unmask_and_check<S: Span>(key: MaskKey, span: &mut S) -> bool {
     is_zero(state.errors)
 }
 
-/// Where in `block` there is an error, after the block in `state`.
+/// Returns the positions of errors in `block`, which follows the block in `state`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
 #[inline]
 fn check(state: &mut State, block: __m512i) -> __m512i {
@@ -139,7 +140,7 @@ fn check(state: &mut State, block: __m512i) -> __m512i {
     _mm512_ternarylogic_epi32::<SELECT>(_mm512_set1_epi8(LINK.cast_signed()), link, refused)
 }
 
-/// For each block of `text`, a bit for each byte at which there is an error.
+/// Returns, for each block of `text`, a bit for each byte with an error.
 #[cfg(test)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
 pub(super) fn faults(text: &[[u8; 64]], faults: &mut [u64]) {

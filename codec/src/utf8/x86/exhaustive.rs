@@ -1,5 +1,5 @@
-//! Tests: what the kernels say of every string of up to three bytes, and of every one of four with
-//! a lead of three or four, against the standard library.
+//! Tests: compare the kernels with the standard library on every string of up to three bytes, and
+//! every one of four bytes with a lead of three or four.
 //!
 //! The strings stand one after another in a long text, three ASCII bytes between them, so that what
 //! one leaves open shows before the next. Seven and 64 have no common divisor: each string meets
@@ -20,7 +20,7 @@ const STEP: usize = STRING_LEN + 3;
 /// Strings in one text: a multiple of 64, so that the text is whole blocks.
 const BATCH: usize = 1 << 14;
 
-/// Whether to leave nothing out: not in a build by the `dev` profile, where it would take minutes.
+/// Returns whether to test everything: not in a `dev` profile build, where it would take minutes.
 fn is_exhaustive() -> bool {
     let program = std::env::current_exe().unwrap();
     !program.iter().any(|part| part == "debug")
@@ -39,7 +39,7 @@ fn faults(kernel: Kernel, text: &[[u8; 64]], faults: &mut [u64]) {
     }
 }
 
-/// Compares every kernel with the standard library on these strings, filled up with ASCII.
+/// Compares every kernel with the standard library on these strings, padded with ASCII.
 fn compare(strings: impl Iterator<Item = [u8; STRING_LEN]>) -> usize {
     let kernels: Vec<_> =
         Kernel::available().filter(|kernel| matches!(kernel.isa(), Isa::Wide(_))).collect();
@@ -72,7 +72,7 @@ fn compare(strings: impl Iterator<Item = [u8; STRING_LEN]>) -> usize {
     count
 }
 
-/// Every `stride`th number below `end`, or every one.
+/// Returns every `stride`th number below `end`, or every one.
 fn numbers(end: u32, stride: usize) -> impl Iterator<Item = u32> {
     (0..end).step_by(if is_exhaustive() { 1 } else { stride })
 }

@@ -1,10 +1,9 @@
-//! The tables of the lookup algorithm: which pairs of bytes can't stand in a text.
+//! The tables of the lookup algorithm: which pairs of bytes can't occur in a text.
 //!
 //! John Keiser, Daniel Lemire: "Validating UTF-8 in less than one instruction per byte" (2021),
 //! table 9. The first byte's upper four bits, its lower four and the second byte's upper four each
-//! select a set of faults; what is in all three sets is wrong with the pair. That two continuations
-//! follow each other is no fault where a third or fourth byte is due, so that bit is compared with
-//! what is due.
+//! select a set of faults; a fault in all three sets is a fault of the pair. Two continuations in a
+//! row are no fault where a third or fourth byte is due, so that bit is compared with what is due.
 
 /// A lead, then no continuation.
 const TOO_SHORT: u8 = 1 << 0;

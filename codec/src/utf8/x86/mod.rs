@@ -1,4 +1,4 @@
-//! Validation by the wide vectors of x86-64, which unmask in the same walk.
+//! Validation by the wide vectors of x86-64, which unmask in the same pass.
 
 #![expect(clippy::inline_always, reason = "one loop compiled for several instruction sets")]
 
@@ -13,9 +13,9 @@ mod walk;
 use crate::mask::x86::Wide;
 use crate::mask::{Isa, Kernel, MaskKey, Span};
 
-/// XORs `key` over `span`, whose result starts with a character, and returns whether that has no
-/// fault, except that it may end within a character. `None`, and nothing done, if the kernel has no
-/// walk of its own.
+/// XORs `key` over `span`, whose result starts with a character, and returns whether the result has
+/// no fault, except that it may end within a character. Returns `None` and does nothing if the
+/// kernel has no walk of its own.
 #[inline]
 #[expect(unsafe_code, reason = "the CPU was found to have what is called")]
 pub(super) fn unmask_and_check<S: Span>(

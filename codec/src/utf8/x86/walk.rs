@@ -1,9 +1,9 @@
-//! One walk over a text: unmask a block, store it, and validate it while it is in registers.
+//! One pass over a text: unmask a block, store it, and validate it while it is in registers.
 //!
 //! The loop is the same for every instruction set; what differs comes as [`Steps`], closures that
 //! inherit the target features of the function they are written in. Blocks are 64 bytes. Blocks of
-//! nothing but ASCII are not checked, save the first one after others, where a character that was
-//! left open shows.
+//! only ASCII are not checked, except the first one after other blocks, where a character left open
+//! shows.
 //!
 //! ```text
 //!  head    first   4 blocks a turn ...            block  rest
@@ -19,12 +19,12 @@ use crate::mask::{Baseline, Lane, MaskKey, Span, apply_short};
 pub(super) struct Steps<U, P, A, C> {
     /// XORs the key over a block.
     pub(super) unmask: U,
-    /// XORs the key over less than a block, and fills up with zeros. Instead of ASCII it may return
+    /// XORs the key over less than a block, and pads with zeros. Instead of ASCII it may return
     /// zeros.
     pub(super) unmask_part: P,
     /// Whether no byte of four blocks has its top bit set.
     pub(super) is_ascii: A,
-    /// Checks a block after the one before, and remembers errors in the bytes from one index up to
+    /// Checks a block after the one before, and records errors in the bytes from one index up to
     /// another.
     pub(super) check: C,
 }
@@ -32,8 +32,8 @@ pub(super) struct Steps<U, P, A, C> {
 /// Bytes at the start of a block whose checks depend on the block before.
 const CONTEXT_LEN: usize = 3;
 
-/// XORs `key` over `span`, checks what comes out as text that starts with a character, and returns
-/// what `check` has remembered. A character that is not complete at the end is no error.
+/// XORs `key` over `span`, checks the result as text that starts with a character, and returns what
+/// `check` has recorded. An incomplete character at the end is no error.
 #[inline(always)]
 pub(super) fn walk<S, B, T, U, P, A, C>(
     key: MaskKey,
