@@ -1,4 +1,4 @@
-//! The contests under criterion, for whoever wants its statistics: `cargo bench -p benches --
+//! The contests under criterion, for its statistics: `cargo bench -p benches --
 //! 'decode/binary/125'`.
 
 use std::time::{Duration, Instant};
