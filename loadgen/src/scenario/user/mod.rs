@@ -1,0 +1,301 @@
+//! Simulates one user of a scenario: messages and times in, messages and times out. No socket, no
+//! clock.
+//!
+//! ```text
+//!   open ─▶ Begin ─▶ Ready ─▶ Running ─▶ Ready … ─▶ Ending ─▶ Over
+//!             └─ a step fails: refused        └─ a step fails: the iteration has failed, the user goes on
+//! ```
+//!
+//! A message is taken by the first of these that matches: the waiting step; the next step, if it
+//! only waits and follows a pause; a rule; a request that has timed out or had its reply. Any other
+//! message is unmatched. So the order in which a server answers doesn't matter, nor what it sends
+//! in between.
+//!
+//! Events are passed to an [`Observer`], which counts or prints them.
+
+mod event;
+mod order;
+mod past;
+mod received;
+mod steps;
+mod turn;
+
+pub use event::{Event, Fault, Observer};
+pub use order::Order;
+pub use turn::{Outgoing, Turn};
+
+use order::Followed;
+use past::PastRequests;
+
+use super::file::DEPTH_MAX;
+use super::text::Context;
+use super::{Action, BEGIN, END, Program, Step, body::Body};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Begin,
+    Ready,
+    Running,
+    Ending,
+    Over,
+}
+
+/// A place in a block.
+#[derive(Clone, Copy, Debug, Default)]
+struct Frame {
+    block: u32,
+    step: u32,
+    /// How often the current step has been done.
+    done: u32,
+}
+
+/// What a user waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    Nothing,
+    /// The answer to an exchange.
+    Answer {
+        id: u64,
+        /// When its message was written; `None` if it hasn't been yet.
+        written_ns: Option<u64>,
+        until_ns: u64,
+    },
+    /// The end of a pause, and whether the next step has had its message meanwhile.
+    Pause {
+        until_ns: u64,
+        early_ns: Option<u64>,
+    },
+    /// Its next turn, after it has taken many steps at once.
+    Turn {
+        at_ns: u64,
+    },
+}
+
+/// A user.
+#[derive(Debug)]
+pub struct User {
+    connection: u64,
+    phase: Phase,
+    wait: Wait,
+    frames: [Frame; DEPTH_MAX + 1],
+    depth: usize,
+    /// The number of the last request.
+    id: u64,
+    iteration: u64,
+    /// Messages of the iteration so far.
+    message: u64,
+    stamps: u64,
+    /// When the last step ended.
+    step_ns: u64,
+    begun_ns: u64,
+    due_ns: Option<u64>,
+    first_ns: Option<u64>,
+    slots: Box<[Box<[u8]>]>,
+    past: PastRequests,
+    /// When each tick is due.
+    ticks: Box<[u64]>,
+    /// An incomplete unit.
+    partial: Vec<u8>,
+    followed: Followed,
+}
+
+impl User {
+    /// Returns a user of a run, before its connection is open.
+    #[must_use]
+    pub fn new(program: &Program, seed: u64, connection: u64, unix_ns: u64) -> Self {
+        Self {
+            connection,
+            phase: Phase::Begin,
+            wait: Wait::Nothing,
+            frames: [Frame::default(); DEPTH_MAX + 1],
+            depth: 0,
+            id: 0,
+            iteration: 0,
+            message: 0,
+            stamps: 0,
+            step_ns: 0,
+            begun_ns: 0,
+            due_ns: None,
+            first_ns: None,
+            slots: program.slots_of(seed, connection, unix_ns),
+            past: PastRequests::default(),
+            ticks: Box::default(),
+            partial: Vec::new(),
+            followed: Followed::default(),
+        }
+    }
+
+    /// Starts the user once its connection is open.
+    pub fn open<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
+        let ticks = turn.program.ticks.iter();
+        self.ticks = ticks.map(|tick| turn.now_ns.saturating_add(tick.interval_ns)).collect();
+        self.step_ns = turn.now_ns;
+        self.enter(BEGIN);
+        self.advance(turn);
+    }
+
+    /// Begins the next iteration, which was due at a time under open loop; it must be ready.
+    pub fn iterate<O: Observer>(&mut self, due_ns: Option<u64>, turn: &mut Turn<'_, O>) {
+        debug_assert!(self.phase == Phase::Ready, "a user does one iteration at a time");
+        self.phase = Phase::Running;
+        (self.due_ns, self.first_ns, self.begun_ns) = (due_ns, None, turn.now_ns);
+        (self.message, self.step_ns) = (0, turn.now_ns);
+        self.enter(turn.program.role_of(self.connection));
+        self.advance(turn);
+    }
+
+    /// Begins `[[end]]`, and cuts what the user was doing.
+    pub fn finish<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
+        if matches!(self.phase, Phase::Over | Phase::Ending) {
+            return;
+        }
+        let was_ready = self.phase != Phase::Begin;
+        self.give_up(turn);
+        if !was_ready {
+            self.phase = Phase::Over;
+            return;
+        }
+        self.phase = Phase::Ending;
+        self.step_ns = turn.now_ns;
+        self.enter(END);
+        self.advance(turn);
+    }
+
+    /// Ends the user because its connection has ended.
+    pub fn lost<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
+        self.give_up(turn);
+        self.phase = Phase::Over;
+    }
+
+    /// Checks whether `[[begin]]` is over and the next iteration may begin.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+
+    /// Checks whether the user is in `[[begin]]`.
+    #[must_use]
+    pub fn is_beginning(&self) -> bool {
+        self.phase == Phase::Begin
+    }
+
+    /// Checks whether the user is in an iteration.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.phase == Phase::Running
+    }
+
+    /// Checks whether the user has nothing more to do.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// Returns when to call [`wake`](Self::wake).
+    #[must_use]
+    pub fn next_ns(&self) -> u64 {
+        if self.phase == Phase::Over {
+            return u64::MAX;
+        }
+        let ns = match self.wait {
+            Wait::Nothing => u64::MAX,
+            Wait::Answer { until_ns, .. } | Wait::Pause { until_ns, .. } => until_ns,
+            Wait::Turn { at_ns } => at_ns,
+        };
+        self.ticks.iter().copied().fold(ns, u64::min)
+    }
+
+    /// Records that the user's messages are about to be written.
+    pub fn writing(&mut self, program: &Program, now_ns: u64) {
+        if self.first_ns.is_none() && self.phase == Phase::Running {
+            self.first_ns = Some(now_ns);
+        }
+        let Wait::Answer { written_ns, until_ns, .. } = &mut self.wait else { return };
+        if written_ns.is_some() {
+            return;
+        }
+        *written_ns = Some(now_ns);
+        let until = &mut *until_ns;
+        let frame = self.frames[self.depth.saturating_sub(1)];
+        if let Action::Exchange(exchange) = &step_at(program, frame).action {
+            *until = now_ns.saturating_add(exchange.timeout_ns);
+        }
+    }
+
+    /// Does what is due by now.
+    pub fn wake<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        for place in 0..self.ticks.len() {
+            let tick = &turn.program.ticks[place];
+            if self.ticks[place] <= turn.now_ns {
+                // From now on: after a standstill the machine sends one, not all that it missed.
+                self.ticks[place] = turn.now_ns.saturating_add(tick.interval_ns);
+                self.send(&tick.body, turn);
+            }
+        }
+        match self.wait {
+            Wait::Answer { until_ns, id, .. } if until_ns <= turn.now_ns => {
+                let measure = self.measure(turn.program);
+                self.past.remember(id, measure, true);
+                self.fail(Fault::TimedOut, b"", turn);
+            }
+            Wait::Pause { until_ns, early_ns } if until_ns <= turn.now_ns => {
+                self.wait = Wait::Nothing;
+                if let Some(early_ns) = early_ns {
+                    let measure = self.measure(turn.program);
+                    turn.observer.observe(Event::Begun { measure });
+                    let service_ns = Some(early_ns.saturating_sub(self.step_ns));
+                    let event = Event::Answered { measure, service_ns, is_message: true };
+                    turn.observer.observe(event);
+                    self.step_done(turn);
+                }
+                self.advance(turn);
+            }
+            Wait::Turn { at_ns } if at_ns <= turn.now_ns => {
+                self.wait = Wait::Nothing;
+                self.advance(turn);
+            }
+            _ => {}
+        }
+    }
+
+    /// Handles a received message.
+    pub fn message<O: Observer>(&mut self, bytes: &[u8], turn: &mut Turn<'_, O>) {
+        let mut partial = std::mem::take(&mut self.partial);
+        turn.program.connect.framing.split(bytes, &mut partial, |unit| self.unit(unit, turn));
+        self.partial = partial;
+    }
+
+    fn send<O: Observer>(&mut self, body: &Body, turn: &mut Turn<'_, O>) {
+        let begin = turn.out.bytes.len();
+        let context = self.context(turn.program, turn.seed, turn.unix_ns);
+        body.render(&context, &mut turn.out.bytes);
+        turn.program.connect.framing.wrap(begin, &mut turn.out.bytes);
+        turn.out.messages.push((body.is_binary(), turn.out.bytes.len()));
+        self.message += 1;
+        self.stamps += u64::from(body.has_stamp());
+    }
+
+    fn context<'c>(&'c self, program: &'c Program, seed: u64, unix_ns: u64) -> Context<'c> {
+        Context {
+            seed,
+            connection: self.connection,
+            id: self.id,
+            iteration: self.iteration,
+            message: self.message,
+            stamp: self.stamps,
+            unix_ns,
+            slots: &self.slots,
+            row: program.row_of(seed, self.connection),
+        }
+    }
+}
+
+fn step_at(program: &Program, frame: Frame) -> &Step {
+    &program.blocks[frame.block as usize].steps[frame.step as usize]
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! Takes the steps of a user's program until there is something to wait for.
+
+use super::super::matcher::Matcher;
+use super::super::{Action, Capture, END, Exchange, Pause, Program, Step, Until};
+use super::event::{Event, Fault, Observer};
+use super::turn::Turn;
+use super::{Frame, Phase, User, Wait, step_at};
+use crate::random::{self, Use};
+
+/// Most steps that a user takes at once before others have their turn.
+const STEPS_PER_TURN: usize = 64;
+/// The lane of random numbers that no placeholder uses.
+const OWN_PLACE: u32 = 1 << 30;
+
+impl User {
+    pub(super) fn enter(&mut self, block: usize) {
+        if let Some(frame) = self.frames.get_mut(self.depth) {
+            *frame = Frame { block: u32::try_from(block).unwrap_or(0), step: 0, done: 0 };
+            self.depth += 1;
+        }
+    }
+
+    pub(super) fn step<'p>(&self, program: &'p Program) -> &'p Step {
+        step_at(program, self.frames[self.depth.saturating_sub(1)])
+    }
+
+    pub(super) fn measure(&self, program: &Program) -> usize {
+        self.step(program).measure.unwrap_or(0)
+    }
+
+    /// Returns what the next step waits for, if it only waits.
+    pub(super) fn next_wait<'p>(
+        &self,
+        program: &'p Program,
+    ) -> Option<(&'p Matcher, &'p [Capture])> {
+        let frame = self.frames[self.depth.checked_sub(1)?];
+        let step = program.blocks[frame.block as usize].steps.get(frame.step as usize)?;
+        let Action::Exchange(exchange) = &step.action else { return None };
+        match (&exchange.body, &exchange.until) {
+            (None, Until::Match(matcher)) => Some((matcher, &exchange.captures)),
+            _ => None,
+        }
+    }
+
+    /// Counts the step as done once more; it may have to be repeated.
+    pub(super) fn step_done<O: Observer>(&mut self, turn: &Turn<'_, O>) {
+        let times = self.step(turn.program).times;
+        let frame = &mut self.frames[self.depth.saturating_sub(1)];
+        frame.done += 1;
+        if frame.done >= times {
+            (frame.step, frame.done) = (frame.step + 1, 0);
+        }
+        self.step_ns = turn.now_ns;
+    }
+
+    /// Takes steps until there is something to wait for.
+    pub(super) fn advance<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
+        for _ in 0..STEPS_PER_TURN {
+            if self.wait != Wait::Nothing || matches!(self.phase, Phase::Ready | Phase::Over) {
+                return;
+            }
+            let Some(top) = self.depth.checked_sub(1) else { return self.block_done(turn) };
+            let frame = self.frames[top];
+            let program = turn.program;
+            match program.blocks[frame.block as usize].steps.get(frame.step as usize) {
+                None => self.depth = top,
+                Some(step) => self.take(step, turn),
+            }
+        }
+        self.wait = Wait::Turn { at_ns: turn.now_ns };
+    }
+
+    fn take<O: Observer>(&mut self, step: &Step, turn: &mut Turn<'_, O>) {
+        match &step.action {
+            Action::Exchange(exchange) => self.exchange(step, exchange, turn),
+            Action::Pause(pause) => {
+                let until_ns = turn.now_ns.saturating_add(self.pause_ns(*pause, turn.seed));
+                let step_ns = self.step_ns;
+                self.step_done(turn);
+                self.step_ns = step_ns; // a pause is no step that a wait begins after
+                self.wait = Wait::Pause { until_ns, early_ns: None };
+            }
+            Action::Do(block) => {
+                self.step_done(turn);
+                self.enter(*block);
+            }
+            Action::Choose(choice) => {
+                let all: u64 = choice.iter().map(|(_, weight)| weight).sum();
+                let mut place = random::below(self.random(turn.seed), all);
+                let chosen = choice.iter().find(|(_, weight)| match place.checked_sub(*weight) {
+                    None => true,
+                    Some(left) => {
+                        place = left;
+                        false
+                    }
+                });
+                self.step_done(turn);
+                self.enter(chosen.map_or(END, |(block, _)| *block));
+            }
+            Action::Close(code) => {
+                turn.out.close = Some(*code);
+                self.step_done(turn);
+                if self.phase == Phase::Running {
+                    self.iterated(true, turn);
+                }
+                self.phase = Phase::Over;
+            }
+        }
+    }
+
+    fn exchange<O: Observer>(&mut self, step: &Step, exchange: &Exchange, turn: &mut Turn<'_, O>) {
+        let measure = step.measure.unwrap_or(0);
+        turn.observer.observe(Event::Begun { measure });
+        if let Some(body) = &exchange.body {
+            self.id = if self.id >= turn.program.id_max { 1 } else { self.id + 1 };
+            self.send(body, turn);
+        }
+        if matches!(exchange.until, Until::Sent) {
+            let event = Event::Answered { measure, service_ns: None, is_message: false };
+            turn.observer.observe(event);
+            return self.step_done(turn);
+        }
+        self.wait = Wait::Answer {
+            id: self.id,
+            written_ns: exchange.body.is_none().then_some(self.step_ns),
+            until_ns: turn.now_ns.saturating_add(exchange.timeout_ns),
+        };
+    }
+
+    /// Fails the step, and with it the iteration, or the user during `[[begin]]`.
+    pub(super) fn fail<O: Observer>(&mut self, fault: Fault, said: &[u8], turn: &mut Turn<'_, O>) {
+        let measure = self.measure(turn.program);
+        turn.observer.observe(Event::Failed { measure, fault, said });
+        (self.wait, self.depth) = (Wait::Nothing, 0);
+        match self.phase {
+            Phase::Begin => {
+                self.phase = Phase::Over;
+                turn.observer.observe(Event::Refused);
+                turn.out.close = Some(1_000);
+            }
+            Phase::Running => {
+                self.phase = Phase::Ready;
+                self.iterated(false, turn);
+            }
+            Phase::Ending => self.phase = Phase::Over,
+            Phase::Ready | Phase::Over => {}
+        }
+    }
+
+    /// Abandons what the user was doing.
+    pub(super) fn give_up<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
+        if matches!(self.wait, Wait::Answer { .. }) {
+            let measure = self.measure(turn.program);
+            turn.observer.observe(Event::Failed { measure, fault: Fault::Lost, said: b"" });
+        }
+        (self.wait, self.depth) = (Wait::Nothing, 0);
+    }
+
+    fn block_done<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
+        match self.phase {
+            Phase::Begin => {
+                self.phase = Phase::Ready;
+                turn.observer.observe(Event::Ready);
+            }
+            Phase::Running => {
+                self.phase = Phase::Ready;
+                self.iterated(true, turn);
+            }
+            Phase::Ending => self.phase = Phase::Over,
+            Phase::Ready | Phase::Over => {}
+        }
+    }
+
+    fn iterated<O: Observer>(&mut self, is_complete: bool, turn: &mut Turn<'_, O>) {
+        let Self { due_ns, first_ns, begun_ns, .. } = *self;
+        turn.observer.observe(Event::Iterated { due_ns, first_ns, begun_ns, is_complete });
+        self.iteration += 1;
+    }
+
+    /// Returns a random number for a choice or a pause; counts as a message so that the next
+    /// differs.
+    fn random(&mut self, seed: u64) -> u64 {
+        let first = random::number(seed, Use::Part(OWN_PLACE), self.connection, self.iteration);
+        self.message += 1;
+        random::after(first, self.message)
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a pause of a day at most, times 37"
+    )]
+    fn pause_ns(&mut self, pause: Pause, seed: u64) -> u64 {
+        match pause {
+            Pause::Fixed(ns) => ns,
+            Pause::Between(least, most) => {
+                least + random::below(self.random(seed), (most - least).saturating_add(1))
+            }
+            Pause::Exponential(mean) => {
+                (random::exponential(self.random(seed)) * mean as f64) as u64
+            }
+        }
+    }
+}

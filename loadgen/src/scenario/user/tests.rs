@@ -1,0 +1,225 @@
+//! Users driven by scripts of calls.
+
+use super::super::file::tests::program;
+use super::*;
+
+/// The events, a line each.
+#[derive(Default)]
+struct Log(Vec<String>);
+
+impl Observer for Log {
+    fn observe(&mut self, event: Event<'_>) {
+        self.0.push(match event {
+            Event::Begun { measure } => format!("begun {measure}"),
+            Event::Answered { measure, service_ns, .. } => {
+                format!("ok {measure} {}", service_ns.map_or("-".into(), |ns| ns.to_string()))
+            }
+            Event::Failed { measure, fault, said } => {
+                format!("{fault:?} {measure} {}", String::from_utf8_lossy(said))
+            }
+            Event::Late { measure } => format!("late {measure}"),
+            Event::Again { measure } => format!("again {measure}"),
+            Event::Rule { rule, age_ns, order } => format!("rule {rule} {age_ns:?} {order:?}"),
+            Event::Unmatched(said) => format!("unmatched {}", String::from_utf8_lossy(said)),
+            Event::Ready => "ready".into(),
+            Event::Refused => "refused".into(),
+            Event::Iterated { due_ns, first_ns, is_complete, .. } => {
+                format!("iterated {due_ns:?} {first_ns:?} {is_complete}")
+            }
+        });
+    }
+}
+
+/// A user and its surroundings, driven by a script of calls.
+struct Stage {
+    program: Program,
+    user: User,
+    out: Outgoing,
+    log: Log,
+    now_ns: u64,
+}
+
+impl Stage {
+    fn new(text: &str) -> Self {
+        let program = program(text).unwrap();
+        let user = User::new(&program, 1, 3, 1_000);
+        Self { program, user, out: Outgoing::default(), log: Log::default(), now_ns: 0 }
+    }
+
+    /// Calls the user at a time; returns what it sends, and the events.
+    fn at(
+        &mut self,
+        now_ns: u64,
+        call: impl FnOnce(&mut User, &mut Turn<'_, Log>),
+    ) -> (Vec<String>, Vec<String>) {
+        self.now_ns = now_ns;
+        let mut turn = Turn {
+            program: &self.program,
+            seed: 1,
+            now_ns,
+            unix_ns: 1_000 + now_ns,
+            out: &mut self.out,
+            observer: &mut self.log,
+        };
+        call(&mut self.user, &mut turn);
+        let shown = |(_, bytes): (bool, &[u8])| String::from_utf8_lossy(bytes).into_owned();
+        let mut sent: Vec<_> = self.out.messages().map(shown).collect();
+        sent.extend(self.out.close.map(|code| format!("close {code}")));
+        self.out.clear();
+        self.user.writing(&self.program, now_ns);
+        (sent, std::mem::take(&mut self.log.0))
+    }
+
+    fn says(&mut self, now_ns: u64, text: &str) -> (Vec<String>, Vec<String>) {
+        self.at(now_ns, |user, turn| user.message(text.as_bytes(), turn))
+    }
+}
+
+fn strings(lines: &[&str]) -> Vec<String> {
+    lines.iter().map(|&line| line.to_owned()).collect()
+}
+
+const ECHO: &str = "[reply]\nid = \"/id\"\nfail = { has = \"/error\" }\n\
+    [[on]]\nname = \"push\"\nwhen = { has = \"/push\" }\n\
+    [[step]]\nname = \"ask\"\nsend = '{\"id\":{id},\"v\":\"{v}\"}'\ncapture = { v = \"/v\" }\n\
+    timeout = \"1ms\"\n";
+
+#[test]
+fn a_reply_is_the_message_with_its_id_whatever_comes_between() {
+    let mut stage = Stage::new(ECHO);
+    let (sent, happened) = stage.at(0, User::open);
+    assert_eq!((sent, happened), (vec![], strings(&["ready"])));
+    let (sent, happened) = stage.at(10, |user, turn| user.iterate(Some(5), turn));
+    assert_eq!(sent, [r#"{"id":1,"v":""}"#]);
+    assert_eq!(happened, ["begun 0"]);
+    for (text, event) in [
+        (r#"{"push":1}"#, "rule 0 None Unknown"),
+        (r#"{"id":2,"v":"no"}"#, r#"unmatched {"id":2,"v":"no"}"#),
+        ("nonsense", "unmatched nonsense"),
+    ] {
+        assert_eq!(stage.says(20, text), (vec![], strings(&[event])), "{text}");
+    }
+    let (_, happened) = stage.says(30, r#"{"v":"x","id":1}"#);
+    assert_eq!(happened, ["ok 0 20", "iterated Some(5) Some(10) true"]);
+    assert_eq!(stage.says(31, r#"{"v":"x","id":1}"#).1, ["again 0"]);
+    // The captured value is in the next message.
+    let (sent, _) = stage.at(40, |user, turn| user.iterate(None, turn));
+    assert_eq!(sent, [r#"{"id":2,"v":"x"}"#]);
+}
+
+#[test]
+fn wrong_missing_and_late_answers_are_told_apart() {
+    let mut stage = Stage::new(ECHO);
+    stage.at(0, User::open);
+    stage.at(0, |user, turn| user.iterate(None, turn));
+    let (_, happened) = stage.says(1, r#"{"id":1,"error":"no"}"#);
+    assert_eq!(happened, [r#"Refused 0 {"id":1,"error":"no"}"#, "iterated None Some(0) false"]);
+    stage.at(2, |user, turn| user.iterate(None, turn));
+    let (_, happened) = stage.says(3, r#"{"id":2}"#);
+    assert_eq!(happened[0], r#"NoCapture 0 {"id":2}"#);
+    stage.at(10, |user, turn| user.iterate(None, turn));
+    assert_eq!(stage.user.next_ns(), 1_000_010);
+    assert_eq!(stage.at(1_000_009, User::wake).1, [""; 0]);
+    let (_, happened) = stage.at(1_000_010, User::wake);
+    assert_eq!(happened, ["TimedOut 0 ", "iterated None Some(10) false"]);
+    assert_eq!(stage.says(1_000_020, r#"{"id":3,"v":""}"#).1, ["late 0"]);
+    stage.at(1_000_030, |user, turn| user.iterate(None, turn));
+    assert_eq!(stage.at(1_000_040, User::lost).1, ["Lost 0 "]);
+    assert!(stage.user.is_over() && stage.user.next_ns() == u64::MAX);
+}
+
+#[test]
+fn begin_expects_before_it_fails_and_a_refused_user_closes() {
+    const LOGIN: &str = "[[begin]]\nname = \"login\"\nsend = \"hello\"\n\
+        expect = { exact = \"20 ok\" }\nfail = { prefix = \"20\" }\n";
+    let mut stage = Stage::new(LOGIN);
+    assert_eq!(stage.at(0, User::open).0, ["hello"]);
+    assert_eq!(stage.says(7, "20 ok").1, ["ok 0 7", "ready"]);
+    let mut stage = Stage::new(LOGIN);
+    stage.at(0, User::open);
+    let (sent, happened) = stage.says(7, "20 no");
+    assert_eq!(
+        (sent, happened),
+        (strings(&["close 1000"]), strings(&["Refused 0 20 no", "refused"]))
+    );
+    assert!(stage.user.is_over());
+}
+
+#[test]
+fn a_wait_looks_from_the_end_of_the_step_before_it() {
+    let mut stage = Stage::new(
+        "[[step]]\nname = \"a\"\nsend = \"go\"\nexpect = { exact = \"done\" }\n\
+         [[step]]\npause = \"1ms\"\n[[step]]\nname = \"b\"\nwait = { exact = \"news\" }\n",
+    );
+    stage.at(0, User::open);
+    stage.at(0, |user, turn| user.iterate(None, turn));
+    stage.says(10, "done");
+    assert_eq!(stage.says(60, "news").1, [""; 0]);
+    let (_, happened) = stage.at(1_000_010, User::wake);
+    assert_eq!(happened, ["begun 1", "ok 1 50", "iterated None Some(0) true"]);
+}
+
+#[test]
+fn heartbeats_are_answered_and_sent_whatever_the_user_is_at() {
+    let mut stage = Stage::new(
+        "[[on]]\nname = \"ping\"\nwhen = { exact = \"2\" }\nsend = \"3\"\n\
+         [[every]]\ninterval = \"5ms\"\nsend = \"tick\"\n[[step]]\npause = \"1s\"\n",
+    );
+    stage.at(0, User::open);
+    assert_eq!(stage.user.next_ns(), 5_000_000);
+    stage.at(0, |user, turn| user.iterate(None, turn));
+    assert_eq!(stage.says(1, "2").0, ["3"]);
+    assert_eq!(stage.at(5_000_001, User::wake).0, ["tick"]);
+    assert_eq!(stage.user.next_ns(), 10_000_001);
+}
+
+#[test]
+fn flows_are_chosen_by_weight_and_repeated() {
+    let mut stage = Stage::new(
+        "[[step]]\nchoose = { a = 3, b = 1 }\ntimes = 1000\n\
+         [[flow.a]]\nsend = \"a\"\n[[flow.b]]\ndo = \"c\"\n[[flow.c]]\nsend = \"c\"\ntimes = 2\n",
+    );
+    stage.at(0, User::open);
+    let (mut sent, _) = stage.at(0, |user, turn| user.iterate(None, turn));
+    let mut turns = 0;
+    while !stage.user.is_ready() {
+        sent.extend(stage.at(stage.now_ns, User::wake).0);
+        turns += 1;
+        assert!(turns < 1_000);
+    }
+    let (a, c) = (sent.iter().filter(|text| *text == "a").count(), sent.len());
+    // Six standard deviations.
+    assert!((668..832).contains(&a), "{a}");
+    assert_eq!(a + (c - a) / 2, 1_000);
+}
+
+#[test]
+fn stamps_and_sequences_show_age_and_gaps() {
+    let mut stage = Stage::new(
+        "[[on]]\nname = \"chat\"\nwhen = { prefix = \"m\" }\nstamp = true\n\
+         [[on]]\nname = \"tick\"\nwhen = { has = \"/n\" }\nage = { json = \"/t\", unit = \"ns\" }\n\
+         seq = { json = \"/n\", by = [\"/c\"] }\n",
+    );
+    stage.at(0, User::open);
+    for (text, event) in [
+        ("m stamp 7 4 1100 ", "rule 0 Some(400) InOrder"),
+        ("m stamp 7 7 1100 ", "rule 0 Some(400) Gap(2)"),
+        ("m stamp 7 6 9100 ", "rule 0 None Behind"),
+        (r#"{"n":5,"c":"x","t":1499}"#, "rule 1 Some(1) InOrder"),
+        (r#"{"n":1,"c":"y","t":1499}"#, "rule 1 Some(1) InOrder"),
+        (r#"{"n":6,"c":"x"}"#, "rule 1 None InOrder"),
+    ] {
+        assert_eq!(stage.says(500, text).1, [event], "{text}");
+    }
+}
+
+#[test]
+fn end_comes_after_what_is_cut() {
+    let mut stage = Stage::new(&format!("{ECHO}[[end]]\nsend = \"bye\"\n[[end]]\nclose = 3000\n"));
+    stage.at(0, User::open);
+    stage.at(0, |user, turn| user.iterate(None, turn));
+    let (sent, happened) = stage.at(9, User::finish);
+    assert_eq!(sent, ["bye", "close 3000"]);
+    assert_eq!(happened[0], "Lost 0 ");
+    assert!(stage.user.is_over());
+}
