@@ -2,12 +2,60 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
 
-use super::{HistogramReport, LatencyReport, Percentile};
+use super::series::LatencyReport;
 use crate::metrics::{Distribution, Metric};
 
 /// Percentiles of every histogram in a report.
 const PERCENTILES: [f64; 9] = [25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
+
+/// The parameters of a histogram.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// The shortest duration.
+    pub lowest_ns: u64,
+    /// The longest.
+    pub highest_ns: u64,
+    /// Decimal digits.
+    pub significant_digits: u8,
+}
+
+/// A histogram: its most useful values, and all of its data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HistogramReport {
+    /// What was measured.
+    pub metric: String,
+    /// Where the duration starts and ends.
+    pub description: String,
+    /// Number of durations.
+    pub count: u64,
+    /// Durations below the range; in no percentile.
+    pub below: u64,
+    /// Durations above the range; in no percentile.
+    pub above: u64,
+    /// The shortest.
+    pub min_ns: u64,
+    /// The mean.
+    pub mean_ns: u64,
+    /// The standard deviation.
+    pub deviation_ns: u64,
+    /// The longest.
+    pub max_ns: u64,
+    /// Percentiles, ascending.
+    pub percentiles: Vec<Percentile>,
+    /// The histogram in the HdrHistogram V2 format, deflated, in base64.
+    pub data: String,
+}
+
+/// A percentile.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Percentile {
+    /// The percentile, of 100.
+    pub percentile: f64,
+    /// The duration that this percentage of all durations does not exceed.
+    pub value_ns: u64,
+}
 
 impl HistogramReport {
     /// Converts a distribution to its part of a report.
@@ -52,6 +100,13 @@ impl HistogramReport {
             return Err(format!("it has {} values, and says {}", found.count(), self.count));
         }
         Ok(found)
+    }
+
+    /// Returns a percentile that is in the report.
+    #[must_use]
+    #[expect(clippy::float_cmp, reason = "the constants of this program, unchanged")]
+    pub fn percentile(&self, percentile: f64) -> Option<u64> {
+        self.percentiles.iter().find(|row| row.percentile == percentile).map(|row| row.value_ns)
     }
 
     /// Returns the duration that `percentile` of 100 don't exceed, in nanoseconds; `None` if there

@@ -6,6 +6,7 @@
 
 mod build;
 mod cohort;
+mod configured;
 pub mod csv;
 mod deflate;
 mod deliveries;
@@ -32,31 +33,34 @@ pub mod reconnect;
 mod sample;
 pub mod scenario;
 pub mod seen;
+mod series;
 pub mod text;
-
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Arrivals, Mask};
 pub use crate::metrics::MessageCounts;
-use crate::metrics::{IntervalCounts, NetworkCounts, Side};
+use crate::metrics::{NetworkCounts, Side};
 use crate::units::Unit;
 use crate::verdict::State;
 pub use build::Subject;
 pub use cohort::CohortReport;
+pub use configured::{
+    ConfigReport, Label, LoadKind, PayloadKind, SegmentReport, StageReport, StagesReport,
+};
 pub use deflate::{AgreedReport, DeflateReport};
 use fanout::FanoutReport;
+pub use histogram::{Bounds, HistogramReport, Percentile};
 use hold::{HoldReport, PingReport};
 pub use lag::EffectReport;
 use merge::MergedReport;
 use push::PushReport;
 pub use reach::{AddressReport, NetworkReport, TargetReport, TlsReport, UrlReport};
-use reconnect::{PausesReport, ReconnectReport};
+use reconnect::ReconnectReport;
 #[cfg(test)]
 pub(crate) use sample::{sample, sample_of};
 use scenario::ScenarioReport;
 use seen::SeenReport;
+pub use series::{LatencyReport, RowReport, TimeSeries};
 
 /// The version of the result file's schema.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -144,121 +148,6 @@ pub struct Generator {
     pub name: String,
     /// Its version.
     pub version: String,
-}
-
-/// The resolved configuration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ConfigReport {
-    /// Which segment of the run this is; `null` for the whole run.
-    pub segment: Option<SegmentReport>,
-    /// When the run was to begin, in milliseconds since 1970; `null` means at once.
-    pub start_at_unix_ms: Option<u64>,
-    /// How long after the begin of the run load was to start; `null` means once all connections are
-    /// open.
-    pub ramp_ns: Option<u64>,
-    /// Connections open at once, in the whole run; rates and numbers are the whole run's too.
-    pub connections: u64,
-    /// Connections started a second, if constant; `null` for as fast as the server accepts them.
-    pub connect_rate_per_s: Option<f64>,
-    /// Worker threads.
-    pub threads: u64,
-    /// When messages are sent; `null` if none are.
-    pub load: Option<LoadKind>,
-    /// Messages outstanding on each connection (closed loop).
-    pub pipeline: Option<u32>,
-    /// Messages a second in total, if constant (open loop).
-    pub rate_per_s: Option<f64>,
-    /// How arrivals are spread.
-    pub arrivals: Arrivals,
-    /// How the rate changes: of messages, or of connections if none are sent.
-    pub stages: Option<StagesReport>,
-    /// How late a message may be sent (open loop).
-    pub catch_up_ns: Option<u64>,
-    /// Messages in total, or connections if no messages are sent.
-    pub number: Option<u64>,
-    /// Upper bound of the payload size, in bytes.
-    pub payload_size: Option<u64>,
-    /// Lower bound of the payload size, in bytes.
-    pub payload_size_min: Option<u64>,
-    /// The source of the payloads, in words.
-    pub payload_source: Option<String>,
-    /// Payload bytes in a frame; `null` for one frame a message.
-    pub fragment_size: Option<u64>,
-    /// What messages are; `null` if none are sent.
-    pub payload_kind: Option<PayloadKind>,
-    /// Identifies the content of the payloads.
-    pub payload_digest: Option<String>,
-    /// Whether payloads are made from the seed; otherwise they are the user's.
-    pub payload_is_generated: Option<bool>,
-    /// Measured time.
-    pub duration_ns: u64,
-    /// Time under load before the measured time.
-    pub warmup_ns: u64,
-    /// Bound on waiting for replies at the end.
-    pub drain_timeout_ns: u64,
-    /// Bound on TCP and opening handshake.
-    pub connect_timeout_ns: u64,
-    /// Bound on the closing handshake and the end of the stream.
-    pub close_timeout_ns: u64,
-    /// Longest time from the write of a message to its echo; `null` for no bound.
-    pub reply_timeout_ns: Option<u64>,
-    /// Pauses before a lost connection is reopened; `null` if it isn't.
-    pub reconnect: Option<PausesReport>,
-    /// Names of the request's headers besides those of the protocol. Values may be secrets and are
-    /// left out.
-    pub header_names: Vec<String>,
-    /// Subprotocols offered.
-    pub subprotocols: Vec<String>,
-    /// The Origin header.
-    pub origin: Option<String>,
-    /// The route to the server.
-    pub network: NetworkReport,
-    /// How frames are masked.
-    pub mask: Mask,
-    /// The seed of the payloads.
-    pub seed: u64,
-    /// Unanswered messages a worker allows before it skips messages that are due (open loop).
-    pub unanswered_max_per_worker: u64,
-    /// Bytes a worker queues for sockets before it skips messages that are due (open loop).
-    pub backlog_bytes_max_per_worker: u64,
-    /// Labels that the user wants kept with the result.
-    pub labels: Vec<Label>,
-}
-
-/// One of N processes that make a run together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SegmentReport {
-    /// The segment's number, from 1.
-    pub index: u64,
-    /// The number of segments.
-    pub of: u64,
-}
-
-/// How a rate changes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StagesReport {
-    /// The rate before the first stage.
-    pub start_per_s: f64,
-    /// The stages in order.
-    pub stages: Vec<StageReport>,
-}
-
-/// A part of a run in which the rate changes linearly to another.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StageReport {
-    /// How long it takes.
-    pub length_ns: u64,
-    /// The rate at its end.
-    pub target_per_s: f64,
-}
-
-/// A label.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Label {
-    /// Before the `=`.
-    pub key: String,
-    /// After it.
-    pub value: String,
 }
 
 /// The machine that generated the load.
@@ -375,37 +264,6 @@ pub struct ErrorReport {
     pub other_samples: Vec<String>,
 }
 
-/// When messages are sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LoadKind {
-    /// When replies make room for more.
-    Closed,
-    /// On a schedule.
-    Open,
-}
-
-/// The type of the messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PayloadKind {
-    /// Text messages.
-    Text,
-    /// Binary messages.
-    Binary,
-}
-
-impl PayloadKind {
-    /// Returns the name in reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Binary => "binary",
-        }
-    }
-}
-
 /// A way in which connections were closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClosingReport {
@@ -430,101 +288,6 @@ pub struct CloseReasonReport {
     pub reason: Option<String>,
     /// Number of connections.
     pub count: u64,
-}
-
-/// The parameters of a histogram.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bounds {
-    /// The shortest duration.
-    pub lowest_ns: u64,
-    /// The longest.
-    pub highest_ns: u64,
-    /// Decimal digits.
-    pub significant_digits: u8,
-}
-
-/// A histogram: its most useful values, and all of its data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct HistogramReport {
-    /// What was measured.
-    pub metric: String,
-    /// Where the duration starts and ends.
-    pub description: String,
-    /// Number of durations.
-    pub count: u64,
-    /// Durations below the range; in no percentile.
-    pub below: u64,
-    /// Durations above the range; in no percentile.
-    pub above: u64,
-    /// The shortest.
-    pub min_ns: u64,
-    /// The mean.
-    pub mean_ns: u64,
-    /// The standard deviation.
-    pub deviation_ns: u64,
-    /// The longest.
-    pub max_ns: u64,
-    /// Percentiles, ascending.
-    pub percentiles: Vec<Percentile>,
-    /// The histogram in the HdrHistogram V2 format, deflated, in base64.
-    pub data: String,
-}
-
-impl HistogramReport {
-    /// Returns a percentile that is in the report.
-    #[must_use]
-    #[expect(clippy::float_cmp, reason = "the constants of this program, unchanged")]
-    pub fn percentile(&self, percentile: f64) -> Option<u64> {
-        self.percentiles.iter().find(|row| row.percentile == percentile).map(|row| row.value_ns)
-    }
-}
-
-/// A percentile.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Percentile {
-    /// The percentile, of 100.
-    pub percentile: f64,
-    /// The duration that this percentage of all durations does not exceed.
-    pub value_ns: u64,
-}
-
-/// What happened over time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TimeSeries {
-    /// The length of an interval; the last may be shorter.
-    pub interval_ns: u64,
-    /// Intervals, without gaps, from the begin of the run.
-    pub rows: Vec<RowReport>,
-}
-
-/// An interval of the time series. Its percentiles, to 3 %, are of response latency under open
-/// loop, otherwise of service latency.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RowReport {
-    /// When it begins.
-    pub begin_ns: u64,
-    /// Its length.
-    pub length_ns: u64,
-    /// Connections open at its end.
-    pub open: u64,
-    /// What happened in it.
-    #[serde(flatten)]
-    pub counts: IntervalCounts,
-    /// Median latency.
-    pub p50_ns: Option<u64>,
-    /// 99th percentile.
-    pub p99_ns: Option<u64>,
-    /// Its latencies; `null` if there were none.
-    pub latency: Option<LatencyReport>,
-}
-
-/// Latencies of an interval, to 3 %.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LatencyReport {
-    /// The longest.
-    pub max_ns: u64,
-    /// The data, as in a histogram.
-    pub data: String,
 }
 
 /// What the run used of the machine that generated the load.
@@ -603,10 +366,4 @@ pub struct ThresholdReport {
     pub measured: Option<f64>,
     /// The unit of `measured`.
     pub unit: Unit,
-}
-
-impl fmt::Display for SegmentReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.index, self.of)
-    }
 }

@@ -1,0 +1,44 @@
+//! What happened over time, in rows of equal length.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::IntervalCounts;
+
+/// What happened over time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeSeries {
+    /// The length of an interval; the last may be shorter.
+    pub interval_ns: u64,
+    /// Intervals, without gaps, from the begin of the run.
+    pub rows: Vec<RowReport>,
+}
+
+/// An interval of the time series. Its percentiles, to 3 %, are of response latency under open
+/// loop, otherwise of service latency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowReport {
+    /// When it begins.
+    pub begin_ns: u64,
+    /// Its length.
+    pub length_ns: u64,
+    /// Connections open at its end.
+    pub open: u64,
+    /// What happened in it.
+    #[serde(flatten)]
+    pub counts: IntervalCounts,
+    /// Median latency.
+    pub p50_ns: Option<u64>,
+    /// 99th percentile.
+    pub p99_ns: Option<u64>,
+    /// Its latencies; `null` if there were none.
+    pub latency: Option<LatencyReport>,
+}
+
+/// Latencies of an interval, to 3 %.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencyReport {
+    /// The longest.
+    pub max_ns: u64,
+    /// The data, as in a histogram.
+    pub data: String,
+}
