@@ -150,6 +150,36 @@ impl Receiver {
     pub fn room(&mut self) -> Option<crate::message::Room<'_>> {
         self.inbound.room(&self.state)
     }
+
+    /// Joins the halves of a [split](Connection::split) connection, which continues where they
+    /// were.
+    ///
+    /// Pass every reply to the sending half before: one that is lost is never sent. Halves of
+    /// different connections make no sense together, which this function can't notice.
+    ///
+    /// ```
+    /// use wscodec::{Config, Connection, Event};
+    ///
+    /// let (mut receiver, sender) = Connection::server(Config::default()).split();
+    /// let mut begun = *b"\x82\x82\0\0\0\0a"; // half a message
+    /// assert_eq!(receiver.receive(&mut &mut begun[..], &mut Vec::new())?, None);
+    /// let mut server = receiver.reunite(sender);
+    /// let event = server.receive(&mut &mut b"b".to_owned()[..], &mut Vec::new())?;
+    /// assert_eq!(event, Some(Event::Binary(b"ab")));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn reunite<K: MaskKeySource>(self, mut sender: Sender<K>) -> Connection<K> {
+        let Self { mut inbound, state } = self;
+        for mark in [Marks::CLOSE_RECEIVED, Marks::EOF_RECEIVED] {
+            if state.has(mark) {
+                sender.mark(mark);
+            }
+        }
+        sender.failed = sender.failed.or(state.failed);
+        inbound.settle(&sender);
+        Connection { receiver: inbound, sender }
+    }
 }
 
 /// Parses control frames as a server writes them.

@@ -61,7 +61,9 @@ impl Acceptance {
         Ok(self)
     }
 
-    pub(super) fn selected_subprotocol(&self) -> Option<&str> {
+    /// Returns the subprotocol that it selects.
+    #[must_use]
+    pub fn selected_subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
 
