@@ -1,82 +1,63 @@
-//! What can go wrong: the codec's errors and the stream's.
+//! Why a connection, or a call on one, failed: the codec's own error, and the times that ran out.
 
 use std::{fmt, io};
 
-use wscodec::handshake::{HandshakeError, HandshakeMisuse};
-use wscodec::{ProtocolError, SendError};
+pub use wscodec::sync::Error;
 
-/// Why a connection, or a call on one, failed.
-#[derive(Debug)]
+/// Which time ran out. It is inside of an [`Error::Io`] of kind
+/// [`TimedOut`](io::ErrorKind::TimedOut); [`Timeout::of`] finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Error {
-    /// The stream's error.
-    Io(io::Error),
-    /// The peer broke the protocol or exceeded a limit, and has been told.
-    Protocol(ProtocolError),
-    /// The message was not sent, and the connection continues.
-    Send(SendError),
-    /// The opening handshake failed; a refused client has been told.
-    Handshake(HandshakeError),
-    /// The answer to the handshake selected what the client did not offer.
-    Misuse(HandshakeMisuse),
-    /// Not a URL of the form `ws://host:port/path`.
-    Url,
+pub enum Timeout {
+    /// [`Config::handshake_timeout`](crate::Config::handshake_timeout): the peer did not complete
+    /// the opening handshake.
+    Handshake,
+    /// [`KeepAlive::timeout`](crate::KeepAlive::timeout): nothing arrived after a Ping.
+    KeepAlive,
+    /// [`Config::close_timeout`](crate::Config::close_timeout): the peer did not answer the Close.
+    Close,
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => error.fmt(f),
-            Self::Protocol(error) => error.fmt(f),
-            Self::Send(error) => error.fmt(f),
-            Self::Handshake(error) => error.fmt(f),
-            Self::Misuse(error) => error.fmt(f),
-            Self::Url => f.write_str("not a URL of the form ws://host:port/path"),
+impl Timeout {
+    /// Returns which time ran out, if that is what the error says.
+    ///
+    /// ```
+    /// use wscodec_tokio::{Error, Timeout};
+    ///
+    /// fn is_gone(error: &Error) -> bool {
+    ///     Timeout::of(error) == Some(Timeout::KeepAlive)
+    /// }
+    /// # assert!(!is_gone(&std::io::Error::other("").into()));
+    /// ```
+    #[must_use]
+    pub fn of(error: &Error) -> Option<Self> {
+        match error {
+            Error::Io(error) => error.get_ref()?.downcast_ref().copied(),
+            _ => None,
         }
     }
 }
 
-impl std::error::Error for Error {
-    /// Returns the inner error, for code that looks for its type. `Display` already includes its
-    /// text.
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(match self {
-            Self::Io(error) => error,
-            Self::Protocol(error) => error,
-            Self::Send(error) => error,
-            Self::Handshake(error) => error,
-            Self::Misuse(error) => error,
-            Self::Url => return None,
+impl fmt::Display for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Handshake => "the peer did not complete the opening handshake in time",
+            Self::KeepAlive => "the peer did not answer a Ping in time",
+            Self::Close => "the peer did not answer the Close in time",
         })
     }
 }
 
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
+impl std::error::Error for Timeout {}
+
+impl From<Timeout> for io::Error {
+    fn from(timeout: Timeout) -> Self {
+        Self::new(io::ErrorKind::TimedOut, timeout)
     }
 }
 
-impl From<ProtocolError> for Error {
-    fn from(error: ProtocolError) -> Self {
-        Self::Protocol(error)
-    }
-}
-
-impl From<SendError> for Error {
-    fn from(error: SendError) -> Self {
-        Self::Send(error)
-    }
-}
-
-impl From<HandshakeError> for Error {
-    fn from(error: HandshakeError) -> Self {
-        Self::Handshake(error)
-    }
-}
-
-impl From<HandshakeMisuse> for Error {
-    fn from(error: HandshakeMisuse) -> Self {
-        Self::Misuse(error)
+impl From<Timeout> for Error {
+    fn from(timeout: Timeout) -> Self {
+        Self::Io(timeout.into())
     }
 }

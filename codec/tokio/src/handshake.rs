@@ -1,17 +1,21 @@
 //! The opening handshake over a tokio stream.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 #[cfg(feature = "deflate")]
 use wscodec::deflate::{DeflateClient, DeflateServer};
+#[cfg(feature = "deflate")]
+use wscodec::handshake::HandshakeKey;
 use wscodec::handshake::{
-    Acceptance, ClientHandshake, ClientRequest, HandshakeError, HandshakeKey, HandshakeLimits,
-    Rejection, Request, ServerHandshake,
+    Acceptance, ClientExtensions, ClientHandshake, ClientRequest, HandshakeError, Rejection,
+    Request, ServerHandshake,
 };
-use wscodec::{Connection, ConnectionBuilder, Role};
+use wscodec::{Connection, ConnectionBuilder};
 
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{Error, Timeout};
 use crate::stream::WebSocketStream;
 
 /// The size of one read of a head, in bytes.
@@ -19,10 +23,12 @@ const READ_LEN: usize = 4 << 10;
 
 /// Accepts any WebSocket that a client asks for on a fresh stream, with the default [`Config`].
 ///
-/// Bound its time with `tokio::time::timeout`: a client may stay silent forever.
+/// Browsers let any page open WebSockets to any server: where that matters, compare
+/// [`Request::origin`] in [`accept_async_with`] (RFC 6455, 10.2).
 ///
 /// # Errors
-/// [`Error::Handshake`] if the request can't be accepted; it has been answered. [`Error::Io`].
+/// [`Error::Handshake`] if the request can't be accepted; it has been answered.
+/// [`Timeout::Handshake`], [`Error::Io`].
 pub async fn accept_async<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
 ) -> Result<WebSocketStream<S>, Error> {
@@ -32,6 +38,27 @@ pub async fn accept_async<S: AsyncRead + AsyncWrite + Unpin>(
 /// Like [`accept_async`], with the result of `answer` for the request: a subprotocol, headers, or a
 /// refusal by target or origin.
 ///
+/// ```
+/// # use tokio::io::{AsyncRead, AsyncWrite};
+/// use wscodec_tokio::wscodec::handshake::{Acceptance, Rejection};
+/// use wscodec_tokio::{Config, Error, WebSocketStream, accept_async_with};
+///
+/// # async fn accept<S: AsyncRead + AsyncWrite + Unpin>(stream: S) -> Result<WebSocketStream<S>, Error> {
+/// let socket = accept_async_with(stream, &Config::default(), |request| {
+///     if request.origin() != Some("https://example.com") {
+///         return Err(Rejection::new(403).unwrap());
+///     }
+///     let acceptance = Acceptance::new();
+///     Ok(match request.subprotocols().find(|name| *name == "chat") {
+///         Some(name) => acceptance.subprotocol(name).unwrap(),
+///         None => acceptance,
+///     })
+/// })
+/// .await?;
+/// # Ok(socket)
+/// # }
+/// ```
+///
 /// # Errors
 /// See [`accept_async`]; [`HandshakeError::Rejected`] if `answer` refused; [`Error::Misuse`] if it
 /// selected what was not offered.
@@ -40,26 +67,34 @@ pub async fn accept_async_with<S: AsyncRead + AsyncWrite + Unpin>(
     config: &Config,
     answer: impl FnOnce(Request<'_>) -> Result<Acceptance, Rejection>,
 ) -> Result<WebSocketStream<S>, Error> {
-    let mut handshake = ServerHandshake::new(HandshakeLimits::default());
+    let accept = accept(&mut stream, config, answer);
+    let (connection, input, acceptance) = within(config.handshake_timeout, accept).await?;
+    let socket = WebSocketStream::from_connection(stream, connection, input, config);
+    Ok(socket.with_subprotocol(acceptance.selected_subprotocol()))
+}
+
+/// Returns the open connection, what was read of its frames, and what was accepted.
+async fn accept(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    config: &Config,
+    answer: impl FnOnce(Request<'_>) -> Result<Acceptance, Rejection>,
+) -> Result<(Connection, BytesMut, Acceptance), Error> {
+    let mut handshake = ServerHandshake::new(config.handshake_limits);
     let mut input = BytesMut::new();
-    let mut out = Vec::new();
-    let (answer, offered) = loop {
+    let answer = loop {
         let mut unread = &mut input[..];
         let outcome = handshake.receive(&mut unread);
         let left = unread.len();
         match outcome {
             Ok(Some(request)) => {
-                let offered: Vec<String> = request.subprotocols().map(str::to_owned).collect();
                 let answer = answer(request);
                 let taken = input.len() - left;
                 let _ = input.split_to(taken);
-                break (answer, offered);
+                break answer;
             }
             Ok(None) => input.clear(),
             Err(error) => {
-                handshake.reject(error, &mut out)?;
-                stream.write_all(&out).await?;
-                stream.flush().await?;
+                refuse(stream, handshake, error).await?;
                 return Err(error.into());
             }
         }
@@ -72,48 +107,56 @@ pub async fn accept_async_with<S: AsyncRead + AsyncWrite + Unpin>(
         Ok(acceptance) => acceptance,
         Err(rejection) => {
             let status = rejection.status();
-            handshake.reject(rejection, &mut out)?;
-            stream.write_all(&out).await?;
-            stream.flush().await?;
+            refuse(stream, handshake, rejection).await?;
             return Err(HandshakeError::Rejected { status }.into());
         }
     };
-    let builder = ConnectionBuilder::server().limits(config.limits);
-    #[cfg(feature = "deflate")]
-    let connection = match &config.deflate {
-        None => {
-            handshake.accept(&acceptance, &mut out)?;
-            builder.open()
-        }
-        Some((deflate, pool)) => {
-            let mut deflate = DeflateServer::new(*deflate);
-            handshake.accept_with_extensions(&acceptance, &mut deflate, &mut out)?;
-            let agreed = deflate.agreed().map(|agreed| agreed.with_pool(pool));
-            builder.extension(agreed.as_ref()).open()
-        }
-    };
-    #[cfg(not(feature = "deflate"))]
-    let connection = {
-        handshake.accept(&acceptance, &mut out)?;
-        builder.open()
-    };
-    stream.write_all(&out).await?;
-    stream.flush().await?;
-    let subprotocol = offered.into_iter().find(|name| selects(&out, name));
-    let socket = WebSocketStream::from_connection(stream, connection, input, config);
-    Ok(socket.with_subprotocol(subprotocol))
+    let mut out = Vec::new();
+    let connection = open(handshake, config, &acceptance, &mut out)?;
+    write(stream, &out).await?;
+    Ok((connection, input, acceptance))
 }
 
-/// Returns whether the 101 selects this subprotocol.
-fn selects(response: &[u8], name: &str) -> bool {
-    let line = format!("\r\nSec-WebSocket-Protocol: {name}\r\n");
-    response.windows(line.len()).any(|window| window == line.as_bytes())
+/// Accepts, with permessage-deflate if both sides want it.
+fn open(
+    mut handshake: ServerHandshake,
+    config: &Config,
+    acceptance: &Acceptance,
+    out: &mut Vec<u8>,
+) -> Result<Connection, Error> {
+    let builder = ConnectionBuilder::server().limits(config.limits);
+    #[cfg(feature = "deflate")]
+    if let Some((deflate, pool)) = &config.deflate {
+        let mut deflate = DeflateServer::new(*deflate);
+        handshake.accept_with_extensions(acceptance, &mut deflate, out)?;
+        let agreed = deflate.agreed().map(|agreed| agreed.with_pool(pool));
+        return Ok(builder.extension(agreed.as_ref()).open());
+    }
+    handshake.accept(acceptance, out)?;
+    Ok(builder.open())
+}
+
+async fn refuse(
+    stream: &mut (impl AsyncWrite + Unpin),
+    mut handshake: ServerHandshake,
+    rejection: impl Into<Rejection>,
+) -> Result<(), Error> {
+    let mut out = Vec::new();
+    handshake.reject(rejection, &mut out)?;
+    write(stream, &out).await?;
+    // The response says `Connection: close`. Should the peer be gone, that changes nothing.
+    stream.shutdown().await.ok();
+    Ok(())
 }
 
 /// Opens a WebSocket on a fresh stream to a server, with the default [`Config`].
 ///
+/// The stream may be of any kind: TLS of another library, a Unix socket, or one through a proxy
+/// that has answered a CONNECT.
+///
 /// # Errors
-/// [`Error::Handshake`] if the server refuses or answers wrongly; [`Error::Io`].
+/// [`Error::Handshake`] if the server refuses or answers wrongly; [`Timeout::Handshake`],
+/// [`Error::Io`].
 pub async fn client_async<S: AsyncRead + AsyncWrite + Unpin>(
     request: &ClientRequest,
     stream: S,
@@ -127,38 +170,43 @@ pub async fn client_async<S: AsyncRead + AsyncWrite + Unpin>(
 /// See [`client_async`].
 pub async fn client_async_with<S: AsyncRead + AsyncWrite + Unpin>(
     request: &ClientRequest,
+    stream: S,
+    config: &Config,
+) -> Result<WebSocketStream<S>, Error> {
+    within(config.handshake_timeout, request_upgrade(request, stream, config)).await
+}
+
+/// [`client_async_with`], without a bound in time.
+pub(crate) async fn request_upgrade<S: AsyncRead + AsyncWrite + Unpin>(
+    request: &ClientRequest,
     mut stream: S,
     config: &Config,
 ) -> Result<WebSocketStream<S>, Error> {
     let mut out = Vec::new();
+    let builder = ConnectionBuilder::client().limits(config.limits);
     #[cfg(feature = "deflate")]
     if let Some((deflate, pool)) = &config.deflate {
-        let key = HandshakeKey::random();
-        let offers = DeflateClient::new(*deflate);
-        let mut handshake = ClientHandshake::start_with_extensions(request, key, offers, &mut out)?;
-        stream.write_all(&out).await?;
-        stream.flush().await?;
+        let (key, offers) = (HandshakeKey::random(), DeflateClient::new(*deflate));
+        let handshake = ClientHandshake::start_with_extensions(request, key, offers, &mut out)?;
+        let mut handshake = handshake.with_limits(config.handshake_limits);
+        write(&mut stream, &out).await?;
         let (input, subprotocol) = receive(&mut handshake, &mut stream).await?;
         let deflate = handshake.into_extensions();
         let agreed = deflate.agreed().map(|agreed| agreed.with_pool(pool));
-        let builder = ConnectionBuilder::client().limits(config.limits);
         let connection = builder.extension(agreed.as_ref()).open();
         let socket = WebSocketStream::from_connection(stream, connection, input, config);
-        return Ok(socket.with_subprotocol(subprotocol));
+        return Ok(socket.with_subprotocol(subprotocol.as_deref()));
     }
-    let key = HandshakeKey::random();
-    let mut handshake = ClientHandshake::start_with_key(request, key, &mut out)?;
-    stream.write_all(&out).await?;
-    stream.flush().await?;
+    let handshake = ClientHandshake::start(request, &mut out)?;
+    let mut handshake = handshake.with_limits(config.handshake_limits);
+    write(&mut stream, &out).await?;
     let (input, subprotocol) = receive(&mut handshake, &mut stream).await?;
-    let limits = wscodec::Config::default().with_limits(config.limits);
-    let connection = Connection::new(Role::Client, limits);
-    let socket = WebSocketStream::from_connection(stream, connection, input, config);
-    Ok(socket.with_subprotocol(subprotocol))
+    let socket = WebSocketStream::from_connection(stream, builder.open(), input, config);
+    Ok(socket.with_subprotocol(subprotocol.as_deref()))
 }
 
 /// Waits for the response; returns the bytes read after it, and the subprotocol.
-async fn receive<X: wscodec::handshake::ClientExtensions>(
+async fn receive<X: ClientExtensions>(
     handshake: &mut ClientHandshake<X>,
     stream: &mut (impl AsyncRead + Unpin),
 ) -> Result<(BytesMut, Option<String>), Error> {
@@ -183,28 +231,20 @@ async fn receive<X: wscodec::handshake::ClientExtensions>(
     }
 }
 
-/// Opens a WebSocket to a URL such as `ws://localhost:9001/chat?room=1`, over TCP without delay.
-///
-/// For `wss`, use [`client_async`] with a TLS library's stream.
-///
-/// # Errors
-/// [`Error::Url`] for another scheme, or without a host; and those of [`client_async`].
-#[cfg(feature = "connect")]
-pub async fn connect_async(url: &str) -> Result<WebSocketStream<tokio::net::TcpStream>, Error> {
-    const SCHEME: &str = "ws://";
-    let rest = match url.split_at_checked(SCHEME.len()) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => rest,
-        _ => return Err(Error::Url),
-    };
-    let rest = rest.split('#').next().unwrap_or_default();
-    let at = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (host, target) = rest.split_at(at);
-    let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-    let request = ClientRequest::new(host, &target)?;
-    // An address in brackets contains colons.
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
-    let address = if has_port { host.to_owned() } else { format!("{host}:80") };
-    let stream = tokio::net::TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    client_async(&request, stream).await
+async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Result<(), Error> {
+    stream.write_all(bytes).await?;
+    Ok(stream.flush().await?)
+}
+
+/// Bounds the time of an opening handshake.
+pub(crate) async fn within<T>(
+    time: Option<Duration>,
+    handshake: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    match time {
+        None => handshake.await,
+        Some(time) => tokio::time::timeout(time, handshake)
+            .await
+            .unwrap_or_else(|_| Err(Timeout::Handshake.into())),
+    }
 }

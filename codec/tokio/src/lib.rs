@@ -41,20 +41,47 @@
 //! - Every future and every poll may be dropped: bytes read or to be written stay in the
 //!   [`WebSocketStream`], and nothing is lost or sent twice.
 //! - A waiting connection holds no read buffer.
+//! - The opening handshake, and the closing one with the end of TCP, have times; Pings that notice a
+//!   peer that is gone, and a time for idle connections, are a line of [`Config`] away.
+//!
+//! # Two tasks
+//!
+//! [`WebSocketStream::split`] makes halves that share no lock across an await. The reading half
+//! sends the replies that are due, so the task with the writing half may be busy elsewhere.
 
 mod config;
 mod error;
-mod handshake;
 mod message;
+
+mod deadlines;
+mod outgoing;
+
+mod inlet;
 mod stream;
 
-pub use config::Config;
-pub use error::Error;
+mod split;
+
+mod handshake;
+
 #[cfg(feature = "connect")]
-pub use handshake::connect_async;
+mod connect;
+#[cfg(feature = "connect")]
+mod maybe_tls;
+#[cfg(feature = "rustls")]
+mod tls;
+
+pub use config::{Config, KeepAlive};
+#[cfg(feature = "connect")]
+pub use connect::{Connector, connect_async};
+pub use error::{Error, Timeout};
 pub use handshake::{accept_async, accept_async_with, client_async, client_async_with};
+#[cfg(feature = "connect")]
+pub use maybe_tls::MaybeTlsStream;
 pub use message::{CloseFrame, Message};
+pub use split::{ReuniteError, WebSocketReader, WebSocketWriter};
 pub use stream::WebSocketStream;
+#[cfg(feature = "rustls")]
+pub use tokio_rustls;
 pub use wscodec;
 pub use wscodec::CloseCode;
 pub use wscodec::message::Utf8Bytes;

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use wscodec::CloseCode;
 use wscodec::connection::SharedEvent;
-use wscodec::message::Utf8Bytes;
+use wscodec::message::{SharedMessage, Utf8Bytes};
 
 /// A message to send or a received one. Payloads are shared: cloning copies none.
 #[derive(Clone, PartialEq, Eq)]
@@ -86,6 +86,18 @@ impl Message {
         }
     }
 
+    /// Returns the message as the codec sends it; a Close, which is not sent as a message, as the
+    /// error.
+    pub(crate) fn into_shared(self) -> Result<SharedMessage, Option<CloseFrame>> {
+        Ok(match self {
+            Self::Text(text) => SharedMessage::Text(text),
+            Self::Binary(bytes) => SharedMessage::Binary(bytes),
+            Self::Ping(bytes) => SharedMessage::Ping(bytes),
+            Self::Pong(bytes) => SharedMessage::Pong(bytes),
+            Self::Close(close) => return Err(close),
+        })
+    }
+
     /// Returns the message of an event; `None` for a piece, which this crate does not ask for.
     pub(crate) fn of_event(event: SharedEvent) -> Option<Self> {
         Some(match event {
@@ -98,6 +110,18 @@ impl Message {
             }
             _ => return None,
         })
+    }
+}
+
+impl CloseFrame {
+    /// Creates a Close with a code and a reason of at most 123 bytes.
+    pub fn new(code: CloseCode, reason: impl Into<Utf8Bytes>) -> Self {
+        Self { code, reason: reason.into() }
+    }
+
+    /// Returns the Close as the codec sends it.
+    pub(crate) fn as_frame(&self) -> wscodec::CloseFrame<'_> {
+        wscodec::CloseFrame { code: self.code, reason: self.reason.as_str() }
     }
 }
 

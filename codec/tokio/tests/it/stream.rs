@@ -1,8 +1,6 @@
-//! Connections over tokio, against tungstenite and against streams that misbehave.
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may panic")]
+//! Whole connections, against tungstenite and against streams that misbehave.
 
 use std::future::Future as _;
-use std::io;
 use std::net::TcpListener as StdListener;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
@@ -11,34 +9,17 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Sink, SinkExt as _, StreamExt as _};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf, duplex};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use wscodec_tokio::wscodec::handshake::{Acceptance, ClientRequest, HandshakeError, Rejection};
-use wscodec_tokio::wscodec::{Connection, ConnectionBuilder, ProtocolError, SendError};
+use wscodec_tokio::wscodec::{ConnectionBuilder, ProtocolError, SendError};
 use wscodec_tokio::{
     CloseCode, CloseFrame, Config, Error, Message, WebSocketStream, accept_async,
     accept_async_with, client_async, client_async_with, connect_async,
 };
 
-/// Far more than anything here takes.
-const LONG: Duration = Duration::from_secs(60);
-
-fn payloads() -> Vec<String> {
-    [0, 1, 125, 126, 4096, 65_535, 65_536, 1 << 20].map(|len| "é".repeat(len / 2)).to_vec()
-}
-
-async fn echo<S: AsyncRead + AsyncWrite + Unpin>(
-    mut socket: WebSocketStream<S>,
-) -> Result<(), Error> {
-    while let Some(message) = socket.next().await {
-        let message = message?;
-        if message.is_text() || message.is_binary() {
-            socket.send(message).await?;
-        }
-    }
-    Ok(())
-}
+use crate::support::{LONG, Slow, echo, open, payloads};
 
 #[tokio::test]
 async fn tungstenites_client_gets_its_echoes_pongs_and_close() {
@@ -124,73 +105,12 @@ async fn a_server_selects_a_subprotocol_or_refuses() {
         error => panic!("{error}"),
     };
     assert_eq!((status(server.unwrap_err()), status(client.unwrap_err())), (403, 403));
-    for url in ["wss://a", "http://a", "ws", "é"] {
-        assert!(matches!(connect_async(url).await.unwrap_err(), Error::Url), "{url}");
-    }
-    assert!(matches!(connect_async("ws://").await.unwrap_err(), Error::Misuse(_)));
-}
-
-/// One byte a call, and every other read, write and flush is not ready.
-#[derive(Debug)]
-struct Slow<S> {
-    stream: S,
-    are_ready: [bool; 3],
-}
-
-impl<S> Slow<S> {
-    fn turn(&mut self, call: usize, cx: &mut Context<'_>) -> Poll<()> {
-        self.are_ready[call] = !self.are_ready[call];
-        if self.are_ready[call] {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Slow<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        std::task::ready!(self.turn(0, cx));
-        let mut byte = [0; 1];
-        let mut one = ReadBuf::new(&mut byte);
-        std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, &mut one))?;
-        buffer.put_slice(one.filled());
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Slow<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        std::task::ready!(self.turn(1, cx));
-        Pin::new(&mut self.stream).poll_write(cx, &bytes[..bytes.len().min(1)])
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        std::task::ready!(self.turn(2, cx));
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-fn open<S>(stream: S, connection: Connection) -> WebSocketStream<S> {
-    WebSocketStream::from_connection(stream, connection, BytesMut::new(), &Config::default())
 }
 
 /// Every future is polled once and dropped, so it is dropped at every await there is.
 #[test]
 fn futures_that_are_dropped_at_every_await_lose_nothing_and_send_nothing_twice() {
-    let slow = |stream| Slow { stream, are_ready: [false; 3] };
+    let slow = Slow::new;
     let (near, far) = duplex(64);
     let mut client = open(slow(near), ConnectionBuilder::client().open());
     let mut server = open(slow(far), ConnectionBuilder::server().open());
