@@ -1,4 +1,5 @@
 //! Bounds on memory, by an allocator that counts.
+#![cfg(feature = "std")]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,

@@ -1,5 +1,6 @@
 //! The codec's integration tests in one program, a module for each subject. Tests that bring an
 //! allocator of their own are programs of their own, beside this folder.
+#![cfg(feature = "std")]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,

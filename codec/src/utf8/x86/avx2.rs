@@ -131,7 +131,7 @@ fn table(entries: &[u8; 16]) -> __m256i {
 }
 
 /// Returns, for each block of `text`, a bit for each byte with an error.
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 #[target_feature(enable = "avx2")]
 pub(super) fn faults(text: &[[u8; 64]], faults: &mut [u64]) {
     use core::arch::x86_64::_mm256_cmpeq_epi8;

@@ -117,7 +117,7 @@ fn table(entries: &[u8; 16]) -> __m512i {
 }
 
 /// Returns, for each block of `text`, a bit for each byte with an error.
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 pub(super) fn faults(text: &[[u8; 64]], faults: &mut [u64]) {
     let mut before = _mm512_setzero_si512();
@@ -128,7 +128,7 @@ pub(super) fn faults(text: &[[u8; 64]], faults: &mut [u64]) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 #[inline]
 pub(super) fn nonzero_bytes(block: __m512i) -> u64 {

@@ -20,7 +20,7 @@ use core::arch::x86_64::{
     _mm512_setzero_si512, _mm512_slli_epi16, _mm512_srli_epi16, _mm512_ternarylogic_epi32,
 };
 
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 use super::avx512::nonzero_bytes;
 use super::avx512::{is_ascii, is_zero, keep, unmask, unmask_part};
 use super::walk::{Steps, walk};
@@ -141,7 +141,7 @@ fn check(state: &mut State, block: __m512i) -> __m512i {
 }
 
 /// Returns, for each block of `text`, a bit for each byte with an error.
-#[cfg(test)]
+#[cfg(all(test, feature = "std"))]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
 pub(super) fn faults(text: &[[u8; 64]], faults: &mut [u64]) {
     let zero = _mm512_setzero_si512();
