@@ -1,0 +1,76 @@
+//! What one side wants of permessage-deflate (RFC 7692).
+
+use wscodec::deflate::{ContextTakeover, Deflate, DeflateLevel, WindowBits};
+
+use crate::error::{Failure, WsError};
+use crate::options::{self, Options};
+
+/// The server forgets its earlier messages: `server_no_context_takeover` (RFC 7692, 7.1.1.1).
+pub const WS_DEFLATE_SERVER_NO_CONTEXT: u8 = 1;
+/// The client forgets its earlier messages: `client_no_context_takeover` (RFC 7692, 7.1.1.2).
+pub const WS_DEFLATE_CLIENT_NO_CONTEXT: u8 = 2;
+
+/// What one side wants of permessage-deflate (RFC 7692): what a client offers, or what a server
+/// accepts. All zero but `size` is a good choice.
+///
+/// Streams to compress wait in the thread for the next message, so a connection compresses
+/// fastest if it stays on one thread.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct WsDeflateOptions {
+    /// `sizeof(ws_deflate_options)`.
+    pub size: usize,
+    /// Messages of fewer bytes are sent as they are. 0: 64.
+    pub size_min: u32,
+    /// How much work goes into compressing, 1 to 9. 0: 4.
+    pub level: u8,
+    /// The largest window for the server's messages, as a power of two, 8 to 15. 0: 12 for a
+    /// server, 15 for a client.
+    pub server_max_window_bits: u8,
+    /// The largest window for the client's messages, 8 to 15. 0: 12 for a server, 15 for a
+    /// client.
+    pub client_max_window_bits: u8,
+    /// `WS_DEFLATE_SERVER_NO_CONTEXT`, `WS_DEFLATE_CLIENT_NO_CONTEXT`, both (by `|`), or 0:
+    /// context is kept, which costs memory and saves bytes.
+    pub flags: u8,
+}
+
+// SAFETY: the size first, and then numbers.
+unsafe impl Options for WsDeflateOptions {}
+
+/// Reads options; `defaults` are those of the role. `None` for a null pointer.
+///
+/// # Safety
+/// `options` is null, or points to a struct as long as its first field says.
+pub(crate) unsafe fn read(
+    options: *const WsDeflateOptions,
+    defaults: Deflate,
+) -> Result<Option<Deflate>, Failure> {
+    // SAFETY: the caller's word.
+    let Some(options) = (unsafe { options::read(options)? }) else { return Ok(None) };
+    if options.flags & !(WS_DEFLATE_SERVER_NO_CONTEXT | WS_DEFLATE_CLIENT_NO_CONTEXT) != 0 {
+        return Err(WsError::Argument.into());
+    }
+    let context = |flag| {
+        if options.flags & flag == 0 { ContextTakeover::Allowed } else { ContextTakeover::Off }
+    };
+    let mut deflate = defaults
+        .with_server_context(context(WS_DEFLATE_SERVER_NO_CONTEXT))
+        .with_client_context(context(WS_DEFLATE_CLIENT_NO_CONTEXT));
+    if options.level != 0 {
+        deflate = deflate.with_level(DeflateLevel::new(options.level).ok_or(WsError::Argument)?);
+    }
+    if options.server_max_window_bits != 0 {
+        let bits = WindowBits::new(options.server_max_window_bits).ok_or(WsError::Argument)?;
+        deflate = deflate.with_server_max_window_bits(bits);
+    }
+    if options.client_max_window_bits != 0 {
+        let bits = WindowBits::new(options.client_max_window_bits).ok_or(WsError::Argument)?;
+        deflate = deflate.with_client_max_window_bits(Some(bits));
+    }
+    if options.size_min != 0 {
+        let size_min = usize::try_from(options.size_min).unwrap_or(usize::MAX);
+        deflate = deflate.with_size_min(size_min);
+    }
+    Ok(Some(deflate))
+}
