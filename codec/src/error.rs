@@ -385,6 +385,21 @@ impl SendError {
             Self::Opcode { .. } => 208,
         }
     }
+
+    /// Returns a short, stable name for counters and logs, such as `not_open`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::NotOpen => "not_open",
+            Self::ControlTooLong { .. } => "send_control_too_long",
+            Self::ReasonTooLong { .. } => "reason_too_long",
+            Self::MessageOpen => "message_open",
+            Self::NoMessageOpen => "no_message_open",
+            Self::PayloadLength { .. } => "payload_length",
+            Self::BufferFull { .. } => "buffer_full",
+            Self::Opcode { .. } => "send_opcode",
+        }
+    }
 }
 
 impl fmt::Display for SendError {

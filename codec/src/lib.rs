@@ -75,6 +75,7 @@
 //! |---|---|---|
 //! | `std` | yes | [`mask::ThreadKeys`]: masking keys kept per thread and seeded by the operating system; `wscodec::sync`: over blocking streams |
 //! | `getrandom` | by `std` | seeding from the operating system, also without `std` |
+//! | `wasm_js` | no | seeding from the JavaScript engine on `wasm32-unknown-unknown`, by wasm-bindgen |
 //! | `deflate` | no | `wscodec::deflate`: permessage-deflate (RFC 7692); brings `std` |
 //! | `http` | no | [`handshake`]'s values from and to the types of the `http` crate: hyper, axum, h2, h3; brings `std` |
 //! | `brotli` | no | `wscodec::brotli`: an experimental permessage-brotli between two ends of this crate; brings `std` |

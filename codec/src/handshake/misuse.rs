@@ -62,6 +62,28 @@ pub enum HandshakeMisuse {
     },
 }
 
+impl HandshakeMisuse {
+    /// Returns a short, stable name for counters and logs, such as `header_reserved`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Host { .. } => "host_argument",
+            Self::Target { .. } => "target_argument",
+            Self::HeaderName => "header_name_argument",
+            Self::HeaderReserved => "header_reserved",
+            Self::HeaderValue { .. } => "header_value_argument",
+            Self::Subprotocol => "subprotocol_argument",
+            Self::SubprotocolDoubled => "subprotocol_doubled",
+            Self::SubprotocolNotOffered => "subprotocol_not_offered",
+            Self::Extension => "extension_argument",
+            Self::ExtensionNotOffered => "extension_not_offered_argument",
+            Self::Status { .. } => "status_argument",
+            Self::NoRequest => "no_request",
+            Self::BufferFull { .. } => "buffer_full",
+        }
+    }
+}
+
 impl fmt::Display for HandshakeMisuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

@@ -290,21 +290,35 @@ fn s7_4_1_every_error_has_its_close_code_name_and_words() {
 }
 
 #[test]
-fn every_misuse_has_its_words() {
-    let rows: [(SendError, &str); 7] = [
-        (SendError::NotOpen, "connection is not open: nothing may be sent any more"),
-        (SendError::ControlTooLong { payload_len: 126 }, "control payload of 126 bytes, limit 125"),
-        (SendError::ReasonTooLong { reason_len: 124 }, "close reason of 124 bytes, limit 123"),
-        (SendError::MessageOpen, "a message sent in fragments is still open"),
-        (SendError::NoMessageOpen, "no message of this type is open to continue"),
+fn every_misuse_has_its_name_and_words() {
+    let rows: [(SendError, &str, &str); 8] = [
+        (SendError::NotOpen, "not_open", "connection is not open: nothing may be sent any more"),
+        (
+            SendError::ControlTooLong { payload_len: 126 },
+            "send_control_too_long",
+            "control payload of 126 bytes, limit 125",
+        ),
+        (
+            SendError::ReasonTooLong { reason_len: 124 },
+            "reason_too_long",
+            "close reason of 124 bytes, limit 123",
+        ),
+        (SendError::MessageOpen, "message_open", "a message sent in fragments is still open"),
+        (
+            SendError::NoMessageOpen,
+            "no_message_open",
+            "no message of this type is open to continue",
+        ),
         (
             SendError::PayloadLength { declared: 1, payload_len: 2 },
+            "payload_length",
             "header declares 1 bytes, the payload has 2",
         ),
-        (SendError::BufferFull { needed: 3 }, "buffer has no room for 3 bytes"),
+        (SendError::BufferFull { needed: 3 }, "buffer_full", "buffer has no room for 3 bytes"),
+        (SendError::Opcode { opcode: 8 }, "send_opcode", "no header by itself of opcode 0x8"),
     ];
-    for (error, words) in rows {
-        assert_eq!(error.to_string(), words);
+    for (error, name, words) in rows {
+        assert_eq!((error.name(), error.to_string().as_str()), (name, words));
     }
     assert_eq!(header(Role::Client, 0x81, 7, 3), [0x81, 3]);
 }

@@ -158,24 +158,48 @@ fn every_error_of_a_request_can_be_answered_with_its_status() {
 }
 
 #[test]
-fn every_misuse_has_its_words() {
+fn every_misuse_has_its_name_and_words() {
     let rows = [
-        (HandshakeMisuse::Host { at: 1 }, "host is empty or malformed at byte 1"),
-        (HandshakeMisuse::Target { at: 2 }, "request target malformed at byte 2"),
-        (HandshakeMisuse::HeaderName, "header name is not a token"),
-        (HandshakeMisuse::HeaderReserved, "header belongs to the handshake"),
-        (HandshakeMisuse::HeaderValue { at: 3, byte: 0xd }, "header value has byte 0x0d at 3"),
-        (HandshakeMisuse::Subprotocol, "subprotocol is not a token"),
-        (HandshakeMisuse::SubprotocolDoubled, "subprotocol offered twice"),
-        (HandshakeMisuse::SubprotocolNotOffered, "subprotocol was not offered"),
-        (HandshakeMisuse::Extension, "extension or parameter is not a token"),
-        (HandshakeMisuse::ExtensionNotOffered, "extension was not offered"),
-        (HandshakeMisuse::Status { status: 99 }, "status 99 can't refuse a handshake"),
-        (HandshakeMisuse::NoRequest, "there is no request to accept"),
-        (HandshakeMisuse::BufferFull { needed: 4 }, "buffer has no room for 4 bytes"),
+        (HandshakeMisuse::Host { at: 1 }, "host_argument", "host is empty or malformed at byte 1"),
+        (
+            HandshakeMisuse::Target { at: 2 },
+            "target_argument",
+            "request target malformed at byte 2",
+        ),
+        (HandshakeMisuse::HeaderName, "header_name_argument", "header name is not a token"),
+        (HandshakeMisuse::HeaderReserved, "header_reserved", "header belongs to the handshake"),
+        (
+            HandshakeMisuse::HeaderValue { at: 3, byte: 0xd },
+            "header_value_argument",
+            "header value has byte 0x0d at 3",
+        ),
+        (HandshakeMisuse::Subprotocol, "subprotocol_argument", "subprotocol is not a token"),
+        (HandshakeMisuse::SubprotocolDoubled, "subprotocol_doubled", "subprotocol offered twice"),
+        (
+            HandshakeMisuse::SubprotocolNotOffered,
+            "subprotocol_not_offered",
+            "subprotocol was not offered",
+        ),
+        (HandshakeMisuse::Extension, "extension_argument", "extension or parameter is not a token"),
+        (
+            HandshakeMisuse::ExtensionNotOffered,
+            "extension_not_offered_argument",
+            "extension was not offered",
+        ),
+        (
+            HandshakeMisuse::Status { status: 99 },
+            "status_argument",
+            "status 99 can't refuse a handshake",
+        ),
+        (HandshakeMisuse::NoRequest, "no_request", "there is no request to accept"),
+        (
+            HandshakeMisuse::BufferFull { needed: 4 },
+            "buffer_full",
+            "buffer has no room for 4 bytes",
+        ),
     ];
-    for (error, words) in rows {
-        assert_eq!(error.to_string(), words);
+    for (error, name, words) in rows {
+        assert_eq!((error.name(), error.to_string().as_str()), (name, words));
         assert!(error.source().is_none());
     }
     assert_eq!(ExtensionMismatch.to_string(), "extension parameters do not answer the offer");

@@ -1,0 +1,32 @@
+/** The package in Node, loaded at once; also by `require`, from Node 20.19 on. */
+
+import { readFileSync } from "node:fs";
+
+import { hasSimd, instantiate } from "./instantiate.js";
+
+const name = hasSimd() ? "wscodec.simd.wasm" : "wscodec.scalar.wasm";
+const wscodec = instantiate(readFileSync(new URL(name, import.meta.url)));
+
+export const {
+  Connection,
+  ServerHandshake,
+  ClientHandshake,
+  Offer,
+  Offered,
+  PreparedMessage,
+  FrameRelay,
+  kernel,
+  mask,
+  remask,
+  isValidUtf8,
+  acceptKey,
+} = wscodec;
+export type Connection = InstanceType<typeof Connection>;
+export type ServerHandshake = InstanceType<typeof ServerHandshake>;
+export type ClientHandshake = InstanceType<typeof ClientHandshake>;
+export type Offer = InstanceType<typeof Offer>;
+export type Offered = InstanceType<typeof Offered>;
+export type PreparedMessage = InstanceType<typeof PreparedMessage>;
+export type FrameRelay = InstanceType<typeof FrameRelay>;
+
+export * from "./vocabulary.js";

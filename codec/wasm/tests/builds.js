@@ -1,0 +1,14 @@
+// The four builds, instantiated, and what the native codec makes of stored inputs.
+
+import { readFileSync } from "node:fs";
+import { instantiate } from "wscodec/instantiate";
+
+/** Where `test` has put what examples/vectors.rs says. */
+const NATIVE = new URL("../dist/vectors.jsonl", import.meta.url);
+
+export const native = readFileSync(NATIVE, "utf8").trim().split("\n");
+
+export const builds = ["wscodec.simd", "wscodec.scalar", "deflate.simd", "deflate.scalar"].map((name) => {
+  const bytes = readFileSync(new URL(import.meta.resolve(`wscodec/${name}.wasm`)));
+  return { name, bytes, hasDeflate: name.startsWith("deflate"), wscodec: instantiate(bytes) };
+});

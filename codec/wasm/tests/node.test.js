@@ -1,0 +1,70 @@
+// The suite in Node, on each build, and what is particular to Node.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { describe, it } from "node:test";
+import { gzipSync } from "node:zlib";
+import * as main from "wscodec";
+import * as deflate from "wscodec/deflate";
+import { hasSimd, instantiate } from "wscodec/instantiate";
+
+import { builds, native } from "./builds.js";
+import { suite } from "./suite.js";
+
+for (const { name, hasDeflate, wscodec } of builds) {
+  describe(name, () => {
+    for (const [title, test] of suite(wscodec, { hasDeflate, native })) it(title, test);
+
+    it("has the kernel that its name says", () => {
+      assert.equal(wscodec.kernel, name.endsWith("simd") ? "simd128" : "scalar");
+    });
+  });
+}
+
+describe("the package", () => {
+  it("is below 80 KB a module, and imports nothing", (context) => {
+    for (const { name, bytes, hasDeflate } of builds) {
+      context.diagnostic(`${name}: ${bytes.length} bytes, ${gzipSync(bytes, { level: 9 }).length} with gzip`);
+      assert.ok(hasDeflate || bytes.length < 80_000, `${name}: ${bytes.length}`);
+      assert.deepEqual(WebAssembly.Module.imports(new WebAssembly.Module(bytes)), []);
+    }
+  });
+
+  it("loads the build that this engine can run", () => {
+    assert.equal(hasSimd(), true, "every Node that is supported has simd128");
+    assert.equal(main.kernel, "simd128");
+    assert.equal(deflate.kernel, "simd128");
+    assert.throws(() => instantiate(Uint8Array.of(1, 2, 3)), WebAssembly.CompileError);
+  });
+
+  it("has one error class, whatever was loaded", () => {
+    assert.equal(main.WscodecError, deflate.WscodecError);
+    for (const { Connection } of [main, deflate]) {
+      assert.throws(() => new Connection("server").close(1006), main.WscodecError);
+    }
+  });
+
+  it("can be required", { skip: !process.features.require_module && "this Node can't require modules" }, () => {
+    const required = createRequire(import.meta.url)("wscodec");
+    assert.equal(required.Connection, main.Connection);
+  });
+
+  it("frees what was forgotten", { skip: !globalThis.gc && "without --expose-gc" }, async () => {
+    const { wscodec } = builds[0] ?? assert.fail();
+    const size = () => {
+      // A large unfinished message each, so that a leak would show.
+      for (let i = 0; i < 20; i++) {
+        const connection = new wscodec.Connection("client");
+        for (const _ of connection.receive(new Uint8Array(1 << 20).fill(0, 10).map((_, i) => [0x02, 0x7f, 0, 0, 0, 0, 0, 0xff, 0, 0][i] ?? 0)));
+      }
+    };
+    const [{ rss }] = [process.memoryUsage()];
+    for (let round = 0; round < 20; round++) {
+      size();
+      globalThis.gc?.();
+      // Finalizers run as tasks of their own.
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    assert.ok(process.memoryUsage().rss - rss < 250 << 20, "400 connections of a MiB each are not all there");
+  });
+});
