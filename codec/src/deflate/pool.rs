@@ -13,8 +13,9 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::RefCell;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{self, LocalKey, ThreadId};
+use std::thread::LocalKey;
 use std::thread_local;
 
 /// The most streams of one kind that wait. Bounds a thread's memory to some 3 MiB; each of the last
@@ -28,9 +29,10 @@ const SCRATCH_CAPACITY_MAX: usize = 64 << 10;
 pub(super) struct Pool<S> {
     waiting: Vec<Waiting<S>>,
     streams_max: usize,
-    /// The thread that made the pool, which distinguishes its tickets from those of another
-    /// thread's pool.
-    thread: ThreadId,
+    /// Distinguishes the pool's tickets from those of another pool. Not the thread's id: to ask for
+    /// that makes a handle that the main thread never frees, which is reported as a leak in
+    /// programs that are not Rust's.
+    number: usize,
     tickets: u64,
 }
 
@@ -39,10 +41,10 @@ struct Waiting<S> {
     ticket: Option<Ticket>,
 }
 
-/// Finds one stream in one thread's pool, until it is taken for another connection.
+/// Finds one stream in one pool, until it is taken for another connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
-    thread: ThreadId,
+    pool: usize,
     number: u64,
 }
 
@@ -69,7 +71,9 @@ impl<S> Pool<S> {
 
     /// Creates a pool in which at most `streams_max` streams wait.
     pub(super) fn of(streams_max: usize) -> Self {
-        Self { waiting: Vec::new(), streams_max, thread: thread::current().id(), tickets: 0 }
+        static POOLS: AtomicUsize = AtomicUsize::new(0);
+        let number = POOLS.fetch_add(1, Ordering::Relaxed);
+        Self { waiting: Vec::new(), streams_max, number, tickets: 0 }
     }
 
     fn take(&mut self, ticket: Option<Ticket>, fits: impl Fn(&S) -> bool) -> Option<Taken<S>> {
@@ -92,7 +96,7 @@ impl<S> Pool<S> {
     fn put(&mut self, stream: S, keep: Keep) -> Option<Ticket> {
         let ticket = (keep == Keep::State).then(|| {
             self.tickets += 1;
-            Ticket { thread: self.thread, number: self.tickets }
+            Ticket { pool: self.number, number: self.tickets }
         });
         if self.streams_max == 0 {
             return None;
@@ -182,5 +186,14 @@ mod tests {
         pool.put(9, Keep::State);
         assert_eq!(pool.waiting.len(), STREAMS_MAX);
         assert!(pool.take(tickets[1], |stream| *stream > 100).is_none(), "the first has gone");
+    }
+
+    #[test]
+    fn a_ticket_finds_nothing_in_another_pool_of_its_thread() {
+        let [mut pool, mut other] = [Pool::new(), Pool::new()];
+        let ticket = pool.put(1, Keep::State);
+        other.put(2, Keep::State);
+        assert!(!matches!(other.take(ticket, |_| true), Some(Taken::Found(_))));
+        assert!(matches!(pool.take(ticket, |_| true), Some(Taken::Found(1))));
     }
 }
