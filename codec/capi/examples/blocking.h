@@ -32,7 +32,7 @@ struct blocking {
 };
 
 /* Makes room for what a function has needed; false without memory. */
-static int blocking_grow(ws_buffer *out)
+static inline int blocking_grow(ws_buffer *out)
 {
   uint8_t *grown = (uint8_t *)realloc(out->data, out->len + out->needed);
   if (grown == NULL) return 0;
@@ -42,7 +42,7 @@ static int blocking_grow(ws_buffer *out)
 }
 
 /* Writes all output; false if the socket does not take it. */
-static int blocking_write(struct blocking *client)
+static inline int blocking_write(struct blocking *client)
 {
   size_t written = 0;
   while (written < client->out.len) {
@@ -56,7 +56,7 @@ static int blocking_write(struct blocking *client)
 }
 
 /* Reads some input; false at the end, and if the socket fails. */
-static int blocking_read(struct blocking *client)
+static inline int blocking_read(struct blocking *client)
 {
   ssize_t len;
   do len = recv(client->fd, client->memory, sizeof client->memory, 0);
@@ -67,7 +67,7 @@ static int blocking_read(struct blocking *client)
   return len > 0;
 }
 
-static int blocking_dial(const char *host, const char *port)
+static inline int blocking_dial(const char *host, const char *port)
 {
   struct addrinfo hints, *found, *address;
   int fd = -1, on = 1;
@@ -86,7 +86,7 @@ static int blocking_dial(const char *host, const char *port)
   return fd;
 }
 
-static void blocking_free(struct blocking *client)
+static inline void blocking_free(struct blocking *client)
 {
   if (client == NULL) return;
   if (client->fd >= 0) close(client->fd);
@@ -96,7 +96,7 @@ static void blocking_free(struct blocking *client)
 }
 
 /* Goes through the opening handshake. */
-static ws_status blocking_handshake(struct blocking *client, const ws_client_options *options)
+static inline ws_status blocking_handshake(struct blocking *client, const ws_client_options *options)
 {
   ws_client_handshake *handshake = NULL;
   ws_slice subprotocol;
@@ -124,7 +124,7 @@ static ws_status blocking_handshake(struct blocking *client, const ws_client_opt
 
 /* Connects to a host and a port. `options` have all but the host. The result has no connection if that
  * fails, and an error if the handshake is the reason; null without memory. */
-static struct blocking *blocking_open(const char *host, const char *port, ws_client_options *options)
+static inline struct blocking *blocking_open(const char *host, const char *port, ws_client_options *options)
 {
   struct blocking *client = (struct blocking *)calloc(1, sizeof *client);
   char authority[300];
@@ -139,7 +139,7 @@ static struct blocking *blocking_open(const char *host, const char *port, ws_cli
 }
 
 /* Waits for the next event: 1, or 0 at the end: then `error` says whether it was a good one. */
-static int blocking_next(struct blocking *client, ws_event *event)
+static inline int blocking_next(struct blocking *client, ws_event *event)
 {
   ws_buffer room;
   if (client->connection == NULL) return 0;
@@ -175,7 +175,7 @@ static int blocking_next(struct blocking *client, ws_event *event)
 }
 
 /* Sends a message. What has been received so far is answered in the same write. */
-static ws_status blocking_send(struct blocking *client, uint32_t kind, const void *payload, size_t len)
+static inline ws_status blocking_send(struct blocking *client, uint32_t kind, const void *payload, size_t len)
 {
   ws_status status;
   do status = ws_send(client->connection, kind, (const uint8_t *)payload, len, &client->out);
@@ -185,7 +185,7 @@ static ws_status blocking_send(struct blocking *client, uint32_t kind, const voi
 }
 
 /* Sends a Close. Events may still come: until `blocking_next` returns 0. */
-static ws_status blocking_close(struct blocking *client, uint16_t code, const char *reason)
+static inline ws_status blocking_close(struct blocking *client, uint16_t code, const char *reason)
 {
   ws_status status;
   do status = ws_close(client->connection, code, (const uint8_t *)reason, strlen(reason), &client->out);

@@ -9,7 +9,8 @@
  * is read straight into it. Only what the socket does not take is copied, and as long as there is
  * something of that, nothing more is read from that client.
  *
- * A connection that is not open, because its handshake or its end takes time, has five seconds.
+ * A connection that is not open, because its handshake or its end takes time, has five seconds. Pages of
+ * other sites are refused (RFC 6455, 10.2). Told `close`, the server closes with 4000.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -33,7 +34,8 @@ enum {
   /* A held message above this is written from where it is; below, a copy costs less. */
   COPIED_LEN_MAX = 4096,
   EVENTS_MAX = 256,
-  TIME_TO_OPEN_MS = 5000
+  TIME_TO_OPEN_MS = 5000,
+  TIME_TO_STOP_MS = 2000
 };
 
 /* The longest message that is echoed. */
@@ -228,6 +230,15 @@ static void echo(struct client *client, const ws_event *event)
   }
 }
 
+/* Starts the closing handshake, behind all that has been gathered. */
+static void begin_close(struct client *client, uint16_t code, const char *reason)
+{
+  write_out(client, NULL, NULL, 0);
+  while (ws_close(client->connection, code, (const uint8_t *)reason, strlen(reason), &out) == WS_ERROR_BUFFER_FULL)
+    make_room();
+  write_out(client, NULL, NULL, 0);
+}
+
 static void end_stream(struct client *client)
 {
   if (client->stage == ENDING || client->pending_len > 0) return;
@@ -243,7 +254,11 @@ static void receive(struct client *client, ws_input *in)
   ws_event event;
   ws_status status;
   while ((status = ws_receive(client->connection, in, &out, &event)) == WS_EVENT) {
-    if (event.kind == WS_EVENT_KIND_TEXT || event.kind == WS_EVENT_KIND_BINARY) echo(client, &event);
+    if (event.kind == WS_EVENT_KIND_TEXT && event.len == 5 && memcmp(event.data, "close", 5) == 0) {
+      begin_close(client, 4000, "as asked");
+    } else if (event.kind == WS_EVENT_KIND_TEXT || event.kind == WS_EVENT_KIND_BINARY) {
+      echo(client, &event);
+    }
   }
   if (ws_has_due_output(client->connection) == 1) {
     out.needed = 2 * WS_REPLY_LEN_MAX;
@@ -254,11 +269,25 @@ static void receive(struct client *client, ws_input *in)
   if (status < 0 || ws_ready_state(client->connection) == WS_STATE_CLOSED) end_stream(client);
 }
 
+/* Whether a browser sends the request for a page of another site. */
+static int is_foreign(const ws_request *request)
+{
+  size_t scheme_len = request->origin.len - request->host.len;
+  if (request->origin.data == NULL) return 0;
+  if (request->origin.len < request->host.len) return 1;
+  if (memcmp(request->origin.data + scheme_len, request->host.data, request->host.len) != 0) return 1;
+  return !(scheme_len == 7 && memcmp(request->origin.data, "http://", 7) == 0) &&
+         !(scheme_len == 8 && memcmp(request->origin.data, "https://", 8) == 0);
+}
+
 /* Answers a request that has arrived. */
 static void answer(struct client *client, ws_status status)
 {
   ws_server_handshake *handshake = client->handshake;
-  if (status == WS_DONE) {
+  ws_request request = { 0 };
+  request.size = sizeof request;
+  if (status > 0) ws_server_handshake_request(handshake, &request);
+  if (status == WS_DONE && !is_foreign(&request)) {
     ws_accept_options options = { 0 };
     ws_connection_options limits = { 0 };
     ws_slice offered;
@@ -284,13 +313,11 @@ static void answer(struct client *client, ws_status status)
     enter(client, OPEN);
   } else {
     ws_reject_options options = { 0 };
-    ws_request request = { 0 };
-    options.size = sizeof options;
-    request.size = sizeof request;
-    if (status == WS_HTTP) {
-      int is_health;
-      ws_server_handshake_request(handshake, &request);
-      is_health = request.target.len == 7 && memcmp(request.target.data, "/health", 7) == 0;
+    options.size = sizeof options; /* with all else zero, for what was wrong with the request */
+    if (status == WS_DONE) {
+      options.status = 403;
+    } else if (status == WS_HTTP) {
+      int is_health = request.target.len == 7 && memcmp(request.target.data, "/health", 7) == 0;
       options.status = is_health ? 200 : 404;
       options.body = (const uint8_t *)(is_health ? "fine\n" : "not found\n");
       options.body_len = strlen((const char *)options.body);
@@ -381,22 +408,37 @@ static void stop(int signal_number)
   is_stopping = 1;
 }
 
-/* Says goodbye to all, and ends. */
+/* Accepts no more, and says goodbye to all. */
+static void say_goodbye(void)
+{
+  struct client *client;
+  close(listen_fd);
+  for (client = unlimited.oldest; client != NULL; client = client->newer)
+    begin_close(client, 1001, "the server shuts down");
+}
+
 static void end(void)
 {
-  static const uint8_t reason[] = "server goes down";
-  struct client *client, *next;
-  for (client = unlimited.oldest; client != NULL; client = next) {
-    next = client->newer;
-    while (ws_close(client->connection, 1001, reason, sizeof reason - 1, &out) == WS_ERROR_BUFFER_FULL) make_room();
-    write_out(client, NULL, NULL, 0);
-    drop(client);
-  }
+  while (unlimited.oldest != NULL) drop(unlimited.oldest);
   while (limited.oldest != NULL) drop(limited.oldest);
   free(out.data);
-  close(listen_fd);
   close(poll_fd);
   printf("accepted %lu, opened %lu\n", accepted, opened);
+}
+
+/* Waits for what happens next, for a second at most, and lets it happen. */
+static void turn(void)
+{
+  struct epoll_event events[EVENTS_MAX];
+  long long wait = limited.oldest == NULL ? 1000 : limited.oldest->deadline_ms - now_ms();
+  int count = epoll_wait(poll_fd, events, EVENTS_MAX, wait < 0 ? 0 : wait > 1000 ? 1000 : (int)wait), i;
+  for (i = 0; i < count; i++) {
+    struct client *client = events[i].data.ptr;
+    if (client == NULL) accept_all();
+    else if (client->pending_len > 0) writable(client);
+    else readable(client);
+  }
+  while (limited.oldest != NULL && limited.oldest->deadline_ms <= now_ms()) drop(limited.oldest);
 }
 
 static void listen_on(unsigned short port)
@@ -432,8 +474,8 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-  struct epoll_event events[EVENTS_MAX];
   struct sigaction action;
+  long long stop_ms;
   long port = 9001;
   int i;
   for (i = 1; i < argc; i++) {
@@ -455,17 +497,10 @@ int main(int argc, char **argv)
   listen_on((unsigned short)port);
   out.needed = READ_SIZE;
   make_room();
-  while (!is_stopping) {
-    long long wait = limited.oldest == NULL ? 1000 : limited.oldest->deadline_ms - now_ms();
-    int count = epoll_wait(poll_fd, events, EVENTS_MAX, wait < 0 ? 0 : wait > 1000 ? 1000 : (int)wait);
-    for (i = 0; i < count; i++) {
-      struct client *client = events[i].data.ptr;
-      if (client == NULL) accept_all();
-      else if (client->pending_len > 0) writable(client);
-      else readable(client);
-    }
-    while (limited.oldest != NULL && limited.oldest->deadline_ms <= now_ms()) drop(limited.oldest);
-  }
+  while (!is_stopping) turn();
+  say_goodbye();
+  stop_ms = now_ms() + TIME_TO_STOP_MS;
+  while ((unlimited.oldest != NULL || limited.oldest != NULL) && now_ms() < stop_ms) turn();
   end();
   return 0;
 }
