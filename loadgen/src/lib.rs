@@ -1,7 +1,7 @@
 //! The load generator's engine: plan, workers, metrics, report; and the reference server.
 //!
 //! ```text
-//!   cli -> config -> plan -> worker -> { connect -> session } -> metrics -> report
+//!   cli -> config -> plan -> worker -> { connector -> session } -> metrics -> report
 //!                              ^ coordinator: when load begins, signals, progress
 //! ```
 //!

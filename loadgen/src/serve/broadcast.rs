@@ -9,97 +9,21 @@
 //! senders wait, and so their sockets; a member that doesn't read makes no other client wait, see
 //! [`hub`](super::hub).
 
-use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
+use std::sync::Arc;
+use std::task::Context;
 
-use tokio::sync::Notify;
 use tokio::task::yield_now;
 use wscodec::{Connection, Event, Message, PreparedMessage};
 
 use super::config::SenderCopy;
+use super::heard::Heard;
 use super::hub::Hub;
-use super::session::{Heard, NO_STATUS};
+use super::mailbox::Post;
 use super::worker::Worker;
 
-/// Bytes in a mailbox before senders must wait.
-const MAIL_MAX: usize = 4 << 20;
 /// Messages that a thread hands to its members before it lets their sockets run.
 const POSTS_PER_TURN: usize = 64;
-
-/// A message and its recipients.
-#[derive(Clone, Debug)]
-pub(super) struct Post {
-    topic: Arc<str>,
-    message: Arc<PreparedMessage>,
-    /// Worker and place of the sending client, if it gets no copy.
-    except: Option<(usize, usize)>,
-}
-
-/// The messages that other threads have left for one thread.
-#[derive(Debug, Default)]
-pub(super) struct Mailbox {
-    mail: Mutex<Mail>,
-    /// Whether senders must wait.
-    is_full: AtomicBool,
-    rung: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Mail {
-    posts: VecDeque<Post>,
-    /// Bytes in `posts` or about to be handed on.
-    len: usize,
-    /// Senders that are waiting.
-    paused: Vec<Waker>,
-}
-
-impl Mailbox {
-    fn lock(&self) -> MutexGuard<'_, Mail> {
-        // The mail is consistent whenever the lock is free, even after a panic.
-        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn send(&self, post: Post) {
-        let mut mail = self.lock();
-        mail.len += post.message.frame_len();
-        self.is_full.store(mail.len > MAIL_MAX, Relaxed);
-        mail.posts.push_back(post);
-        drop(mail);
-        self.rung.notify_one();
-    }
-
-    /// Takes all messages.
-    fn take(&self) -> VecDeque<Post> {
-        std::mem::take(&mut self.lock().posts)
-    }
-
-    /// Notes that `len` bytes have been handed on.
-    fn handed_on(&self, len: usize) {
-        let mut mail = self.lock();
-        mail.len -= len;
-        if mail.len <= MAIL_MAX / 2 {
-            self.is_full.store(false, Relaxed);
-            mail.paused.drain(..).for_each(Waker::wake);
-        }
-    }
-
-    /// Checks whether a sender must wait; if so, it is woken later.
-    fn is_full(&self, cx: &Context<'_>) -> bool {
-        if !self.is_full.load(Relaxed) {
-            return false;
-        }
-        let mut mail = self.lock();
-        if mail.len > MAIL_MAX / 2 {
-            mail.paused.push(cx.waker().clone());
-            true
-        } else {
-            false
-        }
-    }
-}
 
 impl Worker {
     /// Checks whether a session must stop reading because a thread can't hand on what was sent. If
@@ -170,13 +94,13 @@ pub(super) fn relay(
             Ok(Some(Event::Text(text))) => Message::Text(text),
             Ok(Some(Event::Binary(payload))) => Message::Binary(payload),
             Ok(Some(Event::Close(close))) => {
-                heard.close_code = Some(close.map_or(NO_STATUS, |close| close.code.as_u16()));
+                heard.closed(close);
                 continue;
             }
             Ok(Some(_)) => continue,
             Ok(None) => return heard,
             Err(error) => {
-                heard.close_code = Some(error.close_code().as_u16());
+                heard.failed(error);
                 return heard;
             }
         };

@@ -16,11 +16,11 @@ use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use super::place::Listener;
-use super::worker::{Seat, ServeOrder, Shared, Worker};
+use super::session::Session;
+use super::shared::{Seat, ServeOrder, Shared};
+use super::worker::Worker;
 use crate::net::Stream;
 
-/// Handshakes that the kernel completes ahead of accept; it caps this at `net.core.somaxconn`.
-pub(super) const BACKLOG: i32 = 65_535;
 /// Accepts in a row before the sessions of the same thread run.
 const ACCEPTS_PER_TURN: usize = 64;
 /// Pauses after accept has run out of descriptors or memory: the first, and the longest.
@@ -113,7 +113,7 @@ fn hand_over(
                 other.send(ServeOrder::Admit(stream, seat)).ok();
             }
         }
-        _ => own.admit(Ok(stream), seat),
+        _ => Session::admit(own, Ok(stream), seat),
     }
 }
 

@@ -22,13 +22,17 @@ mod budget;
 mod command;
 mod config;
 mod counters;
+mod heard;
 mod hub;
 mod listener;
+mod mailbox;
 mod origin;
 mod place;
 mod push;
 mod registry;
 mod session;
+mod shared;
+mod thread;
 mod unsent;
 mod upgrade;
 mod worker;
@@ -36,7 +40,7 @@ mod worker;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
-use std::thread::{self, JoinHandle};
+use std::thread::{Builder, JoinHandle};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -47,7 +51,7 @@ pub use listener::parse_address;
 pub use origin::OriginPolicy;
 
 use place::{Bound, SocketPath};
-use worker::{ServeOrder, Shared};
+use shared::{ServeOrder, Shared};
 
 /// A server that is listening but not yet accepting.
 #[derive(Debug)]
@@ -151,14 +155,14 @@ impl ServerHandle {
     fn start_worker(
         &mut self,
         index: usize,
-        intake: Option<worker::Intake>,
+        intake: Option<thread::Intake>,
         receiver: UnboundedReceiver<ServeOrder>,
     ) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let (started, outcome) = mpsc::sync_channel(1);
-        let thread = thread::Builder::new().name(format!("serve-{index}")).spawn(move || {
+        let thread = Builder::new().name(format!("serve-{index}")).spawn(move || {
             // The receiver is gone only if this call has panicked.
-            worker::run(index, &shared, intake, receiver, |result| {
+            thread::run(index, &shared, intake, receiver, |result| {
                 started.send(result).ok();
             });
         })?;

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, UnixListener};
 
-use super::listener::BACKLOG;
 use crate::net::Stream;
+
+/// Handshakes that the kernel completes ahead of accept; it caps this at `net.core.somaxconn`.
+const BACKLOG: i32 = 65_535;
 
 /// A listening socket that belongs to no runtime yet.
 #[derive(Debug)]

@@ -15,27 +15,29 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::spawn_local;
 use wscodec::deflate::DeflateAgreed;
 use wscodec::{CloseCode, CloseFrame, Connection, ConnectionBuilder, Event, Message, ReadyState};
 
 use super::broadcast;
 use super::config::Mode;
+use super::heard::Heard;
 use super::hub::Hub;
 use super::registry::{Call, Key, Wait};
+use super::shared::Seat;
 use super::unsent::Unsent;
 use super::upgrade::{Upgrade, UpgradeOutcome};
-use super::worker::{Buffers, Seat, Worker};
-use crate::net::{Stream, server_code};
+use super::worker::{Buffers, Worker};
+use crate::net::{Stream, TlsStream, server_code};
 
 /// Reads of one session before the others of its thread run.
 const READS_PER_TURN: usize = 4;
 /// Bytes of posted messages to send in one write.
 const POSTS_LEN: usize = 64 << 10;
 
-/// The code that a Close without a code is counted under (RFC 6455, 7.1.5).
-pub(super) const NO_STATUS: u16 = 1005;
 /// The code that an end without Close is counted under (RFC 6455, 7.1.5).
 const ABNORMAL: u16 = 1006;
 
@@ -70,8 +72,29 @@ enum Stage {
 }
 
 impl Session {
-    /// Returns a session for a socket that has just been accepted.
-    pub(super) fn new(stream: Stream, worker: Rc<Worker>, key: Key, seat: Seat) -> Self {
+    /// Starts a session of a worker for a socket that has just been accepted.
+    pub(super) fn admit(worker: &Rc<Worker>, stream: io::Result<Stream>, seat: Seat) {
+        let accepted_at = Instant::now();
+        worker.counters.accepted.add(1);
+        let stream = stream.and_then(|stream| {
+            if let Some(tcp) = stream.tcp() {
+                tcp.set_nodelay(true)?;
+            }
+            match &worker.config().tls {
+                None => Ok(stream),
+                Some(tls) => TlsStream::accept(stream, tls).map(Stream::tls),
+            }
+        });
+        let Ok(stream) = stream else {
+            worker.counters.rejected.add("reset");
+            worker.counters.ended.add(1);
+            return;
+        };
+        let key = worker.registry.add(accepted_at);
+        spawn_local(Self::new(stream, Rc::clone(worker), key, seat));
+    }
+
+    fn new(stream: Stream, worker: Rc<Worker>, key: Key, seat: Seat) -> Self {
         let stage = Stage::Opening(Box::new(Upgrade::new(seat.is_spare())));
         Self {
             stream,
@@ -396,15 +419,6 @@ impl Drop for Session {
     }
 }
 
-/// The outcome of one read.
-#[derive(Debug, Default)]
-pub(super) struct Heard {
-    pub(super) messages: u64,
-    answered: u64,
-    /// The client's close code, or this side's when it failed the connection.
-    pub(super) close_code: Option<u16>,
-}
-
 /// Processes all messages in `input` and appends the answers to `out`.
 fn converse(
     connection: &mut Connection,
@@ -418,7 +432,7 @@ fn converse(
             Ok(Some(received)) => received,
             Ok(None) => return heard,
             Err(error) => {
-                heard.close_code = Some(error.close_code().as_u16());
+                heard.failed(error);
                 return heard;
             }
         };
@@ -426,7 +440,7 @@ fn converse(
             Event::Text(text) => Message::Text(text),
             Event::Binary(payload) => Message::Binary(payload),
             Event::Close(close) => {
-                heard.close_code = Some(close.map_or(NO_STATUS, |close| close.code.as_u16()));
+                heard.closed(close);
                 continue;
             }
             _ => continue,

@@ -1,7 +1,8 @@
 //! Turns the name before a comparison into the subject of a threshold.
 
 use super::scenario::{Played, Value};
-use super::{exact, percentile, suggestions, time};
+use super::statistic::{Statistic, decimal};
+use super::{exact, suggestions, time};
 use crate::metrics::Metric;
 use crate::quantity;
 use crate::units::Unit;
@@ -33,19 +34,6 @@ pub enum IsShare {
     No,
     /// Compared as a share.
     Yes,
-}
-
-/// A value of a histogram.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Statistic {
-    /// The value that this percentage of all values don't exceed.
-    Percentile(f64),
-    /// The shortest.
-    Min,
-    /// The mean.
-    Mean,
-    /// The longest.
-    Max,
 }
 
 /// Something that is counted.
@@ -241,11 +229,8 @@ pub(super) fn subject(name: &str) -> Result<Subject, String> {
     let (metric, value) = found.ok_or_else(unknown)?;
     Ok(match value {
         "count" => Subject::Recorded(metric),
-        "min" => Subject::Time(metric, Statistic::Min),
-        "mean" => Subject::Time(metric, Statistic::Mean),
-        "max" => Subject::Time(metric, Statistic::Max),
-        value => match percentile(value) {
-            Some(percentile) => Subject::Time(metric, Statistic::Percentile(percentile)),
+        value => match Statistic::parse(value) {
+            Some(statistic) => Subject::Time(metric, statistic),
             None if metric.is_none() && value.contains('.') => return Err(unknown()),
             None => {
                 return Err(format!(
@@ -258,11 +243,4 @@ pub(super) fn subject(name: &str) -> Result<Subject, String> {
 
 fn percent(share: &str) -> Result<f64, String> {
     decimal(share).ok_or_else(|| format!("\"{share}%\" is not a share; use one like 1% or 99.9%"))
-}
-
-/// Reads digits with at most one point among them.
-pub(super) fn decimal(text: &str) -> Option<f64> {
-    let is_plain = text.starts_with(|c: char| c.is_ascii_digit())
-        && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    text.parse().ok().filter(|_| is_plain)
 }

@@ -13,14 +13,16 @@
 
 mod measure;
 mod scenario;
+mod statistic;
 
 use std::fmt;
 
 use crate::metrics::Metric;
 use crate::nearest::nearest;
 use crate::quantity;
-pub use measure::{Counter, IsShare, Rated, Statistic, Subject};
+pub use measure::{Counter, IsShare, Rated, Subject};
 pub use scenario::{Played, Value};
+pub use statistic::Statistic;
 
 /// A condition that a report has to meet.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,7 +94,7 @@ impl Threshold {
         let subject = measure::subject(name)?;
         let digits = value.strip_suffix(['x', '%']).unwrap_or(value);
         let scale = if value.ends_with('%') { 100.0 } else { 1.0 };
-        let limit = measure::decimal(digits)
+        let limit = statistic::decimal(digits)
             .ok_or("it is compared with a ratio; use one like 1.1, 1.1x or 110%")?
             / scale;
         let expression = format!("{name}{}{value}", comparison.0);
@@ -148,12 +150,6 @@ fn split(text: &str) -> Result<(&str, (&'static str, Comparison), &str), String>
     })
 }
 
-/// Reads a percentile, such as `p99.9`; `None` if it is none.
-fn percentile(text: &str) -> Option<f64> {
-    let percentile = measure::decimal(text.strip_prefix('p')?)?;
-    (percentile > 0.0 && percentile <= 100.0).then_some(percentile)
-}
-
 /// Names from other tools, and the names here.
 const ALIASES: [(&str, &str); 8] = [
     ("latency", "rtt"),
@@ -189,7 +185,7 @@ fn suggestions(name: &str) -> String {
 
 /// Checks whether a word names a value of a histogram.
 fn is_statistic(word: &str) -> bool {
-    matches!(word, "min" | "mean" | "max" | "count") || percentile(word).is_some()
+    word == "count" || Statistic::parse(word).is_some()
 }
 
 /// Returns the page of `--threshold help`: every name that exists, and what it is compared with.

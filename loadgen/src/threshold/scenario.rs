@@ -1,8 +1,7 @@
 //! Reads the names of a scenario's steps, rules and users before a comparison:
 //! `step.login.p99<50ms`.
 
-use super::measure::Statistic;
-use super::percentile;
+use super::statistic::Statistic;
 
 /// The part of a scenario that a threshold is about.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,12 +63,7 @@ fn value(text: &str, counters: &[&'static str]) -> Option<Value> {
     if let Some(counter) = counters.iter().find(|counter| **counter == text) {
         return Some(Value::Count(counter));
     }
-    Some(Value::Time(match text {
-        "min" => Statistic::Min,
-        "mean" => Statistic::Mean,
-        "max" => Statistic::Max,
-        text => Statistic::Percentile(percentile(text)?),
-    }))
+    Statistic::parse(text).map(Value::Time)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //!     └──── open-close: connections open during load
 //! ```
 //!
-//! Each phase is entered once, by [`Worker::run`](super::Worker::run). An interrupt doesn't change
+//! Each phase is entered once, by [`Worker::run`](super::run::Worker::run). An interrupt doesn't change
 //! the order: it ends `Waiting` and `Load` at once, and shortens `Drain` and `Close`.
 
 use std::task::Waker;

@@ -10,28 +10,19 @@
 //! whether the run is to stop, and they tell it when their connections are settled. Each phase has
 //! a bound, so a run ends whatever a server does.
 
-mod admission;
 mod busy_workers;
-mod cohort;
-mod connect;
 mod connector;
-mod deadline;
 mod deflate;
 mod driver;
 mod duty;
 mod frames;
-mod greet;
 mod judge;
 mod lifecycle;
-mod outbox;
+mod opening;
 mod outstanding;
 mod overdue;
-mod pace;
-mod play;
-mod probe;
-mod reconnect;
+mod pong;
 mod run;
-mod sampler;
 mod sequences;
 mod session;
 mod sessions;
@@ -55,10 +46,9 @@ use crate::metrics::Metrics;
 use crate::metrics::live::Live;
 use crate::net::Routes;
 pub use busy_workers::BusyWorkers;
-pub(crate) use outbox::{BACKLOG_MAX, UNANSWERED_MAX};
-use run::{GRACE_NS, INTERRUPTED_DRAIN_NS, Worker};
 pub use shared_fanout::SharedFanout;
 pub(crate) use shared_fanout::run_number;
+pub(crate) use thread::outbox::{BACKLOG_MAX, UNANSWERED_MAX};
 pub use times::Times;
 
 /// What the coordinator tells the workers.
@@ -147,7 +137,7 @@ fn work(worker: u64, brief: Brief, live: Arc<Live>) -> io::Result<WorkerReport> 
         .enable_io()
         .enable_time()
         .build_local(LocalOptions::default())?;
-    runtime.block_on(cohort::run_beside(worker, brief, live))
+    runtime.block_on(run::beside::run_beside(worker, brief, live))
 }
 
 /// Returns what a server may send. An embedded server takes as much.

@@ -48,7 +48,7 @@ mod tests {
     use tokio::runtime::Builder;
     use tokio::sync::{mpsc, watch};
 
-    use super::super::connect::{Established, Waterfall};
+    use super::super::opening::{Established, Waterfall};
     use super::super::run::Worker;
     use super::super::{Brief, BusyWorkers, Instruction, SharedFanout};
     use super::*;

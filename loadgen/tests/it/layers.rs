@@ -40,10 +40,6 @@ const LAYERS: [&[&str]; 14] = [
     &["check", "saved"],
 ];
 
-/// Modules of several files whose parts don't import each other in circles. The others, `worker` and
-/// `serve`, each have one type whose methods stand in several files.
-const PARTED: [&str; 6] = ["cli", "config", "metrics", "net", "payload", "report"];
-
 /// Roots of crates, which name all modules.
 const ROOTS: [&str; 2] = ["lib", "main"];
 
@@ -64,7 +60,9 @@ fn sources() -> Vec<(PathBuf, String)> {
     for path in files {
         let text = fs::read_to_string(&path).unwrap();
         let (code, of_tests) = without_tests(&text);
-        test_files.extend(of_tests.iter().map(|name| path.with_file_name(format!("{name}.rs"))));
+        let is_root = path.ends_with("mod.rs") || path.ends_with("lib.rs");
+        let folder = if is_root { path.parent().unwrap().into() } else { path.with_extension("") };
+        test_files.extend(of_tests.iter().map(|name| folder.join(format!("{name}.rs"))));
         sources.push((path, code));
     }
     sources.retain(|(path, _)| !test_files.contains(path));
@@ -93,7 +91,10 @@ fn without_tests(text: &str) -> (String, Vec<String>) {
     while let Some(line) = lines.next() {
         if line.trim() == "#[cfg(test)]" {
             let item = lines.next().unwrap_or_default().trim();
-            match item.strip_prefix("mod ").map(|rest| rest.strip_suffix(';')) {
+            let module = item.split_once("mod ").filter(|(before, _)| {
+                before.is_empty() || before.starts_with("pub") // `pub(super) mod tests`
+            });
+            match module.map(|(_, rest)| rest.strip_suffix(';')) {
                 Some(Some(name)) => of_tests.push(name.to_owned()),
                 Some(None) => break, // the unit tests, which stand last
                 None => {}
@@ -172,29 +173,47 @@ fn house_imports_point_down() {
     assert!(seen > 200, "the test reads imports: {seen}");
 }
 
-/// The parts of one module (its files and folders) don't import each other in circles.
-#[test]
-fn house_parts_of_a_module_have_no_circles() {
-    let mut circles = Vec::new();
-    for module in PARTED {
-        let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (path, code) in sources() {
-            let steps: Vec<_> = path.iter().map(|step| step.to_str().unwrap()).collect();
-            if steps.len() < 2 || steps[0] != module || steps[1] == "mod.rs" {
-                continue;
-            }
-            // `super` of a file two folders down is one folder down.
-            let is_deeper = steps.len() > 2 && steps.last() != Some(&"mod.rs");
-            let above = if is_deeper { "super::super::" } else { "super::" };
-            let part = steps[1].trim_end_matches(".rs").to_owned();
-            let named = named_after(&code, above)
-                .into_iter()
-                .chain(named_after(&code, &format!("crate::{module}::")))
-                .filter(|name| *name != part);
-            arrows.entry(part.clone()).or_default().extend(named);
+/// What each part of a folder (its files and folders) imports from the others.
+///
+/// What a part takes from the folder's `mod.rs` counts as taken from where `mod.rs` has it from.
+fn arrows(folder: &Path, sources: &[(PathBuf, String)]) -> BTreeMap<String, BTreeSet<String>> {
+    let steps: Vec<_> = folder.iter().map(|step| step.to_str().unwrap()).collect();
+    let (absolute, root) = (format!("crate::{}::", steps.join("::")), folder.join("mod.rs"));
+    let passed_on = sources.iter().find(|(path, _)| *path == root);
+    let passed_on = passed_on.map(|(_, code)| passed_on_by(code)).unwrap_or_default();
+    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, code) in sources {
+        let Ok(below) = path.strip_prefix(folder) else { continue };
+        let steps: Vec<_> = below.iter().map(|step| step.to_str().unwrap()).collect();
+        if steps == ["mod.rs"] {
+            continue;
         }
+        let ups = steps.len() - usize::from(steps.last() == Some(&"mod.rs"));
+        let part = steps[0].trim_end_matches(".rs").to_owned();
+        let named = named_after(code, &"super::".repeat(ups))
+            .into_iter()
+            .chain(named_after(code, &absolute))
+            .map(|name| passed_on.get(&name).cloned().unwrap_or(name))
+            .filter(|name| *name != part);
+        arrows.entry(part.clone()).or_default().extend(named);
+    }
+    let parts: BTreeSet<_> = arrows.keys().cloned().collect();
+    for named in arrows.values_mut() {
+        named.retain(|name| parts.contains(name));
+    }
+    arrows
+}
+
+/// The parts of a folder don't import each other in circles.
+#[test]
+fn house_parts_of_a_folder_have_no_circles() {
+    let sources = sources();
+    let folders: BTreeSet<_> = sources.iter().filter_map(|(path, _)| path.parent()).collect();
+    let (mut seen, mut circles) = (0, Vec::new());
+    for folder in folders.into_iter().filter(|folder| !folder.as_os_str().is_empty()) {
+        let mut arrows = arrows(folder, &sources);
+        seen += arrows.len();
         // What only names parts that are done is done; a circle never is.
-        assert!(arrows.len() > 5, "{module} has parts: {arrows:?}");
         while let Some(part) = arrows
             .iter()
             .find(|(_, named)| !named.iter().any(|name| arrows.contains_key(name)))
@@ -203,10 +222,52 @@ fn house_parts_of_a_module_have_no_circles() {
             arrows.remove(&part);
         }
         if !arrows.is_empty() {
-            circles.push(format!("{module}: {arrows:?}"));
+            circles.push(format!("{}: {arrows:?}", folder.display()));
         }
     }
     assert!(circles.is_empty(), "parts that import each other:\n{}", circles.join("\n"));
+    assert!(seen > 150, "the test reads parts: {seen}");
+}
+
+/// The parts of `worker` and `serve` import from their own line of the drawing in
+/// `ARCHITECTURE.md` and from those below it, and all are drawn.
+#[test]
+fn house_parts_are_drawn() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ARCHITECTURE.md");
+    let page = fs::read_to_string(page).unwrap();
+    let drawing = page.split("```\nworker/").nth(1).unwrap().split("```").next().unwrap();
+    let (worker, serve) = drawing.split_once("\nserve/").unwrap();
+    let sources = sources();
+    for (folder, drawing) in [("worker", worker), ("serve", serve)] {
+        let mut lines: BTreeMap<&str, usize> = BTreeMap::new();
+        for (line, text) in drawing.lines().enumerate() {
+            // The parts, then what they are.
+            let parts = text.trim().split("  ").next().unwrap();
+            lines.extend(parts.split(' ').map(|part| (part.trim_end_matches('/'), line)));
+        }
+        let arrows = arrows(Path::new(folder), &sources);
+        let drawn: BTreeSet<_> = lines.keys().copied().collect();
+        assert_eq!(drawn, arrows.keys().map(String::as_str).collect(), "{folder}");
+        for (part, named) in &arrows {
+            for name in named {
+                let is_below = lines[part.as_str()] <= lines[name.as_str()];
+                assert!(is_below, "{folder}/{part} imports {name}, which is drawn above it");
+            }
+        }
+    }
+}
+
+/// The names that a `mod.rs` imports from its parts, each with the part.
+fn passed_on_by(code: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for statement in code.split(';').filter_map(|text| text.rsplit_once("use ")) {
+        let Some((part, names)) = statement.1.split_once("::") else { continue };
+        if !["crate", "self", "std", "super"].contains(&part) {
+            let names = names.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            found.extend(names.map(|name| (name.to_owned(), part.to_owned())));
+        }
+    }
+    found
 }
 
 /// Every module has a layer, and every layer's modules exist.
@@ -245,4 +306,8 @@ fn house_imports_are_found() {
     let (code, of_tests) = without_tests(text);
     assert_eq!(imports(&code), ["a", "e", "h", "i", "k", "l"]);
     assert_eq!(of_tests, ["m"]);
+    let names = passed_on_by("mod a;\npub use a::{B, c};\nuse crate::d::E;\nuse f::g::H;\n");
+    let expected = [("B", "a"), ("H", "f"), ("c", "a"), ("g", "f")];
+    let names: Vec<_> = names.iter().map(|(name, part)| (&**name, &**part)).collect();
+    assert_eq!(names[1..], expected); // the empty name stands between brackets
 }

@@ -1,7 +1,7 @@
 //! Adds a segment's numbers to another's, field by field: a new field does not compile until this
 //! module says how it adds up.
 
-use super::histograms;
+use super::{add_count, histograms};
 use crate::metrics::add_sample;
 use crate::report::hold::{DropReport, HoldReport, PingReport};
 use crate::report::push::PushReport;
@@ -136,11 +136,6 @@ fn add_cohort(whole: &mut CohortReport, part: &CohortReport) {
         add_closing(&mut whole.closings, closing);
     }
     whole.histograms = histograms(&[&whole.histograms, more]);
-}
-
-/// Saturates: a file can say anything.
-pub(super) fn add_count(whole: &mut u64, part: u64) {
-    *whole = whole.saturating_add(part);
 }
 
 /// Combines what both know; if either doesn't know, the result is unknown.

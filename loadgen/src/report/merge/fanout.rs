@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::add::add_count;
+use super::add_count;
 use crate::metrics::{Distributions, Followed, Metric, Sample};
 use crate::report::HistogramReport;
 use crate::report::fanout::{

@@ -340,6 +340,11 @@ fn histograms(parts: &[&[HistogramReport]]) -> Vec<HistogramReport> {
     Metric::ALL.into_iter().filter_map(of).collect()
 }
 
+/// Saturates: a file can say anything.
+fn add_count(whole: &mut u64, part: u64) {
+    *whole = whole.saturating_add(part);
+}
+
 /// Returns the earliest begin and the latest end of each phase.
 fn phases(parts: &[Part], offset_ns: impl Fn(&Report) -> u64) -> Phases {
     let of = |phase: fn(&Phases) -> Option<Interval>| {

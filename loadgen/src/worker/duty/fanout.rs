@@ -12,7 +12,7 @@ use super::super::session::Session;
 use super::super::sessions::{LocalIndex, Numbering, SessionKey};
 use super::super::shared_fanout::{MessageId, SharedFanout};
 use super::super::thread::Thread;
-use super::conclude::Publishers;
+use super::publishers::Publishers;
 use crate::clock::{Clock, nanos};
 use crate::config::Fanout;
 use crate::escape;
@@ -32,15 +32,15 @@ pub(crate) struct FanoutState {
     clock: Clock,
     /// For each connection of the worker, what has come of each publisher of its topic.
     streams: Vec<Sequences>,
-    pub(super) publishers: Publishers,
-    pub(super) answers: Answers,
+    pub(crate) publishers: Publishers,
+    pub(crate) answers: Answers,
     /// Every publisher is done: subscribers that leave now have been there to the end.
-    pub(super) is_over: bool,
+    pub(crate) is_over: bool,
 }
 
 /// The answers to what connections have said once they were open.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(crate) struct Answers {
     /// The text that an answer contains, if answers are waited for.
     sign: Option<Box<str>>,
     /// Whether a connection waits for one, by local index.
@@ -50,7 +50,7 @@ pub(super) struct Answers {
 
 impl Answers {
     /// Checks whether answers are waited for at all.
-    pub(super) const fn are_awaited(&self) -> bool {
+    pub(crate) const fn are_awaited(&self) -> bool {
         self.sign.is_some()
     }
 

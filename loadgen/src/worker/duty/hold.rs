@@ -1,43 +1,9 @@
-//! Which Pings a Pong answers.
-//!
-//! A Pong answers a Ping and those before it: "an endpoint may elect to send a Pong frame for only
-//! the most recently processed Ping frame" (RFC 6455, 5.5.3). A Pong that answers none is no fault:
-//! "a Pong frame MAY be sent unsolicited".
+//! Connections that stay open, with Pings on a schedule.
 
 use super::super::judge::Judge;
-use super::super::outstanding::{Outstanding, Sent};
+use super::super::outstanding::Outstanding;
+use super::super::pong::{Answered, answer};
 use crate::metrics::Metric;
-use crate::payload::{Expected, Payload, Recognised};
-
-/// What a Pong answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answered {
-    /// The Ping whose payload the Pong has.
-    pub(crate) ping: Sent,
-    /// How many unanswered Pings came before that one.
-    pub(crate) superseded: u64,
-}
-
-/// Takes the Pings of a connection that a Pong answers; `None` if the Pong answers none.
-pub(crate) fn answer(
-    pings: &Payload,
-    outstanding: &mut Outstanding,
-    payload: &[u8],
-    connection: u64,
-) -> Option<Answered> {
-    let (expected, oldest) = outstanding.expected()?;
-    let near = Expected { connection, sequence: expected, planned_ns: oldest.planned_ns };
-    let Recognised::Echo { sequence } = pings.recognise(payload, pings.kind(), near, |_| None)
-    else {
-        return None;
-    };
-    let sent = outstanding.len() as u64;
-    let superseded = sequence.checked_sub(expected).filter(|&earlier| earlier < sent)?;
-    for _ in 0..superseded {
-        outstanding.take_expected();
-    }
-    Some(Answered { ping: outstanding.take_expected()?, superseded })
-}
 
 impl Judge<'_> {
     /// Judges a Pong of a connection, and counts it.
@@ -69,6 +35,7 @@ mod tests {
     use crate::clock::Clock;
     use crate::metrics::live::Live;
     use crate::metrics::{Metrics, balance};
+    use crate::payload::{Expected, Payload};
 
     #[test]
     fn s5_5_3_a_pong_answers_its_ping_and_those_before_it() {

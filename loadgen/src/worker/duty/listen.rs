@@ -5,12 +5,12 @@
 
 use std::rc::Rc;
 
-use super::super::greet::Greeting;
 use super::super::judge::{Judge, Received};
 use super::super::sequences::{Arrival, Sequences};
 use super::super::session::Session;
 use super::super::sessions::Numbering;
 use super::super::thread::Thread;
+use super::super::thread::greeting::Greeting;
 use crate::metrics::{Failure, FailurePhase, Metric, SeenKind};
 use crate::net::Routes;
 use crate::stamp::{Push, unix_ns};

@@ -18,25 +18,25 @@ pub(crate) mod fanout;
 mod hold;
 pub(crate) mod listen;
 mod play;
+mod publishers;
 
 use std::ops::Range;
 use std::rc::Rc;
 
 use super::Brief;
-use super::greet::Greeting;
 use super::judge::{Judge, Received};
 use super::outstanding::Outstanding;
 use super::session::Session;
 use super::sessions::{Numbering, SessionKey};
 use super::shared_fanout::SharedFanout;
 use super::thread::Thread;
+use super::thread::greeting::Greeting;
 use crate::config::Scenario;
 use crate::metrics::SeenKind;
 use crate::net::Routes;
 use crate::plan::Sends;
 use echo::Echo;
 use fanout::FanoutState;
-pub(super) use hold::{Answered, answer};
 use listen::Listen;
 pub(super) use play::Play;
 

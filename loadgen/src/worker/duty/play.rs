@@ -16,10 +16,10 @@ use std::sync::Arc;
 use wscodec::{CloseCode, Message};
 
 use super::super::judge::{Judge, Received};
-use super::super::outbox::BACKLOG_MAX;
 use super::super::session::Session;
 use super::super::sessions::{LocalIndex, Numbering, SessionKey};
 use super::super::thread::Thread;
+use super::super::thread::outbox::BACKLOG_MAX;
 use super::super::times::Times;
 use crate::clock::Clock;
 use crate::config::{Config, Play as Played};

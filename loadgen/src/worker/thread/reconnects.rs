@@ -1,4 +1,5 @@
-//! Opens lost connections again: how long each waits, and what it takes along.
+//! What is known of lost connections: how long each waits to be opened again, and what it takes
+//! along.
 //!
 //! ```text
 //!   open ──▶ lost ──▶ its session ends ──▶ away: pause, attempt, pause, attempt … ──▶ open
@@ -8,18 +9,12 @@
 //! The state is here and not in the session, so a connection that is never lost pays nothing for
 //! it.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
 
-use tokio::time::sleep_until;
-
-use super::connect::{Established, Refusal, connect};
-use super::driver::Driver;
-use super::outstanding::Outstanding;
-use super::session::{Outcome, Session};
-use super::sessions::SessionKey;
-use super::thread::Thread;
+use super::super::opening::{Refusal, Waterfall};
+use super::super::outstanding::Outstanding;
+use super::super::session::{Outcome, Session};
+use super::Thread;
 use crate::clock::nanos;
 use crate::config::Reconnect;
 use crate::metrics::{Failure, FailurePhase, Metric};
@@ -97,7 +92,7 @@ impl Reconnects {
 
     /// Returns the pause before the next attempt of a connection, in nanoseconds; `None` if there
     /// is to be none.
-    fn pause_ns(&self, connection: u64) -> Option<u64> {
+    pub(crate) fn pause_ns(&self, connection: u64) -> Option<u64> {
         let lost = self.lost.get(&connection).filter(|_| !self.is_over)?;
         Some(self.pauses.pause_ns(self.seed, connection, lost.attempts, lost.doublings))
     }
@@ -145,7 +140,7 @@ impl Thread {
     }
 
     /// Counts an attempt to open a connection again; `None` if there is to be none.
-    fn reattempt_begun(&mut self, index: u64) -> Option<ConnectionPlan> {
+    pub(crate) fn reattempt_begun(&mut self, index: u64) -> Option<ConnectionPlan> {
         let reconnects = self.reconnects.as_mut().filter(|reconnects| !reconnects.is_over)?;
         let lost = reconnects.lost.get_mut(&index)?;
         lost.attempts += 1;
@@ -157,8 +152,29 @@ impl Thread {
         Some(ConnectionPlan { index, start_ns: None, messages: lost.quota, script })
     }
 
+    /// Counts an attempt that succeeded; returns the connection's outstanding messages, which
+    /// continue with its next sequence. `None` if it is not waited for any more.
+    pub(crate) fn reattempt_succeeded(
+        &mut self,
+        index: u64,
+        times: &Waterfall,
+    ) -> Option<Outstanding> {
+        let reconnects = self.reconnects.as_mut().filter(|reconnects| !reconnects.is_over)?;
+        let lost = reconnects.lost.get_mut(&index)?;
+        reconnects.pending -= 1;
+        reconnects.away -= 1;
+        (lost.state, lost.opened_ns) = (LossState::Open, times.upgraded_ns);
+        self.metrics.reconnect.established += 1;
+        self.live.established.add(1);
+        let durations = &mut self.metrics.distributions;
+        let since = |ns: u64| times.upgraded_ns.saturating_sub(ns);
+        durations.record(Metric::ReconnectTotal, since(times.begun_ns));
+        durations.record(Metric::ReconnectAway, since(lost.lost_ns));
+        Some(Outstanding::from_sequence(lost.sequence))
+    }
+
     /// Counts an attempt that failed.
-    fn reattempt_failed(&mut self, index: u64, refusal: Refusal) {
+    pub(crate) fn reattempt_failed(&mut self, index: u64, refusal: Refusal) {
         let Some(reconnects) = self.reconnects.as_mut().filter(|own| !own.is_over) else { return };
         reconnects.pending -= 1;
         if let Some(lost) = reconnects.lost.get_mut(&index) {
@@ -189,46 +205,6 @@ impl Thread {
             self.metrics.failures.add(Failure::new(FailurePhase::Open, "away"), || {
                 format!("lost, and not open again when load ended; last: {last}")
             });
-        }
-    }
-}
-
-impl Driver {
-    /// Takes in a connection that is open again; `None` if it is not waited for any more.
-    fn readmit(&mut self, plan: &ConnectionPlan, opened: Established) -> Option<SessionKey> {
-        let thread = &mut self.thread;
-        let reconnects = thread.reconnects.as_mut().filter(|reconnects| !reconnects.is_over)?;
-        let lost = reconnects.lost.get_mut(&plan.index)?;
-        reconnects.pending -= 1;
-        reconnects.away -= 1;
-        let times = opened.waterfall;
-        (lost.state, lost.opened_ns) = (LossState::Open, times.upgraded_ns);
-        thread.metrics.reconnect.established += 1;
-        thread.live.established.add(1);
-        let durations = &mut thread.metrics.distributions;
-        let since = |ns: u64| times.upgraded_ns.saturating_sub(ns);
-        durations.record(Metric::ReconnectTotal, since(times.begun_ns));
-        durations.record(Metric::ReconnectAway, since(lost.lost_ns));
-        let outstanding = Outstanding::from_sequence(lost.sequence);
-        Some(self.take_in(plan, opened, outstanding, None))
-    }
-}
-
-/// Opens a lost connection again, in as many attempts as it takes. Returns the session's key, or
-/// `None` once load has ended.
-pub(super) async fn reopening(driver: Rc<RefCell<Driver>>, connection: u64) -> Option<SessionKey> {
-    loop {
-        let at = {
-            let driver = driver.borrow();
-            let thread = &driver.thread;
-            let pause_ns = thread.reconnects.as_ref()?.pause_ns(connection)?;
-            thread.clock.instant(thread.clock.now_ns().saturating_add(pause_ns))
-        };
-        sleep_until(at).await;
-        let plan = driver.borrow_mut().thread.reattempt_begun(connection)?;
-        match connect(&driver, &plan).await {
-            Ok(opened) => return driver.borrow_mut().readmit(&plan, opened),
-            Err(refusal) => driver.borrow_mut().thread.reattempt_failed(connection, refusal),
         }
     }
 }

@@ -1,6 +1,10 @@
 //! Starts a task for each planned connection, on schedule or as fast as the server accepts them;
 //! and drives one connection from begin to end.
 
+mod connect;
+mod half_request;
+mod reopen;
+
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,15 +17,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
-use super::cohort;
-use super::connect::connect;
 use super::driver::Driver;
-use super::reconnect::reopening;
 use super::session::End;
 use super::sessions::SessionKey;
 use super::thread::Thread;
 use crate::clock::Alarm;
 use crate::plan::{ConnectionPlan, Plan, Script};
+use connect::connect;
+use reopen::reopening;
 
 /// How many connections a worker opens at once if no rate is given: enough to keep a server busy,
 /// and few enough not to overflow its listen queue, which is as short as 128 on some systems.
@@ -163,7 +166,7 @@ async fn opening(
 ) -> Option<SessionKey> {
     let misbehaviour = driver.borrow().thread.settings.misbehaviour;
     if misbehaviour.is_headless() {
-        cohort::hold_head(&driver, &plan, permit).await;
+        half_request::hold_head(&driver, &plan, permit).await;
         return None;
     }
     match connect(&driver, &plan).await {

@@ -8,6 +8,13 @@
 //!                 └────────────────── again until the socket is known to be empty ─────────────┘
 //! ```
 
+mod admit;
+mod conclude;
+mod flush;
+mod pace;
+mod probe;
+mod sweep;
+
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -16,10 +23,10 @@ use wscodec::{DataKind, Event};
 
 use super::duty::Duty;
 use super::judge::{Judge, Received};
-use super::probe::Pong;
 use super::session::End;
 use super::sessions::SessionKey;
 use super::thread::Thread;
+use super::thread::probes::Pong;
 use super::times::Times;
 use crate::config::Misbehaviour;
 use crate::metrics::{Failure, FailurePhase, Metric, Side};

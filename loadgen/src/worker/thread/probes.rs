@@ -6,13 +6,11 @@
 
 use wscodec::header::Opcode;
 
-use super::driver::Driver;
-use super::duty::{Answered, answer};
-use super::frames;
-use super::outstanding::Outstanding;
-use super::pace::SENDS_PER_TURN;
-use super::sessions::{LocalIndex, SessionKey};
-use super::thread::Thread;
+use super::super::frames;
+use super::super::outstanding::Outstanding;
+use super::super::pong::{Answered, answer};
+use super::super::sessions::{LocalIndex, SessionKey};
+use super::Thread;
 use crate::clock::Clock;
 use crate::metrics::{Metric, Metrics};
 use crate::payload::{Expected, Payload};
@@ -76,8 +74,19 @@ impl Thread {
         self.probes.as_ref().is_none_or(|probes| probes.unanswered == 0)
     }
 
+    /// Takes the next Ping if it is due by now: its connection, and when it was due.
+    pub(crate) fn take_due_probe(&mut self, now_ns: u64) -> Option<(u64, u64)> {
+        let due_ns = self.next_probe_ns()?;
+        if due_ns > now_ns || due_ns >= self.times.window_end_ns {
+            return None;
+        }
+        let probes = self.probes.as_mut()?;
+        let send = std::mem::replace(&mut probes.next, probes.sends.next())?;
+        Some((send.connection, due_ns))
+    }
+
     /// Appends a Ping to the unsent bytes of a session.
-    fn ping(&mut self, key: SessionKey, planned_ns: u64) {
+    pub(crate) fn ping(&mut self, key: SessionKey, planned_ns: u64) {
         let Self { sessions, probes, outbox, metrics, settings, clock, .. } = self;
         let session = &mut sessions[key];
         let Some(probes) = probes else { return };
@@ -118,33 +127,5 @@ impl Thread {
         let missing = outstanding.give_up_all().count();
         probes.unanswered -= missing;
         self.metrics.probes.missing += missing as u64;
-    }
-}
-
-impl Driver {
-    /// Sends the Pings that are due by `now_ns`, at most as many as one turn allows.
-    pub(crate) fn probe(&mut self, now_ns: u64) {
-        for _ in 0..SENDS_PER_TURN {
-            let thread = &mut self.thread;
-            let due_ns = thread.next_probe_ns();
-            let Some(probes) = &mut thread.probes else { return };
-            let (Some(due_ns), Some(send)) = (due_ns, probes.next) else { return };
-            if due_ns > now_ns || due_ns >= thread.times.window_end_ns {
-                return;
-            }
-            probes.next = probes.sends.next();
-            let key = thread.sessions.key_of(thread.local(send.connection));
-            match key.filter(|&key| thread.sessions[key].is_open()) {
-                None => thread.metrics.probes.unsent_closed += 1,
-                Some(_) if thread.outbox.is_full() => thread.metrics.probes.unsent_backlog += 1,
-                Some(_) if now_ns - due_ns > thread.settings.catch_up_ns => {
-                    thread.metrics.probes.unsent_late += 1;
-                }
-                Some(key) => {
-                    thread.ping(key, due_ns);
-                    self.flush_or_wake(key);
-                }
-            }
-        }
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::driver::Driver;
-use super::thread::Thread;
+use super::super::driver::Driver;
+use super::super::thread::Thread;
 use crate::metrics::Metric;
 use crate::net::{TcpDiag, TcpInfo};
 

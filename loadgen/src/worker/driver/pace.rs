@@ -1,69 +1,24 @@
 //! When messages are sent: on a schedule (open loop), or when replies make room (closed loop); and
-//! when all of them have been.
+//! when load is over.
 
-use super::driver::Driver;
-use super::sessions::SessionKey;
-use super::thread::Thread;
+use super::super::sessions::SessionKey;
+use super::super::thread::Thread;
+use super::Driver;
 use crate::config::Load;
 use crate::metrics::Span;
 
 /// Messages that are encoded in one go before sockets are read again.
 pub(super) const SENDS_PER_TURN: usize = 256;
 
-impl Thread {
-    /// Returns when the next message is due under open loop.
-    #[inline]
-    pub(crate) fn next_due_ns(&self) -> Option<u64> {
-        self.outbox.next_send.map(|send| send.due_ns.saturating_add(self.times.load_begin_ns))
-    }
-
-    /// Returns the earliest end of load. Before it, a plan of a number of events has not had its
-    /// time, and a higher rate would be achieved than was asked for.
-    pub(crate) fn plan_end_ns(&self) -> u64 {
-        let end_ns = self.times.load_begin_ns.saturating_add(self.settings.plan_end_ns);
-        end_ns.min(self.times.window_end_ns)
-    }
-
-    /// Checks whether all planned messages are sent and answered.
-    pub(crate) fn is_all_answered(&self) -> bool {
-        self.is_all_sent() && self.outbox.unanswered == 0
-    }
-
-    fn is_all_sent(&self) -> bool {
-        match self.settings.load {
-            Some(Load::Open { .. } | Load::Every { .. }) => self.outbox.next_send.is_none(),
-            _ => self.outbox.spent == self.sessions.len() + self.away(),
-        }
-    }
-
-    /// Returns how long replies are waited for once all messages are sent, so one lost reply can't
-    /// stretch a `-n` run to its full duration.
-    pub(super) fn give_up_ns(&self) -> Option<u64> {
-        let drain_ns = self.settings.drain_ns?;
-        (self.outbox.unanswered > 0 && self.is_all_sent())
-            .then(|| self.outbox.progress_ns.saturating_add(drain_ns).max(self.plan_end_ns()))
-    }
-
-    /// Checks whether all messages are sent, and their replies were waited for in vain.
-    pub(crate) fn is_given_up(&self, now_ns: u64) -> bool {
-        self.give_up_ns().is_some_and(|ns| ns <= now_ns)
-    }
-
-    /// Checks whether no connection is left to do anything with, nor will be.
-    pub(crate) fn is_alone(&self) -> bool {
-        self.sessions.is_all_closing() && !self.awaits_return()
-    }
-}
-
 impl Driver {
     /// Begins to send messages.
-    pub(super) fn begin_load(&mut self) {
+    pub(crate) fn begin_load(&mut self) {
         self.duty.load_begins(&self.thread);
         self.thread.begin_deadlines();
     }
 
     /// Checks whether the duty sees no use in going on.
-    pub(super) fn has_given_up(&self, now_ns: u64) -> bool {
+    pub(crate) fn has_given_up(&self, now_ns: u64) -> bool {
         self.duty.has_given_up(&self.thread, now_ns)
     }
 
@@ -130,7 +85,7 @@ impl Driver {
     }
 
     /// Writes what sessions have to write that are dirty.
-    pub(super) fn flush_dirty(&mut self) {
+    pub(crate) fn flush_dirty(&mut self) {
         while let Some(key) = self.thread.outbox.dirty.pop() {
             self.thread.sessions[key].is_dirty = false;
             self.flush_or_wake(key);

@@ -2,11 +2,10 @@
 
 use tokio::task::yield_now;
 
-use super::Worker;
-use super::driver::Driver;
-use super::duty::Play;
-use super::run::INTERRUPTED_DRAIN_NS;
-use super::times::Times;
+use super::super::driver::Driver;
+use super::super::duty::Play;
+use super::super::times::Times;
+use super::{INTERRUPTED_DRAIN_NS, Worker};
 
 /// How long `[[end]]` may take.
 const END_NS: u64 = 10_000_000_000;

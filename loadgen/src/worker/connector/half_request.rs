@@ -1,33 +1,22 @@
-//! Connections that misbehave: how they differ from healthy ones, and their own runs beside the run
-//! of the healthy ones.
-//!
-//! Each cohort of a thread is a [`Worker`](super::Worker) with its own counters and histograms, so
-//! that it can't distort those of the healthy connections. It begins and ends its load with theirs,
-//! and closes its connections once theirs are closed.
+//! Connections that never finish their request.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::task::spawn_local;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{timeout, timeout_at};
 
-use super::connect::{Reached, Refusal, Steps, io_refusal, reach, rendered, start};
-use super::driver::Driver;
-use super::session::NO_CLOSE;
-use super::sessions::SessionKey;
-use super::thread::Thread;
-use super::{Brief, Worker, WorkerReport};
+use super::super::driver::Driver;
+use super::super::opening::Refusal;
+use super::connect::{Reached, Steps, io_refusal, reach, rendered, start};
 use crate::config::Misbehaviour;
-use crate::metrics::live::Live;
-use crate::metrics::{Failure, FailurePhase, Metric, Side};
+use crate::metrics::{Failure, FailurePhase, Metric};
 use crate::net::Stream;
 use crate::plan::ConnectionPlan;
 
@@ -35,69 +24,6 @@ use crate::plan::ConnectionPlan;
 const BYTE_INTERVAL: Duration = Duration::from_secs(1);
 /// The part of an answer that is looked at: `HTTP/1.1 408`.
 const STATUS_END: usize = 12;
-
-impl Thread {
-    /// Ends a session without a Close, the next time that its task runs.
-    pub(super) fn leave(&mut self, key: SessionKey) {
-        let session = &mut self.sessions[key];
-        if session.close.begun.is_none() {
-            session.close.begun = Some((Side::Client, NO_CLOSE));
-            self.metrics.held += 1;
-        }
-        session.wake();
-    }
-
-    /// Checks whether a session was ended by [`leave`](Self::leave).
-    pub(super) fn is_left(&self, key: SessionKey) -> bool {
-        let session = self.sessions.get(key);
-        session.is_some_and(|session| session.close.begun == Some((Side::Client, NO_CLOSE)))
-    }
-}
-
-/// Runs the healthy connections of a thread, with each cohort beside them.
-pub(super) async fn run_beside(
-    number: u64,
-    brief: Brief,
-    live: Arc<Live>,
-) -> io::Result<WorkerReport> {
-    let cohorts = brief.config.cohorts.clone();
-    if cohorts.is_empty() {
-        return Worker::new(number, brief, live)?.run().await;
-    }
-    let (settled, mut healthy_settled) = mpsc::unbounded_channel();
-    let (cohort_settled, mut settlements) = mpsc::unbounded_channel();
-    let tell = brief.settled.clone();
-    let mut tasks = Vec::new();
-    for (place, cohort) in cohorts.into_iter().enumerate() {
-        let brief = Brief {
-            config: Arc::new(brief.config.of_cohort(place, cohort)),
-            settled: cohort_settled.clone(),
-            ..brief.clone()
-        };
-        let worker = Worker::new(number, brief, Arc::new(Live::new()))?;
-        tasks.push((Rc::clone(&worker.driver), spawn_local(worker.run())));
-    }
-    let number_of_cohorts = tasks.len();
-    spawn_local(async move {
-        // Load begins once all are settled, for as many connections as there are healthy ones.
-        let Some(open) = healthy_settled.recv().await else { return };
-        for _ in 0..number_of_cohorts {
-            settlements.recv().await;
-        }
-        tell.send(open).ok();
-    });
-    let healthy = Worker::new(number, Brief { settled, ..brief }, live)?.run().await;
-    for (driver, _) in &tasks {
-        driver.borrow_mut().thread.lifecycle.leave();
-    }
-    let mut report = healthy?;
-    for (_, task) in tasks {
-        let cohort = task.await.map_err(io::Error::other)??;
-        report.cohorts.push(cohort.metrics);
-        report.end_ns = report.end_ns.max(cohort.end_ns);
-    }
-    Ok(report)
-}
 
 /// Drives a connection that never finishes its request, from begin to end.
 pub(super) async fn hold_head(

@@ -8,16 +8,14 @@
 //! Encoding doesn't write, so messages that are due together go out in one write.
 
 use std::io::ErrorKind;
-use std::task::{Context, Poll};
 
 use wscodec::mask::ChaChaKeys;
 
-use super::driver::Driver;
-use super::frames;
-use super::session::Session;
-use super::sessions::SessionKey;
-use super::shared_fanout::run_number;
-use super::thread::Thread;
+use super::super::frames;
+use super::super::session::Session;
+use super::super::sessions::SessionKey;
+use super::super::shared_fanout::run_number;
+use super::Thread;
 use crate::clock::Clock;
 use crate::config::{Config, Scenario};
 use crate::metrics::{Metric, Span};
@@ -57,7 +55,7 @@ pub(crate) struct Outbox {
 }
 
 /// Makes the payloads that a configuration asks for.
-pub(super) fn payload(config: &Config, clock: Clock) -> Payload {
+pub(crate) fn payload(config: &Config, clock: Clock) -> Payload {
     match &config.scenario {
         Scenario::Echo(echo) => Payload::new(echo, config.seed, clock),
         Scenario::Fanout(fanout) => {
@@ -124,7 +122,7 @@ impl Outbox {
 impl Thread {
     /// Appends the next messages of a session, at most as many as its quota, to its unsent bytes;
     /// returns the connection and the sequence of the first.
-    fn encode(&mut self, key: SessionKey, planned_ns: u64, count: usize) -> (u64, u64) {
+    pub(crate) fn encode(&mut self, key: SessionKey, planned_ns: u64, count: usize) -> (u64, u64) {
         let Self { sessions, outbox, metrics, deflating, settings, clock, .. } = self;
         let session = &mut sessions[key];
         if session.unsent.capacity() == 0 {
@@ -154,7 +152,7 @@ impl Thread {
     }
 
     /// Notes the time on the messages that are about to be written; returns how many there are.
-    fn stamp(&mut self, key: SessionKey) -> u64 {
+    pub(crate) fn stamp(&mut self, key: SessionKey) -> u64 {
         let Self { sessions, metrics, times, clock, settings, .. } = self;
         let unwritten = sessions[key].outstanding.take_unwritten();
         let sent = unwritten.len() as u64;
@@ -183,7 +181,7 @@ impl Thread {
     }
 
     /// Writes the unsent bytes of a session; returns whether the socket has taken all of them.
-    fn write(&mut self, key: SessionKey) -> bool {
+    pub(crate) fn write(&mut self, key: SessionKey) -> bool {
         let session = &mut self.sessions[key];
         let before = session.unsent_len();
         while session.unsent_begin < session.unsent.len() {
@@ -215,51 +213,5 @@ impl Thread {
         let buffer = std::mem::take(&mut session.unsent);
         self.outbox.give_back(buffer);
         true
-    }
-}
-
-impl Driver {
-    /// Appends the next messages of a session to its unsent bytes, and tells the duty.
-    pub(super) fn encode(&mut self, key: SessionKey, planned_ns: u64, count: usize) {
-        if count == 0 {
-            return;
-        }
-        let Self { thread, duty } = self;
-        let (connection, first) = thread.encode(key, planned_ns, count);
-        duty.encoded(connection, first..first + count as u64, planned_ns);
-    }
-
-    /// Writes the unsent bytes of a session; returns whether the socket has taken all of them.
-    pub(crate) fn flush(&mut self, key: SessionKey) -> bool {
-        let Self { thread, duty } = self;
-        if thread.sessions[key].unsent.is_empty() {
-            return true;
-        }
-        let messages = thread.stamp(key);
-        if messages > 0 {
-            duty.writing(thread, key, messages);
-        }
-        thread.write(key)
-    }
-
-    /// Writes the unsent bytes of a session, and wakes its task if the socket doesn't take all of
-    /// them: the task waits until the socket takes more.
-    pub(crate) fn flush_or_wake(&mut self, key: SessionKey) {
-        if !self.flush(key) {
-            self.thread.sessions[key].wake();
-        }
-    }
-
-    /// Writes as [`flush`](Self::flush) does, and has the task of `cx` woken when the socket takes
-    /// more.
-    pub(super) fn poll_flush(&mut self, key: SessionKey, cx: &mut Context<'_>) {
-        while !self.flush(key) {
-            let session = &mut self.thread.sessions[key];
-            match session.stream.poll_write_ready(cx) {
-                Poll::Pending => return,
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => session.write_failed(&error),
-            }
-        }
     }
 }

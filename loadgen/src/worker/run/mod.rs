@@ -1,5 +1,10 @@
 //! One worker from begin to end: its phases, and what each of them waits for.
 
+pub(super) mod beside;
+mod fanout;
+mod play;
+mod sampler;
+
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
@@ -11,22 +16,22 @@ use tokio::task::{spawn_local, yield_now};
 use wscodec::mask::ChaChaKeys;
 
 use super::connector::connector;
-use super::deadline::Deadlines;
 use super::deflate::Deflating;
 use super::driver::Driver;
 use super::duty::Duty;
-use super::greet::Greeting;
 use super::lifecycle::Phase;
-use super::outbox::{Outbox, payload};
-use super::probe::Probes;
-use super::reconnect::Reconnects;
 use super::session::End;
 use super::sessions::SessionKey;
 use super::settings::Settings;
+use super::thread::deadlines::Deadlines;
+use super::thread::greeting::Greeting;
+use super::thread::outbox::{Outbox, payload};
+use super::thread::probes::Probes;
+use super::thread::reconnects::Reconnects;
 use super::thread::{Parts, Thread};
 use super::times::Times;
 use super::usage::ThreadUsage;
-use super::{Brief, WorkerReport, sampler};
+use super::{Brief, WorkerReport};
 use crate::clock::{Alarm, Clock, nanos};
 use crate::config::{Mask, Misbehaviour};
 use crate::metrics::live::Live;
@@ -39,10 +44,10 @@ const SESSIONS_PER_TURN: usize = 64;
 /// be asleep when a reply comes, and its wake-up would be most of what is measured.
 const AWAKE_UNANSWERED_MAX: usize = 2;
 /// How long an interrupted run waits for replies, and for Closes.
-pub(super) const INTERRUPTED_DRAIN_NS: u64 = 200_000_000;
+const INTERRUPTED_DRAIN_NS: u64 = 200_000_000;
 const INTERRUPTED_CLOSE_NS: u64 = 1_000_000_000;
 /// How long a worker waits for the tasks of its connections, beyond their bounds.
-pub(super) const GRACE_NS: u64 = 500_000_000;
+const GRACE_NS: u64 = 500_000_000;
 
 /// A worker: the main task of a thread, which takes its connections from phase to phase.
 pub(crate) struct Worker {
@@ -340,25 +345,8 @@ impl Worker {
         until_ns: impl Fn(&Driver) -> u64,
         done: impl Fn(&Driver) -> bool,
     ) {
-        let Self { driver, alarm, .. } = self;
-        poll_fn(|cx| {
-            let mut driver = driver.borrow_mut();
-            driver.thread.lifecycle.main_waker = Some(cx.waker().clone());
-            if driver.thread.lifecycle.is_interrupted() || done(&driver) {
-                return Poll::Ready(());
-            }
-            let ns = until_ns(&driver);
-            if ns == u64::MAX {
-                return Poll::Pending;
-            }
-            let Thread { outbox, lifecycle, metrics, .. } = &mut driver.thread;
-            let is_near = (1..=AWAKE_UNANSWERED_MAX).contains(&outbox.unanswered);
-            let is_near = is_near && lifecycle.is_loading();
-            let polled = alarm.poll_until(cx, ns, metrics.bytes_received, is_near);
-            lifecycle.is_asleep = !alarm.is_awake();
-            polled
-        })
-        .await;
+        let done = |driver: &Driver| driver.thread.lifecycle.is_interrupted() || done(driver);
+        self.wait_also_interrupted(until_ns, done).await;
     }
 
     /// Waits until a time or until `done`. An interrupt doesn't end the wait, but may change
@@ -376,8 +364,15 @@ impl Worker {
                 return Poll::Ready(());
             }
             let ns = until_ns(&driver);
-            drop(driver);
-            alarm.poll_until(cx, ns, 0, false)
+            if ns == u64::MAX {
+                return Poll::Pending;
+            }
+            let Thread { outbox, lifecycle, metrics, .. } = &mut driver.thread;
+            let is_near = (1..=AWAKE_UNANSWERED_MAX).contains(&outbox.unanswered);
+            let is_near = is_near && lifecycle.is_loading();
+            let polled = alarm.poll_until(cx, ns, metrics.bytes_received, is_near);
+            lifecycle.is_asleep = !alarm.is_awake();
+            polled
         })
         .await;
     }

@@ -3,6 +3,14 @@
 //! There is one of everything a thread: one clock, one read buffer, one pool of write buffers, one
 //! set of histograms. It is borrowed once a wake-up, and nothing of it is locked.
 
+pub(crate) mod admission;
+pub(crate) mod deadlines;
+pub(crate) mod greeting;
+pub(crate) mod outbox;
+mod pace;
+pub(crate) mod probes;
+pub(crate) mod reconnects;
+
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,15 +22,10 @@ use tokio::sync::watch;
 use wscodec::{CloseCode, CloseFrame, ReadyState};
 
 use super::Instruction;
-use super::admission::Admission;
-use super::deadline::Deadlines;
 use super::deflate::Deflating;
-use super::greet::Greeting;
 use super::judge::Judge;
 use super::lifecycle::Lifecycle;
-use super::outbox::Outbox;
-use super::probe::Probes;
-use super::reconnect::Reconnects;
+use super::session::NO_CLOSE;
 use super::sessions::{LocalIndex, SessionKey, Sessions};
 use super::settings::Settings;
 use super::times::Times;
@@ -32,6 +35,12 @@ use crate::metrics::live::Live;
 use crate::metrics::{Metrics, Side, UrlCounts};
 use crate::net::{Families, Routes, Stream};
 use crate::payload::Requests;
+use admission::Admission;
+use deadlines::Deadlines;
+use greeting::Greeting;
+use outbox::Outbox;
+use probes::Probes;
+use reconnects::Reconnects;
 
 /// Bytes of a read, shared by all connections of a thread.
 const READ_SIZE: usize = 64 << 10;
@@ -63,7 +72,7 @@ pub(crate) struct Thread {
     pub(crate) deadlines: Option<Deadlines>,
     /// Pings beside messages, if there are any.
     pub(crate) probes: Option<Probes>,
-    pub(super) read_buffer: Box<[u8]>,
+    pub(crate) read_buffer: Box<[u8]>,
 }
 
 /// What a thread is made of.
@@ -129,7 +138,7 @@ impl Thread {
     /// Checks whether load has started. Another worker may be sending before the task of this one
     /// that waits for instructions has run.
     #[cold]
-    pub(super) fn look_for_begin(&mut self) {
+    pub(crate) fn look_for_begin(&mut self) {
         if let Some(times) = self.lifecycle.announced() {
             self.times = times;
         }
@@ -161,7 +170,7 @@ impl Thread {
     }
 
     /// Returns the counts of the URL that a connection goes to.
-    pub(super) fn url_counts(&mut self, connection: u64) -> &mut UrlCounts {
+    pub(crate) fn url_counts(&mut self, connection: u64) -> &mut UrlCounts {
         let place = self.routes.place(connection);
         &mut self.metrics.urls[place]
     }
@@ -203,6 +212,22 @@ impl Thread {
         self.outbox.backlog_len += session.unsent.len() - before;
         session.close.sent_ns = Some(self.clock.now_ns());
         true
+    }
+
+    /// Ends a session without a Close, the next time that its task runs.
+    pub(crate) fn leave(&mut self, key: SessionKey) {
+        let session = &mut self.sessions[key];
+        if session.close.begun.is_none() {
+            session.close.begun = Some((Side::Client, NO_CLOSE));
+            self.metrics.held += 1;
+        }
+        session.wake();
+    }
+
+    /// Checks whether a session was ended by [`leave`](Self::leave).
+    pub(crate) fn is_left(&self, key: SessionKey) -> bool {
+        let session = self.sessions.get(key);
+        session.is_some_and(|session| session.close.begun == Some((Side::Client, NO_CLOSE)))
     }
 
     /// Reads from a connection whose handshake isn't done: `take` gets the bytes, `None` at the end

@@ -1,12 +1,9 @@
-//! What a connection says once it is open, before load begins, and the wait for the answers.
+//! What a connection says once it is open, before load begins.
 
 use wscodec::Message;
 
-use super::Worker;
-use super::driver::Driver;
-use super::duty::fanout::FanoutState;
-use super::sessions::SessionKey;
-use super::thread::Thread;
+use super::super::sessions::SessionKey;
+use super::Thread;
 use crate::config::{Config, Template};
 use crate::net::Routes;
 use crate::payload;
@@ -72,18 +69,5 @@ impl Thread {
         session.codec.send(Message::Text(said), &mut session.unsent).ok();
         self.outbox.backlog_len += session.unsent.len() - before;
         true
-    }
-}
-
-impl Worker {
-    /// Waits until every subscriber has been told that it is one, if that is to be waited for, for
-    /// at most as long as a connection may take to open; counts those that have not been told.
-    pub(super) async fn wait_for_answers(&mut self) {
-        let bound_ns = self.driver.borrow().thread.settings.connect_timeout_ns;
-        let deadline_ns = self.clock.now_ns().saturating_add(bound_ns);
-        let unanswered = |driver: &Driver| driver.duty.fanout().map_or(0, FanoutState::unanswered);
-        self.wait(|_| deadline_ns, |driver| unanswered(driver) == 0).await;
-        let mut driver = self.driver.borrow_mut();
-        driver.thread.metrics.fanout.untold += unanswered(&driver);
     }
 }
