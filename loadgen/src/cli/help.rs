@@ -9,7 +9,7 @@ use super::Cli;
 struct Help {
     command: &'static str,
     /// Arguments that `-h` shows, by their names in the definition.
-    most_used: &'static [&'static str],
+    most_used: &'static [&'static [&'static str]],
     examples: &'static [&'static str],
 }
 
@@ -26,24 +26,14 @@ Each command has a short help (loadgen run -h) and a long one (--help).
 Exit codes: 0 ok, 1 failed, 2 wrong usage, 97 not a valid measurement,
 99 a threshold failed, 130 interrupted.";
 
+/// The most common arguments of a command that makes load.
+const LOAD: &[&str] =
+    &["urls", "connections", "duration", "insecure", "thresholds", "outputs", "quiet"];
+
 const HELPS: [Help; 13] = [
     Help {
         command: "play",
-        most_used: &[
-            "scenario",
-            "urls",
-            "connections",
-            "duration",
-            "iterations",
-            "rate",
-            "connect_rate",
-            "set",
-            "headers",
-            "insecure",
-            "thresholds",
-            "outputs",
-            "quiet",
-        ],
+        most_used: &[LOAD, &["scenario", "iterations", "rate", "connect_rate", "set", "headers"]],
         examples: &[
             "loadgen play chat.toml ws://127.0.0.1:9001/ -c 1k -d 30s",
             "loadgen play json-rpc wss://h/ -c 10 -R 500 --set method=eth_blockNumber",
@@ -51,27 +41,23 @@ const HELPS: [Help; 13] = [
     },
     Help {
         command: "presets",
-        most_used: &["name"],
+        most_used: &[&["name"]],
         examples: &["loadgen presets", "loadgen presets socket.io > chat.toml"],
     },
     Help {
         command: "run",
         most_used: &[
-            "urls",
-            "connections",
-            "duration",
-            "messages",
-            "rate",
-            "pipeline",
-            "size",
-            "message",
-            "message_file",
-            "binary",
-            "headers",
-            "insecure",
-            "thresholds",
-            "outputs",
-            "quiet",
+            LOAD,
+            &[
+                "messages",
+                "rate",
+                "pipeline",
+                "size",
+                "message",
+                "message_file",
+                "binary",
+                "headers",
+            ],
         ],
         examples: &[
             "loadgen run ws://127.0.0.1:9001/ -c 1k -d 30s",
@@ -81,18 +67,7 @@ const HELPS: [Help; 13] = [
     },
     Help {
         command: "connect",
-        most_used: &[
-            "urls",
-            "connections",
-            "duration",
-            "number",
-            "connect_rate",
-            "headers",
-            "insecure",
-            "thresholds",
-            "outputs",
-            "quiet",
-        ],
+        most_used: &[LOAD, &["number", "connect_rate", "headers"]],
         examples: &[
             "loadgen connect ws://127.0.0.1:9001/ -c 1k -C 500",
             "loadgen connect wss://h/ -n 10k --threshold 'connect.total.p99<1s'",
@@ -100,19 +75,7 @@ const HELPS: [Help; 13] = [
     },
     Help {
         command: "hold",
-        most_used: &[
-            "urls",
-            "connections",
-            "duration",
-            "connect_rate",
-            "ping_interval",
-            "reconnect",
-            "headers",
-            "insecure",
-            "thresholds",
-            "outputs",
-            "quiet",
-        ],
+        most_used: &[LOAD, &["connect_rate", "ping_interval", "reconnect", "headers"]],
         examples: &[
             "loadgen hold ws://127.0.0.1:9001/ -c 10k -d 10m --ping-interval 5s",
             "loadgen hold wss://h/ -c 100 --threshold 'dropped==0' --reconnect",
@@ -120,18 +83,7 @@ const HELPS: [Help; 13] = [
     },
     Help {
         command: "listen",
-        most_used: &[
-            "urls",
-            "connections",
-            "duration",
-            "subscribe",
-            "reconnect",
-            "headers",
-            "insecure",
-            "thresholds",
-            "outputs",
-            "quiet",
-        ],
+        most_used: &[LOAD, &["subscribe", "reconnect", "headers"]],
         examples: &[
             "loadgen serve push &",
             "loadgen listen ws://127.0.0.1:9001/ -c 1k -d 30s",
@@ -141,20 +93,8 @@ const HELPS: [Help; 13] = [
     Help {
         command: "fanout",
         most_used: &[
-            "urls",
-            "connections",
-            "publishers",
-            "topics",
-            "duration",
-            "messages",
-            "rate",
-            "publish",
-            "subscribe",
-            "subscribed",
-            "insecure",
-            "thresholds",
-            "outputs",
-            "quiet",
+            LOAD,
+            &["publishers", "topics", "messages", "rate", "publish", "subscribe", "subscribed"],
         ],
         examples: &[
             "loadgen serve broadcast &",
@@ -164,7 +104,7 @@ const HELPS: [Help; 13] = [
     },
     Help {
         command: "serve",
-        most_used: &["mode", "listen", "threads", "deflate", "tls_self_signed", "rate", "size"],
+        most_used: &[&["mode", "listen", "threads", "deflate", "tls_self_signed", "rate", "size"]],
         examples: &[
             "loadgen serve                       echo on 127.0.0.1:9001",
             "loadgen serve push --rate 100       100 messages per second to each client",
@@ -173,7 +113,7 @@ const HELPS: [Help; 13] = [
     },
     Help {
         command: "check",
-        most_used: &[
+        most_used: &[&[
             "url",
             "headers",
             "subprotocols",
@@ -182,7 +122,7 @@ const HELPS: [Help; 13] = [
             "connect_timeout",
             "proxy",
             "insecure",
-        ],
+        ]],
         examples: &[
             "loadgen check ws://127.0.0.1:9001/",
             "loadgen check wss://example.org/chat -H 'Authorization: Bearer abc'",
@@ -190,12 +130,12 @@ const HELPS: [Help; 13] = [
     },
     Help {
         command: "doctor",
-        most_used: &["connections", "source_ips", "targets", "outputs"],
+        most_used: &[&["connections", "source_ips", "targets", "outputs"]],
         examples: &["loadgen doctor -c 50k", "loadgen doctor -c 200k --source-ip 127.0.0.0/28"],
     },
     Help {
         command: "report",
-        most_used: &["file", "outputs", "thresholds"],
+        most_used: &[&["file", "outputs", "thresholds"]],
         examples: &[
             "loadgen report result.json",
             "loadgen report result.json -o series.csv --threshold 'rtt.p99<20ms'",
@@ -203,7 +143,7 @@ const HELPS: [Help; 13] = [
     },
     Help {
         command: "merge",
-        most_used: &["files", "outputs", "thresholds"],
+        most_used: &[&["files", "outputs", "thresholds"]],
         examples: &[
             "loadgen run ws://127.0.0.1:9001/ --segment 1/2 --seed 7 -o 1.json",
             "loadgen merge 1.json 2.json -o run.json",
@@ -211,7 +151,7 @@ const HELPS: [Help; 13] = [
     },
     Help {
         command: "diff",
-        most_used: &["before", "after", "outputs", "thresholds"],
+        most_used: &[&["before", "after", "outputs", "thresholds"]],
         examples: &[
             "loadgen diff before.json after.json",
             "loadgen diff before.json after.json --threshold 'rtt.p99<1.1x'",
@@ -226,11 +166,15 @@ pub(super) fn command() -> Command {
 }
 
 impl Help {
+    fn most_used(&self) -> impl Iterator<Item = &str> {
+        self.most_used.iter().copied().flatten().copied()
+    }
+
     fn of(&self, command: Command) -> Command {
         let long = format!("Examples:\n  {}", self.examples.join("\n  "));
         let short = format!("{long}\n\n{MORE} {} --help", self.command);
         let hidden = |arg: clap::Arg| {
-            let is_rare = !self.most_used.contains(&arg.get_id().as_str());
+            let is_rare = self.most_used().all(|name| arg.get_id() != name);
             arg.hide_short_help(is_rare)
         };
         command.mut_args(hidden).after_help(short).after_long_help(long)
@@ -262,7 +206,7 @@ mod tests {
         let cli = command();
         for help in &HELPS {
             let of = cli.find_subcommand(help.command).unwrap();
-            for name in help.most_used {
+            for name in help.most_used() {
                 assert!(
                     of.get_arguments().any(|arg| arg.get_id() == name),
                     "{} {name}",
