@@ -89,7 +89,7 @@ fn parse(text: &str, mut deflate: Deflate, any: Option<WindowBits>) -> Result<De
             }
         }
         if names.contains(&name) {
-            return Err(format!("{name} stands there twice"));
+            return Err(format!("{name} is given twice"));
         }
         names.push(name);
     }

@@ -51,8 +51,8 @@ const fn hint(status: u16) -> Option<&'static str> {
     match status {
         200..=299 => Some("not a WebSocket endpoint; wrong path?"),
         300..=399 => Some("redirected; give the new URL"),
-        401 | 407 => Some("it wants a login; see --user and -H"),
-        403 => Some("not allowed; does it want an Origin (--origin) or a login?"),
+        401 | 407 => Some("it requires a login; use --user or -H"),
+        403 => Some("not allowed; does it require an Origin (--origin) or a login?"),
         404 | 405 | 410 => Some("wrong path?"),
         _ => None,
     }

@@ -139,7 +139,7 @@ fn wait_until(at: SystemTime, verbosity: Verbosity) -> Result<SystemTime, Failed
         Ok(_) => {}
         Err(past) => {
             let said = start::in_the_past(past.duration());
-            return Err(Failed::usage(format!("--start-at: once all was ready, {said}")));
+            return Err(Failed::usage(format!("--start-at: once everything was ready, {said}")));
         }
     }
     while let Ok(left) = at.duration_since(SystemTime::now())

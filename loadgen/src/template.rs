@@ -57,7 +57,7 @@ impl Purpose {
         match self {
             Self::Message => {
                 "{seq}, {conn}, {conn:5}, {time}, {time:ns}, {rand:8} or {rand:1..100}, write {{ \
-                 for a brace, or take all as it is by --raw"
+                 for a brace, or use --raw to send braces as they are"
             }
             Self::Subscription | Self::TopicRequest => {
                 "{topic}, {conn}, {conn:5}, {time}, {time:ns}, {rand:8} or {rand:1..100}, or write \
@@ -239,7 +239,7 @@ impl Template {
         }
         let template = Self { parts: parts.into() };
         if purpose == Purpose::Publication && template.count(&Part::Payload) != 1 {
-            return Err("it has no place for what is published; write {payload} there, once".into());
+            return Err("it has no place for the payload; write {payload} in it, once".into());
         }
         Ok(template)
     }
@@ -456,8 +456,8 @@ mod tests {
             ("{topic}", Purpose::Message, "unknown placeholder {topic}; use {seq}, "),
             ("{payload}", Purpose::Subscription, "unknown placeholder {payload}; use {topic}, "),
             ("{data}", Purpose::Publication, "unknown placeholder {data}; use {payload}, "),
-            ("{topic}", Purpose::Publication, "write {payload} there"),
-            ("", Purpose::Publication, "write {payload} there"),
+            ("{topic}", Purpose::Publication, "write {payload} in it"),
+            ("", Purpose::Publication, "write {payload} in it"),
             ("{payload}{payload}", Purpose::Publication, "once"),
         ] {
             let said = of(text, purpose).unwrap_err();

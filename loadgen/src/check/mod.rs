@@ -498,7 +498,7 @@ impl Open {
     async fn close(&mut self, list: &mut List, bound: Duration) {
         let begin_ns = self.clock.now_ns();
         if self.codec.ready_state() != ReadyState::Open || self.is_ended {
-            list.put(Mark::NotTried, "close", "not tried: the server was first");
+            list.put(Mark::NotTried, "close", "not tried: the server closed first");
             return;
         }
         let outcome = timeout(bound, self.close_handshake()).await;

@@ -15,14 +15,14 @@ const ALL: u64 = 100_000;
 pub struct CohortArgs {
     /// Connections that read slowly, such as 10%:4KB/s (repeatable)
     ///
-    /// A share of -c, or a number of connections. They send like the others.
+    /// SHARE is a percentage of -c, or a number of connections. Slow readers send like the others.
     #[arg(long, value_name = "SHARE:RATE", value_parser = CohortAsked::parse_slow, allow_hyphen_values = true)]
     pub slow: Vec<CohortAsked>,
     /// Connections that misbehave, such as half-open:5% (repeatable)
     ///
-    /// half-open: half of a request, then nothing. slow-head: a request at a byte a second.
-    /// never-pong: no answer to Pings or Close. fragments: messages in frames of one byte.
-    /// never-close: no Close at all.
+    /// half-open sends half a request, then nothing. slow-head sends its request at one byte per
+    /// second. never-pong answers neither Pings nor Close. fragments sends messages in frames of
+    /// one byte. never-close sends no Close at all.
     #[arg(long, value_name = "KIND:SHARE", value_parser = CohortAsked::parse_bad, allow_hyphen_values = true)]
     pub bad: Vec<CohortAsked>,
 }

@@ -134,7 +134,7 @@ mod tests {
             (&["run", "--deflate=server_no_context_takeover=1"], "takes no value"),
             (
                 &["run", "--deflate=client_max_window_bits;client_max_window_bits=9"],
-                "client_max_window_bits stands there twice",
+                "client_max_window_bits is given twice",
             ),
             (&["run", "--deflate=;"], "a parameter is empty"),
             (&["run", "--deflate", "--deflate-level", "10"], "use 1 (fastest) to 9 (smallest)"),

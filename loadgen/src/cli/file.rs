@@ -146,7 +146,7 @@ fn settings<'f>(
 /// Returns the error for a key that a command doesn't have, with the nearest key.
 fn unknown(cli: &Command, command: &Command, key: &str) -> String {
     let name = command.get_name();
-    let said = format!("{} is no key of {name}", quoted(key));
+    let said = format!("{} is not a key of {name}", quoted(key));
     let keys: Vec<_> = command.get_arguments().filter_map(key_of).collect();
     if let Some(near) = meant(key, keys.iter().map(String::as_str)) {
         return format!("{said}; did you mean {near}?");
@@ -211,7 +211,7 @@ fn words_of(arg: &Arg, value: Value<'_>) -> Result<Vec<String>, String> {
     let is_many = matches!(arg.get_action(), ArgAction::Append)
         || arg.get_num_args().is_some_and(|range| range.max_values() > 1);
     if values.len() > 1 && !is_many {
-        return Err("takes one value, and a list has more".into());
+        return Err("takes one value, not a list".into());
     }
     let word = |value: &DeValue<'_>| {
         let text = word_of(value)?;
@@ -314,16 +314,20 @@ mod tests {
             (
                 "near",
                 "\n# x\nduraton = 5",
-                "F: line 3: duraton is no key of run; did you mean duration?",
+                "F: line 3: duraton is not a key of run; did you mean duration?",
             ),
-            ("flag", "max_latency = 5\n", "F: line 1: max_latency is no key of run"),
+            ("flag", "max_latency = 5\n", "F: line 1: max_latency is not a key of run"),
             (
                 "other",
                 "publishers = 5\n",
-                "F: line 1: publishers is no key of run; put it into a section [fanout]",
+                "F: line 1: publishers is not a key of run; put it into a section [fanout]",
             ),
             ("section", "[rum]\nduration = 5", "F: line 1: no command rum; did you mean [run]?"),
-            ("inside", "[check]\nuri = 5", "F: line 2: uri is no key of check; did you mean url?"),
+            (
+                "inside",
+                "[check]\nuri = 5",
+                "F: line 2: uri is not a key of check; did you mean url?",
+            ),
         ] {
             let said = run(name, content, &[]).unwrap_err();
             assert!(said.starts_with(why), "{name}: {said}");
@@ -353,8 +357,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_the_file_and_the_key() {
         for (name, content, why) in [
-            ("far", "zzz = 5", "F: line 1: zzz is no key of run; use the long names"),
-            ("self", "config = \"x\"", "F: line 1: config is no key of run"),
+            ("far", "zzz = 5", "F: line 1: zzz is not a key of run; use the long names"),
+            ("self", "config = \"x\"", "F: line 1: config is not a key of run"),
             ("syntax", "connections = 5\nrate =", "F: line 2: "),
             ("switch", "\nbinary = 1", "F: line 2: binary is a switch; use true or false"),
             ("many", "duration = [\"1s\", \"2s\"]", "F: line 1: duration takes one value"),

@@ -13,27 +13,27 @@ use crate::quantity;
 pub struct MessageArgs {
     /// Payload bytes, such as 64 or 16..4k [default: 64]
     ///
-    /// In a range each size is as likely. `file:PATH` has one size a line, taken in turn; `file:-`
-    /// is stdin.
+    /// In a range, all sizes are equally likely. `file:PATH` has one size per line, taken in turn;
+    /// `file:-` is stdin.
     #[arg(short = 's', long, value_name = "SIZES", value_parser = SizesAsked::parse, allow_hyphen_values = true)]
     pub size: Option<SizesAsked>,
     /// Payload of every message [default: generated]
     ///
-    /// Replaced in it: {seq} (number of the message), {conn} (number of the connection), {conn:5}
-    /// (at least five digits), {time} (RFC 3339, when it was due), {time:ns} (since 1970), {rand:8}
-    /// (letters and digits), {rand:1..100} (a number); {{ is a brace.
+    /// Placeholders: {seq} (number of the message), {conn} (number of the connection), {conn:5} (at
+    /// least five digits), {time} (RFC 3339, when the message was due), {time:ns} (since 1970),
+    /// {rand:8} (letters and digits), {rand:1..100} (a number); {{ is a brace.
     #[arg(short = 'm', long, value_name = "TEXT")]
     pub message: Option<String>,
-    /// Messages as in -m, one a line, taken in turn; empty lines are left out. - is stdin
+    /// Messages as in -m, one per line, sent in turn; empty lines are skipped; - is stdin
     ///
-    /// The lines are a ring, not a script: connection 0 begins with the first, connection 1 with the
-    /// second, so that all are sent at all times.
+    /// The lines are a ring, not a script: connection 0 begins with the first, connection 1 with
+    /// the second, so all lines are in use at any time.
     #[arg(short = 'f', long, value_name = "FILE")]
     pub message_file: Option<PathBuf>,
-    /// Takes all of -f as one message
+    /// Sends all of -f as one message
     #[arg(long)]
     pub whole_file: bool,
-    /// Takes -m and -f as they are: nothing is replaced
+    /// Sends -m and -f as they are, without placeholders
     #[arg(long)]
     pub raw: bool,
     /// Sends binary messages instead of text
@@ -71,7 +71,7 @@ impl SizesAsked {
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("file:") {
             return if path.is_empty() {
-                Err("no path behind file:; use file:PATH".into())
+                Err("no path after file:; use file:PATH".into())
             } else {
                 Ok(Self::File(path.into()))
             };
@@ -81,7 +81,7 @@ impl SizesAsked {
         };
         let (least, most) = (quantity::size(least)?, quantity::size(most)?);
         if least > most {
-            return Err(format!("{least} is more than {most}; use the smaller one first"));
+            return Err(format!("{least} is more than {most}; write the smaller one first"));
         }
         Ok(Self::Range(least, most))
     }
@@ -101,7 +101,7 @@ mod tests {
             ("..", "not a size"),
             ("16..", "not a size"),
             ("..16", "not a size"),
-            ("5..4", "use the smaller one first"),
+            ("5..4", "write the smaller one first"),
             ("file:", "no path"),
             ("-1", "can't be negative"),
         ] {

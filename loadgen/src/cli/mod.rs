@@ -56,10 +56,10 @@ pub use shard::ShardArgs;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "loadgen", version, max_term_width = 100, infer_long_args = false)]
 pub struct Cli {
-    /// Reads flags from a TOML file; what is typed wins
+    /// Reads flags from a TOML file; typed ones override it
     ///
-    /// Keys are long names of flags, such as connections = "1k", and url. Keys in front hold for
-    /// every command, those in a section such as `[run]` or `[check]` for one.
+    /// Keys are long names of flags, such as connections = "1k", and url. Keys at the top apply to
+    /// every command, keys in a section such as `[run]` or `[check]` to that command.
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// The command.
@@ -72,52 +72,51 @@ pub struct Cli {
 pub enum Command {
     /// Measures echo round trips: closed loop (-p) or open loop (-R)
     ///
-    /// Without a URL it loads an embedded echo server. A closed loop sends the next message when
-    /// the reply has come; an open loop sends on schedule, whatever the server does.
+    /// Without a URL, loads an embedded echo server. A closed loop sends the next message once the
+    /// reply has arrived; an open loop sends on schedule, whatever the server does.
     Run(RunArgs),
     /// Measures opening and closing handshakes, over and over
     ///
-    /// Whether the application behind a connection accepted a session isn't checked. Without a URL it
-    /// loads an embedded server.
+    /// Doesn't check whether the application accepted a session. Without a URL, loads an embedded
+    /// server.
     Connect(ConnectArgs),
     /// Holds many connections open and reports which are dropped
     ///
-    /// With or without Pings; says when connections were dropped, and why, and shows what the server
-    /// pushes. Whether the application accepted a session isn't checked. Without a URL it loads an
-    /// embedded server.
+    /// Reports when and why connections were dropped, and shows what the server pushes. Doesn't
+    /// check whether the application accepted a session. Without a URL, loads an embedded server.
     Hold(HoldArgs),
     /// Measures messages that the server pushes
     ///
-    /// Latency follows from the time in a message, loss from its sequence, as `serve push` sends
-    /// them; other messages are counted and shown. Without a URL it loads an embedded server.
+    /// Computes latency from the time in each message and loss from its sequence number, as `serve
+    /// push` sends them; counts and shows other messages. Without a URL, loads an embedded server.
     Listen(ListenArgs),
-    /// Measures publishers to subscribers: every copy of a message
+    /// Measures broadcasts: every copy of a message, from publisher to subscribers
     ///
-    /// Reports how long the first and the last copy take, and what is lost, duplicated or out of
-    /// order. Without a URL it loads an embedded server.
+    /// Reports how long the first and the last copy take, and which copies are lost, duplicated or
+    /// out of order. Without a URL, loads an embedded server.
     #[command(mut_arg("connections", |arg| {
         arg.long("subscribers").help("Connections that subscribe, such as 10k")
     }))]
     Fanout(FanoutArgs),
-    /// Plays a scenario: users that log in, ask, subscribe and wait as a file says
+    /// Plays a scenario: users log in, ask, subscribe and wait as its file says
     ///
-    /// Replies are found by their ids, heartbeats are answered, and each step has a latency and
-    /// failures of its own. See loadgen presets for the protocols that are built in.
+    /// Matches replies by id, answers heartbeats, and measures each step by itself. `loadgen
+    /// presets` lists the built-in protocols.
     Play(PlayArgs),
     /// Runs the reference server: echo, sink, push or broadcast
     Serve(ServeArgs),
     /// Opens one connection and checks each step of the protocol
     ///
-    /// Reports times, what was negotiated, and what the server answers. Given a scenario file, it
-    /// reads the file and says what its users do.
+    /// Reports times, what was negotiated, and what the server answers. Given a scenario file,
+    /// explains what its users do.
     Check(CheckArgs),
-    /// Lists the protocols that are built in, or prints one as a scenario file
+    /// Lists the built-in protocols, or prints one as a scenario file
     Presets(PresetsArgs),
     /// Checks whether this machine is set up for a load
     ///
-    /// Names what is too low, with the command that fixes it.
+    /// Names each limit that is too low, with the command that raises it.
     Doctor(DoctorArgs),
-    /// Shows a saved result in another form, or judges it anew
+    /// Shows a saved result in another form, or judges it again
     Report(ReportArgs),
     /// Merges the results of all segments of a run into one
     Merge(MergeArgs),
@@ -135,18 +134,20 @@ pub struct RunArgs {
     /// Connections, time, and everything else about load.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// Messages in all; then the run ends [default: no limit]
+    /// Messages in total [default: no limit]
+    ///
+    /// The run ends after them.
     #[arg(help_heading = "Load", short = 'n', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub messages: Option<u64>,
-    /// Messages per second in all, or 10/conn (open loop)
+    /// Messages per second, or 10/conn (open loop)
     ///
-    /// Messages are sent on schedule, whether replies come or not. Without a URL, -p and -n, the
-    /// rate is 1k; otherwise each reply releases the next message (closed loop, see -p).
+    /// Sends on schedule, whether replies arrive or not. Without a URL, -p and -n, the rate is 1k;
+    /// otherwise each reply releases the next message (closed loop, see -p).
     #[arg(help_heading = "Load", short = 'R', long, value_name = "N", value_parser = RateAsked::parse, allow_hyphen_values = true)]
     pub rate: Option<RateAsked>,
-    /// How late a message may be sent after this program was held up (open loop) [default: 1s]
+    /// How late a message may be sent if this program was held up (open loop) [default: 1s]
     ///
-    /// Later messages are left out, and counted.
+    /// Later messages are skipped and counted.
     #[arg(help_heading = "Load", long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub catch_up: Option<Duration>,
     /// How the rate changes, and how messages are spread.
@@ -163,15 +164,17 @@ pub struct RunArgs {
     /// How long to wait for outstanding replies at the end
     #[arg(help_heading = "Load", long, value_name = "T", default_value = "2s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub drain_timeout: Duration,
-    /// How long the echo of a message may take from its write. Then it has timed out, and a closed
-    /// loop goes on with the next; an echo that comes after all is late, and in no latency.
-    /// Messages must name themselves: -s of 16 or more [default: no bound but the end]
+    /// Time limit for the echo of a message [default: the end of the run]
+    ///
+    /// Counts from the write. A message without its echo by then has timed out, and a closed loop
+    /// sends the next one; a later echo counts as late, and in no latency. Needs messages that can
+    /// be told apart: -s 16 or more.
     #[arg(help_heading = "Load", long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub reply_timeout: Option<Duration>,
     /// Time from one Ping on a connection to the next, beside messages [default: no Pings]
     #[arg(help_heading = "Load", long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub ping_interval: Option<Duration>,
-    /// How frames are masked: random keys, or zero, which no real client sends
+    /// Masking keys of frames: random, or zero, which no real client sends
     #[arg(help_heading = "Load", long, value_name = "KIND", default_value = "random")]
     pub mask: Mask,
     /// The contents of messages.
@@ -191,7 +194,9 @@ pub struct ConnectArgs {
     /// Where connections and time are said.
     #[command(flatten)]
     pub load: LoadArgs,
-    /// Connections to open in all; then the run ends [default: no limit]
+    /// Connections in total [default: no limit]
+    ///
+    /// The run ends after them.
     #[arg(help_heading = "Load", short = 'n', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub number: Option<u64>,
     /// How the rate changes, and how connections are spread.
@@ -240,7 +245,7 @@ pub struct LoadArgs {
     /// Thresholds.
     #[command(flatten)]
     pub gate: GateArgs,
-    /// Prints nothing on stderr but errors
+    /// Prints only errors on stderr
     #[arg(short = 'q', long, help_heading = "Output")]
     pub quiet: bool,
     /// Prints each phase on stderr as it begins, instead of the live line
@@ -249,7 +254,7 @@ pub struct LoadArgs {
     /// Prints no live line on stderr
     #[arg(long, help_heading = "Output")]
     pub no_progress: bool,
-    /// A label that is kept with the result (repeatable)
+    /// A label to keep with the result (repeatable)
     #[arg(long = "label", value_name = "K=V", value_parser = label, help_heading = "Output")]
     pub labels: Vec<(String, String)>,
 }
@@ -286,13 +291,13 @@ pub struct RequestArgs {
     pub deflate: OfferArgs,
     /// Keeps secrets in results and reports
     ///
-    /// Values of URL parameters and subprotocols that look like secrets, such as ?token=..., are
-    /// masked otherwise.
+    /// By default, values of URL parameters and subprotocols that look like secrets, such as
+    /// ?token=..., are masked.
     #[arg(help_heading = "Connections", long)]
     pub show_secrets: bool,
     /// Largest message that a server may send, fragments together [default: 64M, or --max-frame]
     ///
-    /// A larger one ends its connection, with 1009. Messages that come back are never too large.
+    /// A larger one ends its connection with 1009. Echoes are never too large.
     #[arg(help_heading = "Connections", long, value_name = "SIZE", value_parser = quantity::size, allow_hyphen_values = true)]
     pub max_message: Option<u64>,
     /// Largest frame that a server may send [default: 16M, or --max-message if that is more]
@@ -317,10 +322,10 @@ impl RequestArgs {
 /// Arguments of `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
-    /// What is done with a message: echo, sink, push or broadcast
+    /// What to do with messages: echo, sink, push or broadcast
     ///
-    /// push sends messages of its own; broadcast sends each message to all others whose request has
-    /// the same path.
+    /// push sends messages of its own; broadcast sends each message to all other clients whose
+    /// request has the same path.
     #[arg(value_name = "MODE", default_value = "echo")]
     pub mode: Mode,
     /// Where to listen; port 0 takes a free one
@@ -346,7 +351,7 @@ pub struct ServeArgs {
 /// Arguments of `check`.
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
-    /// The server, such as `ws://127.0.0.1:9001/`; or a scenario instead: a file, or a preset's name
+    /// The server, such as `ws://127.0.0.1:9001/`; or a scenario: a file, or a preset's name
     ///
     /// Placeholders in a URL are expanded as for connection 0 of a run.
     #[arg(id = "url", value_name = "URL")]
@@ -492,7 +497,7 @@ mod tests {
             ("run -R 0", "out of range"),
             ("run -d 10x", "not a time"),
             ("run -s 1.5", "doesn't come out whole"),
-            ("run -s 9..1", "use the smaller one first"),
+            ("run -s 9..1", "write the smaller one first"),
             ("run --fragment x", "invalid value 'x' for '--fragment <SIZE>'"),
             ("run -H novalue", "no colon"),
             ("run -o yaml", "use text, json, csv, hlog, hgrm"),

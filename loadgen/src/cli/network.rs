@@ -14,16 +14,16 @@ pub struct NetworkArgs {
     /// Uses IPv6 addresses only
     #[arg(short = '6', long = "ipv6")]
     pub ipv6: bool,
-    /// Addresses of a name, which is not looked up then (repeatable)
+    /// Addresses to use for a name instead of looking it up (repeatable)
     ///
-    /// Connections take the addresses of a name in turn, also where it is looked up. One that does
-    /// not answer for 250 ms is tried beside the next (RFC 8305), and connect.tcp counts from the
-    /// first try.
+    /// Connections take the addresses of a name in turn, whether given or looked up. If an address
+    /// doesn't answer within 250 ms, the next is tried in parallel (RFC 8305); connect.tcp counts
+    /// from the first attempt.
     #[arg(long = "resolve", value_name = "HOST:PORT:ADDR[,ADDR]")]
     pub resolve: Vec<String>,
     /// Connects to another host and port than the URL names (repeatable)
     ///
-    /// An empty part matches any, or leaves it as it is.
+    /// An empty part matches anything, or keeps what the URL says.
     #[arg(long = "connect-to", value_name = "HOST1:PORT1:HOST2:PORT2")]
     pub connect_to: Vec<String>,
     /// Connects to a Unix socket instead of an address
@@ -34,7 +34,7 @@ pub struct NetworkArgs {
     /// Connections take the addresses in turn.
     #[arg(long = "source-ip", value_name = "IP|CIDR")]
     pub source_ips: Vec<String>,
-    /// HTTP proxy that is asked to CONNECT to the server
+    /// HTTP proxy to reach the server through (CONNECT)
     #[arg(long, value_name = "http://[USER:PASS@]HOST:PORT")]
     pub proxy: Option<String>,
     /// TLS.
@@ -58,10 +58,10 @@ pub struct TlsArgs {
     /// Private key of the client certificate, PEM
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// Name to ask for and to find in the certificate, instead of the URL's host
+    /// Name to ask for and to expect in the certificate [default: the URL's host]
     #[arg(long, value_name = "NAME")]
     pub sni: Option<String>,
-    /// Does a full handshake on every connection; resumes no session
+    /// Does a full TLS handshake on every connection; resumes no session
     #[arg(long)]
     pub no_tls_resume: bool,
 }

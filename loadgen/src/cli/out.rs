@@ -15,8 +15,8 @@ pub struct OutArgs {
     /// Writes the result to a file such as r.json
     ///
     /// May be repeated. Forms: text, json, csv (time series), hlog, hgrm or `hgrm:METRIC`, on
-    /// stdout or in a file, as in json=FILE; a file that ends with .txt, .json, .csv, .hlog or .hgrm
-    /// needs none. Text goes to stdout unless another form does.
+    /// stdout or in a file, as in json=FILE. The extension .txt, .json, .csv, .hlog or .hgrm
+    /// implies the form. Text goes to stdout unless another form does.
     #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
     pub outputs: Vec<Output>,
 }
@@ -24,7 +24,7 @@ pub struct OutArgs {
 /// Arguments of `report`.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
-    /// A result file, as -o result.json writes it
+    /// A result file, as written by -o result.json
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Where it goes.
@@ -43,8 +43,8 @@ pub struct MergeArgs {
     /// A folder stands for every *.json in it.
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// Merges what is there if the result of a segment is missing; the report says so, and
-    /// percentages stay those of what was asked of all segments
+    /// Merges even if results of segments are missing; the report names them, and percentages still
+    /// refer to all segments
     #[arg(long)]
     pub allow_missing: bool,
     /// Where the result goes.
@@ -66,10 +66,11 @@ pub struct DiffArgs {
     pub after: PathBuf,
     /// Exits with 99 unless a ratio holds, such as rtt.p99<1.1x (repeatable)
     ///
-    /// The ratio is after to before; also achieved>=95%. --threshold help lists all names.
+    /// The ratio is after to before. Another example: achieved>=95%. --threshold help lists all
+    /// names.
     #[arg(long = "threshold", value_name = "EXPR", value_parser = Threshold::parse_ratio)]
     pub thresholds: Vec<Threshold>,
-    /// Where the comparison goes: text or json, as in -o diff.json (repeatable)
+    /// Writes the comparison as text or json, such as -o diff.json (repeatable)
     #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
     pub outputs: Vec<Output>,
     /// The same as -o json

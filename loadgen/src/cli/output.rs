@@ -61,7 +61,7 @@ impl Output {
         };
         let form = match (Form::named(name)?, file) {
             (Some(_), Some("")) => {
-                return Err("no file behind the =; use one, or - for stdout".into());
+                return Err("no file after the =; name one, or use - for stdout".into());
             }
             (Some(form), file) => return Ok(Self { form, file: file.map(Into::into) }),
             // The equals sign may be part of the file's name.
@@ -134,7 +134,7 @@ mod tests {
         for (text, why) in [
             ("", "use text, json"),
             ("yaml=f", "use text, json"),
-            ("json=", "no file behind the ="),
+            ("json=", "no file after the ="),
             ("hgrm:conect.tcp=f", "use connect.tcp, "),
             ("result.xml", "a file that ends with .txt, .json"),
             (".json", "use text, json"),

@@ -12,13 +12,13 @@ use crate::quantity::{self, Rate};
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Pace")]
 pub struct PaceArgs {
-    /// Changes the rate in a line over a time, such as 30s:10k (repeatable)
+    /// Changes the rate linearly over a time, such as 30s:10k (repeatable)
     ///
-    /// 0s:10k jumps. Messages per second in run, from -R or 0 on; connections per second in
-    /// connect, from -C or 0 on. The run is as long as all stages together.
+    /// 0s:10k jumps. The rate is messages per second in run, starting from -R or 0, and connections
+    /// per second in connect, starting from -C or 0. The run lasts as long as all stages together.
     #[arg(long = "stage", value_name = "T:RATE", value_parser = StageAsked::parse, allow_hyphen_values = true)]
     pub stages: Vec<StageAsked>,
-    /// How events with a rate are spread: constant or poisson [default: constant]
+    /// Spacing of events with a rate: constant or poisson [default: constant]
     #[arg(long, value_name = "KIND")]
     pub arrivals: Option<Arrivals>,
 }
@@ -92,7 +92,7 @@ fn split(text: &str) -> Result<(&str, bool), String> {
         Some((rate, "s")) => Ok((rate, false)),
         Some((rate, "conn" | "conn/s")) => Ok((rate, true)),
         Some((_, per)) => {
-            Err(format!("unknown /{per:?}; use 10k in all, or 10/conn for each connection"))
+            Err(format!("unknown /{per:?}; use 10k in total, or 10/conn per connection"))
         }
     }
 }
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!((all("1,000/s"), all("50k/s")), (Some(1_000_000), Some(50_000_000)));
         assert_eq!(all("10/conn/s"), Some(500_000));
         for (text, why) in [
-            ("10/c", "10/conn for each"),
+            ("10/c", "10/conn per"),
             ("/conn", "not a rate"),
             ("0/conn", "out of range"),
             ("x", "not a rate"),

@@ -11,7 +11,7 @@ use super::help;
 /// Arguments of `completions`.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct CompletionsArgs {
-    /// Whose: bash, elvish, fish, powershell or zsh
+    /// The shell: bash, elvish, fish, powershell or zsh
     #[arg(value_name = "SHELL")]
     pub shell: Shell,
 }
@@ -19,7 +19,7 @@ pub struct CompletionsArgs {
 /// Arguments of `man`.
 #[derive(Clone, Debug, Args)]
 pub struct ManArgs {
-    /// The page of a command, such as run [default: that of loadgen itself]
+    /// The command, such as run [default: loadgen itself]
     #[arg(value_name = "COMMAND")]
     pub command: Option<String>,
 }

@@ -21,25 +21,27 @@ pub struct PlayArgs {
     /// Fills a variable of the scenario (repeatable)
     #[arg(help_heading = "Load", long, value_name = "NAME=TEMPLATE", value_parser = label)]
     pub set: Vec<(String, String)>,
-    /// Iterations to begin in all; then the run ends [default: no limit]
+    /// Iterations in total [default: no limit]
+    ///
+    /// The run ends after them.
     #[arg(help_heading = "Load", short = 'n', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub iterations: Option<u64>,
-    /// Iterations per second in all, or as in 10/conn for each user: an open loop
+    /// Iterations per second, or 10/conn (open loop)
     ///
-    /// Iterations begin on schedule, or as soon after as the user's last one is over; their
-    /// response counts from when they were due.
+    /// An iteration begins on schedule, or as soon as the user's previous one is over; its response
+    /// time counts from when it was due.
     #[arg(help_heading = "Load", short = 'R', long, value_name = "N", value_parser = RateAsked::parse, allow_hyphen_values = true)]
     pub rate: Option<RateAsked>,
     /// How the rate changes, and how iterations are spread.
     #[command(flatten)]
     pub pace: PaceArgs,
-    /// Load before the measured time; its latencies are left out
+    /// Load before the measured time; its latencies don't count
     #[arg(help_heading = "Load", short = 'w', long, value_name = "T", default_value = "0s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub warmup: Duration,
-    /// How long to wait for iterations that are under way at the end
+    /// How long to wait for unfinished iterations at the end
     #[arg(help_heading = "Load", long, value_name = "T", default_value = "2s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub drain_timeout: Duration,
-    /// How frames are masked: random keys, or zero, which no real client sends
+    /// Masking keys of frames: random, or zero, which no real client sends
     #[arg(help_heading = "Load", long, value_name = "KIND", default_value = "random")]
     pub mask: Mask,
 }

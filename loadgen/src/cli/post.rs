@@ -21,12 +21,12 @@ pub struct PostArgs {
     /// push, broadcast: bytes that may wait for a client that doesn't read [default: 1M]
     #[arg(long, value_name = "SIZE", value_parser = quantity::size, allow_hyphen_values = true)]
     pub queue_max: Option<u64>,
-    /// push, broadcast: what happens to a client with more waiting: close or skip [default: close]
+    /// push, broadcast: what to do with a client above that: close or skip [default: close]
     ///
-    /// close ends the connection with 1008; skip leaves messages out.
+    /// close ends the connection with 1008; skip drops messages for it.
     #[arg(long, value_name = "POLICY")]
     pub slow: Option<SlowReader>,
-    /// broadcast: sends a copy to the sender, too
+    /// broadcast: also sends a copy to the sender
     #[arg(long)]
     pub to_sender: bool,
 }

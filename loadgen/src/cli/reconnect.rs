@@ -11,10 +11,10 @@ const HELP: &str =
 const LONG_HELP: &str = "Opens lost connections again, after pauses
 
 A connection is lost when the server closes it with any code, ends or resets it, or breaks the \
-    protocol. Each pause is drawn evenly from nothing up to a bound that begins at FIRST, doubles \
-    with each attempt and stops at MAX; it is FIRST again once a connection has been open for MAX. \
-    What is due while a connection is away is counted as unsent. A connection that never opened is \
-    not tried again. [default: no; without a value 100ms..10s]";
+    protocol. Each pause is random, up to a bound that starts at FIRST, doubles with each attempt \
+    and stops at MAX; it goes back to FIRST once a connection has been open for MAX. Messages that \
+    are due while a connection is away count as unsent. A connection that never opened isn't \
+    retried. [default: no; without a value 100ms..10s]";
 
 /// Whether lost connections are opened again.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -48,7 +48,7 @@ impl ReconnectAsked {
             .ok_or_else(|| format!("no range; use pauses like {}", Self::DEFAULT))?;
         let (first, most) = (quantity::duration(first)?, quantity::duration(most)?);
         if first > most {
-            return Err(format!("{text} begins with the longer one; use the shorter one first"));
+            return Err(format!("{text} has the longer pause first; write the shorter one first"));
         }
         Ok(Self { first, most })
     }
@@ -69,7 +69,7 @@ mod tests {
             ("1s..", "not a time"),
             ("x..1s", "not a time"),
             ("-1s..1s", "negative"),
-            ("2s..1s", "use the shorter one first"),
+            ("2s..1s", "write the shorter one first"),
         ] {
             let said = ReconnectAsked::parse(text).unwrap_err();
             assert!(said.contains(why), "{text}: {said}");

@@ -18,17 +18,17 @@ pub struct FanoutArgs {
     pub publishers: u64,
     /// Topics [default: one per URL]
     ///
-    /// {topic} is the number of a topic, in the URL, in headers, or in --subscribe and --publish.
-    /// Where it is in none of them, it becomes the last part of the URL's path.
+    /// {topic} stands for the number of a topic in the URL, in headers, in --subscribe and in
+    /// --publish. If none of them has it, the number is added to the URL's path as its last part.
     #[arg(help_heading = "Topics and subscriptions", long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub topics: Option<u64>,
-    /// Messages published in all [default: no limit]
+    /// Messages published in total [default: no limit]
     #[arg(help_heading = "Load", short = 'n', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub messages: Option<u64>,
-    /// Messages published per second in all (open loop)
+    /// Messages published per second in total (open loop)
     #[arg(help_heading = "Load", short = 'R', long, value_name = "N", value_parser = quantity::rate, allow_hyphen_values = true, conflicts_with = "pipeline")]
     pub rate: Option<Rate>,
-    /// Messages of each publisher whose copies are outstanding (closed loop) [default: 1]
+    /// Messages outstanding per publisher (closed loop) [default: 1]
     #[arg(help_heading = "Load", short = 'p', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub pipeline: Option<u64>,
     /// Payload bytes of a message [default: 64]
@@ -40,24 +40,24 @@ pub struct FanoutArgs {
     /// Where publishers connect: one URL, or one per topic (repeatable) [default: URL]
     #[arg(help_heading = "Topics and subscriptions", long = "publish-url", value_name = "URL")]
     pub publish_urls: Vec<String>,
-    /// What is put around a payload to publish it [default: {payload}]
+    /// Template of a published message [default: {payload}]
     ///
-    /// As in '{"type":"publish","topic":"t{topic}","data":"{payload}"}'. {seq}, {conn}, {time},
-    /// {time:ns}, {rand:8} and {rand:1..100} are as in a message of run.
+    /// For example '{"type":"publish","topic":"t{topic}","data":"{payload}"}'. {seq}, {conn},
+    /// {time}, {time:ns}, {rand:8} and {rand:1..100} are as in a message of run.
     #[arg(help_heading = "Topics and subscriptions", long, value_name = "TEMPLATE")]
     pub publish: Option<String>,
     /// A text message that each subscriber sends first
     ///
-    /// As in '{"op":"subscribe","topic":"t{topic}"}'.
+    /// For example '{"op":"subscribe","topic":"t{topic}"}'.
     #[arg(help_heading = "Topics and subscriptions", long, value_name = "TEMPLATE")]
     pub subscribe: Option<String>,
-    /// Publishers send --subscribe, too; what they receive is counted apart
+    /// Sends --subscribe from publishers too; their copies are counted separately
     #[arg(help_heading = "Topics and subscriptions", long, requires = "subscribe")]
     pub publishers_subscribe: bool,
     /// Text in the server's answer to --subscribe
     ///
-    /// Messages wait until all subscribers have it, for --connect-timeout at most. The report has a
-    /// sample of the answers. Without it nobody checks whether a subscription was accepted.
+    /// Messages wait until all subscribers have received it, for --connect-timeout at most. The
+    /// report has a sample of the answers. Without this flag, subscriptions aren't checked.
     #[arg(
         help_heading = "Topics and subscriptions",
         long,
@@ -83,7 +83,7 @@ pub struct ListenArgs {
     pub load: LoadArgs,
     /// A text message that each connection sends first
     ///
-    /// {topic} in it is the place of the connection's URL among several; {conn}, {time} and
+    /// {topic} stands for the position of the connection's URL in the list; {conn}, {time} and
     /// {rand:8} are as in a message of run.
     #[arg(help_heading = "Load", long, value_name = "TEMPLATE")]
     pub subscribe: Option<String>,

@@ -45,7 +45,7 @@ pub struct ServeTlsArgs {
     pub key: Option<PathBuf>,
     /// Speaks TLS with a certificate made at start
     ///
-    /// For localhost and the address that is listened on; its fingerprint is printed.
+    /// For localhost and the listening address; prints its fingerprint.
     #[arg(long)]
     pub tls_self_signed: bool,
     /// Requires client certificates of one of these CAs, PEM
@@ -57,24 +57,24 @@ pub struct ServeTlsArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct ServeBoundArgs {
-    /// Connections open at once; a request beyond them is answered with 503
+    /// Most connections open at once; further requests get 503
     #[arg(long, value_name = "N", default_value = "100k", value_parser = quantity::count, allow_hyphen_values = true)]
     pub max_connections: u64,
-    /// Bytes of a message, fragments together; a larger one is closed with 1009
+    /// Largest message, fragments together; a larger one ends its connection with 1009
     #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = quantity::size, allow_hyphen_values = true)]
     pub max_message: u64,
-    /// Bytes of a frame; a larger one is closed with 1009
+    /// Largest frame; a larger one ends its connection with 1009
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = quantity::size, allow_hyphen_values = true)]
     pub max_frame: u64,
-    /// Fragments of a message; more are closed with 1008
+    /// Most fragments of a message; more end its connection with 1008
     #[arg(long, value_name = "N", default_value = "131072", value_parser = quantity::count, allow_hyphen_values = true)]
     pub max_fragments: u64,
-    /// Bytes of replies that may wait for a client before reading from it stops
+    /// Most bytes of replies queued for a client before reading from it stops
     #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = quantity::size, allow_hyphen_values = true)]
     pub write_buffer: u64,
-    /// Bytes that all clients together make the server keep
+    /// Most memory that all clients together may take
     ///
-    /// Partial messages and replies that wait. Above it, a client that holds more than an equal
+    /// Counts partial messages and queued replies. Above it, a client that takes more than an equal
     /// share is closed with 1013.
     #[arg(long, value_name = "SIZE", default_value = "4G", value_parser = quantity::size, allow_hyphen_values = true)]
     pub max_memory: u64,
@@ -83,7 +83,7 @@ pub struct ServeBoundArgs {
     pub handshake_timeout: Duration,
     /// Closes a client that is silent for this long; 0 waits forever
     ///
-    /// The client is pinged after half of it.
+    /// Pings the client after half of it.
     #[arg(long, value_name = "T", default_value = "2m", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub idle_timeout: Duration,
     /// Time limit from Close to the end of the client's stream
@@ -92,7 +92,7 @@ pub struct ServeBoundArgs {
     /// How long to wait for clients when the server is interrupted
     #[arg(long, value_name = "T", default_value = "5s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub shutdown_timeout: Duration,
-    /// Web pages that may connect, such as `https://example.com`, or any (repeatable)
+    /// Origins of web pages that may connect, such as `https://example.com`, or any (repeatable)
     ///
     /// [default: those of this machine and of the same host]
     #[arg(long = "allow-origin", value_name = "ORIGIN")]

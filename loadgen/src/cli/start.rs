@@ -23,7 +23,7 @@ pub fn parse(text: &str, now: SystemTime) -> Result<SystemTime, String> {
     match at.duration_since(now) {
         Err(past) => Err(in_the_past(past.duration())),
         Ok(ahead) if ahead > AHEAD_MAX => Err(format!(
-            "it lies {:.1} days ahead; use a time within {} hours",
+            "it is {:.1} days ahead; use a time within {} hours",
             ahead.as_secs_f64() / 86_400.0,
             AHEAD_MAX.as_secs() / 3_600
         )),
@@ -34,7 +34,7 @@ pub fn parse(text: &str, now: SystemTime) -> Result<SystemTime, String> {
 /// Describes a start that was `ago`.
 #[must_use]
 pub fn in_the_past(ago: Duration) -> String {
-    format!("it lies {:.3} s in the past; use a later time", ago.as_secs_f64())
+    format!("it is {:.3} s in the past; use a later time", ago.as_secs_f64())
 }
 
 /// Reads `1795269600` or `1795269600.25`.

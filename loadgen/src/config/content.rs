@@ -39,8 +39,8 @@ pub(super) fn reply_timeout(
     };
     if !echo.is_some_and(|echo| is_named(&echo.content)) {
         return Err(format!(
-            "--reply-timeout needs messages that name themselves, so that an echo which comes late \
-             isn't taken for another's; use -s of {STAMP_LEN} or more, without -m and -f"
+            "--reply-timeout needs messages that can be told apart, so that a late echo isn't \
+             taken for another message's; use -s {STAMP_LEN} or more, without -m and -f"
         ));
     }
     bounded("--reply-timeout", timeout, Duration::from_millis(1), TIMEOUT_MAX).map(Some)
@@ -138,7 +138,7 @@ fn read(path: &Path, args: &MessageArgs, notes: &mut Vec<String>) -> Result<Vec<
     let bytes = match lines::without_mark(&bytes) {
         Some(rest) if is_text => {
             notes.push(format!(
-                "{shown} begins with a byte order mark, which is left out; --raw keeps it"
+                "{shown} begins with a byte order mark, which is skipped; --raw keeps it"
             ));
             rest
         }
@@ -153,7 +153,7 @@ fn read(path: &Path, args: &MessageArgs, notes: &mut Vec<String>) -> Result<Vec<
         lines::check_number(&shown, templates.len())?;
     }
     if templates.is_empty() {
-        return Err(format!("{shown} has no messages; write one a line, or use --whole-file"));
+        return Err(format!("{shown} has no messages; write one per line, or use --whole-file"));
     }
     Ok(templates)
 }

@@ -108,7 +108,7 @@ impl Places {
         let is_odd = |urls: &[String]| urls.len() as u64 != *topics && urls.len() > 1;
         if is_odd(publish_urls) {
             return Err(format!(
-                "{} of --publish-url for {topics} topics; use one, or one for each",
+                "{} --publish-url for {topics} topics; give one, or one per topic",
                 publish_urls.len()
             ));
         }
@@ -136,7 +136,7 @@ fn topic_urls(urls: &[String], topics: u64, is_told: bool) -> Result<Vec<String>
         [] if topics == 1 => return Ok(Vec::new()),
         _ => {
             return Err(format!(
-                "--topics {topics} needs one URL; without --topics, each of several is a topic"
+                "--topics {topics} needs one URL; without --topics, each URL is a topic"
             ));
         }
     };
@@ -162,8 +162,8 @@ impl Config {
     /// One line: what is wrong, and what to do.
     pub fn of_fanout(mut args: FanoutArgs) -> Result<Self, String> {
         if args.reconnect.is_some() {
-            return Err("--reconnect can't be in a fanout: which copies were due to a subscriber \
-                        that was away isn't known; use it with run, hold or listen"
+            return Err("--reconnect doesn't work with fanout: which copies a subscriber missed \
+                        while it was away can't be known; use it with run, hold or listen"
                 .into());
         }
         let mut fanout = Fanout::new(&args)?;
@@ -216,11 +216,13 @@ impl Fanout {
             args.messages.map(|messages| within("-n", messages, 1, u64::MAX)).transpose()?;
         let least = Duration::from_millis(1);
         if args.subscribed.as_ref().is_some_and(String::is_empty) {
-            return Err("--subscribed is empty, and would be found in anything".into());
+            return Err(
+                "--subscribed is empty and would match anything; give text of the answer".into()
+            );
         }
         if args.subscribed.as_deref().is_some_and(Template::has_placeholder) {
-            return Err("--subscribed is searched for as it is: placeholders are not replaced in \
-                        it; use a part of the answer that is the same for all"
+            return Err("--subscribed has placeholders, which aren't replaced in it; use text \
+                        that is the same in all answers"
                 .into());
         }
         let settle = match (&args.subscribe, &args.subscribed) {
@@ -269,13 +271,13 @@ impl Fanout {
     /// by itself.
     fn check_segment(&self, part: Segment, args: &LoadArgs) -> Result<Option<Duration>, String> {
         let Load::Open { rate } = self.load else {
-            return Err("--segment of a fanout needs -R: a publisher doesn't hear of the copies \
-                        that other processes get, so it can't wait for them"
+            return Err("fanout --segment needs -R: a publisher can't wait for copies that other \
+                        processes receive"
                 .into());
         };
         if args.shard.start_at.is_none() || args.shard.ramp.is_none() {
-            return Err("--segment of a fanout needs --start-at TIME and --ramp T, the same for \
-                        all: every connection has to be open before the first message"
+            return Err("fanout --segment needs --start-at TIME and --ramp T, the same for all \
+                        segments: every connection must be open before the first message"
                 .into());
         }
         if self.subscribers < part.of() {
@@ -299,15 +301,15 @@ impl Fanout {
         let Self { publishers, subscribers, topics, .. } = *self;
         if topics > publishers || topics > subscribers {
             return Err(format!(
-                "{topics} topics need as many publishers and subscribers at least; \
-                 there are {publishers} and {subscribers}"
+                "{topics} topics need at least as many publishers and subscribers; there are \
+                 {publishers} and {subscribers}"
             ));
         }
         let pairs = subscribers.div_ceil(part.of()).saturating_mul(publishers.div_ceil(topics));
         if pairs > PAIRS_MAX {
             return Err(format!(
-                "{subscribers} subscribers of {publishers} publishers are {} pairs to keep \
-                 in mind; use at most {}",
+                "{subscribers} subscribers of {publishers} publishers are {} pairs to keep track \
+                 of; use at most {}",
                 units::count(pairs),
                 units::count(PAIRS_MAX)
             ));
@@ -398,7 +400,7 @@ mod tests {
     fn what_does_not_fit_is_said_in_one_line() {
         for (words, why) in [
             (&["--publish-url", "ws://p/"][..], "needs the URL of the subscribers"),
-            (&["ws://h/", "--publish", "x"], "--publish: it has no place for what is published"),
+            (&["ws://h/", "--publish", "x"], "--publish: it has no place for the payload"),
             (&["ws://h/", "--publish", "{payload} {foo}"], "--publish: unknown placeholder {foo}"),
             (&["ws://h/", "--subscribe", "{foo}"], "--subscribe: unknown placeholder {foo}"),
             (&["ws://h/", "--subscribe", "{rand:67108865}"], "bad placeholder"),
@@ -440,7 +442,7 @@ mod tests {
                     "--publish-url",
                     "ws://q/",
                 ],
-                "2 of --publish-url for 3 topics",
+                "2 --publish-url for 3 topics",
             ),
         ] {
             let said = config(&[&["-c", "9", "--publishers", "9"], words].concat()).unwrap_err();

@@ -75,7 +75,7 @@ impl Network {
             }
         }
         if !is_secure && self.tls != TlsSettings::default() {
-            return Err("the flags of TLS need a wss:// URL".into());
+            return Err("TLS flags need a wss:// URL".into());
         }
         Ok(())
     }
@@ -84,7 +84,9 @@ impl Network {
 impl TlsSettings {
     fn new(args: TlsArgs) -> Result<Self, String> {
         if args.insecure && args.cacert.is_some() {
-            return Err("-k trusts anyone, so --cacert says nothing; use one of them".into());
+            return Err(
+                "-k trusts any certificate, so --cacert has no effect; use one of them".into()
+            );
         }
         if let Some(name) = &args.sni
             && rustls::pki_types::ServerName::try_from(name.as_str()).is_err()

@@ -54,7 +54,7 @@ pub fn replaced(outputs: &[Output]) -> impl Iterator<Item = String> {
     // Anything but a regular file, such as /dev/null, loses nothing.
     files.filter(|(file, _)| file.is_file()).map(|(file, form)| {
         let shown = file.display().to_string();
-        format!("-o {}={} replaces the file that is there", form.name(), shown.escape_debug())
+        format!("-o {}={} replaces an existing file", form.name(), shown.escape_debug())
     })
 }
 

@@ -116,7 +116,7 @@ pub(super) fn loop_of(args: &RunArgs, pacing: &Pacing, rate: Option<Rate>) -> Re
 pub(super) fn staged(mut load: LoadArgs, pacing: &Pacing) -> Result<LoadArgs, String> {
     if let Some(stages) = &pacing.stages {
         if load.duration.is_some() {
-            return Err("-d and --stage exclude each other: the stages say how long".into());
+            return Err("-d and --stage exclude each other: the stages set the duration".into());
         }
         load.duration = Some(stages.length());
     }

@@ -62,7 +62,7 @@ impl Config {
             && (feed.rows() as u64) < connections
         {
             return Err(format!(
-                "-c {connections} users, and {} has {} rows; use -c {}, or take = \"cycle\"",
+                "-c {connections} users, but {} has only {} rows; use -c {}, or take = \"cycle\"",
                 feed.file,
                 feed.rows(),
                 feed.rows()
@@ -99,7 +99,7 @@ fn urls(program: &Program, args: &mut PlayArgs) -> Result<Vec<Text>, String> {
     }
     if args.load.urls.is_empty() {
         return Err(format!(
-            "no URL; name one behind {}, or write url = \"ws://…\" under [connect]",
+            "no URL; give one after {}, or write url = \"ws://…\" under [connect]",
             args.scenario
         ));
     }

@@ -28,7 +28,7 @@ pub(super) fn post(args: &PostArgs, config: &mut ServeConfig) -> Result<(), Stri
             let mode = config.mode.name();
             let names: Vec<_> = modes.iter().map(|mode| format!("serve {}", mode.name())).collect();
             let names = names.join(" or ");
-            return Err(format!("{flag} says nothing to serve {mode}; use it with {names}"));
+            return Err(format!("{flag} has no effect on serve {mode}; use it with {names}"));
         }
     }
     if args.to_sender {

@@ -141,7 +141,7 @@ fn template(flag: &str, text: &str, purpose: Purpose) -> Result<Template, String
         .map_err(|why| format!("bad {flag}: {why}"))?;
     if template.as_literal().is_none() && template.size_most() > RENDERED_LEN_MAX {
         return Err(format!(
-            "bad {flag}: it may come to {} bytes; use at most {RENDERED_LEN_MAX}",
+            "bad {flag}: it may grow to {} bytes; use at most {RENDERED_LEN_MAX}",
             template.size_most()
         ));
     }
@@ -189,6 +189,6 @@ mod tests {
     fn n8_a_rendered_value_has_a_bound() {
         assert!(template("-H", "{rand:4096}", Purpose::Request).is_ok());
         let said = template("-H", "{rand:65537}", Purpose::Request).unwrap_err();
-        assert_eq!(said, "bad -H: it may come to 65537 bytes; use at most 65536");
+        assert_eq!(said, "bad -H: it may grow to 65537 bytes; use at most 65536");
     }
 }

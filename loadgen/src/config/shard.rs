@@ -7,7 +7,8 @@ use crate::cli::LoadArgs;
 pub(super) fn check(args: &LoadArgs, scenario: &Scenario) -> Result<(), String> {
     if args.shard.ramp.is_some() && matches!(scenario, Scenario::OpenClose { .. }) {
         return Err(
-            "--ramp is for load after the ramp, and opening connections is the load here".into()
+            "--ramp sets when load starts after the ramp; here, opening connections is the load"
+                .into(),
         );
     }
     let Some(segment) = args.shard.segment else { return Ok(()) };
@@ -20,7 +21,7 @@ pub(super) fn check(args: &LoadArgs, scenario: &Scenario) -> Result<(), String> 
     }
     if of > args.connections {
         return Err(format!(
-            "-c {} is of the whole run, and too few for {of} segments; use at least {of}",
+            "-c {} applies to the whole run and is too few for {of} segments; use at least {of}",
             args.connections
         ));
     }

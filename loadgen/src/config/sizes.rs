@@ -55,7 +55,7 @@ impl Sizes {
             lines::check_number(&shown, sizes.len())?;
         }
         match sizes.as_slice() {
-            [] => Err(format!("{shown} has no sizes; write one a line, such as 64 or 4k")),
+            [] => Err(format!("{shown} has no sizes; write one per line, such as 64 or 4k")),
             [size] => Ok(Self::Fixed(*size as usize)),
             _ => Ok(Self::Listed(sizes.into())),
         }

@@ -178,7 +178,7 @@ fn queue(
 fn conntrack(facts: &Facts, demand: &Demand) -> Check {
     const NAME: &str = "conntrack";
     let Some((used, most)) = facts.conntrack else {
-        return Check::ok(NAME, "no firewall that tracks connections is seen");
+        return Check::ok(NAME, "no connection-tracking firewall found");
     };
     let needed = used.saturating_add(demand.connections);
     let said = format!(
@@ -199,7 +199,7 @@ fn memory(facts: &Facts, demand: &Demand) -> Check {
     let Some(available) = facts.memory else { return Check::unknown(NAME) };
     let needed = demand.connections.saturating_add(demand.accepted).saturating_mul(CONNECTION_SIZE);
     let said = format!(
-        "{} available, {} for idle connections of {} each, the kernel's part in it",
+        "{} available, {} for idle connections of {} each, including the kernel's part",
         units::bytes(available),
         units::bytes(needed),
         units::bytes(CONNECTION_SIZE)
@@ -216,7 +216,7 @@ fn processors(facts: &Facts) -> Check {
     match facts.processors {
         1 => Check::low(
             NAME,
-            "1: whatever else runs here takes from the measurement",
+            "1: anything else that runs here takes time from the measurement",
             "a machine with two or more",
         ),
         found => Check::ok(NAME, found.to_string()),
@@ -247,7 +247,7 @@ fn quota(facts: &Facts) -> Check {
 fn governor(facts: &Facts) -> Check {
     const NAME: &str = "governor";
     match facts.governor.as_deref() {
-        None => Check::ok(NAME, "none here: the clock rate is not this system's to choose"),
+        None => Check::ok(NAME, "none here: this system doesn't control the clock rate"),
         Some("performance") => Check::ok(NAME, "performance"),
         Some(other) => Check::low(
             NAME,
@@ -263,10 +263,10 @@ fn clock(facts: &Facts) -> Check {
     if FAST_CLOCKS.contains(&current.as_str()) {
         return Check::ok(NAME, current.as_str());
     }
-    let said = format!("{current}: each look at it costs a system call or a microsecond");
+    let said = format!("{current}: each reading costs a system call or a microsecond");
     let better = available.split_whitespace().find(|name| FAST_CLOCKS.contains(name));
     let fix = better.map_or_else(
-        || "another machine: this one has no better".to_owned(),
+        || "another machine: this one has no better clock".to_owned(),
         |better| {
             format!(
                 "echo {better} | sudo tee \

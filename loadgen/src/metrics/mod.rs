@@ -168,12 +168,10 @@ impl Metric {
     pub const fn description(self) -> &'static str {
         match self {
             Self::ConnectLag => "from the planned start to the actual one",
-            Self::ConnectTcp => {
-                "from the start to a connected socket, addresses that were tried in vain included"
-            }
+            Self::ConnectTcp => "from the start to a connected socket, including failed addresses",
             Self::ConnectProxy => "from the socket to the proxy's tunnel",
-            Self::ConnectTls => "a full handshake of TLS",
-            Self::ConnectTlsResumed => "a handshake of TLS that takes up an earlier session",
+            Self::ConnectTls => "a full TLS handshake",
+            Self::ConnectTlsResumed => "a TLS handshake that resumes an earlier session",
             Self::ConnectUpgrade => "from the step before to a validated response",
             Self::ConnectTotal => "from the planned start to a validated response",
             Self::ReconnectTotal => "from the start of an attempt to a validated response",
@@ -181,8 +179,8 @@ impl Metric {
             Self::RttResponse => "from the planned send to the echo",
             Self::RttService => "from the actual write to the echo",
             Self::SendLag => "from the planned send to the actual write",
-            Self::DrainResponse => "of rtt.response, what arrived after the measured time",
-            Self::DrainService => "of rtt.service, what arrived after the measured time",
+            Self::DrainResponse => "the part of rtt.response that arrived after the measured time",
+            Self::DrainService => "the part of rtt.service that arrived after the measured time",
             Self::WarmupResponse => "rtt.response of the warm-up",
             Self::WarmupService => "rtt.service of the warm-up",
             Self::PingRtt => "from the actual write of a Ping to its Pong",
@@ -197,7 +195,7 @@ impl Metric {
             Self::FanoutSpread => "from the first copy of a message to its last",
             Self::FanoutLatency => "from the send (open loop: the planned one) to each copy",
             Self::IterationResponse => "from when an iteration was due to the end of its last step",
-            Self::IterationService => "from the begin of an iteration to the end of its last step",
+            Self::IterationService => "from the start of an iteration to the end of its last step",
             Self::IterationLag => "from when an iteration was due to its first write",
             Self::CloseHandshake => "from sending Close to receiving it",
             Self::CloseTcp => "from sending Close to the end of the stream",

@@ -84,8 +84,8 @@ fn login_help(schemes: &[String], has_login: bool) -> String {
     let has_basic = schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"));
     if !schemes.is_empty() && !has_basic {
         return format!(
-            "it wants a login by {}, and only Basic is spoken here: allow Basic for this client, or \
-             go through a proxy on this machine that logs in for it, such as cntlm",
+            "it requires a login by {}, but loadgen supports only Basic: allow Basic for this \
+             client, or use a local proxy that logs in for it, such as cntlm",
             schemes.join(" or ")
         );
     }
@@ -180,18 +180,18 @@ mod tests {
     }
     #[test]
     fn p10_a_proxy_that_wants_a_login_is_told_by_its_schemes() {
-        let only = "and only Basic is spoken here";
+        let only = "but loadgen supports only Basic";
         for (fields, has_login, why) in [
             ("", false, "give USER:PASS@ in --proxy"),
             ("Proxy-Authenticate: Basic realm=\"a, b\"\r\n", false, "give USER:PASS@ in --proxy"),
             ("Proxy-Authenticate: Basic realm=\"x\"\r\n", true, "password in --proxy is wrong"),
-            ("proxy-authenticate: NTLM\r\n", false, "by NTLM, and only Basic"),
+            ("proxy-authenticate: NTLM\r\n", false, "by NTLM, but loadgen supports only Basic"),
             ("Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n", true, only),
-            ("Proxy-Authenticate: Negotiate, NTLM\r\n", false, "by Negotiate or NTLM, and only"),
+            ("Proxy-Authenticate: Negotiate, NTLM\r\n", false, "by Negotiate or NTLM, but"),
             (
                 "Proxy-Authenticate: Digest realm=\"Basic, x\", qop=\"auth\", nonce=\"1\"\r\n",
                 true,
-                "by Digest, and only Basic",
+                "by Digest, but loadgen supports only Basic",
             ),
             ("Proxy-Authenticate: NTLM, basic realm=x\r\n", false, "give USER:PASS@"),
             ("Proxy-Authenticate: \x1b[1m\r\n", false, "give USER:PASS@"),

@@ -83,7 +83,9 @@ fn resolve(
     if addresses.is_empty() {
         let said = network.family.map_or_else(
             || "it has no address".to_owned(),
-            |family| format!("it has no {} address, as {} asks for", family.name(), family.flag()),
+            |family| {
+                format!("it has no {} address, which {} requires", family.name(), family.flag())
+            },
         );
         return Err(failed(said));
     }

@@ -345,7 +345,7 @@ impl Routes {
 /// Puts link-local addresses into the zone of an interface, given by name or number.
 fn in_zone(addresses: &mut [SocketAddr], zone: &str) -> Result<(), String> {
     let number = zone.parse().or_else(|_| if_nametoindex(zone)).map_err(|_| {
-        format!("no network interface {zone:?} on this machine; see those there are with ip link")
+        format!("no network interface {zone:?} on this machine; list them with ip link")
     })?;
     for address in addresses {
         if let SocketAddr::V6(address) = address {
@@ -363,7 +363,7 @@ fn check_zones(addresses: &[SocketAddr]) -> Result<(), String> {
     };
     match addresses.first() {
         Some(first) if addresses.iter().all(is_zoneless) => Err(format!(
-            "{ip} is link-local: say through which interface, as in ws://[{ip}%25eth0]/",
+            "{ip} is link-local: name its interface, as in ws://[{ip}%25eth0]/",
             ip = first.ip()
         )),
         _ => Ok(()),

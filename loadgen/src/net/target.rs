@@ -184,8 +184,8 @@ impl Marked {
         let (origin, rest) = text.split_at(end);
         if origin.contains('{') {
             return Err(
-                "placeholders can stand only behind the host; use a URL for each host, or \
-                        %7B for a brace"
+                "placeholders can only follow the host; use a URL for each host, or %7B for a \
+                 brace"
                     .into(),
             );
         }
@@ -300,7 +300,7 @@ mod tests {
             ("ws://h/{seq}", "unknown placeholder {seq}; use {conn}"),
             ("ws://h/?u={rand}", "unknown placeholder {rand}"),
             ("ws://h/?u={conn", "has no end; write {{ for a brace"),
-            ("ws://h{conn}.example/", "placeholders can stand only behind the host"),
+            ("ws://h{conn}.example/", "placeholders can only follow the host"),
         ] {
             let said = Target::parse(text).unwrap_err();
             assert!(said.contains(why), "{text:?}: {said}");

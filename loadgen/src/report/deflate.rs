@@ -74,7 +74,7 @@ impl DeflateReport {
             .collect();
         if self.declined > 0 {
             let count = units::count(self.declined);
-            lines.push(format!("declined by the server: {count}; messages went as they are"));
+            lines.push(format!("declined by the server: {count}; messages were sent uncompressed"));
         }
         if self.sent.payload_bytes + self.received.payload_bytes > 0 {
             let [out, back] = [self.sent, self.received].map(volume);
@@ -91,7 +91,7 @@ impl DeflateReport {
             self.agreed.iter().any(|it| !it.parameters.contains("client_no_context"));
         if has_takeover && report.config.payload_is_generated == Some(true) {
             let said = "generated messages of a connection are much alike: with context takeover \
-                        they shrink more than others would";
+                        they shrink more than real ones would";
             lines.push(said.into());
         }
         let is_small = report.config.payload_size.is_some_and(|size| size < self.size_min);

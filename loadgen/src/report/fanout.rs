@@ -195,18 +195,19 @@ impl SplitReport {
     fn rows(&self, early: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let every = units::count(self.sampled_every);
         let said = if !self.followed.is_empty() {
-            "copies after the last that came, first, last and spread are told by loadgen merge"
+            "loadgen merge computes copies lost after the last received one, and first, last and \
+             spread"
                 .into()
         } else if self.sampled_every > 1 {
-            format!("first, last and spread are of one message in {every}")
+            format!("first, last and spread cover one message in {every}")
         } else {
-            "first, last and spread are of all messages".into()
+            "first, last and spread cover all messages".into()
         };
         line(f, "split", &said)?;
         line(f, "clock", &self.clock)?;
         if early > 0 {
             let early = units::count(early);
-            let said = format!("{early} copies came before they were sent: the clocks differ");
+            let said = format!("{early} copies arrived before they were sent: the clocks differ");
             line(f, "clock", &said)?;
         }
         Ok(())

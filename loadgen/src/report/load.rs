@@ -26,7 +26,7 @@ pub fn load(path: &Path) -> Result<Report, String> {
     let file = File::open(path).map_err(unreadable)?;
     file.take(FILE_LEN_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
     if text.len() as u64 > FILE_LEN_MAX {
-        return Err(format!("is no result: it has more than {FILE_LEN_MAX} bytes"));
+        return Err(format!("is not a result: it has more than {FILE_LEN_MAX} bytes"));
     }
     parse(&text)
 }
@@ -36,17 +36,17 @@ pub fn load(path: &Path) -> Result<Report, String> {
 /// # Errors
 /// What is wrong with the text.
 pub fn parse(text: &str) -> Result<Report, String> {
-    let no_result = |error: serde_json::Error| format!("is no result of loadgen: {error}");
+    let no_result = |error: serde_json::Error| format!("is not a result of loadgen: {error}");
     let value: Value = serde_json::from_str(text).map_err(no_result)?;
     let version = value.get("schema_version").and_then(Value::as_u64);
     match version {
         Some(version) if version == u64::from(SCHEMA_VERSION) => {}
         Some(version) => {
             return Err(format!(
-                "is a result of schema version {version}, and this loadgen reads {SCHEMA_VERSION}"
+                "has schema version {version}, but this loadgen reads {SCHEMA_VERSION}"
             ));
         }
-        None => return Err("is no result of loadgen: it has no schema_version".into()),
+        None => return Err("is not a result of loadgen: it has no schema_version".into()),
     }
     let report = Report::deserialize(&value).map_err(no_result)?;
     // Unknown fields would be dropped silently.
@@ -97,7 +97,7 @@ fn check(report: &Report) -> Result<(), String> {
     }
     let is_one = |segment: SegmentReport| Segment::new(segment.index, segment.of).is_some();
     if report.config.segment.is_some_and(|segment| !is_one(segment)) {
-        return Err("is of a segment that can't be".into());
+        return Err("names an impossible segment".into());
     }
     Ok(())
 }
@@ -145,7 +145,7 @@ mod tests {
         type Change = fn(&mut Value);
         let rows: [(&str, Change); 10] = [
             ("it has no schema_version", |value| *value = "{}".into()),
-            ("of schema version 99", |value| value["schema_version"] = 99.into()),
+            ("has schema version 99", |value| value["schema_version"] = 99.into()),
             ("missing field `verdict`", |value| {
                 value.as_object_mut().unwrap().remove("verdict");
             }),
@@ -162,7 +162,7 @@ mod tests {
             assert!(said.contains(why), "{why}: {said}");
         }
         for text in ["", "[]", "{", "null", "\u{0}"] {
-            assert!(parse(text).unwrap_err().starts_with("is no result of loadgen: "), "{text}");
+            assert!(parse(text).unwrap_err().starts_with("is not a result of loadgen: "), "{text}");
         }
     }
 }

@@ -24,8 +24,8 @@ impl Report {
         if self.push.is_some() {
             let foreign = self.seen(SeenKind::Foreign)?;
             return Some(format!(
-                "{} messages without a stamp were counted; whether they are those that should come, \
-                 and all of them, was not checked",
+                "{} messages without a stamp were counted, but neither their content nor their \
+                 number was checked",
                 units::count(foreign.count)
             ));
         }
@@ -47,9 +47,9 @@ impl Report {
         let is_ring = self.config.payload_source.as_deref() == Some(crate::config::Content::RING);
         let is_closed = self.errors.iter().any(|error| error.phase == "server_close");
         (is_ring && is_closed).then(|| {
-            "the server closed connections, and the lines of -f are a ring, not a script: connection \
-             0 begins with the first, connection 1 with the second, so a server that wants them in \
-             their order sees that on connection 0 alone"
+            "the server closed connections, and the lines of -f are a ring, not a script: \
+             connection 0 begins with the first, connection 1 with the second, so only \
+             connection 0 sends them in the order of the file"
                 .into()
         })
     }

@@ -113,14 +113,14 @@ impl Report {
     fn faults(&self, faults: &mut Faults<'_>) {
         let connections = &self.connections;
         if connections.attempted == 0 {
-            faults.add("no connection was begun".into());
+            faults.add("no connection was started".into());
         } else if connections.established == 0 {
             faults.add(self.no_connection());
         }
         let planned = if self.phases.ramp.is_some() { self.connections_planned() } else { 0 };
         let unbegun = planned.saturating_sub(connections.attempted);
         if unbegun > 0 {
-            faults.add(format!("{} connections were never begun", units::count(unbegun)));
+            faults.add(format!("{} connections were never started", units::count(unbegun)));
         }
         if connections.failed > 0 && connections.established > 0 {
             let kinds = self.kinds_of_failures();

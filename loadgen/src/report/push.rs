@@ -58,7 +58,7 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     if counts.early > 0 {
         let early = units::count(counts.early);
-        let said = format!("{early} messages came before they were sent: the clocks differ");
+        let said = format!("{early} messages arrived before they were sent: the clocks differ");
         line(f, "clock", &said)?;
     }
     Ok(())

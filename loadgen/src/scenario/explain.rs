@@ -15,7 +15,7 @@ pub fn explain(program: &Program) -> String {
         // Writing to a `String` doesn't fail.
         writeln!(out, " {what:<10}{text}").unwrap_or(());
     };
-    say("url", connect.url_typed.as_deref().unwrap_or("none; name one behind the file"));
+    say("url", connect.url_typed.as_deref().unwrap_or("none; give one after the file"));
     if let Some(feed) = &program.feed {
         let rows = units::count(feed.rows() as u64);
         say("feed", &format!("{}: {rows} rows of {}", feed.file, feed.columns.join(", ")));

@@ -74,7 +74,7 @@ impl Feed {
         let is_csv = match path.extension().and_then(|extension| extension.to_str()) {
             Some("csv") => true,
             Some("jsonl" | "ndjson") => false,
-            _ => return Err(format!("{typed}: no known ending; use .csv or .jsonl")),
+            _ => return Err(format!("{typed}: unknown extension; use .csv or .jsonl")),
         };
         let (columns, cells) = if is_csv { csv(&text) } else { json_lines(&text) }
             .map_err(|why| format!("{typed}{why}"))?;
@@ -115,7 +115,7 @@ fn csv(text: &str) -> Result<Rows, String> {
         let line = error.position().map_or(0, csv::Position::line);
         match error.kind() {
             csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                format!(":{line}: {len} values, and {expected_len} columns")
+                format!(":{line}: {len} values for {expected_len} columns")
             }
             _ => format!(":{line}: {error}"),
         }
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_bad_row_is_named() {
-        assert_eq!(csv("a,b\n1,2\n3\n").unwrap_err(), ":3: 1 values, and 2 columns");
+        assert_eq!(csv("a,b\n1,2\n3\n").unwrap_err(), ":3: 1 values for 2 columns");
         assert_eq!(
             json_lines("{\"a\":1}\n{\"b\":1}").unwrap_err(),
             ":2: \"b\" is not in the first line"

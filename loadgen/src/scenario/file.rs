@@ -80,7 +80,7 @@ fn documents(name: &str) -> Result<(Vec<Document>, Vec<String>), String> {
         })?;
         let document = Document::parse(wanted, text, Path::new("."))?;
         if let Some(nested) = document.root.get("use") {
-            return Err(nested.wrong("a preset uses no other"));
+            return Err(nested.wrong("a preset can't use another"));
         }
         documents.push(document);
         texts.push(text.to_owned());
@@ -373,7 +373,7 @@ impl<'d> Reader<'d> {
             });
         }
         if rules.len() > RULES_MAX {
-            return Err(format!("more than {RULES_MAX} [[on]]; merge some by a regex"));
+            return Err(format!("more than {RULES_MAX} [[on]]; merge some with a regex"));
         }
         Ok(rules)
     }
@@ -412,7 +412,7 @@ impl<'d> Reader<'d> {
             }
         }
         if roles.is_empty() {
-            return Err(node.wrong("[roles] is empty; write such as reader = 9"));
+            return Err(node.wrong("[roles] is empty; write, for example, reader = 9"));
         }
         Ok(roles)
     }
@@ -452,7 +452,7 @@ fn check_depth(blocks: &[Block]) -> Result<(), String> {
     fn depth(blocks: &[Block], block: usize, above: usize) -> Result<(), String> {
         if above == DEPTH_MAX {
             return Err(format!(
-                "the flow {:?} is more than {DEPTH_MAX} deep, or comes to itself; use times",
+                "the flow {:?} is more than {DEPTH_MAX} deep, or leads back to itself; use times",
                 blocks[block].name
             ));
         }
@@ -600,14 +600,14 @@ ask  = { event = "chat", args = '"{room}","{stamp}"' }
             ("[[step]]\npause = \"2s..1s\"", "write the shorter one first"),
             ("[[step]]\nwait = \"x\"", "a.toml:2: a match is a table such as"),
             ("[[step]]\nwait = { exact = \"{conn}\" }", "a match has no placeholders"),
-            ("[[step]]\nwait = { json = { \"a\" = 1 } }", "\"a\" is no JSON pointer"),
-            ("[[step]]\nwait = { regex = \"(\" }", "is no regular expression"),
+            ("[[step]]\nwait = { json = { \"a\" = 1 } }", "\"a\" is not a JSON pointer"),
+            ("[[step]]\nwait = { regex = \"(\" }", "is not a regular expression"),
             ("[[step]]\nsend = \"x\"\nreply = true", "add [reply] with id"),
             ("[reply]\nid = \"/id\"\n[[step]]\nsend = \"x\"\nreply = true", "put {id} into"),
             ("[[step]]\nsend = \"x\"\ntimeout = \"1s\"", "needs an answer to wait for"),
             ("[[step]]\nchoose = { a = 1 }", "there is no flow \"a\"; add [[flow.a]]"),
-            ("[[step]]\ndo = \"a\"\n[[flow.a]]\ndo = \"a\"", "comes to itself"),
-            ("[[step]]\nbytes = [{ hex = \"2\" }]", "is no hex"),
+            ("[[step]]\ndo = \"a\"\n[[flow.a]]\ndo = \"a\"", "leads back to itself"),
+            ("[[step]]\nbytes = [{ hex = \"2\" }]", "is not hex"),
             ("[[step]]\nclose = 1005", "1005 may not be sent"),
             ("use = \"socketio\"", "write \"socket.io\""),
             ("[connect]\nframing = \"line\"", "framing = \"line\"; use \"message\""),

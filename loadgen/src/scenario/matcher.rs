@@ -42,7 +42,7 @@ impl Pattern {
         Regex::builder().syntax(syntax).configure(config).build(typed).map(Self).map_err(|error| {
             let said = error.syntax_error().map_or_else(|| error.to_string(), ToString::to_string);
             let last = said.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            format!("{typed:?} is no regular expression: {last}")
+            format!("{typed:?} is not a regular expression: {last}")
         })
     }
 

@@ -71,7 +71,7 @@ impl Node {
             Kind::Plain(plain) => plain.replace('_', "").parse().ok(),
             _ => None,
         };
-        found.ok_or_else(|| self.wrong(format_args!("{what} is no whole number")))
+        found.ok_or_else(|| self.wrong(format_args!("{what} is not a whole number")))
     }
 
     pub(super) fn truth(&self, what: &str) -> Result<bool, String> {

@@ -37,7 +37,7 @@ impl Pointer {
     pub fn parse(typed: &str) -> Result<Self, String> {
         let parts = typed.split('|').map(names).collect::<Option<Box<[_]>>>();
         let parts = parts.ok_or_else(|| {
-            format!("{typed:?} is no JSON pointer; write one like \"/data/id\" or \"/0\"")
+            format!("{typed:?} is not a JSON pointer; write one like \"/data/id\" or \"/0\"")
         })?;
         Ok(Self { typed: typed.into(), parts })
     }
@@ -291,7 +291,7 @@ mod tests {
             assert_eq!(found(json, pointer).as_deref(), raw, "{pointer}");
         }
         assert_eq!(found("12", "").as_deref(), Some("12"));
-        assert!(Pointer::parse("a").unwrap_err().contains("no JSON pointer"));
+        assert!(Pointer::parse("a").unwrap_err().contains("not a JSON pointer"));
     }
 
     #[test]

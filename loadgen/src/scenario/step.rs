@@ -76,7 +76,7 @@ impl Names<'_> {
         if !matches!(action, "send" | "bytes" | "wait") {
             for key in ["reply", "expect", "fail", "capture", "timeout"] {
                 if let Some(extra) = node.get(key) {
-                    return Err(extra.wrong(format_args!("{key} has no meaning beside {action}")));
+                    return Err(extra.wrong(format_args!("{key} has no effect with {action}")));
                 }
             }
         }
@@ -148,7 +148,7 @@ impl Names<'_> {
         let until = match (node.get("wait"), node.get("expect"), node.get("reply")) {
             (Some(wait), None, None) => Until::Match(matcher(wait)?),
             (Some(_), Some(other), _) | (Some(_), _, Some(other)) => {
-                return Err(other.wrong("wait says already what ends the step"));
+                return Err(other.wrong("wait already says what ends the step"));
             }
             (None, Some(_), Some(reply)) => {
                 return Err(reply.wrong("a step has reply or expect, not both"));
@@ -241,7 +241,7 @@ impl Names<'_> {
                 };
                 match &value.kind {
                     Kind::Text(text) | Kind::Plain(text) => out.push_str(text),
-                    _ => return Err(value.wrong(format_args!("{argument} is no text"))),
+                    _ => return Err(value.wrong(format_args!("{argument} is not text"))),
                 }
                 used.push(argument.to_owned());
                 rest = more;
@@ -285,7 +285,7 @@ pub(super) fn text(node: &Node, what: &str, scope: &mut Scope) -> Result<Text, S
 
 fn items(node: &Node, scope: &mut Scope, depth: usize) -> Result<Vec<Item>, String> {
     if depth > DEPTH_MAX {
-        return Err(node.wrong("lengths within lengths, too deep"));
+        return Err(node.wrong("lengths are nested too deeply"));
     }
     node.list("bytes")?.iter().map(|node| item(node, scope, depth)).collect()
 }
@@ -330,7 +330,7 @@ fn hex(node: &Node) -> Result<Vec<u8>, String> {
     if is_all && digits.len().is_multiple_of(2) {
         return Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect());
     }
-    Err(node.wrong(format_args!("{typed:?} is no hex; write pairs of digits like \"20 02\"")))
+    Err(node.wrong(format_args!("{typed:?} is not hex; write pairs of digits like \"20 02\"")))
 }
 
 fn nibble(c: char) -> Option<u8> {

@@ -50,7 +50,7 @@ pub fn run(config: &ServeConfig, out: &mut impl Write) -> io::Result<()> {
             watch.look(&handle);
         }
     });
-    say(format_args!("shutting down: {} connections are told", handle.totals().open));
+    say(format_args!("shutting down: closing {} connections", handle.totals().open));
     print_totals(&handle.shutdown(), out)
 }
 

@@ -71,7 +71,10 @@ impl fmt::Display for SocketPath {
 pub(super) fn bind(address: SocketAddr) -> io::Result<net::TcpListener> {
     let named = |error: io::Error| {
         let why = match error.kind() {
-            io::ErrorKind::AddrInUse => "the port is in use; stop who has it, or listen on another",
+            io::ErrorKind::AddrInUse => {
+                "the port is in use; stop the process that has it, or \
+                                         listen on another"
+            }
             io::ErrorKind::PermissionDenied => "ports below 1024 need root; use a higher one",
             io::ErrorKind::AddrNotAvailable => "the address is not one of this machine",
             _ => {
@@ -96,7 +99,7 @@ pub(super) fn bind_path(path: &Path) -> io::Result<(unix::UnixListener, SocketPa
         let shown = path.display().to_string();
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => {
-                "something is there; remove it, or listen at another".into()
+                "something is there already; remove it, or listen at another path".into()
             }
             _ => error.to_string(),
         };

@@ -186,7 +186,7 @@ pub(super) fn parse(name: &str, value: &str) -> Result<(Subject, f64), String> {
             Ok((Subject::AchievedShare, percent(share)?))
         }
         (Subject::Rate(rated), Some(_)) => {
-            Err(format!("there is no share of {}; use a rate like 100 or 50k/s", rated.name()))
+            Err(format!("{} can't be a share; use a rate like 100 or 50k/s", rated.name()))
         }
         (Subject::Rate(rated), None) => {
             // A limit of 0 is no rate, but can be compared with.

@@ -289,7 +289,7 @@ mod tests {
             ("lost<-1", "can't be negative"),
             ("lost<x%", "not a share"),
             ("achieved<1ms", "not a rate"),
-            ("opened>99%", "no share of opened"),
+            ("opened>99%", "opened can't be a share"),
         ] {
             let said = Threshold::parse(text).unwrap_err();
             assert!(said.contains(why), "{text}: {said}");

@@ -72,7 +72,7 @@ impl Refusal {
     pub(crate) fn timeout(phase: FailurePhase) -> Self {
         let said = match phase {
             FailurePhase::Tcp => "no TCP connection within the connect timeout",
-            FailurePhase::Proxy => "no answer of the proxy within the connect timeout",
+            FailurePhase::Proxy => "no answer from the proxy within the connect timeout",
             FailurePhase::Tls => "no TLS within the connect timeout",
             _ => "no complete response within the connect timeout",
         };

@@ -45,7 +45,7 @@ impl TlsClient {
                 let (chain, key) = identity(chain, key, &provider)?;
                 builder
                     .with_client_auth_cert(chain, key)
-                    .map_err(|error| format!("--cert and --key don't fit: {error}"))?
+                    .map_err(|error| format!("--cert and --key don't match: {error}"))?
             }
         };
         config.alpn_protocols = vec![ALPN.to_vec()];

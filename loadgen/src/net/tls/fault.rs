@@ -19,8 +19,8 @@ pub(in crate::net) fn client_fault(error: &io::Error) -> Fault {
              req -x509, or trust anyone with -k"
         }
         "no_alpn" => {
-            "; it takes no http/1.1 in ALPN: it speaks HTTP/2 alone (h2), or something else. \
-             WebSockets are opened over HTTP/1.1 here, so allow that at the server"
+            "; it doesn't accept http/1.1 in ALPN: it speaks only HTTP/2 (h2), or something \
+             else. loadgen opens WebSockets over HTTP/1.1, so enable that on the server"
         }
         _ => "",
     };
@@ -48,8 +48,8 @@ pub(crate) fn spoken(bytes: &[u8]) -> Option<&'static str> {
         // A SETTINGS frame for the whole connection, which "the server connection preface consists
         // of" (RFC 9113, 3.4).
         [0, 0, _, 4, 0, 0, 0, 0, 0, ..] => Some(
-            "the server speaks HTTP/2 alone; WebSockets are opened over HTTP/1.1 here, so allow \
-             that at the server, or use another port",
+            "the server speaks only HTTP/2; loadgen opens WebSockets over HTTP/1.1, so enable \
+             that on the server, or use another port",
         ),
         _ => None,
     }
@@ -142,7 +142,7 @@ mod tests {
                 "HandshakeFailure",
             ),
             (tls(TlsError::InvalidMessage(InvalidMessage::InvalidContentType)), "not_tls", "ws://"),
-            (tls(TlsError::NoApplicationProtocol), "no_alpn", "HTTP/2 alone"),
+            (tls(TlsError::NoApplicationProtocol), "no_alpn", "only HTTP/2"),
             (ErrorKind::UnexpectedEof.into(), "eof", "ended in the handshake"),
             (ErrorKind::ConnectionReset.into(), "reset", ""),
             (ErrorKind::Other.into(), "io", ""),
@@ -160,10 +160,10 @@ mod tests {
         for error in [alert, TlsError::PeerMisbehaved(chosen), TlsError::NoApplicationProtocol] {
             let fault = client_fault(&io::Error::other(error));
             assert_eq!(fault.code, "no_alpn");
-            assert!(fault.said.contains("allow that at the server"), "{fault}");
+            assert!(fault.said.contains("enable that on the server"), "{fault}");
         }
         let settings = b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80";
-        assert!(spoken(settings).unwrap().contains("HTTP/2 alone"));
+        assert!(spoken(settings).unwrap().contains("only HTTP/2"));
         assert!(spoken(&[21, 3, 1]).unwrap().contains("wss://"));
         assert_eq!(spoken(b"HTTP/1.1 200 OK"), None);
     }

@@ -31,7 +31,7 @@ const UNSUPPORTED: [(&[u8], &str); 14] = [
     (&[6, 3, 0x2b, 0x65, 0x6e], "an X25519 key, which can't sign"),
     (&[6, 3, 0x2b, 0x65, 0x6f], "an X448 key, which can't sign"),
     (&[6, 7, 0x2a, 0x86, 0x48, 0xce, 0x38, 4, 1], "a DSA key"),
-    (&[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 0x0a], "an RSA key for PSS alone"),
+    (&[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 0x0a], "an RSA key for PSS only"),
     (&[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 3, 1], "a Diffie-Hellman key"),
     (&[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 3], "a post-quantum key"),
     (&[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1], "an RSA key of another size"),
@@ -95,8 +95,8 @@ pub(super) fn identity(
             let place = chain.iter().position(|one| matches(std::slice::from_ref(one)).is_ok());
             Err(match place {
                 Some(place) => format!(
-                    "--cert {cert}: the certificate of --key is number {} in it; put it first, and \
-                     those of the CAs behind it",
+                    "--cert {cert}: the certificate of --key is number {} in it; put it first, \
+                     and those of the CAs after it",
                     place + 1
                 ),
                 None => format!(
@@ -195,12 +195,12 @@ impl<'p> KeyFile<'p> {
             };
         }
         if self.has("PUBLIC KEY") || self.has("RSA PUBLIC KEY") {
-            return "the public key alone; name the file of the private key".into();
+            return "only the public key; name the file of the private key".into();
         }
         self.no_pem().unwrap_or_else(|| match self.der() {
             Some(Der::Pkcs12) => format!(
-                "PKCS#12, not PEM; take the key out of it: \
-                 openssl pkcs12 -in {file} -nocerts -nodes -out key.pem"
+                "PKCS#12, not PEM; extract the key: openssl pkcs12 -in {file} -nocerts -nodes \
+                 -out key.pem"
             ),
             Some(Der::Key) => {
                 format!(
@@ -231,27 +231,27 @@ impl<'p> KeyFile<'p> {
         }
         if self.has("TRUSTED CERTIFICATE") || self.has("X509 CERTIFICATE") {
             return format!(
-                "a certificate under a label of OpenSSL alone; rewrite it: \
-                 openssl x509 -in {file} -out cert.pem"
+                "a certificate under a label that only OpenSSL uses; rewrite it: openssl x509 \
+                 -in {file} -out cert.pem"
             );
         }
         if self.labels.iter().any(|label| label.ends_with("CERTIFICATE REQUEST")) {
-            return "a request for a certificate; name the certificate that was made of it".into();
+            return "a certificate request; name the certificate that was issued for it".into();
         }
         if self.has("PKCS7") {
             return format!(
-                "PKCS#7; take the certificates out of it: \
-                 openssl pkcs7 -in {file} -print_certs -out cert.pem"
+                "PKCS#7; extract the certificates: openssl pkcs7 -in {file} -print_certs -out \
+                 cert.pem"
             );
         }
         self.no_pem().unwrap_or_else(|| match self.der() {
             Some(Der::Pkcs12) => format!(
-                "PKCS#12, not PEM; take the certificates out of it: \
-                 openssl pkcs12 -in {file} -nokeys -out cert.pem"
+                "PKCS#12, not PEM; extract the certificates: openssl pkcs12 -in {file} -nokeys \
+                 -out cert.pem"
             ),
             Some(Der::Pkcs7) => format!(
-                "PKCS#7, not PEM; take the certificates out of it: \
-                 openssl pkcs7 -inform DER -in {file} -print_certs -out cert.pem"
+                "PKCS#7, not PEM; extract the certificates: openssl pkcs7 -inform DER -in {file} \
+                 -print_certs -out cert.pem"
             ),
             Some(Der::Certificate) => format!(
                 "DER, not PEM; rewrite it: openssl x509 -inform DER -in {file} -out cert.pem"
@@ -297,10 +297,10 @@ impl<'p> KeyFile<'p> {
             _ => kind,
         };
         match kind {
-            Some(kind) => format!("{kind}; TLS takes {SUPPORTED} here"),
+            Some(kind) => format!("{kind}; TLS supports {SUPPORTED}"),
             None => format!(
-                "not a key that TLS can use: {error}; it takes {SUPPORTED}, and openssl pkey -in {} \
-                 -noout -check says whether it is whole",
+                "not a key that TLS can use: {error}; it supports {SUPPORTED}, and openssl pkey \
+                 -in {} -noout -check tells whether the file is intact",
                 self.word()
             ),
         }
@@ -384,7 +384,7 @@ mod tests {
             (pem("DSA PRIVATE KEY", "AAAA"), "a DSA key, which TLS can't use; use RSA of 2048"),
             (pem("OPENSSH PRIVATE KEY", "AAAA"), "ssh-keygen -p -N '' -m PKCS8 -f COPY"),
             (pem("CERTIFICATE", "AAAA"), "are --cert and --key swapped?"),
-            (pem("PUBLIC KEY", "AAAA"), "the public key alone"),
+            (pem("PUBLIC KEY", "AAAA"), "only the public key"),
             (pem("CERTIFICATE REQUEST", "AAAA"), "but \"CERTIFICATE REQUEST\""),
             (pem("PRIVATE KEY", "A!AA"), "damaged PEM: base64"),
             (b"-----BEGIN PRIVATE KEY-----\nAA".to_vec(), "no line -----END PRIVATE KEY-----"),
@@ -409,7 +409,7 @@ mod tests {
             ("--cert", pem("ENCRYPTED PRIVATE KEY", ""), "are --cert and --key swapped?"),
             ("--cacert", pem("PRIVATE KEY", ""), "a private key and no certificate"),
             ("--cacert", pem("TRUSTED CERTIFICATE", ""), "openssl x509 -in c -out cert.pem"),
-            ("--cacert", pem("NEW CERTIFICATE REQUEST", ""), "a request for a certificate"),
+            ("--cacert", pem("NEW CERTIFICATE REQUEST", ""), "a certificate request"),
             ("--cacert", pem("PKCS7", ""), "openssl pkcs7 -in c -print_certs"),
             ("--cacert", b"".to_vec(), "the file is empty"),
             ("--cacert", b"\x30\x82\x02\xf5\x30\x82\x01\xdd\xa0".to_vec(), "-inform DER -in c"),

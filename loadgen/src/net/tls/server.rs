@@ -71,7 +71,7 @@ impl ServerTls {
         };
         let mut config = builder
             .with_single_cert(chain, key)
-            .map_err(|error| format!("--cert and --key don't fit: {error}"))?;
+            .map_err(|error| format!("--cert and --key don't match: {error}"))?;
         config.alpn_protocols = vec![ALPN.to_vec()];
         // Clients keep the tickets, so no number of them makes the server forget a session.
         config.ticketer =

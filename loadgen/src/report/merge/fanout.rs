@@ -85,14 +85,14 @@ pub(super) fn conclude(whole: &mut FanoutReport) -> Vec<String> {
     let mut said = Vec::new();
     if silent > 0 {
         said.push(format!(
-            "{silent} publishers are of segments that are missing: what was lost after the last of \
-             their copies is in no number"
+            "{silent} publishers belong to missing segments: losses after their last copies \
+             aren't counted"
         ));
     }
     if wrong > 0 {
         said.push(format!(
-            "subscribers got messages of {wrong} publishers that these have not sent: what was \
-             lost of them is not counted right"
+            "subscribers received messages that {wrong} publishers have not sent: losses of \
+             these are miscounted"
         ));
     }
     said
@@ -130,7 +130,7 @@ pub(super) fn spread(
     let metrics = [Metric::FanoutFirst, Metric::FanoutLast, Metric::FanoutSpread];
     let said = (early > 0).then(|| {
         format!(
-            "copies of {early} messages came before these were sent: the clocks differ, and \
+            "copies of {early} messages arrived before these were sent: the clocks differ, and \
              first, last and spread of these messages are left out"
         )
     });
@@ -216,10 +216,13 @@ mod tests {
         let (spreads, _, longest) = of(&whole, Metric::FanoutSpread);
         assert!(spreads == 2 && longest.abs_diff(7_000) < 10, "{longest}");
         let reasons = whole.verdict.reasons.join("; ");
-        assert!(reasons.contains("copies of 1 messages came before these were sent"), "{reasons}");
+        assert!(
+            reasons.contains("copies of 1 messages arrived before these were sent"),
+            "{reasons}"
+        );
         assert_eq!(whole.verdict.state, State::Degraded);
         let text = crate::report::text::Text(&whole).to_string();
-        assert!(text.contains("first, last and spread are of one message in 5"), "{text}");
+        assert!(text.contains("first, last and spread cover one message in 5"), "{text}");
     }
 
     #[test]
@@ -228,7 +231,7 @@ mod tests {
         parts[1].report.fanout.as_mut().unwrap().split.as_mut().unwrap().run = 2;
         let said = merge(parts, Missing::Allow).unwrap_err();
         assert!(said.contains("1.json and 2.json began at different times"), "{said}");
-        assert!(said.contains("the same --start-at TIME, which +T is not"), "{said}");
+        assert!(said.contains("the same --start-at TIME, not +T"), "{said}");
     }
 
     #[test]
@@ -238,7 +241,7 @@ mod tests {
         let whole = merge(odd, Missing::Allow).unwrap();
         assert_eq!(whole.fanout.as_ref().unwrap().copies.counts.lost, 20);
         let reasons = whole.verdict.reasons.join("; ");
-        assert!(reasons.contains("messages of 1 publishers that these have not sent"), "{reasons}");
+        assert!(reasons.contains("messages that 1 publishers have not sent"), "{reasons}");
         let alone = merge(parts().into_iter().take(1).collect(), Missing::Allow).unwrap();
         assert_eq!(alone.fanout.as_ref().unwrap().copies.counts.lost, 10);
         assert!(alone.histogram(Metric::FanoutFirst).is_none());

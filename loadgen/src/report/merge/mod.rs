@@ -132,8 +132,7 @@ fn segments(parts: &[Part]) -> Result<Vec<SegmentReport>, String> {
         }
         let Some(segment) = report.config.segment else {
             return Err(format!(
-                "{name} is a run of its own and no segment; what is to be merged is run with \
-                 --segment i/N"
+                "{name} is a complete run, not a segment; run the parts with --segment i/N"
             ));
         };
         if let Some((other, at)) = found.first().filter(|(other, _)| other.of != segment.of) {
@@ -158,10 +157,10 @@ fn difference(one: &Part, other: &Part) -> Option<String> {
         let (one, other) = (&one.name, &other.name);
         return Some(format!(
             "{one} and {other} began at different times, so neither knows the other's messages; \
-             give all segments the same --start-at TIME, which +T is not"
+             give all segments the same --start-at TIME, not +T"
         ));
     }
-    Some(format!("{path} is {left} in {}, and {right} in {}", one.name, other.name))
+    Some(format!("{path} is {left} in {}, but {right} in {}", one.name, other.name))
 }
 
 /// Returns what must be the same in all parts.
@@ -379,7 +378,7 @@ fn verdict(parts: &[Part], missing: &[u64], offset_ns: impl Fn(&Report) -> u64) 
     if !missing.is_empty() {
         state = state.max(State::Degraded);
         let (named, is) = named(missing);
-        reasons.push(format!("{named} of {of} {is} missing and in no count"));
+        reasons.push(format!("{named} of {of} {is} missing and not counted"));
     }
     let measured: Vec<_> = parts
         .iter()

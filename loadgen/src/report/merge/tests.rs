@@ -228,28 +228,28 @@ fn what_cannot_be_merged_is_refused_with_what_differs() {
         ("1.json is one of 3 segments and 2.json one of 4", |parts| {
             parts[1].report.config.segment = Some(SegmentReport { index: 2, of: 4 });
         }),
-        ("2.json is a run of its own and no segment", |parts| {
+        ("2.json is a complete run, not a segment", |parts| {
             parts[1].report.config.segment = None;
         }),
-        ("config.seed is 7 in 1.json, and 8 in 3.json", |parts| {
+        ("config.seed is 7 in 1.json, but 8 in 3.json", |parts| {
             parts[2].report.config.seed = 8;
         }),
-        ("ping_interval_ns is null in 1.json, and 7 in 2.json", |parts| {
+        ("ping_interval_ns is null in 1.json, but 7 in 2.json", |parts| {
             let counts = ProbeCounts::default();
             parts[1].report.pings = Some(PingReport::beside(Duration::from_nanos(7), &counts));
         }),
-        ("config.connections is 20 in 1.json, and 21", |parts| {
+        ("config.connections is 20 in 1.json, but 21", |parts| {
             parts[2].report.config.connections = 21;
         }),
         ("config.payload_digest", |parts| {
             parts[1].report.config.payload_digest = Some("0".into());
         }),
-        ("schema_version is 1 in 1.json, and 2", |parts| parts[1].report.schema_version = 2),
+        ("schema_version is 1 in 1.json, but 2", |parts| parts[1].report.schema_version = 2),
         ("generator.version", |parts| parts[1].report.generator.version = "9".into()),
         ("histogram_bounds.highest_ns", |parts| {
             parts[1].report.histogram_bounds.highest_ns = 5;
         }),
-        ("command is \"run\" in 1.json, and \"\\u{1b}\"", |parts| {
+        ("command is \"run\" in 1.json, but \"\\u{1b}\"", |parts| {
             parts[1].report.command = "\u{1b}".into();
         }),
         ("merged already", |parts| {

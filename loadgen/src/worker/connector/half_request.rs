@@ -156,7 +156,7 @@ async fn ended(driver: &Rc<RefCell<Driver>>, stream: &mut Stream, answer: &mut V
         (None, Ok(())) => Refusal::new(
             FailurePhase::Handshake,
             "eof",
-            "the server ended the stream of half a request",
+            "the server ended the stream after half a request",
         ),
     }
 }

@@ -187,7 +187,7 @@ fn e1_a_refusal_shows_where_who_and_why() {
         ),
         (
             "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"x\"\r\n\r\n",
-            &["401 Unauthorized: it wants a login", "WWW-Authenticate: Bearer realm=\"x\""],
+            &["401 Unauthorized: it requires a login", "WWW-Authenticate: Bearer realm=\"x\""],
         ),
         (
             "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\nb\r\nevil\x1b[31m x\r\n0\r\n\r\n",

@@ -42,7 +42,7 @@ fn e5_a_wrong_key_has_its_line_and_the_nearest() {
     fs::write(&file, "[run]\nconnections = 5\nduraton = \"5s\"\n").unwrap();
     let ran = loadgen(&["run", "--config", &file]);
     assert_eq!(ran.code, Some(2));
-    let why = format!("{file}: line 3: duraton is no key of run; did you mean duration?");
+    let why = format!("{file}: line 3: duraton is not a key of run; did you mean duration?");
     assert_eq!(ran.error_line(), why);
 }
 
@@ -73,7 +73,7 @@ fn p10_messages_from_stdin_without_a_byte_order_mark() {
     };
     let (said, sent) = run(&[]);
     assert_eq!(sent, [&b"one"[..], b"two 1"]);
-    assert!(said.contains("-f - begins with a byte order mark, which is left out"), "{said}");
+    assert!(said.contains("-f - begins with a byte order mark, which is skipped"), "{said}");
     let (said, sent) = run(&["--raw"]);
     assert_eq!(sent, [&b"\xef\xbb\xbfone"[..], b"two {seq}"]);
     assert!(!said.contains("byte order mark"), "{said}");

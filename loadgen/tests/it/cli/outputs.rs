@@ -84,7 +84,7 @@ fn e12_replacing_a_file_is_said() {
     let url = server.url();
     let args = ["run", &url, "-n", "10", "-c", "1", "--segment", "1/1", "--seed", "1"];
     let args = [&args[..], &["--no-progress", "-o", &file]].concat();
-    let said = format!("-o json={file} replaces the file that is there\n");
+    let said = format!("-o json={file} replaces an existing file\n");
     assert!(loadgen(&args).stderr.contains(&said));
     assert!(!loadgen(&[&args[..], &["-q"]].concat()).stderr.contains("replaces"), "-q is quiet");
     for args in [

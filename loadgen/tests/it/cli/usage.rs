@@ -34,7 +34,7 @@ fn wrong_usage_is_one_line_and_exit_code_2() {
         (&["run", "-o", "json=/nonexistent/f.json"], "can't be written"),
         (&["run", "-o", "json=/"], "can't be written"),
         (&["serve", "--listen", "192.0.2.1:9001"], "192.0.2.1"),
-        (&["serve", "echo", "--rate", "5"], "--rate says nothing to serve echo"),
+        (&["serve", "echo", "--rate", "5"], "--rate has no effect on serve echo"),
         (&["serve", "push", "--size", "10"], "--size 10 is out of range; use 38 to"),
         (&["serve", "push", "--rate", "5", "--rate-total", "5"], "cannot be used with"),
         (&["serve", "push", "--slow", "never"], "invalid value 'never' for"),

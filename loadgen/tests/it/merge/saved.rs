@@ -229,8 +229,8 @@ fn files_that_are_no_results() {
     let hostile = write("hostile\x1b.json", &swapped);
     let nowhere = folder.file("nowhere.json");
     for (path, why) in [
-        (&cut, "is no result of loadgen: EOF"),
-        (&newer, "is a result of schema version 9, and this loadgen reads 1"),
+        (&cut, "is not a result of loadgen: EOF"),
+        (&newer, "has schema version 9, but this loadgen reads 1"),
         (&hostile, "has a histogram \"rtt.\\u{1b}\""),
         (&nowhere, "can't be read: No such file"),
     ] {
@@ -248,7 +248,7 @@ fn files_that_are_no_results() {
     let ran = loadgen(&["report", &empty.0.display().to_string()]);
     assert!(ran.error_line().contains("can't be read: Is a directory"), "{}", ran.stderr);
     let ran = loadgen(&["merge", &file]);
-    assert!(ran.error_line().contains("is a run of its own and no segment"), "{}", ran.stderr);
+    assert!(ran.error_line().contains("is a complete run, not a segment"), "{}", ran.stderr);
     let ran = loadgen(&["merge"]);
     assert!(ran.code == Some(2) && ran.error_line().contains("<FILE>"), "{}", ran.stderr);
 }

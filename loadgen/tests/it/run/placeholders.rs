@@ -166,7 +166,7 @@ fn n8_unknown_names_are_refused_with_those_that_exist() {
     for (args, why) in [
         (&["run", "ws://127.0.0.1:9/?t={user}"][..], "unknown placeholder {user}; use {conn}, "),
         (&["check", "ws://127.0.0.1:9/?t={user}"], "unknown placeholder {user}; use {conn}, "),
-        (&["run", "ws://{conn}.example/"], "placeholders can stand only behind the host"),
+        (&["run", "ws://{conn}.example/"], "placeholders can only follow the host"),
         (&["run", url, "-H", "X: {seq}"], "bad -H \"X\": unknown placeholder {seq}; use {conn}, "),
         (&["run", url, "-H", "Host: {name}"], "bad -H \"Host\": unknown placeholder {name}"),
         (&["check", url, "-H", "X: {vu}"], "bad -H \"X\": unknown placeholder {vu}; use {conn}, "),
@@ -178,7 +178,7 @@ fn n8_unknown_names_are_refused_with_those_that_exist() {
         (&["listen", url, "--subscribe", "{vu}"], "--subscribe: unknown placeholder {vu}"),
         (
             &["fanout", url, "--subscribe", "{conn}", "--subscribed", "ok {conn}"],
-            "--subscribed is searched for as it is",
+            "--subscribed has placeholders",
         ),
     ] {
         let ran = loadgen(args);

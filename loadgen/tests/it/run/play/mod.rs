@@ -326,7 +326,7 @@ fn a_url_is_of_each_user() {
     assert_eq!(result(&ran).scenario.unwrap().users.ready, 2);
     let ran = loadgen(&["play", file.name(), &url, "-c", "3", "-d", "100ms"]);
     assert_eq!(ran.code, Some(2));
-    assert!(ran.stderr.contains("-c 3 users, and"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("-c 3 users, but"), "{}", ran.stderr);
 }
 
 #[test]
