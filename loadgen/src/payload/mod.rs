@@ -8,7 +8,7 @@
 //!   size >= 16   cccccc ssssssssss rrrr…   connection and sequence in hex (24 and 40 bits), then text made from the seed
 //!   size < 16    sssss                      the last digits of the sequence
 //!   -m TEXT      TEXT                       always the same
-//!   -m, -f with placeholders, or many       what the template says; its time is that at which it was planned
+//!   -m, -f with placeholders, or many       what the template says; its time is when it was due
 //! ```
 //!
 //! A payload of the first form names the message that it echoes, so loss, duplication and
@@ -77,8 +77,8 @@ pub struct Expected {
     pub connection: u64,
     /// Its number on that connection.
     pub sequence: u64,
-    /// When it was planned, in nanoseconds after the run began.
-    pub planned_ns: u64,
+    /// When it is due, in nanoseconds after the run began.
+    pub due_ns: u64,
 }
 
 /// What a received message is, compared with the next expected one.
@@ -159,7 +159,7 @@ impl Payload {
         self.kind
     }
 
-    /// Checks whether payloads depend on when they were planned.
+    /// Checks whether payloads depend on when they are due.
     #[must_use]
     pub fn has_time(&self) -> bool {
         match &self.form {
@@ -198,7 +198,7 @@ impl Payload {
         match &mut self.form {
             Form::Generated(_) | Form::Fixed => {}
             Form::Posts(posts) => {
-                let unix_ns = self.clock.unix_ns(message.planned_ns);
+                let unix_ns = self.clock.unix_ns(message.due_ns);
                 return posts.message(&mut self.buffer, self.seed, message, unix_ns);
             }
             Form::Templates(templates) => {
@@ -241,15 +241,15 @@ impl Payload {
         }
     }
 
-    /// Determines what `received` is, if it isn't the `expected` echo. `planned_ns` returns when a
-    /// message was planned, if that is still known.
+    /// Determines what `received` is, if it isn't the `expected` echo. `due_ns` returns when a
+    /// message was due, if that is still known.
     #[must_use]
     pub fn recognise(
         &self,
         received: &[u8],
         kind: DataKind,
         expected: Expected,
-        planned_ns: impl Fn(u64) -> Option<u64>,
+        due_ns: impl Fn(u64) -> Option<u64>,
     ) -> Recognised {
         let Expected { connection, sequence: near, .. } = expected;
         if let Some((named_connection, named_sequence)) = self.named(received) {
@@ -270,8 +270,8 @@ impl Payload {
         let behind = (near.saturating_sub(BEHIND_MAX)..near).rev();
         let found = ahead.chain(behind).find(|&sequence| {
             // A message whose time is no longer known can be recognised by everything else.
-            let planned_ns = planned_ns(sequence).unwrap_or(0);
-            self.is_echo(received, kind, Expected { connection, sequence, planned_ns })
+            let due_ns = due_ns(sequence).unwrap_or(0);
+            self.is_echo(received, kind, Expected { connection, sequence, due_ns })
         });
         found.map_or_else(
             || self.unnamed(received, expected),
@@ -431,7 +431,7 @@ mod tests {
     }
 
     fn at(connection: u64, sequence: u64) -> Expected {
-        Expected { connection, sequence, planned_ns: sequence * 1_000 }
+        Expected { connection, sequence, due_ns: sequence * 1_000 }
     }
 
     fn recognise(payload: &Payload, received: &[u8], kind: DataKind, near: u64) -> Recognised {
@@ -497,14 +497,14 @@ mod tests {
     #[test]
     fn the_time_is_that_of_the_plan() {
         let mut payload = templates(&["{time:ns}"]);
-        let planned_ns = 5_000_000_000;
-        let message = Expected { connection: 0, sequence: 0, planned_ns };
+        let due_ns = 5_000_000_000;
+        let message = Expected { connection: 0, sequence: 0, due_ns };
         let text = String::from_utf8(payload.message(message).to_vec()).unwrap();
-        assert_eq!(text, payload.clock.unix_ns(planned_ns).to_string());
+        assert_eq!(text, payload.clock.unix_ns(due_ns).to_string());
         assert!(!payload.is_echo(
             text.as_bytes(),
             DataKind::Text,
-            Expected { planned_ns: planned_ns + 1, ..message }
+            Expected { due_ns: due_ns + 1, ..message }
         ));
     }
 

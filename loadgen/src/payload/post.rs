@@ -104,7 +104,7 @@ mod tests {
     }
 
     fn at(connection: u64, sequence: u64) -> Expected {
-        Expected { connection, sequence, planned_ns: 5_000 }
+        Expected { connection, sequence, due_ns: 5_000 }
     }
 
     fn found(payload: &Payload, received: &[u8]) -> Vec<(u64, u64, u64, bool)> {

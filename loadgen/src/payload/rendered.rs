@@ -33,7 +33,7 @@ impl Context<'static> {
             seed,
             connection: message.connection,
             sequence: message.sequence,
-            unix_ns: clock.unix_ns(message.planned_ns),
+            unix_ns: clock.unix_ns(message.due_ns),
             topic: 0,
             payload: b"",
             lane: 0,

@@ -49,7 +49,7 @@ impl Judge<'_> {
     /// Counts messages that can have no reply any more.
     pub(crate) fn lost(&mut self, sent: impl Iterator<Item = Sent>) {
         for sent in sent {
-            self.metrics.span(self.times.span(sent.planned_ns)).lost += 1;
+            self.metrics.span(self.times.span(sent.due_ns())).lost += 1;
         }
     }
 }

@@ -7,8 +7,8 @@
 //!     └──── open-close: connections open during load
 //! ```
 //!
-//! Each phase is entered once, by [`Worker::run`](super::run::Worker::run). An interrupt doesn't change
-//! the order: it ends `Waiting` and `Load` at once, and shortens `Drain` and `Close`.
+//! Each phase is entered once, by [`Worker::run`](super::run::Worker::run). An interrupt doesn't
+//! change the order: it ends `Waiting` and `Load` at once, and shortens `Drain` and `Close`.
 
 use std::task::Waker;
 

@@ -8,8 +8,8 @@ use crate::net::{Agreed, Stream};
 /// When each step of a connection's opening ended, in nanoseconds after the run's begin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waterfall {
-    /// When the connection was planned to begin.
-    pub(crate) planned_ns: u64,
+    /// When the connection was due to begin.
+    pub(crate) due_ns: u64,
     /// When the connection began.
     pub(crate) begun_ns: u64,
     /// When the socket was connected.
@@ -39,7 +39,7 @@ impl Waterfall {
             step(kind, tls_ns);
         }
         step(Metric::ConnectUpgrade, self.upgraded_ns);
-        durations.record(Metric::ConnectTotal, self.upgraded_ns.saturating_sub(self.planned_ns));
+        durations.record(Metric::ConnectTotal, self.upgraded_ns.saturating_sub(self.due_ns));
     }
 }
 

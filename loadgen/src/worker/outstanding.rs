@@ -5,6 +5,7 @@
 //! first.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 
 use super::overdue::Overdue;
 
@@ -12,16 +13,47 @@ use super::overdue::Overdue;
 /// server can make this side remember by leaving out one reply.
 const AHEAD_MAX: usize = 1_024;
 
-/// When a message was planned and when it was written, in nanoseconds after the run's begin.
+/// When a message is due and when it was written, in nanoseconds after the run's begin. A time that
+/// isn't known yet takes no room of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
-    pub(crate) planned_ns: u64,
-    pub(crate) written_ns: u64,
+    /// `None` if it is due when it is written, and it hasn't been.
+    pub(crate) due: Option<NonZeroU64>,
+    /// `None` if it hasn't been written.
+    pub(crate) written: Option<NonZeroU64>,
 }
 
 impl Sent {
     /// Marks a message whose reply came before the reply to an earlier one.
-    const ANSWERED: Self = Self { planned_ns: u64::MAX, written_ns: u64::MAX };
+    const ANSWERED: Self = Self { due: Some(NonZeroU64::MAX), written: Some(NonZeroU64::MAX) };
+
+    /// Returns when the message is due; 0 if that isn't known yet.
+    #[inline]
+    pub(crate) const fn due_ns(&self) -> u64 {
+        ns(self.due)
+    }
+
+    /// Returns when the message was written; 0 if it hasn't been.
+    #[inline]
+    pub(crate) const fn written_ns(&self) -> u64 {
+        ns(self.written)
+    }
+
+    /// Notes that the message is written, and that it is due now if it had no time.
+    #[inline]
+    pub(crate) fn write(&mut self, now_ns: u64) {
+        self.written = NonZeroU64::new(now_ns);
+        self.due = self.due.or(self.written);
+    }
+}
+
+/// Returns a time; 0 if there is none, which costs nothing.
+#[inline]
+const fn ns(time: Option<NonZeroU64>) -> u64 {
+    match time {
+        Some(ns) => ns.get(),
+        None => 0,
+    }
 }
 
 /// Which message a reply belongs to.
@@ -76,11 +108,11 @@ impl Outstanding {
         Some((self.first, *self.ring.front()?))
     }
 
-    /// Returns when a message was planned, if it has no reply yet.
-    pub(crate) fn planned_ns(&self, sequence: u64) -> Option<u64> {
+    /// Returns when a message is due, if it has no reply yet.
+    pub(crate) fn due_ns(&self, sequence: u64) -> Option<u64> {
         let place = usize::try_from(sequence.checked_sub(self.first)?).ok()?;
         let sent = self.ring.get(place).filter(|sent| **sent != Sent::ANSWERED)?;
-        Some(sent.planned_ns)
+        Some(sent.due_ns())
     }
 
     /// Checks whether no reply has come out of order.
@@ -90,12 +122,12 @@ impl Outstanding {
     }
 
     /// Adds the next messages, which are encoded and not written yet.
-    pub(crate) fn push(&mut self, planned_ns: u64, count: usize) {
-        self.ring.extend(std::iter::repeat_n(Sent { planned_ns, written_ns: 0 }, count));
+    pub(crate) fn push(&mut self, due: Option<NonZeroU64>, count: usize) {
+        self.ring.extend(std::iter::repeat_n(Sent { due, written: None }, count));
         self.unwritten += u32::try_from(count).unwrap_or(u32::MAX);
     }
 
-    /// Returns the messages that are about to be written, so that their times can be set.
+    /// Returns the messages that are about to be written, for [`Sent::write`].
     pub(crate) fn take_unwritten(&mut self) -> impl ExactSizeIterator<Item = &mut Sent> {
         let written = self.ring.len() - self.unwritten as usize;
         self.unwritten = 0;
@@ -151,7 +183,7 @@ impl Outstanding {
 
     /// Returns when the oldest message was written, if there is one and it has been written.
     pub(crate) fn oldest_written_ns(&self) -> Option<u64> {
-        self.ring.front().map(|sent| sent.written_ns).filter(|&ns| ns > 0)
+        Some(self.ring.front()?.written?.get())
     }
 
     /// Gives up all messages, because no more replies will come.
@@ -183,15 +215,17 @@ mod tests {
 
     fn sent(n: u64) -> Outstanding {
         let mut outstanding = Outstanding::default();
-        for planned_ns in 0..n {
-            outstanding.push(planned_ns, 1);
+        for due_ns in 1..=n {
+            outstanding.push(NonZeroU64::new(due_ns), 1);
         }
-        outstanding.take_unwritten().for_each(|sent| sent.written_ns = sent.planned_ns + 100);
+        outstanding.take_unwritten().for_each(|sent| sent.write(sent.due_ns() + 100));
         outstanding
     }
 
-    fn at(planned_ns: u64) -> Sent {
-        Sent { planned_ns, written_ns: planned_ns + 100 }
+    /// The message of a sequence.
+    fn at(sequence: u64) -> Sent {
+        let due_ns = sequence + 1;
+        Sent { due: NonZeroU64::new(due_ns), written: NonZeroU64::new(due_ns + 100) }
     }
 
     #[test]
@@ -199,7 +233,7 @@ mod tests {
         let mut outstanding = sent(3);
         for n in 0..3 {
             assert_eq!(outstanding.expected(), Some((n, at(n))));
-            assert_eq!(outstanding.planned_ns(n), Some(n));
+            assert_eq!(outstanding.due_ns(n), Some(n + 1));
             assert_eq!(outstanding.take_expected(), Some(at(n)));
         }
         assert_eq!((outstanding.expected(), outstanding.len()), (None, 0));
@@ -210,7 +244,7 @@ mod tests {
     #[test]
     fn only_what_is_new_is_written() {
         let mut outstanding = sent(2);
-        outstanding.push(7, 1);
+        outstanding.push(NonZeroU64::new(7), 1);
         assert_eq!(outstanding.take_unwritten().count(), 1);
         assert_eq!(outstanding.take_unwritten().count(), 0);
     }
@@ -222,7 +256,7 @@ mod tests {
         assert_eq!(outstanding.len(), 2);
         assert_eq!(outstanding.take(0), Taken::Late(at(0)));
         assert_eq!(outstanding.expected(), Some((2, at(2))));
-        assert_eq!([1, 2, 3].map(|n| outstanding.planned_ns(n)), [None, Some(2), None]);
+        assert_eq!([1, 2, 3].map(|n| outstanding.due_ns(n)), [None, Some(3), None]);
         assert_eq!(outstanding.take(2), Taken::InOrder(at(2)));
         assert_eq!(outstanding.len(), 0);
     }
@@ -243,7 +277,7 @@ mod tests {
         let mut outstanding = Outstanding::default();
         let mut lost = Vec::new();
         for n in 0..100_000 {
-            outstanding.push(n, 1);
+            outstanding.push(NonZeroU64::new(n), 1);
             if n % 10_000 != 5 {
                 assert_ne!(outstanding.take(n), Taken::Again);
             }
@@ -257,10 +291,10 @@ mod tests {
     #[test]
     fn d10_what_has_waited_too_long_is_given_up_and_its_reply_is_known_when_it_comes() {
         let mut outstanding = sent(4);
-        outstanding.push(9, 1); // not written yet
+        outstanding.push(NonZeroU64::new(9), 1); // not written yet
         assert_eq!(outstanding.take(2), Taken::InOrder(at(2)));
         let mut up_to = |now_ns| outstanding.time_out(now_ns, 50);
-        assert_eq!([149, 150, 150].map(&mut up_to), [None, Some(at(0)), None]);
+        assert_eq!([150, 151, 151].map(&mut up_to), [None, Some(at(0)), None]);
         // The third has had its reply, and what isn't written has not begun to wait.
         assert_eq!([u64::MAX; 3].map(&mut up_to), [Some(at(1)), Some(at(3)), None]);
         assert_eq!((outstanding.len(), outstanding.next_sequence()), (1, 5));

@@ -24,7 +24,7 @@ pub(crate) fn answer(
     connection: u64,
 ) -> Option<Answered> {
     let (expected, oldest) = outstanding.expected()?;
-    let near = Expected { connection, sequence: expected, planned_ns: oldest.planned_ns };
+    let near = Expected { connection, sequence: expected, due_ns: oldest.due_ns() };
     let Recognised::Echo { sequence } = pings.recognise(payload, pings.kind(), near, |_| None)
     else {
         return None;

@@ -26,8 +26,8 @@ impl Times {
 
     /// Returns the span that a message belongs to.
     #[inline]
-    pub(crate) const fn span(&self, planned_ns: u64) -> Span {
-        if planned_ns < self.window_begin_ns { Span::Warmup } else { Span::Measured }
+    pub(crate) const fn span(&self, due_ns: u64) -> Span {
+        if due_ns < self.window_begin_ns { Span::Warmup } else { Span::Measured }
     }
 
     /// Checks whether `ns` lies in the measured time.
@@ -68,9 +68,9 @@ mod tests {
         assert_eq!(times.earliest_ns(), 7);
     }
 
-    /// Returns how the subscriber of a fanout judges a copy that was due at `planned_ns`, if `said`
+    /// Returns how the subscriber of a fanout judges a copy that was due at `due_ns`, if `said`
     /// is what all workers are told and the task of this one that takes instructions hasn't run.
-    fn judged_before_hearing(said: Instruction, planned_ns: u64) -> (Metrics, Times) {
+    fn judged_before_hearing(said: Instruction, due_ns: u64) -> (Metrics, Times) {
         let line = "loadgen fanout ws://127.0.0.1:9/ -c 1 -t 1";
         let Parsed::Command(command) = parse(line.split(' ').map(Into::into)) else { panic!() };
         let cli::Command::Fanout(args) = *command else { panic!("{line}") };
@@ -96,7 +96,7 @@ mod tests {
             let worker = Worker::new(0, brief, Arc::new(Live::new())).unwrap();
             let subscriber = worker.plan.connections(0).last().unwrap();
             let waterfall = Waterfall {
-                planned_ns: 0,
+                due_ns: 0,
                 begun_ns: 0,
                 tcp_ns: 0,
                 proxy_ns: None,
@@ -108,7 +108,7 @@ mod tests {
             worker.driver.borrow_mut().thread.attempt_begun(subscriber.index);
             let key = worker.driver.borrow_mut().admit(&subscriber, opened, None).unwrap();
             shared.add_sent(0, 1);
-            let post = Expected { connection: 0, sequence: 0, planned_ns };
+            let post = Expected { connection: 0, sequence: 0, due_ns };
             let post = worker.driver.borrow_mut().thread.outbox.payload.message(post).to_vec();
             server.write_all(&[&[0x81, post.len().to_le_bytes()[0]], &post[..]].concat()).unwrap();
             poll_fn(|cx| {
@@ -130,17 +130,17 @@ mod tests {
         let times = Times { load_begin_ns: 2, window_begin_ns: 2, window_end_ns: u64::MAX - 1 };
         // What was said, when the copy was due, and how often it is received, arrives in the
         // measured time, and is altered.
-        for (said, planned_ns, counts, heard) in [
+        for (said, due_ns, counts, heard) in [
             // Another worker or process has heard and published; this one checks for itself.
             (Instruction::Load(times), 2, (1, 1, 0), times),
             (Instruction::Load(times), 1, (0, 0, 1), times),
             // Not even that: a publisher of another process.
             (Instruction::Ramp, 1, (1, 0, 0), Times::NEVER),
         ] {
-            let (metrics, times) = judged_before_hearing(said, planned_ns);
+            let (metrics, times) = judged_before_hearing(said, due_ns);
             let copies = &metrics.copies;
             let counted = (copies.received, metrics.arrived, copies.altered);
-            assert_eq!(counted, counts, "{said:?}, due at {planned_ns}");
+            assert_eq!(counted, counts, "{said:?}, due at {due_ns}");
             assert_eq!(times, heard);
         }
     }

@@ -114,8 +114,8 @@ pub(super) async fn reach(
     let place = routes.place(plan.index);
     let route = &routes.all()[place];
     let begun_ns = clock.now_ns();
-    if let Some(planned_ns) = plan.start_ns {
-        let lag_ns = begun_ns.saturating_sub(planned_ns);
+    if let Some(due_ns) = plan.start_ns {
+        let lag_ns = begun_ns.saturating_sub(due_ns);
         driver.borrow_mut().thread.metrics.distributions.record(Metric::ConnectLag, lag_ns);
     }
     let families = driver.borrow().thread.families[place];
@@ -136,7 +136,7 @@ pub(super) async fn reach(
     let (stream, agreed) = routes.secure(route, stream).await.map_err(refused)?;
     let reached_ns = clock.now_ns();
     let waterfall = Waterfall {
-        planned_ns: plan.start_ns.unwrap_or(begun_ns),
+        due_ns: plan.start_ns.unwrap_or(begun_ns),
         begun_ns,
         tcp_ns,
         proxy_ns,

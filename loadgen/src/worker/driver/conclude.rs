@@ -1,4 +1,5 @@
-//! Concludes the messages of a fanout as their copies come in, or once they have waited long enough.
+//! Concludes the messages of a fanout as their copies come in, or once they have waited long
+//! enough.
 
 use super::super::duty::Duty;
 use super::super::outstanding::Taken;
@@ -19,7 +20,7 @@ impl Driver {
     fn take(&mut self, key: SessionKey, message: MessageId, is_complete: bool) {
         let Self { thread, duty: Duty::Fanout(fanout) } = self else { return };
         let session = &mut thread.sessions[key];
-        if session.outstanding.planned_ns(message.sequence).is_none() {
+        if session.outstanding.due_ns(message.sequence).is_none() {
             return; // it has been concluded before
         }
         if let Taken::InOrder(_) | Taken::Late(_) = session.outstanding.take(message.sequence) {
@@ -52,7 +53,7 @@ impl Driver {
         for key in fanout.publishers.keys() {
             while let Some(session) = self.thread.sessions.get(key)
                 && let Some((sequence, sent)) = session.outstanding.expected()
-                && sent.planned_ns.saturating_add(timeout_ns) <= now_ns
+                && sent.due_ns().saturating_add(timeout_ns) <= now_ns
             {
                 let message = MessageId { publisher: session.index, sequence };
                 self.take(key, message, false);

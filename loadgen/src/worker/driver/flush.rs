@@ -1,5 +1,6 @@
 //! Encodes and writes what sessions send, and tells the duty.
 
+use std::num::NonZeroU64;
 use std::task::{Context, Poll};
 
 use super::super::sessions::SessionKey;
@@ -7,13 +8,13 @@ use super::Driver;
 
 impl Driver {
     /// Appends the next messages of a session to its unsent bytes, and tells the duty.
-    pub(crate) fn encode(&mut self, key: SessionKey, planned_ns: u64, count: usize) {
+    pub(crate) fn encode(&mut self, key: SessionKey, due: Option<NonZeroU64>, count: usize) {
         if count == 0 {
             return;
         }
         let Self { thread, duty } = self;
-        let (connection, first) = thread.encode(key, planned_ns, count);
-        duty.encoded(connection, first..first + count as u64, planned_ns);
+        let (connection, first) = thread.encode(key, due, count);
+        duty.encoded(connection, first..first + count as u64, due);
     }
 
     /// Writes the unsent bytes of a session; returns whether the socket has taken all of them.

@@ -1,6 +1,8 @@
 //! When messages are sent: on a schedule (open loop), or when replies make room (closed loop); and
 //! when load is over.
 
+use std::num::NonZeroU64;
+
 use super::super::sessions::SessionKey;
 use super::super::thread::Thread;
 use super::Driver;
@@ -75,7 +77,7 @@ impl Driver {
                 }
                 Some(_) if now_ns - due_ns > thread.settings.catch_up_ns => counts.unsent_late += 1,
                 Some(key) => {
-                    self.encode(key, due_ns, 1);
+                    self.encode(key, NonZeroU64::new(due_ns), 1);
                     let Thread { outbox, sessions, .. } = &mut self.thread;
                     outbox.mark_dirty(&mut sessions[key], key);
                 }
@@ -97,8 +99,8 @@ impl Driver {
     pub(crate) fn refill(&mut self, key: SessionKey) {
         let Self { thread, duty } = self;
         let Some(Load::Closed { pipeline }) = thread.settings.load else { return };
-        // Planned when they are written, unless the time stands in them.
-        let planned_ns = if thread.outbox.has_time { thread.clock.now_ns() } else { 0 };
+        // Due when they are written, unless they contain the time.
+        let now_ns = thread.outbox.has_time.then(|| thread.clock.now_ns());
         let session = &thread.sessions[key];
         if !session.is_open() {
             return;
@@ -106,7 +108,7 @@ impl Driver {
         let room = (pipeline as usize).saturating_sub(session.outstanding.len());
         let count = usize::try_from(session.quota).map_or(room, |quota| quota.min(room));
         let count = duty.room(session, count);
-        self.encode(key, planned_ns, count);
+        self.encode(key, now_ns.and_then(NonZeroU64::new), count);
     }
 
     /// Checks whether load is over before its time: all planned messages are sent and answered and

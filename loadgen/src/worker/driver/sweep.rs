@@ -34,7 +34,7 @@ impl Driver {
         let outstanding = &mut sessions[key].outstanding;
         let mut given_up = 0;
         while let Some(sent) = outstanding.time_out(now_ns, timeout_ns) {
-            metrics.span(times.span(sent.planned_ns)).timed_out += 1;
+            metrics.span(times.span(sent.due_ns())).timed_out += 1;
             given_up += 1;
         }
         thread.outbox.unanswered -= given_up;

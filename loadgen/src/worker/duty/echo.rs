@@ -23,7 +23,7 @@ pub(crate) struct Echo {
 /// messages are written together and their echoes come together.
 #[derive(Debug, Default)]
 struct EchoBatch {
-    /// When the messages were planned and written.
+    /// When the messages were due and written.
     sent: Option<Sent>,
     count: u64,
 }
@@ -45,8 +45,9 @@ impl Echo {
     ) {
         let Received { kind, payload, connection, now_ns } = received;
         if outstanding.is_in_order()
-            && let Some((sequence, Sent { planned_ns, .. })) = outstanding.expected()
-            && judge.payload.is_echo(payload, kind, Expected { connection, sequence, planned_ns })
+            && let Some((sequence, sent)) = outstanding.expected()
+            && let due_ns = sent.due_ns()
+            && judge.payload.is_echo(payload, kind, Expected { connection, sequence, due_ns })
             && let Some(sent) = outstanding.take_expected()
         {
             if self.batch.sent != Some(sent) {
@@ -84,9 +85,9 @@ impl Echo {
 
 impl Judge<'_> {
     fn echoes(&mut self, sent: Sent, now_ns: u64, count: u64) {
-        let service_ns = now_ns.saturating_sub(sent.written_ns);
-        let response_ns = now_ns.saturating_sub(sent.planned_ns);
-        let span = self.times.span(sent.planned_ns);
+        let service_ns = now_ns.saturating_sub(sent.written_ns());
+        let response_ns = now_ns.saturating_sub(sent.due_ns());
+        let span = self.times.span(sent.due_ns());
         self.metrics.span(span).received += count;
         let is_drained = now_ns >= self.times.window_end_ns;
         if now_ns >= self.times.window_begin_ns && !is_drained {
@@ -118,14 +119,13 @@ impl Judge<'_> {
         let sequence = outstanding
             .expected()
             .map_or_else(|| outstanding.next_sequence(), |(sequence, _)| sequence);
-        let planned_ns = |sequence| outstanding.planned_ns(sequence);
-        let expected =
-            Expected { connection, sequence, planned_ns: planned_ns(sequence).unwrap_or(0) };
-        match self.payload.recognise(payload, kind, expected, planned_ns) {
+        let due_ns = |sequence| outstanding.due_ns(sequence);
+        let expected = Expected { connection, sequence, due_ns: due_ns(sequence).unwrap_or(0) };
+        match self.payload.recognise(payload, kind, expected, due_ns) {
             Recognised::Echo { sequence } => match outstanding.take(sequence) {
                 Taken::InOrder(sent) => self.echoes(sent, now_ns, 1),
                 Taken::Late(sent) => {
-                    self.metrics.span(self.times.span(sent.planned_ns)).reordered += 1;
+                    self.metrics.span(self.times.span(sent.due_ns())).reordered += 1;
                     self.note("reordered", received);
                     self.echoes(sent, now_ns, 1);
                 }
@@ -180,7 +180,7 @@ impl Judge<'_> {
     }
 
     fn altered(&mut self, sent: Sent, received: Received<'_>) {
-        self.metrics.span(self.times.span(sent.planned_ns)).altered += 1;
+        self.metrics.span(self.times.span(sent.due_ns())).altered += 1;
         self.note("altered", received);
         self.live.wrong.add(1);
     }
@@ -204,6 +204,8 @@ impl Judge<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use wscodec::DataKind;
 
     use super::super::super::times::Times;
@@ -244,16 +246,16 @@ mod tests {
             }
         }
 
-        fn send(&mut self, planned_ns: u64) -> Vec<u8> {
-            let payload = self.message(7, self.outstanding.next_sequence(), planned_ns);
-            self.outstanding.push(planned_ns, 1);
-            self.outstanding.take_unwritten().for_each(|sent| sent.written_ns = planned_ns + 1);
-            self.metrics.span(self.times.span(planned_ns)).sent += 1;
+        fn send(&mut self, due_ns: u64) -> Vec<u8> {
+            let payload = self.message(7, self.outstanding.next_sequence(), due_ns);
+            self.outstanding.push(NonZeroU64::new(due_ns), 1);
+            self.outstanding.take_unwritten().for_each(|sent| sent.write(due_ns + 1));
+            self.metrics.span(self.times.span(due_ns)).sent += 1;
             payload
         }
 
-        fn message(&mut self, connection: u64, sequence: u64, planned_ns: u64) -> Vec<u8> {
-            self.payload.message(Expected { connection, sequence, planned_ns }).to_vec()
+        fn message(&mut self, connection: u64, sequence: u64, due_ns: u64) -> Vec<u8> {
+            self.payload.message(Expected { connection, sequence, due_ns }).to_vec()
         }
 
         fn receive(&mut self, payload: &[u8], now_ns: u64) {
@@ -288,12 +290,12 @@ mod tests {
     }
 
     #[test]
-    fn echoes_are_counted_where_they_were_planned() {
+    fn echoes_are_counted_where_they_were_due() {
         let mut bench = Bench::new(32);
-        for (planned_ns, now_ns) in
+        for (due_ns, now_ns) in
             [(50, 60), (99, 150), (100, 110), (150, 160), (199, 205), (198, 900)]
         {
-            let payload = bench.send(planned_ns);
+            let payload = bench.send(due_ns);
             bench.receive(&payload, now_ns);
         }
         bench.end();
@@ -388,7 +390,7 @@ mod tests {
         let payloads: Vec<_> = (0..4).map(|n| bench.send(100 + n)).collect();
         for _ in 0..2 {
             let sent = bench.outstanding.time_out(u64::MAX, 10).unwrap();
-            assert_eq!(sent.planned_ns, 100 + bench.metrics.measured.timed_out);
+            assert_eq!(sent.due_ns(), 100 + bench.metrics.measured.timed_out);
             bench.metrics.measured.timed_out += 1;
         }
         bench.receive(&payloads[2], 190); // in order, for those before it are given up

@@ -21,8 +21,8 @@ impl Judge<'_> {
             return;
         };
         self.metrics.pings.superseded += superseded;
-        self.metrics.span(self.times.span(ping.planned_ns)).received += 1;
-        let rtt_ns = now_ns.saturating_sub(ping.written_ns);
+        self.metrics.span(self.times.span(ping.due_ns())).received += 1;
+        let rtt_ns = now_ns.saturating_sub(ping.written_ns());
         self.metrics.distributions.record(Metric::PingRtt, rtt_ns);
         self.live.latency(rtt_ns);
     }
@@ -30,6 +30,8 @@ impl Judge<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use super::super::super::times::Times;
     use super::*;
     use crate::clock::Clock;
@@ -41,15 +43,15 @@ mod tests {
     fn s5_5_3_a_pong_answers_its_ping_and_those_before_it() {
         let mut payload = Payload::of_pings(Clock::start());
         let mut bytes = |connection, sequence| {
-            payload.message(Expected { connection, sequence, planned_ns: 0 }).to_vec()
+            payload.message(Expected { connection, sequence, due_ns: 0 }).to_vec()
         };
         let (mut metrics, live) = (Metrics::default(), Live::new());
         let times = Times { load_begin_ns: 0, window_begin_ns: 0, window_end_ns: 1_000 };
         let mut outstanding = Outstanding::default();
         let pings: Vec<_> = (0..5).map(|sequence| bytes(7, sequence)).collect();
         for (sequence, _) in pings.iter().enumerate() {
-            outstanding.push(10 * sequence as u64, 1);
-            outstanding.take_unwritten().for_each(|sent| sent.written_ns = sent.planned_ns);
+            outstanding.push(NonZeroU64::new(10 * sequence as u64), 1);
+            outstanding.take_unwritten().for_each(|sent| sent.write(sent.due_ns()));
             metrics.measured.sent += 1;
         }
         let other = bytes(8, 1);

@@ -20,6 +20,7 @@ pub(crate) mod listen;
 mod play;
 mod publishers;
 
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -128,9 +129,14 @@ impl Duty {
 
     /// Messages of a connection have been encoded, and are not written yet.
     #[inline]
-    pub(super) fn encoded(&mut self, connection: u64, sequences: Range<u64>, planned_ns: u64) {
+    pub(super) fn encoded(
+        &mut self,
+        connection: u64,
+        sequences: Range<u64>,
+        due: Option<NonZeroU64>,
+    ) {
         if let Self::Fanout(fanout) = self {
-            fanout.encoded(connection, sequences, planned_ns);
+            fanout.encoded(connection, sequences, due.map_or(0, NonZeroU64::get));
         }
     }
 

@@ -1,8 +1,8 @@
 //! The healthy connections of a thread, and cohorts of misbehaving ones beside them.
 //!
 //! Each cohort of a thread is a [`Worker`] with its own counters and histograms, so that it can't
-//! distort those of the healthy connections. It begins and ends its load with theirs, and closes its
-//! connections once theirs are closed.
+//! distort those of the healthy connections. It begins and ends its load with theirs, and closes
+//! its connections once theirs are closed.
 
 use std::io;
 use std::rc::Rc;

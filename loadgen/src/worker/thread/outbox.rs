@@ -8,6 +8,7 @@
 //! Encoding doesn't write, so messages that are due together go out in one write.
 
 use std::io::ErrorKind;
+use std::num::NonZeroU64;
 
 use wscodec::mask::ChaChaKeys;
 
@@ -34,7 +35,7 @@ const SPARE_CAPACITY_MAX: usize = 256 << 10;
 /// The messages of a worker: those that are planned, and the sums over those that are under way.
 pub(crate) struct Outbox {
     pub(crate) payload: Payload,
-    /// Payloads contain the time for which they were planned.
+    /// Payloads contain the time when they are due.
     pub(crate) has_time: bool,
     /// Where the keys of data frames come from; `None` is the key of zeros.
     pub(crate) keys: Option<ChaChaKeys>,
@@ -122,7 +123,12 @@ impl Outbox {
 impl Thread {
     /// Appends the next messages of a session, at most as many as its quota, to its unsent bytes;
     /// returns the connection and the sequence of the first.
-    pub(crate) fn encode(&mut self, key: SessionKey, planned_ns: u64, count: usize) -> (u64, u64) {
+    pub(crate) fn encode(
+        &mut self,
+        key: SessionKey,
+        due: Option<NonZeroU64>,
+        count: usize,
+    ) -> (u64, u64) {
         let Self { sessions, outbox, metrics, deflating, settings, clock, .. } = self;
         let session = &mut sessions[key];
         if session.unsent.capacity() == 0 {
@@ -131,9 +137,10 @@ impl Thread {
         let before = session.unsent.len();
         let (connection, first) = (session.index, session.outstanding.next_sequence());
         let Outbox { payload, keys, .. } = outbox;
+        let due_ns = due.map_or(0, NonZeroU64::get);
         let opcode = payload.opcode();
         for sequence in first..first + count as u64 {
-            let message = Expected { connection, sequence, planned_ns };
+            let message = Expected { connection, sequence, due_ns };
             if !session.is_deflated
                 || !deflating.send(session, payload, message, settings.fragment, *clock, metrics)
             {
@@ -142,7 +149,7 @@ impl Thread {
             }
         }
         outbox.backlog_len += session.unsent.len() - before;
-        session.outstanding.push(planned_ns, count);
+        session.outstanding.push(due, count);
         outbox.unanswered += count;
         session.quota -= count as u64;
         if session.quota == 0 {
@@ -163,16 +170,12 @@ impl Thread {
         self.outbox.progress_ns = now_ns;
         let mut warmup = 0;
         for message in unwritten {
-            message.written_ns = now_ns;
-            if settings.is_open_loop {
-                let lag_ns = now_ns.saturating_sub(message.planned_ns);
-                if times.is_measured(message.planned_ns) {
-                    metrics.distributions.record(Metric::SendLag, lag_ns);
-                }
-            } else if message.planned_ns == 0 {
-                message.planned_ns = now_ns;
+            message.write(now_ns);
+            let due_ns = message.due_ns();
+            if settings.is_open_loop && times.is_measured(due_ns) {
+                metrics.distributions.record(Metric::SendLag, now_ns.saturating_sub(due_ns));
             }
-            warmup += u64::from(times.span(message.planned_ns) == Span::Warmup);
+            warmup += u64::from(times.span(due_ns) == Span::Warmup);
         }
         metrics.warmup.sent += warmup;
         metrics.measured.sent += sent - warmup;

@@ -4,6 +4,8 @@
 //! their own schedule, outstanding Pings and counters, and share with messages only a session's
 //! unsent bytes, which consist of whole frames.
 
+use std::num::NonZeroU64;
+
 use wscodec::header::Opcode;
 
 use super::super::frames;
@@ -53,7 +55,7 @@ impl Probes {
         if let Some(Answered { ping, superseded }) = answered {
             metrics.probes.superseded += superseded;
             metrics.probes.answered += 1;
-            let rtt_ns = pong.now_ns.saturating_sub(ping.written_ns);
+            let rtt_ns = pong.now_ns.saturating_sub(ping.written_ns());
             metrics.distributions.record(Metric::PingRtt, rtt_ns);
         } else {
             metrics.probes.unsolicited += 1;
@@ -86,7 +88,7 @@ impl Thread {
     }
 
     /// Appends a Ping to the unsent bytes of a session.
-    pub(crate) fn ping(&mut self, key: SessionKey, planned_ns: u64) {
+    pub(crate) fn ping(&mut self, key: SessionKey, due_ns: u64) {
         let Self { sessions, probes, outbox, metrics, settings, clock, .. } = self;
         let session = &mut sessions[key];
         let Some(probes) = probes else { return };
@@ -97,13 +99,13 @@ impl Thread {
         }
         let before = session.unsent.len();
         let sequence = outstanding.next_sequence();
-        let message = Expected { connection: session.index, sequence, planned_ns };
+        let message = Expected { connection: session.index, sequence, due_ns };
         let payload = probes.payload.message(message);
         frames::append(Opcode::Ping, payload, None, &mut outbox.keys, &mut session.unsent);
         outbox.backlog_len += session.unsent.len() - before;
-        outstanding.push(planned_ns, 1);
+        outstanding.push(NonZeroU64::new(due_ns), 1);
         let written_ns = clock.now_ns();
-        outstanding.take_unwritten().for_each(|ping| ping.written_ns = written_ns);
+        outstanding.take_unwritten().for_each(|ping| ping.write(written_ns));
         probes.unanswered += 1;
         metrics.probes.sent += 1;
     }
