@@ -6,8 +6,8 @@ const UNITS: [&str; 11] = ["ns", "us", "ms", "s", "min", "h", "%", "B", "KB", "M
 /// Characters from which on a word of letters and digits is an identifier, such as a session's.
 const IDENTIFIER_LEN_MIN: usize = 12;
 
-/// `line` with `#` for each number and the unit behind it, and for each identifier: lines of one kind
-/// are equal.
+/// `line` with `#` for each number and the unit behind it, and for each identifier; a counted noun
+/// is singular. Lines of one kind are equal.
 #[must_use]
 pub fn kind(line: &str) -> String {
     let mut kind = String::with_capacity(line.len());
@@ -18,9 +18,11 @@ pub fn kind(line: &str) -> String {
             is_behind_number = false;
             continue;
         }
+        let shown = without_identifiers(word);
+        let shown = if is_behind_number { singular(shown, word.len() - bare.len()) } else { shown };
         is_behind_number = word.ends_with(|c: char| c.is_ascii_digit());
         let mut is_in_number = false;
-        for c in without_identifiers(word).chars() {
+        for c in shown.chars() {
             // A point or a comma between digits is of the number.
             let is_digit = c.is_ascii_digit() || is_in_number && matches!(c, '.' | ',');
             if !is_digit {
@@ -33,6 +35,20 @@ pub fn kind(line: &str) -> String {
         kind.push(' ');
     }
     kind
+}
+
+/// `word` as it is counted once, by the rules of `units::counted`; its last `punctuation` bytes stay.
+fn singular(mut word: String, punctuation: usize) -> String {
+    let rest = word.split_off(word.len() - punctuation);
+    if let Some(stem) = word.strip_suffix("ies") {
+        word = format!("{stem}y");
+    } else if let Some(stem) = word.strip_suffix("sses") {
+        word = format!("{stem}ss");
+    } else if let Some(stem) = word.strip_suffix('s').filter(|stem| !stem.ends_with('s')) {
+        word.truncate(stem.len());
+    }
+    word.push_str(&rest);
+    word
 }
 
 /// `word` with `#` for what is made by a generator and not by a person: long, of letters and digits.
@@ -64,6 +80,10 @@ mod tests {
             (r#"{"type":"tick","n":1}"#, r#"{"type":"tick","n":1048}"#, true),
             (r#"{"type":"tick","n":1}"#, r#"{"type":"user","n":1}"#, false),
             ("sent 12,345", "sent 7", true),
+            ("1 connection failed", "20 connections failed", true),
+            ("lost 1 copy, late", "lost 3 copies, late", true),
+            ("1 address: none", "3 addresses: none", true),
+            ("connection failed", "connections failed", false),
             ("p99 1 s late", "p99 1 s early", false),
             ("us first", "ms first", false),
             ("", "0", false),

@@ -21,6 +21,7 @@ use crate::net::Routes;
 use crate::progress::Progress;
 use crate::quota::Quota;
 use crate::signals::Signals;
+use crate::units;
 use crate::worker::usage::{memory, process_cpu_ns};
 use crate::worker::{Brief, BusyWorkers, Instruction, SharedFanout, Times, WorkerReport, spawn};
 
@@ -90,7 +91,7 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
             instructions: instructions.clone(),
             settled: settled.clone(),
         };
-        let live = Arc::new(Live::new());
+        let live = Arc::new(Live::with_addresses(routes.addresses_in_turn().map(<[_]>::len)));
         lives.push(Arc::clone(&live));
         threads.push(spawn(config.part().worker(number), brief, live)?);
     }
@@ -219,7 +220,8 @@ impl Coordinator<'_> {
         self.rss_open = memory().map(|(now, _)| now);
         let planned = self.config.connections_here();
         let failed = self.snapshot().counts.failed;
-        let said = format!("{open} of {planned} connections are open, {failed} have failed");
+        let said =
+            format!("{open} of {} open, {failed} failed", units::counted(planned, "connection"));
         self.progress.tell(self.clock.now_ns(), &said);
         if open == 0 {
             // No connection is open: a run that can only wait is over.

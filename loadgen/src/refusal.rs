@@ -58,12 +58,65 @@ const fn hint(status: u16) -> Option<&'static str> {
     }
 }
 
-/// The first line of a body that says something, as it may be shown. `is_chunked` passes over the
-/// line with the size of the first chunk (RFC 9112, 7.1).
+/// Returns the first line of a body that has words, as it may be shown; of a page in HTML its title,
+/// or the first line of its text. `is_chunked` passes over the line with the size of the first chunk
+/// (RFC 9112, 7.1).
 pub(crate) fn first_line(body: &[u8], is_chunked: bool) -> Option<String> {
-    let lines = body.split(|&byte| byte == b'\n').skip(usize::from(is_chunked));
-    let line = lines.map(<[u8]>::trim_ascii).find(|line| !line.is_empty())?;
-    Some(escape::bytes(line, SHOWN_LEN_MAX))
+    let text = String::from_utf8_lossy(body);
+    let text = if is_chunked { text.split_once('\n')?.1 } else { &text };
+    let is_html = text.trim_start().starts_with('<');
+    let text = if is_html { title(text).unwrap_or_else(|| content(text)) } else { text.to_owned() };
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let line =
+        lines().find(|line| line.contains(char::is_alphanumeric)).or_else(|| lines().next())?;
+    Some(escape::control(line, SHOWN_LEN_MAX))
+}
+
+/// Returns the title of a page, in one line; `None` if it has none.
+fn title(page: &str) -> Option<String> {
+    let (_, behind) = element(page, "title")?;
+    let words: Vec<_> =
+        content(behind.split_once('<')?.0).split_whitespace().map(str::to_owned).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// Returns the text of a page, without what is in tags, comments, scripts and style sheets.
+fn content(page: &str) -> String {
+    let mut content = String::with_capacity(page.len());
+    let mut rest = page;
+    while let Some((text, tag)) = rest.split_once('<') {
+        content.push_str(text);
+        let end = ["script", "style"].into_iter().find(|name| is_named(tag, name));
+        rest = if tag.starts_with("!--") {
+            tag.split_once("-->").map_or("", |(_, behind)| behind)
+        } else if let Some(name) = end {
+            element(tag, &format!("/{name}")).map_or("", |(_, behind)| behind)
+        } else {
+            tag.split_once('>').map_or("", |(_, behind)| behind)
+        };
+    }
+    content.push_str(rest);
+    // "&" last: what it was in the way of is text.
+    for (escaped, c) in
+        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")]
+    {
+        content = content.replace(escaped, c);
+    }
+    content
+}
+
+/// Returns what is before and behind the first tag of this name.
+fn element<'p>(page: &'p str, name: &str) -> Option<(&'p str, &'p str)> {
+    let begins = page.match_indices('<').map(|(begin, _)| begin);
+    let begin = begins.into_iter().find(|&begin| is_named(&page[begin + 1..], name))?;
+    let (_, behind) = page[begin..].split_once('>')?;
+    Some((&page[..begin], behind))
+}
+
+/// Checks whether a tag, without its `<`, has this name.
+fn is_named(tag: &str, name: &str) -> bool {
+    tag.get(..name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name))
+        && tag[name.len()..].starts_with(|c: char| c == '>' || c == '/' || c.is_ascii_whitespace())
 }
 
 #[cfg(test)]
@@ -76,10 +129,35 @@ mod tests {
             first_line(b"no such path, use /chat\nmore", false).unwrap(),
             "no such path, use /chat"
         );
-        assert_eq!(first_line(b"\r\n\n  <html>\n", false).unwrap(), "<html>");
+        assert_eq!(first_line(b"{\n  \"error\": \"no\"\n}", false).unwrap(), r#""error": "no""#);
+        assert_eq!(first_line(b"\r\n{}\n", false).unwrap(), "{}");
         assert_eq!(first_line(b"18\r\nno such path\r\n0\r\n\r\n", true).unwrap(), "no such path");
         assert_eq!(first_line(b"", false), None);
         assert_eq!(first_line(b"18\r\n", true), None);
         assert!(first_line(&[b'x'; 9_000], false).unwrap().len() < 200);
+    }
+
+    #[test]
+    fn e1_the_title_of_a_page_or_the_first_line_of_its_text() {
+        for (page, line) in [
+            (
+                "<!DOCTYPE HTML>\n<html>\n<head><TITLE>404 Not\n Found</TITLE></head>",
+                "404 Not Found",
+            ),
+            ("<html><title lang=en>Tom &amp; Jerry &amp;lt;</title>", "Tom & Jerry &lt;"),
+            ("<html><titles>no</titles><title>yes</title>", "yes"),
+            ("<!doctype html><head><title> </title></head><h1>Gone</h1>\n<p>x", "Gone"),
+            (
+                "<!-- a > b -->\n<script>if (1 < 2) {}</script><style>p > a {}</STYLE>\n<hr/>\n<p>No such <b>path</b>.",
+                "No such path.",
+            ),
+            ("<?xml version=\"1.0\"?>\n<Error>\n<Code>AccessDenied</Code>", "AccessDenied"),
+            ("<pre>Cannot GET /ws</pre>", "Cannot GET /ws"),
+        ] {
+            assert_eq!(first_line(page.as_bytes(), false).as_deref(), Some(line), "{page}");
+        }
+        for nothing in ["<html>", "<script>never ends", "<!-- nor this", "<", "<title"] {
+            assert_eq!(first_line(nothing.as_bytes(), false), None, "{nothing}");
+        }
     }
 }

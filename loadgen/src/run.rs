@@ -13,7 +13,7 @@ use wscodec::handshake::ClientRequest;
 
 use crate::cli::start;
 use crate::clock::Clock;
-use crate::config::{Config, Family, Request, Scenario, Target, Verbosity, output};
+use crate::config::{Config, Family, Output, Request, Scenario, Target, Verbosity, output};
 use crate::coordinator;
 use crate::exit::{Exit, Failed};
 use crate::host::{Demand, DescriptorLimit, Host};
@@ -66,7 +66,7 @@ pub fn run(config: Config) -> Result<Exit, Failed> {
     let subject = Subject { config: &config, routes: &routes, started_at, host: &host };
     let report = Report::new(&subject, &observed);
     outlets.write(&report)?;
-    say_outcome(&report, config.verbosity);
+    say_outcome(&report, config.verbosity, &config.outputs);
     Ok(report.exit())
 }
 
@@ -150,20 +150,22 @@ fn wait_until(at: SystemTime, verbosity: Verbosity) -> Result<SystemTime, Failed
     Ok(at)
 }
 
-/// Writes one line to stderr when the run failed, for people who read nothing else.
-pub fn say_outcome(report: &Report, verbosity: Verbosity) {
+/// Writes one line to stderr when the run failed, for people who read nothing else. Where the text
+/// of the report is on the same screen, it has said that already.
+pub fn say_outcome(report: &Report, verbosity: Verbosity, outputs: &[Output]) {
+    let is_said = output::is_on_screen_with_stderr(outputs);
     let failed = report.thresholds.iter().filter(|threshold| !threshold.is_passed);
     let failed: Vec<_> = failed
         .map(|threshold| format!("{} ({})", threshold.expression, threshold.shown()))
         .collect();
     let is_saturated = report.verdict.state == State::Saturated;
-    if !report.outcome.is_ok {
+    if !report.outcome.is_ok && !is_said {
         let reasons = report.outcome.reasons.join("; ");
         say(format_args!("error: {reasons}"));
-    } else if is_saturated && verbosity != Verbosity::Quiet {
+    } else if report.outcome.is_ok && is_saturated && verbosity != Verbosity::Quiet {
         say("warning: the client was saturated; the result says nothing about the server");
     }
-    if !failed.is_empty() && !is_saturated {
+    if !failed.is_empty() && !is_saturated && !is_said {
         say(format_args!("error: threshold failed: {}", failed.join("; ")));
     }
 }

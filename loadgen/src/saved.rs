@@ -35,7 +35,7 @@ pub fn report(args: ReportArgs) -> Result<Exit, Failed> {
     }
     report.judge(&args.gate.thresholds);
     Outlets::open(&outputs)?.write(&report)?;
-    say_outcome(&report, Verbosity::Notes);
+    say_outcome(&report, Verbosity::Notes, &outputs);
     Ok(report.exit())
 }
 
@@ -53,7 +53,7 @@ pub fn merge_files(args: MergeArgs) -> Result<Exit, Failed> {
     report.judge(&args.gate.thresholds);
     output::replaced(&outputs).for_each(say);
     Outlets::open(&outputs)?.write(&report)?;
-    say_outcome(&report, Verbosity::Notes);
+    say_outcome(&report, Verbosity::Notes, &outputs);
     Ok(report.exit())
 }
 
@@ -76,7 +76,7 @@ pub fn diff(args: &DiffArgs) -> Result<Exit, Failed> {
     let failed: Vec<_> = failed
         .map(|threshold| format!("{} ({})", threshold.expression, threshold.shown()))
         .collect();
-    if !failed.is_empty() {
+    if !failed.is_empty() && !output::is_on_screen_with_stderr(&outputs) {
         say(format_args!("error: threshold failed: {}", failed.join("; ")));
     }
     Ok(diff.exit())

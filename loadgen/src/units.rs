@@ -16,6 +16,21 @@ pub fn count(n: u64) -> String {
     text
 }
 
+/// Formats a number of things: `1 connection`, `1,234 connections`, `2 copies`. `noun` is the
+/// singular.
+#[must_use]
+pub fn counted(n: u64, noun: &str) -> String {
+    let number = count(n);
+    if n == 1 {
+        return format!("{number} {noun}");
+    }
+    match noun.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{number} {stem}ies"),
+        _ if noun.ends_with('s') => format!("{number} {noun}es"),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
 /// Formats nanoseconds as `512 ns`, `9.12 us`, `112 us`, `3.20 ms`, `12.0 s`.
 #[must_use]
 pub fn duration(ns: u64) -> String {
@@ -133,6 +148,22 @@ mod tests {
     fn counts_have_their_thousands_apart() {
         for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(count(n), text);
+        }
+    }
+
+    #[test]
+    fn nouns_are_singular_for_one_only() {
+        for (n, noun, text) in [
+            (0, "connection", "0 connections"),
+            (1, "connection", "1 connection"),
+            (1_234, "Ping", "1,234 Pings"),
+            (1, "copy", "1 copy"),
+            (2, "copy", "2 copies"),
+            (2, "latency", "2 latencies"),
+            (2, "day", "2 days"),
+            (2, "address", "2 addresses"),
+        ] {
+            assert_eq!(counted(n, noun), text);
         }
     }
 

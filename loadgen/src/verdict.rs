@@ -9,8 +9,13 @@
 //! client's lateness. Two milliseconds change nothing in a p99 of 900, but they do in one of 8.
 //! Above a tenth, and a millisecond, a run is `degraded`; above a quarter, and ten milliseconds, it
 //! is `saturated`. Lateness below a millisecond is a wake-up of this machine, and `rtt.service` is
-//! free of it. Messages that were due but not sent when time was up are `saturated` too, and a
-//! thread that was nearly always busy is `degraded`.
+//! free of it. A thread that was nearly always busy is `degraded`. If more than a hundredth of the
+//! messages due were not sent because the client had no time, the run is `saturated`.
+//!
+//! **What is missing.** Messages that were due and not sent, for whatever reason, and latencies out
+//! of range are in no percentile. If they had been the longest, the reported p99 would be a lower
+//! percentile: above a thousandth of all, a run is `degraded`, and the reason names that percentile.
+//! A pause of the whole process counts likewise by its share of the time, above a hundredth.
 //!
 //! **Closed loop.** The client sends as fast as it gets replies, so a busy thread is expected, and
 //! no schedule says how fast it should have been. But when the busiest thread has no time left, a
@@ -49,6 +54,13 @@ pub const EFFECT_DEGRADED: f64 = 0.1;
 pub const EFFECT_SATURATED: f64 = 0.25;
 /// Share of the messages due that may be unsent when time is up.
 pub const UNSENT_SATURATED: f64 = 0.01;
+/// Share of the messages due, or of the latencies, that may be missing before a run is degraded: a
+/// tenth of those that the 99th percentile leaves out. If all of them had been long, the reported
+/// p99 would be the p98.9.
+pub const MISSING_DEGRADED: f64 = 0.001;
+/// Share of the load's time that the process may stand still, or that load may begin late. A p99
+/// leaves out as much of the time.
+pub const TIME_DEGRADED: f64 = 0.01;
 /// Share of the time from which a thread is busy, under open loop.
 pub const BUSY_OPEN: f64 = 0.90;
 /// Share of the time from which a thread is busy, under closed loop.
@@ -65,7 +77,7 @@ pub const SHORT_NS: u64 = 100_000_000;
 pub const CONNECT_LAG_DEGRADED_NS: u64 = 10_000_000;
 /// Share of the periods in which a quota may throttle the process.
 pub const THROTTLED: f64 = 0.05;
-/// How long the process may stand still, in nanoseconds.
+/// How long the process may stand still, in nanoseconds, however short the load.
 pub const PAUSE_DEGRADED_NS: u64 = 500_000_000;
 /// A worker that did less than this share of the others' average was starved, if it was busy for
 /// [`STARVED_BUSY`] of the time.
@@ -199,11 +211,14 @@ pub struct Evidence {
     pub connect_lag: Option<Lag>,
     /// Messages that were due in the measured time.
     pub due: u64,
+    /// Messages that were due in the warm-up.
+    pub due_warmup: u64,
     /// Messages due that were not handed to a socket in time, for reasons other than the server.
     pub overdue: u64,
-    /// Messages skipped because the server didn't read.
+    /// Messages skipped because the server didn't read, including those of the warm-up.
     pub unsent_backlog: u64,
-    /// Messages skipped because their connection was closing or gone.
+    /// Messages skipped because their connection was closing or gone, including those of the
+    /// warm-up.
     pub unsent_closed: u64,
     /// Share of the time that the busiest thread was on a processor.
     pub cpu_share: f64,
@@ -213,6 +228,8 @@ pub struct Evidence {
     pub pause_max_ns: u64,
     /// The quota of processor time, and its effect in the run.
     pub quota: Option<Quota>,
+    /// Latencies that were recorded, including those beyond the histogram's range.
+    pub latencies: u64,
     /// Latencies beyond the histogram's range.
     pub out_of_range: u64,
     /// Messages received by each worker, and the share of the time that its thread was busy.
@@ -234,13 +251,21 @@ impl Evidence {
 
     /// Names `count` scheduled messages or Pings.
     fn scheduled(&self, count: u64) -> String {
-        let what = if self.is_pinging { "Pings" } else { "messages" };
-        format!("{} {what}", units::count(count))
+        units::counted(count, if self.is_pinging { "Ping" } else { "message" })
     }
 
-    /// Names the latencies of scheduled messages or Pings.
-    const fn latencies(&self) -> &'static str {
-        if self.is_pinging { "latencies" } else { "response latencies" }
+    /// Says how many scheduled messages or Pings were left out, if that changes the percentiles of
+    /// those that were sent.
+    fn left_out(&self, count: u64, due: u64) -> Option<String> {
+        let effect = missing(count, due)?;
+        let (what, share) = (self.scheduled(count), percent(count, due));
+        Some(format!("{what} ({share:.1} % of what was due) left out, {effect}"))
+    }
+
+    /// Returns which part of the load's time this was, in percent, if it changes what was measured.
+    fn share_of_load(&self, ns: u64) -> Option<f64> {
+        let share = percent(ns, self.load_ns);
+        (share > 100.0 * TIME_DEGRADED).then_some(share.min(100.0))
     }
 
     /// Says that a quota throttled the process, if it did so often enough to matter.
@@ -249,10 +274,10 @@ impl Evidence {
         let is_scheduled = self.is_open_loop || self.is_pinging;
         let or = if is_scheduled { format!(", or use {}", self.lower()) } else { String::new() };
         Some(format!(
-            "throttled by a CPU quota of {} in {} of {} periods: raise that{or}",
+            "throttled by a CPU quota of {} in {} of {}: raise that{or}",
             units::processors(quota.processors),
             units::count(quota.throttled),
-            units::count(quota.periods)
+            units::counted(quota.periods, "period")
         ))
     }
 
@@ -360,13 +385,12 @@ impl Verdict {
                     )
                 ),
             );
-        } else if evidence.overdue > 0 {
+        } else if let Some(left_out) = evidence.left_out(evidence.overdue, evidence.due) {
             self.because(
                 State::Degraded,
                 format!(
-                    "the client was held up: {} were more than --catch-up late, or had no time \
-                     left, and were not sent",
-                    evidence.scheduled(evidence.overdue)
+                    "the client was held up, by more than --catch-up or until no time was left: \
+                     {left_out}"
                 ),
             );
         }
@@ -440,48 +464,42 @@ impl Verdict {
             self.because(
                 State::Degraded,
                 format!(
-                    "a worker was starved: it received {} messages, the mean is {mean:.0}",
-                    units::count(least)
+                    "a worker was starved: it received {}, the mean is {mean:.0}",
+                    units::counted(least, "message")
                 ),
             );
         }
     }
 
     fn circumstances(&mut self, evidence: &Evidence) {
-        if evidence.unsent_backlog > 0 {
+        for (why, count) in [
+            ("the server didn't read", evidence.unsent_backlog),
+            ("connections were gone", evidence.unsent_closed),
+        ] {
+            let due = evidence.due + evidence.due_warmup;
+            if let Some(left_out) = evidence.left_out(count, due) {
+                self.because(State::Degraded, format!("{why}: {left_out}"));
+            }
+        }
+        if let Some(effect) = missing(evidence.out_of_range, evidence.latencies) {
+            let latencies = units::counted(evidence.out_of_range, "latency");
+            self.because(
+                State::Degraded,
+                format!("{latencies} out of the histogram's range and in no percentile, {effect}"),
+            );
+        }
+        let pause_ns = evidence.pause_max_ns;
+        if let Some(share) =
+            evidence.share_of_load(pause_ns).filter(|_| pause_ns > PAUSE_DEGRADED_NS)
+        {
+            let pause = units::duration(pause_ns);
             self.because(
                 State::Degraded,
                 format!(
-                    "the server didn't read: {} that were due were left out, so {} are too low",
-                    evidence.scheduled(evidence.unsent_backlog),
-                    evidence.latencies()
+                    "the process stood still for {pause}, {share:.1} % of the time: rates may be \
+                     as much too low, and latencies from p{} on up to {pause} too long",
+                    percentile(100.0 - share)
                 ),
-            );
-        }
-        if evidence.unsent_closed > 0 {
-            self.because(
-                State::Degraded,
-                format!(
-                    "connections were gone: {} that were due on them were left out, so {} are too \
-                     low",
-                    evidence.scheduled(evidence.unsent_closed),
-                    evidence.latencies()
-                ),
-            );
-        }
-        if evidence.out_of_range > 0 {
-            self.because(
-                State::Degraded,
-                format!(
-                    "{} latencies were out of the histogram's range and are in no percentile",
-                    units::count(evidence.out_of_range)
-                ),
-            );
-        }
-        if evidence.pause_max_ns > PAUSE_DEGRADED_NS {
-            self.because(
-                State::Degraded,
-                format!("the process stood still for {}", units::duration(evidence.pause_max_ns)),
             );
         }
         // Where the client was late, that says why.
@@ -490,12 +508,13 @@ impl Verdict {
         {
             self.because(State::Degraded, format!("the client was {throttled}"));
         }
-        if evidence.ramp_late_ns > 0 {
+        if let Some(share) = evidence.share_of_load(evidence.ramp_late_ns) {
             self.because(
                 State::Degraded,
                 format!(
                     "load began {} later than --ramp says, because connections were still being \
-                     opened: use a longer one, or segments are out of step",
+                     opened: use a longer one, or segments are out of step for {share:.1} % of the \
+                     time",
                     units::duration(evidence.ramp_late_ns)
                 ),
             );
@@ -513,6 +532,28 @@ impl Verdict {
             );
         }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share to three digits")]
+fn percent(part: u64, whole: u64) -> f64 {
+    100.0 * part as f64 / whole.max(1) as f64
+}
+
+/// Formats a percentile with one digit, if it needs that.
+fn percentile(of_100: f64) -> String {
+    format!("{of_100:.1}").trim_end_matches(".0").to_owned()
+}
+
+/// Says what the p99 may be of if this many of `all` are in no percentile, in case these were the
+/// longest; `None` if they are too few to matter.
+fn missing(count: u64, all: u64) -> Option<String> {
+    let share = percent(count, all);
+    if share <= 100.0 * MISSING_DEGRADED {
+        return None;
+    }
+    // 99 % of the rest is this much of all.
+    let rest = 0.99 * (100.0 - share.min(100.0));
+    Some(format!("so p99 may be only the p{}", percentile(rest)))
 }
 
 #[cfg(test)]
@@ -620,7 +661,7 @@ mod tests {
                 (evidence.is_open_loop, evidence.is_pinging) = (true, true);
                 (evidence.busy_share, evidence.cpu_share) = (0.91, 0.91);
             }),
-            ("Pings gone", State::Degraded, "2 Pings that were due on them were", |evidence| {
+            ("Pings gone", State::Degraded, "gone: 2 Pings (0.2 % of what", |evidence| {
                 (evidence.unsent_closed, evidence.is_pinging) = (2, true);
             }),
             ("lag of the machine", State::Degraded, "which something else used", |evidence| {
@@ -630,7 +671,9 @@ mod tests {
             ("long lag", State::Saturated, "sent late", |evidence| {
                 evidence.send_lag = Some(lag(11_000_000));
             }),
-            ("held up", State::Degraded, "held up: 5 messages", |evidence| evidence.overdue = 5),
+            ("held up", State::Degraded, "left: 5 messages (0.5 % of what", |evidence| {
+                evidence.overdue = 5;
+            }),
             ("overdue", State::Saturated, "not sent 5.0 %", |evidence| evidence.overdue = 50),
             ("cut", State::Degraded, "shorter than asked for", |evidence| {
                 (evidence.is_cut, evidence.is_interrupted) = (true, true);
@@ -662,12 +705,12 @@ mod tests {
             ("starved closed", State::Degraded, "49 % waiting for a processor", |evidence| {
                 (evidence.busy_share, evidence.cpu_share) = (0.99, 0.50);
             }),
-            ("backlog", State::Degraded, "didn't read", |evidence| evidence.unsent_backlog = 1),
+            ("backlog", State::Degraded, "didn't read", |evidence| evidence.unsent_backlog = 2),
             ("gone", State::Degraded, "gone: 2 messages", |evidence| evidence.unsent_closed = 2),
             ("range", State::Degraded, "out of the histogram", |evidence| {
                 evidence.out_of_range = 1;
             }),
-            ("pause", State::Degraded, "stood still for 2.00 s", |evidence| {
+            ("pause", State::Degraded, "still for 2.00 s, 20.0 % of the time", |evidence| {
                 evidence.pause_max_ns = 2_000_000_000;
             }),
             ("ramp", State::Degraded, "began 1.00 s later than --ramp", |evidence| {
@@ -683,6 +726,70 @@ mod tests {
             assert_eq!(verdict.reasons.len(), 1, "{name}");
             assert!(verdict.reasons[0].contains(why), "{name}: {}", verdict.reasons[0]);
         }
+    }
+
+    #[test]
+    fn s5_what_is_missing_counts_by_its_share() {
+        type Change = fn(&mut Evidence, u64);
+        let rows: [(&str, Change); 4] = [
+            ("overdue", |evidence, count| evidence.overdue = count),
+            ("backlog", |evidence, count| evidence.unsent_backlog = count),
+            ("gone", |evidence, count| evidence.unsent_closed = count),
+            ("range", |evidence, count| {
+                (evidence.out_of_range, evidence.latencies) = (count, 20_000);
+            }),
+        ];
+        for (name, change) in rows {
+            let missing = |count| {
+                judged(|evidence| {
+                    (evidence.due, evidence.due_warmup) = (20_000, 0);
+                    change(evidence, count);
+                })
+            };
+            for few in [1, 20] {
+                let few = missing(few);
+                assert_eq!((few.state, few.reasons.len()), (State::Valid, 0), "{name}: {few:?}");
+            }
+            let many = missing(100);
+            assert_eq!((many.state, many.reasons.len()), (State::Degraded, 1), "{name}: {many:?}");
+            let effect = ", so p99 may be only the p98.5";
+            assert!(many.reasons[0].ends_with(effect), "{name}: {many:?}");
+        }
+        let warmed = judged(|evidence| {
+            (evidence.unsent_closed, evidence.due_warmup) = (2, 1_000);
+        });
+        assert_eq!(warmed.state, State::Valid, "one in a thousand of all: {warmed:?}");
+    }
+
+    #[test]
+    fn s5_time_that_is_missing_counts_by_its_share() {
+        const MS: u64 = 1_000_000;
+        type Change = fn(&mut Evidence, u64);
+        let rows: [(&str, Change); 2] = [
+            ("pause", |evidence, ns| evidence.pause_max_ns = ns),
+            ("ramp", |evidence, ns| evidence.ramp_late_ns = ns),
+        ];
+        for (name, change) in rows {
+            let of = |ns, load_ns| {
+                judged(|evidence| {
+                    evidence.load_ns = load_ns;
+                    change(evidence, ns);
+                })
+            };
+            assert_eq!(of(600 * MS, 60_000 * MS).state, State::Valid, "{name}");
+            let much = of(600 * MS, 10_000 * MS);
+            assert_eq!(much.state, State::Degraded, "{name}");
+            assert!(much.reasons[0].contains("6.0 % of the time"), "{much:?}");
+        }
+        let pause = judged(|evidence| evidence.pause_max_ns = 600 * MS);
+        assert!(
+            pause.reasons[0].ends_with("and latencies from p94 on up to 600 ms too long"),
+            "{pause:?}"
+        );
+        let short = judged(|evidence| {
+            (evidence.pause_max_ns, evidence.load_ns) = (20 * MS, 1_000 * MS);
+        });
+        assert_eq!(short.state, State::Valid, "a pause that every machine makes");
     }
 
     #[test]

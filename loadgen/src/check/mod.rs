@@ -411,11 +411,10 @@ impl Open {
             answer.unwrap_or_else(|_| last.map_or(Answer::Nothing, Answer::Other))
         };
         let len = message.payload().len();
-        let size = if self.is_deflated {
-            format!("{len} bytes, {} on the wire", out.len())
-        } else {
-            format!("{len} bytes")
-        };
+        let mut size = units::counted(len as u64, "byte");
+        if self.is_deflated {
+            write!(size, ", {} on the wire", out.len()).ok(); // writing to a String can't fail
+        }
         (answer, timed(&size, self.clock.now_ns() - sent_ns))
     }
 

@@ -338,7 +338,8 @@ mod tests {
     #[test]
     fn e5_sections_are_of_one_command() {
         let content = "connect-timeout = \"3s\"\nlabel = \"a=b\"\n\
-                       [run]\nconnections = 5\nlabel = \"c=d\"\n[hold]\nconnections = 6\n";
+                       [run]\nconnections = 5\nlabel = \"c=d\"\n[hold]\nconnections = 6\n\
+                       [serve]\nthreads = 7\n";
         let args = run("sections", content, &[]).unwrap();
         assert_eq!(args.load.connections, 5);
         assert_eq!(args.load.request.connect_timeout, std::time::Duration::from_secs(3));

@@ -108,8 +108,9 @@ impl Places {
         let is_odd = |urls: &[String]| urls.len() as u64 != *topics && urls.len() > 1;
         if is_odd(publish_urls) {
             return Err(format!(
-                "{} --publish-url for {topics} topics; give one, or one per topic",
-                publish_urls.len()
+                "{} --publish-url for {}; give one, or one per topic",
+                publish_urls.len(),
+                units::counted(*topics, "topic")
             ));
         }
         let (pub_at, flag) = if is_apart { (publish_urls, "--publish-url") } else { (urls, "URL") };
@@ -282,8 +283,8 @@ impl Fanout {
         }
         if self.subscribers < part.of() {
             return Err(format!(
-                "{} subscribers are too few for {} segments; use at least as many",
-                self.subscribers,
+                "{} for {} segments are too few; use at least as many",
+                units::counted(self.subscribers, "subscriber"),
                 part.of()
             ));
         }
@@ -308,8 +309,9 @@ impl Fanout {
         let pairs = subscribers.div_ceil(part.of()).saturating_mul(publishers.div_ceil(topics));
         if pairs > PAIRS_MAX {
             return Err(format!(
-                "{subscribers} subscribers of {publishers} publishers are {} pairs to keep track \
-                 of; use at most {}",
+                "{} of {} are {} pairs to keep track of; use at most {}",
+                units::counted(subscribers, "subscriber"),
+                units::counted(publishers, "publisher"),
                 units::count(pairs),
                 units::count(PAIRS_MAX)
             ));
@@ -425,7 +427,7 @@ mod tests {
                     "--start-at",
                     "+1s",
                 ],
-                "9 subscribers are too few for 10 segments",
+                "9 subscribers for 10 segments are too few",
             ),
             (
                 &["ws://h/", "ws://i/", "--publish-url", "ws://p/"],

@@ -1,7 +1,7 @@
 //! Checks all outputs together: no two may go to the same place.
 
 use std::fs;
-use std::io::{self, BufWriter, Write, stdout};
+use std::io::{self, BufWriter, IsTerminal, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 
 use crate::cli::{Form, Output};
@@ -56,6 +56,13 @@ pub fn replaced(outputs: &[Output]) -> impl Iterator<Item = String> {
         let shown = file.display().to_string();
         format!("-o {}={} replaces an existing file", form.name(), shown.escape_debug())
     })
+}
+
+/// Checks whether text goes to the screen that also shows stderr, so that a reader has both.
+#[must_use]
+pub fn is_on_screen_with_stderr(outputs: &[Output]) -> bool {
+    let is_shown = |output: &Output| output.form == Form::Text && output.file.is_none();
+    outputs.iter().any(is_shown) && stdout().is_terminal() && stderr().is_terminal()
 }
 
 /// Writes to an output; errors call the contents `what`.

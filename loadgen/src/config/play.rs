@@ -10,6 +10,7 @@ use crate::cli::PlayArgs;
 use crate::scenario::feed::Take;
 use crate::scenario::text::{Scope, Text};
 use crate::scenario::{self, Program};
+use crate::units;
 
 /// What the users of a scenario do, and when.
 #[derive(Clone, Debug)]
@@ -62,9 +63,10 @@ impl Config {
             && (feed.rows() as u64) < connections
         {
             return Err(format!(
-                "-c {connections} users, but {} has only {} rows; use -c {}, or take = \"cycle\"",
+                "-c {}, but {} has only {}; use -c {}, or take = \"cycle\"",
+                units::counted(connections, "user"),
                 feed.file,
-                feed.rows(),
+                units::counted(feed.rows() as u64, "row"),
                 feed.rows()
             ));
         }

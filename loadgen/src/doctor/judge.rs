@@ -167,7 +167,8 @@ fn queue(
 ) -> Check {
     let Some(found) = found else { return Check::unknown(name) };
     let needed = demand.connections.min(enough);
-    let said = format!("{} connections may wait for a server on this machine", units::count(found));
+    let said =
+        format!("{} may wait for a server on this machine", units::counted(found, "connection"));
     if found >= needed {
         Check::ok(name, said)
     } else {
@@ -231,12 +232,12 @@ fn quota(facts: &Facts) -> Check {
     match facts.quota {
         None => Check::ok(NAME, "none"),
         Some(quota) if quota.processors >= ENOUGH => {
-            Check::ok(NAME, format!("{} processors", units::processors(quota.processors)))
+            Check::ok(NAME, format!("{} in processors", units::processors(quota.processors)))
         }
         Some(quota) => Check::low(
             NAME,
             format!(
-                "{} processors: above that this process is held back until the next period",
+                "{} in processors: above that this process is held back until the next period",
                 units::processors(quota.processors)
             ),
             "a higher CPU limit of its container, or CPUQuota= of its service",

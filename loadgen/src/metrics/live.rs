@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::counts::counts;
 use super::packed::Packed;
+use super::reach::AddressCounts;
 
 /// Parts of each power of two: a latency is known to 1/32, about 3 %.
 const PARTS_BITS: u32 = 5;
@@ -71,6 +72,31 @@ impl IntervalCounts {
     }
 }
 
+/// What became of the connections to an address, as in [`AddressCounts`].
+#[derive(Debug, Default)]
+struct LiveAddress {
+    established: Counter,
+    failed: Counter,
+    overtaken: Counter,
+}
+
+impl LiveAddress {
+    fn add(&self, counts: &AddressCounts) {
+        let AddressCounts { established, failed, overtaken } = *counts;
+        self.established.add(established);
+        self.failed.add(failed);
+        self.overtaken.add(overtaken);
+    }
+
+    fn load(&self) -> AddressCounts {
+        AddressCounts {
+            established: self.established.load(),
+            failed: self.failed.load(),
+            overtaken: self.overtaken.load(),
+        }
+    }
+}
+
 /// What one worker has done so far.
 #[derive(Debug)]
 #[repr(align(128))] // no line of it is another worker's
@@ -96,13 +122,23 @@ pub struct Live {
     /// Messages received that are not such echoes.
     pub wrong: Counter,
     latency: Box<[Counter]>,
+    /// The addresses of each URL.
+    addresses: Box<[Box<[LiveAddress]>]>,
 }
 
 impl Live {
     /// Returns counters at zero.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_addresses([])
+    }
+
+    /// Returns counters at zero, for URLs with so many addresses.
+    #[must_use]
+    pub fn with_addresses(lens: impl IntoIterator<Item = usize>) -> Self {
+        let addresses = |len| (0..len).map(|_| LiveAddress::default()).collect();
         Self {
+            addresses: lens.into_iter().map(addresses).collect(),
             attempted: Counter::default(),
             established: Counter::default(),
             ended: Counter::default(),
@@ -121,6 +157,13 @@ impl Live {
     #[inline]
     pub fn latency(&self, ns: u64) {
         self.latencies(ns, 1);
+    }
+
+    /// Counts what became of connections to an address, by its place and that of its URL.
+    pub(crate) fn address(&self, url: usize, place: usize, counts: &AddressCounts) {
+        if let Some(address) = self.addresses.get(url).and_then(|all| all.get(place)) {
+            address.add(counts);
+        }
     }
 
     /// Counts a latency `count` times.
@@ -168,6 +211,8 @@ pub struct Snapshot {
     pub kept: u64,
     /// Everything else that happened.
     pub counts: IntervalCounts,
+    /// What became of the connections to each address, URL by URL.
+    addresses: Vec<AddressCounts>,
     latency: Box<[u64]>,
 }
 
@@ -186,6 +231,7 @@ impl Snapshot {
             open: 0,
             kept: 0,
             counts: IntervalCounts::default(),
+            addresses: Vec::new(),
             latency: vec![0; SLOTS].into(),
         };
         for live in workers {
@@ -205,11 +251,28 @@ impl Snapshot {
                 received: live.received.load(),
                 wrong: live.wrong.load(),
             });
+            let addresses = live.addresses.iter().flatten().map(LiveAddress::load);
+            for (place, counts) in addresses.enumerate() {
+                if sum.addresses.len() <= place {
+                    sum.addresses.push(AddressCounts::default());
+                }
+                sum.addresses[place].add(&counts);
+            }
             for (sum, slot) in sum.latency.iter_mut().zip(&live.latency) {
                 *sum += slot.load();
             }
         }
         sum
+    }
+
+    /// Returns the addresses to which connections were opened or failed since an earlier snapshot,
+    /// each with its place among those of all URLs.
+    #[must_use]
+    pub fn addresses_since(&self, earlier: &Self) -> Vec<(usize, AddressCounts)> {
+        let earlier = |place: usize| earlier.addresses.get(place).copied().unwrap_or_default();
+        let new = self.addresses.iter().enumerate();
+        let new = new.map(|(place, counts)| (place, counts.since(&earlier(place))));
+        new.filter(|(_, counts)| *counts != AddressCounts::default()).collect()
     }
 
     /// Returns the latencies since an earlier snapshot.
@@ -275,6 +338,23 @@ mod tests {
             assert!(slot_end(slot) <= ns + ns / 32, "{ns}");
         }
         assert_eq!(slot(u64::MAX), SLOTS - 1);
+    }
+
+    #[test]
+    fn p8_addresses_are_counted_by_worker_and_interval() {
+        let lives = [(); 2].map(|()| Live::with_addresses([0, 2, 1]));
+        lives[0].address(1, 1, &AddressCounts::ESTABLISHED);
+        lives[1].address(2, 0, &AddressCounts::FAILED);
+        let earlier = Snapshot::of(&lives);
+        assert_eq!(
+            earlier.addresses_since(&Snapshot::zero()),
+            [(1, AddressCounts::ESTABLISHED), (2, AddressCounts::FAILED)]
+        );
+        lives[0].address(2, 0, &AddressCounts::OVERTAKEN);
+        lives[1].address(2, 0, &AddressCounts::FAILED);
+        lives[1].address(0, 0, &AddressCounts::FAILED); // a URL with one address
+        let both = AddressCounts { established: 0, failed: 1, overtaken: 1 };
+        assert_eq!(Snapshot::of(&lives).addresses_since(&earlier), [(2, both)]);
     }
 
     #[test]

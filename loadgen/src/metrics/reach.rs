@@ -33,6 +33,25 @@ counts! {
     }
 }
 
+impl AddressCounts {
+    /// One connection opened.
+    pub(crate) const ESTABLISHED: Self = Self { established: 1, failed: 0, overtaken: 0 };
+    /// One attempt failed.
+    pub(crate) const FAILED: Self = Self { established: 0, failed: 1, overtaken: 0 };
+    /// One attempt abandoned.
+    pub(crate) const OVERTAKEN: Self = Self { established: 0, failed: 0, overtaken: 1 };
+
+    /// Returns the counts since `earlier`.
+    #[must_use]
+    pub const fn since(&self, earlier: &Self) -> Self {
+        Self {
+            established: self.established.saturating_sub(earlier.established),
+            failed: self.failed.saturating_sub(earlier.failed),
+            overtaken: self.overtaken.saturating_sub(earlier.overtaken),
+        }
+    }
+}
+
 /// The TLS parameters agreed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TlsKind {

@@ -1,6 +1,7 @@
 //! Turns snapshots at regular times into a time series of bounded length.
 
 use super::live::{IntervalCounts, Latencies, Snapshot};
+use super::reach::AddressCounts;
 
 /// Most rows of a time series: a run longer than this many seconds has longer intervals.
 const ROWS_MAX: u64 = 3_600;
@@ -17,6 +18,8 @@ pub struct Row {
     pub open: u64,
     /// What happened in it.
     pub counts: IntervalCounts,
+    /// What happened to addresses, each with its place among those of all URLs with several.
+    pub addresses: Vec<(usize, AddressCounts)>,
     /// Median latency of the echoes received in it, to 3 %, in nanoseconds. Response latency under
     /// open loop, otherwise service latency.
     pub p50_ns: Option<u64>,
@@ -68,6 +71,7 @@ impl Timeline {
             length_ns: now_ns - self.last_ns,
             open: now.kept,
             counts: now.counts.since(&last.counts),
+            addresses: now.addresses_since(last),
             p50_ns: percentiles.map(|[p50, _]| p50),
             p99_ns: percentiles.map(|[_, p99]| p99),
             latencies: now.latencies_since(last),

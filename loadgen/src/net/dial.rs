@@ -27,7 +27,10 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 const SHOWN_MAX: usize = 8;
 
 /// Which address families worked and which failed, on one thread. A family that never worked is
-/// tried last once the other has. "localhost" is two addresses, and most servers listen on one.
+/// tried last once the other has: a client that remembers which addresses it used "prefers used
+/// addresses over un-used ones" (RFC 8305, 4). "localhost" is two addresses, and most servers listen
+/// on one: without this, half of all connections would begin with a refusal. The addresses of a
+/// family that works have equal shares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Families {
     has_worked: [bool; 2],
@@ -135,7 +138,7 @@ impl Raced {
             Some(source) => format!("{prefix}{} from {source}", lost.candidate.address),
             None => format!("{prefix}{}", lost.candidate.address),
         };
-        let mut said = format!("none of {} addresses", self.lost.len());
+        let mut said = format!("none of {}", units::counted(self.lost.len() as u64, "address"));
         let mut code = "other";
         for (number, lost) in self.lost.iter().enumerate() {
             let fault = match &lost.why {

@@ -218,6 +218,12 @@ impl Routes {
         &self.all
     }
 
+    /// Returns the addresses that the connections of each route take in turn: none if it has one.
+    pub fn addresses_in_turn(&self) -> impl Iterator<Item = &[SocketAddr]> {
+        let several = |route: &'_ Route| route.addresses.len() > 1;
+        self.all.iter().map(move |route| if several(route) { &route.addresses[..] } else { &[] })
+    }
+
     /// Checks whether the route at an index is for publishers only.
     #[must_use]
     pub fn is_for_publishers(&self, place: usize) -> bool {

@@ -15,10 +15,10 @@ use super::push::PushReport;
 use super::reconnect::{PausesReport, ReconnectReport};
 use super::scenario::ScenarioReport;
 use super::{
-    Bounds, Bytes, Client, ConfigReport, Connections, DeflateReport, Generator, HistogramReport,
-    HostReport, Interval, Label, LatencyReport, LoadKind, Messages, NetworkReport, OutcomeReport,
-    PayloadKind, Phases, Report, RowReport, SCHEMA_VERSION, SegmentReport, StageReport,
-    StagesReport, TargetReport, TimeSeries, VerdictReport, WorkerShare, seen,
+    AddressReport, Bounds, Bytes, Client, ConfigReport, Connections, DeflateReport, Generator,
+    HistogramReport, HostReport, Interval, Label, LatencyReport, LoadKind, Messages, NetworkReport,
+    OutcomeReport, PayloadKind, Phases, Report, RowReport, SCHEMA_VERSION, SegmentReport,
+    StageReport, StagesReport, TargetReport, TimeSeries, VerdictReport, WorkerShare, seen,
 };
 use crate::clock::nanos;
 use crate::config::{
@@ -28,7 +28,10 @@ use crate::coordinator::Observed;
 use crate::host::Host;
 use crate::metrics::balance::imbalances;
 use crate::metrics::live::Latencies;
-use crate::metrics::{Distribution, HIGHEST_NS, LOWEST_NS, Metric, Metrics, SIGNIFICANT_DIGITS};
+use crate::metrics::{
+    AddressCounts, Distribution, HIGHEST_NS, LOWEST_NS, MessageCounts, Metric, Metrics,
+    SIGNIFICANT_DIGITS,
+};
 use crate::net::{Routes, masked_subprotocols};
 use crate::plan::Plan;
 use crate::quota;
@@ -119,7 +122,7 @@ impl Report {
             },
             verdict: VerdictReport::new(verdict, &histograms),
             histograms,
-            time_series: time_series(observed),
+            time_series: time_series(observed, subject.routes),
             client,
             imbalances,
             notes: Vec::new(),
@@ -389,17 +392,27 @@ pub(super) fn rates(report: &mut Report) {
     }
 }
 
-fn time_series(observed: &Observed) -> TimeSeries {
+fn time_series(observed: &Observed, routes: &Routes) -> TimeSeries {
+    let addresses: Vec<_> = routes.addresses_in_turn().flatten().map(ToString::to_string).collect();
     let rows = observed.rows.iter().map(|row| RowReport {
         begin_ns: row.begin_ns,
         length_ns: row.length_ns,
         open: row.open,
         counts: row.counts,
+        by_address: of_addresses(&row.addresses, &addresses),
         p50_ns: row.p50_ns,
         p99_ns: row.p99_ns,
         latency: latency(&row.latencies),
     });
     TimeSeries { interval_ns: observed.interval_ns, rows: rows.collect() }
+}
+
+/// Names the addresses of an interval.
+fn of_addresses(found: &[(usize, AddressCounts)], addresses: &[String]) -> Vec<AddressReport> {
+    let named = |&(place, counts): &(usize, AddressCounts)| {
+        Some(AddressReport { address: addresses.get(place)?.clone(), counts })
+    };
+    found.iter().filter_map(named).collect()
 }
 
 /// Returns how long the load of all workers together lasted, in nanoseconds.
@@ -459,11 +472,22 @@ fn evidence(
     histograms: &[HistogramReport],
     client: &Client,
 ) -> Evidence {
-    let out_of_range =
-        |metric| metrics.distributions.of(metric).map_or(0, |found| found.below() + found.above());
+    let latencies = || {
+        let judged = [
+            Metric::RttService,
+            Metric::RttResponse,
+            Metric::PingRtt,
+            Metric::PushLatency,
+            Metric::FanoutLatency,
+        ];
+        judged.into_iter().filter_map(|metric| metrics.distributions.of(metric))
+    };
+    let out_of_range = latencies().map(|found| found.below() + found.above()).sum();
     let load_ns = load_ns(observed);
+    let due = |counts: &MessageCounts| {
+        counts.sent + counts.unsent_closed + counts.unsent_backlog + counts.unsent_late
+    };
     let counts = &metrics.measured;
-    let unsent = counts.unsent_closed + counts.unsent_backlog + counts.unsent_late;
     Evidence {
         is_open_loop: config.load().is_some_and(Load::is_scheduled),
         is_pinging: config.hold().is_some(),
@@ -482,7 +506,8 @@ fn evidence(
         },
         send_lag: lag::of_sends(histograms),
         connect_lag: lag::of_connects(histograms),
-        due: counts.sent + unsent,
+        due: due(counts),
+        due_warmup: due(&metrics.warmup),
         overdue: counts.unsent_late,
         unsent_backlog: counts.unsent_backlog + metrics.warmup.unsent_backlog
             - metrics.fanout.crowded,
@@ -499,16 +524,8 @@ fn evidence(
         busy_share: client.busiest_share,
         pause_max_ns: observed.pause_max_ns,
         quota: observed.quota,
-        out_of_range: [
-            Metric::RttService,
-            Metric::RttResponse,
-            Metric::PingRtt,
-            Metric::PushLatency,
-            Metric::FanoutLatency,
-        ]
-        .into_iter()
-        .map(out_of_range)
-        .sum(),
+        latencies: latencies().map(Distribution::count).sum::<u64>() + out_of_range,
+        out_of_range,
         by_worker: if config.echo().is_some() {
             let loaded = observed.workers.iter().filter(|worker| !is_empty(&worker.metrics));
             loaded

@@ -1,12 +1,14 @@
 //! Writes the time series of a [`Report`] as comma-separated values (RFC 4180): a header, then a
-//! line an interval. New columns come last.
+//! line an interval. New columns come last, and behind them those of addresses: three for each
+//! address of a name with several, with the address in their names.
 
 use std::io::{self, Write};
 
+use super::reach::add_addresses;
 use super::{Report, RowReport};
-use crate::metrics::IntervalCounts;
+use crate::metrics::{AddressCounts, IntervalCounts};
 
-/// Names of the columns, in order.
+/// Names of the columns that every run has, in order.
 pub const HEAD: &str = "begin_ns,length_ns,open,established,failed,sent,received,wrong,p50_ns,p99_ns,\
     lost,reconnect_attempts,begin_unix_ms,p90_ns,p999_ns,max_ns";
 
@@ -15,9 +17,17 @@ pub const HEAD: &str = "begin_ns,length_ns,open,established,failed,sent,received
 /// # Errors
 /// The errors of `out`.
 pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    write!(out, "{HEAD}\r\n")?;
+    let mut addresses = Vec::new();
+    for url in &report.target.urls {
+        add_addresses(&mut addresses, &url.by_address); // two URLs may name the same
+    }
+    write!(out, "{HEAD}")?;
+    for shown in addresses.iter().map(|one| &one.address) {
+        write!(out, ",established {shown},failed {shown},overtaken {shown}")?;
+    }
+    write!(out, "\r\n")?;
     for row in &report.time_series.rows {
-        let RowReport { begin_ns, length_ns, open, counts, p50_ns, p99_ns, latency } = row;
+        let RowReport { begin_ns, length_ns, open, counts, p50_ns, p99_ns, latency, .. } = row;
         let IntervalCounts { established, failed, lost, .. } = counts;
         let IntervalCounts { reconnect_attempts, sent, received, wrong, .. } = counts;
         let latencies = latency.as_ref().and_then(|latency| latency.distribution().ok());
@@ -35,7 +45,15 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
         write!(out, "{begin_ns},{length_ns},{open},{established},{failed},")?;
         write!(out, "{sent},{received},{wrong},{median},{p99},")?;
         write!(out, "{lost},{reconnect_attempts},")?;
-        write!(out, "{begin_unix_ms},{p90},{p999},{max}\r\n")?;
+        write!(out, "{begin_unix_ms},{p90},{p999},{max}")?;
+        for one in &addresses {
+            let mut counts = AddressCounts::default();
+            let own = row.by_address.iter().filter(|own| own.address == one.address);
+            own.for_each(|own| counts.add(&own.counts));
+            let AddressCounts { established, failed, overtaken } = counts;
+            write!(out, ",{established},{failed},{overtaken}")?;
+        }
+        write!(out, "\r\n")?;
     }
     Ok(())
 }
@@ -43,8 +61,53 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Distribution;
-    use crate::report::{LatencyReport, sample};
+    use crate::metrics::{Distribution, UrlCounts};
+    use crate::report::{AddressReport, LatencyReport, UrlReport, sample};
+
+    #[test]
+    fn p8_each_address_has_its_columns() {
+        let one = |address: &str, counts| AddressReport { address: address.into(), counts };
+        let [opened, failed] = [AddressCounts::ESTABLISHED, AddressCounts::FAILED];
+        let mut report = sample();
+        let url = |by_address| UrlReport {
+            url: "ws://h/".into(),
+            is_for_publishers: false,
+            addresses: Vec::new(),
+            dns_ns: None,
+            counts: UrlCounts::default(),
+            by_address,
+        };
+        report.target.urls = vec![
+            url(vec![one("10.0.0.1:80", opened), one("[::1]:80", failed)]),
+            url(vec![one("10.0.0.1:80", opened)]),
+        ];
+        let row = |begin_ns, by_address| RowReport {
+            begin_ns,
+            length_ns: 1_000,
+            open: 0,
+            counts: IntervalCounts::default(),
+            by_address,
+            p50_ns: None,
+            p99_ns: None,
+            latency: None,
+        };
+        let first = vec![one("[::1]:80", failed), one("10.0.0.1:80", opened)];
+        let second = vec![one("10.0.0.1:80", opened), one("10.0.0.1:80", failed)];
+        report.time_series.rows = vec![row(0, first), row(1_000, second), row(2_000, Vec::new())];
+        let mut out = Vec::new();
+        write(&report, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let columns: Vec<Vec<_>> =
+            text.lines().map(|line| line.split(',').skip(16).collect()).collect();
+        let shown = [
+            "established 10.0.0.1:80,failed 10.0.0.1:80,overtaken 10.0.0.1:80,\
+             established [::1]:80,failed [::1]:80,overtaken [::1]:80",
+            "1,0,0,0,1,0",
+            "1,1,0,0,0,0",
+            "0,0,0,0,0,0",
+        ];
+        assert_eq!(columns, shown.map(|line| line.split(',').collect::<Vec<_>>()));
+    }
 
     #[test]
     fn m4_a_line_an_interval() {
@@ -62,6 +125,7 @@ mod tests {
                 received: 6,
                 wrong: 7,
             },
+            by_address: Vec::new(),
             p50_ns: Some(8),
             p99_ns: None,
             latency: None,

@@ -32,19 +32,19 @@ impl Deliveries {
         }
     }
 
-    /// Describes what is wrong, each with the counter that counts it.
+    /// Describes what is wrong, each with the counter that counts it. `what` names one delivery.
     pub(super) fn faults(&self, what: &str) -> Vec<(Counter, String)> {
         [
             (Counter::Lost, "lost"),
             (Counter::Altered, "altered"),
             (Counter::Reordered, "received out of order"),
             (Counter::Duplicated, "received twice"),
-            (Counter::Unexpected, "received that were not for the connection"),
+            (Counter::Unexpected, "received by the wrong connection"),
         ]
         .into_iter()
         .filter_map(|(counter, how)| {
             let count = self.count(counter).filter(|&count| count > 0)?;
-            Some((counter, format!("{} {what} {how}", units::count(count))))
+            Some((counter, format!("{} {how}", units::counted(count, what))))
         })
         .collect()
     }
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn each_fault_is_said() {
         let deliveries = Deliveries { expected: 9, received: 7, lost: 2, ..Deliveries::default() };
-        assert_eq!(deliveries.faults("messages"), [(Counter::Lost, "2 messages lost".into())]);
-        assert_eq!(Deliveries::default().faults("messages"), []);
+        assert_eq!(deliveries.faults("message"), [(Counter::Lost, "2 messages lost".into())]);
+        assert_eq!(Deliveries::default().faults("message"), []);
     }
 }

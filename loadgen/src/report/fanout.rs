@@ -206,8 +206,8 @@ impl SplitReport {
         line(f, "split", &said)?;
         line(f, "clock", &self.clock)?;
         if early > 0 {
-            let early = units::count(early);
-            let said = format!("{early} copies arrived before they were sent: the clocks differ");
+            let early = units::counted(early, "copy");
+            let said = format!("{early} arrived before being sent: the clocks differ");
             line(f, "clock", &said)?;
         }
         Ok(())
@@ -220,13 +220,9 @@ impl FanoutReport {
         let unanswered = self.unanswered.filter(|&count| count > 0)?;
         Some(format!(
             "without an answer to --subscribe that has --subscribed when load began: {}",
-            of(unanswered, "connection")
+            units::counted(unanswered, "connection")
         ))
     }
-}
-
-fn of(count: u64, what: &str) -> String {
-    format!("{} {what}{}", units::count(count), if count == 1 { "" } else { "s" })
 }
 
 /// Writes the rows of published messages and their copies, if there were to be any.
@@ -241,9 +237,9 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     };
     let who = format!(
         "{} to {}   {}   {pace}   {} B each{}",
-        of(fanout.publishers, "publisher"),
-        of(fanout.subscribers, "subscriber"),
-        of(fanout.topics, "topic"),
+        units::counted(fanout.publishers, "publisher"),
+        units::counted(fanout.subscribers, "subscriber"),
+        units::counted(fanout.topics, "topic"),
         units::count(fanout.payload_size),
         if fanout.publish_digest.is_some() { " in an envelope" } else { "" }
     );

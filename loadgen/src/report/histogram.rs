@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::series::LatencyReport;
 use crate::metrics::{Distribution, Metric};
+use crate::units;
 
 /// Percentiles of every histogram in a report.
 const PERCENTILES: [f64; 9] = [25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
@@ -97,7 +98,11 @@ impl HistogramReport {
         let bytes = STANDARD.decode(&self.data).map_err(|error| format!("base64: {error}"))?;
         let found = Distribution::from_v2_deflate(&bytes, self.below, self.above)?;
         if found.count() != self.count {
-            return Err(format!("it has {} values, and says {}", found.count(), self.count));
+            return Err(format!(
+                "it has {}, and says {}",
+                units::counted(found.count(), "value"),
+                self.count
+            ));
         }
         Ok(found)
     }

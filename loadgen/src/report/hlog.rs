@@ -111,6 +111,7 @@ mod tests {
             length_ns,
             open: 0,
             counts: IntervalCounts { sent: 1, received: 1, ..IntervalCounts::default() },
+            by_address: Vec::new(),
             p50_ns: Some(1_055),
             p99_ns: Some(1_055),
             latency: LatencyReport::new(&latency),

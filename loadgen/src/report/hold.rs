@@ -57,7 +57,7 @@ impl PingReport {
     /// Describes what is wrong.
     pub(super) fn faults(&self) -> Option<String> {
         let missing = self.counts.missing;
-        (missing > 0).then(|| format!("{} Pings had no Pong", units::count(missing)))
+        (missing > 0).then(|| format!("{} had no Pong", units::counted(missing, "Ping")))
     }
 }
 

@@ -24,9 +24,8 @@ impl Report {
         if self.push.is_some() {
             let foreign = self.seen(SeenKind::Foreign)?;
             return Some(format!(
-                "{} messages without a stamp were counted, but neither their content nor their \
-                 number was checked",
-                units::count(foreign.count)
+                "counted {} without a stamp, but neither content nor number was checked",
+                units::counted(foreign.count, "message")
             ));
         }
         if let Some(fanout) = &self.fanout {

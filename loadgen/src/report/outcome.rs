@@ -80,11 +80,11 @@ impl Report {
             |error: &&super::ErrorReport| error.phase == "message" && error.code == "unexpected";
         let sample = self.errors.iter().find(is_unexpected).map_or("", |error| &error.sample);
         Some(format!(
-            "this server does not echo: of {} messages sent none came back, {} others did ({sample}). \
+            "this server does not echo: of {} sent none came back, {} did ({sample}). \
              `run` measures echo servers; use `loadgen hold` to keep connections open, `loadgen listen` \
              or `loadgen fanout --subscribe` for what a server pushes, `loadgen check` to look at it",
-            units::count(sum(|span| span.sent)),
-            units::count(messages.unexpected),
+            units::counted(sum(|span| span.sent), "message"),
+            units::counted(messages.unexpected, "other"),
         ))
     }
 
@@ -120,12 +120,12 @@ impl Report {
         let planned = if self.phases.ramp.is_some() { self.connections_planned() } else { 0 };
         let unbegun = planned.saturating_sub(connections.attempted);
         if unbegun > 0 {
-            faults.add(format!("{} connections were never started", units::count(unbegun)));
+            faults.add(format!("{} never started", units::counted(unbegun, "connection")));
         }
         if connections.failed > 0 && connections.established > 0 {
             let kinds = self.kinds_of_failures();
-            let failed = units::count(connections.failed);
-            let line = format!("{failed} connections failed ({kinds})");
+            let failed = units::counted(connections.failed, "connection");
+            let line = format!("{failed} failed ({kinds})");
             faults.count(&[Counter::Failed, Counter::Completed], line);
         }
         if let Some(line) = self.no_echo() {
@@ -138,10 +138,11 @@ impl Report {
                 (sum(|span| span.altered), Counter::Altered, "altered"),
                 (sum(|span| span.reordered), Counter::Reordered, "received out of order"),
                 (messages.duplicated, Counter::Duplicated, "received twice"),
-                (messages.unexpected, Counter::Unexpected, "received that were not sent"),
+                (messages.unexpected, Counter::Unexpected, "received without having been sent"),
             ] {
                 if count > 0 {
-                    faults.count(&[counter], format!("{} messages {what}", units::count(count)));
+                    faults
+                        .count(&[counter], format!("{} {what}", units::counted(count, "message")));
                 }
             }
             if connections.established > 0 && messages.measured.received == 0 {
@@ -154,16 +155,17 @@ impl Report {
             }
             let unmatched = scenario.messages.unmatched;
             if scenario.unmatched_fails && unmatched > 0 {
-                faults.add(format!("{} messages unmatched", units::count(unmatched)));
+                faults.add(format!("{} unmatched", units::counted(unmatched, "message")));
             }
         }
         if let Some(deliveries) = self.deliveries().filter(|_| connections.established > 0) {
-            let what = if self.fanout.is_some() { "copies" } else { "messages" };
-            for (counter, line) in deliveries.faults(what) {
+            let (one, several) =
+                if self.fanout.is_some() { ("copy", "copies") } else { ("message", "messages") };
+            for (counter, line) in deliveries.faults(one) {
                 faults.count(&[counter], line);
             }
             if deliveries.received == 0 || self.is_returned() {
-                faults.add(self.nothing_came(what));
+                faults.add(self.nothing_came(several));
             }
         }
         faults.extend(self.hold.as_ref().and_then(HoldReport::faults));
@@ -244,12 +246,12 @@ mod tests {
     #[test]
     fn e8_a_threshold_takes_over_and_says_so() {
         let report = judged(&[], one_failed);
-        assert_eq!(report.outcome.reasons, ["1 connections failed (tcp.refused 1)"]);
+        assert_eq!(report.outcome.reasons, ["1 connection failed (tcp.refused 1)"]);
         assert_eq!(report.exit(), Exit::Failed);
         for passing in ["failed<=50%", "errors<10", "completed>=1"] {
             let report = judged(&[passing], one_failed);
             assert_eq!((report.exit(), report.outcome.is_ok), (Exit::Ok, true), "{passing}");
-            let left = format!("1 connections failed (tcp.refused 1): judged by your {passing}");
+            let left = format!("1 connection failed (tcp.refused 1): judged by your {passing}");
             assert_eq!(report.outcome.left_to_thresholds, [left]);
         }
         let failing = judged(&["failed<1%"], one_failed);

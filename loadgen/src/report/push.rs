@@ -57,8 +57,8 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         line(f, "clock", &push.clock)?;
     }
     if counts.early > 0 {
-        let early = units::count(counts.early);
-        let said = format!("{early} messages arrived before they were sent: the clocks differ");
+        let early = units::counted(counts.early, "message");
+        let said = format!("{early} arrived before being sent: the clocks differ");
         line(f, "clock", &said)?;
     }
     Ok(())

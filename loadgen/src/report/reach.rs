@@ -160,6 +160,16 @@ fn by_address(route: &Route, counts: Option<&Vec<AddressCounts>>) -> Vec<Address
     route.addresses.iter().enumerate().map(report).collect()
 }
 
+/// Adds the counts of addresses, each to those of the same address.
+pub(super) fn add_addresses(whole: &mut Vec<AddressReport>, part: &[AddressReport]) {
+    for AddressReport { address, counts } in part {
+        match whole.iter_mut().find(|own| own.address == *address) {
+            Some(own) => own.counts.add(counts),
+            None => whole.push(AddressReport { address: address.clone(), counts: *counts }),
+        }
+    }
+}
+
 /// Describes what the kernel said about the connections sampled, in a line with the round trips.
 pub(super) fn network(counts: &NetworkCounts, report: &Report) -> String {
     let rtt = report.histogram(Metric::NetworkRtt);
@@ -170,18 +180,18 @@ pub(super) fn network(counts: &NetworkCounts, report: &Report) -> String {
     let mut parts = vec![
         format!("rtt p50 {}  p99 {}", rtt_of(50.0), rtt_of(99.0)),
         format!(
-            "retransmits {} of {} segments",
+            "retransmits {} of {}",
             units::count(counts.retransmits),
-            units::count(counts.segments)
+            units::counted(counts.segments, "segment")
         ),
     ];
     if counts.zero_windows > 0 {
-        parts.push(format!("server had no room {} times", units::count(counts.zero_windows)));
+        parts.push(format!("server had no room {}", units::counted(counts.zero_windows, "time")));
     }
     if counts.notsent_bytes_max > 0 {
         parts.push(format!("up to {} not sent", units::bytes(counts.notsent_bytes_max)));
     }
-    parts.push(format!("({} looks at connections)", units::count(counts.looks)));
+    parts.push(format!("({} at connections)", units::counted(counts.looks, "look")));
     parts.join("   ")
 }
 

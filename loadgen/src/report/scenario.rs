@@ -127,8 +127,8 @@ impl ScenarioReport {
         let unready = users.refused + users.left;
         if unready > 0 {
             let line = format!(
-                "{} users never got ready (refused {}, left {}): they ended before [[begin]] did",
-                units::count(unready),
+                "{} never got ready (refused {}, left {}): not all of [[begin]] was done",
+                units::counted(unready, "user"),
                 units::count(users.refused),
                 units::count(users.left)
             );

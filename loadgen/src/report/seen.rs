@@ -67,7 +67,7 @@ impl Report {
         let begin = format!("no {what} received");
         let shown = |kind| {
             let seen = self.seen(kind)?;
-            Some((units::count(seen.count), seen.samples.first().map_or("", String::as_str)))
+            Some((seen.count, seen.samples.first().map_or("", String::as_str)))
         };
         let Some(fanout) = &self.fanout else {
             return if self.is_returned() {
@@ -83,31 +83,33 @@ impl Report {
                 )
             };
         };
-        let [own, published] = [fanout.copies.counts.overheard, fanout.published].map(units::count);
+        let own = units::counted(fanout.copies.counts.overheard, "message");
+        let published = units::counted(fanout.published, "message");
         if fanout.published == 0 {
             format!("{begin}: nothing was published")
         } else if fanout.copies.counts.overheard > 0 {
             format!(
-                "{begin}: {IS_ECHO} Publishers had {own} of their own messages back, and subscribers \
-                 none; `loadgen serve broadcast` hands messages on"
+                "{begin}: {IS_ECHO} Publishers had {own} of their own back, and subscribers none; \
+                 `loadgen serve broadcast` hands messages on"
             )
         } else if let Some((count, sample)) = shown(SeenKind::Answer) {
             format!(
-                "{begin}: none of {published} published messages was delivered, though {count} \
-                 answers to --subscribe had --subscribed ({sample}). Does such an answer mean that \
-                 the connection is in the room, and does --publish name the same one?"
+                "{begin}: {published} published, none delivered, though {} to --subscribe had \
+                 --subscribed ({sample}). Does such an answer mean that the connection is in the \
+                 room, and does --publish name the same one?",
+                units::counted(count, "answer")
             )
         } else if let Some((count, sample)) = shown(SeenKind::Foreign) {
             format!(
-                "{begin}: none of {published} published messages was delivered; the server sent \
-                 {count} other messages ({sample})"
+                "{begin}: {published} published, none delivered; the server sent {} ({sample})",
+                units::counted(count, "other message")
             )
         } else if self.connections.completed == 0 {
             begin
         } else {
             format!(
-                "{begin}: the server sent nothing for {published} published messages; does it want \
-                 --subscribe, and does it hand messages on? `loadgen serve broadcast` does"
+                "{begin}: {published} published, and the server sent nothing; does it want --subscribe, \
+                 and does it hand messages on? `loadgen serve broadcast` does"
             )
         }
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::reach::AddressReport;
 use crate::metrics::IntervalCounts;
 
 /// What happened over time.
@@ -26,6 +27,9 @@ pub struct RowReport {
     /// What happened in it.
     #[serde(flatten)]
     pub counts: IntervalCounts,
+    /// What happened to addresses of names with several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_address: Vec<AddressReport>,
     /// Median latency.
     pub p50_ns: Option<u64>,
     /// 99th percentile.

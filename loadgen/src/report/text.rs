@@ -83,26 +83,26 @@ fn head(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let load = load(config);
     let server = if report.target.is_embedded { "embedded server " } else { "" };
     let said = format!(
-        "{} {}  {}  {server}{}   seed {}   {} thread{}{load}",
+        "{} {}  {}  {server}{}   seed {}   {}{load}",
         report.generator.name,
         report.generator.version,
         report.command,
         report.target.shown(),
         config.seed,
-        config.threads,
-        if config.threads == 1 { "" } else { "s" }
+        units::counted(config.threads, "thread")
     );
     writeln!(f, "{}", screen::wrapped(&said, f.width(), LABEL_WIDTH))?;
     if let Some(segment) = config.segment {
         let said = format!(
-            "{segment} of a run with {} connections; put together by loadgen merge",
-            units::count(config.connections)
+            "{segment} of a run with {}; put together by loadgen merge",
+            units::counted(config.connections, "connection")
         );
         line(f, "segment", &said)?;
     }
     if let Some(merged) = &report.merged {
         let rest = if merged.missing.is_empty() { "" } else { "; percentages are of all" };
-        let said = format!("{} of {} segments{rest}", merged.parts.len(), merged.of);
+        let said =
+            format!("{} of {}{rest}", merged.parts.len(), units::counted(merged.of, "segment"));
         line(f, "merged", &said)?;
     }
     for label in &config.labels {
@@ -119,10 +119,9 @@ fn load(config: &ConfigReport) -> String {
     if let Some(stages) = &config.stages {
         let rates = stages.stages.iter().map(|stage| stage.target_per_s);
         let highest = rates.fold(stages.start_per_s, f64::max);
-        let number = stages.stages.len();
-        let plural = if number == 1 { "" } else { "s" };
+        let number = units::counted(stages.stages.len() as u64, "stage");
         let highest = units::per_s(highest);
-        return format!("   {number} stage{plural}, up to {highest} {what}{arrivals}");
+        return format!("   {number}, up to {highest} {what}{arrivals}");
     }
     match (config.rate_per_s, config.pipeline, config.connect_rate_per_s) {
         (Some(rate), _, _) => format!("   open loop {} {what}{arrivals}", units::per_s(rate)),
@@ -357,7 +356,8 @@ fn errors(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     let more = report.errors.len().saturating_sub(ERRORS_MAX);
     if more > 0 {
-        line(f, "error", &format!("and {more} more kinds, in -o json=FILE"))?;
+        let more = units::counted(more as u64, "more kind");
+        line(f, "error", &format!("and {more}, in -o json=FILE"))?;
     }
     Ok(())
 }

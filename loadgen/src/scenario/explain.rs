@@ -17,13 +17,13 @@ pub fn explain(program: &Program) -> String {
     };
     say("url", connect.url_typed.as_deref().unwrap_or("none; give one after the file"));
     if let Some(feed) = &program.feed {
-        let rows = units::count(feed.rows() as u64);
-        say("feed", &format!("{}: {rows} rows of {}", feed.file, feed.columns.join(", ")));
+        let rows = units::counted(feed.rows() as u64, "row");
+        say("feed", &format!("{}: {rows} of {}", feed.file, feed.columns.join(", ")));
     }
     for Role { name, share, .. } in &program.roles {
         if let Some(name) = name {
             let turn: u64 = program.roles.iter().map(|role| role.share).sum();
-            say("role", &format!("{name}: {share} of {turn} users"));
+            say("role", &format!("{name}: {share} of {}", units::counted(turn, "user")));
         }
     }
     for block in [BEGIN, STEP].into_iter().chain(STEP + 1..program.blocks.len()).chain([END]) {

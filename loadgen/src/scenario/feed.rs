@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::units;
+
 /// How rows are assigned to users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Take {
@@ -115,7 +117,11 @@ fn csv(text: &str) -> Result<Rows, String> {
         let line = error.position().map_or(0, csv::Position::line);
         match error.kind() {
             csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                format!(":{line}: {len} values for {expected_len} columns")
+                format!(
+                    ":{line}: {} for {}",
+                    units::counted(*len, "value"),
+                    units::counted(*expected_len, "column")
+                )
             }
             _ => format!(":{line}: {error}"),
         }
@@ -176,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_bad_row_is_named() {
-        assert_eq!(csv("a,b\n1,2\n3\n").unwrap_err(), ":3: 1 values for 2 columns");
+        assert_eq!(csv("a,b\n1,2\n3\n").unwrap_err(), ":3: 1 value for 2 columns");
         assert_eq!(
             json_lines("{\"a\":1}\n{\"b\":1}").unwrap_err(),
             ":2: \"b\" is not in the first line"

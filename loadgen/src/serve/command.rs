@@ -13,6 +13,7 @@ use super::{Server, ServerHandle};
 use crate::host::DescriptorLimit;
 use crate::signals::Signals;
 use crate::talk::say;
+use crate::units;
 
 /// How often a running server checks whether accepting has failed.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -31,10 +32,10 @@ pub fn run(config: &ServeConfig, out: &mut impl Write) -> io::Result<()> {
 
     let handle = Server::bind(config)?.start()?;
     say(format_args!(
-        "listening on {} ({}, {} threads{})",
+        "listening on {} ({}, {}{})",
         handle.place(),
         config.mode.name(),
-        config.threads,
+        units::counted(config.threads.get() as u64, "thread"),
         if config.deflate.is_some() { ", permessage-deflate" } else { "" }
     ));
     if let Some(tls) = &config.tls {
@@ -50,7 +51,8 @@ pub fn run(config: &ServeConfig, out: &mut impl Write) -> io::Result<()> {
             watch.look(&handle);
         }
     });
-    say(format_args!("shutting down: closing {} connections", handle.totals().open));
+    let open = units::counted(handle.totals().open, "connection");
+    say(format_args!("shutting down: closing {open}"));
     print_totals(&handle.shutdown(), out)
 }
 
@@ -91,7 +93,8 @@ fn print_totals(totals: &Totals, out: &mut impl Write) -> io::Result<()> {
         totals.messages_received, totals.messages_sent
     )?;
     if totals.messages_skipped > 0 {
-        writeln!(out, "skipped       {} messages", totals.messages_skipped)?;
+        let skipped = units::counted(totals.messages_skipped, "message");
+        writeln!(out, "skipped       {skipped}")?;
     }
     writeln!(out, "bytes         received {}  sent {}", totals.bytes_received, totals.bytes_sent)?;
     print_counts("closes", totals.closes.iter(), out)?;

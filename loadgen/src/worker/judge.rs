@@ -4,10 +4,10 @@ use wscodec::DataKind;
 
 use super::outstanding::Sent;
 use super::times::Times;
-use crate::escape;
 use crate::metrics::Metrics;
 use crate::metrics::live::Live;
 use crate::payload::Payload;
+use crate::{escape, units};
 
 /// How many bytes of a wrong message are shown.
 pub(super) const SHOWN_LEN_MAX: usize = 80;
@@ -31,7 +31,8 @@ impl Received<'_> {
         };
         let Self { connection, payload, .. } = self;
         let bytes = escape::bytes(payload, SHOWN_LEN_MAX);
-        format!("connection {connection}: {kind} of {} bytes: {bytes}", payload.len())
+        let len = units::counted(payload.len() as u64, "byte");
+        format!("connection {connection}: {kind} of {len}: {bytes}")
     }
 }
 

@@ -7,9 +7,9 @@ use crate::report::hold::{DropReport, HoldReport, PingReport};
 use crate::report::push::PushReport;
 use crate::report::reconnect::ReconnectReport;
 use crate::report::{
-    AddressReport, AgreedReport, Bytes, Client, CloseReasonReport, ClosingReport, CohortReport,
-    ConfigReport, Connections, DeflateReport, ErrorReport, Messages, Report, TargetReport,
-    TlsReport, UrlReport, seen,
+    AgreedReport, Bytes, Client, CloseReasonReport, ClosingReport, CohortReport, ConfigReport,
+    Connections, DeflateReport, ErrorReport, Messages, Report, TargetReport, TlsReport, UrlReport,
+    reach, seen,
 };
 
 /// Adds what simply adds up. The caller does what needs all segments at once.
@@ -164,14 +164,7 @@ fn add_target(whole: &mut TargetReport, part: &TargetReport) {
         add_addresses(&mut whole.addresses, addresses);
         whole.dns_ns = whole.dns_ns.max(*dns_ns);
         whole.counts.add(counts);
-        for AddressReport { address, counts } in by_address {
-            match whole.by_address.iter_mut().find(|own| own.address == *address) {
-                Some(own) => own.counts.add(counts),
-                None => whole
-                    .by_address
-                    .push(AddressReport { address: address.clone(), counts: *counts }),
-            }
-        }
+        reach::add_addresses(&mut whole.by_address, by_address);
     }
     for TlsReport { version, cipher, count } in tls {
         let is_it = |own: &&mut TlsReport| own.version == *version && own.cipher == *cipher;

@@ -12,6 +12,7 @@ use crate::report::HistogramReport;
 use crate::report::fanout::{
     CopiesReport, FanoutReport, FollowedReport, SampleReport, SplitReport,
 };
+use crate::units;
 
 /// Adds a segment's counts.
 pub(super) fn add(whole: &mut FanoutReport, part: &FanoutReport) {
@@ -85,14 +86,14 @@ pub(super) fn conclude(whole: &mut FanoutReport) -> Vec<String> {
     let mut said = Vec::new();
     if silent > 0 {
         said.push(format!(
-            "{silent} publishers belong to missing segments: losses after their last copies \
-             aren't counted"
+            "{} of missing segments: losses after their last copies aren't counted",
+            units::counted(silent, "publisher")
         ));
     }
     if wrong > 0 {
         said.push(format!(
-            "subscribers received messages that {wrong} publishers have not sent: losses of \
-             these are miscounted"
+            "subscribers received more messages than {} sent: losses of these are miscounted",
+            units::counted(wrong, "publisher")
         ));
     }
     said
@@ -130,8 +131,9 @@ pub(super) fn spread(
     let metrics = [Metric::FanoutFirst, Metric::FanoutLast, Metric::FanoutSpread];
     let said = (early > 0).then(|| {
         format!(
-            "copies of {early} messages arrived before these were sent: the clocks differ, and \
-             first, last and spread of these messages are left out"
+            "copies of {} arrived before being sent: the clocks differ, and first, last and spread \
+             leave these out",
+            units::counted(early, "message")
         )
     });
     (metrics.into_iter().filter_map(histogram).collect(), said.into_iter().collect())
@@ -216,10 +218,7 @@ mod tests {
         let (spreads, _, longest) = of(&whole, Metric::FanoutSpread);
         assert!(spreads == 2 && longest.abs_diff(7_000) < 10, "{longest}");
         let reasons = whole.verdict.reasons.join("; ");
-        assert!(
-            reasons.contains("copies of 1 messages arrived before these were sent"),
-            "{reasons}"
-        );
+        assert!(reasons.contains("copies of 1 message arrived before being sent"), "{reasons}");
         assert_eq!(whole.verdict.state, State::Degraded);
         let text = crate::report::text::Text(&whole).to_string();
         assert!(text.contains("first, last and spread cover one message in 5"), "{text}");
@@ -241,7 +240,7 @@ mod tests {
         let whole = merge(odd, Missing::Allow).unwrap();
         assert_eq!(whole.fanout.as_ref().unwrap().copies.counts.lost, 20);
         let reasons = whole.verdict.reasons.join("; ");
-        assert!(reasons.contains("messages that 1 publishers have not sent"), "{reasons}");
+        assert!(reasons.contains("more messages than 1 publisher sent"), "{reasons}");
         let alone = merge(parts().into_iter().take(1).collect(), Missing::Allow).unwrap();
         assert_eq!(alone.fanout.as_ref().unwrap().copies.counts.lost, 10);
         assert!(alone.histogram(Metric::FanoutFirst).is_none());

@@ -2,6 +2,7 @@
 
 use super::Part;
 use crate::metrics::{Distribution, IntervalCounts};
+use crate::report::reach::add_addresses;
 use crate::report::{LatencyReport, Report, RowReport, TimeSeries};
 
 /// Most intervals of a merged time series: segments whose clocks are days apart can't make more.
@@ -61,6 +62,7 @@ fn sum(slot: &Slot<'_>, begin_ns: u64, length_ns: u64) -> RowReport {
         length_ns,
         open: slot.open,
         counts: IntervalCounts::default(),
+        by_address: Vec::new(),
         p50_ns: None,
         p99_ns: None,
         latency: None,
@@ -71,11 +73,13 @@ fn sum(slot: &Slot<'_>, begin_ns: u64, length_ns: u64) -> RowReport {
             length_ns: _,
             open: _, // a level, not a count
             counts,
+            by_address,
             p50_ns: _,
             p99_ns: _,
             latency,
         } = row;
         whole.counts.add(counts);
+        add_addresses(&mut whole.by_address, by_address);
         // Unreadable data was refused with its file.
         if let Some(Ok(latency)) = latency.as_ref().map(LatencyReport::distribution) {
             latencies.add(&latency);
@@ -90,7 +94,8 @@ fn sum(slot: &Slot<'_>, begin_ns: u64, length_ns: u64) -> RowReport {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample;
+    use crate::metrics::AddressCounts;
+    use crate::report::{AddressReport, sample};
 
     const SECOND_NS: u64 = 1_000_000_000;
 
@@ -105,6 +110,7 @@ mod tests {
             length_ns,
             open,
             counts: IntervalCounts { sent, received: sent, ..IntervalCounts::default() },
+            by_address: Vec::new(),
             p50_ns: found.percentile(50.0),
             p99_ns: found.percentile(99.0),
             latency: LatencyReport::new(&found),
@@ -142,6 +148,18 @@ mod tests {
         assert_eq!(rows[3].length_ns, 1_000);
         assert_eq!(rows[3].p50_ns, None);
         assert_eq!(rows[0].p50_ns, Some(1_000));
+    }
+
+    #[test]
+    fn p8_addresses_add_up_by_name() {
+        let one = |address: &str, established| AddressReport {
+            address: address.into(),
+            counts: AddressCounts { established, ..AddressCounts::default() },
+        };
+        let part =
+            |by_address| part(0, vec![RowReport { by_address, ..row(0, SECOND_NS, 1, &[]) }]);
+        let parts = [part(vec![one("a:1", 1), one("b:1", 2)]), part(vec![one("b:1", 4)])];
+        assert_eq!(merged(&parts)[0].by_address, [one("a:1", 1), one("b:1", 6)]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use wscodec::handshake::{
 use super::super::driver::Driver;
 use super::super::opening::{Established, Refusal, Waterfall};
 use super::super::thread::Thread;
-use crate::metrics::{Failure, FailurePhase, Metric};
+use crate::metrics::{AddressCounts, Failure, FailurePhase, Metric};
 use crate::net::{Agreed, Dialled, Fault, Routes, Stream, open_fault, spoken};
 use crate::plan::ConnectionPlan;
 use crate::refusal;
@@ -35,8 +35,9 @@ pub(crate) async fn connect(
     let thread = &mut driver.borrow_mut().thread;
     let outcome = outcome.unwrap_or_else(|_| Err(steps.timeout(&thread.routes, plan.index)));
     if let Some((route, place)) = steps.address.get() {
-        let counts = thread.metrics.address(route, place);
-        *(if outcome.is_ok() { &mut counts.established } else { &mut counts.failed }) += 1;
+        let is_open = outcome.is_ok();
+        let counts = if is_open { AddressCounts::ESTABLISHED } else { AddressCounts::FAILED };
+        thread.reached(route, place, &counts);
     }
     outcome
 }
@@ -151,11 +152,17 @@ impl Thread {
     fn dialled(&mut self, route: usize, dialled: &Dialled) {
         self.families[route].add(dialled.families);
         for &place in &dialled.failed {
-            self.metrics.address(route, place).failed += 1;
+            self.reached(route, place, &AddressCounts::FAILED);
         }
         for &place in &dialled.overtaken {
-            self.metrics.address(route, place).overtaken += 1;
+            self.reached(route, place, &AddressCounts::OVERTAKEN);
         }
+    }
+
+    /// Counts what became of an attempt to reach an address.
+    fn reached(&mut self, route: usize, place: usize, counts: &AddressCounts) {
+        self.metrics.address(route, place).add(counts);
+        self.live.address(route, place, counts);
     }
 }
 

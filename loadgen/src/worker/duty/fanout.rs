@@ -15,9 +15,9 @@ use super::super::thread::Thread;
 use super::publishers::Publishers;
 use crate::clock::{Clock, nanos};
 use crate::config::Fanout;
-use crate::escape;
 use crate::metrics::{Failure, FailurePhase, Metric, SeenKind};
 use crate::stamp::Post;
+use crate::{escape, units};
 
 /// How far apart the clocks of two machines may be: a time beyond it has been changed on the way.
 const SKEW_MAX_NS: u64 = 3_600_000_000_000;
@@ -294,7 +294,8 @@ impl Judge<'_> {
         self.live.wrong.add(1);
         self.metrics.wrong.add(Failure::new(FailurePhase::Message, code), || {
             let shown = escape::bytes(payload, SHOWN_LEN_MAX);
-            format!("connection {connection}: {} bytes: {shown}", payload.len())
+            let len = units::counted(payload.len() as u64, "byte");
+            format!("connection {connection}: {len}: {shown}")
         });
     }
 }

@@ -176,7 +176,7 @@ fn n6_an_echo_server_has_to_echo_everything() {
 
 #[test]
 fn e1_a_refusal_shows_where_who_and_why() {
-    let rows: [(&str, &[&str]); 4] = [
+    let rows: [(&str, &[&str]); 5] = [
         (
             "HTTP/1.1 404 Not Found\r\nContent-Length: 24\r\n\r\nno such path, use /chat\n",
             &["server answered 404 Not Found: wrong path?", "it says: no such path, use /chat"],
@@ -192,6 +192,10 @@ fn e1_a_refusal_shows_where_who_and_why() {
         (
             "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\nb\r\nevil\x1b[31m x\r\n0\r\n\r\n",
             &["403 Forbidden", "it says: evil"],
+        ),
+        (
+            "HTTP/1.1 404 File not found\r\n\r\n<!DOCTYPE HTML>\n<html>\n<title>Wrong room</title>\n",
+            &["404 File not found: wrong path?", "it says: Wrong room"],
         ),
     ];
     for (response, parts) in rows {

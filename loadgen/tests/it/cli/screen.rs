@@ -49,6 +49,28 @@ fn s3_no_control_characters_under_ci() {
     assert!(live.replace("\r\n", "\n").contains('\r'), "a live line is drawn over and over");
 }
 
+/// What the text of the report says is not said again below it, except to who reads stderr alone.
+#[test]
+fn e3_a_screen_shows_each_fault_once() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("ws://{free}/");
+    let args = ["run", &url, "-c", "2", "-d", "1s", "--no-progress"];
+    for env in [&[][..], &[("CI", "true")]] {
+        let Some(shown) = in_terminal(300, env, &args) else { return };
+        assert_eq!(shown.matches("no connection was established").count(), 1, "{shown}");
+        let json = in_terminal(300, env, &[&args[..], &["-o", "json=/dev/null"]].concat()).unwrap();
+        assert_eq!(json.matches("no connection was established").count(), 1, "{json}");
+        let other =
+            in_terminal(300, env, &[&args[..], &["-o", "text=/dev/null", "-o", "csv"]].concat());
+        let other = other.unwrap();
+        assert_eq!(other.matches("error: no connection was established").count(), 1, "{other}");
+    }
+    let url = server().url();
+    let args = ["run", &url, "-c", "1", "-n", "9", "--no-progress", "--threshold", "'rtt.p99<1ns'"];
+    let Some(shown) = in_terminal(300, &[("NO_COLOR", "1")], &args) else { return };
+    assert_eq!(shown.matches("rtt.p99<1ns").count(), 1, "{shown}");
+}
+
 #[test]
 fn s4_a_report_fits_the_terminal() {
     let url = server().url();

@@ -239,7 +239,7 @@ fn d12_merged_segments_count_what_a_server_does_as_one_process_does() {
     let reasons = missing.verdict.reasons.join("; ");
     for part in [
         "segment 2 of 3 is missing",
-        "1 publishers belong to missing segments",
+        "1 publisher of missing segments",
         "first, last and spread need the copies of every segment",
     ] {
         assert!(reasons.contains(part), "{part:?} in {reasons}");

@@ -111,7 +111,8 @@ fn a_time_to_begin_at_and_a_ramp_put_segments_in_step() {
         assert_eq!(part.config.ramp_ns, Some(1_000_000_000));
         let is_late = part.verdict.reasons.iter().any(|reason| reason.contains("--ramp"));
         let measured = part.phases.measured.unwrap();
-        assert!(measured.begin_ns == 1_000_000_000 || is_late, "{measured:?}");
+        let late_ns = measured.begin_ns - 1_000_000_000;
+        assert!(late_ns <= measured.length_ns() / 50 || is_late, "{measured:?}");
         assert_balanced(&part);
     }
 }

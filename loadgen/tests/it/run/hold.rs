@@ -71,25 +71,25 @@ fn every_ping_has_its_pong_and_its_time() {
 
 #[test]
 fn s5_5_3_pongs_that_are_missing_fail_the_run_and_later_ones_answer_for_earlier() {
-    // The 0th is answered by the Pong to the 1st, which comes twice; the last is never answered.
+    // The 0th is answered by the Pong to the 1st, which comes twice; from the 4th on there is none.
     let server = Scripted::start(|stream, _| {
         pong(stream, |ping| match ping {
-            0 | 4 => vec![],
             1 => vec![1, 1],
-            ping => vec![ping],
+            2 | 3 => vec![ping],
+            _ => vec![],
         });
     });
-    let ran = hold(&server, &["-c", "2", "-d", "500ms", "--ping-interval", "100ms"]);
+    let ran = hold(&server, &["-c", "2", "-d", "2s", "--ping-interval", "100ms"]);
     assert_eq!(ran.code, Some(1));
     let report = ran.report();
     assert_balanced(&report);
-    let pings = report.hold.as_ref().unwrap().pings.as_ref().unwrap();
-    assert_eq!((pings.counts.sent, pings.counts.answered), (10, 6));
-    assert_eq!(
-        (pings.counts.superseded, pings.counts.missing, pings.counts.unsolicited),
-        (2, 2, 2)
-    );
-    assert_eq!(report.outcome.reasons, ["2 Pings had no Pong"]);
+    let counts = report.hold.as_ref().unwrap().pings.as_ref().unwrap().counts;
+    // A busy machine may have no time left for the last ones.
+    assert_eq!(counts.sent + counts.unsent_late, 40, "{counts:?}");
+    assert!(counts.sent >= 20, "{counts:?}");
+    assert_eq!((counts.answered, counts.superseded, counts.unsolicited), (6, 2, 2), "{counts:?}");
+    assert_eq!(counts.missing, counts.sent - 8);
+    assert_eq!(report.outcome.reasons, [format!("{} Pings had no Pong", counts.missing)]);
     assert!(ran.took < Duration::from_secs(30), "the wait for Pongs has a bound");
 }
 

@@ -381,6 +381,11 @@ fn p8_connections_take_the_addresses_of_a_name_in_turn() {
     assert_eq!(established(&merged), [4, 4, 4]);
     let ran = loadgen(&["merge", &paths[0], &paths[1]]);
     assert!(ran.stdout.contains(&format!("127.0.0.2:{port}   4 open")), "{}", ran.stdout);
+    let rows = loadgen(&["merge", &paths[0], &paths[1], "-o", "csv"]).stdout;
+    let mut rows = rows.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let name = format!("established 127.0.0.2:{port}");
+    let column = rows.next().unwrap().iter().position(|&found| found == name).unwrap();
+    assert_eq!(rows.map(|row| row[column].parse::<u64>().unwrap()).sum::<u64>(), 4);
     std::fs::remove_dir_all(&directory).unwrap();
 }
 

@@ -210,7 +210,7 @@ fn phases_are_told_on_stderr_if_that_is_wanted() {
     ran.assert_went_well();
     let at = |what: &str| ran.stderr.find(what).unwrap_or_else(|| panic!("{what}: {}", ran.stderr));
     let places = [
-        at(" s  3 of 3 connections are open, 0 have failed\n"),
+        at(" s  3 of 3 connections open, 0 failed\n"),
         at(" s  warm-up from 0."),
         at(" s  all connections have ended\n"),
     ];
