@@ -1,0 +1,8 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../src/capi.rs"]
+mod capi;
+
+fuzz_target!(|data: &[u8]| capi::run(data));
