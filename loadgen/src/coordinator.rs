@@ -125,9 +125,9 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
 
 /// Returns the times of a run, if they are known before the first connection.
 fn times_at_start(config: &Config) -> Option<Times> {
-    // Connections that don't last are the load: no worker may open one before it knows when load is
-    // measured.
-    (!config.scenario.is_lasting()).then(|| times_from(config, 0))
+    // Connections that don't last are the load, as are users that arrive: no worker may open one
+    // before it knows when load is measured.
+    (!config.has_barrier()).then(|| times_from(config, 0))
 }
 
 /// Returns the instruction that workers find when they start.

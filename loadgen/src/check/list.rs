@@ -72,6 +72,11 @@ impl List {
         }
     }
 
+    /// Prints a line that is no result.
+    pub(super) fn line(&mut self, line: &str) {
+        self.print(line);
+    }
+
     fn print(&mut self, line: &str) {
         if let Err(error) = writeln!(stdout(), "{}", line.trim_end()) {
             self.broken.get_or_insert(error);

@@ -3,6 +3,7 @@
 //!
 //! Separate from the rest so that a table of argument lists can test it. Every error is one line.
 
+mod checked;
 mod cohort;
 mod deflate;
 mod doctor;
@@ -34,6 +35,7 @@ use crate::net::Secrets;
 use crate::quantity::{self, Rate};
 use crate::serve::Mode;
 use crate::threshold;
+pub use checked::CheckedArgs;
 pub use cohort::{CohortArgs, CohortAsked, Misbehaviour};
 pub use deflate::{AcceptArgs, OfferArgs};
 pub use doctor::DoctorArgs;
@@ -107,8 +109,9 @@ pub enum Command {
     Serve(ServeArgs),
     /// Opens one connection and checks each step of the protocol
     ///
-    /// Reports times, what was negotiated, and what the server answers. Given a scenario file,
-    /// explains what its users do.
+    /// Reports times, what was negotiated, and what the server answers. Given a scenario, it says
+    /// what the users do; with a server behind it, one user does one iteration there, and every
+    /// message is printed with what took it.
     Check(CheckArgs),
     /// Lists the built-in protocols, or prints one as a scenario file
     Presets(PresetsArgs),
@@ -351,14 +354,14 @@ pub struct ServeArgs {
 /// Arguments of `check`.
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
-    /// The server, such as `ws://127.0.0.1:9001/`; or a scenario: a file, or a preset's name
+    /// The server; or a scenario, which is a file or a preset's name
     ///
     /// Placeholders in a URL are expanded as for connection 0 of a run.
     #[arg(id = "url", value_name = "URL")]
     pub what: String,
-    /// Fills a variable of the scenario (repeatable)
-    #[arg(long, value_name = "NAME=TEMPLATE", value_parser = label)]
-    pub set: Vec<(String, String)>,
+    /// How a scenario is checked.
+    #[command(flatten)]
+    pub scenario: CheckedArgs,
     /// What the request says.
     #[command(flatten)]
     pub request: RequestArgs,
@@ -503,7 +506,7 @@ mod tests {
             ("run -o yaml", "use text, json, csv, hlog, hgrm"),
             ("run --mask ones", "invalid value 'ones' for '--mask <KIND>'"),
             ("run --label x", "use a label like key=value"),
-            ("check ws://a ws://b", "unexpected argument 'ws://b'"),
+            ("check ws://a ws://b ws://c", "unexpected argument 'ws://c'"),
             ("serve fanout", "unknown mode"),
             ("serve --listen nowhere", "no port"),
             ("check", "required"),

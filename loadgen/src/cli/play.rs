@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::mask::Mask;
 use super::pace::{PaceArgs, RateAsked};
-use super::{LoadArgs, label};
+use super::{LoadArgs, ReconnectArgs, label};
 use crate::quantity;
 
 /// Arguments of `play`.
@@ -35,6 +35,15 @@ pub struct PlayArgs {
     /// How the rate changes, and how iterations are spread.
     #[command(flatten)]
     pub pace: PaceArgs,
+    /// Has each user begin when it is ready, so that users arrive as -C opens connections
+    ///
+    /// The measured time begins with the first connection. Without this, load begins when all users
+    /// are ready. Not with -R and --stage, which are for users that are there.
+    #[arg(help_heading = "Load", long)]
+    pub no_barrier: bool,
+    /// What becomes of lost connections.
+    #[command(flatten)]
+    pub reconnect: ReconnectArgs,
     /// Load before the measured time; its latencies don't count
     #[arg(help_heading = "Load", short = 'w', long, value_name = "T", default_value = "0s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub warmup: Duration,

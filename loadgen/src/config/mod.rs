@@ -19,6 +19,7 @@ mod scenario;
 mod serving;
 mod shard;
 mod sizes;
+mod user_request;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -43,13 +44,14 @@ pub(crate) use network::sources;
 pub use rate_profile::{RateProfile, Stage, Stages};
 
 pub use pacing::Pacing;
-pub use play::Play;
+pub use play::{Play, no_url};
 pub use reconnect::Reconnect;
 pub use request::{HeaderValue, Request};
 pub use scenario::{Hold, Listen};
 pub use serving::serve_config;
 pub use sizes::Sizes;
 pub(crate) use sizes::turn;
+pub use user_request::{OneUser, UserRequest};
 
 /// Most connections of one process; ports, descriptors and memory run out earlier.
 const CONNECTIONS_MAX: u64 = 1_000_000;

@@ -92,7 +92,7 @@ impl Books<'_> {
             let users = &found.users;
             self.check(
                 "users established, and ready, refused or left",
-                self.metrics.established,
+                self.metrics.established + self.metrics.reconnect.established,
                 users.ready + users.refused + users.left,
             );
         }

@@ -88,20 +88,24 @@ fn of_user(
     let rendered = |text: &Text| {
         let mut bytes = Vec::new();
         text.render(&program.opening(seed, connection, unix_ns, &slots), &mut bytes);
-        // An inserted value is no placeholder, whatever it looks like.
-        String::from_utf8_lossy(&bytes).replace('{', "{{")
+        String::from_utf8_lossy(&bytes).into_owned()
     };
-    let target = play.urls.get(place).map(|url| {
-        Target::parse_for(&rendered(url), config.request.secrets)
+    let target = play.request.urls.get(place).map(|url| {
+        // An inserted value is no placeholder, whatever it looks like.
+        let url = rendered(url).replace('{', "{{");
+        Target::parse_for(&url, config.request.secrets)
             .map_err(|why| format!("the URL of user {connection}: {why}"))
     });
     let target = target.transpose()?;
+    let literal = |text: &Text| Template::literal(rendered(text).as_bytes());
     let mut settings = config.request.clone();
-    for (name, value) in &mut settings.headers {
-        let own = program.connect.headers.iter();
-        if let Some((_, text)) = own.clone().find(|(own, _)| own.eq_ignore_ascii_case(name)) {
-            let bytes = rendered(text).replace("{{", "{");
-            *value = HeaderValue::Plain(Template::literal(bytes.as_bytes()));
+    settings.subprotocols = play.request.subprotocols.iter().map(literal).collect();
+    settings.headers.retain(|(_, value)| matches!(value, HeaderValue::Basic(_)));
+    for (name, text) in &play.request.headers {
+        if name.eq_ignore_ascii_case("host") {
+            settings.host = Some(literal(text));
+        } else {
+            settings.headers.push((name.clone(), HeaderValue::Plain(literal(text))));
         }
     }
     request(target.as_ref(), &settings, opening)

@@ -291,7 +291,7 @@ fn phases(config: &Config, observed: &Observed) -> Phases {
     let interval = |begin_ns, end_ns| Interval { begin_ns, end_ns };
     let warmup = times.filter(|times| times.window_begin_ns > times.load_begin_ns);
     Phases {
-        ramp: is_lasting.then(|| interval(0, latest(|worker| worker.settled_ns))),
+        ramp: config.has_barrier().then(|| interval(0, latest(|worker| worker.settled_ns))),
         warmup: warmup
             .map(|times| interval(times.load_begin_ns, times.window_begin_ns.min(load_end_ns))),
         measured: times

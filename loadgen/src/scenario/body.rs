@@ -1,5 +1,8 @@
 //! The content of a message: text with placeholders, or bytes that include numbers and lengths.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::text::{Context, Text};
 
 /// The content of a message.
@@ -18,6 +21,8 @@ pub enum Item {
     Text(Text),
     /// Bytes that never change.
     Plain(Box<[u8]>),
+    /// Bytes that are given in base64.
+    Base64(Text),
     /// An integer in this many bytes, the highest first.
     Number(Text, usize),
     /// Items, preceded by their length.
@@ -74,7 +79,7 @@ impl Body {
 impl Item {
     fn has(&self, what: &impl Fn(&Text) -> bool) -> bool {
         match self {
-            Self::Text(text) | Self::Number(text, _) => what(text),
+            Self::Text(text) | Self::Base64(text) | Self::Number(text, _) => what(text),
             Self::Plain(_) => false,
             Self::Counted(_, items) => items.iter().any(|item| item.has(what)),
         }
@@ -84,6 +89,17 @@ impl Item {
         match self {
             Self::Text(text) => text.render(context, out),
             Self::Plain(bytes) => out.extend_from_slice(bytes),
+            Self::Base64(text) => {
+                // Rendered after the existing bytes, decoded behind that, and moved over it.
+                let begin = out.len();
+                text.render(context, out);
+                let middle = out.len();
+                out.resize(middle + base64::decoded_len_estimate(middle - begin), 0);
+                let (front, room) = out.split_at_mut(middle);
+                let len = STANDARD.decode_slice(&front[begin..], room).unwrap_or(0);
+                out.copy_within(middle..middle + len, begin);
+                out.truncate(begin + len);
+            }
             Self::Number(text, len) => {
                 // Rendered after the existing bytes, read, and replaced: no buffer of its own.
                 let begin = out.len();
@@ -138,6 +154,17 @@ mod tests {
     use super::super::text::Scope;
     use super::super::text::tests::CONTEXT;
     use super::*;
+
+    #[test]
+    fn base64_is_decoded_for_each_message() {
+        let text = |typed: &str| Text::parse(typed, &mut Scope::default()).unwrap();
+        for (typed, bytes) in [("AP8{conn}Aw==", &[0, 0xff, 0x37, 3][..]), ("{conn}", b"")] {
+            let body = Body::Bytes(vec![Item::Base64(text(typed)), Item::Plain([9].into())]);
+            let mut out = b"x".to_vec();
+            body.render(&CONTEXT, &mut out);
+            assert_eq!(out, [b"x", bytes, &[9]].concat(), "{typed}");
+        }
+    }
 
     #[test]
     fn lengths_stand_in_front_of_what_they_count() {

@@ -94,6 +94,9 @@ fn step_line(program: &Program, step: &Step) -> String {
             line
         }
     };
+    if step.overlap > 1 {
+        write!(line, ", up to {} at once", units::count(step.overlap as u64)).unwrap_or(());
+    }
     if step.times > 1 {
         write!(line, ", {} times", units::count(u64::from(step.times))).unwrap_or(());
     }

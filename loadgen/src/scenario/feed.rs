@@ -1,5 +1,5 @@
-//! Reads a file of rows, which give each user its values: CSV with a header, or a JSON object a
-//! line.
+//! Reads rows, which give each user its values: CSV with a header, or a JSON object a line, from a
+//! file or from what a command prints.
 
 use std::fmt;
 use std::fs;
@@ -23,7 +23,7 @@ pub enum Take {
 /// Rows of values.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Feed {
-    /// The file as typed.
+    /// The file or the command, as typed.
     pub file: String,
     /// How rows are assigned to users.
     pub take: Take,
@@ -78,8 +78,19 @@ impl Feed {
             Some("jsonl" | "ndjson") => false,
             _ => return Err(format!("{typed}: unknown extension; use .csv or .jsonl")),
         };
-        let (columns, cells) = if is_csv { csv(&text) } else { json_lines(&text) }
-            .map_err(|why| format!("{typed}{why}"))?;
+        Self::of_rows(typed, take, if is_csv { csv(&text) } else { json_lines(&text) })
+    }
+
+    /// Reads what a command has printed: a JSON object a line.
+    ///
+    /// # Errors
+    /// What is wrong with it, and in which line.
+    pub fn of_output(command: &str, text: &str, take: Take) -> Result<Self, String> {
+        Self::of_rows(command, take, json_lines(text))
+    }
+
+    fn of_rows(typed: &str, take: Take, rows: Result<Rows, String>) -> Result<Self, String> {
+        let (columns, cells) = rows.map_err(|why| format!("{typed}{why}"))?;
         if cells.is_empty() {
             return Err(format!("{typed} has no rows; give it one for each user"));
         }

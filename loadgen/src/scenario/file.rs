@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::command;
 use super::feed::{Feed, Take};
 use super::matcher::Pick;
 use super::node::Node;
@@ -14,13 +15,16 @@ use super::step::{self, Names, matcher, name_of, pattern, pick};
 use super::text::{Scope, Text};
 use super::unit::Framing;
 use super::{
-    Action, BEGIN, Block, Connect, END, Program, Reply, Role, Rule, STEP, Tick, Unmatched, preset,
+    Action, BEGIN, Block, Connect, END, Program, Reply, Role, Rule, STEP, Step, Tick, Unmatched,
+    Until, preset,
 };
 
 /// Most bytes of a scenario file.
 const FILE_LEN_MAX: u64 = 1 << 20;
 /// How deeply flows may be nested.
 pub(crate) const DEPTH_MAX: usize = 4;
+/// How long the command of a feed may take, unless the file says otherwise.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most rules of a scenario; each that measures has a histogram of 254 KB a thread.
 const RULES_MAX: usize = 64;
 
@@ -51,12 +55,21 @@ struct Document {
 /// # Errors
 /// One line: the file, the line in it, what is wrong there, and what to write instead.
 pub fn read(name: &str, set: &[(String, String)]) -> Result<Program, String> {
+    read_for(name, set, 1)
+}
+
+/// Reads the file or the preset that `name` names, for so many users, which the command of a feed
+/// is told.
+///
+/// # Errors
+/// See [`read`].
+pub fn read_for(name: &str, set: &[(String, String)], users: u64) -> Result<Program, String> {
     let (documents, texts) = documents(name)?;
     let mut digest = digest(&texts);
     for (name, value) in set {
         digest = fnv(fnv(digest, name.as_bytes()), value.as_bytes());
     }
-    let mut program = Reader { documents: &documents }.program(set)?;
+    let mut program = Reader { documents: &documents, users }.program(set)?;
     program.digest = digest;
     name.clone_into(&mut program.name);
     Ok(program)
@@ -118,6 +131,8 @@ impl Document {
 
 struct Reader<'d> {
     documents: &'d [Document],
+    /// How many users there are in the run.
+    users: u64,
 }
 
 impl<'d> Reader<'d> {
@@ -180,6 +195,7 @@ impl<'d> Reader<'d> {
             unmatched: self.unmatched()?,
         };
         self.check_roles(&program)?;
+        self.check_overlap(&program)?;
         Ok(program)
     }
 
@@ -223,8 +239,7 @@ impl<'d> Reader<'d> {
 
     fn feed(&self) -> Result<Option<Feed>, String> {
         let Some((document, node)) = self.find("feed") else { return Ok(None) };
-        node.known("[feed]", &["file", "take"])?;
-        let file = node.get("file").ok_or_else(|| node.wrong("[feed] needs file = \"….csv\""))?;
+        node.known("[feed]", &["file", "command", "take", "timeout"])?;
         let take = match node
             .get("take")
             .map(|take| Ok::<_, String>((take, take.text("take")?)))
@@ -238,9 +253,29 @@ impl<'d> Reader<'d> {
                 return Err(take.wrong(why));
             }
         };
-        let typed = file.text("file")?;
-        let feed = Feed::read(&document.folder.join(typed), typed, take);
-        feed.map(Some).map_err(|why| file.wrong(why))
+        let timeout = node.get("timeout");
+        match (node.get("file"), node.get("command")) {
+            (Some(file), None) => {
+                if let Some(timeout) = timeout {
+                    return Err(timeout.wrong("timeout is for a command; leave it out"));
+                }
+                let typed = file.text("file")?;
+                let feed = Feed::read(&document.folder.join(typed), typed, take);
+                feed.map(Some).map_err(|why| file.wrong(why))
+            }
+            (None, Some(command)) => {
+                let typed = command.text("command")?;
+                let timeout_ns = timeout
+                    .map(|timeout| timeout.span_ns("timeout", Duration::from_millis(1)))
+                    .transpose()?;
+                let bound = timeout_ns.map_or(COMMAND_TIMEOUT, Duration::from_nanos);
+                let printed = command::output(typed, &document.folder, self.users, bound);
+                let feed = printed.and_then(|text| Feed::of_output(typed, &text, take));
+                feed.map(Some).map_err(|why| command.wrong(why))
+            }
+            (Some(_), Some(command)) => Err(command.wrong("[feed] has both file and command")),
+            (None, None) => Err(node.wrong("[feed] needs file = \"….csv\", or command = \"…\"")),
+        }
     }
 
     fn vars(
@@ -429,6 +464,46 @@ impl<'d> Reader<'d> {
         Ok(())
     }
 
+    /// Refuses what can't overlap: a reply has to say by itself which iteration it ends.
+    fn check_overlap(&self, program: &Program) -> Result<(), String> {
+        let blocks = &program.blocks;
+        for (place, block) in blocks.iter().enumerate() {
+            let Some(step) = block.steps.iter().find(|step| step.overlap > 1) else { continue };
+            let is_role = program.roles.iter().any(|role| role.block == place);
+            let why = if !is_role || block.steps.len() > 1 {
+                "overlap is for iterations of one step; put it on a [[step]] that is alone"
+            } else if !is_single(blocks, step) || !self.names_by_id() {
+                "overlap is for one request with a reply that names it by {id}, or a choice of such"
+            } else {
+                continue;
+            };
+            return Err(self.overlapping(&block.name)?.wrong(why));
+        }
+        Ok(())
+    }
+
+    /// Checks whether each request has a name of its own.
+    fn names_by_id(&self) -> bool {
+        let find = |document: &'d Document| document.root.get("reply")?.get("as");
+        let named = self.documents.iter().find_map(find);
+        named.is_none_or(|named| named.text("as").is_ok_and(|text| text.contains("{id}")))
+    }
+
+    /// Returns where a block says that it overlaps.
+    fn overlapping(&self, block: &str) -> Result<Node, String> {
+        let mut steps: Vec<Node> = Vec::new();
+        if ["begin", "step", "end"].contains(&block) {
+            steps.extend(self.lists(block, true)?.into_iter().cloned());
+        }
+        for (name, list) in self.table_entries("flow")? {
+            if name == block {
+                steps.extend_from_slice(list.list(&name)?);
+            }
+        }
+        let found = steps.iter().find_map(|step| step.get("overlap"));
+        Ok(found.unwrap_or(&self.documents[0].root).clone())
+    }
+
     fn unmatched(&self) -> Result<Unmatched, String> {
         let Some((_, node)) = self.find("unmatched") else { return Ok(Unmatched::Count) };
         match node.text("unmatched")? {
@@ -445,6 +520,21 @@ fn block(names: &mut Names<'_>, name: &str, nodes: &[&Node]) -> Result<Block, St
     let steps = nodes.iter().enumerate();
     let steps = steps.map(|(place, node)| names.step(node, name, place + 1));
     Ok(Block { name: name.to_owned(), steps: steps.collect::<Result<_, _>>()? })
+}
+
+/// Checks whether a step comes to one request, whatever is chosen, or to a message without a reply.
+fn is_single(blocks: &[Block], step: &Step) -> bool {
+    let of_block = |block: usize| match &blocks[block].steps[..] {
+        [step] => is_single(blocks, step),
+        _ => false,
+    };
+    step.times == 1
+        && match &step.action {
+            Action::Exchange(exchange) => !matches!(exchange.until, Until::Match(_)),
+            Action::Choose(choice) => choice.iter().all(|(block, _)| of_block(*block)),
+            Action::Do(block) => of_block(*block),
+            Action::Pause(_) | Action::Close(_) => false,
+        }
 }
 
 /// Refuses flows that reach themselves, and flows too deep for a user's few bytes.
@@ -515,126 +605,4 @@ fn sequence(node: &Node) -> Result<(Pick, Vec<Pick>), String> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::super::Until;
-    use super::*;
-
-    pub(in super::super) fn program(text: &str) -> Result<Program, String> {
-        let document = Document::parse("a.toml", text, Path::new("."))?;
-        let mut documents = vec![document];
-        if let Some(used) = documents[0].root.get("use") {
-            let name = used.text("use")?.to_owned();
-            let text = preset::named(&name)?;
-            documents.push(Document::parse(&name, text, Path::new("."))?);
-        }
-        Reader { documents: &documents }.program(&[])
-    }
-
-    const CHAT: &str = r#"
-use = "socket.io"
-[connect]
-url = "ws://127.0.0.1:7001/socket.io/?EIO=4&transport=websocket"
-[vars]
-auth = '{{"token":"t-{conn}"}'
-room = "r{conn:5}"
-[[begin]]
-name    = "join"
-ask     = { event = "join", args = '"{room}"' }
-capture = { me = "/0/user" }
-[[on]]
-name  = "chat"
-when  = { prefix = '42["chat"' }
-stamp = true
-[[step]]
-pause = "100ms..300ms"
-[[step]]
-choose = { ask = 4, chat = 1 }
-[[flow.ask]]
-name = "ask"
-ask  = { event = "ask", args = '{{"n":{iter},"by":"{me}"}' }
-[[flow.chat]]
-name = "chat"
-ask  = { event = "chat", args = '"{room}","{stamp}"' }
-"#;
-
-    #[test]
-    fn a_preset_is_merged_under_the_file() {
-        let program = program(CHAT).unwrap();
-        let names = |block: usize| {
-            let steps = program.blocks[block].steps.iter();
-            steps
-                .map(|step| step.measure.map_or("", |measure| &program.measures[measure]))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(names(BEGIN), ["engine.open", "socket.connect", "join"]);
-        assert_eq!((names(STEP), names(STEP + 1)), (vec!["", ""], vec!["ask"]));
-        let rules: Vec<_> = program.rules.iter().map(|rule| &*rule.name).collect();
-        assert_eq!(rules, ["chat", "engine.ping", "event"]);
-        let Action::Exchange(join) = &program.blocks[BEGIN].steps[2].action else { panic!() };
-        assert!(matches!(join.until, Until::Reply) && join.body.as_ref().unwrap().has_id());
-        let Action::Choose(choice) = &program.blocks[STEP].steps[1].action else { panic!() };
-        assert_eq!(choice[..], [(STEP + 1, 4), (STEP + 2, 1)]);
-        assert_eq!(program.slots, ["auth", "room", "me"]);
-    }
-
-    #[test]
-    fn roles_take_turns() {
-        let program =
-            program("[roles]\nreader = 2\nwriter = 1\n[[flow.reader]]\npause = \"1s\"\n[[flow.writer]]\nsend = \"x\"")
-                .unwrap();
-        let roles: Vec<_> = (0..6).map(|user| program.role_of(user) - STEP).collect();
-        assert_eq!(roles, [1, 1, 2, 1, 1, 2]);
-    }
-
-    #[test]
-    fn what_is_wrong_is_named_with_its_line() {
-        for (text, said) in [
-            ("x = ", "a.toml:1: "),
-            ("\nsteps = []", "a.toml:2: a scenario has no \"steps\"; write step"),
-            ("[[step]]\nsned = \"x\"", "a.toml:2: a step has no \"sned\"; write send"),
-            ("[[step]]\nname = \"a\"", "a.toml:1: a step does nothing; give it one of send"),
-            ("[[step]]\nsend = \"a\"\npause = \"1s\"", "has both send and pause"),
-            ("[[step]]\nsend = \"{tokn}\"", "a.toml:2: unknown placeholder {tokn}"),
-            ("[[step]]\nsend = 5", "a.toml:2: send is a plain value; write text in quotes"),
-            ("[[step]]\npause = \"1x\"", "a.toml:2: pause = \"1x\""),
-            ("[[step]]\npause = \"2s..1s\"", "write the shorter one first"),
-            ("[[step]]\nwait = \"x\"", "a.toml:2: a match is a table such as"),
-            ("[[step]]\nwait = { exact = \"{conn}\" }", "a match has no placeholders"),
-            ("[[step]]\nwait = { json = { \"a\" = 1 } }", "\"a\" is not a JSON pointer"),
-            ("[[step]]\nwait = { regex = \"(\" }", "is not a regular expression"),
-            ("[[step]]\nsend = \"x\"\nreply = true", "add [reply] with id"),
-            ("[reply]\nid = \"/id\"\n[[step]]\nsend = \"x\"\nreply = true", "put {id} into"),
-            ("[[step]]\nsend = \"x\"\ntimeout = \"1s\"", "needs an answer to wait for"),
-            ("[[step]]\nchoose = { a = 1 }", "there is no flow \"a\"; add [[flow.a]]"),
-            ("[[step]]\ndo = \"a\"\n[[flow.a]]\ndo = \"a\"", "leads back to itself"),
-            ("[[step]]\nbytes = [{ hex = \"2\" }]", "is not hex"),
-            ("[[step]]\nclose = 1005", "1005 may not be sent"),
-            ("use = \"socketio\"", "write \"socket.io\""),
-            ("[connect]\nframing = \"line\"", "framing = \"line\"; use \"message\""),
-            ("[feed]\nfile = \"/no/such.csv\"", "a.toml:2: /no/such.csv can't be read"),
-            ("[[on]]\nname = \"a\"", "[[on]] needs when"),
-            ("[[on]]\nwhen = { exact = \"a\" }\nname = \"a b\"", "use up to 40 letters"),
-            ("[[every]]\nsend = \"a\"", "[[every]] needs interval"),
-            ("[roles]\na = 1", "there is no flow \"a\""),
-            ("use = \"socket.io\"\n[[step]]\nask = { event = \"a\" }", "ask needs args"),
-            (
-                "use = \"socket.io\"\n[[step]]\nask = { event = \"a\", args = \"\", x = 1 }",
-                "ask has no \"x\"",
-            ),
-        ] {
-            let why = program(text).unwrap_err();
-            assert!(why.contains(said), "{text}: {why}");
-            assert!(!why.contains('\n'), "{text}: {why}");
-        }
-    }
-
-    #[test]
-    fn set_fills_a_variable_that_exists() {
-        let set = |name: &str| [(name.to_owned(), "eth_blockNumber".to_owned())];
-        assert!(read("json-rpc", &set("method")).is_ok());
-        let plain = read("json-rpc", &[]).unwrap().digest;
-        assert_ne!(read("json-rpc", &set("method")).unwrap().digest, plain);
-        let why = read("json-rpc", &set("metod")).unwrap_err();
-        assert!(why.contains("there are method, params"), "{why}");
-    }
-}
+pub(super) mod tests;

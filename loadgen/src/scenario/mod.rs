@@ -9,6 +9,7 @@
 //! names of variables turned into slots. A [`Program`] never changes, and all threads share it.
 
 pub mod body;
+mod command;
 pub mod explain;
 pub mod feed;
 mod file;
@@ -21,10 +22,12 @@ pub mod text;
 pub mod unit;
 pub mod user;
 
+use std::hash::{DefaultHasher, Hasher};
+
 use body::Body;
 use feed::{Feed, Row};
-pub use file::read;
-use matcher::{Matcher, Pattern, Pick};
+pub use file::{read, read_for};
+use matcher::{Matcher, Pattern, Pick, View};
 use text::{Context, Text};
 use unit::Framing;
 
@@ -112,6 +115,8 @@ pub struct Step {
     pub measure: Option<usize>,
     /// How often it is done; at least once.
     pub times: u32,
+    /// How many iterations of this one step may be under way at once on a connection; at least one.
+    pub overlap: usize,
     /// What is done.
     pub action: Action,
 }
@@ -192,6 +197,31 @@ pub struct Reply {
     pub fail: Option<Matcher>,
 }
 
+impl Reply {
+    /// Returns what the name of the request in a message comes to: its number, or a hash of its
+    /// text; `None` if the message is no reply.
+    #[must_use]
+    pub fn key_of(&self, view: View<'_>) -> Option<u64> {
+        let is_one = self.when.as_ref().is_none_or(|when| when.is_match(view))
+            && self.skip.as_ref().is_none_or(|skip| !skip.is_match(view));
+        if !is_one {
+            return None;
+        }
+        match self.named {
+            None => self.id.number(view),
+            Some(_) => self.id.of(view).map(|name| Self::key(&name)),
+        }
+    }
+
+    /// Returns what a name comes to if it is text.
+    #[must_use]
+    pub fn key(name: &[u8]) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(name);
+        hasher.finish()
+    }
+}
+
 /// A rule for an unrequested message.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -266,6 +296,15 @@ impl Program {
     #[must_use]
     pub fn has_steps(&self) -> bool {
         self.roles.iter().any(|role| !self.blocks[role.block].steps.is_empty())
+    }
+
+    /// Returns how many iterations of a user may be under way at once.
+    #[must_use]
+    pub fn overlap_of(&self, connection: u64) -> usize {
+        match &self.blocks[self.role_of(connection)].steps[..] {
+            [step] => step.overlap,
+            _ => 1,
+        }
     }
 
     /// Returns the block that a user repeats.

@@ -23,10 +23,12 @@ pub(super) const MEASURES_MAX: usize = 64;
 /// How deeply the items of a binary message may be nested.
 const DEPTH_MAX: usize = 16;
 
-pub(super) const STEP_KEYS: [&str; 13] = [
+pub(super) const STEP_KEYS: [&str; 14] = [
     "name", "send", "bytes", "reply", "expect", "wait", "fail", "capture", "timeout", "pause",
-    "times", "choose", "do",
+    "times", "choose", "do", "overlap",
 ];
+/// How many requests may be in flight at once on a connection.
+const OVERLAP_MAX: u64 = 4_096;
 
 /// The names that steps refer to.
 pub(super) struct Names<'n> {
@@ -54,6 +56,13 @@ impl Names<'_> {
             Some(times) => match times.number("times")? {
                 number @ 1..=TIMES_MAX => u32::try_from(number).unwrap_or(u32::MAX),
                 _ => return Err(times.wrong(format_args!("times is 1 to {TIMES_MAX}"))),
+            },
+        };
+        let overlap = match node.get("overlap") {
+            None => 1,
+            Some(overlap) => match overlap.number("overlap")? {
+                number @ 1..=OVERLAP_MAX => usize::try_from(number).unwrap_or(1),
+                _ => return Err(overlap.wrong(format_args!("overlap is 1 to {OVERLAP_MAX}"))),
             },
         };
         let actions = ["send", "bytes", "wait", "pause", "choose", "do", "close"];
@@ -94,7 +103,7 @@ impl Names<'_> {
                 Action::Exchange(Box::new(self.exchange(node)?))
             }
         };
-        Ok(Step { measure, times, action })
+        Ok(Step { measure, times, overlap, action })
     }
 
     fn block(&self, node: &Node, name: &str) -> Result<usize, String> {
@@ -312,6 +321,9 @@ fn item(node: &Node, scope: &mut Scope, depth: usize) -> Result<Item, String> {
         "hex" => Ok(Item::Plain(hex(value)?.into())),
         "base64" => {
             let typed = value.text(key)?;
+            if super::text::first_placeholder(typed).is_some() {
+                return Ok(Item::Base64(text(value, key, scope)?));
+            }
             let bytes = STANDARD.decode(typed);
             Ok(Item::Plain(bytes.map_err(|why| value.wrong(format_args!("base64: {why}")))?.into()))
         }

@@ -4,7 +4,7 @@
 //!   {id}            the number of the request, from 1 on each connection
 //!   {conn} {conn:5} which user of the run, from 0
 //!   {iter}          which iteration of the user, from 0
-//!   {time}          seconds since 1970; also {time:ms} and {time:ns}
+//!   {time}          seconds since 1970; also {time:ms}, {time:us} and {time:ns}
 //!   {rand:8}        letters and digits
 //!   {rand:1..100}   a number, both ends in it
 //!   {uuid}          a random UUID (version 4)
@@ -12,6 +12,7 @@
 //!   {name}          a column of the feed, a variable, or what was captured
 //!   {name:json}     the same, escaped for a JSON string
 //!   {base64:name}   the same in base64
+//!   {hmac-sha256:key:text}  the HMAC of one by another, in hex; with :base64 behind it, in that
 //!   {{              a brace
 //! ```
 //!
@@ -23,6 +24,7 @@ use std::io::Write as _;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ring::hmac;
 
 use super::feed::Row;
 use crate::nearest::meant;
@@ -107,6 +109,11 @@ enum Part {
     },
     Stamp,
     Value(Source, Form),
+    Hmac {
+        key: Source,
+        text: Source,
+        is_base64: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -248,25 +255,45 @@ impl Part {
                 write!(out, "{connection} {stamp} {unix_ns} ").unwrap_or(());
             }
             Self::Value(source, form) => {
-                let value = match *source {
-                    Source::Slot(slot) => context.slots.get(slot).map_or(&[][..], |slot| slot),
-                    Source::Column(column) => context.row.cell(column),
-                };
+                let value = context.value(*source);
                 match form {
                     Form::Plain => out.extend_from_slice(value),
                     Form::Json => escape(value, out),
-                    Form::Base64 => out.extend_from_slice(STANDARD.encode(value).as_bytes()),
+                    Form::Base64 => base64(value, out),
+                }
+            }
+            Self::Hmac { key, text, is_base64 } => {
+                let key = hmac::Key::new(hmac::HMAC_SHA256, context.value(*key));
+                let tag = hmac::sign(&key, context.value(*text));
+                if *is_base64 {
+                    base64(tag.as_ref(), out);
+                } else {
+                    tag.as_ref().iter().for_each(|byte| write!(out, "{byte:02x}").unwrap_or(()));
                 }
             }
         }
     }
 }
 
-impl Context<'_> {
+impl<'c> Context<'c> {
+    fn value(&self, source: Source) -> &'c [u8] {
+        match source {
+            Source::Slot(slot) => self.slots.get(slot).map_or(&[], |slot| slot),
+            Source::Column(column) => self.row.cell(column),
+        }
+    }
+
     fn random(&self, place: u32) -> u64 {
         let first = random::number(self.seed, Use::Part(place), self.connection, self.iteration);
         random::after(first, self.message)
     }
+}
+
+/// Appends bytes in base64. Encodes in place, so that a message takes no buffer of its own.
+fn base64(bytes: &[u8], out: &mut Vec<u8>) {
+    let begin = out.len();
+    out.resize(begin + bytes.len().div_ceil(3) * 4, 0);
+    STANDARD.encode_slice(bytes, &mut out[begin..]).unwrap_or(0);
 }
 
 /// Appends text, escaped for a JSON string.
@@ -313,6 +340,11 @@ fn part(word: &str, scope: &mut Scope) -> Result<Option<Part>, String> {
             Some(source) => Some(Part::Value(source, Form::Base64)),
             None => return Err(unknown(name, scope)),
         },
+        ("hmac-sha256", Some(argument)) => match hmac_part(argument, scope)? {
+            Some(part) => Some(part),
+            None => return bad("{hmac-sha256:key:text} or {hmac-sha256:key:text:base64}"),
+        },
+        ("hmac-sha256", None) => return bad("{hmac-sha256:key:text}"),
         ("id", None) => Some(Part::Id),
         ("conn", None) => Some(Part::Connection { digits: 1 }),
         ("conn", Some(digits)) => match digits.parse() {
@@ -322,8 +354,9 @@ fn part(word: &str, scope: &mut Scope) -> Result<Option<Part>, String> {
         ("iter", None) => Some(Part::Iteration),
         ("time", None) => Some(Part::Time(1_000_000_000)),
         ("time", Some("ms")) => Some(Part::Time(1_000_000)),
+        ("time", Some("us")) => Some(Part::Time(1_000)),
         ("time", Some("ns")) => Some(Part::Time(1)),
-        ("time", Some(_)) => return bad("{time}, {time:ms} or {time:ns}"),
+        ("time", Some(_)) => return bad("{time}, {time:ms}, {time:us} or {time:ns}"),
         ("rand", Some(argument)) => match rand(argument, scope) {
             Some(part) => Some(part),
             None => return bad("{rand:8} or {rand:1..100}"),
@@ -335,6 +368,18 @@ fn part(word: &str, scope: &mut Scope) -> Result<Option<Part>, String> {
         _ => None,
     };
     Ok(found)
+}
+
+/// Reads `key:text`, perhaps with `:base64` behind it.
+fn hmac_part(argument: &str, scope: &Scope) -> Result<Option<Part>, String> {
+    let words: Vec<&str> = argument.split(':').collect();
+    let (key, text, is_base64) = match words[..] {
+        [key, text] => (key, text, false),
+        [key, text, "base64"] => (key, text, true),
+        _ => return Ok(None),
+    };
+    let source = |name| scope.source(name).ok_or_else(|| unknown(name, scope));
+    Ok(Some(Part::Hmac { key: source(key)?, text: source(text)?, is_base64 }))
 }
 
 fn rand(argument: &str, scope: &mut Scope) -> Option<Part> {
@@ -425,9 +470,24 @@ pub(super) mod tests {
             ("{hello(name:$n){x y}}", "{hello(name:$n){x y}}"),
             ("{ id } {} {a:1} {Id}", "{ id } {} {a:1} {Id}"),
             ("{who} {who:json} {base64:who}", "a\"b a\\\"b YSJi"),
+            ("{time:us} {time:ns}", "1700000000123456 1700000000123456789"),
         ] {
             assert_eq!(rendered(typed, &["who"], &["a\"b"]), text, "{typed}");
         }
+    }
+
+    /// RFC 4231, 4.3.
+    #[test]
+    fn an_hmac_signs_one_value_by_another() {
+        let (names, values) = (["key", "text"], ["Jefe", "what do ya want for nothing?"]);
+        assert_eq!(
+            rendered("{hmac-sha256:key:text}", &names, &values),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        assert_eq!(
+            rendered("{hmac-sha256:key:text:base64}", &names, &values),
+            "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM="
+        );
     }
 
     #[test]
@@ -449,6 +509,8 @@ pub(super) mod tests {
             ("{conn:0}", "bad placeholder {conn:0}"),
             ("{time:s}", "bad placeholder {time:s}"),
             ("{base64:x}", "unknown placeholder {x}"),
+            ("{hmac-sha256:token}", "bad placeholder {hmac-sha256:token}; write one like"),
+            ("{hmac-sha256:token:text}", "unknown placeholder {text}"),
         ] {
             let mut scope = Scope::default();
             scope.slot("token");

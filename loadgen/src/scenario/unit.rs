@@ -11,6 +11,9 @@ use super::text::escape;
 /// Most bytes of an MQTT packet that are assembled, so that a hostile length takes no memory.
 const PACKET_LEN_MAX: usize = 16 << 20;
 
+/// Bytes for the parts of packets that a connection keeps between two.
+const PARTIAL_LEN_KEPT: usize = 4 << 10;
+
 /// How a protocol's messages are framed in WebSocket messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Framing {
@@ -51,19 +54,7 @@ impl Framing {
                     take(rest);
                 }
             }
-            Self::Stomp => {
-                let mut had_frame = false;
-                for frame in bytes.split(|&byte| byte == 0) {
-                    let begin = frame.iter().position(|byte| !b"\r\n".contains(byte));
-                    if let Some(begin) = begin {
-                        take(&frame[begin..]);
-                        had_frame = true;
-                    }
-                }
-                if !had_frame {
-                    take(b"\n");
-                }
-            }
+            Self::Stomp => frames(bytes, take),
             Self::SockJs => match bytes.strip_prefix(b"a") {
                 None => take(bytes),
                 Some(list) => strings(list).for_each(|unit| take(&unit)),
@@ -114,13 +105,71 @@ fn strings(list: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     })
 }
 
+/// Takes the frames of STOMP in a message; one without any is a heart-beat.
+fn frames(bytes: &[u8], mut take: impl FnMut(&[u8])) {
+    let mut rest = bytes;
+    let mut had_frame = false;
+    while let Some(begin) = rest.iter().position(|byte| !b"\r\n".contains(byte)) {
+        rest = &rest[begin..];
+        let len = frame_len(rest);
+        take(&rest[..len]);
+        had_frame = true;
+        rest = rest.get(len + 1..).unwrap_or_default();
+    }
+    if !had_frame {
+        take(b"\n");
+    }
+}
+
+/// Returns the size of a frame without the zero byte at its end. A body may have zero bytes of its
+/// own if its length is given (STOMP 1.2, body).
+fn frame_len(frame: &[u8]) -> usize {
+    let first = memchr::memchr(0, frame).unwrap_or(frame.len());
+    let counted = || {
+        let (head_len, gap) = [&b"\n\n"[..], b"\n\r\n"]
+            .into_iter()
+            .filter_map(|gap| Some((memchr::memmem::find(&frame[..first], gap)?, gap.len())))
+            .min()?;
+        let mut lines = frame[..head_len].split(|&byte| byte == b'\n');
+        let len = lines.find_map(|line| line.strip_prefix(b"content-length:"))?;
+        let len: usize = str::from_utf8(len).ok()?.trim().parse().ok()?;
+        let end = (head_len + gap).checked_add(len)?;
+        (frame.get(end) == Some(&0)).then_some(end)
+    };
+    counted().unwrap_or(first)
+}
+
+/// Takes the packets of MQTT in a message. Bytes of one that began before are only moved once, so
+/// a server that sends a large packet byte by byte costs no more than it sends.
 fn packets(bytes: &[u8], partial: &mut Vec<u8>, mut take: impl FnMut(&[u8])) {
     let mut rest = bytes;
-    if !partial.is_empty() {
-        partial.extend_from_slice(bytes);
-        let joined = std::mem::take(partial);
-        packets(&joined, partial, take);
-        return;
+    while !partial.is_empty() {
+        let missing = match packet_len(partial) {
+            Some(len) if len > PACKET_LEN_MAX => {
+                take(partial);
+                *partial = Vec::new();
+                if !rest.is_empty() {
+                    take(rest);
+                }
+                return;
+            }
+            Some(len) => len.saturating_sub(partial.len()),
+            None => 1,
+        };
+        if missing == 0 {
+            take(partial);
+            partial.clear();
+            if partial.capacity() > PARTIAL_LEN_KEPT {
+                *partial = Vec::new();
+            }
+            break;
+        }
+        let (more, behind) = rest.split_at(missing.min(rest.len()));
+        if more.is_empty() {
+            return;
+        }
+        partial.extend_from_slice(more);
+        rest = behind;
     }
     while !rest.is_empty() {
         match packet_len(rest) {
@@ -172,12 +221,18 @@ mod tests {
     #[test]
     fn units_are_taken_out_of_messages() {
         let record = Framing::Separator([0x1e].into());
-        let rows: [Row<'_>; 7] = [
+        let counted = b"MESSAGE\ncontent-length:3\n\na\0b\0\nERROR\r\ncontent-length:9\r\n\r\nx\0";
+        let rows: [Row<'_>; 8] = [
             (&Framing::Message, b"a\nb", &[b"a\nb"]),
             (&Framing::Lines, b"a\r\n\nb", &[b"a", b"b"]),
             (&record, b"{}\x1e{\"type\":6}\x1e", &[b"{}", b"{\"type\":6}"]),
             (&Framing::Stomp, b"\nRECEIPT\nreceipt-id:1\n\n\0\n", &[b"RECEIPT\nreceipt-id:1\n\n"]),
             (&Framing::Stomp, b"\n", &[b"\n"]),
+            (
+                &Framing::Stomp,
+                counted,
+                &[b"MESSAGE\ncontent-length:3\n\na\0b", b"ERROR\r\ncontent-length:9\r\n\r\nx"],
+            ),
             (&Framing::SockJs, br#"a["x\"y","z"]"#, &[b"x\"y", b"z"]),
             (&Framing::SockJs, b"h", &[b"h"]),
         ];
@@ -193,8 +248,10 @@ mod tests {
         both.extend_from_slice(&packet(0xd0, b""));
         let whole = split(&Framing::Mqtt, &[&both]);
         assert_eq!(whole, [long, vec![0xd0, 0]]);
-        let bytes: Vec<&[u8]> = both.chunks(1).collect();
-        assert_eq!(split(&Framing::Mqtt, &bytes), whole);
+        for len in 1..both.len() {
+            let bytes: Vec<&[u8]> = both.chunks(len).collect();
+            assert_eq!(split(&Framing::Mqtt, &bytes), whole, "{len}");
+        }
         // A length has at most four bytes; more is no packet, and nothing is kept.
         let mut partial = Vec::new();
         Framing::Mqtt.split(&[0x30, 0xff, 0xff, 0xff, 0xff, 0xff], &mut partial, |_| {});

@@ -80,8 +80,36 @@ pub enum Event<'e> {
     },
 }
 
+/// Why a message is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A step, by its measure.
+    Step(usize),
+    /// A rule, by its number.
+    Rule(usize),
+    /// A timer, by its number.
+    Tick(usize),
+}
+
 /// Receives the events of users.
+///
+/// What has a body here is for a transcript; counters leave it out.
 pub trait Observer {
     /// Called for each event.
     fn observe(&mut self, event: Event<'_>);
+
+    /// Called with each unit that is received, before what takes it.
+    fn received(&mut self, _unit: &[u8]) {}
+
+    /// Called if the unit ends the step with this measure, which begins after a pause.
+    fn early(&mut self, _measure: usize) {}
+
+    /// Called with each value that is kept.
+    fn captured(&mut self, _slot: usize, _value: &[u8]) {}
+
+    /// Called with each unit that is to be sent.
+    fn sending(&mut self, _cause: Cause, _unit: &[u8], _is_binary: bool) {}
+
+    /// Called when a pause begins.
+    fn pausing(&mut self, _ns: u64) {}
 }

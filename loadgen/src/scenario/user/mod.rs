@@ -11,19 +11,23 @@
 //! message is unmatched. So the order in which a server answers doesn't matter, nor what it sends
 //! in between.
 //!
+//! Where iterations are one request each, several may be in flight.
+//!
 //! Events are passed to an [`Observer`], which counts or prints them.
 
 mod event;
+mod flights;
 mod order;
 mod past;
 mod received;
 mod steps;
 mod turn;
 
-pub use event::{Event, Fault, Observer};
+pub use event::{Cause, Event, Fault, Observer};
 pub use order::Order;
 pub use turn::{Outgoing, Turn};
 
+use flights::Flights;
 use order::Followed;
 use past::PastRequests;
 
@@ -55,7 +59,8 @@ enum Wait {
     Nothing,
     /// The answer to an exchange.
     Answer {
-        id: u64,
+        /// What the name of the request comes to.
+        key: u64,
         /// When its message was written; `None` if it hasn't been yet.
         written_ns: Option<u64>,
         until_ns: u64,
@@ -69,6 +74,13 @@ enum Wait {
     Turn {
         at_ns: u64,
     },
+}
+
+/// How far a user has come, which it takes along to a new connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    iterations: u64,
+    stamps: u64,
 }
 
 /// A user.
@@ -92,6 +104,10 @@ pub struct User {
     first_ns: Option<u64>,
     slots: Box<[Box<[u8]>]>,
     past: PastRequests,
+    /// Requests that overlap, if the scenario has them.
+    flights: Option<Box<Flights>>,
+    /// Iterations begun so far.
+    iterations: u64,
     /// When each tick is due.
     ticks: Box<[u64]>,
     /// An incomplete unit.
@@ -103,6 +119,7 @@ impl User {
     /// Returns a user of a run, before its connection is open.
     #[must_use]
     pub fn new(program: &Program, seed: u64, connection: u64, unix_ns: u64) -> Self {
+        let overlap = program.overlap_of(connection);
         Self {
             connection,
             phase: Phase::Begin,
@@ -118,11 +135,25 @@ impl User {
             due_ns: None,
             first_ns: None,
             slots: program.slots_of(seed, connection, unix_ns),
-            past: PastRequests::default(),
+            past: PastRequests::new(overlap),
+            flights: (overlap > 1).then(|| Box::new(Flights::new(overlap))),
+            iterations: 0,
             ticks: Box::default(),
             partial: Vec::new(),
             followed: Followed::default(),
         }
+    }
+
+    /// Returns how far the user has come.
+    #[must_use]
+    pub const fn progress(&self) -> Progress {
+        Progress { iterations: self.iterations, stamps: self.stamps }
+    }
+
+    /// Has a user that is not open yet go on where it was on a connection that has ended.
+    pub const fn resume(&mut self, progress: Progress) {
+        Progress { iterations: self.iterations, stamps: self.stamps } = progress;
+        self.iteration = self.iterations;
     }
 
     /// Starts the user once its connection is open.
@@ -136,7 +167,8 @@ impl User {
 
     /// Begins the next iteration, which was due at a time under open loop; it must be ready.
     pub fn iterate<O: Observer>(&mut self, due_ns: Option<u64>, turn: &mut Turn<'_, O>) {
-        debug_assert!(self.phase == Phase::Ready, "a user does one iteration at a time");
+        debug_assert!(self.is_ready(), "a user does so many iterations at a time, mostly one");
+        (self.iteration, self.iterations) = (self.iterations, self.iterations + 1);
         self.phase = Phase::Running;
         (self.due_ns, self.first_ns, self.begun_ns) = (due_ns, None, turn.now_ns);
         (self.message, self.step_ns) = (0, turn.now_ns);
@@ -156,6 +188,7 @@ impl User {
             return;
         }
         self.phase = Phase::Ending;
+        (self.iteration, self.message) = (self.iterations, 0);
         self.step_ns = turn.now_ns;
         self.enter(END);
         self.advance(turn);
@@ -170,7 +203,8 @@ impl User {
     /// Checks whether `[[begin]]` is over and the next iteration may begin.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.phase == Phase::Ready
+        let has_room = self.flights.as_ref().is_none_or(|flights| flights.has_room());
+        self.phase == Phase::Ready && has_room
     }
 
     /// Checks whether the user is in `[[begin]]`.
@@ -179,10 +213,17 @@ impl User {
         self.phase == Phase::Begin
     }
 
-    /// Checks whether the user is in an iteration.
+    /// Returns how many iterations the user is in.
     #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.phase == Phase::Running
+    pub fn running(&self) -> u64 {
+        let flights = self.flights.as_ref().map_or(0, |flights| flights.len() as u64);
+        flights + u64::from(self.phase == Phase::Running)
+    }
+
+    /// Checks whether the user is in `[[end]]`.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.phase == Phase::Ending
     }
 
     /// Checks whether the user has nothing more to do.
@@ -202,11 +243,15 @@ impl User {
             Wait::Answer { until_ns, .. } | Wait::Pause { until_ns, .. } => until_ns,
             Wait::Turn { at_ns } => at_ns,
         };
+        let ns = self.flights.as_ref().map_or(ns, |flights| ns.min(flights.until_ns()));
         self.ticks.iter().copied().fold(ns, u64::min)
     }
 
     /// Records that the user's messages are about to be written.
     pub fn writing(&mut self, program: &Program, now_ns: u64) {
+        if let Some(flights) = &mut self.flights {
+            flights.writing(now_ns);
+        }
         if self.first_ns.is_none() && self.phase == Phase::Running {
             self.first_ns = Some(now_ns);
         }
@@ -232,13 +277,14 @@ impl User {
             if self.ticks[place] <= turn.now_ns {
                 // From now on: after a standstill the machine sends one, not all that it missed.
                 self.ticks[place] = turn.now_ns.saturating_add(tick.interval_ns);
-                self.send(&tick.body, turn);
+                self.send(Cause::Tick(place), &tick.body, turn);
             }
         }
+        self.end_overdue(turn);
         match self.wait {
-            Wait::Answer { until_ns, id, .. } if until_ns <= turn.now_ns => {
+            Wait::Answer { until_ns, key, .. } if until_ns <= turn.now_ns => {
                 let measure = self.measure(turn.program);
-                self.past.remember(id, measure, true);
+                self.past.remember(key, measure, true);
                 self.fail(Fault::TimedOut, b"", turn);
             }
             Wait::Pause { until_ns, early_ns } if until_ns <= turn.now_ns => {
@@ -268,10 +314,11 @@ impl User {
         self.partial = partial;
     }
 
-    fn send<O: Observer>(&mut self, body: &Body, turn: &mut Turn<'_, O>) {
+    fn send<O: Observer>(&mut self, cause: Cause, body: &Body, turn: &mut Turn<'_, O>) {
         let begin = turn.out.bytes.len();
         let context = self.context(turn.program, turn.seed, turn.unix_ns);
         body.render(&context, &mut turn.out.bytes);
+        turn.observer.sending(cause, &turn.out.bytes[begin..], body.is_binary());
         turn.program.connect.framing.wrap(begin, &mut turn.out.bytes);
         turn.out.messages.push((body.is_binary(), turn.out.bytes.len()));
         self.message += 1;

@@ -1,13 +1,13 @@
 //! Remembers the last requests that are over, so that a reply that comes late is known as one.
 
-/// How many requests are remembered.
+/// How many requests are remembered where none overlap.
 const KEPT: usize = 8;
 
 /// A request that is over.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Past {
-    /// Its number.
-    pub(super) id: u64,
+    /// What its name comes to.
+    key: u64,
     measure: u32,
     /// Whether it timed out; if not, it had its reply.
     pub(super) has_timed_out: bool,
@@ -21,17 +21,23 @@ impl Past {
 }
 
 /// The last requests that are over.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct PastRequests {
-    ring: [Option<Past>; KEPT],
+    ring: Box<[Option<Past>]>,
     len: usize,
 }
 
 impl PastRequests {
+    /// Returns room for what so many requests in flight leave behind.
+    pub(super) fn new(overlap: usize) -> Self {
+        Self { ring: vec![None; KEPT.max(2 * overlap)].into(), len: 0 }
+    }
+
     /// Adds a request in place of the oldest.
-    pub(super) fn remember(&mut self, id: u64, measure: usize, has_timed_out: bool) {
+    pub(super) fn remember(&mut self, key: u64, measure: usize, has_timed_out: bool) {
         let measure = u32::try_from(measure).unwrap_or(0);
-        self.ring[self.len % KEPT] = Some(Past { id, measure, has_timed_out });
+        let place = self.len % self.ring.len();
+        self.ring[place] = Some(Past { key, measure, has_timed_out });
         self.len += 1;
     }
 
@@ -40,8 +46,8 @@ impl PastRequests {
         self.len == 0
     }
 
-    /// Returns the requests in no order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Past> {
-        self.ring.iter().flatten().copied()
+    /// Returns a request by its name.
+    pub(super) fn find(&self, key: u64) -> Option<Past> {
+        self.ring.iter().flatten().find(|past| past.key == key).copied()
     }
 }

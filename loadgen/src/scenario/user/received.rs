@@ -1,9 +1,11 @@
-//! Takes a received message: by the step that waits, by a rule, or by a request that is over.
+//! Takes a received message: by the step that waits, by a request in flight, by a rule, or by a
+//! request that is over.
 
 use super::super::matcher::{Matcher, View};
-use super::super::text::{Context, Stamp};
+use super::super::text::Stamp;
 use super::super::{Action, Capture, Exchange, Program, Rule, Until};
-use super::event::{Event, Fault, Observer};
+use super::event::{Cause, Event, Fault, Observer};
+use super::flights::Flight;
 use super::past::Past;
 use super::turn::Turn;
 use super::{User, Wait};
@@ -11,19 +13,20 @@ use super::{User, Wait};
 impl User {
     pub(super) fn unit<O: Observer>(&mut self, unit: &[u8], turn: &mut Turn<'_, O>) {
         let program = turn.program;
+        turn.observer.received(unit);
         let view = View::new(unit, program.connect.json_after.as_ref());
         match self.wait {
-            Wait::Answer { id, written_ns, .. } => {
+            Wait::Answer { key, written_ns, .. } => {
                 let Action::Exchange(exchange) = &self.step(program).action else { return };
-                if let Some(is_good) = self.judged(exchange, id, view, turn) {
+                if let Some(is_good) = judged(exchange, key, view, program) {
                     let measure = self.measure(program);
                     if matches!(exchange.until, Until::Reply) {
-                        self.past.remember(id, measure, false);
+                        self.past.remember(key, measure, false);
                     }
                     if !is_good {
                         return self.fail(Fault::Refused, unit, turn);
                     }
-                    if !self.capture(&exchange.captures, view) {
+                    if !self.capture(&exchange.captures, view, turn) {
                         return self.fail(Fault::NoCapture, unit, turn);
                     }
                     let from_ns = written_ns.unwrap_or(turn.now_ns);
@@ -38,18 +41,22 @@ impl User {
             Wait::Pause { until_ns, early_ns: None } => {
                 if let Some((matcher, captures)) = self.next_wait(program)
                     && matcher.is_match(view)
-                    && self.capture(captures, view)
+                    && self.capture(captures, view, turn)
                 {
+                    turn.observer.early(self.measure(program));
                     self.wait = Wait::Pause { until_ns, early_ns: Some(turn.now_ns) };
                     return;
                 }
             }
             _ => {}
         }
+        if let Some((key, flight)) = self.flight_of(view, program) {
+            return self.landed(key, flight, view, turn);
+        }
         if let Some(rule) = program.rules.iter().position(|rule| rule.when.is_match(view)) {
             return self.ruled(rule, &program.rules[rule], view, turn);
         }
-        if let Some(past) = self.past_of(view, turn) {
+        if let Some(past) = self.past_of(view, program) {
             let measure = past.measure();
             return turn.observer.observe(if past.has_timed_out {
                 Event::Late { measure }
@@ -60,55 +67,51 @@ impl User {
         turn.observer.observe(Event::Unmatched(unit));
     }
 
-    /// Checks whether a message ends the exchange, and if so whether as it should.
-    fn judged<O: Observer>(
-        &self,
-        exchange: &Exchange,
-        id: u64,
+    /// Takes out the request in flight that a message answers.
+    fn flight_of(&mut self, view: View<'_>, program: &Program) -> Option<(u64, Flight)> {
+        let flights = self.flights.as_mut().filter(|flights| flights.len() > 0)?;
+        let key = program.reply.as_ref()?.key_of(view)?;
+        Some((key, flights.take(key)?))
+    }
+
+    /// Ends the iteration of a request by its reply.
+    fn landed<O: Observer>(
+        &mut self,
+        key: u64,
+        flight: Flight,
         view: View<'_>,
         turn: &mut Turn<'_, O>,
-    ) -> Option<bool> {
-        let is_failure =
-            |matcher: &Option<Matcher>| matcher.as_ref().is_some_and(|fail| fail.is_match(view));
-        match &exchange.until {
-            Until::Sent => None,
-            Until::Match(matcher) if matcher.is_match(view) => Some(true),
-            Until::Match(_) => is_failure(&exchange.fail).then_some(false),
-            Until::Reply => {
-                let reply = turn.program.reply.as_ref()?;
-                let is_reply = Self::may_be_reply(view, turn.program) && self.names(id, view, turn);
-                is_reply.then(|| !is_failure(&exchange.fail) && !is_failure(&reply.fail))
-            }
-        }
-    }
-
-    fn may_be_reply(view: View<'_>, program: &Program) -> bool {
-        program.reply.as_ref().is_some_and(|reply| {
-            reply.when.as_ref().is_none_or(|when| when.is_match(view))
-                && reply.skip.as_ref().is_none_or(|skip| !skip.is_match(view))
-        })
-    }
-
-    /// Checks whether a message names the request with this number.
-    fn names<O: Observer>(&self, id: u64, view: View<'_>, turn: &mut Turn<'_, O>) -> bool {
-        let Some(reply) = &turn.program.reply else { return false };
-        let Some(named) = &reply.named else { return reply.id.number(view) == Some(id) };
-        let Some(found) = reply.id.of(view) else { return false };
-        // Rendered after the messages to send, then removed: no buffer of its own.
-        let begin = turn.out.bytes.len();
-        let context = Context { id, ..self.context(turn.program, turn.seed, turn.unix_ns) };
-        named.render(&context, &mut turn.out.bytes);
-        let is_named = turn.out.bytes[begin..] == *found;
-        turn.out.bytes.truncate(begin);
-        is_named
+    ) {
+        let program = turn.program;
+        let step = flight.step_in(program);
+        let measure = step.measure.unwrap_or(0);
+        let Action::Exchange(exchange) = &step.action else { return };
+        self.past.remember(key, measure, false);
+        let is_wrong = is_failure(exchange.fail.as_ref(), view)
+            || is_failure(program.reply.as_ref().and_then(|reply| reply.fail.as_ref()), view);
+        let fault = if is_wrong {
+            Some(Fault::Refused)
+        } else if self.capture(&exchange.captures, view, turn) {
+            None
+        } else {
+            Some(Fault::NoCapture)
+        };
+        turn.observer.observe(if let Some(fault) = fault {
+            Event::Failed { measure, fault, said: view.bytes }
+        } else {
+            let from_ns = flight.written_ns.unwrap_or(turn.now_ns);
+            let service_ns = Some(turn.now_ns.saturating_sub(from_ns));
+            Event::Answered { measure, service_ns, is_message: true }
+        });
+        turn.observer.observe(flight.over(fault.is_none()));
     }
 
     /// Returns the finished request that a message names.
-    fn past_of<O: Observer>(&self, view: View<'_>, turn: &mut Turn<'_, O>) -> Option<Past> {
-        if self.past.is_empty() || !Self::may_be_reply(view, turn.program) {
+    fn past_of(&self, view: View<'_>, program: &Program) -> Option<Past> {
+        if self.past.is_empty() {
             return None;
         }
-        self.past.iter().find(|past| self.names(past.id, view, turn))
+        self.past.find(program.reply.as_ref()?.key_of(view)?)
     }
 
     fn ruled<O: Observer>(
@@ -126,25 +129,53 @@ impl User {
         let age_ns = sent_ns.and_then(|sent_ns| turn.unix_ns.checked_sub(sent_ns));
         let order = self.followed.order(rule, view);
         // A rule captures whatever the server says: missing values keep their old content.
-        self.capture(&rule.captures, view);
+        self.capture(&rule.captures, view, turn);
         turn.observer.observe(Event::Rule { rule: place, age_ns, order });
         if let Some(answer) = &rule.answer {
-            self.send(answer, turn);
+            self.send(Cause::Rule(place), answer, turn);
         }
     }
 
-    fn capture(&mut self, captures: &[Capture], view: View<'_>) -> bool {
+    fn capture<O: Observer>(
+        &mut self,
+        captures: &[Capture],
+        view: View<'_>,
+        turn: &mut Turn<'_, O>,
+    ) -> bool {
         let mut is_all = true;
         for capture in captures {
             match capture.pick.of(view) {
                 // In place if the length is the same, as for most ids.
-                Some(value) => match &mut self.slots[capture.slot] {
-                    slot if slot.len() == value.len() => slot.copy_from_slice(&value),
-                    slot => *slot = value.into_owned().into(),
-                },
+                Some(value) => {
+                    turn.observer.captured(capture.slot, &value);
+                    match &mut self.slots[capture.slot] {
+                        slot if slot.len() == value.len() => slot.copy_from_slice(&value),
+                        slot => *slot = value.into_owned().into(),
+                    }
+                }
                 None => is_all = false,
             }
         }
         is_all
     }
+}
+
+/// Checks whether a message ends the exchange of the request with this name, and if so whether as
+/// it should.
+fn judged(exchange: &Exchange, key: u64, view: View<'_>, program: &Program) -> Option<bool> {
+    match &exchange.until {
+        Until::Sent => None,
+        Until::Match(matcher) if matcher.is_match(view) => Some(true),
+        Until::Match(_) => is_failure(exchange.fail.as_ref(), view).then_some(false),
+        Until::Reply => {
+            let reply = program.reply.as_ref()?;
+            (reply.key_of(view) == Some(key)).then(|| {
+                !is_failure(exchange.fail.as_ref(), view) && !is_failure(reply.fail.as_ref(), view)
+            })
+        }
+    }
+}
+
+fn is_failure(matcher: Option<&Matcher>, view: View<'_>) -> bool {
+    matcher.is_some_and(|fail| fail.is_match(view))
 }

@@ -1,8 +1,9 @@
 //! Takes the steps of a user's program until there is something to wait for.
 
 use super::super::matcher::Matcher;
-use super::super::{Action, Capture, END, Exchange, Pause, Program, Step, Until};
-use super::event::{Event, Fault, Observer};
+use super::super::{Action, Capture, END, Exchange, Pause, Program, Reply, Step, Until};
+use super::event::{Cause, Event, Fault, Observer};
+use super::flights::Flight;
 use super::turn::Turn;
 use super::{Frame, Phase, User, Wait, step_at};
 use crate::random::{self, Use};
@@ -74,7 +75,9 @@ impl User {
         match &step.action {
             Action::Exchange(exchange) => self.exchange(step, exchange, turn),
             Action::Pause(pause) => {
-                let until_ns = turn.now_ns.saturating_add(self.pause_ns(*pause, turn.seed));
+                let pause_ns = self.pause_ns(*pause, turn.seed);
+                turn.observer.pausing(pause_ns);
+                let until_ns = turn.now_ns.saturating_add(pause_ns);
                 let step_ns = self.step_ns;
                 self.step_done(turn);
                 self.step_ns = step_ns; // a pause is no step that a wait begins after
@@ -111,20 +114,79 @@ impl User {
     fn exchange<O: Observer>(&mut self, step: &Step, exchange: &Exchange, turn: &mut Turn<'_, O>) {
         let measure = step.measure.unwrap_or(0);
         turn.observer.observe(Event::Begun { measure });
-        if let Some(body) = &exchange.body {
-            self.id = if self.id >= turn.program.id_max { 1 } else { self.id + 1 };
-            self.send(body, turn);
-        }
+        let key = match &exchange.body {
+            Some(body) => {
+                let key = self.number_request(turn);
+                self.send(Cause::Step(measure), body, turn);
+                key
+            }
+            None => 0,
+        };
         if matches!(exchange.until, Until::Sent) {
             let event = Event::Answered { measure, service_ns: None, is_message: false };
             turn.observer.observe(event);
             return self.step_done(turn);
         }
+        if self.flights.is_some() && self.phase == Phase::Running {
+            return self.take_off(key, exchange.timeout_ns, turn);
+        }
         self.wait = Wait::Answer {
-            id: self.id,
+            key,
             written_ns: exchange.body.is_none().then_some(self.step_ns),
             until_ns: turn.now_ns.saturating_add(exchange.timeout_ns),
         };
+    }
+
+    /// Numbers the next request, and returns what its name comes to, which no other in flight has.
+    fn number_request<O: Observer>(&mut self, turn: &mut Turn<'_, O>) -> u64 {
+        loop {
+            self.id = if self.id >= turn.program.id_max { 1 } else { self.id + 1 };
+            let Some(named) = turn.program.reply.as_ref().and_then(|reply| reply.named.as_ref())
+            else {
+                if self.flights.as_ref().is_some_and(|flights| flights.contains(self.id)) {
+                    continue; // numbers have begun again, and this one is still to be answered
+                }
+                return self.id;
+            };
+            // Rendered after the messages to send, then removed: no buffer of its own.
+            let begin = turn.out.bytes.len();
+            let context = self.context(turn.program, turn.seed, turn.unix_ns);
+            named.render(&context, &mut turn.out.bytes);
+            let key = Reply::key(&turn.out.bytes[begin..]);
+            turn.out.bytes.truncate(begin);
+            if self.flights.as_ref().is_none_or(|flights| !flights.contains(key)) {
+                return key;
+            }
+        }
+    }
+
+    /// Has the user go on while a request is in flight, whose reply ends its iteration.
+    fn take_off<O: Observer>(&mut self, key: u64, timeout_ns: u64, turn: &Turn<'_, O>) {
+        let Frame { block, step, .. } = self.frames[self.depth.saturating_sub(1)];
+        let flight = Flight {
+            block,
+            step,
+            due_ns: self.due_ns,
+            begun_ns: self.begun_ns,
+            written_ns: None,
+            until_ns: turn.now_ns.saturating_add(timeout_ns),
+        };
+        if let Some(flights) = &mut self.flights {
+            flights.add(key, flight);
+        }
+        (self.phase, self.depth) = (Phase::Ready, 0);
+    }
+
+    /// Ends the iterations of requests that have timed out.
+    pub(super) fn end_overdue<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
+        let Self { flights: Some(flights), past, .. } = self else { return };
+        while let Some((key, flight)) = flights.take_overdue(turn.now_ns) {
+            let measure = flight.step_in(turn.program).measure.unwrap_or(0);
+            past.remember(key, measure, true);
+            let fault = Fault::TimedOut;
+            turn.observer.observe(Event::Failed { measure, fault, said: b"" });
+            turn.observer.observe(flight.over(false));
+        }
     }
 
     /// Fails the step, and with it the iteration, or the user during `[[begin]]`.
@@ -153,6 +215,10 @@ impl User {
             let measure = self.measure(turn.program);
             turn.observer.observe(Event::Failed { measure, fault: Fault::Lost, said: b"" });
         }
+        while let Some(flight) = self.flights.as_mut().and_then(|flights| flights.take_any()) {
+            let measure = flight.step_in(turn.program).measure.unwrap_or(0);
+            turn.observer.observe(Event::Failed { measure, fault: Fault::Lost, said: b"" });
+        }
         (self.wait, self.depth) = (Wait::Nothing, 0);
     }
 
@@ -173,8 +239,9 @@ impl User {
 
     fn iterated<O: Observer>(&mut self, is_complete: bool, turn: &mut Turn<'_, O>) {
         let Self { due_ns, first_ns, begun_ns, .. } = *self;
+        // What waits for nothing is over before its messages are written.
+        let first_ns = first_ns.or((self.message > 0).then_some(turn.now_ns));
         turn.observer.observe(Event::Iterated { due_ns, first_ns, begun_ns, is_complete });
-        self.iteration += 1;
     }
 
     /// Returns a random number for a choice or a pause; counts as a message so that the next

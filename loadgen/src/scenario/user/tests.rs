@@ -107,6 +107,85 @@ fn a_reply_is_the_message_with_its_id_whatever_comes_between() {
     assert_eq!(sent, [r#"{"id":2,"v":"x"}"#]);
 }
 
+/// A user whose requests overlap, with so many of them begun 10 ns apart.
+fn overlapping(program: &str, begun: u64) -> Stage {
+    let mut stage = Stage::new(program);
+    stage.at(0, User::open);
+    for n in 0..begun {
+        assert!(stage.user.is_ready());
+        stage.at(10 * n, |user, turn| user.iterate(Some(n), turn));
+    }
+    stage
+}
+
+const OVERLAP: &str = "[reply]\nid = \"/id\"\nfail = { has = \"/error\" }\n\
+    [[step]]\nname = \"ask\"\nsend = '{\"id\":{id},\"n\":{iter}}'\noverlap = 3\ntimeout = \"1ms\"\n";
+
+#[test]
+fn requests_overlap_and_are_answered_in_any_order() {
+    let mut stage = overlapping(OVERLAP, 3);
+    assert!(!stage.user.is_ready());
+    assert_eq!((stage.user.running(), stage.user.next_ns()), (3, 1_000_000));
+    let (_, happened) = stage.says(50, r#"{"id":2}"#);
+    assert_eq!(happened, ["ok 0 40", "iterated Some(1) Some(10) true"]);
+    assert!(stage.user.is_ready());
+    assert_eq!(stage.says(51, r#"{"id":2}"#).1, ["again 0"]);
+    assert_eq!(stage.says(51, r#"{"id":4}"#).1, [r#"unmatched {"id":4}"#]);
+    let (sent, _) = stage.at(60, |user, turn| user.iterate(Some(3), turn));
+    assert_eq!(sent, [r#"{"id":4,"n":3}"#]);
+    let (_, happened) = stage.says(70, r#"{"id":3,"error":1}"#);
+    assert_eq!(happened, [r#"Refused 0 {"id":3,"error":1}"#, "iterated Some(2) Some(20) false"]);
+    // Answers don't make the time of the next look later; it finds the one that is overdue.
+    let (_, happened) = stage.at(1_000_000, User::wake);
+    assert_eq!(happened, ["TimedOut 0 ", "iterated Some(0) Some(0) false"]);
+    assert_eq!(stage.user.next_ns(), 1_000_060);
+    assert_eq!(stage.says(1_000_001, r#"{"id":1}"#).1, ["late 0"]);
+    assert_eq!(stage.at(1_000_010, User::lost).1, ["Lost 0 "]);
+    assert_eq!(stage.user.running(), 0);
+}
+
+#[test]
+fn a_number_in_flight_is_not_used_again() {
+    let program = "[reply]\nid = { bytes = \"0..1\", as = \"u8\" }\n\
+        [[step]]\nbytes = [{ u8 = \"{id}\" }]\noverlap = 3\n";
+    let mut stage = overlapping(program, 1);
+    for id in 2..=255 {
+        stage.at(0, |user, turn| user.iterate(None, turn));
+        assert_eq!(stage.at(0, |user, turn| user.message(&[id], turn)).1[0], "ok 0 0", "{id}");
+    }
+    // The first is still to be answered when numbers begin again.
+    let (sent, _) = stage.at(0, |user, turn| user.iterate(None, turn));
+    assert_eq!(sent, ["\u{2}"]);
+    assert_eq!(stage.at(7, |user, turn| user.message(&[1], turn)).1[0], "ok 0 7");
+}
+
+#[test]
+fn names_of_text_are_told_apart() {
+    let program = "[reply]\nid = \"/ref\"\nas = \"{conn}-{id}\"\n\
+        [[step]]\nsend = '{\"ref\":\"{conn}-{id}\"}'\noverlap = 2\n";
+    let mut stage = overlapping(program, 2);
+    assert_eq!(stage.says(20, r#"{"ref":"3-3"}"#).1, [r#"unmatched {"ref":"3-3"}"#]);
+    assert_eq!(stage.says(20, r#"{"ref":"3-2"}"#).1[0], "ok 0 10");
+    assert_eq!(stage.says(20, r#"{"ref":"3-1"}"#).1[0], "ok 0 20");
+}
+
+#[test]
+fn a_choice_of_requests_overlaps_too() {
+    let program = "[reply]\nid = \"/id\"\n[[step]]\nchoose = { ask = 1, tell = 1 }\noverlap = 8\n\
+        [[flow.ask]]\nname = \"ask\"\nsend = '{\"id\":{id}}'\n[[flow.tell]]\nname = \"tell\"\nsend = \"x\"\n";
+    let mut stage = Stage::new(program);
+    stage.at(0, User::open);
+    let mut over = 0;
+    for _ in 0..100 {
+        if !stage.user.is_ready() {
+            break;
+        }
+        let (_, happened) = stage.at(5, |user, turn| user.iterate(None, turn));
+        over += happened.iter().filter(|event| event.starts_with("iterated")).count();
+    }
+    assert_eq!(stage.user.running(), 8, "what waits for nothing is over at once: {over}");
+}
+
 #[test]
 fn wrong_missing_and_late_answers_are_told_apart() {
     let mut stage = Stage::new(ECHO);

@@ -257,6 +257,7 @@ impl Driver {
         if thread.is_to_return(&session, &outcome) {
             return Some(session.index);
         }
+        duty.gone(session.index);
         if session.quota == 0 {
             thread.outbox.spent -= 1;
         }

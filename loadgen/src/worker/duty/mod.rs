@@ -210,6 +210,13 @@ impl Duty {
         }
     }
 
+    /// A connection that has ended is not opened again.
+    pub(super) fn gone(&mut self, connection: u64) {
+        if let Self::Play(play) = self {
+            play.gone(connection);
+        }
+    }
+
     /// Returns when there is something to decide, if that is known.
     pub(super) fn next_turn_ns(&self, thread: &Thread) -> Option<u64> {
         match self {

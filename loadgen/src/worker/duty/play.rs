@@ -10,7 +10,7 @@
 )]
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use wscodec::{CloseCode, Message};
@@ -28,7 +28,7 @@ use crate::metrics::live::Live;
 use crate::metrics::{Failure, FailurePhase, Metric, Metrics, ScenarioMetrics};
 use crate::plan::{Send, Sends};
 use crate::scenario::Program;
-use crate::scenario::user::{Event, Fault, Observer, Order, Outgoing, Turn, User};
+use crate::scenario::user::{Event, Fault, Observer, Order, Outgoing, Progress, Turn, User};
 
 /// Users that are woken in one go before sockets are read again.
 const USERS_PER_TURN: usize = 256;
@@ -60,6 +60,15 @@ pub(crate) struct Play {
     next: Option<Send>,
     /// Iterations that users may still begin, if there is a number.
     left: u64,
+    /// What users take along whose connection was lost, by local index.
+    away: HashMap<usize, Away>,
+}
+
+/// What a user takes along to a new connection.
+#[derive(Clone, Copy, Debug)]
+struct Away {
+    progress: Progress,
+    quota: u64,
 }
 
 /// A user, and what it is to do.
@@ -221,6 +230,7 @@ impl Play {
             next: sends.as_mut().and_then(Iterator::next),
             sends,
             left: 0,
+            away: HashMap::new(),
         }
     }
 
@@ -266,14 +276,20 @@ impl Play {
     /// A connection is open: its user begins. Messages may have come with the handshake.
     pub(crate) fn opening(&mut self, thread: &mut Thread, key: SessionKey) {
         let session = &thread.sessions[key];
-        let (connection, quota) = (session.index, session.quota);
+        let connection = session.index;
         let now_ns = self.clock.now_ns();
         let local = self.numbering.local(connection);
-        let user = User::new(&self.program, self.seed, connection, self.clock.unix_ns(now_ns));
+        let mut user = User::new(&self.program, self.seed, connection, self.clock.unix_ns(now_ns));
+        let quota = if let Some(Away { progress, quota }) = self.away.remove(&local.0) {
+            user.resume(progress);
+            quota
+        } else {
+            self.left = self.left.saturating_add(session.quota);
+            session.quota
+        };
         let player = Player { user, armed_ns: u64::MAX, due: VecDeque::new(), quota };
         if let Some(slot) = self.players.get_mut(local.0) {
             *slot = Some(Box::new(player));
-            self.left = self.left.saturating_add(quota);
         }
         self.call_of(thread, connection, now_ns, |user, turn| user.open(turn));
         self.go_on(thread, key);
@@ -447,7 +463,8 @@ impl Play {
     /// Checks whether each user has begun, or will never.
     pub(crate) fn is_begun(thread: &Thread) -> bool {
         let users = &thread.metrics.scenario.users;
-        users.ready + users.refused + users.left >= thread.metrics.established
+        let established = thread.metrics.established + thread.metrics.reconnect.established;
+        users.ready + users.refused + users.left >= established
     }
 
     /// Checks whether no user is at an iteration.
@@ -464,6 +481,7 @@ impl Play {
         } else {
             self.next.is_none() && counts.due == counts.begun + counts.unsent
         };
+        let is_all_begun = is_all_begun && thread.admission.is_settled();
         self.is_numbered && is_all_begun && Self::is_idle(thread)
     }
 
@@ -508,7 +526,15 @@ impl Play {
         let local = self.numbering.local(connection);
         if let Some(player) = self.players.get_mut(local.0).and_then(Option::take) {
             thread.metrics.scenario.iterations.unsent += player.due.len() as u64;
-            self.left = self.left.saturating_sub(player.quota);
+            let away = Away { progress: player.user.progress(), quota: player.quota };
+            self.away.insert(local.0, away);
+        }
+    }
+
+    /// A connection has ended, and is not opened again.
+    pub(crate) fn gone(&mut self, connection: u64) {
+        if let Some(away) = self.away.remove(&self.numbering.local(connection).0) {
+            self.left = self.left.saturating_sub(away.quota);
         }
     }
 
@@ -517,7 +543,7 @@ impl Play {
         let local = self.numbering.local(connection);
         let Some(Some(player)) = self.players.get(local.0) else { return };
         let scenario = &mut thread.metrics.scenario;
-        scenario.iterations.cut += u64::from(player.user.is_running());
+        scenario.iterations.cut += player.user.running();
         scenario.users.left += u64::from(player.user.is_beginning());
     }
 }

@@ -113,8 +113,8 @@ impl Worker {
             self.number,
             alarm,
         ));
-        self.play_begin().await;
-        if self.plan.script() != Script::OpenClose {
+        if self.brief.config.has_barrier() {
+            self.play_begin().await;
             self.wait(|_| u64::MAX, |driver| driver.thread.admission.is_settled()).await;
             self.wait_for_answers().await;
             let open = self.driver.borrow().thread.connections();

@@ -66,7 +66,12 @@ impl Worker {
             return;
         }
         let end_ns = begin_ns.saturating_add(self.drain_ns);
-        self.play_out(begin_ns, end_ns, |driver| Play::is_idle(&driver.thread)).await;
+        // Users that have just arrived get ready, so that each is counted as what it is.
+        let is_idle = |driver: &Driver| {
+            let thread = &driver.thread;
+            Play::is_idle(thread) && Play::is_begun(thread) && thread.admission.is_settled()
+        };
+        self.play_out(begin_ns, end_ns, is_idle).await;
         self.for_each_session(|driver, key| {
             let Driver { thread, duty } = driver;
             if let Some(play) = duty.play_mut() {

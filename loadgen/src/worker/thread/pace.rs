@@ -44,6 +44,6 @@ impl Thread {
 
     /// Checks whether no connection is left to do anything with, nor will be.
     pub(crate) fn is_alone(&self) -> bool {
-        self.sessions.is_all_closing() && !self.awaits_return()
+        self.admission.is_settled() && self.sessions.is_all_closing() && !self.awaits_return()
     }
 }

@@ -1,5 +1,8 @@
 //! `play`: users of a scenario against servers that speak their protocols.
 
+mod arrival;
+mod check;
+mod overlap;
 mod presets;
 
 use std::fs;
@@ -307,21 +310,29 @@ fn a_url_is_of_each_user() {
         let head = read_head(&mut stream);
         let line = head.lines().next().unwrap_or_default().to_owned();
         assert!(line.contains("?token=t-") && !line.contains('{'), "{line}");
-        assert!(head.contains("X-User: u"), "{head}");
-        stream.write_all(crate::scripted::accepting(&head).as_bytes()).ok();
+        let user = line.split("t-").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
+        for header in ["X-User: u", "X-Typed: t-", "Sec-WebSocket-Protocol: p-t-"] {
+            assert!(head.contains(&format!("{header}{user}\r\n")), "{header}{user} in {head}");
+        }
+        let mut accepting = crate::scripted::accepting(&head);
+        accepting.truncate(accepting.len() - 2);
+        accepting.extend(["Sec-WebSocket-Protocol: p-t-", user, "\r\n\r\n"]);
+        stream.write_all(accepting.as_bytes()).ok();
         let hello = line.split_whitespace().nth(1).unwrap().to_owned();
         stream.write_all(&frame(TEXT, hello.as_bytes())).ok();
         talk(stream, &|_: &[u8]| Vec::new());
     });
-    let feed = File::new("url.csv", "token,user\nt-a,u1\nt-b,u2\n");
+    let feed = File::new("url.csv", "token,user\nt-a,ua\nt-b,ub\n");
     let text = format!(
         "[feed]\nfile = \"{}\"\n[connect]\nheaders = {{ X-User = \"{{user}}\" }}\n\
+         subprotocol = \"p-{{token}}\"\n\
          [[begin]]\nname = \"hello\"\nwait = {{ prefix = \"/p?token=t-\" }}\n",
         feed.name()
     );
     let file = File::new("url.toml", &text);
     let url = format!("{}p?token={{token}}", server.url());
-    let ran = loadgen(&["play", file.name(), &url, "-c", "2", "-d", "100ms", "-q", "-o", "json=-"]);
+    let typed = ["-H", "X-Typed: {token}", "-c", "2", "-d", "100ms", "-q", "-o", "json=-"];
+    let ran = loadgen(&[&["play", file.name(), &url], &typed[..]].concat());
     ran.assert_went_well();
     assert_eq!(result(&ran).scenario.unwrap().users.ready, 2);
     let ran = loadgen(&["play", file.name(), &url, "-c", "3", "-d", "100ms"]);
