@@ -2,20 +2,15 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::fmt;
-use core::num::NonZeroUsize;
 
 use bytes::{BufMut, Bytes};
 
 use crate::close::CloseFrame;
-use crate::encoder::{self, header_of};
+use crate::encoder;
 use crate::error::{ProtocolError, SendError};
-use crate::header::{
-    CONTROL_PAYLOAD_LEN_MAX, EncodedHeader, Fin, FrameHeader, HEADER_LEN_MAX, Opcode, Rsv,
-};
+use crate::header::{CONTROL_PAYLOAD_LEN_MAX, EncodedHeader, HEADER_LEN_MAX, Opcode};
 use crate::mask::{self, DefaultKeys, MaskKey, MaskKeySource};
 use crate::message::{DataKind, Message, Outflow, PreparedMessage, SharedMessage, Sink};
-use crate::redacted::Redacted;
 use crate::role::Role;
 
 use super::control::ControlPayload;
@@ -23,25 +18,6 @@ use super::{PONGS_PER_INPUT_MAX, ReadyState};
 
 /// The greatest total length of due replies: a Pong and a Close, masked.
 const DUE_LEN_MAX: usize = 2 * (6 + CONTROL_PAYLOAD_LEN_MAX);
-
-/// A piece of a data message, sent as a separate frame.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Fragment<'m> {
-    /// Whole characters of a text message.
-    Text(&'m str),
-    /// Bytes of a binary message.
-    Binary(&'m [u8]),
-}
-
-/// Shows the lengths of payloads, not their bytes.
-impl fmt::Debug for Fragment<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => f.debug_tuple("Text").field(&Redacted(text.len())).finish(),
-            Self::Binary(bytes) => f.debug_tuple("Binary").field(&Redacted(bytes.len())).finish(),
-        }
-    }
-}
 
 /// The sending half of a [`Connection`](super::Connection): what may be sent, and the replies that
 /// are due.
@@ -53,14 +29,14 @@ pub struct Sender<K = DefaultKeys> {
     keys: K,
     role: Role,
     /// Why the fast path can't be taken. Usually empty, so sending tests one value.
-    marks: Marks,
+    pub(super) marks: Marks,
     /// The message that is being sent in fragments.
-    sending: Option<DataKind>,
+    pub(super) sending: Option<DataKind>,
     pub(super) failed: Option<ProtocolError>,
-    pongs_left: u8,
+    pub(super) pongs_left: u8,
     /// Replies that are due but not written yet.
-    pong_due: Option<ControlPayload>,
-    close_due: Option<ControlPayload>,
+    pub(super) pong_due: Option<ControlPayload>,
+    pub(super) close_due: Option<ControlPayload>,
     /// The compressor of messages, if one was agreed.
     pub(super) outflow: Option<Box<Outflow>>,
 }
@@ -74,14 +50,14 @@ impl Marks {
     pub(super) const CLOSE_RECEIVED: Self = Self(2);
     pub(super) const EOF_RECEIVED: Self = Self(4);
     /// A message is being sent in fragments.
-    const SENDING: Self = Self(8);
+    pub(super) const SENDING: Self = Self(8);
     /// A reply waits for room, or for the input to be used up.
-    const REPLY_DUE: Self = Self(16);
+    pub(super) const REPLY_DUE: Self = Self(16);
     /// Data messages go through an extension.
-    const EXTENDED: Self = Self(32);
+    pub(super) const EXTENDED: Self = Self(32);
 
     #[inline]
-    const fn is_empty(self) -> bool {
+    pub(super) const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
@@ -90,7 +66,7 @@ impl Marks {
         self.0 & mark.0 != 0
     }
 
-    fn set(&mut self, mark: Self, is_set: bool) {
+    pub(super) fn set(&mut self, mark: Self, is_set: bool) {
         self.0 = if is_set { self.0 | mark.0 } else { self.0 & !mark.0 };
     }
 }
@@ -330,88 +306,6 @@ impl<K: MaskKeySource> Sender<K> {
         frame.into()
     }
 
-    /// Appends a piece of a message to `out` as a frame; the first piece opens the message,
-    /// [`Fin::Final`] ends it.
-    ///
-    /// # Errors
-    /// See [`send`](Self::send); [`SendError::NoMessageOpen`] if the open message is of the other
-    /// type.
-    pub fn send_fragment(
-        &mut self,
-        fragment: Fragment<'_>,
-        fin: Fin,
-        out: &mut impl BufMut,
-    ) -> Result<(), SendError> {
-        let (kind, payload) = match fragment {
-            Fragment::Text(text) => (DataKind::Text, text.as_bytes()),
-            Fragment::Binary(bytes) => (DataKind::Binary, bytes),
-        };
-        let opcode = match self.sending {
-            Some(open) if open == kind => Opcode::Continuation,
-            Some(_) => return Err(SendError::NoMessageOpen),
-            None => opcode_of(kind),
-        };
-        if !self.has(Marks::EXTENDED)
-            || !self.send_fragment_compressed(opcode, payload, fin, out)?
-        {
-            self.send_piece(opcode, payload, fin, out)?;
-        }
-        self.sending = if fin == Fin::Final { None } else { Some(kind) };
-        self.marks.set(Marks::SENDING, self.sending.is_some());
-        Ok(())
-    }
-
-    /// Appends a data message to `out` in frames of at most `fragment_size_max` bytes, which may
-    /// split characters. A Ping or Pong goes out whole.
-    ///
-    /// # Errors
-    /// See [`send`](Self::send).
-    pub fn send_fragmented(
-        &mut self,
-        message: Message<'_>,
-        fragment_size_max: NonZeroUsize,
-        out: &mut impl BufMut,
-    ) -> Result<(), SendError> {
-        let payload = message.payload();
-        if message.opcode().is_control() || payload.len() <= fragment_size_max.get() {
-            return self.send(message, out);
-        }
-        self.check_sendable(message.opcode())?;
-        self.flush(out);
-        if self.has(Marks::EXTENDED)
-            && self.send_split_compressed(message, fragment_size_max, out)?
-        {
-            return Ok(());
-        }
-        self.send_split(message.opcode(), Rsv::NONE, payload, fragment_size_max, out)
-    }
-
-    /// Appends a payload in frames of at most `fragment_size_max` bytes, the first with `opcode`
-    /// and `rsv`.
-    pub(super) fn send_split(
-        &mut self,
-        opcode: Opcode,
-        rsv: Rsv,
-        payload: &[u8],
-        fragment_size_max: NonZeroUsize,
-        out: &mut impl BufMut,
-    ) -> Result<(), SendError> {
-        let frames = payload.len().div_ceil(fragment_size_max.get());
-        let needed = frames.saturating_mul(crate::header::HEADER_LEN_MAX) + payload.len();
-        if out.remaining_mut() < needed {
-            return Err(SendError::BufferFull { needed });
-        }
-        let (mut opcode, mut rsv) = (opcode, rsv);
-        let mut pieces = payload.chunks(fragment_size_max.get()).peekable();
-        while let Some(piece) = pieces.next() {
-            let fin = if pieces.peek().is_some() { Fin::More } else { Fin::Final };
-            let header = header_of(opcode, piece)?.with_rsv(rsv);
-            self.put_frame(header, piece, fin, out)?;
-            (opcode, rsv) = (Opcode::Continuation, Rsv::NONE);
-        }
-        Ok(())
-    }
-
     /// Starts the closing handshake: appends a Close to `out`. Messages may still arrive until the
     /// peer's Close does.
     ///
@@ -442,110 +336,11 @@ impl<K: MaskKeySource> Sender<K> {
         Ok(())
     }
 
-    /// "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it
-    /// already received a Close frame" (5.5.2); and nothing follows this side's own Close (5.5.1).
-    pub(super) fn answer_ping(&mut self, payload: &[u8], out: &mut impl BufMut) {
-        if self.has(Marks::CLOSE_SENT) {
-            return;
-        }
-        if self.pongs_left > 0 && self.pong_due.is_none() {
-            self.pongs_left -= 1;
-            if self.write_control(Opcode::Pong, payload, out) {
-                return;
-            }
-        }
-        let due = self.pong_due.get_or_insert_default();
-        due.clear();
-        due.append(payload);
-        self.mark(Marks::REPLY_DUE);
-    }
-
-    /// Lets the Pings of the next input be answered one by one again.
-    pub(super) fn renew_pongs(&mut self) {
-        self.pongs_left = PONGS_PER_INPUT_MAX;
-    }
-
     /// Frees memory: nothing more will be sent.
     pub(super) fn release(&mut self) {
         if let Some(outflow) = &mut self.outflow {
             outflow.compressor.release();
         }
-    }
-
-    /// Drops a Pong that found no room before the Close: nothing follows a Close (5.5.1).
-    pub(super) fn drop_pong(&mut self) {
-        self.pong_due = None;
-        self.note_due();
-    }
-
-    fn note_due(&mut self) {
-        self.marks.set(Marks::REPLY_DUE, self.pong_due.is_some() || self.close_due.is_some());
-    }
-
-    /// Appends the replies that are due to `out`, as far as it has room.
-    /// [`has_due_output`](Self::has_due_output) returns whether any are left.
-    #[inline]
-    pub fn flush(&mut self, out: &mut impl BufMut) {
-        if self.has_due_output() {
-            self.append_due(out);
-        }
-    }
-
-    #[cold]
-    fn append_due(&mut self, out: &mut impl BufMut) {
-        if let Some(pong) = self.pong_due.take()
-            && !self.write_control(Opcode::Pong, pong.as_bytes(), out)
-        {
-            self.pong_due = Some(pong);
-            return;
-        }
-        if let Some(close) = self.close_due.take() {
-            self.send_close(close.as_bytes(), out);
-        }
-        self.note_due();
-    }
-
-    /// Writes a Close, the last frame sent, or keeps it due if `out` has no room.
-    pub(super) fn send_close(&mut self, payload: &[u8], out: &mut impl BufMut) {
-        if self.write_control(Opcode::Close, payload, out) {
-            self.drop_pong();
-        } else {
-            let mut due = ControlPayload::default();
-            due.append(payload);
-            self.close_due = Some(due);
-            self.mark(Marks::REPLY_DUE);
-        }
-    }
-
-    fn write_control(&mut self, opcode: Opcode, payload: &[u8], out: &mut impl BufMut) -> bool {
-        let Ok(header) = FrameHeader::new(opcode, payload.len() as u64) else { return false };
-        let header = header.with_mask(self.next_key());
-        encoder::encode(header, payload, out).is_ok()
-    }
-
-    fn send_piece(
-        &mut self,
-        opcode: Opcode,
-        payload: &[u8],
-        fin: Fin,
-        out: &mut impl BufMut,
-    ) -> Result<(), SendError> {
-        if !self.is_open() {
-            return Err(SendError::NotOpen);
-        }
-        self.flush(out);
-        self.put_frame(header_of(opcode, payload)?, payload, fin, out)
-    }
-
-    pub(super) fn put_frame(
-        &mut self,
-        header: FrameHeader,
-        payload: &[u8],
-        fin: Fin,
-        out: &mut impl BufMut,
-    ) -> Result<(), SendError> {
-        let header = header.with_fin(fin).unwrap_or(header).with_mask(self.next_key());
-        encoder::encode(header, payload, out)
     }
 
     #[inline]
@@ -627,33 +422,5 @@ fn masked(key: MaskKey, payload: Bytes) -> Bytes {
             mask::put(key, &payload, &mut masked);
             masked.into()
         }
-    }
-}
-
-fn opcode_of(kind: DataKind) -> Opcode {
-    match kind {
-        DataKind::Text => Opcode::Text,
-        DataKind::Binary => Opcode::Binary,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mask::FixedKey;
-
-    /// A mark makes every message take the slow path, so it must be cleared once its cause is gone.
-    #[test]
-    fn nothing_stands_in_the_way_before_and_after_a_reply_was_due() {
-        let mut sender = Sender::new(Role::Server, FixedKey(MaskKey::ZERO), None);
-        assert!(sender.marks.is_empty() && !sender.has_due_output());
-        let mut no_room: &mut [u8] = &mut [];
-        sender.answer_ping(b"1", &mut no_room);
-        sender.flush(&mut no_room);
-        assert!(!sender.marks.is_empty() && sender.has_due_output());
-        let mut memory = [0; 3];
-        sender.flush(&mut &mut memory[..]);
-        assert_eq!(memory, *b"\x8a\x011");
-        assert!(sender.marks.is_empty() && !sender.has_due_output());
     }
 }

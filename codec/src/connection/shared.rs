@@ -4,18 +4,19 @@ use core::fmt;
 
 use bytes::{Buf as _, BufMut, Bytes, BytesMut};
 
-use crate::close::CloseCode;
+use crate::close::{CloseCode, CloseFrame};
 use crate::error::ProtocolError;
 use crate::header::Fin;
 use crate::mask::MaskKeySource;
 use crate::message::Utf8Bytes;
 
 use super::control::parse_close;
+use super::event::Event;
 use super::found::{EventKind, Found};
 use super::inbound::Inbound;
 use super::send::Sender;
 
-/// Like [`Event`](super::Event), but owns its payload.
+/// Like [`Event`], but owns its payload.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SharedEvent {
@@ -36,23 +37,28 @@ pub enum SharedEvent {
     Close(Option<(CloseCode, Utf8Bytes)>),
 }
 
+impl SharedEvent {
+    /// Lends the event.
+    #[must_use]
+    pub fn as_event(&self) -> Event<'_> {
+        match self {
+            Self::Text(text) => Event::Text(text),
+            Self::Binary(bytes) => Event::Binary(bytes),
+            Self::TextPiece(text, fin) => Event::TextPiece(text, *fin),
+            Self::BinaryPiece(bytes, fin) => Event::BinaryPiece(bytes, *fin),
+            Self::Ping(bytes) => Event::Ping(bytes),
+            Self::Pong(bytes) => Event::Pong(bytes),
+            Self::Close(close) => Event::Close(
+                close.as_ref().map(|(code, reason)| CloseFrame { code: *code, reason }),
+            ),
+        }
+    }
+}
+
 /// Shows the lengths of payloads, not their bytes.
 impl fmt::Debug for SharedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use crate::redacted::Redacted;
-        match self {
-            Self::Text(text) => f.debug_tuple("Text").field(&Redacted(text.len())).finish(),
-            Self::Binary(bytes) => f.debug_tuple("Binary").field(&Redacted(bytes.len())).finish(),
-            Self::TextPiece(text, fin) => {
-                f.debug_tuple("TextPiece").field(&Redacted(text.len())).field(fin).finish()
-            }
-            Self::BinaryPiece(bytes, fin) => {
-                f.debug_tuple("BinaryPiece").field(&Redacted(bytes.len())).field(fin).finish()
-            }
-            Self::Ping(bytes) => f.debug_tuple("Ping").field(&Redacted(bytes.len())).finish(),
-            Self::Pong(bytes) => f.debug_tuple("Pong").field(&Redacted(bytes.len())).finish(),
-            Self::Close(close) => f.debug_tuple("Close").field(close).finish(),
-        }
+        self.as_event().fmt(f)
     }
 }
 

@@ -39,14 +39,7 @@ impl<'h> Answered<'h> {
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
     ) -> Result<Self, ResponseError> {
         let mut fields = Fields::default();
-        let mut extensions = Vec::new();
-        for (name, value) in headers {
-            let value = field::trim(value);
-            if name.eq_ignore_ascii_case(extensions::NAME) {
-                extensions.push(value);
-            }
-            fields.take(name, value);
-        }
+        let extensions = extensions::gather(headers, |name, value| fields.take(name, value));
         let answered = Extensions::of_values(&extensions, usize::MAX);
         let subprotocol = fields.judge(&offered.expected, &answered)?;
         Ok(Self { subprotocol: subprotocol.and_then(field::as_token), extensions })
@@ -94,8 +87,7 @@ impl<'h> Fields<'h> {
                 && elements.all(|element| element.eq_ignore_ascii_case(b"websocket"));
             self.upgrade = Some(is_websocket && self.upgrade.unwrap_or(true));
         } else if is("Connection") {
-            self.connection |=
-                field::list(value).any(|element| element.eq_ignore_ascii_case(b"upgrade"));
+            self.connection |= field::lists(value, b"upgrade");
         } else if is("Sec-WebSocket-Accept") {
             self.accept.take(value);
         } else if is("Sec-WebSocket-Protocol") {

@@ -14,6 +14,7 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::field::{self, is_token_byte};
 use super::head::{Head, Headers};
@@ -250,6 +251,23 @@ pub(super) fn judge_line(value: &[u8]) -> Result<(), MalformedExtensions> {
         count += 1;
     }
     if count == 0 { Err(MalformedExtensions) } else { Ok(()) }
+}
+
+/// Passes each of the headers that an HTTP stack has parsed to `take`, its value without
+/// surrounding white space; returns the values of |Sec-WebSocket-Extensions|.
+pub(super) fn gather<'h>(
+    headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
+    mut take: impl FnMut(&str, &'h [u8]),
+) -> Vec<&'h [u8]> {
+    let mut values = Vec::new();
+    for (name, value) in headers {
+        let value = field::trim(value);
+        if name.eq_ignore_ascii_case(NAME) {
+            values.push(value);
+        }
+        take(name, value);
+    }
+    values
 }
 
 /// Returns whether an extension occurs twice in an answer. Everything in it must have been offered,

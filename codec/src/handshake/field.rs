@@ -53,6 +53,11 @@ pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
 }
 
+/// Returns whether a list without quoted strings has an element, in any case.
+pub(super) fn lists(value: &[u8], wanted: &[u8]) -> bool {
+    list(value).any(|element| element.eq_ignore_ascii_case(wanted))
+}
+
 /// Returns the headers from lines of `name: value` that the crate itself wrote, all ASCII.
 pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = (&str, &str)> {
     let text = core::str::from_utf8(text).unwrap_or_default();

@@ -228,6 +228,11 @@ impl Head {
         Headers { bytes: &self.bytes, fields: self.fields.iter() }
     }
 
+    /// Returns the value of the first header with that name.
+    pub(super) fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers().find(|header| header.is(name)).map(|header| header.value)
+    }
+
     /// Examines each byte of `input` up to the end of the head, and returns how many belong to it.
     fn scan(&mut self, input: &[u8]) -> Result<usize, HeadError> {
         let before = self.bytes.len();

@@ -1,8 +1,8 @@
 //! A request that does not ask for a WebSocket, which a server with one port for everything answers
 //! as HTTP, such as `/health`.
 
+use super::field;
 use super::head::{Head, Headers, Span};
-use super::offer;
 use super::request::RequestLine;
 use super::target;
 
@@ -28,7 +28,7 @@ impl Plain {
     pub(super) fn find(head: &Head) -> Option<Self> {
         let line = RequestLine::parse(head.start_line()).ok()?;
         let is_text = !line.target.is_empty() && target::find_refused(line.target).is_none();
-        let asks = |value| offer::lists_websocket(value);
+        let asks = |value| field::lists(value, b"websocket");
         let is_plain = !head.headers().any(|header| header.is("Upgrade") && asks(header.value));
         (is_plain && is_text).then(|| Self {
             method: Span::of(line.method, head.bytes()),
@@ -70,7 +70,7 @@ impl<'h> HttpRequest<'h> {
     /// Returns the value of the first header with that name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'h [u8]> {
-        self.headers().find(|header| header.is(name)).map(|header| header.value)
+        self.head.header(name)
     }
 
     /// Returns the bytes of the head, including the blank line, for an HTTP server that continues

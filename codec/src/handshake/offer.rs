@@ -98,14 +98,7 @@ impl<'h> Offer<'h> {
         headers: impl IntoIterator<Item = (&'h str, &'h [u8])>,
     ) -> Result<Self, RequestError> {
         let mut fields = Fields::default();
-        let mut extensions = Vec::new();
-        for (name, value) in headers {
-            let value = field::trim(value);
-            if name.eq_ignore_ascii_case(extensions::NAME) {
-                extensions.push(value);
-            }
-            fields.take(name, value);
-        }
+        let extensions = extensions::gather(headers, |name, value| fields.take(name, value));
         let Judged { key, origin, subprotocols } = fields.judge(opening)?;
         Ok(Self {
             opening,
@@ -179,10 +172,9 @@ impl<'h> Fields<'h> {
         if is("Origin") {
             self.origin.take(value);
         } else if is("Upgrade") {
-            self.upgrade |= lists_websocket(value);
+            self.upgrade |= field::lists(value, b"websocket");
         } else if is("Connection") {
-            self.connection |=
-                field::list(value).any(|element| element.eq_ignore_ascii_case(b"upgrade"));
+            self.connection |= field::lists(value, b"upgrade");
         } else if is("Sec-WebSocket-Key") {
             self.key.take(value);
         } else if is("Sec-WebSocket-Version") {
@@ -263,11 +255,6 @@ impl<'h> Fields<'h> {
             None => Ok(Judged { key, origin, subprotocols: self.subprotocols }),
         }
     }
-}
-
-/// Returns whether a value of |Upgrade| asks for WebSocket.
-pub(super) fn lists_websocket(value: &[u8]) -> bool {
-    field::list(value).any(|element| element.eq_ignore_ascii_case(b"websocket"))
 }
 
 fn is_origin(value: &[u8]) -> bool {

@@ -68,7 +68,7 @@ impl<'h> Request<'h> {
     /// Returns the value of the first header with that name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'h [u8]> {
-        self.headers().find(|header| header.is(name)).map(|header| header.value)
+        self.head.header(name)
     }
 
     /// Returns the subprotocols that the client offers, the preferred one first, each one once.

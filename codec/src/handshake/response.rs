@@ -56,7 +56,7 @@ impl<'h> Response<'h> {
     /// Returns the value of the first header with that name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'h [u8]> {
-        self.headers().find(|header| header.is(name)).map(|header| header.value)
+        self.head.header(name)
     }
 
     /// Returns the subprotocol that the server selected, one of those that were offered. A response
