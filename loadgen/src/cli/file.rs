@@ -302,6 +302,15 @@ mod tests {
     /// What a typed flag needs may be in the file.
     #[test]
     fn e4_a_flag_and_what_it_needs_may_stand_apart() {
+        let path = std::env::temp_dir().join(format!("loadgen-config-{}", std::process::id()));
+        std::fs::write(&path, "subscribe = \"x\"\n").unwrap();
+        let config = path.display().to_string();
+        let words = ["loadgen", "fanout", "ws://h/", "--config", &config, "--subscribed", "y"];
+        let parsed = parse(words.map(Into::into));
+        std::fs::remove_file(&path).unwrap();
+        let Parsed::Command(command) = parsed else { panic!() };
+        let Command::Fanout(args) = *command else { panic!() };
+        assert_eq!((args.subscribe.as_deref(), args.subscribed.as_deref()), (Some("x"), Some("y")));
         let content = "cert = \"c\"\n[fanout]\nsubscribe = \"x\"\n";
         let args = run("apart", content, &["--key", "k"]).unwrap();
         assert_eq!(args.load.network.tls.cert, Some("c".into()));

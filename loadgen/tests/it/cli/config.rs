@@ -32,6 +32,9 @@ fn e4_what_is_required_may_be_in_the_file() {
     let ran = loadgen(&["check", "--config", &file]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.error_line().contains("required"), "{}", ran.stderr);
+    fs::write(&file, "connect-timeout = \"1s\"\nurl = \"ws://127.0.0.1:9/\"\n").unwrap();
+    let ran = loadgen(&["check", "--config", &file]);
+    assert!(ran.stdout.starts_with("check ws://127.0.0.1:9/"), "{}{}", ran.stdout, ran.stderr);
 }
 
 /// FIELD E5: the line and the nearest key.
