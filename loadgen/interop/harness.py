@@ -81,16 +81,25 @@ def installed(folder, listing, install):
     mark.write_text(wanted)
 
 
-def python():
-    """The interpreter that has the Python peers."""
-    listing = HERE / "peers" / "requirements.txt"
+def environment(folder, listing):
+    """The interpreter of a virtual environment with what `listing` says."""
 
     def install():
-        call(sys.executable, "-m", "venv", VENV)
-        call(VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", listing)
+        call(sys.executable, "-m", "venv", folder)
+        call(folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", listing)
 
-    installed(VENV, listing, install)
-    return VENV / "bin" / "python"
+    installed(folder, listing, install)
+    return folder / "bin" / "python"
+
+
+def python():
+    """The interpreter that has the Python peers."""
+    return environment(VENV, HERE / "peers" / "requirements.txt")
+
+
+def jupyter():
+    """The interpreter that has Jupyter Server, apart from the others: it brings many packages."""
+    return environment(CACHE / "jupyter", HERE / "peers" / "requirements-jupyter.txt")
 
 
 def node():

@@ -1,5 +1,6 @@
 // A chat on Socket.IO 4: a token to connect with, rooms that a client joins, events with acknowledgements. A client that
-// has not connected to the namespace after 2 s is dropped, and one that does not answer a ping within 1 s. Prints its port.
+// has not connected to the namespace after 2 s is dropped, and one that does not answer a ping within 1 s.
+// Prints its port, which may be given: socketio_chat.cjs [PORT]
 'use strict';
 const http = require('http');
 const { Server } = require('socket.io');
@@ -29,6 +30,11 @@ io.on('connection', (socket) => {
     io.to(room).emit('said', { room, at: Date.now(), ...message });
     return said?.({ id: message.id });
   });
+  // What is said meanwhile overtakes the answer.
+  socket.on('look', (room, seen) => {
+    setTimeout(() => seen?.({ members: io.of('/').adapter.rooms.get(room)?.size ?? 0 }), 20);
+  });
 });
 
-web.listen(0, '127.0.0.1', () => console.log(web.address().port));
+web.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => console.log(web.address().port));
+process.on('SIGTERM', () => io.close(() => process.exit()));

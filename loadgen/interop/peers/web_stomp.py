@@ -1,11 +1,15 @@
-"""RabbitMQ's web-stomp: user `app` with the password `secret`, and heart-beats as the client asks for them.
+"""RabbitMQ's web-stomp: users `app` with the password `secret` and `u0` … with `p0` …, and heart-beats as the client asks for
+them.
 
 The node keeps its files in FOLDER. Both of its processes end with this one. Prints the port; the path is `/ws`.
 
 Usage: web_stomp.py FOLDER
 """
 
+import base64
 import contextlib
+import hashlib
+import json
 import os
 import shutil
 import signal
@@ -17,6 +21,7 @@ from pathlib import Path
 
 # The one in the search path changes to another user, who may not read FOLDER.
 SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+USERS = {"app": "secret", **{f"u{number}": f"p{number}" for number in range(50)}}
 
 
 def free_ports(number):
@@ -40,14 +45,31 @@ def until(condition, what, within):
         time.sleep(0.1)
 
 
-def configuration(amqp, stomp, web):
+def hashed(password):
+    """A password as RabbitMQ keeps it: a salt of four bytes, and SHA-256 of both."""
+    salt = os.urandom(4)
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+def definitions():
+    """Users, and what they may do: all, in one virtual host."""
+    kind = "rabbit_password_hashing_sha256"
+    users = [
+        {"name": name, "password_hash": hashed(password), "hashing_algorithm": kind, "tags": ""}
+        for name, password in USERS.items()
+    ]
+    allowed = {"vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
+    permissions = [{"user": name, **allowed} for name in USERS]
+    return {"vhosts": [{"name": "/"}], "users": users, "permissions": permissions}
+
+
+def configuration(folder, amqp, stomp, web):
     return f"""\
+load_definitions = {folder / "definitions.json"}
 listeners.tcp.1 = 127.0.0.1:{amqp}
 stomp.listeners.tcp.1 = 127.0.0.1:{stomp}
 web_stomp.tcp.ip = 127.0.0.1
 web_stomp.tcp.port = {web}
-default_user = app
-default_pass = secret
 log.console = false
 """
 
@@ -56,7 +78,8 @@ def start(folder):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     epmd, distribution, amqp, stomp, web = free_ports(5)
-    (folder / "rabbitmq.conf").write_text(configuration(amqp, stomp, web))
+    (folder / "definitions.json").write_text(json.dumps(definitions()))
+    (folder / "rabbitmq.conf").write_text(configuration(folder, amqp, stomp, web))
     (folder / "enabled_plugins").write_text("[rabbitmq_web_stomp].\n")
     env = {
         **os.environ,
@@ -77,7 +100,8 @@ def start(folder):
     names = subprocess.Popen(["epmd", "-port", str(epmd)], **quiet)
     until(lambda: is_open(epmd), "epmd", 10)
     broker = subprocess.Popen([SERVER], **quiet)
-    until(lambda: is_open(web) or broker.poll() is not None, "web-stomp", 60)
+    # The listener of AMQP is the last to open: before that, users are still being made.
+    until(lambda: is_open(web) and is_open(amqp) or broker.poll() is not None, "web-stomp", 110)
     return names, broker, web
 
 

@@ -387,7 +387,7 @@ impl Observer for Transcript<'_> {
             Event::Again { measure } => {
                 self.label(&format!("!! answers {} again", self.name(measure)), Tone::Warning);
             }
-            Event::Rule { rule, age_ns, order } => self.ruled(rule, age_ns, order),
+            Event::Rule { rule, age_ns, order, .. } => self.ruled(rule, age_ns, order),
             Event::Unmatched(said) => {
                 self.unmatched += 1;
                 if self.unmatched == 1 {

@@ -151,7 +151,10 @@ impl Report {
         }
         if let Some(scenario) = &self.scenario {
             for (step, line) in scenario.faults() {
-                faults.played(step, line);
+                faults.played(|threshold| threshold.is_about_step(step), line);
+            }
+            for (rule, line) in scenario.rule_faults() {
+                faults.played(|threshold| threshold.is_about_rule(rule), line);
             }
             let unmatched = scenario.messages.unmatched;
             if scenario.unmatched_fails && unmatched > 0 {
@@ -194,10 +197,9 @@ impl Faults<'_> {
         self.reasons.extend(lines);
     }
 
-    /// Adds a fault of a step of a scenario, or of users that aren't ready: a threshold about it
-    /// judges it instead.
-    fn played(&mut self, step: Option<&str>, line: String) {
-        match self.thresholds.iter().find(|threshold| threshold.is_about_step(step)) {
+    /// Adds a fault of a scenario, unless a threshold is about it, which then judges it instead.
+    fn played(&mut self, is_about: impl Fn(&Threshold) -> bool, line: String) {
+        match self.thresholds.iter().find(|threshold| is_about(threshold)) {
             Some(threshold) => self.left.push(format!("{line}: judged by your {threshold}")),
             None => self.reasons.push(line),
         }

@@ -57,6 +57,9 @@ pub struct StepReport {
 pub struct RuleReport {
     /// Its name.
     pub name: String,
+    /// Whether its messages report a failure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_fault: bool,
     /// Its counts.
     #[serde(flatten)]
     pub counts: RuleCounts,
@@ -81,7 +84,7 @@ impl ScenarioReport {
         let rules = program.rules.iter().enumerate().map(|(place, rule)| {
             let Counted { counts, times } = found.rules.get(place).cloned().unwrap_or_default();
             let age = histogram(&format!("rule.{}.age", rule.name), AGE, times.as_deref());
-            RuleReport { name: rule.name.clone(), counts, age }
+            RuleReport { name: rule.name.clone(), is_fault: rule.is_fault, counts, age }
         });
         Self {
             name: program.name.clone(),
@@ -149,6 +152,14 @@ impl ScenarioReport {
             }
         }
         faults
+    }
+
+    /// Describes messages that report a failure, a line each, with the rule.
+    pub(super) fn rule_faults(&self) -> impl Iterator<Item = (&str, String)> {
+        let faulty = self.rules.iter().filter(|rule| rule.is_fault && rule.counts.received > 0);
+        faulty.map(|RuleReport { name, counts, .. }| {
+            (&**name, format!("rule {name}: {} failures reported", units::count(counts.received)))
+        })
     }
 }
 

@@ -40,6 +40,7 @@ pub fn explain(program: &Program) -> String {
             line.push_str(kind(answer));
         }
         for (is_so, what) in [
+            (rule.is_fault, ", a failure"),
             (rule.has_stamp, ", latency by stamp"),
             (rule.age.is_some(), ", age by the server's clock"),
             (rule.sequence.is_some(), ", gaps by sequence"),

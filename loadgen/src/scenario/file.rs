@@ -169,7 +169,7 @@ impl<'d> Reader<'d> {
         }
         blocks.insert(END, block(&mut reading, "end", &self.lists("end", false)?)?);
         let rules = self.rules(&mut reading)?;
-        let ticks = self.ticks(&mut reading)?;
+        let ticks = self.ticks(&mut reading, set)?;
         check_depth(&blocks)?;
         let shares = self.roles(&names)?;
         let id_max = match reply.as_ref().map(|reply| &reply.id) {
@@ -296,6 +296,10 @@ impl<'d> Reader<'d> {
         }
         let mut vars = Vec::new();
         for (name, node) in &typed {
+            // A column of the file's feed fills the preset's variable of that name.
+            if self.is_filled_by_feed(name, set, scope) {
+                continue;
+            }
             let text = match set.iter().find(|(set, _)| set == name) {
                 Some((_, value)) => {
                     Text::parse(value, scope).map_err(|why| format!("--set {name}: {why}"))?
@@ -305,6 +309,14 @@ impl<'d> Reader<'d> {
             vars.push((scope.slot(name), text));
         }
         Ok(vars)
+    }
+
+    /// Checks whether a variable is only a preset's, and the feed has a column of its name.
+    fn is_filled_by_feed(&self, name: &str, set: &[(String, String)], scope: &Scope) -> bool {
+        let own = self.documents.first().and_then(|document| document.root.get("vars"));
+        let is_own = own.is_some_and(|own| own.get(name).is_some());
+        let is_set = set.iter().any(|(set, _)| set == name);
+        !is_own && !is_set && scope.has_column(name)
     }
 
     fn connect(&self, scope: &mut Scope) -> Result<Connect, String> {
@@ -360,7 +372,7 @@ impl<'d> Reader<'d> {
     }
 
     fn reply(&self, scope: &mut Scope) -> Result<Option<Reply>, String> {
-        const KEYS: [&str; 5] = ["id", "as", "when", "skip", "fail"];
+        const KEYS: [&str; 6] = ["id", "as", "when", "skip", "fail", "words"];
         let entries = self.table_entries("reply")?;
         let Some((_, first)) = entries.first() else { return Ok(None) };
         for document in self.documents {
@@ -378,11 +390,13 @@ impl<'d> Reader<'d> {
             when: find("when").map(matcher).transpose()?,
             skip: find("skip").map(matcher).transpose()?,
             fail: find("fail").map(matcher).transpose()?,
+            words: find("words").map(pick).transpose()?,
         }))
     }
 
     fn rules(&self, names: &mut Names<'_>) -> Result<Vec<Rule>, String> {
-        const KEYS: [&str; 8] = ["name", "when", "send", "bytes", "stamp", "age", "seq", "capture"];
+        const KEYS: [&str; 9] =
+            ["name", "when", "send", "bytes", "stamp", "age", "seq", "capture", "fail"];
         let mut rules: Vec<Rule> = Vec::new();
         for node in self.lists("on", false)? {
             node.known("[[on]]", &KEYS)?;
@@ -396,12 +410,15 @@ impl<'d> Reader<'d> {
             if rules.iter().any(|rule| rule.name == name) {
                 return Err(node.wrong(format_args!("two rules are called {name:?}; rename one")));
             }
-            let stamp = node.get("stamp").map(|stamp| stamp.truth("stamp")).transpose()?;
+            let truth = |key: &str| {
+                node.get(key).map(|truth| truth.truth(key)).transpose().map(|is| is == Some(true))
+            };
             rules.push(Rule {
                 name,
                 when: matcher(when)?,
                 answer: names.body(node)?,
-                has_stamp: stamp.unwrap_or(false),
+                is_fault: truth("fail")?,
+                has_stamp: truth("stamp")?,
                 age: node.get("age").map(age).transpose()?,
                 sequence: node.get("seq").map(sequence).transpose()?,
                 captures: names.captures(node)?,
@@ -413,14 +430,33 @@ impl<'d> Reader<'d> {
         Ok(rules)
     }
 
-    fn ticks(&self, names: &mut Names<'_>) -> Result<Vec<Tick>, String> {
+    /// Reads the time between two messages: itself, or the variable that holds it, so that
+    /// `--set` can change a preset's heartbeat.
+    fn interval_ns(&self, node: &Node, set: &[(String, String)]) -> Result<u64, String> {
+        const LEAST: Duration = Duration::from_millis(1);
+        let typed = node.text("interval")?;
+        let inside = typed.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        let Some(name) = inside else { return node.span_ns("interval", LEAST) };
+        if let Some((_, value)) = set.iter().find(|(set, _)| set == name) {
+            return node.span_of(value, name, LEAST).map_err(|why| format!("--set {name}: {why}"));
+        }
+        let vars = self.table_entries("vars")?;
+        match vars.iter().find(|(var, _)| var == name) {
+            Some((_, value)) => value.span_ns(name, LEAST),
+            None => Err(node.wrong(format_args!(
+                "interval = {typed:?}: there is no such variable; add {name} = \"20s\" to [vars]"
+            ))),
+        }
+    }
+
+    fn ticks(&self, names: &mut Names<'_>, set: &[(String, String)]) -> Result<Vec<Tick>, String> {
         let mut ticks = Vec::new();
         for node in self.lists("every", false)? {
             node.known("[[every]]", &["interval", "send", "bytes"])?;
             let Some(interval) = node.get("interval") else {
                 return Err(node.wrong("[[every]] needs interval = \"20s\""));
             };
-            let interval_ns = interval.span_ns("interval", Duration::from_millis(1))?;
+            let interval_ns = self.interval_ns(interval, set)?;
             let body = names.body(node)?;
             let body = body.ok_or_else(|| node.wrong("[[every]] needs send or bytes"))?;
             ticks.push(Tick { interval_ns, body });

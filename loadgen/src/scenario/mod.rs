@@ -195,6 +195,8 @@ pub struct Reply {
     pub skip: Option<Matcher>,
     /// Matches replies that are wrong, whatever the request.
     pub fail: Option<Matcher>,
+    /// Where a wrong reply says why; `None` is the whole of it.
+    pub words: Option<Pick>,
 }
 
 impl Reply {
@@ -202,15 +204,24 @@ impl Reply {
     /// text; `None` if the message is no reply.
     #[must_use]
     pub fn key_of(&self, view: View<'_>) -> Option<u64> {
-        let is_one = self.when.as_ref().is_none_or(|when| when.is_match(view))
-            && self.skip.as_ref().is_none_or(|skip| !skip.is_match(view));
-        if !is_one {
+        if !self.may_be_one(view) {
             return None;
         }
         match self.named {
             None => self.id.number(view),
             Some(_) => self.id.of(view).map(|name| Self::key(&name)),
         }
+    }
+
+    /// Checks whether a message could be a reply, and names no request.
+    #[must_use]
+    pub fn is_unnamed(&self, view: View<'_>) -> bool {
+        self.may_be_one(view) && self.id.of(view).is_none_or(|name| *name == b"null"[..])
+    }
+
+    fn may_be_one(&self, view: View<'_>) -> bool {
+        self.when.as_ref().is_none_or(|when| when.is_match(view))
+            && self.skip.as_ref().is_none_or(|skip| !skip.is_match(view))
     }
 
     /// Returns what a name comes to if it is text.
@@ -231,6 +242,8 @@ pub struct Rule {
     pub when: Matcher,
     /// What is sent back.
     pub answer: Option<Body>,
+    /// Whether its messages report a failure, as a server's last words do.
+    pub is_fault: bool,
     /// Whether its messages have a stamp.
     pub has_stamp: bool,
     /// Where the send time is in a message, and the nanoseconds in a unit of that time.

@@ -32,14 +32,17 @@ pub fn text(name: &str) -> Option<&'static str> {
     ALL.iter().find(|(preset, _)| *preset == name).map(|(_, text)| *text)
 }
 
-/// Returns the list of all presets: a name and the first line of each.
+/// Returns the list of all presets: of each its name, the version of the protocol that it speaks,
+/// and what it was tested against.
 #[must_use]
 pub fn list() -> String {
-    let line = |(name, text): &Preset| {
-        let about = text.lines().next().unwrap_or_default().trim_start_matches("# ");
-        format!("{name:<22}{about}\n")
+    let entry = |(name, text): &Preset| {
+        let mut lines = text.lines().map(|line| line.trim_start_matches("# "));
+        let mut next = || lines.next().unwrap_or_default();
+        let (about, tested) = (next(), next());
+        format!("{name:<22}{about}\n{:<22}{tested}\n", "")
     };
-    ALL.iter().map(line).collect()
+    ALL.iter().map(entry).collect()
 }
 
 /// Checks whether a name is that of a scenario rather than of a server: a preset, or a TOML file.

@@ -66,6 +66,11 @@ impl Scope {
         })
     }
 
+    /// Checks whether the feed has a column.
+    pub(super) fn has_column(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column == name)
+    }
+
     fn source(&self, name: &str) -> Option<Source> {
         if let Some(slot) = self.slots.iter().position(|slot| slot == name) {
             return Some(Source::Slot(slot));

@@ -124,6 +124,12 @@ impl Threshold {
         }
     }
 
+    /// Checks whether it is about the messages of a rule of a scenario.
+    #[must_use]
+    pub fn is_about_rule(&self, rule: &str) -> bool {
+        matches!(&self.subject, Subject::Played(Played::Rule(name, Value::Count(_)), _) if name == rule)
+    }
+
     /// Checks whether a measured value meets it.
     #[must_use]
     pub fn holds(&self, measured: f64) -> bool {

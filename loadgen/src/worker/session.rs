@@ -73,6 +73,15 @@ pub(crate) struct Session {
     pub(crate) _permit: Option<OwnedSemaphorePermit>,
 }
 
+/// Whether a client has said goodbye in the protocol of its scenario, after which a server may end
+/// the connection as it likes: MQTT's have to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Goodbye {
+    #[default]
+    Unsaid,
+    Said,
+}
+
 /// How far closing a connection has come.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CloseState {
@@ -83,6 +92,8 @@ pub(crate) struct CloseState {
     /// When the client's Close was sent, if the client began.
     pub(crate) sent_ns: Option<u64>,
     pub(crate) is_received: bool,
+    /// Whether the client has said goodbye in the protocol of its scenario.
+    pub(crate) goodbye: Goodbye,
     /// The session's task has seen that closing has begun.
     pub(crate) is_seen: bool,
     /// The socket takes no more bytes. What it has received is still read.
@@ -168,6 +179,10 @@ impl Session {
             let closing = Closing { is_clean: false, ..closing(begun) };
             let said = refusal::too_large(error).unwrap_or_else(|| error.to_string());
             return failed(closing, FailurePhase::Protocol, error.name(), said);
+        }
+        if self.close.goodbye == Goodbye::Said && !matches!(end, End::Timeout) {
+            let begun = self.close.begun.unwrap_or((Side::Server, NO_CLOSE));
+            return Outcome { closing: closing(begun), failure: None };
         }
         match self.close.begun {
             None => {

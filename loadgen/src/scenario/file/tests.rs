@@ -105,8 +105,11 @@ fn what_is_wrong_is_named_with_its_line() {
         ("[feed]\ncommand = \"true\"", "a.toml:2: true has no rows"),
         ("[feed]\ntimeout = \"1s\"\nfile = \"a.csv\"", "timeout is for a command"),
         ("[[on]]\nname = \"a\"", "[[on]] needs when"),
+        ("[[on]]\nwhen = { exact = \"a\" }\nfail = \"a\"", "fail is true or false"),
         ("[[on]]\nwhen = { exact = \"a\" }\nname = \"a b\"", "use up to 40 letters"),
         ("[[every]]\nsend = \"a\"", "[[every]] needs interval"),
+        ("[[every]]\ninterval = \"{beat}\"", "add beat = \"20s\" to [vars]"),
+        ("[vars]\nx = \"a\"\n[[every]]\ninterval = \"{x}\"", "a.toml:2: x = \"a\": not a time"),
         ("[roles]\na = 1", "there is no flow \"a\""),
         ("[[step]]\nsend = \"a\"\noverlap = 0", "a.toml:3: overlap is 1 to"),
         (
@@ -146,6 +149,42 @@ fn rows_may_be_what_a_command_prints() {
     let feed = read.unwrap().feed.unwrap();
     let cells: Vec<_> = (0..2).map(|column| feed.row(1, 0).cell(column)).collect();
     assert!(cells.contains(&&b"1"[..]) && cells.contains(&&b"2"[..]), "{cells:?}");
+}
+
+#[test]
+fn a_variable_may_hold_an_interval() {
+    let interval = |set: &[(&str, &str)]| {
+        let set: Vec<_> =
+            set.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        read("mqtt", &set).map(|program| program.ticks[0].interval_ns)
+    };
+    assert_eq!(interval(&[]), Ok(25_000_000_000));
+    assert_eq!(interval(&[("heartbeat", "500ms")]), Ok(500_000_000));
+    let why = interval(&[("heartbeat", "soon")]).unwrap_err();
+    assert!(why.starts_with("--set heartbeat: ") && why.contains("not a time"), "{why}");
+}
+
+#[test]
+fn a_column_fills_the_variable_of_a_preset() {
+    let folder = std::env::temp_dir().join(format!("loadgen-column-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("users.csv"), "user,password\nann,a\nbob,b\n").unwrap();
+    let file = folder.join("a.toml");
+    let connect = |vars: &str, set: &[(String, String)]| {
+        let text = format!("use = \"mqtt\"\n[feed]\nfile = \"users.csv\"\n{vars}");
+        fs::write(&file, text).unwrap();
+        let program = read(file.to_str().unwrap(), set).unwrap();
+        let Action::Exchange(connect) = &program.blocks[BEGIN].steps[0].action else { panic!() };
+        let slots = program.slots_of(1, 1, 0);
+        let mut bytes = Vec::new();
+        connect.body.as_ref().unwrap().render(&program.opening(1, 1, 0, &slots), &mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    assert!(connect("", &[]).ends_with("\u{0}\u{3}bob\u{0}\u{1}b"));
+    assert!(connect("[vars]\nuser = \"x-{user}\"", &[]).contains("\u{0}\u{5}x-bob"));
+    let set = [("user".to_owned(), "eve".to_owned())];
+    assert!(connect("", &set).contains("\u{0}\u{3}eve"));
+    fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

@@ -60,6 +60,8 @@ pub enum Event<'e> {
         age_ns: Option<u64>,
         /// Its number relative to the one before.
         order: Order,
+        /// The message.
+        said: &'e [u8],
     },
     /// An unmatched message.
     Unmatched(&'e [u8]),

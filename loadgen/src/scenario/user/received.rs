@@ -1,6 +1,8 @@
 //! Takes a received message: by the step that waits, by a request in flight, by a rule, or by a
 //! request that is over.
 
+use std::borrow::Cow;
+
 use super::super::matcher::{Matcher, View};
 use super::super::text::Stamp;
 use super::super::{Action, Capture, Exchange, Program, Rule, Until};
@@ -24,7 +26,7 @@ impl User {
                         self.past.remember(key, measure, false);
                     }
                     if !is_good {
-                        return self.fail(Fault::Refused, unit, turn);
+                        return self.fail(Fault::Refused, &words(program, view), turn);
                     }
                     if !self.capture(&exchange.captures, view, turn) {
                         return self.fail(Fault::NoCapture, unit, turn);
@@ -96,8 +98,10 @@ impl User {
         } else {
             Some(Fault::NoCapture)
         };
+        let words = words(program, view);
         turn.observer.observe(if let Some(fault) = fault {
-            Event::Failed { measure, fault, said: view.bytes }
+            let said = if fault == Fault::Refused { &words } else { view.bytes };
+            Event::Failed { measure, fault, said }
         } else {
             let from_ns = flight.written_ns.unwrap_or(turn.now_ns);
             let service_ns = Some(turn.now_ns.saturating_sub(from_ns));
@@ -130,7 +134,7 @@ impl User {
         let order = self.followed.order(rule, view);
         // A rule captures whatever the server says: missing values keep their old content.
         self.capture(&rule.captures, view, turn);
-        turn.observer.observe(Event::Rule { rule: place, age_ns, order });
+        turn.observer.observe(Event::Rule { rule: place, age_ns, order, said: view.bytes });
         if let Some(answer) = &rule.answer {
             self.send(Cause::Rule(place), answer, turn);
         }
@@ -169,11 +173,23 @@ fn judged(exchange: &Exchange, key: u64, view: View<'_>, program: &Program) -> O
         Until::Match(_) => is_failure(exchange.fail.as_ref(), view).then_some(false),
         Until::Reply => {
             let reply = program.reply.as_ref()?;
-            (reply.key_of(view) == Some(key)).then(|| {
-                !is_failure(exchange.fail.as_ref(), view) && !is_failure(reply.fail.as_ref(), view)
-            })
+            let is_wrong = || {
+                is_failure(exchange.fail.as_ref(), view) || is_failure(reply.fail.as_ref(), view)
+            };
+            if reply.key_of(view) == Some(key) {
+                return Some(!is_wrong());
+            }
+            // An error that names no request, as STOMP's, is about this one: a user waits for no
+            // other.
+            (reply.is_unnamed(view) && is_wrong()).then_some(false)
         }
     }
+}
+
+/// Returns what a wrong reply says, or all of it.
+fn words<'m>(program: &Program, view: View<'m>) -> Cow<'m, [u8]> {
+    let place = program.reply.as_ref().and_then(|reply| reply.words.as_ref());
+    place.and_then(|place| place.of(view)).unwrap_or(Cow::Borrowed(view.bytes))
 }
 
 fn is_failure(matcher: Option<&Matcher>, view: View<'_>) -> bool {

@@ -19,7 +19,7 @@ impl Observer for Log {
             }
             Event::Late { measure } => format!("late {measure}"),
             Event::Again { measure } => format!("again {measure}"),
-            Event::Rule { rule, age_ns, order } => format!("rule {rule} {age_ns:?} {order:?}"),
+            Event::Rule { rule, age_ns, order, .. } => format!("rule {rule} {age_ns:?} {order:?}"),
             Event::Unmatched(said) => format!("unmatched {}", String::from_utf8_lossy(said)),
             Event::Ready => "ready".into(),
             Event::Refused => "refused".into(),
@@ -205,6 +205,34 @@ fn wrong_missing_and_late_answers_are_told_apart() {
     stage.at(1_000_030, |user, turn| user.iterate(None, turn));
     assert_eq!(stage.at(1_000_040, User::lost).1, ["Lost 0 "]);
     assert!(stage.user.is_over() && stage.user.next_ns() == u64::MAX);
+}
+
+#[test]
+fn a_wrong_reply_is_shown_by_its_words() {
+    let words = ECHO.replace("[[on]]", "words = \"/error/why\"\n[[on]]");
+    for (text, said) in [
+        (r#"{"id":1,"error":{"why":"not today"}}"#, "not today"),
+        (r#"{"id":1,"error":5}"#, r#"{"id":1,"error":5}"#),
+    ] {
+        let mut stage = Stage::new(&words);
+        stage.at(0, User::open);
+        stage.at(0, |user, turn| user.iterate(None, turn));
+        assert_eq!(stage.says(1, text).1[0], format!("Refused 0 {said}"));
+    }
+}
+
+#[test]
+fn an_error_that_names_no_request_is_about_the_one_that_waits() {
+    for (text, event) in [
+        (r#"{"error":"no"}"#, r#"Refused 0 {"error":"no"}"#),
+        (r#"{"id":null,"error":"no"}"#, r#"Refused 0 {"id":null,"error":"no"}"#),
+        (r#"{"id":7,"error":"no"}"#, r#"unmatched {"id":7,"error":"no"}"#),
+    ] {
+        let mut stage = Stage::new(ECHO);
+        stage.at(0, User::open);
+        stage.at(0, |user, turn| user.iterate(None, turn));
+        assert_eq!(stage.says(1, text).1[0], event);
+    }
 }
 
 #[test]

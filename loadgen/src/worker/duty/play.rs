@@ -16,7 +16,7 @@ use std::sync::Arc;
 use wscodec::{CloseCode, Message};
 
 use super::super::judge::{Judge, Received};
-use super::super::session::Session;
+use super::super::session::{Goodbye, Session};
 use super::super::sessions::{LocalIndex, Numbering, SessionKey};
 use super::super::thread::Thread;
 use super::super::thread::outbox::BACKLOG_MAX;
@@ -27,8 +27,8 @@ use crate::escape;
 use crate::metrics::live::Live;
 use crate::metrics::{Failure, FailurePhase, Metric, Metrics, ScenarioMetrics};
 use crate::plan::{Send, Sends};
-use crate::scenario::Program;
 use crate::scenario::user::{Event, Fault, Observer, Order, Outgoing, Progress, Turn, User};
+use crate::scenario::{END, Program};
 
 /// Users that are woken in one go before sockets are read again.
 const USERS_PER_TURN: usize = 256;
@@ -39,7 +39,7 @@ const DUE_MAX: usize = 100_000;
 /// How soon a user looks again whether there is room for what it wants to send.
 const ROOM_NS: u64 = 1_000_000;
 /// Bytes of a message that are shown.
-const SHOWN_LEN_MAX: usize = 120;
+const SHOWN_LEN_MAX: usize = 200;
 
 /// The users of a worker.
 #[derive(Debug)]
@@ -100,10 +100,13 @@ impl Counter<'_> {
     }
 
     fn wrong(&mut self, measure: usize, what: &str, said: &[u8]) {
-        let Self { program, metrics, live, connection, .. } = self;
+        let name = self.program.measures.get(measure).map_or("", |name| name);
+        self.wrong_as(format!("step.{name}.{what}"), said);
+    }
+
+    fn wrong_as(&mut self, code: String, said: &[u8]) {
+        let Self { metrics, live, connection, .. } = self;
         live.wrong.add(1);
-        let name = program.measures.get(measure).map_or("", |name| name);
-        let code = format!("step.{name}.{what}");
         let failure = Failure { phase: FailurePhase::Message, code: code.into() };
         metrics.wrong.add(failure, || {
             if said.is_empty() {
@@ -178,7 +181,7 @@ impl Observer for Counter<'_> {
                 units.received += 1;
                 units.again += 1;
             }
-            Event::Rule { rule, age_ns, order } => {
+            Event::Rule { rule, age_ns, order, said } => {
                 units.received += 1;
                 units.ruled += 1;
                 let counts = &mut rules[rule].counts;
@@ -193,6 +196,9 @@ impl Observer for Counter<'_> {
                     if self.is_timed(self.now_ns) {
                         self.metrics.scenario.rules[rule].record(age_ns);
                     }
+                }
+                if self.program.rules[rule].is_fault {
+                    self.wrong_as(format!("rule.{}", self.program.rules[rule].name), said);
                 }
             }
             Event::Unmatched(said) => {
@@ -513,6 +519,9 @@ impl Play {
     pub(crate) fn finish(&mut self, thread: &mut Thread, key: SessionKey) {
         let connection = thread.sessions[key].index;
         self.cut(thread, connection);
+        if !self.program.blocks[END].steps.is_empty() {
+            thread.sessions[key].close.goodbye = Goodbye::Said;
+        }
         self.call_of(thread, connection, self.clock.now_ns(), |user, turn| user.finish(turn));
         self.go_on(thread, key);
     }

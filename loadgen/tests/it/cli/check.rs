@@ -1,7 +1,9 @@
 //! `loadgen check`: a list of what a server can do, and an exit code.
 
+use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -235,12 +237,27 @@ fn a_scenario_is_checked_without_a_server() {
     let listed = loadgen(&["presets"]);
     assert_eq!(listed.code, Some(0), "{}", listed.stderr);
     assert!(listed.stdout.contains("socket.io"), "{}", listed.stdout);
-    for name in listed.stdout.lines().map(|line| line.split_whitespace().next().unwrap()) {
+    let lines = listed.stdout.lines();
+    // What a preset was tested against stands below its name.
+    let (names, tested): (Vec<_>, Vec<_>) = lines.partition(|line| !line.starts_with(' '));
+    assert_eq!(names.len(), tested.len(), "{}", listed.stdout);
+    assert!(tested.iter().all(|line| line.trim_start().starts_with("Tested against ")));
+    for name in names.iter().map(|line| line.split_whitespace().next().unwrap()) {
         let printed = loadgen(&["presets", name]);
         assert!(printed.stdout.starts_with("# "), "{name}: {}", printed.stdout);
         let said = loadgen(&["check", name]);
         assert_eq!(said.code, Some(0), "{name}: {}", said.stderr);
         assert!(said.stdout.contains("url "), "{name}: {}", said.stdout);
+    }
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let files = fs::read_dir(examples).unwrap().map(|file| file.unwrap().path());
+    let files: Vec<_> = files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    assert!(files.len() > 8, "{files:?}");
+    for file in files {
+        let said = loadgen(&["check", file.to_str().unwrap()]);
+        assert_eq!(said.code, Some(0), "{file:?}: {}", said.stderr);
     }
     let wrong = loadgen(&["check", "no-such.toml"]);
     assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);

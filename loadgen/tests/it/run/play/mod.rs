@@ -4,6 +4,7 @@ mod arrival;
 mod check;
 mod overlap;
 mod presets;
+mod truth;
 
 use std::fs;
 use std::io::Write;
@@ -302,6 +303,52 @@ fn what_is_late_lost_or_not_begun_is_counted_by_step() {
     assert_eq!(scenario.iterations.due, 50);
     assert!(scenario.iterations.unsent > 0, "{:?}", scenario.iterations);
     assert!(ran.stderr.contains("step ask: "), "{}", ran.stderr);
+}
+
+/// As MQTT's have to, once a client has disconnected.
+#[test]
+fn a_server_may_end_the_stream_once_a_user_has_said_goodbye() {
+    let server = Scripted::start(|mut stream, _| {
+        let head = read_head(&mut stream);
+        stream.write_all(crate::scripted::accepting(&head).as_bytes()).ok();
+        while let Some((_, payload)) = read_frame(&mut stream) {
+            if payload == b"bye" {
+                return;
+            }
+            stream.write_all(&frame(TEXT, &payload)).ok();
+        }
+    });
+    let step = "[[step]]\nname = \"ask\"\nsend = \"x\"\nexpect = { exact = \"x\" }\n";
+    let bound = ["-c", "3", "-n", "6", "-d", "30s"];
+    let file = File::new("goodbye.toml", &format!("{step}[[end]]\nsend = \"bye\"\n"));
+    let ran = play(file.name(), &server, &bound);
+    ran.assert_went_well();
+    assert_eq!(result(&ran).closings.iter().map(|row| row.count).sum::<u64>(), 3);
+    // In the middle of what it does, it is a failure.
+    let file = File::new("leaves.toml", &format!("{step}[[step]]\nsend = \"bye\"\n"));
+    assert_eq!(play(file.name(), &server, &bound).code, Some(1));
+}
+
+/// Such as the last words of a server that restarts.
+#[test]
+fn what_a_server_reports_unasked_fails_the_run_in_its_words() {
+    let server = speaking(Vec::new(), |_| vec![text("bye, for today"), text("ok")]);
+    let file = File::new(
+        "bye.toml",
+        "[[on]]\nname = \"bye\"\nwhen = { prefix = \"bye\" }\nfail = true\n\
+         [[step]]\nname = \"ask\"\nsend = \"x\"\nexpect = { exact = \"ok\" }\n",
+    );
+    let bound = ["-c", "2", "-n", "6", "-d", "30s"];
+    let ran = play(file.name(), &server, &bound);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("rule bye: 6 failures reported"), "{}", ran.stderr);
+    let report = result(&ran);
+    let error = report.errors.iter().find(|error| error.code == "rule.bye").unwrap();
+    assert!(error.count == 6 && error.sample.contains("bye, for today"), "{}", error.sample);
+    let judged = [&bound[..], &["--threshold", "rule.bye.received<=6"]].concat();
+    let ran = play(file.name(), &server, &judged);
+    ran.assert_went_well();
+    assert!(result(&ran).scenario.unwrap().rules[0].is_fault);
 }
 
 #[test]
