@@ -91,7 +91,10 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
             instructions: instructions.clone(),
             settled: settled.clone(),
         };
-        let live = Arc::new(Live::with_addresses(routes.addresses_in_turn().map(<[_]>::len)));
+        let addresses = routes.addresses_in_turn().map(<[_]>::len);
+        let played = config.play().map(|play| &play.program);
+        let played = played.map_or((0, 0), |found| (found.measures.len(), found.rules.len()));
+        let live = Arc::new(Live::of_run(addresses, played));
         lives.push(Arc::clone(&live));
         threads.push(spawn(config.part().worker(number), brief, live)?);
     }

@@ -7,14 +7,17 @@
 #[path = "it/scripted.rs"]
 mod scripted;
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Child;
 use std::sync::Arc;
 
 use dhat::{HeapStats, Profiler};
 use loadgen::cli::{Command, Parsed, parse};
 use loadgen::config::Config;
+use loadgen::metrics::Metrics;
 use loadgen::net::Routes;
 use loadgen::{coordinator, run};
 
@@ -27,20 +30,58 @@ const SLACK_BLOCKS: u64 = 150;
 const SLACK_BYTES: usize = 512 << 10;
 
 /// Runs `args` and returns the allocations it took, the most bytes that were in use, and the
-/// messages that came back.
-fn cost(address: SocketAddr, args: &str) -> (u64, usize, u64) {
-    let line = format!("loadgen run ws://{address}/ -t 1 -c 10 -q {args}");
+/// messages that came back, or the iterations that were done.
+fn cost(address: SocketAddr, command: &str, args: &str) -> (u64, usize, u64) {
+    let line = format!("loadgen {command} ws://{address}/ -t 1 -c 10 -q {args}");
     let Parsed::Command(command) = parse(line.split(' ').map(Into::into)) else { panic!("{line}") };
-    let Command::Run(args) = *command else { panic!("{line}") };
-    let config = Arc::new(Config::of_run(args).unwrap());
+    let config = Arc::new(match *command {
+        Command::Run(args) => Config::of_run(args).unwrap(),
+        Command::Play(args) => Config::of_play(args).unwrap(),
+        _ => panic!("{line}"),
+    });
     let request = run::request(config.targets.first(), &config.request).unwrap();
     let routes = Arc::new(Routes::direct(address, request, &config.network));
     let profiler = Profiler::builder().testing().build();
     let observed = coordinator::run(&config, &routes).unwrap();
     let stats = HeapStats::get();
     drop(profiler);
-    let received = observed.workers.iter().map(|worker| worker.metrics.measured.received).sum();
+    let metrics = observed.workers.iter().map(|worker| &worker.metrics);
+    let done =
+        |metrics: &Metrics| metrics.measured.received + metrics.scenario.iterations.completed;
+    let received = metrics.map(done).sum();
     (stats.total_blocks, stats.max_bytes, received)
+}
+
+/// Scenarios that an echo server answers: requests by id, with values kept; the same in flight at
+/// once; and messages that a rule takes.
+struct Scenarios([PathBuf; 3]);
+
+impl Scenarios {
+    fn new() -> Self {
+        const ASK: &str = "[reply]\nid = \"/id\"\nfail = { has = \"/error\" }\n\
+            [[on]]\nname = \"push\"\nwhen = { has = \"/push\" }\n[[step]]\nname = \"ask\"\n\
+            send = '{\"id\":{id},\"user\":\"{conn:5}\",\"rand\":\"{rand:9}{rand:100..999}\",\"sum\":\"{sum}\"}'\n\
+            capture = { sum = \"/rand\" }\n";
+        const PUSH: &str = "[[on]]\nname = \"push\"\nwhen = { has = \"/push\" }\nstamp = true\n\
+            [[step]]\nname = \"tell\"\nsend = '{\"push\":\"{stamp}\"}'\nexpect = { contains = \"stamp\" }\n\
+            [[step]]\nsend = '{\"push\":{iter}}'\n";
+        let overlap = format!("{ASK}overlap = 8\n");
+        let write = |(name, text): (&str, &str)| {
+            let name = format!("loadgen-allocations-{}-{name}.toml", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        Self([("ask", ASK), ("overlap", &overlap), ("push", PUSH)].map(write))
+    }
+}
+
+impl Drop for Scenarios {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            fs::remove_file(path).ok();
+        }
+    }
 }
 
 struct Serve(Child, SocketAddr);
@@ -67,8 +108,11 @@ impl Drop for Serve {
 #[test]
 fn a_message_costs_no_allocation() {
     let server = Serve::start();
-    cost(server.1, "-n 100"); // what is made once in a process
-    for load in [
+    let scenarios = Scenarios::new();
+    let plays = scenarios.0.iter().map(|file| format!("play {}", file.display()));
+    let plays: Vec<_> = plays.collect();
+    cost(server.1, "run", "-n 100"); // what is made once in a process
+    let runs = [
         "-p 1",
         "-p 16",
         "-p 4 --reconnect --ping-interval 10ms --reply-timeout 5s",
@@ -77,9 +121,12 @@ fn a_message_costs_no_allocation() {
         "-p 2 -s 1..300 --fragment 100",
         "-m {seq}/{conn}/{time}/{rand:9}/{rand:0..9}",
         "-H X:{conn:5}{rand:8} -m {seq:9}{conn:5}",
-    ] {
-        let (few_blocks, few_bytes, few) = cost(server.1, &format!("{load} -n 1k"));
-        let (many_blocks, many_bytes, many) = cost(server.1, &format!("{load} -n 21k"));
+    ];
+    let runs = runs.map(|load| ("run", load));
+    let plays = plays.iter().flat_map(|play| ["-d 60s", "-R 20k"].map(|load| (&**play, load)));
+    for (command, load) in runs.into_iter().chain(plays) {
+        let (few_blocks, few_bytes, few) = cost(server.1, command, &format!("{load} -n 1k"));
+        let (many_blocks, many_bytes, many) = cost(server.1, command, &format!("{load} -n 21k"));
         assert_eq!((few, many), (1_000, 21_000), "{load}");
         let more = many_blocks.saturating_sub(few_blocks);
         assert!(more < SLACK_BLOCKS, "{load}: {few_blocks} allocations grew to {many_blocks}");

@@ -56,6 +56,63 @@ counts! {
     }
 }
 
+counts! {
+    /// What happened at a step of a scenario in an interval of time, or since the run began.
+    pub struct StepInterval {
+        /// Ended as it should.
+        ok: sum,
+        /// Ended in any other way.
+        failed: sum,
+        /// Ended with an answer, whose time is known.
+        answered: sum,
+        /// The time of those answers together, in nanoseconds.
+        service_ns: sum,
+    }
+}
+
+impl StepInterval {
+    const fn since(&self, earlier: &Self) -> Self {
+        Self {
+            ok: self.ok.saturating_sub(earlier.ok),
+            failed: self.failed.saturating_sub(earlier.failed),
+            answered: self.answered.saturating_sub(earlier.answered),
+            service_ns: self.service_ns.saturating_sub(earlier.service_ns),
+        }
+    }
+}
+
+/// The steps of a scenario, by measure, and the messages of its rules, by rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlayedInterval {
+    /// Steps.
+    pub steps: Vec<StepInterval>,
+    /// Messages of rules.
+    pub rules: Vec<u64>,
+}
+
+impl PlayedInterval {
+    /// Adds what `other` has counted, of the same scenario.
+    pub fn add(&mut self, other: &Self) {
+        let Self { steps, rules } = other;
+        self.steps.resize(self.steps.len().max(steps.len()), StepInterval::default());
+        self.rules.resize(self.rules.len().max(rules.len()), 0);
+        self.steps.iter_mut().zip(steps).for_each(|(own, other)| own.add(other));
+        self.rules.iter_mut().zip(rules).for_each(|(own, other)| *own = own.saturating_add(*other));
+    }
+
+    fn since(&self, earlier: &Self) -> Self {
+        let steps = self.steps.iter().enumerate();
+        let steps = steps.map(|(at, step)| match earlier.steps.get(at) {
+            Some(earlier) => step.since(earlier),
+            None => *step,
+        });
+        let rules = self.rules.iter().enumerate();
+        let rules =
+            rules.map(|(at, n)| n.saturating_sub(earlier.rules.get(at).copied().unwrap_or(0)));
+        Self { steps: steps.collect(), rules: rules.collect() }
+    }
+}
+
 impl IntervalCounts {
     /// Returns the counts since `earlier`.
     #[must_use]
@@ -97,6 +154,41 @@ impl LiveAddress {
     }
 }
 
+/// What happened at a step of a scenario so far.
+#[derive(Debug, Default)]
+pub struct LiveStep {
+    ok: Counter,
+    failed: Counter,
+    answered: Counter,
+    service_ns: Counter,
+}
+
+impl LiveStep {
+    /// Counts a step that ended as it should, perhaps with an answer that took so long.
+    #[inline]
+    pub fn ok(&self, service_ns: Option<u64>) {
+        self.ok.add(1);
+        if let Some(service_ns) = service_ns {
+            self.answered.add(1);
+            self.service_ns.add(service_ns);
+        }
+    }
+
+    /// Counts a step that ended in any other way.
+    pub fn failed(&self) {
+        self.failed.add(1);
+    }
+
+    fn load(&self) -> StepInterval {
+        StepInterval {
+            ok: self.ok.load(),
+            failed: self.failed.load(),
+            answered: self.answered.load(),
+            service_ns: self.service_ns.load(),
+        }
+    }
+}
+
 /// What one worker has done so far.
 #[derive(Debug)]
 #[repr(align(128))] // no line of it is another worker's
@@ -121,12 +213,30 @@ pub struct Live {
     pub received: Counter,
     /// Messages received that are not such echoes.
     pub wrong: Counter,
+    /// Steps of a scenario, by measure.
+    pub steps: Box<[LiveStep]>,
+    /// Messages of the rules of a scenario.
+    pub rules: Box<[Counter]>,
     latency: Box<[Counter]>,
     /// The addresses of each URL.
     addresses: Box<[Box<[LiveAddress]>]>,
 }
 
 impl Live {
+    /// Returns counters at zero, for URLs with so many addresses, and for so many steps and rules of
+    /// a scenario.
+    #[must_use]
+    pub fn of_run(
+        addresses: impl IntoIterator<Item = usize>,
+        (steps, rules): (usize, usize),
+    ) -> Self {
+        Self {
+            steps: (0..steps).map(|_| LiveStep::default()).collect(),
+            rules: (0..rules).map(|_| Counter::default()).collect(),
+            ..Self::with_addresses(addresses)
+        }
+    }
+
     /// Returns counters at zero.
     #[must_use]
     pub fn new() -> Self {
@@ -149,6 +259,8 @@ impl Live {
             sent: Counter::default(),
             received: Counter::default(),
             wrong: Counter::default(),
+            steps: Box::default(),
+            rules: Box::default(),
             latency: (0..SLOTS).map(|_| Counter::default()).collect(),
         }
     }
@@ -213,6 +325,7 @@ pub struct Snapshot {
     pub counts: IntervalCounts,
     /// What became of the connections to each address, URL by URL.
     addresses: Vec<AddressCounts>,
+    played: PlayedInterval,
     latency: Box<[u64]>,
 }
 
@@ -232,6 +345,7 @@ impl Snapshot {
             kept: 0,
             counts: IntervalCounts::default(),
             addresses: Vec::new(),
+            played: PlayedInterval::default(),
             latency: vec![0; SLOTS].into(),
         };
         for live in workers {
@@ -258,6 +372,10 @@ impl Snapshot {
                 }
                 sum.addresses[place].add(&counts);
             }
+            sum.played.add(&PlayedInterval {
+                steps: live.steps.iter().map(LiveStep::load).collect(),
+                rules: live.rules.iter().map(Counter::load).collect(),
+            });
             for (sum, slot) in sum.latency.iter_mut().zip(&live.latency) {
                 *sum += slot.load();
             }
@@ -273,6 +391,12 @@ impl Snapshot {
         let new = self.addresses.iter().enumerate();
         let new = new.map(|(place, counts)| (place, counts.since(&earlier(place))));
         new.filter(|(_, counts)| *counts != AddressCounts::default()).collect()
+    }
+
+    /// Returns what happened at the steps of a scenario since an earlier snapshot.
+    #[must_use]
+    pub fn played_since(&self, earlier: &Self) -> PlayedInterval {
+        self.played.since(&earlier.played)
     }
 
     /// Returns the latencies since an earlier snapshot.

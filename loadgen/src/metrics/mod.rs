@@ -37,7 +37,7 @@ pub(crate) use failure::add_sample;
 pub use failure::{Failure, FailurePhase, Failures, Occurrence};
 pub use fanout::{CopyCounts, FanoutCounts};
 pub use followed::Followed;
-pub use live::IntervalCounts;
+pub use live::{IntervalCounts, PlayedInterval, StepInterval};
 pub use network::NetworkCounts;
 pub use probe::ProbeCounts;
 pub use push::PushCounts;

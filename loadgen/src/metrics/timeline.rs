@@ -1,6 +1,6 @@
 //! Turns snapshots at regular times into a time series of bounded length.
 
-use super::live::{IntervalCounts, Latencies, Snapshot};
+use super::live::{IntervalCounts, Latencies, PlayedInterval, Snapshot};
 use super::reach::AddressCounts;
 
 /// Most rows of a time series: a run longer than this many seconds has longer intervals.
@@ -20,6 +20,8 @@ pub struct Row {
     pub counts: IntervalCounts,
     /// What happened to addresses, each with its place among those of all URLs with several.
     pub addresses: Vec<(usize, AddressCounts)>,
+    /// What happened in it at the steps of a scenario.
+    pub played: PlayedInterval,
     /// Median latency of the echoes received in it, to 3 %, in nanoseconds. Response latency under
     /// open loop, otherwise service latency.
     pub p50_ns: Option<u64>,
@@ -72,6 +74,7 @@ impl Timeline {
             open: now.kept,
             counts: now.counts.since(&last.counts),
             addresses: now.addresses_since(last),
+            played: now.played_since(last),
             p50_ns: percentiles.map(|[p50, _]| p50),
             p99_ns: percentiles.map(|[_, p99]| p99),
             latencies: now.latencies_since(last),

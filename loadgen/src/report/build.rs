@@ -403,6 +403,8 @@ fn time_series(observed: &Observed, routes: &Routes) -> TimeSeries {
         p50_ns: row.p50_ns,
         p99_ns: row.p99_ns,
         latency: latency(&row.latencies),
+        steps: row.played.steps.clone(),
+        rules: row.played.rules.clone(),
     });
     TimeSeries { interval_ns: observed.interval_ns, rows: rows.collect() }
 }

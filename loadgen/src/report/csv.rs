@@ -1,12 +1,13 @@
 //! Writes the time series of a [`Report`] as comma-separated values (RFC 4180): a header, then a
 //! line an interval. New columns come last, and behind them those of addresses: three for each
-//! address of a name with several, with the address in their names.
+//! address of a name with several, with the address in their names; then those of a scenario's
+//! steps and rules.
 
 use std::io::{self, Write};
 
 use super::reach::add_addresses;
 use super::{Report, RowReport};
-use crate::metrics::{AddressCounts, IntervalCounts};
+use crate::metrics::{AddressCounts, IntervalCounts, StepInterval};
 
 /// Names of the columns that every run has, in order.
 pub const HEAD: &str = "begin_ns,length_ns,open,established,failed,sent,received,wrong,p50_ns,p99_ns,\
@@ -24,6 +25,16 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     write!(out, "{HEAD}")?;
     for shown in addresses.iter().map(|one| &one.address) {
         write!(out, ",established {shown},failed {shown},overtaken {shown}")?;
+    }
+    let scenario = report.scenario.as_ref();
+    let steps = scenario.map_or(&[][..], |scenario| &scenario.steps);
+    let rules = scenario.map_or(&[][..], |scenario| &scenario.rules);
+    for step in steps {
+        let name = &step.name;
+        write!(out, ",step.{name}.ok,step.{name}.failed,step.{name}.mean_ns")?;
+    }
+    for rule in rules {
+        write!(out, ",rule.{}.received", rule.name)?;
     }
     write!(out, "\r\n")?;
     for row in &report.time_series.rows {
@@ -52,6 +63,15 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
             own.for_each(|own| counts.add(&own.counts));
             let AddressCounts { established, failed, overtaken } = counts;
             write!(out, ",{established},{failed},{overtaken}")?;
+        }
+        for place in 0..steps.len() {
+            let StepInterval { ok, failed, answered, service_ns } =
+                row.steps.get(place).copied().unwrap_or_default();
+            let mean_ns = service_ns.checked_div(answered).map(|ns| ns.to_string());
+            write!(out, ",{ok},{failed},{}", mean_ns.unwrap_or_default())?;
+        }
+        for place in 0..rules.len() {
+            write!(out, ",{}", row.rules.get(place).copied().unwrap_or(0))?;
         }
         write!(out, "\r\n")?;
     }
@@ -90,6 +110,8 @@ mod tests {
             p50_ns: None,
             p99_ns: None,
             latency: None,
+            steps: Vec::new(),
+            rules: Vec::new(),
         };
         let first = vec![one("[::1]:80", failed), one("10.0.0.1:80", opened)];
         let second = vec![one("10.0.0.1:80", opened), one("10.0.0.1:80", failed)];
@@ -129,6 +151,8 @@ mod tests {
             p50_ns: Some(8),
             p99_ns: None,
             latency: None,
+            steps: Vec::new(),
+            rules: Vec::new(),
         };
         let mut latencies = Distribution::new();
         for us in 1..=1_000 {

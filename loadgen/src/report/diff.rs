@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::merge::differing;
+use super::scenario::ScenarioReport;
 use super::{Report, ThresholdReport};
 use crate::exit::Exit;
 use crate::metrics::Metric;
@@ -74,7 +75,7 @@ impl DiffReport {
             after: after_name.into(),
             differences: differences(before, after),
             verdicts: (before.verdict.state, after.verdict.state),
-            rows: subjects().into_iter().filter_map(row).collect(),
+            rows: subjects().into_iter().chain(played(before, after)).filter_map(row).collect(),
             thresholds: thresholds
                 .iter()
                 .map(|threshold| after.ratio_judged_by(before, threshold))
@@ -118,6 +119,40 @@ fn subjects() -> Vec<(String, Subject)> {
         }
     }
     subjects
+}
+
+/// Returns every subject about the steps, rules and users of a scenario.
+fn played(before: &Report, after: &Report) -> Vec<(String, Subject)> {
+    let scenarios = || [before, after].into_iter().filter_map(|report| report.scenario.as_ref());
+    let names = |of: fn(&ScenarioReport) -> Vec<&str>| {
+        let mut names: Vec<&str> = Vec::new();
+        for name in scenarios().flat_map(of) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    };
+    let steps = names(|found| found.steps.iter().map(|step| &*step.name).collect());
+    let rules = names(|found| found.rules.iter().map(|rule| &*rule.name).collect());
+    let mut wanted = Vec::new();
+    for name in steps {
+        wanted.extend(
+            ["ok", "failed", "timed_out", "lost", "p50", "p99", "p99.9", "max", "mean"]
+                .map(|value| format!("step.{name}.{value}")),
+        );
+    }
+    for name in rules {
+        wanted.extend(
+            ["received", "missing", "behind", "p50", "p99", "max"]
+                .map(|value| format!("rule.{name}.{value}")),
+        );
+    }
+    if scenarios().next().is_some() {
+        wanted.extend(["ready", "unmatched"].map(str::to_owned));
+    }
+    let subject = |name: String| Some((name.clone(), Subject::named(&name)?));
+    wanted.into_iter().filter_map(subject).collect()
 }
 
 /// Returns where the configurations differ.

@@ -22,6 +22,11 @@ pub fn write(report: &Report, metric: Option<Metric>, out: &mut impl Write) -> i
         Report { push: Some(_), .. } => Metric::PushLatency,
         Report { fanout: Some(_), .. } => Metric::FanoutLatency,
         Report { pings: Some(_), .. } => Metric::PingRtt,
+        Report { scenario: Some(_), .. } => {
+            let is_there = |metric: &Metric| report.histogram(*metric).is_some();
+            let played = [Metric::IterationResponse, Metric::IterationService];
+            played.into_iter().find(is_there).unwrap_or(Metric::ConnectTotal)
+        }
         _ => Metric::ConnectTotal,
     });
     let found = report.histogram(metric).map(super::HistogramReport::distribution);

@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 
+use super::scenario::ScenarioReport;
 use super::{Interval, Report};
 
 const NANOS_PER_S: u64 = 1_000_000_000;
@@ -50,6 +51,7 @@ fn lines(report: &Report) -> Vec<Line<'_>> {
     let mut lines: Vec<_> = report
         .histograms
         .iter()
+        .chain(report.scenario.iter().flat_map(ScenarioReport::histograms))
         .map(|found| Line {
             tag: &found.metric,
             interval: interval(report, &found.metric),
@@ -115,6 +117,8 @@ mod tests {
             p50_ns: Some(1_055),
             p99_ns: Some(1_055),
             latency: LatencyReport::new(&latency),
+            steps: Vec::new(),
+            rules: Vec::new(),
         }];
         let mut log = Vec::new();
         write(&report, &mut log).unwrap();

@@ -13,10 +13,12 @@ use crate::verdict::{Effect, Lag, Verdict};
 const JUDGED: [f64; 2] = [50.0, 99.0];
 /// Latencies that begin when a message was due, and the same from its write, where that is known.
 /// A thread that sends late reads late: of a Ping, that is what its lateness does.
-const OF_SENDS: [(Metric, Option<Metric>); 3] = [
+/// What an iteration waits for the one before it is not the client's lateness, and not in its lag.
+const OF_SENDS: [(Metric, Option<Metric>); 4] = [
     (Metric::RttResponse, Some(Metric::RttService)),
     (Metric::FanoutLatency, None),
     (Metric::PingRtt, None),
+    (Metric::IterationResponse, None),
 ];
 
 /// How much of a latency may be the client's own lateness.
@@ -158,7 +160,7 @@ mod tests {
         let more = histograms([50, 5_000], Metric::RttResponse, [[80, 100], [30, 100]]);
         assert_near(&client_us(&more), [50, 100]);
         // Replies are read as late as messages are sent, including Pongs and copies.
-        for metric in [Metric::PingRtt, Metric::FanoutLatency] {
+        for metric in [Metric::PingRtt, Metric::FanoutLatency, Metric::IterationResponse] {
             let read = histograms([50, 900], metric, [[40, 3_000], NONE]);
             assert_near(&client_us(&read), [40, 900]);
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::reach::AddressReport;
-use crate::metrics::IntervalCounts;
+use crate::metrics::{IntervalCounts, StepInterval};
 
 /// What happened over time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,12 @@ pub struct RowReport {
     pub p99_ns: Option<u64>,
     /// Its latencies; `null` if there were none.
     pub latency: Option<LatencyReport>,
+    /// The steps of a scenario, in the order of the scenario; absent if none was played.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepInterval>,
+    /// Messages of the rules of a scenario, in its order; absent if it has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<u64>,
 }
 
 /// Latencies of an interval, to 3 %.

@@ -201,6 +201,14 @@ pub(super) fn parse(name: &str, value: &str) -> Result<(Subject, f64), String> {
 }
 
 /// Reads a name.
+impl Subject {
+    /// Returns what a name before a comparison is about, if there is such a thing.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        subject(name).ok()
+    }
+}
+
 pub(super) fn subject(name: &str) -> Result<Subject, String> {
     if let Some(counter) = Counter::ALL.into_iter().find(|counter| counter.name() == name) {
         return Ok(Subject::Count(counter));

@@ -1,7 +1,7 @@
 //! Merges the time series of segments: intervals at the same wall-clock time become one interval.
 
 use super::Part;
-use crate::metrics::{Distribution, IntervalCounts};
+use crate::metrics::{Distribution, IntervalCounts, PlayedInterval};
 use crate::report::reach::add_addresses;
 use crate::report::{LatencyReport, Report, RowReport, TimeSeries};
 
@@ -66,7 +66,10 @@ fn sum(slot: &Slot<'_>, begin_ns: u64, length_ns: u64) -> RowReport {
         p50_ns: None,
         p99_ns: None,
         latency: None,
+        steps: Vec::new(),
+        rules: Vec::new(),
     };
+    let mut played = PlayedInterval::default();
     for row in &slot.rows {
         let RowReport {
             begin_ns: _,
@@ -77,7 +80,10 @@ fn sum(slot: &Slot<'_>, begin_ns: u64, length_ns: u64) -> RowReport {
             p50_ns: _,
             p99_ns: _,
             latency,
+            steps,
+            rules,
         } = row;
+        played.add(&PlayedInterval { steps: steps.clone(), rules: rules.clone() });
         whole.counts.add(counts);
         add_addresses(&mut whole.by_address, by_address);
         // Unreadable data was refused with its file.
@@ -88,13 +94,14 @@ fn sum(slot: &Slot<'_>, begin_ns: u64, length_ns: u64) -> RowReport {
     whole.p50_ns = latencies.percentile(50.0);
     whole.p99_ns = latencies.percentile(99.0);
     whole.latency = LatencyReport::new(&latencies);
+    (whole.steps, whole.rules) = (played.steps, played.rules);
     whole
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::AddressCounts;
+    use crate::metrics::{AddressCounts, StepInterval};
     use crate::report::{AddressReport, sample};
 
     const SECOND_NS: u64 = 1_000_000_000;
@@ -114,6 +121,8 @@ mod tests {
             p50_ns: found.percentile(50.0),
             p99_ns: found.percentile(99.0),
             latency: LatencyReport::new(&found),
+            steps: vec![StepInterval { ok: sent, ..StepInterval::default() }],
+            rules: vec![open],
         }
     }
 
@@ -143,6 +152,8 @@ mod tests {
         let rows = merged(&[one, other]);
         let column = |of: fn(&RowReport) -> u64| rows.iter().map(of).collect::<Vec<_>>();
         assert_eq!(column(|row| row.counts.sent), [3, 3, 5, 0]);
+        assert_eq!(column(|row| row.steps[0].ok), [3, 3, 5, 0]);
+        assert_eq!(column(|row| row.rules[0]), [5, 5, 7, 0]);
         assert_eq!(column(|row| row.open), [5, 5, 7, 0]);
         assert_eq!(column(|row| row.begin_ns), [0, 1, 2, 3].map(|n| n * SECOND_NS));
         assert_eq!(rows[3].length_ns, 1_000);

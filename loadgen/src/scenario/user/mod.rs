@@ -97,6 +97,8 @@ pub struct User {
     /// Messages of the iteration so far.
     message: u64,
     stamps: u64,
+    /// Since when another iteration may begin.
+    ready_ns: u64,
     /// When the last step ended.
     step_ns: u64,
     begun_ns: u64,
@@ -130,6 +132,7 @@ impl User {
             iteration: 0,
             message: 0,
             stamps: 0,
+            ready_ns: 0,
             step_ns: 0,
             begun_ns: 0,
             due_ns: None,
@@ -205,6 +208,12 @@ impl User {
     pub fn is_ready(&self) -> bool {
         let has_room = self.flights.as_ref().is_none_or(|flights| flights.has_room());
         self.phase == Phase::Ready && has_room
+    }
+
+    /// Returns since when the next iteration may begin, of a user that is ready.
+    #[must_use]
+    pub const fn ready_ns(&self) -> u64 {
+        self.ready_ns
     }
 
     /// Checks whether the user is in `[[begin]]`.

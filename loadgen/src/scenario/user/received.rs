@@ -12,6 +12,9 @@ use super::past::Past;
 use super::turn::Turn;
 use super::{User, Wait};
 
+/// Most bytes of a value that is kept, so that no server fills the memory of a run with them.
+const CAPTURED_LEN_MAX: usize = 64 << 10;
+
 impl User {
     pub(super) fn unit<O: Observer>(&mut self, unit: &[u8], turn: &mut Turn<'_, O>) {
         let program = turn.program;
@@ -52,7 +55,7 @@ impl User {
             }
             _ => {}
         }
-        if let Some((key, flight)) = self.flight_of(view, program) {
+        if let Some((key, flight)) = self.flight_of(view, (program, turn.now_ns)) {
             return self.landed(key, flight, view, turn);
         }
         if let Some(rule) = program.rules.iter().position(|rule| rule.when.is_match(view)) {
@@ -70,10 +73,19 @@ impl User {
     }
 
     /// Takes out the request in flight that a message answers.
-    fn flight_of(&mut self, view: View<'_>, program: &Program) -> Option<(u64, Flight)> {
+    fn flight_of(
+        &mut self,
+        view: View<'_>,
+        (program, now_ns): (&Program, u64),
+    ) -> Option<(u64, Flight)> {
         let flights = self.flights.as_mut().filter(|flights| flights.len() > 0)?;
         let key = program.reply.as_ref()?.key_of(view)?;
-        Some((key, flights.take(key)?))
+        let was_full = !flights.has_room();
+        let flight = flights.take(key)?;
+        if was_full {
+            self.ready_ns = now_ns;
+        }
+        Some((key, flight))
     }
 
     /// Ends the iteration of a request by its reply.
@@ -148,7 +160,7 @@ impl User {
     ) -> bool {
         let mut is_all = true;
         for capture in captures {
-            match capture.pick.of(view) {
+            match capture.pick.of(view).filter(|value| value.len() <= CAPTURED_LEN_MAX) {
                 // In place if the length is the same, as for most ids.
                 Some(value) => {
                     turn.observer.captured(capture.slot, &value);

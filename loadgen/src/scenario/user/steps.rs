@@ -179,7 +179,10 @@ impl User {
 
     /// Ends the iterations of requests that have timed out.
     pub(super) fn end_overdue<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
-        let Self { flights: Some(flights), past, .. } = self else { return };
+        let Self { flights: Some(flights), past, ready_ns, .. } = self else { return };
+        if !flights.has_room() {
+            *ready_ns = turn.now_ns;
+        }
         while let Some((key, flight)) = flights.take_overdue(turn.now_ns) {
             let measure = flight.step_in(turn.program).measure.unwrap_or(0);
             past.remember(key, measure, true);
@@ -201,7 +204,7 @@ impl User {
                 turn.out.close = Some(1_000);
             }
             Phase::Running => {
-                self.phase = Phase::Ready;
+                (self.phase, self.ready_ns) = (Phase::Ready, turn.now_ns);
                 self.iterated(false, turn);
             }
             Phase::Ending => self.phase = Phase::Over,
@@ -225,10 +228,14 @@ impl User {
     fn block_done<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
         match self.phase {
             Phase::Begin => {
-                self.phase = Phase::Ready;
+                (self.phase, self.ready_ns) = (Phase::Ready, turn.now_ns);
                 turn.observer.observe(Event::Ready);
             }
             Phase::Running => {
+                // Of iterations that overlap, the next could have begun beside this one.
+                if self.flights.is_none() {
+                    self.ready_ns = turn.now_ns;
+                }
                 self.phase = Phase::Ready;
                 self.iterated(true, turn);
             }

@@ -330,3 +330,85 @@ fn end_comes_after_what_is_cut() {
     assert_eq!(happened[0], "Lost 0 ");
     assert!(stage.user.is_over());
 }
+
+/// What is captured is bounded, and a value that is too long is as good as none.
+#[test]
+fn a_value_that_is_too_long_is_not_kept() {
+    let mut stage = Stage::new(ECHO);
+    stage.at(0, User::open);
+    for (len, event) in [(1 << 16, "ok 0 0"), ((1 << 16) + 1, "NoCapture 0 ")] {
+        let (sent, _) = stage.at(0, |user, turn| user.iterate(None, turn));
+        let id: u64 = if len == 1 << 16 { 1 } else { 2 };
+        assert!(sent[0].starts_with(&format!(r#"{{"id":{id},"#)), "{}", &sent[0][..20]);
+        let said = format!(r#"{{"id":{id},"v":"{}"}}"#, "x".repeat(len));
+        assert!(stage.says(0, &said).1[0].starts_with(event), "{len}");
+    }
+    assert!(stage.user.slots.iter().all(|slot| slot.len() <= 1 << 16));
+}
+
+#[test]
+fn a_reply_of_64_mib_or_100_000_levels_is_a_reply() {
+    let mut stage = Stage::new(ECHO);
+    stage.at(0, User::open);
+    let large = "x".repeat(64 << 20);
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for (id, other) in (1..).zip([format!("\"{large}\""), deep.clone()]) {
+        stage.at(0, |user, turn| user.iterate(None, turn));
+        let (_, happened) = stage.says(0, &format!(r#"{{"other":{other},"id":{id},"v":"1"}}"#));
+        assert_eq!(happened[0], "ok 0 0", "{id}");
+    }
+    // One that never ends is none, and takes no stack.
+    stage.at(0, |user, turn| user.iterate(None, turn));
+    let (_, happened) = stage.says(0, &"[".repeat(100_000));
+    assert!(happened[0].starts_with("unmatched ["), "{}", &happened[0][..20]);
+}
+
+#[test]
+fn text_that_is_no_utf_8_is_matched_byte_by_byte() {
+    let mut stage = Stage::new(ECHO);
+    stage.at(0, User::open);
+    stage.at(0, |user, turn| user.iterate(None, turn));
+    let bytes = b"{\"\xff\":\"\xc3\",\"id\":1,\"v\":\"\xff\xfe\"}";
+    let (_, happened) = stage.at(0, |user, turn| user.message(bytes, turn));
+    assert_eq!(happened[0], "ok 0 0");
+    assert_eq!(*stage.user.slots[0], *b"\xff\xfe");
+}
+
+#[test]
+fn floods_leave_nothing_behind() {
+    let mut stage = overlapping(OVERLAP, 3);
+    for n in 0..20_000_u64 {
+        let (_, happened) = stage.says(40, &format!(r#"{{"id":{}}}"#, 1_000 + n));
+        assert!(happened[0].starts_with("unmatched"), "{happened:?}");
+    }
+    assert_eq!(stage.says(50, r#"{"id":1}"#).1[0], "ok 0 50");
+    for _ in 0..20_000 {
+        assert_eq!(stage.says(50, r#"{"id":1}"#).1, ["again 0"]);
+    }
+    // Requests that are never answered make room by their timeout, and are forgotten in turn.
+    let mut now_ns = 1_000_000;
+    for _ in 0..1_000 {
+        now_ns += 2_000_000;
+        let (_, happened) = stage.at(now_ns, User::wake);
+        assert!(happened.iter().all(|event| !event.starts_with("ok")), "{happened:?}");
+        while stage.user.is_ready() {
+            stage.at(now_ns, |user, turn| user.iterate(None, turn));
+        }
+        assert_eq!(stage.user.running(), 3);
+    }
+    assert!(stage.says(now_ns, r#"{"id":1}"#).1[0].starts_with("unmatched"));
+}
+
+#[test]
+fn channels_without_end_are_followed_up_to_a_bound() {
+    let mut stage = Stage::new(
+        "[[on]]\nname = \"tick\"\nwhen = { has = \"/n\" }\nseq = { json = \"/n\", by = [\"/c\"] }\n",
+    );
+    stage.at(0, User::open);
+    for channel in 0..6_000 {
+        let (_, happened) = stage.says(0, &format!(r#"{{"n":{},"c":{channel}}}"#, u64::MAX));
+        assert_eq!(happened, ["rule 0 None InOrder"]);
+    }
+    assert_eq!(stage.says(0, r#"{"n":1,"c":0}"#).1, ["rule 0 None Behind"]);
+    assert_eq!(stage.says(0, r#"{"n":18446744073709551616,"c":0}"#).1, ["rule 0 None Unknown"]);
+}

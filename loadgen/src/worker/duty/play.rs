@@ -148,6 +148,9 @@ impl Observer for Counter<'_> {
             Event::Begun { measure } => steps[measure].counts.sent += 1,
             Event::Answered { measure, service_ns, is_message } => {
                 steps[measure].counts.ok += 1;
+                if let Some(step) = self.live.steps.get(measure) {
+                    step.ok(service_ns);
+                }
                 units.received += u64::from(is_message);
                 units.taken += u64::from(is_message);
                 let Some(service_ns) = service_ns else { return };
@@ -166,6 +169,9 @@ impl Observer for Counter<'_> {
                     Fault::Lost => (&mut counts.lost, "lost"),
                 };
                 *count += 1;
+                if let Some(step) = self.live.steps.get(measure) {
+                    step.failed();
+                }
                 let is_message = matches!(fault, Fault::Refused | Fault::NoCapture);
                 units.received += u64::from(is_message);
                 units.taken += u64::from(is_message);
@@ -186,6 +192,9 @@ impl Observer for Counter<'_> {
                 units.ruled += 1;
                 let counts = &mut rules[rule].counts;
                 counts.received += 1;
+                if let Some(rule) = self.live.rules.get(rule) {
+                    rule.add(1);
+                }
                 match order {
                     Order::Gap(missing) => counts.missing = counts.missing.saturating_add(missing),
                     Order::Behind => counts.behind += 1,
@@ -327,7 +336,7 @@ impl Play {
                 at_ns = now_ns;
                 break;
             }
-            self.begin(thread, local, due_ns);
+            self.begin(thread, local, due_ns, now_ns);
             self.call_of(thread, connection, now_ns, |user, turn| user.iterate(due_ns, turn));
         }
         self.arm(local, at_ns);
@@ -357,12 +366,17 @@ impl Play {
     }
 
     /// Counts an iteration that begins.
-    fn begin(&mut self, thread: &mut Thread, local: LocalIndex, due_ns: Option<u64>) {
+    fn begin(&mut self, thread: &mut Thread, local: LocalIndex, due_ns: Option<u64>, now_ns: u64) {
         let Some(Some(player)) = self.players.get_mut(local.0) else { return };
         let counts = &mut thread.metrics.scenario.iterations;
         counts.begun += 1;
-        if due_ns.is_some() {
+        if let Some(due_ns) = due_ns {
             player.due.pop_front();
+            // Only what this program is late by: not the wait for the iteration before.
+            if thread.times.is_measured(due_ns) {
+                let late_ns = now_ns.saturating_sub(due_ns.max(player.user.ready_ns()));
+                thread.metrics.distributions.record(Metric::SendLag, late_ns);
+            }
         } else {
             counts.due += 1;
             player.quota -= 1;

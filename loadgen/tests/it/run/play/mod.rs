@@ -2,8 +2,10 @@
 
 mod arrival;
 mod check;
+mod hostile;
 mod overlap;
 mod presets;
+mod split;
 mod truth;
 
 use std::fs;
@@ -256,6 +258,44 @@ fn thresholds_judge_steps_rules_and_users() {
 }
 
 #[test]
+fn steps_and_rules_are_in_every_form_of_a_result() {
+    let server = speaking(Vec::new(), market);
+    let (file, _feed) = market_files("forms", &["a", "b"]);
+    let saved = File::new("forms-out.json", "");
+    let out = |form: &str| File::new(&format!("forms-out.{form}"), "");
+    let (csv, hlog) = (out("csv"), out("hlog"));
+    let forms = [&saved, &csv, &hlog].map(|file| ["-o", file.name()]).concat();
+    let url = server.url();
+    let run = ["play", file.name(), &url, "-q", "-c", "2", "-n", "20", "-d", "30s"];
+    let ran = loadgen(&[&run[..], &forms].concat());
+    ran.assert_went_well();
+    let read = |file: &File| fs::read_to_string(file.name()).unwrap();
+    let table = read(&csv);
+    let mut lines = table.lines();
+    let head: Vec<_> = lines.next().unwrap().split(',').collect();
+    let column = |name: &str| head.iter().position(|column| *column == name).unwrap();
+    let sum = |name: &str| -> u64 {
+        table
+            .lines()
+            .skip(1)
+            .map(|line| line.split(',').nth(column(name)).unwrap())
+            .map(|cell| cell.parse::<u64>().unwrap())
+            .sum()
+    };
+    assert_eq!((sum("step.order.ok"), sum("step.login.ok"), sum("step.order.failed")), (20, 2, 0));
+    assert_eq!((sum("rule.heartbeat.received"), head.len()), (20, head.len()));
+    column("step.order.mean_ns");
+    for tag in ["Tag=step.order.service,", "Tag=rule.tick.age,", "Tag=iteration.service,"] {
+        assert!(read(&hlog).contains(tag), "{tag}");
+    }
+    let diff = loadgen(&["diff", saved.name(), saved.name()]);
+    for name in ["step.order.p99 ", "step.order.ok ", "rule.tick.received ", "ready "] {
+        let line = diff.stdout.lines().find(|line| line.trim_start().starts_with(name));
+        assert!(line.is_some_and(|line| line.ends_with("1.000x")), "{name}: {}", diff.stdout);
+    }
+}
+
+#[test]
 fn under_open_loop_the_response_counts_from_when_an_iteration_was_due() {
     let number = AtomicUsize::new(0);
     // The first answer comes after 300 ms, so the iterations behind it wait.
@@ -284,6 +324,10 @@ fn under_open_loop_the_response_counts_from_when_an_iteration_was_due() {
     assert!(count_above("iteration.lag", 100_000_000) >= 10);
     let service = step(scenario, "ask").service.as_ref().unwrap().distribution().unwrap();
     assert!(service.histogram().count_between(250_000_000, u64::MAX) >= 1);
+    // What iterations wait for each other is the server's; the client's own lateness is apart.
+    let own = report.histograms.iter().find(|found| found.metric == "send.lag").unwrap();
+    assert_eq!(own.count, 60);
+    assert_eq!(report.verdict.effects[0].metric, "iteration.response");
 }
 
 #[test]
