@@ -372,10 +372,11 @@ impl Snapshot {
                 }
                 sum.addresses[place].add(&counts);
             }
-            sum.played.add(&PlayedInterval {
-                steps: live.steps.iter().map(LiveStep::load).collect(),
-                rules: live.rules.iter().map(Counter::load).collect(),
-            });
+            let PlayedInterval { steps, rules } = &mut sum.played;
+            steps.resize(steps.len().max(live.steps.len()), StepInterval::default());
+            rules.resize(rules.len().max(live.rules.len()), 0);
+            steps.iter_mut().zip(&live.steps).for_each(|(sum, step)| sum.add(&step.load()));
+            rules.iter_mut().zip(&live.rules).for_each(|(sum, rule)| *sum += rule.load());
             for (sum, slot) in sum.latency.iter_mut().zip(&live.latency) {
                 *sum += slot.load();
             }
