@@ -23,7 +23,7 @@ use wscodec::{DataKind, Event};
 
 use super::duty::Duty;
 use super::judge::{Judge, Received};
-use super::session::End;
+use super::session::{End, Goodbye};
 use super::sessions::SessionKey;
 use super::thread::Thread;
 use super::thread::probes::Pong;
@@ -51,9 +51,12 @@ impl Driver {
         let session = &mut thread.sessions[key];
         let Some((by, code)) = session.close.begun else { return Poll::Pending };
         session.close.is_seen = true;
-        let index = session.index;
+        let (index, goodbye) = (session.index, session.close.goodbye);
         thread.sessions.closing += 1;
-        if by == Side::Server {
+        if by == Side::Server && goodbye == Goodbye::Said {
+            // It stayed for as long as its user wanted.
+            thread.metrics.held += 1;
+        } else if by == Side::Server {
             thread.dropped(index, Failure::numbered(FailurePhase::ServerClose, code));
         }
         if self.is_load_done() {
@@ -238,11 +241,13 @@ impl Driver {
         let is_kept_back =
             outcome.closing.by == Side::Server && thread.settings.misbehaviour.is_silent();
         outcome.closing.is_clean &= !is_kept_back;
-        if !session.close.is_seen
-            && session.close.sent_ns.is_none()
-            && let Some((why, _)) = &outcome.failure
-        {
-            thread.dropped(session.index, why.clone());
+        if !session.close.is_seen && session.close.sent_ns.is_none() {
+            match &outcome.failure {
+                Some((why, _)) => thread.dropped(session.index, why.clone()),
+                // After its user's goodbye.
+                None if outcome.closing.by == Side::Server => thread.metrics.held += 1,
+                None => {}
+            }
         }
         *thread.metrics.closings.entry(outcome.closing).or_default() += 1;
         if let Some(reason) = &session.close.reason {

@@ -352,11 +352,14 @@ fn what_is_late_lost_or_not_begun_is_counted_by_step() {
 /// As MQTT's have to, once a client has disconnected.
 #[test]
 fn a_server_may_end_the_stream_once_a_user_has_said_goodbye() {
-    let server = Scripted::start(|mut stream, _| {
+    let server = Scripted::start(|mut stream, number| {
         let head = read_head(&mut stream);
         stream.write_all(crate::scripted::accepting(&head).as_bytes()).ok();
         while let Some((_, payload)) = read_frame(&mut stream) {
             if payload == b"bye" {
+                if number % 2 == 0 {
+                    stream.write_all(&crate::scripted::close(1_000)).ok();
+                }
                 return;
             }
             stream.write_all(&frame(TEXT, &payload)).ok();
@@ -364,7 +367,12 @@ fn a_server_may_end_the_stream_once_a_user_has_said_goodbye() {
     });
     let step = "[[step]]\nname = \"ask\"\nsend = \"x\"\nexpect = { exact = \"x\" }\n";
     let bound = ["-c", "3", "-n", "6", "-d", "30s"];
-    let file = File::new("goodbye.toml", &format!("{step}[[end]]\nsend = \"bye\"\n"));
+    // Whether the user has closed or still waits.
+    let end = "[[end]]\nsend = \"bye\"\n";
+    let file = File::new("goodbye-waits.toml", &format!("{step}{end}[[end]]\npause = \"9s\"\n"));
+    play(file.name(), &server, &bound).assert_went_well();
+    assert_balanced(&play(file.name(), &server, &bound).report());
+    let file = File::new("goodbye.toml", &format!("{step}{end}"));
     let ran = play(file.name(), &server, &bound);
     ran.assert_went_well();
     assert_eq!(result(&ran).closings.iter().map(|row| row.count).sum::<u64>(), 3);
