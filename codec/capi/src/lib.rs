@@ -54,3 +54,15 @@ pub use prepared::*;
 pub use send::*;
 pub use server_handshake::*;
 pub use version::*;
+
+/// The header allows handles to go from thread to thread, and prepared messages and frames to be used
+/// by several at once.
+const _: () = {
+    const fn may_move<T: Send>() {}
+    const fn may_be_shared<T: Send + Sync>() {}
+    may_move::<connection::Open>();
+    may_move::<client_handshake::Connecting>();
+    may_move::<server_handshake::Accepting>();
+    may_be_shared::<wscodec::PreparedMessage>();
+    may_be_shared::<bytes::Bytes>();
+};
