@@ -6,6 +6,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use ::http::header::{HeaderName, HeaderValue};
+use ::http::request::Parts;
 use ::http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 
 use super::answer::Answer;
@@ -41,8 +42,24 @@ impl<'h> Offer<'h> {
     /// [`HeadError::Version`] for HTTP/1.0 and 0.9, [`RequestError::Method`], and the errors of
     /// [`from_headers`](Self::from_headers). To respond, make a [`Rejection`] from the error.
     pub fn from_request<B>(request: &'h Request<B>) -> Result<Self, HandshakeError> {
-        let headers = fields(request.headers());
-        let offer = match (request.version(), request.method()) {
+        Self::from_http(request.method(), request.version(), request.headers())
+    }
+
+    /// Like [`from_request`](Self::from_request), for a request that has been taken apart.
+    ///
+    /// # Errors
+    /// See [`from_request`](Self::from_request).
+    pub fn from_parts(parts: &'h Parts) -> Result<Self, HandshakeError> {
+        Self::from_http(&parts.method, parts.version, &parts.headers)
+    }
+
+    fn from_http(
+        method: &Method,
+        version: Version,
+        headers: &'h HeaderMap,
+    ) -> Result<Self, HandshakeError> {
+        let headers = fields(headers);
+        let offer = match (version, method) {
             (Version::HTTP_11, &Method::GET) => Self::from_headers(headers),
             (Version::HTTP_2 | Version::HTTP_3, &Method::CONNECT) => {
                 Self::from_connect_headers(headers)

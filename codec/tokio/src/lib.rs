@@ -70,6 +70,19 @@ mod maybe_tls;
 #[cfg(feature = "rustls")]
 mod tls;
 
+#[cfg(feature = "events")]
+pub mod events;
+
+#[cfg(feature = "http")]
+mod upgrade;
+
+#[cfg(feature = "axum")]
+pub mod axum;
+#[cfg(feature = "h2")]
+pub mod h2;
+#[cfg(feature = "hyper")]
+pub mod hyper;
+
 pub use config::{Config, KeepAlive};
 #[cfg(feature = "connect")]
 pub use connect::{Connector, connect_async};

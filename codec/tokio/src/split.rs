@@ -21,6 +21,8 @@ use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf};
+#[cfg(feature = "events")]
+use wscodec::CloseCode;
 use wscodec::connection::{Receiver, Reply, SharedEvent};
 use wscodec::message::SharedMessage;
 use wscodec::{ProtocolError, ReadyState, Role, SendError, Sender};
@@ -296,6 +298,12 @@ impl<W> WebSocketWriter<W> {
     #[must_use]
     pub fn queued_len(&self) -> usize {
         self.shared.lock().outgoing.len()
+    }
+
+    /// Queues a Close, if none was sent; the reading half writes it.
+    #[cfg(feature = "events")]
+    pub(crate) fn start_close(&self, code: CloseCode, reason: &str) {
+        self.shared.start_close(Some(wscodec::CloseFrame { code, reason })).ok();
     }
 
     /// Returns the state of the connection, as far as the writing half knows.

@@ -7,7 +7,18 @@
     reason = "a test may panic"
 )]
 
+#[cfg(feature = "axum")]
+mod axum;
+mod cancel;
+#[cfg(feature = "connect")]
 mod connect;
+#[cfg(feature = "events")]
+mod events;
+#[cfg(feature = "h2")]
+mod h2;
+#[cfg(feature = "hyper")]
+mod hyper;
+mod pages;
 mod split;
 mod stream;
 mod support;
