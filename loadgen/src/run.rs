@@ -150,8 +150,9 @@ fn wait_until(at: SystemTime, verbosity: Verbosity) -> Result<SystemTime, Failed
     Ok(at)
 }
 
-/// Writes one line to stderr when the run failed, for people who read nothing else. Where the text
-/// of the report is on the same screen, it has said that already.
+/// Writes one line to stderr when the run failed, for people who read nothing else, and marks it for
+/// GitHub where that runs the command. Where the text of the report is on the same screen, it has
+/// said that already.
 pub fn say_outcome(report: &Report, verbosity: Verbosity, outputs: &[Output]) {
     let is_said = output::is_on_screen_with_stderr(outputs);
     let failed = report.thresholds.iter().filter(|threshold| !threshold.is_passed);
@@ -159,13 +160,47 @@ pub fn say_outcome(report: &Report, verbosity: Verbosity, outputs: &[Output]) {
         .map(|threshold| format!("{} ({})", threshold.expression, threshold.shown()))
         .collect();
     let is_saturated = report.verdict.state == State::Saturated;
-    if !report.outcome.is_ok && !is_said {
+    let is_marked = std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true");
+    let mark = |kind: &str, text: &str| {
+        if is_marked {
+            say(annotation(kind, &report.command, text));
+        }
+    };
+    if !report.outcome.is_ok {
         let reasons = report.outcome.reasons.join("; ");
-        say(format_args!("error: {reasons}"));
-    } else if report.outcome.is_ok && is_saturated && verbosity != Verbosity::Quiet {
-        say("warning: the client was saturated; the result says nothing about the server");
+        if !is_said {
+            say(format_args!("error: {reasons}"));
+        }
+        mark("error", &reasons);
+    } else if is_saturated && verbosity != Verbosity::Quiet {
+        let said = "the client was saturated; the result says nothing about the server";
+        say(format_args!("warning: {said}"));
+        mark("warning", said);
     }
-    if !failed.is_empty() && !is_saturated && !is_said {
-        say(format_args!("error: threshold failed: {}", failed.join("; ")));
+    if !failed.is_empty() && !is_saturated {
+        let failed = failed.join("; ");
+        if !is_said {
+            say(format_args!("error: threshold failed: {failed}"));
+        }
+        mark("error", &format!("threshold failed: {failed}"));
+    }
+}
+
+/// Returns a workflow command of GitHub, which shows `text` on the page of the run.
+fn annotation(kind: &str, command: &str, text: &str) -> String {
+    let escaped = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    format!("::{kind} title=loadgen {command}::{escaped}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_annotation_is_one_line() {
+        assert_eq!(
+            annotation("error", "run", "lost 5 %\n::error::b"),
+            "::error title=loadgen run::lost 5 %25%0A::error::b"
+        );
     }
 }

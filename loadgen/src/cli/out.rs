@@ -12,11 +12,12 @@ use crate::threshold::Threshold;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutArgs {
-    /// Writes the result to a file such as r.json
+    /// Writes the result to a file such as r.json or r.html
     ///
-    /// May be repeated. Forms: text, json, csv (time series), hlog, hgrm or `hgrm:METRIC`, on
-    /// stdout or in a file, as in json=FILE. The extension .txt, .json, .csv, .hlog or .hgrm
-    /// implies the form. Text goes to stdout unless another form does.
+    /// May be repeated. Forms: text, json, html (a page with pictures), md (a summary for CI), junit,
+    /// csv (time series), hlog, hgrm or `hgrm:METRIC`, on stdout or in a file, as in json=FILE. The
+    /// extension .txt, .json, .html, .md, .xml (junit), .csv, .hlog or .hgrm implies the form. Text
+    /// goes to stdout unless another form does.
     #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
     pub outputs: Vec<Output>,
 }

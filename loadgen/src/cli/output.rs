@@ -29,6 +29,12 @@ pub enum Form {
     /// The `HdrHistogram` percentile table of one histogram, which its plotter reads; `None` is
     /// that of the round trip, or of the whole opening handshake if there are no messages.
     Hgrm(Option<Metric>),
+    /// One page with pictures, which a browser opens without a network.
+    Html,
+    /// The most important numbers, for a summary of CI.
+    Markdown,
+    /// Test cases for CI, as the XML of `JUnit`.
+    Junit,
 }
 
 impl Form {
@@ -41,6 +47,9 @@ impl Form {
             Self::Csv => "csv",
             Self::Hlog => "hlog",
             Self::Hgrm(_) => "hgrm",
+            Self::Html => "html",
+            Self::Markdown => "md",
+            Self::Junit => "junit",
         }
     }
 }
@@ -68,8 +77,9 @@ impl Output {
             (None, _) => Path::new(text).extension().and_then(Form::of_extension),
         };
         let form = form.ok_or(
-            "use text, json, csv, hlog, hgrm or hgrm:METRIC, with =FILE for a file, as in \
-             json=FILE; or a file that ends with .txt, .json, .csv, .hlog or .hgrm",
+            "use text, json, html, md, junit, csv, hlog, hgrm or hgrm:METRIC, with =FILE for a file, \
+             as in json=FILE; or a file that ends with .txt, .json, .html, .md, .xml, .csv, .hlog \
+             or .hgrm",
         )?;
         Ok(Self { form, file: Some(text.into()) })
     }
@@ -84,6 +94,9 @@ impl Form {
             "csv" => Self::Csv,
             "hlog" => Self::Hlog,
             "hgrm" => Self::Hgrm(None),
+            "html" => Self::Html,
+            "md" => Self::Markdown,
+            "junit" => Self::Junit,
             name => match name.strip_prefix("hgrm:") {
                 Some(name) => Self::Hgrm(Some(metric(name)?)),
                 None => return Ok(None),
@@ -99,6 +112,9 @@ impl Form {
             "csv" => Some(Self::Csv),
             "hlog" => Some(Self::Hlog),
             "hgrm" => Some(Self::Hgrm(None)),
+            "html" => Some(Self::Html),
+            "md" => Some(Self::Markdown),
+            "xml" => Some(Self::Junit),
             _ => None,
         }
     }
@@ -136,7 +152,7 @@ mod tests {
             ("yaml=f", "use text, json"),
             ("json=", "no file after the ="),
             ("hgrm:conect.tcp=f", "use connect.tcp, "),
-            ("result.xml", "a file that ends with .txt, .json"),
+            ("result.yaml", "a file that ends with .txt, .json"),
             (".json", "use text, json"),
         ] {
             assert!(Output::parse(text).unwrap_err().contains(why), "{text}");
@@ -153,6 +169,9 @@ mod tests {
             ("./r.txt", Form::Text),
             ("r.hlog", Form::Hlog),
             ("r.hgrm", Form::Hgrm(None)),
+            ("r.html", Form::Html),
+            ("summary.md", Form::Markdown),
+            ("junit.xml", Form::Junit),
         ] {
             assert_eq!(Output::parse(text), Ok(Output { form, file: Some(text.into()) }));
         }

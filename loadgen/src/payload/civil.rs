@@ -6,7 +6,8 @@ const NANOS_PER_S: u64 = 1_000_000_000;
 const SECONDS_PER_DAY: u64 = 86_400;
 
 /// Formats a time, such as `2026-11-21T14:05:45.123456789Z`.
-pub(super) fn rfc3339(unix_ns: u64) -> [u8; TIME_LEN] {
+#[must_use]
+pub fn rfc3339(unix_ns: u64) -> [u8; TIME_LEN] {
     let (seconds, nanos) = (unix_ns / NANOS_PER_S, unix_ns % NANOS_PER_S);
     let (days, second) = (seconds / SECONDS_PER_DAY, seconds % SECONDS_PER_DAY);
     let (year, month, day) = date(days);

@@ -31,6 +31,7 @@ use wscodec::header::Opcode;
 use crate::clock::Clock;
 use crate::config::{Content, Echo, Fanout, Sizes, Template, turn};
 use crate::stamp::STAMP_LEN;
+pub use civil::rfc3339;
 pub(crate) use greeting::greeting;
 use post::Posts;
 use rendered::Context;

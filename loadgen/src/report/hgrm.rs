@@ -17,18 +17,7 @@ const NANOS_PER_MS: f64 = 1e6;
 /// # Errors
 /// The errors of `out`; without such a histogram the file has only a head and a foot.
 pub fn write(report: &Report, metric: Option<Metric>, out: &mut impl Write) -> io::Result<()> {
-    let metric = metric.unwrap_or_else(|| match report {
-        Report { messages: Some(_), .. } => report.rtt(),
-        Report { push: Some(_), .. } => Metric::PushLatency,
-        Report { fanout: Some(_), .. } => Metric::FanoutLatency,
-        Report { pings: Some(_), .. } => Metric::PingRtt,
-        Report { scenario: Some(_), .. } => {
-            let is_there = |metric: &Metric| report.histogram(*metric).is_some();
-            let played = [Metric::IterationResponse, Metric::IterationService];
-            played.into_iter().find(is_there).unwrap_or(Metric::ConnectTotal)
-        }
-        _ => Metric::ConnectTotal,
-    });
+    let metric = metric.unwrap_or_else(|| report.main_metric());
     let found = report.histogram(metric).map(super::HistogramReport::distribution);
     let found = found.transpose().map_err(io::Error::other)?.unwrap_or_default();
     table(&found, out)

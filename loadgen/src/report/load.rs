@@ -2,9 +2,10 @@
 //! version, of another program, or hostile.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
+use flate2::bufread::MultiGzDecoder;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -15,16 +16,23 @@ use crate::metrics::{HIGHEST_NS, LOWEST_NS, Metric, SIGNIFICANT_DIGITS};
 
 /// Most bytes of a result file: with 3,600 rows of its time series it has a few million.
 const FILE_LEN_MAX: u64 = 256 << 20;
+/// How a file begins that gzip has compressed, as the one in an HTML page.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Reads a result file.
+/// Reads a result file, which gzip may have compressed.
 ///
 /// # Errors
 /// What is wrong, to be put after the file's name.
 pub fn load(path: &Path) -> Result<Report, String> {
     let unreadable = |error: std::io::Error| format!("can't be read: {error}");
     let mut text = String::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(FILE_LEN_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
+    let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    if file.fill_buf().map_err(unreadable)?.starts_with(&GZIP) {
+        let mut file = MultiGzDecoder::new(file).take(FILE_LEN_MAX + 1);
+        file.read_to_string(&mut text).map_err(unreadable)?;
+    } else {
+        file.take(FILE_LEN_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
+    }
     if text.len() as u64 > FILE_LEN_MAX {
         return Err(format!("is not a result: it has more than {FILE_LEN_MAX} bytes"));
     }
