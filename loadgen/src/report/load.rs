@@ -148,6 +148,17 @@ mod tests {
         assert_eq!(parse(std::str::from_utf8(&text).unwrap()), Ok(report));
     }
 
+    /// To the last digit: otherwise a result that is read and written again is another.
+    #[test]
+    fn numbers_are_read_as_they_were_written() {
+        for numerator in 1..2_000_u32 {
+            let share = f64::from(numerator) / 2_001.7;
+            let text = serde_json::to_string(&share).unwrap();
+            let again: f64 = serde_json::from_str(&text).unwrap();
+            assert_eq!(again.to_bits(), share.to_bits(), "{text}");
+        }
+    }
+
     #[test]
     fn what_is_no_result_and_why() {
         type Change = fn(&mut Value);
