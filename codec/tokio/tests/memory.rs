@@ -190,8 +190,9 @@ fn a_peer_that_never_reads_costs_no_more_than_the_mark_and_a_message() {
             }
             assert!(fed > 3, "{fed}");
         });
+        // Of many Pings in one read, few are answered, so more of them are taken.
         let left = socket.get_ref().input.len();
-        assert!(left > 15 << 20, "it is not read from: {left}");
+        assert!(left > 8 << 20, "it is not read from: {left}");
         // What waits, the buffers it lies in, and what was read at once.
         assert!(cost.peak < 2 * mark + (128 << 10), "{cost:?}");
     }

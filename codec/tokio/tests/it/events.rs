@@ -133,7 +133,7 @@ async fn tungstenites_client_is_served_until_the_server_stops() {
 async fn failures_are_errors_and_then_a_close_and_refusals_have_an_address() {
     let (listener, url) = listen().await;
     let refused = Arc::new(Mutex::new(Vec::new()));
-    let notes = Arc::clone(&refused);
+    let addresses = Arc::clone(&refused);
     let noted = Log::default();
     let server = noted
         .on(Events::new())
@@ -141,7 +141,9 @@ async fn failures_are_errors_and_then_a_close_and_refusals_have_an_address() {
             "/" => Ok(Acceptance::new()),
             _ => Err(Rejection::new(404).unwrap()),
         })
-        .on_refused(move |address, error| notes.lock().unwrap().push(format!("{address} {error}")));
+        .on_refused(move |address, error| {
+            addresses.lock().unwrap().push(format!("{address} {error}"));
+        });
     tokio::spawn(server.serve(listener));
     let error = Events::new().connect(&format!("{url}nowhere")).await.unwrap_err();
     assert!(error.to_string().contains("404"), "{error}");

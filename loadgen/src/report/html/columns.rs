@@ -117,6 +117,9 @@ mod tests {
             p50_ns: None,
             p99_ns: None,
             latency: latency.clone(),
+            by_address: Vec::new(),
+            rules: Vec::new(),
+            steps: Vec::new(),
         };
         let mut report = sample();
         report.time_series.rows = (0..601).map(row).collect();

@@ -35,6 +35,9 @@ fn long(seconds: u64) -> Report {
             p50_ns: latencies.percentile(50.0),
             p99_ns: latencies.percentile(99.0),
             latency: LatencyReport::new(&latencies),
+            by_address: Vec::new(),
+            rules: Vec::new(),
+            steps: Vec::new(),
         }
     };
     report.time_series.rows = (0..seconds).map(row).collect();
