@@ -36,3 +36,13 @@ mod wire;
 pub mod bench;
 
 pub use record::record;
+
+/// The codec's pages for those who come from its peers and put it into their stacks, compiled: here are all the crates that
+/// they name.
+#[cfg(doctest)]
+#[doc = include_str!("../../codec/MIGRATION.md")]
+struct Migration;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../codec/RECIPES.md")]
+struct Recipes;

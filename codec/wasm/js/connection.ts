@@ -85,7 +85,7 @@ const LAST_PIECE = 32;
 const UNCOMPRESSED = 64;
 
 /** A server's payloads of more bytes are passed on and not copied. */
-const COPIED_LENGTH_MAX = 16 << 10;
+const COPIED_LENGTH_MAX = 4 << 10;
 
 const STATES: readonly ReadyState[] = ["open", "open", "closing", "closed"];
 const EMPTY = new Uint8Array(0);
@@ -312,7 +312,7 @@ export class Connection implements Iterable<Event> {
   /**
    * Sends a string as text, and bytes as a binary message.
    *
-   * A server without compression does not copy payloads of more than 16 KiB: don't change one before it is written.
+   * A server without compression does not copy payloads of more than 4 KiB: don't change one before it is written.
    *
    * @throws {WscodecError} of the kind `send`, if a Close has been sent or a message in fragments is open.
    */

@@ -89,9 +89,11 @@ export const INPUT_LENGTH_MAX = 4 << 20;
 const INPUT_LENGTH_MIN = 64 << 10;
 /** The longest header of a frame, which the module leaves room for before a placed payload. */
 const HEADER_LENGTH_MAX = 14;
-/** Copies of up to this many bytes are cut from a block that they share. */
-const POOLED_LENGTH_MAX = 1 << 10;
-const POOL_LENGTH = 16 << 10;
+/** Copies of up to this many bytes are cut from a block that they share, as a read from a socket is. */
+const POOLED_LENGTH_MAX = 16 << 10;
+const POOL_LENGTH = 64 << 10;
+/** Up to this many bytes are copied by a loop, which makes no view first. */
+const LOOPED_LENGTH_MAX = 96;
 /** Strings of up to this many characters are encoded and decoded by a loop, which starts sooner. */
 const SHORT_LENGTH_MAX = 24;
 
@@ -226,7 +228,12 @@ export class Module {
         this.u8.copyWithin(at, byteOffset, byteOffset + length);
       } else {
         const at = this.place(length);
-        this.u8.set(payload, at);
+        const { u8 } = this;
+        if (length <= LOOPED_LENGTH_MAX) {
+          for (let i = 0; i < length; i++) u8[at + i] = payload[i]!;
+        } else {
+          u8.set(payload, at);
+        }
       }
       return length;
     }
@@ -291,10 +298,14 @@ export class Module {
       this.pool = new Uint8Array(POOL_LENGTH);
       this.pooled = 0;
     }
-    const bytes = this.pool.subarray(this.pooled, this.pooled + length);
+    const { pool, pooled, u8 } = this;
+    if (length <= LOOPED_LENGTH_MAX) {
+      for (let i = 0; i < length; i++) pool[pooled + i] = u8[at + i]!;
+    } else {
+      pool.set(u8.subarray(at, at + length), pooled);
+    }
     this.pooled += length;
-    bytes.set(this.u8.subarray(at, at + length));
-    return bytes;
+    return new Uint8Array(pool.buffer, pooled, length);
   }
 
   /** Returns text that the module has validated. */

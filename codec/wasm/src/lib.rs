@@ -11,8 +11,8 @@
 //! | output | frames to be written; a payload may be placed behind a gap for its header |
 //! | reply | texts that answer, in groups |
 //!
-//! Why not wasm-bindgen: its glue copies each payload into a fresh array and makes objects for it, which costs more than
-//! decoding does; and its imports have to be given by generated code for each environment.
+//! Why not wasm-bindgen: its glue copies each payload into a fresh array, where here it is a view; and its imports have to
+//! be given by generated code for each environment.
 
 #![allow(
     clippy::cast_possible_truncation,
