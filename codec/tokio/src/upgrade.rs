@@ -41,7 +41,8 @@ pub(crate) fn accept(
 pub(crate) fn judge<'h>(parts: &'h Parts, protocol: Option<&str>) -> Result<Offer<'h>, Rejection> {
     match protocol {
         Some("websocket") => {}
-        // "A server that does not support the protocol [...] SHOULD respond with 501" (RFC 9220, 3).
+        // "a ":protocol" value that is unknown or is not supported, the server SHOULD respond to the request with a 501 (Not
+        // Implemented) status code" (RFC 9220, 3).
         Some(_) => return Err(HandshakeError::Rejected { status: 501 }.into()),
         // A CONNECT without `:protocol` asks for a proxy.
         None if parts.method == http::Method::CONNECT => {
