@@ -1,7 +1,7 @@
 //! Writes a [`Report`] as one HTML page: without a script, without a request, for a screen of any
 //! width, and for paper.
 //!
-//! Everything that a server, a file or a user wrote goes through [`shown`] and `maud`'s escaping.
+//! Everything that a server, a file or a user wrote goes through `shown` and `maud`'s escaping.
 
 mod columns;
 mod curve;
