@@ -503,7 +503,7 @@ mod tests {
             ("run -s 9..1", "write the smaller one first"),
             ("run --fragment x", "invalid value 'x' for '--fragment <SIZE>'"),
             ("run -H novalue", "no colon"),
-            ("run -o yaml", "use text, json, csv, hlog, hgrm"),
+            ("run -o yaml", "use text, json, html, md, junit, csv"),
             ("run --mask ones", "invalid value 'ones' for '--mask <KIND>'"),
             ("run --label x", "use a label like key=value"),
             ("check ws://a ws://b ws://c", "unexpected argument 'ws://c'"),
