@@ -16,7 +16,7 @@ use wscodec_tokio::wscodec::handshake::{Acceptance, ClientRequest, HandshakeErro
 use wscodec_tokio::wscodec::{ConnectionBuilder, ProtocolError, SendError};
 use wscodec_tokio::{
     CloseCode, CloseFrame, Config, Error, Message, WebSocketStream, accept_async,
-    accept_async_with, client_async, client_async_with, connect_async,
+    accept_async_with, client_async, connect_async,
 };
 
 use crate::support::{LONG, Slow, echo, open, payloads};
@@ -229,6 +229,7 @@ async fn replies_go_out_while_the_stream_is_polled() {
 #[cfg(feature = "deflate")]
 #[tokio::test]
 async fn messages_are_compressed_if_both_want_it() {
+    use wscodec_tokio::client_async_with;
     use wscodec_tokio::wscodec::deflate::{Deflate, DeflatePool};
     let request = ClientRequest::new("a", "/").unwrap();
     let deflate = |deflate| Config::default().with_deflate(deflate, DeflatePool::new(4));

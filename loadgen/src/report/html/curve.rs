@@ -2,8 +2,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::plot::{Chart, Line, Scale, numbers};
-use super::time::time;
+use super::plot::{Chart, Line, Scale, numbers, time};
 use crate::metrics::{Distribution, Metric};
 use crate::report::Report;
 

@@ -7,8 +7,7 @@ use std::fmt::Write;
 use maud::{Markup, PreEscaped, html};
 
 use super::columns::{Column, bucket_begin};
-use super::plot::{Chart, SIDE, Scale};
-use super::time::time;
+use super::plot::{Chart, SIDE, Scale, time};
 
 /// Most rows of the map.
 const ROWS_MAX: i32 = 40;

@@ -243,6 +243,27 @@ pub(super) fn clock(seconds: f64) -> String {
     }
 }
 
+/// Formats a tick of counts or rates: `500`, `20k`, `1.5M`.
+pub(super) fn rate(number: f64) -> String {
+    match number {
+        number if number >= 1e6 => format!("{}M", short(number / 1e6)),
+        number if number >= 1e4 => format!("{}k", short(number / 1e3)),
+        number if number >= 10.0 => format!("{number:.0}"),
+        number => short(number),
+    }
+}
+
+/// Formats a tick of nanoseconds.
+pub(super) fn time(ns: f64) -> String {
+    let (number, unit) = match ns {
+        ns if ns >= 1e9 => (ns / 1e9, "s"),
+        ns if ns >= 1e6 => (ns / 1e6, "ms"),
+        ns if ns >= 1e3 => (ns / 1e3, "us"),
+        ns => (ns, "ns"),
+    };
+    format!("{} {unit}", short(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -301,5 +322,17 @@ mod tests {
         assert_eq!(labels(0.25), ["0", "50 ms", "100 ms", "150 ms", "200 ms", "250 ms"]);
         assert_eq!(labels(600.0), ["0", "2:00", "4:00", "6:00", "8:00", "10:00"]);
         assert_eq!(labels(7_200.0).last().unwrap(), "2:00:00");
+    }
+
+    #[test]
+    fn ticks_are_short() {
+        for (number, shown) in
+            [(0.0, "0"), (0.5, "0.5"), (1_500.0, "1500"), (20_000.0, "20k"), (2.5e6, "2.5M")]
+        {
+            assert_eq!(rate(number), shown);
+        }
+        for (ns, shown) in [(500.0, "500 ns"), (2e4, "20 us"), (1.5e6, "1.5 ms"), (1e9, "1 s")] {
+            assert_eq!(time(ns), shown);
+        }
     }
 }

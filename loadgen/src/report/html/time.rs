@@ -6,7 +6,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::columns::Column;
 use super::heat;
-use super::plot::{Chart, Line, SIDE, Scale, clock, numbers, short, time_ticks};
+use super::plot::{Chart, Line, SIDE, Scale, clock, numbers, rate, short, time, time_ticks};
 use crate::report::{Interval, Report};
 use crate::units;
 
@@ -246,42 +246,4 @@ fn said(column: &Column) -> String {
         }
     }
     said
-}
-
-/// Formats a tick of counts or rates: `500`, `20k`, `1.5M`.
-pub(super) fn rate(number: f64) -> String {
-    match number {
-        number if number >= 1e6 => format!("{}M", short(number / 1e6)),
-        number if number >= 1e4 => format!("{}k", short(number / 1e3)),
-        number if number >= 10.0 => format!("{number:.0}"),
-        number => short(number),
-    }
-}
-
-/// Formats a tick of nanoseconds.
-pub(super) fn time(ns: f64) -> String {
-    let (number, unit) = match ns {
-        ns if ns >= 1e9 => (ns / 1e9, "s"),
-        ns if ns >= 1e6 => (ns / 1e6, "ms"),
-        ns if ns >= 1e3 => (ns / 1e3, "us"),
-        ns => (ns, "ns"),
-    };
-    format!("{} {unit}", short(number))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ticks_are_short() {
-        for (number, shown) in
-            [(0.0, "0"), (0.5, "0.5"), (1_500.0, "1500"), (20_000.0, "20k"), (2.5e6, "2.5M")]
-        {
-            assert_eq!(rate(number), shown);
-        }
-        for (ns, shown) in [(500.0, "500 ns"), (2e4, "20 us"), (1.5e6, "1.5 ms"), (1e9, "1 s")] {
-            assert_eq!(time(ns), shown);
-        }
-    }
 }

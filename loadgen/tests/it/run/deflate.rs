@@ -189,8 +189,8 @@ fn check_says_what_was_agreed() {
     assert_eq!(ran.code, Some(0), "{}", ran.stdout);
     for step in [
         "deflate       server_max_window_bits=12; client_max_window_bits=12",
-        "deflated      1032 bytes, ",
-        "again         1032 bytes, ",
+        "deflated      1,032 bytes, ",
+        "again         1,032 bytes, ",
     ] {
         assert!(ran.stdout.contains(&format!(" ok      {step}")), "{step} in\n{}", ran.stdout);
     }

@@ -37,7 +37,7 @@ fn terminate(shutdown_timeout: &str, answering: usize) -> Duration {
     let took = begin.elapsed();
     assert_eq!(status.code(), Some(0), "{said}{talk}");
     assert_eq!(clients.join().unwrap().len(), CLIENTS - answering);
-    assert!(talk.contains("shutting down: 1000 connections"), "{talk}");
+    assert!(talk.contains("shutting down: closing 1,000 connections"), "{talk}");
     assert!(said.contains("established 1000\n"), "{said}");
     assert!(said.contains("closes        1001: 1000\n"), "{said}");
     assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
