@@ -164,7 +164,7 @@ impl Receiver {
     /// let mut begun = *b"\x82\x82\0\0\0\0a"; // half a message
     /// assert_eq!(receiver.receive(&mut &mut begun[..], &mut Vec::new())?, None);
     /// let mut server = receiver.reunite(sender);
-    /// let mut rest = *b"\x80\x81\0\0\0\0b";
+    /// let mut rest = *b"b";
     /// let event = server.receive(&mut &mut rest[..], &mut Vec::new())?;
     /// assert_eq!(event, Some(Event::Binary(b"ab")));
     /// # Ok::<_, Box<dyn std::error::Error>>(())
