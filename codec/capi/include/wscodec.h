@@ -682,8 +682,8 @@ typedef struct ws_connection_options {
    */
   uint32_t delivery;
   /**
-   * For tests: 32 bytes that determine all masking keys of a client. Null: keys that nobody
-   * can predict, seeded by the operating system, as RFC 6455, 10.3 demands.
+   * For tests: 32 bytes that determine all masking keys of a client. Null: unpredictable
+   * keys, seeded by the operating system, as RFC 6455, 10.3 demands.
    */
   const uint8_t *mask_seed;
 } ws_connection_options;
@@ -902,7 +902,7 @@ typedef struct ws_client_options {
    */
   const struct ws_deflate_options *deflate_fallback;
   /**
-   * For tests: the 16 bytes of the key. Null: 16 bytes that nobody can predict.
+   * For tests: the 16 bytes of the key. Null: 16 unpredictable bytes.
    */
   const uint8_t *key;
   /**
@@ -1454,7 +1454,7 @@ ws_status ws_client_handshake_header(const struct ws_client_handshake *handshake
  * Tells name and value of the header of the response at `index`, from 0 on: for all headers, in
  * their order.
  *
- * Returns `WS_FOUND`, or `WS_OK` if there are not so many.
+ * Returns `WS_FOUND`, or `WS_OK` if `index` is past the last one.
  */
 ws_status ws_client_handshake_header_at(const struct ws_client_handshake *handshake,
                                         size_t index,
@@ -1545,7 +1545,7 @@ ws_status ws_server_handshake_header(struct ws_server_handshake *handshake,
  * Tells name and value of the header of the request at `index`, from 0 on: for all headers, in
  * their order.
  *
- * Returns `WS_FOUND`, or `WS_OK` if there are not so many; errors as
+ * Returns `WS_FOUND`, or `WS_OK` if `index` is past the last one; errors as
  * `ws_server_handshake_request`.
  */
 ws_status ws_server_handshake_header_at(struct ws_server_handshake *handshake,
@@ -1556,7 +1556,7 @@ ws_status ws_server_handshake_header_at(struct ws_server_handshake *handshake,
 /**
  * Tells the subprotocol at `index`, from 0 on, that the client offers: the preferred one first.
  *
- * Returns `WS_FOUND`, or `WS_OK` if there are not so many; errors as
+ * Returns `WS_FOUND`, or `WS_OK` if `index` is past the last one; errors as
  * `ws_server_handshake_request`.
  */
 ws_status ws_server_handshake_subprotocol_at(struct ws_server_handshake *handshake,

@@ -386,7 +386,7 @@ public:
     ws_server_handshake_header(handle_.get(), name, &value);
     return value;
   }
-  /* The subprotocol that the client offers at `index`; empty if there are not so many. */
+  /* The subprotocol that the client offers at `index`; empty if `index` is past the last one. */
   std::string_view subprotocol(std::size_t index) const noexcept
   {
     ws_slice value{nullptr, 0};

@@ -44,7 +44,7 @@ pub struct WsClientOptions {
     pub deflate: *const WsDeflateOptions,
     /// A second offer of it, for a server that does not take the first. Null: none.
     pub deflate_fallback: *const WsDeflateOptions,
-    /// For tests: the 16 bytes of the key. Null: 16 bytes that nobody can predict.
+    /// For tests: the 16 bytes of the key. Null: 16 unpredictable bytes.
     pub key: *const u8,
     /// The longest head of a response, in bytes. 0: 16 KiB.
     pub head_size_max: usize,
@@ -270,7 +270,7 @@ pub unsafe extern "C" fn ws_client_handshake_header(
 /// Tells name and value of the header of the response at `index`, from 0 on: for all headers, in
 /// their order.
 ///
-/// Returns `WS_FOUND`, or `WS_OK` if there are not so many.
+/// Returns `WS_FOUND`, or `WS_OK` if `index` is past the last one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_client_handshake_header_at(
     handshake: *const WsClientHandshake,

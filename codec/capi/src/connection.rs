@@ -70,8 +70,8 @@ pub struct WsConnectionOptions {
     pub fragments_max: u32,
     /// A `ws_delivery`.
     pub delivery: u32,
-    /// For tests: 32 bytes that determine all masking keys of a client. Null: keys that nobody
-    /// can predict, seeded by the operating system, as RFC 6455, 10.3 demands.
+    /// For tests: 32 bytes that determine all masking keys of a client. Null: unpredictable
+    /// keys, seeded by the operating system, as RFC 6455, 10.3 demands.
     pub mask_seed: *const u8,
 }
 

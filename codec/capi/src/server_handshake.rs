@@ -330,7 +330,7 @@ pub unsafe extern "C" fn ws_server_handshake_header(
 /// Tells name and value of the header of the request at `index`, from 0 on: for all headers, in
 /// their order.
 ///
-/// Returns `WS_FOUND`, or `WS_OK` if there are not so many; errors as
+/// Returns `WS_FOUND`, or `WS_OK` if `index` is past the last one; errors as
 /// `ws_server_handshake_request`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_server_handshake_header_at(
@@ -349,7 +349,7 @@ pub unsafe extern "C" fn ws_server_handshake_header_at(
 
 /// Tells the subprotocol at `index`, from 0 on, that the client offers: the preferred one first.
 ///
-/// Returns `WS_FOUND`, or `WS_OK` if there are not so many; errors as
+/// Returns `WS_FOUND`, or `WS_OK` if `index` is past the last one; errors as
 /// `ws_server_handshake_request`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_server_handshake_subprotocol_at(
