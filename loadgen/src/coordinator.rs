@@ -18,9 +18,9 @@ use crate::config::Config;
 use crate::metrics::live::{Live, Snapshot};
 use crate::metrics::timeline::{Row, Timeline};
 use crate::net::Routes;
-use crate::progress::Progress;
+use crate::progress::{Progress, Wish};
 use crate::quota::Quota;
-use crate::signals::Signals;
+use crate::signals::{Signals, StopSignal};
 use crate::units;
 use crate::worker::usage::{memory, process_cpu_ns};
 use crate::worker::{Brief, BusyWorkers, Instruction, SharedFanout, Times, WorkerReport, spawn};
@@ -102,6 +102,8 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
     let expected_ns = nanos(
         config.ramp.unwrap_or_default() + config.warmup + config.duration + config.drain_timeout,
     );
+    let progress = Progress::new(config);
+    let stop_signal = progress.holds_terminal().then(StopSignal::new).transpose()?;
     let mut coordinator = Coordinator {
         config,
         clock,
@@ -109,7 +111,8 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
         signals,
         lives,
         timeline: Timeline::new(expected_ns),
-        progress: Progress::new(config),
+        progress,
+        stop_signal,
         times,
         is_interrupted: false,
         pause_max_ns: 0,
@@ -157,11 +160,21 @@ struct Coordinator<'c> {
     lives: Vec<Arc<Live>>,
     timeline: Timeline,
     progress: Progress,
+    /// Ctrl-Z, if the terminal has to be given back before this process stops.
+    stop_signal: Option<StopSignal>,
     times: Option<Times>,
     is_interrupted: bool,
     pause_max_ns: u64,
     rss_open: Option<u64>,
     workers: usize,
+}
+
+/// Becomes ready with each Ctrl-Z, if those are taken at all.
+async fn suspended(signal: Option<&mut StopSignal>) {
+    match signal {
+        Some(signal) => poll_fn(|cx| signal.poll(cx)).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// What happened while waiting.
@@ -170,6 +183,8 @@ enum News {
     /// The last worker is done.
     Done,
     Signal,
+    /// Ctrl-Z.
+    Suspend,
     Tick,
 }
 
@@ -184,6 +199,7 @@ impl Coordinator<'_> {
             let news = tokio::select! {
                 biased;
                 () = poll_fn(|cx| self.signals.poll(cx)) => News::Signal,
+                () = suspended(self.stop_signal.as_mut()) => News::Suspend,
                 settled = settlements.recv() => settled.map_or(News::Done, News::Settled),
                 () = sleep_until(tick) => News::Tick,
             };
@@ -193,11 +209,8 @@ impl Coordinator<'_> {
                     self.progress.finish();
                     process::exit(INTERRUPTED);
                 }
-                News::Signal => {
-                    self.progress.tell(self.clock.now_ns(), "interrupted");
-                    self.is_interrupted = true;
-                    self.instructor.send_replace(Instruction::Stop);
-                }
+                News::Signal => self.interrupt(),
+                News::Suspend => self.progress.suspend(),
                 News::Settled(connections) => {
                     open.push_back(connections);
                     if open.len() == self.workers && self.times.is_none() && !self.is_interrupted {
@@ -216,6 +229,12 @@ impl Coordinator<'_> {
         self.timeline.push(now_ns, self.snapshot());
         self.progress.tell(now_ns, "all connections have ended");
         self.progress.finish();
+    }
+
+    fn interrupt(&mut self) {
+        self.progress.tell(self.clock.now_ns(), "interrupted");
+        self.is_interrupted = true;
+        self.instructor.send_replace(Instruction::Stop);
     }
 
     /// Called once every planned connection is open or has failed.
@@ -250,7 +269,10 @@ impl Coordinator<'_> {
             return;
         }
         let snapshot = self.snapshot();
-        self.progress.show(now_ns, &snapshot);
+        let wish = self.progress.show(now_ns, &snapshot, self.pause_max_ns);
+        if wish == Some(Wish::Stop) && !self.is_interrupted {
+            self.interrupt();
+        }
         if is_row_due {
             self.timeline.push(now_ns, snapshot);
         }

@@ -72,7 +72,9 @@ fn put(form: Form, report: &Report, screen: Option<Screen>, out: impl Write) -> 
     let mut out = BufWriter::new(out);
     match form {
         Form::Text => match screen {
-            Some(Screen { width, has_colours: true }) => write!(out, "{:#width$}", Text(report)),
+            Some(Screen { width, has_colours: true, .. }) => {
+                write!(out, "{:#width$}", Text(report))
+            }
             Some(Screen { width, .. }) => write!(out, "{:width$}", Text(report)),
             None => write!(out, "{}", Text(report)),
         },

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, stderr, stdout};
 use std::os::fd::AsFd;
 
+use rustix::fs::{FileType, fstat};
 use rustix::termios::tcgetwinsize;
 
 /// Where nothing says how wide a terminal is.
@@ -15,6 +16,12 @@ const WIDTH_MIN: usize = 20;
 pub(crate) struct Screen {
     /// Columns.
     pub(crate) width: usize,
+    /// Lines.
+    pub(crate) height: usize,
+    /// Whether it can only write on, not draw over what it has: `TERM=dumb`.
+    pub(crate) is_dumb: bool,
+    /// Whether stdout is a pipe: its reader may write to the same terminal.
+    pub(crate) is_piped: bool,
     /// Whether it wants colours: `NO_COLOR` and `TERM=dumb` say no.
     pub(crate) has_colours: bool,
 }
@@ -31,12 +38,21 @@ impl Screen {
     }
 
     fn of(terminal: &impl AsFd) -> Self {
-        let columns = tcgetwinsize(terminal).map_or(0, |size| usize::from(size.ws_col));
+        let size = tcgetwinsize(terminal).map(|size| (size.ws_col, size.ws_row));
+        let (columns, lines) = size.map_or((0, 0), |(x, y)| (usize::from(x), usize::from(y)));
         let named = || std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
         let width = Some(columns).filter(|&columns| columns > 0).or_else(named).unwrap_or(WIDTH);
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self { width: width.max(WIDTH_MIN), has_colours: !is_set("NO_COLOR") && !is_dumb }
+        Self {
+            width: width.max(WIDTH_MIN),
+            height: lines,
+            is_dumb,
+            is_piped: fstat(stdout()).is_ok_and(|found| {
+                matches!(FileType::from_raw_mode(found.st_mode), FileType::Fifo | FileType::Socket)
+            }),
+            has_colours: !is_set("NO_COLOR") && !is_dumb,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::task::{Context, Poll};
 
+use rustix::process::Signal as Kind;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGINT, SIGTERM and SIGHUP.
@@ -40,6 +41,27 @@ impl Signals {
             }
         }
         poll
+    }
+}
+
+/// What the shell, or the user by Ctrl-Z, asks of a process that holds the terminal.
+#[derive(Debug)]
+pub struct StopSignal {
+    stop: Signal,
+}
+
+impl StopSignal {
+    /// Takes SIGTSTP from now on: this process has to stop itself. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// What the system says when it refuses.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { stop: signal(SignalKind::from_raw(Kind::TSTP.as_raw()))? })
+    }
+
+    /// Becomes ready with each signal.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.stop.poll_recv(cx).map(drop)
     }
 }
 

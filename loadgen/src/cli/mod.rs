@@ -10,6 +10,7 @@ mod doctor;
 mod file;
 mod gate;
 mod help;
+mod live;
 mod mask;
 mod message;
 mod network;
@@ -40,6 +41,7 @@ pub use cohort::{CohortArgs, CohortAsked, Misbehaviour};
 pub use deflate::{AcceptArgs, OfferArgs};
 pub use doctor::DoctorArgs;
 pub use gate::GateArgs;
+pub use live::LiveForm;
 pub use mask::Mask;
 pub use message::{MessageArgs, SizesAsked};
 pub use network::{NetworkArgs, TlsArgs};
@@ -251,11 +253,19 @@ pub struct LoadArgs {
     /// Prints only errors on stderr
     #[arg(short = 'q', long, help_heading = "Output")]
     pub quiet: bool,
-    /// Prints each phase on stderr as it begins, instead of the live line
+    /// Prints each phase on stderr as it begins, instead of the live view
     #[arg(short = 'v', long, conflicts_with = "quiet", help_heading = "Output")]
     pub verbose: bool,
-    /// Prints no live line on stderr
-    #[arg(long, help_heading = "Output")]
+    /// How the run is shown on stderr: auto, view, line, plain or off
+    ///
+    /// The view is a dozen lines with curves of rate and p99; keys are listed below it. The line is
+    /// the same in one line. Plain lines come every ten seconds. auto is the view on a terminal of
+    /// 80 x 24 or more, the line on a smaller one or if stdout is a pipe, and plain lines elsewhere
+    /// and under CI.
+    #[arg(long, value_name = "FORM", default_value = "auto", conflicts_with_all = ["quiet", "verbose"], help_heading = "Output")]
+    pub live: LiveForm,
+    /// The same as --live off
+    #[arg(long, conflicts_with = "live", hide = true)]
     pub no_progress: bool,
     /// A label to keep with the result (repeatable)
     #[arg(long = "label", value_name = "K=V", value_parser = label, help_heading = "Output")]

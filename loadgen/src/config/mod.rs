@@ -28,7 +28,7 @@ use std::time::{Duration, SystemTime};
 
 use wscodec::DataKind;
 
-pub use crate::cli::{Arrivals, Form, Mask, Misbehaviour, Output};
+pub use crate::cli::{Arrivals, Form, LiveForm, Mask, Misbehaviour, Output};
 use crate::cli::{ConnectArgs, LoadArgs, RateAsked, RunArgs};
 pub use crate::net::{Family, Network, Override, Proxy, Redirect, Secrets, Target, TlsSettings};
 pub use crate::quantity::Rate;
@@ -225,8 +225,8 @@ pub enum Verbosity {
     Notes,
     /// Errors, notes, and each phase as it starts.
     Phases,
-    /// Errors, notes, and a live line.
-    Progress,
+    /// Errors, notes, and how the run goes.
+    Progress(LiveForm),
 }
 
 impl Config {
@@ -378,11 +378,11 @@ impl Config {
             labels: args.labels,
             thresholds: args.gate.thresholds,
             outputs: output::outputs(args.out.outputs)?,
-            verbosity: match (args.quiet, args.verbose, args.no_progress) {
+            verbosity: match (args.quiet, args.verbose, args.live) {
                 (true, ..) => Verbosity::Quiet,
                 (_, true, _) => Verbosity::Phases,
-                (.., true) => Verbosity::Notes,
-                _ => Verbosity::Progress,
+                _ if args.no_progress => Verbosity::Progress(LiveForm::Off),
+                (.., live) => Verbosity::Progress(live),
             },
             notes: Vec::new(),
         })

@@ -11,6 +11,7 @@
 //!   achieved, opened                   50k/s      achieved also 99%, of the offered rate
 //! ```
 
+mod live;
 mod measure;
 mod scenario;
 mod statistic;
@@ -20,6 +21,7 @@ use std::fmt;
 use crate::metrics::Metric;
 use crate::nearest::nearest;
 use crate::quantity;
+pub use live::SoFar;
 pub use measure::{Counter, IsShare, Rated, Subject};
 pub use scenario::{Played, Value};
 pub use statistic::Statistic;

@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod doctor;
+mod live;
 mod outputs;
 mod readers;
 mod readme;
