@@ -85,8 +85,9 @@ impl Stage {
     /// Shows a moment, and returns what the user wants.
     pub(super) fn show(&mut self, moment: &Moment<'_>, facts: &Facts) -> Option<Wish> {
         self.note(moment);
-        let wish = self.keys();
-        if self.is_frozen && self.terminal.is_some() && wish.is_none() {
+        let (wish, is_pressed) = self.keys();
+        // What a key has changed is drawn, also the word that says that the view is frozen.
+        if self.is_frozen && self.terminal.is_some() && !is_pressed {
             return None;
         }
         let taken = modes::take();
@@ -142,9 +143,11 @@ impl Stage {
         }
     }
 
-    fn keys(&mut self) -> Option<Wish> {
-        let mut wish = None;
+    /// Heeds the keys that were pressed; returns what the user wants, and whether there were any.
+    fn keys(&mut self) -> (Option<Wish>, bool) {
+        let (mut wish, mut is_pressed) = (None, false);
         while let Some(key) = modes::key() {
+            is_pressed = true;
             match key {
                 b'q' => wish = Some(Wish::Stop),
                 b'p' => self.is_frozen = !self.is_frozen,
@@ -153,7 +156,7 @@ impl Stage {
                 _ => {}
             }
         }
-        wish
+        (wish, is_pressed)
     }
 
     fn gates(&self, moment: &Moment<'_>) -> Vec<Gate> {
