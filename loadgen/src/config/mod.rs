@@ -30,6 +30,7 @@ use wscodec::DataKind;
 
 pub use crate::cli::{Arrivals, Form, LiveForm, Mask, Misbehaviour, Output};
 use crate::cli::{ConnectArgs, LoadArgs, RateAsked, RunArgs};
+use crate::metrics::Metric;
 pub use crate::net::{Family, Network, Override, Proxy, Redirect, Secrets, Target, TlsSettings};
 pub use crate::quantity::Rate;
 pub use crate::segment::Segment;
@@ -307,6 +308,14 @@ impl Config {
             Scenario::Echo(echo) => Some(echo),
             _ => None,
         }
+    }
+
+    /// Returns the metric of the latencies that are known while a run goes on; `None` if it is none
+    /// that thresholds know.
+    #[must_use]
+    pub fn live_metric(&self) -> Option<Metric> {
+        let is_scheduled = self.echo()?.load.is_scheduled();
+        Some(if is_scheduled { Metric::RttResponse } else { Metric::RttService })
     }
 
     /// Returns the part of the run that this process does.

@@ -56,7 +56,13 @@ impl Progress {
     pub fn new(config: &Config) -> Self {
         let counts_messages = !matches!(config.scenario, Scenario::OpenClose { .. });
         let shown = match (config.verbosity, Screen::of_stderr()) {
-            (Verbosity::Progress(LiveForm::Off), _) => Shown::Nothing,
+            (
+                Verbosity::Quiet
+                | Verbosity::Notes
+                | Verbosity::Phases
+                | Verbosity::Progress(LiveForm::Off),
+                _,
+            ) => Shown::Nothing,
             (Verbosity::Progress(LiveForm::Plain), _) | (Verbosity::Progress(_), None) => {
                 Shown::Plain
             }
@@ -64,7 +70,6 @@ impl Progress {
                 Some(form) => Shown::Live(Box::new(Stage::new(config, form, counts_messages))),
                 None => Shown::Plain,
             },
-            _ => Shown::Nothing,
         };
         Self {
             shown,

@@ -68,10 +68,7 @@ impl Stage {
             terminal: None,
             title: title(config),
             thresholds: config.thresholds.clone(),
-            metric: config.echo().map(|echo| match echo.load.is_scheduled() {
-                true => Metric::RttResponse,
-                false => Metric::RttService,
-            }),
+            metric: config.live_metric(),
             counts_messages,
             threads: config.threads.get() as u64,
             past: Past::new(counts_messages),
@@ -97,11 +94,10 @@ impl Stage {
         let screen = Screen::of_stderr().filter(|_| taken != Taken::No)?;
         let gates = self.gates(moment);
         let width = u16::try_from(screen.width).unwrap_or(u16::MAX);
-        let height = match self.form {
-            LiveForm::View => {
-                view::height(u16::try_from(screen.height).unwrap_or(u16::MAX), gates.len())
-            }
-            _ => 1,
+        let height = if self.form == LiveForm::View {
+            view::height(u16::try_from(screen.height).unwrap_or(u16::MAX), gates.len())
+        } else {
+            1
         };
         let size = Size { width, height };
         let mut terminal =
@@ -113,13 +109,12 @@ impl Stage {
         let scene = self.scene(moment, facts, &gates, screen.has_colours);
         let drawn = terminal.draw(|frame| {
             let area = frame.area();
-            match self.form {
-                LiveForm::View => scene.draw(area, frame.buffer_mut()),
+            if self.form == LiveForm::View {
+                scene.draw(area, frame.buffer_mut());
+            } else {
                 // The last column stays free: some terminals would begin a line.
-                _ => {
-                    let line = facts.line(usize::from(area.width) - 1);
-                    frame.buffer_mut().set_string(0, 0, line, Style::new());
-                }
+                let line = facts.line(usize::from(area.width) - 1);
+                frame.buffer_mut().set_string(0, 0, line, Style::new());
             }
         });
         if drawn.is_ok() {
