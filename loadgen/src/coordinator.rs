@@ -92,7 +92,7 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
             settled: settled.clone(),
         };
         let addresses = routes.addresses_in_turn().map(<[_]>::len);
-        let played = config.play().map(|play| &play.program);
+        let played = config.users().map(|users| &users.program);
         let played = played.map_or((0, 0), |found| (found.measures.len(), found.rules.len()));
         let live = Arc::new(Live::of_run(addresses, played));
         lives.push(Arc::clone(&live));

@@ -25,6 +25,7 @@ mod scenario;
 mod serving;
 mod shard;
 pub mod start;
+mod users;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -55,6 +56,7 @@ pub use reconnect::{ReconnectArgs, ReconnectAsked};
 pub use scenario::{FanoutArgs, HoldArgs, ListenArgs};
 pub use serving::{ListenAt, ServeBoundArgs, ServeTlsArgs};
 pub use shard::ShardArgs;
+pub use users::UserArgs;
 
 /// Puts WebSocket servers under load, measures them, and judges itself
 #[derive(Clone, Debug, Parser)]
@@ -188,6 +190,9 @@ pub struct RunArgs {
     /// Whether lost connections are opened again.
     #[command(flatten)]
     pub reconnect: ReconnectArgs,
+    /// What each connection says first, and answers.
+    #[command(flatten)]
+    pub users: UserArgs,
     /// Clients that misbehave.
     #[command(flatten)]
     pub cohorts: Box<CohortArgs>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{LoadArgs, ReconnectArgs, ReconnectAsked};
+use super::{LoadArgs, ReconnectArgs, ReconnectAsked, UserArgs};
 use crate::quantity::{self, Rate};
 
 /// Arguments of `fanout`.
@@ -70,6 +70,9 @@ pub struct FanoutArgs {
     /// [default: none; 500ms with --subscribe without --subscribed]
     #[arg(help_heading = "Load", long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub settle: Option<Duration>,
+    /// What each connection says first, and answers.
+    #[command(flatten)]
+    pub users: UserArgs,
     /// Refused, with the reason.
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = ReconnectAsked::DEFAULT, value_parser = ReconnectAsked::parse)]
     pub reconnect: Option<ReconnectAsked>,
@@ -87,6 +90,9 @@ pub struct ListenArgs {
     /// {rand:8} are as in a message of run.
     #[arg(help_heading = "Load", long, value_name = "TEMPLATE")]
     pub subscribe: Option<String>,
+    /// What each connection says first, and answers.
+    #[command(flatten)]
+    pub users: UserArgs,
     /// What becomes of lost connections.
     #[command(flatten)]
     pub reconnect: ReconnectArgs,
@@ -101,6 +107,9 @@ pub struct HoldArgs {
     /// Time from one Ping on a connection to the next [default: no Pings]
     #[arg(help_heading = "Load", long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub ping_interval: Option<Duration>,
+    /// What each connection says first, and answers.
+    #[command(flatten)]
+    pub users: UserArgs,
     /// What becomes of lost connections.
     #[command(flatten)]
     pub reconnect: ReconnectArgs,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     CONNECTIONS_MAX, Config, DURATION_MAX, Load, PAYLOAD_SIZE_MAX, PIPELINE_MAX, Purpose, Scenario,
-    Segment, TIMEOUT_MAX, Template, bounded, within, within_size,
+    Segment, TIMEOUT_MAX, Template, bounded, users, within, within_size,
 };
 use crate::cli::{FanoutArgs, LoadArgs};
 use crate::clock::nanos;
@@ -178,8 +178,10 @@ impl Config {
         }
         args.load.urls = [places.urls, places.publish_urls].concat();
         args.load.connections = fanout.publishers + fanout.subscribers;
+        let beside = users::beside(&args.users, &mut args.load)?;
         let copy_timeout = fanout.copy_timeout;
         let mut config = Self::of_load(Scenario::Fanout(fanout), args.load)?;
+        config.beside = beside;
         // The sweep that concludes messages may run a little later.
         config.drain_timeout = copy_timeout + Duration::from_millis(500);
         Ok(config)

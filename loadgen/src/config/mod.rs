@@ -14,12 +14,14 @@ mod play;
 mod post;
 mod rate_profile;
 mod reconnect;
+mod reply_id;
 mod request;
 mod scenario;
 mod serving;
 mod shard;
 mod sizes;
 mod user_request;
+mod users;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -97,6 +99,8 @@ pub struct Config {
     pub connect_rate: Option<Rate>,
     /// How messages and connections keep to their rates.
     pub pacing: Pacing,
+    /// What the user of each connection does beside the scenario, if it has one.
+    pub beside: Option<Play>,
     /// Time limit for an echo; `None` is the end of the run.
     pub reply_timeout: Option<Duration>,
     /// Time between Pings on a connection, beside messages; `None` sends none.
@@ -244,17 +248,20 @@ impl Config {
         let mut notes = Vec::new();
         let rate = rate.or_else(|| pacing::demonstration(&args, &pacing, &mut notes));
         let load = pacing::loop_of(&args, &pacing, rate)?;
+        if pacing.arrivals == Arrivals::Poisson && rate.or(args.load.connect_rate).is_none() {
+            return Err(
+                "--arrivals says how a rate is spread; use it with -R, -C or --stage".into()
+            );
+        }
+        if args.users.reply_id.is_some() {
+            return Self::of_requests(args, pacing, load);
+        }
         let content = Content::new(&args.message, &mut notes)?;
         let kind = args.message.kind();
         let fragment = args.message.fragment.map(content::fragment).transpose()?;
         let messages =
             args.messages.map(|messages| within("-n", messages, 1, u64::MAX)).transpose()?;
         let scenario = Scenario::Echo(Echo { load, messages, kind, content, fragment });
-        if pacing.arrivals == Arrivals::Poisson && rate.or(args.load.connect_rate).is_none() {
-            return Err(
-                "--arrivals says how a rate is spread; use it with -R, -C or --stage".into()
-            );
-        }
         if let Some(catch_up) = args.catch_up {
             if !load.is_scheduled() {
                 return Err(
@@ -263,8 +270,11 @@ impl Config {
             }
             pacing.catch_up = bounded("--catch-up", catch_up, Duration::ZERO, TIMEOUT_MAX)?;
         }
+        let beside = users::beside(&args.users, &mut args.load)?;
+        users::refuse_cohorts(&args.users, &cohorts)?;
         let mut config = Self::of_load(scenario, pacing::staged(args.load, &pacing)?)?;
         config.notes = notes;
+        config.beside = beside;
         config.pacing = pacing;
         config.cohorts = cohorts;
         config.reconnect = args.reconnect.reconnect.map(Reconnect::new).transpose()?;
@@ -371,6 +381,7 @@ impl Config {
                 .transpose()?,
             connect_rate: args.connect_rate,
             pacing: Pacing::default(),
+            beside: None,
             reply_timeout: None,
             ping_interval: None,
             reconnect: None,

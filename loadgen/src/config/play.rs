@@ -18,8 +18,8 @@ use crate::units;
 pub struct Play {
     /// What they do.
     pub program: Arc<Program>,
-    /// How each user opens its connection.
-    pub request: UserRequest,
+    /// How each user opens its connection, if users differ in that.
+    pub request: Option<UserRequest>,
     /// When iterations start.
     pub load: Load,
     /// Total number of iterations; `None` is no limit.
@@ -66,24 +66,13 @@ impl Config {
                 args.scenario
             ));
         }
-        if let Some(feed) = &program.feed
-            && feed.take == Take::Each
-            && (feed.rows() as u64) < connections
-        {
-            return Err(format!(
-                "-c {}, but {} has only {}; use -c {}, or take = \"cycle\"",
-                units::counted(connections, "user"),
-                feed.file,
-                units::counted(feed.rows() as u64, "row"),
-                feed.rows()
-            ));
-        }
+        check_rows(&program, connections, "take = \"cycle\"")?;
         let LoadArgs { urls, request, .. } = &mut args.load;
         let request = UserRequest::new(&program, urls, request, OneUser::default())?;
         if urls.is_empty() {
             return Err(no_url(&args.scenario));
         }
-        let program = Arc::new(program);
+        let (program, request) = (Arc::new(program), Some(request));
         let play = Play { program, request, load, iterations, has_barrier: !args.no_barrier };
         let mut config = Self::of_load(Scenario::Play(play), pacing::staged(args.load, &pacing)?)?;
         config.pacing = pacing;
@@ -109,6 +98,21 @@ impl Config {
             _ => None,
         }
     }
+}
+
+/// Refuses a feed that has no row for some of the users, if each takes its own.
+pub(super) fn check_rows(program: &Program, users: u64, again: &str) -> Result<(), String> {
+    let Some(feed) = &program.feed else { return Ok(()) };
+    let rows = feed.rows() as u64;
+    if feed.take != Take::Each || rows >= users {
+        return Ok(());
+    }
+    Err(format!(
+        "-c {}, but {} has only {}; use -c {rows}, or {again}",
+        units::counted(users, "user"),
+        feed.file,
+        units::counted(rows, "row"),
+    ))
 }
 
 /// Returns the error for a scenario without a server.

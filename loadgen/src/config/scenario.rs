@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fanout::subscription;
-use super::{Config, Load, Reconnect, Scenario, Template, bounded};
+use super::{Config, Load, Reconnect, Scenario, Template, bounded, users};
 use crate::cli::{HoldArgs, ListenArgs};
 
 const PING_INTERVAL_MIN: Duration = Duration::from_millis(1);
@@ -37,10 +37,12 @@ impl Config {
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
-    pub fn of_listen(args: ListenArgs) -> Result<Self, String> {
+    pub fn of_listen(mut args: ListenArgs) -> Result<Self, String> {
         let subscribe = subscription(args.subscribe.as_deref())?;
+        let beside = users::beside(&args.users, &mut args.load)?;
         let listen = Scenario::Listen(Listen { subscribe });
         let mut config = Self::of_load(listen, args.load)?;
+        config.beside = beside;
         config.reconnect = args.reconnect.reconnect.map(Reconnect::new).transpose()?;
         Ok(config)
     }
@@ -49,9 +51,11 @@ impl Config {
     ///
     /// # Errors
     /// One line: what is wrong, and what to do.
-    pub fn of_hold(args: HoldArgs) -> Result<Self, String> {
+    pub fn of_hold(mut args: HoldArgs) -> Result<Self, String> {
         let ping_interval = ping_interval(args.ping_interval)?;
+        let beside = users::beside(&args.users, &mut args.load)?;
         let mut config = Self::of_load(Scenario::Hold(Hold { ping_interval }), args.load)?;
+        config.beside = beside;
         config.drain_timeout = PONG_TIMEOUT;
         config.reconnect = args.reconnect.reconnect.map(Reconnect::new).transpose()?;
         Ok(config)

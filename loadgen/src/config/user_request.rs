@@ -17,6 +17,10 @@ pub struct UserRequest {
     pub subprotocols: Vec<Text>,
     /// Headers, without that of `--user`.
     pub headers: Vec<(String, Text)>,
+    /// User and password.
+    pub user: Option<Text>,
+    /// The |Origin| header.
+    pub origin: Option<Text>,
 }
 
 /// One user, whose request stands for those of all.
@@ -62,6 +66,18 @@ impl UserRequest {
         }
         let names = texts.subprotocols.iter().map(|text| one.text(program, text));
         args.subprotocols = names.collect::<Result<_, _>>()?;
+        for (flag, typed, text) in [
+            ("--user", &mut args.user, &mut texts.user),
+            ("--origin", &mut args.origin, &mut texts.origin),
+        ] {
+            if let Some(typed) = typed {
+                // What `--user` has in it is a secret.
+                let parsed =
+                    Text::parse(typed, &mut scope).map_err(|why| format!("{flag}: {why}"))?;
+                *typed = one.text(program, &parsed)?;
+                *text = Some(parsed);
+            }
+        }
         for (name, value) in &args.headers {
             let text = Text::parse(value, &mut scope);
             let text = text.map_err(|why| format!("-H {name:?}: {why}"))?;

@@ -13,7 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use wscodec::handshake::ClientRequest;
 
 use super::rendered::{self, Context};
-use crate::config::{Config, HeaderValue, Play, Request, Target, Template};
+use crate::config::{Config, HeaderValue, Request, Target, Template, UserRequest};
+use crate::scenario::Program;
 use crate::scenario::text::Text;
 use crate::serve::ServeConfig;
 
@@ -45,7 +46,7 @@ impl Requests {
     pub(crate) fn new(config: &Arc<Config>) -> Option<Self> {
         let resources = config.targets.iter().map(Target::resource);
         let is_varied = |template: &Template| template.as_literal().is_none();
-        let has_users = config.play().is_some();
+        let has_users = user_request(config).is_some();
         let is_any = has_users || resources.chain(config.request.templates()).any(is_varied);
         is_any.then(|| Self {
             config: Arc::clone(config),
@@ -67,30 +68,35 @@ impl Requests {
         let Self { config, topics } = self;
         let opening =
             Opening { seed: config.seed, connection, topic: connection % topics, unix_ns };
-        match config.play() {
-            Some(play) => of_user(play, config, place, opening),
+        match user_request(config) {
+            Some(found) => of_user(found, config, place, opening),
             None => request(config.targets.get(place), &config.request, opening),
         }
     }
 }
 
+/// Returns the users of a run and their requests, if users differ in these.
+fn user_request(config: &Config) -> Option<(&Program, &UserRequest)> {
+    let users = config.users()?;
+    Some((&users.program, users.request.as_ref()?))
+}
+
 /// Renders the request of a user of a scenario, whose URL and headers may name the user's columns
 /// and variables.
 fn of_user(
-    play: &Play,
+    (program, texts): (&Program, &UserRequest),
     config: &Config,
     place: usize,
     opening: Opening,
 ) -> Result<ClientRequest, String> {
     let Opening { seed, connection, unix_ns, .. } = opening;
-    let program = &play.program;
     let slots = program.slots_of(seed, connection, unix_ns);
     let rendered = |text: &Text| {
         let mut bytes = Vec::new();
         text.render(&program.opening(seed, connection, unix_ns, &slots), &mut bytes);
         String::from_utf8_lossy(&bytes).into_owned()
     };
-    let target = play.request.urls.get(place).map(|url| {
+    let target = texts.urls.get(place).map(|url| {
         // An inserted value is no placeholder, whatever it looks like.
         let url = rendered(url).replace('{', "{{");
         Target::parse_for(&url, config.request.secrets)
@@ -99,9 +105,15 @@ fn of_user(
     let target = target.transpose()?;
     let literal = |text: &Text| Template::literal(rendered(text).as_bytes());
     let mut settings = config.request.clone();
-    settings.subprotocols = play.request.subprotocols.iter().map(literal).collect();
+    settings.subprotocols = texts.subprotocols.iter().map(literal).collect();
+    settings.origin = texts.origin.as_ref().map(literal);
     settings.headers.retain(|(_, value)| matches!(value, HeaderValue::Basic(_)));
-    for (name, text) in &play.request.headers {
+    for (_, value) in &mut settings.headers {
+        if let Some(user) = &texts.user {
+            *value = HeaderValue::Basic(literal(user));
+        }
+    }
+    for (name, text) in &texts.headers {
         if name.eq_ignore_ascii_case("host") {
             settings.host = Some(literal(text));
         } else {

@@ -103,8 +103,8 @@ impl Report {
                 FanoutReport::new(config, fanout, &metrics, |events| per_s(events, &phases))
             }),
             scenario: config
-                .play()
-                .map(|play| ScenarioReport::new(play, &metrics, |events| per_s(events, &phases))),
+                .users()
+                .map(|users| ScenarioReport::new(users, &metrics, |events| per_s(events, &phases))),
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
             network: (metrics.network.looks > 0).then_some(metrics.network),
             deflate: DeflateReport::new(config, &metrics.deflate),

@@ -3,7 +3,7 @@
 //! A generator that doesn't speak a server's protocol sees connections and messages, not sessions.
 //! A reader of "valid" must not confuse the two.
 
-use super::Report;
+use super::{Report, ScenarioReport};
 use crate::config::Mask;
 use crate::metrics::SeenKind;
 use crate::units;
@@ -18,7 +18,10 @@ impl Report {
     /// Says what the command's success doesn't show.
     fn unchecked(&self) -> Option<String> {
         const SESSION: &str = "whether the application accepted a session was not checked";
-        if let Some(hold) = &self.hold {
+        let is_begun = |scenario: &ScenarioReport| !scenario.steps.is_empty();
+        if let Some(hold) =
+            self.hold.as_ref().filter(|_| !self.scenario.as_ref().is_some_and(is_begun))
+        {
             return (hold.held > 0).then(|| format!("held open; {SESSION}"));
         }
         if self.push.is_some() {

@@ -11,7 +11,7 @@ use crate::metrics::{
     Counted, Distribution, IterationCounts, Metrics, RuleCounts, ScenarioMetrics, StepCounts,
     UnitCounts, UserCounts,
 };
-use crate::scenario::{Program, Unmatched};
+use crate::scenario::{Program, Unmatched, flags};
 use crate::threshold::{IsShare, Played, Value};
 use crate::units;
 
@@ -69,6 +69,16 @@ pub struct RuleReport {
 
 const SERVICE: &str = "from the actual write of a step to its answer";
 const AGE: &str = "from the time in a message to its arrival, by wall clocks";
+
+impl Report {
+    /// Returns what became of the users if they did all that there was to do, and not something
+    /// beside echoes, pushed messages, copies or Pings.
+    pub(super) fn played(&self) -> Option<&ScenarioReport> {
+        let Self { messages, push, fanout, hold, .. } = self;
+        let is_beside = messages.is_some() || push.is_some() || fanout.is_some() || hold.is_some();
+        self.scenario.as_ref().filter(|_| !is_beside)
+    }
+}
 
 impl ScenarioReport {
     pub(super) fn new(play: &Play, metrics: &Metrics, per_s: impl Fn(u64) -> f64) -> Self {
@@ -130,10 +140,11 @@ impl ScenarioReport {
         let unready = users.refused + users.left;
         if unready > 0 {
             let line = format!(
-                "{} never got ready (refused {}, left {}): not all of [[begin]] was done",
+                "{} never got ready (refused {}, left {}): not all of {} was done",
                 units::counted(unready, "user"),
                 units::count(users.refused),
-                units::count(users.left)
+                units::count(users.left),
+                if self.name == flags::NAME { "--begin" } else { "[[begin]]" }
             );
             faults.push((None, line));
         }
@@ -262,7 +273,8 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             parts.push(format!("{what} {}", count(number)));
         }
     }
-    line(f, "messages", &parts.join("   "))?;
+    let label = if report.played().is_some() { "messages" } else { "of users" };
+    line(f, label, &parts.join("   "))?;
     if let Some(sample) = &scenario.unmatched_sample {
         line(f, "unmatched", sample)?;
     }

@@ -54,7 +54,7 @@ pub(super) fn tiles(report: &Report) -> [Tile; 6] {
 
 fn rate(report: &Report) -> Tile {
     let per_s = |name: &str, rate: f64| Tile::new(name, format!("{}/s", units::per_s(rate)));
-    if let Some(scenario) = &report.scenario {
+    if let Some(scenario) = report.played() {
         return per_s("iterations", scenario.iterations_per_s);
     }
     if let Some(messages) = &report.messages {
@@ -84,7 +84,7 @@ fn rate(report: &Report) -> Tile {
 
 fn connections(report: &Report) -> Tile {
     let counts = &report.connections;
-    if let Some(scenario) = &report.scenario {
+    if let Some(scenario) = report.played() {
         let ready = units::count(scenario.users.ready);
         let all = units::count(report.connections_planned());
         return Tile::new("users ready", ready).noted(format!("of {all}"));
@@ -99,7 +99,7 @@ fn connections(report: &Report) -> Tile {
 }
 
 fn faults(report: &Report) -> Tile {
-    if let Some(scenario) = &report.scenario {
+    if let Some(scenario) = report.played() {
         let failed = |counts: &crate::metrics::StepCounts| {
             counts.failed.saturating_add(counts.timed_out).saturating_add(counts.lost)
         };

@@ -73,12 +73,20 @@ impl Feed {
     pub fn read(path: &Path, typed: &str, take: Take) -> Result<Self, String> {
         let text = fs::read_to_string(path)
             .map_err(|error| format!("{} can't be read: {error}", path.display()))?;
-        let is_csv = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("csv") => true,
-            Some("jsonl" | "ndjson") => false,
-            _ => return Err(format!("{typed}: unknown extension; use .csv or .jsonl")),
+        Self::of_text(typed, &text, take)
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// See [`read`](Self::read).
+    pub fn of_text(file: &str, text: &str, take: Take) -> Result<Self, String> {
+        let rows = match Path::new(file).extension().and_then(|extension| extension.to_str()) {
+            Some("csv") => csv(text),
+            Some("jsonl" | "ndjson") => json_lines(text),
+            _ => return Err(format!("{file}: unknown extension; use .csv or .jsonl")),
         };
-        Self::of_rows(typed, take, if is_csv { csv(&text) } else { json_lines(&text) })
+        Self::of_rows(file, take, rows)
     }
 
     /// Reads what a command has printed: a JSON object a line.

@@ -3,11 +3,11 @@
 //! A preset is merged under the file: its `[[begin]]` comes before the file's, its `[[end]]` and
 //! `[[on]]` after, and for single values the file's own win.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::command;
+use super::document::{Document, digest, documents, fnv, with_preset};
 use super::feed::{Feed, Take};
 use super::matcher::Pick;
 use super::node::Node;
@@ -16,39 +16,15 @@ use super::text::{Scope, Text};
 use super::unit::Framing;
 use super::{
     Action, BEGIN, Block, Connect, END, Program, Reply, Role, Rule, STEP, Step, Tick, Unmatched,
-    Until, preset,
+    Until,
 };
 
-/// Most bytes of a scenario file.
-const FILE_LEN_MAX: u64 = 1 << 20;
 /// How deeply flows may be nested.
 pub(crate) const DEPTH_MAX: usize = 4;
 /// How long the command of a feed may take, unless the file says otherwise.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most rules of a scenario; each that measures has a histogram of 254 KB a thread.
 const RULES_MAX: usize = 64;
-
-const KEYS: [&str; 13] = [
-    "use",
-    "unmatched",
-    "connect",
-    "feed",
-    "vars",
-    "roles",
-    "reply",
-    "on",
-    "every",
-    "begin",
-    "step",
-    "end",
-    "flow",
-];
-
-/// A document, and the folder in which the files it names are looked for.
-struct Document {
-    root: Node,
-    folder: PathBuf,
-}
 
 /// Reads the file or the preset that `name` names; `set` replaces variables.
 ///
@@ -75,58 +51,27 @@ pub fn read_for(name: &str, set: &[(String, String)], users: u64) -> Result<Prog
     Ok(program)
 }
 
-/// Returns the file's own document, then those of presets.
-fn documents(name: &str) -> Result<(Vec<Document>, Vec<String>), String> {
-    let (first, text) = if let Some(text) = preset::text(name) {
-        (Document::parse(name, text, Path::new("."))?, text.to_owned())
-    } else {
-        let path = Path::new(name);
-        let text = contents(path).map_err(|why| preset::no_file(name, &why))?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        (Document::parse(name, &text, folder)?, text)
-    };
-    let (mut documents, mut texts) = (vec![first], vec![text]);
-    if let Some(used) = documents[0].root.get("use") {
-        let wanted = used.text("use")?;
-        let text = preset::text(wanted).ok_or_else(|| {
-            used.wrong(format_args!("use = {wanted:?}: {}", preset::unknown(wanted)))
-        })?;
-        let document = Document::parse(wanted, text, Path::new("."))?;
-        if let Some(nested) = document.root.get("use") {
-            return Err(nested.wrong("a preset can't use another"));
-        }
-        documents.push(document);
-        texts.push(text.to_owned());
+/// Reads a scenario from its text, without its `[feed]`: reads no file and runs no command.
+///
+/// # Errors
+/// See [`read`].
+pub fn parse(name: &str, text: &str) -> Result<Program, String> {
+    let mut documents = with_preset(Document::parse(name, text, Path::new("."))?)?;
+    for document in &mut documents {
+        document.root.remove("feed");
     }
-    Ok((documents, texts))
+    Reader { documents: &documents, users: 1 }.program(&[])
 }
 
-fn contents(path: &Path) -> Result<String, String> {
-    let len = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if len > FILE_LEN_MAX {
-        return Err(format!("it has more than {FILE_LEN_MAX} bytes"));
-    }
-    fs::read_to_string(path).map_err(|error| error.to_string())
-}
-
-fn digest(texts: &[String]) -> u64 {
-    texts.iter().fold(0xcbf2_9ce4_8422_2325, |hash, text| fnv(hash, text.as_bytes()))
-}
-
-/// Hashes with FNV-1a, the same on every machine.
-fn fnv(hash: u64, bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .chain(&[0xff])
-        .fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-impl Document {
-    fn parse(name: &str, text: &str, folder: &Path) -> Result<Self, String> {
-        let root = Node::parse(name, text)?;
-        root.known("a scenario", &[&KEYS[..], &["verb"]].concat())?;
-        Ok(Self { root, folder: folder.to_owned() })
-    }
+/// Reads a scenario that was put together from flags, whose texts are these.
+///
+/// # Errors
+/// One line: the flag, what is wrong with it, and what to write instead.
+pub(super) fn of_flags(root: Node, texts: &[String]) -> Result<Program, String> {
+    let documents = [Document { root, folder: PathBuf::from(".") }];
+    let mut program = Reader { documents: &documents, users: 1 }.program(&[])?;
+    program.digest = digest(texts);
+    Ok(program)
 }
 
 struct Reader<'d> {

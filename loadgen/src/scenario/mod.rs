@@ -1,8 +1,8 @@
 //! A scenario: what users do on their connections, read from a file to a typed [`Program`].
 //!
 //! ```text
-//!   file ─▶ node (places) ─▶ Program ─▶ user: one program counter a connection, without I/O
-//!           preset ┘           text, body, matcher, pointer, unit, feed: its parts
+//!   file ─▶ document, node (places) ─▶ Program ─▶ user: one program counter a connection, without I/O
+//!   flags, preset ┘                      text, body, matcher, pointer, unit, feed: its parts
 //! ```
 //!
 //! All work that can be done once is done here: pointers are split, regular expressions compiled,
@@ -10,9 +10,11 @@
 
 pub mod body;
 mod command;
+mod document;
 pub mod explain;
 pub mod feed;
 mod file;
+pub mod flags;
 pub mod matcher;
 mod node;
 pub mod pointer;
@@ -26,7 +28,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 use body::Body;
 use feed::{Feed, Row};
-pub use file::{read, read_for};
+pub use file::{parse, read, read_for};
 use matcher::{Matcher, Pattern, Pick, View};
 use text::{Context, Text};
 use unit::Framing;

@@ -19,7 +19,8 @@ pub(super) struct Node {
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     file: Rc<str>,
-    line: usize,
+    /// The line in it; `None` if it is a flag.
+    line: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -42,12 +43,21 @@ impl Node {
         })?;
         let file: Rc<str> = file.into();
         let kind = of_table(&file, text, table.get_ref());
-        Ok(Self { place: Place { file, line: 1 }, kind })
+        Ok(Self { place: Place { file, line: Some(1) }, kind })
+    }
+
+    /// Returns a value that a flag gives instead of a document.
+    pub(super) fn of_flag(flag: &str, kind: Kind) -> Self {
+        Self { place: Place { file: flag.into(), line: None }, kind }
     }
 
     /// Returns an error about this value.
     pub(super) fn wrong(&self, what: impl std::fmt::Display) -> String {
-        format!("{}:{}: {what}", self.place.file, self.place.line)
+        let Place { file, line } = &self.place;
+        match line {
+            Some(line) => format!("{file}:{line}: {what}"),
+            None => format!("{file}: {what}"),
+        }
     }
 
     fn noun(&self) -> &'static str {
@@ -142,6 +152,13 @@ impl Node {
         entries.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
+    /// Removes an entry of a table, if there is one.
+    pub(super) fn remove(&mut self, key: &str) {
+        if let Kind::Table(entries) = &mut self.kind {
+            entries.retain(|(name, _)| name != key);
+        }
+    }
+
     /// Returns the elements of a list of tables, if there is one.
     pub(super) fn tables(&self, key: &str) -> Result<&[Self], String> {
         match self.get(key) {
@@ -205,7 +222,7 @@ fn of_value(file: &Rc<str>, text: &str, value: &Spanned<DeValue<'_>>, start: usi
         ),
         DeValue::Table(table) => of_table(file, text, table),
     };
-    Node { place: Place { file: Rc::clone(file), line: line_of(text, start) }, kind }
+    Node { place: Place { file: Rc::clone(file), line: Some(line_of(text, start)) }, kind }
 }
 
 fn line_of(text: &str, at: usize) -> usize {

@@ -17,7 +17,8 @@
 //! ```
 //!
 //! Only a brace, one of these and a closing brace are a placeholder, so JSON and GraphQL need no
-//! escapes; but a plain `{name}` that doesn't exist is refused. Everything but the time follows
+//! escapes; but a plain `{name}` that doesn't exist is refused, unless it begins with a capital.
+//! Everything but the time follows
 //! from the seed, whatever the number of threads and segments.
 
 use std::io::Write as _;
@@ -318,14 +319,20 @@ pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
 /// Returns the word before a closing brace, if it looks like a placeholder.
 fn placeholder(inside: &str) -> Option<&str> {
     let word = &inside[..inside.find('}')?];
-    let is_word = word.starts_with(|c: char| c.is_ascii_lowercase())
+    let is_word = word.starts_with(|c: char| c.is_ascii_alphabetic())
         && word.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-.:".contains(&c));
     is_word.then_some(word)
 }
 
 /// Returns the first word of a text that looks like a placeholder in braces.
 pub(super) fn first_placeholder(text: &str) -> Option<&str> {
-    text.match_indices('{').find_map(|(at, _)| placeholder(&text[at + 1..]))
+    let mut words = text.match_indices('{').filter_map(|(at, _)| placeholder(&text[at + 1..]));
+    words.find(|word| is_lower(word))
+}
+
+/// Checks whether a word in braces is a placeholder even if nothing has its name.
+fn is_lower(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_lowercase())
 }
 
 /// Returns `Ok(None)` for text that only looks like a placeholder.
@@ -369,7 +376,7 @@ fn part(word: &str, scope: &mut Scope) -> Result<Option<Part>, String> {
         ("rand", None) => return bad("{rand:8} or {rand:1..100}"),
         ("uuid", None) => Some(Part::Uuid { place: scope.next_random() }),
         ("stamp", None) => Some(Part::Stamp),
-        (name, None | Some("json")) => return Err(unknown(name, scope)),
+        (name, None | Some("json")) if is_lower(name) => return Err(unknown(name, scope)),
         _ => None,
     };
     Ok(found)

@@ -1,18 +1,23 @@
 //! Splits WebSocket messages into the units of a protocol, and wraps units in messages.
 //!
-//! Some protocols put several of their messages into one WebSocket message, and MQTT may spread one
-//! packet over several: rules and steps always see one message of the protocol.
+//! Some protocols put several of their messages into one WebSocket message, and MQTT and STOMP may
+//! spread one over several: rules and steps always see one message of the protocol.
 
 use std::borrow::Cow;
 
 use super::pointer::unescaped;
 use super::text::escape;
 
-/// Most bytes of an MQTT packet that are assembled, so that a hostile length takes no memory.
-const PACKET_LEN_MAX: usize = 16 << 20;
+/// Most bytes of an MQTT packet or a STOMP frame that are assembled, so that a hostile length takes
+/// no memory.
+const ASSEMBLED_LEN_MAX: usize = 16 << 20;
 
 /// Bytes for the parts of packets that a connection keeps between two.
 const PARTIAL_LEN_KEPT: usize = 4 << 10;
+
+/// Most bytes of a STOMP frame in which the length of its body is looked for: the head of a frame
+/// that comes in small pieces is read again with each.
+const STOMP_HEAD_LEN_MAX: usize = 16 << 10;
 
 /// How a protocol's messages are framed in WebSocket messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,7 +29,8 @@ pub enum Framing {
     Lines,
     /// Each ended by these bytes.
     Separator(Box<[u8]>),
-    /// STOMP: each ended by a zero byte, with line feeds between as heart-beats.
+    /// STOMP frames, however they are split: each ended by a zero byte, with line feeds between as
+    /// heart-beats.
     Stomp,
     /// `SockJS`: `a["…","…"]` from the server, `["…"]` to it.
     SockJs,
@@ -54,7 +60,7 @@ impl Framing {
                     take(rest);
                 }
             }
-            Self::Stomp => frames(bytes, take),
+            Self::Stomp => frames(bytes, partial, take),
             Self::SockJs => match bytes.strip_prefix(b"a") {
                 None => take(bytes),
                 Some(list) => strings(list).for_each(|unit| take(&unit)),
@@ -105,38 +111,87 @@ fn strings(list: &[u8]) -> impl Iterator<Item = Cow<'_, [u8]>> {
     })
 }
 
-/// Takes the frames of STOMP in a message; one without any is a heart-beat.
-fn frames(bytes: &[u8], mut take: impl FnMut(&[u8])) {
-    let mut rest = bytes;
-    let mut had_frame = false;
-    while let Some(begin) = rest.iter().position(|byte| !b"\r\n".contains(byte)) {
-        rest = &rest[begin..];
-        let len = frame_len(rest);
-        take(&rest[..len]);
-        had_frame = true;
-        rest = rest.get(len + 1..).unwrap_or_default();
+/// Takes the frames of STOMP in a message, and keeps the begin of one that goes on in the next; a
+/// message without any is a heart-beat.
+fn frames(bytes: &[u8], partial: &mut Vec<u8>, mut take: impl FnMut(&[u8])) {
+    if partial.is_empty() {
+        let (used, had_frame) = whole_frames(bytes, 0, &mut take);
+        if used == bytes.len() {
+            if !had_frame {
+                take(b"\n");
+            }
+            return;
+        }
+        return keep(&bytes[used..], partial, take);
     }
-    if !had_frame {
-        take(b"\n");
+    let mut joined = std::mem::take(partial);
+    let searched = joined.len();
+    joined.extend_from_slice(bytes);
+    let (used, _) = whole_frames(&joined, searched, &mut take);
+    if used == 0 {
+        *partial = joined;
+        if partial.len() > ASSEMBLED_LEN_MAX {
+            take(partial);
+            *partial = Vec::new();
+        }
+        return;
+    }
+    keep(&joined[used..], partial, take);
+    if partial.is_empty() && joined.capacity() <= PARTIAL_LEN_KEPT {
+        joined.clear();
+        *partial = joined;
     }
 }
 
-/// Returns the size of a frame without the zero byte at its end. A body may have zero bytes of its
-/// own if its length is given (STOMP 1.2, body).
-fn frame_len(frame: &[u8]) -> usize {
-    let first = memchr::memchr(0, frame).unwrap_or(frame.len());
-    let counted = || {
-        let (head_len, gap) = [&b"\n\n"[..], b"\n\r\n"]
-            .into_iter()
-            .filter_map(|gap| Some((memchr::memmem::find(&frame[..first], gap)?, gap.len())))
-            .min()?;
-        let mut lines = frame[..head_len].split(|&byte| byte == b'\n');
-        let len = lines.find_map(|line| line.strip_prefix(b"content-length:"))?;
-        let len: usize = str::from_utf8(len).ok()?.trim().parse().ok()?;
-        let end = (head_len + gap).checked_add(len)?;
-        (frame.get(end) == Some(&0)).then_some(end)
-    };
-    counted().unwrap_or(first)
+/// Keeps the begin of a frame, unless it is too large to wait for the rest.
+fn keep(rest: &[u8], partial: &mut Vec<u8>, mut take: impl FnMut(&[u8])) {
+    if rest.len() > ASSEMBLED_LEN_MAX {
+        return take(rest);
+    }
+    partial.extend_from_slice(rest);
+}
+
+/// Takes whole frames; returns the bytes that they and what is between them take up, and whether
+/// there were any. Of the first, `searched` bytes are known to have no zero byte that ends it.
+fn whole_frames(bytes: &[u8], searched: usize, take: &mut impl FnMut(&[u8])) -> (usize, bool) {
+    let (mut used, mut searched, mut had_frame) = (0, searched, false);
+    while let Some(gap) = bytes[used..].iter().position(|byte| !b"\r\n".contains(byte)) {
+        used += gap;
+        let frame = &bytes[used..];
+        let Some(len) = frame_len(frame, searched.saturating_sub(used)) else { break };
+        take(&frame[..len]);
+        (used, searched, had_frame) = (used + len + 1, 0, true);
+    }
+    let is_over = bytes[used..].iter().all(|byte| b"\r\n".contains(byte));
+    (if is_over { bytes.len() } else { used }, had_frame)
+}
+
+/// Returns the size of a frame without the zero byte at its end; `None` if that hasn't come. A body
+/// may have zero bytes of its own if its length is given (STOMP 1.2, body).
+fn frame_len(frame: &[u8], searched: usize) -> Option<usize> {
+    let counted = counted_len(frame);
+    match counted.map(|len| frame.get(len)) {
+        // The rest of the body is to come.
+        Some(None) if counted < Some(ASSEMBLED_LEN_MAX) => None,
+        Some(Some(0)) => counted,
+        // A length that isn't right: the first zero byte ends the frame, wherever that is.
+        Some(_) => memchr::memchr(0, frame),
+        None => Some(searched + memchr::memchr(0, &frame[searched..])?),
+    }
+}
+
+/// Returns the size of a frame by the length of its body, if it gives one.
+fn counted_len(frame: &[u8]) -> Option<usize> {
+    let head = &frame[..frame.len().min(STOMP_HEAD_LEN_MAX)];
+    let head = &head[..memchr::memchr(0, head).unwrap_or(head.len())];
+    let (head_len, gap) = [&b"\n\n"[..], b"\n\r\n"]
+        .into_iter()
+        .filter_map(|gap| Some((memchr::memmem::find(head, gap)?, gap.len())))
+        .min()?;
+    let mut lines = head[..head_len].split(|&byte| byte == b'\n');
+    let len = lines.find_map(|line| line.strip_prefix(b"content-length:"))?;
+    let len: usize = str::from_utf8(len).ok()?.trim().parse().ok()?;
+    (head_len + gap).checked_add(len)
 }
 
 /// Takes the packets of MQTT in a message. Bytes of one that began before are only moved once, so
@@ -145,7 +200,7 @@ fn packets(bytes: &[u8], partial: &mut Vec<u8>, mut take: impl FnMut(&[u8])) {
     let mut rest = bytes;
     while !partial.is_empty() {
         let missing = match packet_len(partial) {
-            Some(len) if len > PACKET_LEN_MAX => {
+            Some(len) if len > ASSEMBLED_LEN_MAX => {
                 take(partial);
                 *partial = Vec::new();
                 if !rest.is_empty() {
@@ -177,7 +232,7 @@ fn packets(bytes: &[u8], partial: &mut Vec<u8>, mut take: impl FnMut(&[u8])) {
                 take(&rest[..len]);
                 rest = &rest[len..];
             }
-            Some(len) if len > PACKET_LEN_MAX => return take(rest),
+            Some(len) if len > ASSEMBLED_LEN_MAX => return take(rest),
             _ => return partial.extend_from_slice(rest),
         }
     }
@@ -221,7 +276,7 @@ mod tests {
     #[test]
     fn units_are_taken_out_of_messages() {
         let record = Framing::Separator([0x1e].into());
-        let counted = b"MESSAGE\ncontent-length:3\n\na\0b\0\nERROR\r\ncontent-length:9\r\n\r\nx\0";
+        let counted = b"MESSAGE\ncontent-length:3\n\na\0b\0\nERROR\r\ncontent-length:0\r\n\r\nx\0";
         let rows: [Row<'_>; 8] = [
             (&Framing::Message, b"a\nb", &[b"a\nb"]),
             (&Framing::Lines, b"a\r\n\nb", &[b"a", b"b"]),
@@ -231,7 +286,7 @@ mod tests {
             (
                 &Framing::Stomp,
                 counted,
-                &[b"MESSAGE\ncontent-length:3\n\na\0b", b"ERROR\r\ncontent-length:9\r\n\r\nx"],
+                &[b"MESSAGE\ncontent-length:3\n\na\0b", b"ERROR\r\ncontent-length:0\r\n\r\nx"],
             ),
             (&Framing::SockJs, br#"a["x\"y","z"]"#, &[b"x\"y", b"z"]),
             (&Framing::SockJs, b"h", &[b"h"]),
@@ -255,6 +310,40 @@ mod tests {
         // A length has at most four bytes; more is no packet, and nothing is kept.
         let mut partial = Vec::new();
         Framing::Mqtt.split(&[0x30, 0xff, 0xff, 0xff, 0xff, 0xff], &mut partial, |_| {});
+        assert!(partial.is_empty());
+    }
+
+    #[test]
+    fn frames_are_put_together_however_they_are_cut() {
+        let mut large = b"MESSAGE\ncontent-length:5000\n\n".to_vec();
+        large.extend((0..5_000).map(|n| b"ab\0\n"[n % 4]));
+        let frames = [&b"CONNECTED\nversion:1.2\n\n"[..], &large, b"RECEIPT\nreceipt-id:1\n\n"];
+        let all = [&frames.join(&b"\0\n"[..])[..], b"\0"].concat();
+        assert!(split(&Framing::Stomp, &[&all]) == frames);
+        for len in [1, 2, 3, 7, 100, 1_000, all.len() - 1] {
+            let parts: Vec<&[u8]> = all.chunks(len).collect();
+            let mut units = split(&Framing::Stomp, &parts);
+            units.retain(|unit| unit[..] != *b"\n");
+            assert!(units == frames, "{len}");
+        }
+        // A heart-beat alone is one, and none while a frame is under way.
+        let beats = split(&Framing::Stomp, &[b"\n", b"SEND\n", b"\n", b"x\0", b"\n"]);
+        assert_eq!(beats, [&b"\n"[..], b"SEND\n\nx", b"\n"]);
+    }
+
+    #[test]
+    fn a_frame_without_an_end_takes_bounded_memory() {
+        let part = vec![b'a'; 1 << 20];
+        let (mut partial, mut units) = (Vec::new(), 0);
+        for _ in 0..40 {
+            Framing::Stomp.split(&part, &mut partial, |unit| units += unit.len());
+            assert!(partial.len() <= ASSEMBLED_LEN_MAX);
+        }
+        assert_eq!(units + partial.len(), 40 << 20);
+        // Nor does a length that nothing follows.
+        let mut partial = Vec::new();
+        let lie = b"MESSAGE\ncontent-length:99999999999\n\nx\0";
+        Framing::Stomp.split(lie, &mut partial, |unit| assert_eq!(unit, &lie[..lie.len() - 1]));
         assert!(partial.is_empty());
     }
 

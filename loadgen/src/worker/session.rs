@@ -64,6 +64,8 @@ pub(crate) struct Session {
     /// Wakes the task of the session.
     pub(crate) waker: Option<Waker>,
     pub(crate) is_dirty: bool,
+    /// Its job has begun: it is open, and its user, if it has one, is ready.
+    pub(crate) is_ready: bool,
     /// permessage-deflate was agreed on.
     pub(crate) is_deflated: bool,
     /// The codec's replies wait for room in `unsent`.
@@ -144,6 +146,11 @@ impl Session {
     /// Checks whether messages may be sent.
     pub(crate) fn is_open(&self) -> bool {
         self.codec.ready_state() == ReadyState::Open && !self.close.is_write_broken
+    }
+
+    /// Checks whether the messages of a run may be sent: it is open, and its user is ready.
+    pub(crate) fn may_send(&self) -> bool {
+        self.is_ready && self.is_open()
     }
 
     /// Wakes the task of the session.

@@ -4,6 +4,7 @@
 //! beside this folder.
 
 mod chaos;
+mod corpus;
 mod layers;
 mod page;
 mod peer;

@@ -1,15 +1,11 @@
 //! Scenario files, right and wrong.
 
+use std::fs;
+
 use super::*;
 
 pub(in super::super) fn program(text: &str) -> Result<Program, String> {
-    let document = Document::parse("a.toml", text, Path::new("."))?;
-    let mut documents = vec![document];
-    if let Some(used) = documents[0].root.get("use") {
-        let name = used.text("use")?.to_owned();
-        let text = preset::named(&name)?;
-        documents.push(Document::parse(&name, text, Path::new("."))?);
-    }
+    let documents = with_preset(Document::parse("a.toml", text, Path::new("."))?)?;
     Reader { documents: &documents, users: 1 }.program(&[])
 }
 

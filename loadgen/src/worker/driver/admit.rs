@@ -82,6 +82,7 @@ impl Driver {
             waker: None,
             is_dirty: false,
             is_deflated: opened.deflate.is_some(),
+            is_ready: false,
             is_held: thread.settings.misbehaviour == Misbehaviour::NeverPong,
             close: CloseState::default(),
             _permit: permit,
@@ -91,8 +92,11 @@ impl Driver {
         self.duty.opening(&mut self.thread, key);
         self.receive(key, &mut rest);
         let Self { thread, duty } = self;
-        duty.opened(thread, key);
-        thread.lifecycle.wake_main();
+        let has_begun = duty.begin(thread, key);
+        if has_begun && thread.may_send(thread.clock.now_ns()) {
+            self.refill(key);
+        }
+        self.thread.lifecycle.wake_main();
         key
     }
 }

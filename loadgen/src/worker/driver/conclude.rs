@@ -1,7 +1,6 @@
 //! Concludes the messages of a fanout as their copies come in, or once they have waited long
 //! enough.
 
-use super::super::duty::Duty;
 use super::super::outstanding::Taken;
 use super::super::sessions::SessionKey;
 use super::super::shared_fanout::MessageId;
@@ -18,7 +17,8 @@ impl Driver {
 
     /// Takes a message off its publisher, complete or not, and lets the publisher send the next.
     fn take(&mut self, key: SessionKey, message: MessageId, is_complete: bool) {
-        let Self { thread, duty: Duty::Fanout(fanout) } = self else { return };
+        let Self { thread, duty } = self;
+        let Some(fanout) = duty.fanout_mut() else { return };
         let session = &mut thread.sessions[key];
         if session.outstanding.due_ns(message.sequence).is_none() {
             return; // it has been concluded before
@@ -45,7 +45,8 @@ impl Driver {
 
     /// Concludes what has waited for its copies long enough.
     pub(crate) fn sweep_fanout(&mut self) {
-        let Self { thread, duty: Duty::Fanout(fanout) } = self else { return };
+        let Self { thread, duty } = self;
+        let Some(fanout) = duty.fanout_mut() else { return };
         if fanout.shared.is_over() || fanout.answers.are_awaited() {
             thread.lifecycle.wake_main();
         }

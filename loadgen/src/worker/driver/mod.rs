@@ -182,10 +182,10 @@ impl Driver {
         }
         outbox.backlog_len += session.unsent.len() - unsent_len;
         live.received.add(metrics.warmup.received + metrics.measured.received - received);
+        self.duty.answer(&mut self.thread, key);
         if may_send && !is_open_loop {
             self.refill(key);
         }
-        self.duty.answer(&mut self.thread, key);
         self.wake_main_if_due();
         now_ns
     }

@@ -34,7 +34,9 @@ impl Driver {
     /// Returns when there is something to do next, whatever comes before.
     pub(crate) fn next_turn_ns(&self) -> u64 {
         let Self { thread, duty } = self;
-        let due = [thread.next_due_ns(), thread.next_probe_ns(), thread.next_deadline_ns()];
+        let user_ns = duty.users().map(|users| users.next_ns(thread));
+        let due =
+            [thread.next_due_ns(), thread.next_probe_ns(), thread.next_deadline_ns(), user_ns];
         let done = [
             thread.give_up_ns(),
             duty.next_turn_ns(thread),
@@ -49,6 +51,7 @@ impl Driver {
         self.pace(now_ns);
         self.probe(now_ns);
         self.sweep(now_ns);
+        self.play_turn();
         now_ns >= self.thread.times.window_end_ns
             || self.thread.lifecycle.is_interrupted()
             || self.is_load_done()
@@ -68,7 +71,7 @@ impl Driver {
             thread.outbox.next_send = thread.outbox.sends.as_mut().and_then(Iterator::next);
             let key = thread.sessions.key_of(thread.settings.numbering.local(send.connection));
             let counts = thread.metrics.span(thread.times.span(due_ns));
-            match key.filter(|&key| thread.sessions[key].is_open()) {
+            match key.filter(|&key| thread.sessions[key].may_send()) {
                 None => counts.unsent_closed += 1,
                 Some(_) if thread.outbox.is_full() => counts.unsent_backlog += 1,
                 Some(key) if duty.room(&thread.sessions[key], 1) == 0 => {
@@ -102,7 +105,7 @@ impl Driver {
         // Due when they are written, unless they contain the time.
         let now_ns = thread.outbox.has_time.then(|| thread.clock.now_ns());
         let session = &thread.sessions[key];
-        if !session.is_open() {
+        if !session.may_send() {
             return;
         }
         let room = (pipeline as usize).saturating_sub(session.outstanding.len());
@@ -128,8 +131,8 @@ impl Driver {
     /// time left for them, or no connection.
     pub(crate) fn count_unsent(&mut self) {
         let Self { thread, duty } = self;
-        if let Some(play) = duty.play_mut() {
-            play.count_unsent(thread);
+        if let Some(users) = duty.users_mut() {
+            users.count_unsent(thread);
         }
         let is_deserted = self.is_deserted();
         let Thread { outbox, times, metrics, .. } = &mut self.thread;

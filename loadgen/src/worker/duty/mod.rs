@@ -4,12 +4,13 @@
 //! A [`Thread`] has what all of them share. A duty is called where they differ, in this order:
 //!
 //! ```text
-//!   opened ─▶ { encoded ─▶ writing  │  message, pong ─▶ read } … ─▶ ended         for each connection
+//!   opening ─▶ begin ─▶ { encoded ─▶ writing  │  message, pong ─▶ read } … ─▶ ended         for each connection
 //!   load_begins ─▶ { room, next_turn_ns, has_given_up, is_done } …               for the worker
 //! ```
 //!
-//! It gets the thread, or the parts of it that judging a message takes, and never calls back into
-//! the [`Driver`](super::driver::Driver). It is an enum, so that the calls of each message are
+//! Where connections have users, `begin` waits until the user is ready, and a message is for the user
+//! first. A duty gets the thread, or the parts of it that judging a message takes, and never calls back into
+//! the [`Driver`](super::driver::Driver). Its job is an enum, so that the calls of each message are
 //! predicted, and inlined.
 
 mod conclude;
@@ -43,7 +44,15 @@ pub(super) use play::Play;
 
 /// What the connections of a worker do once they are open.
 #[derive(Debug)]
-pub(crate) enum Duty {
+pub(crate) struct Duty {
+    job: Job,
+    /// Users of a scenario: all that there is to do, or what each connection does beside the job.
+    users: Option<Box<Play>>,
+}
+
+/// What differs between the commands.
+#[derive(Debug)]
+enum Job {
     /// They send messages, and take their echoes.
     Echo(Echo),
     /// Nothing: each is closed as soon as it is open, and another takes its place.
@@ -54,8 +63,8 @@ pub(crate) enum Duty {
     Listen(Listen),
     /// They publish messages, or take the copies of them.
     Fanout(FanoutState),
-    /// They do what a scenario says.
-    Play(Box<Play>),
+    /// They do what a scenario says, and no more.
+    Play,
 }
 
 impl Duty {
@@ -69,51 +78,62 @@ impl Duty {
         routes: &Rc<Routes>,
         sends: Option<Sends>,
     ) -> Self {
-        match &brief.config.scenario {
-            Scenario::Echo(_) => Self::Echo(Echo::default()),
-            Scenario::OpenClose { .. } => Self::OpenClose,
-            Scenario::Hold(_) => Self::Hold,
+        let job = match &brief.config.scenario {
+            Scenario::Echo(_) => Job::Echo(Echo::default()),
+            Scenario::OpenClose { .. } => Job::OpenClose,
+            Scenario::Hold(_) => Job::Hold,
             Scenario::Listen(_) => {
                 let greeting = Greeting::new(&brief.config);
-                Self::Listen(Listen::new(slots, numbering, greeting, Rc::clone(routes)))
+                Job::Listen(Listen::new(slots, numbering, greeting, Rc::clone(routes)))
             }
-            Scenario::Play(played) => {
-                let numbered = (numbering, brief.clock);
-                Self::Play(Box::new(Play::new(&brief.config, played, numbered, slots, sends)))
-            }
+            Scenario::Play(_) => Job::Play,
             Scenario::Fanout(fanout) => {
                 let shared = brief.shared_fanout.clone();
                 let shared =
                     shared.unwrap_or_else(|| SharedFanout::new(&brief.config, fanout).into());
-                Self::Fanout(FanoutState::new(shared, fanout, (numbering, brief.clock), slots))
+                Job::Fanout(FanoutState::new(shared, fanout, (numbering, brief.clock), slots))
             }
-        }
+        };
+        let sends = sends.filter(|_| matches!(job, Job::Play));
+        let users = brief.config.users().map(|played| {
+            let numbered = (numbering, brief.clock);
+            Box::new(Play::new(&brief.config, played, numbered, slots, sends))
+        });
+        Self { job, users }
     }
 
     /// A connection is open, and nothing that has come on it is taken yet.
     pub(super) fn opening(&mut self, thread: &mut Thread, key: SessionKey) {
-        if let Self::Play(play) = self {
-            play.opening(thread, key);
+        if let Some(users) = &mut self.users {
+            users.opening(thread, key);
         }
     }
 
-    /// A connection is open. Its task writes what this leads to.
-    pub(super) fn opened(&mut self, thread: &mut Thread, key: SessionKey) {
-        match self {
-            Self::OpenClose => {
+    /// Has a connection begin its job if it is open and its user, if it has one, is ready; returns
+    /// whether it has begun now. Its task writes what this leads to.
+    pub(super) fn begin(&mut self, thread: &mut Thread, key: SessionKey) -> bool {
+        let session = &thread.sessions[key];
+        let users = self.users.as_ref();
+        if session.is_ready || users.is_some_and(|users| !users.is_ready(session.index)) {
+            return false;
+        }
+        thread.sessions[key].is_ready = true;
+        match &mut self.job {
+            Job::OpenClose => {
                 thread.begin_close(key);
             }
-            Self::Fanout(fanout) => fanout.opened(thread, key),
-            Self::Play(_) => {}
-            Self::Echo(_) | Self::Hold | Self::Listen(_) => {
+            Job::Fanout(fanout) => fanout.opened(thread, key),
+            Job::Play => {}
+            Job::Echo(_) | Job::Hold | Job::Listen(_) => {
                 thread.greet(key);
             }
         }
+        true
     }
 
     /// Load begins.
     pub(super) fn load_begins(&mut self, thread: &Thread) {
-        if let Self::Echo(echo) = self {
+        if let Job::Echo(echo) = &mut self.job {
             echo.load_begins(thread);
         }
     }
@@ -121,8 +141,9 @@ impl Duty {
     /// Returns how many of `count` messages a connection may send now.
     #[inline]
     pub(super) fn room(&self, session: &Session, count: usize) -> usize {
-        match self {
-            Self::Fanout(fanout) => count.min(fanout.room(session)),
+        match &self.job {
+            _ if !session.is_ready => 0,
+            Job::Fanout(fanout) => count.min(fanout.room(session)),
             _ => count,
         }
     }
@@ -135,7 +156,7 @@ impl Duty {
         sequences: Range<u64>,
         due: Option<NonZeroU64>,
     ) {
-        if let Self::Fanout(fanout) = self {
+        if let Job::Fanout(fanout) = &mut self.job {
             fanout.encoded(connection, sequences, due.map_or(0, NonZeroU64::get));
         }
     }
@@ -143,7 +164,7 @@ impl Duty {
     /// So many messages of a session are about to be written.
     #[inline]
     pub(super) fn writing(&mut self, thread: &mut Thread, key: SessionKey, messages: u64) {
-        if let Self::Fanout(fanout) = self {
+        if let Job::Fanout(fanout) = &mut self.job {
             fanout.writing(thread, key, messages);
         }
     }
@@ -157,13 +178,18 @@ impl Duty {
         outstanding: &mut Outstanding,
         received: Received<'_>,
     ) {
-        match self {
-            Self::Echo(echo) => echo.message(judge, outstanding, received),
-            Self::Listen(listen) => listen.message(judge, received),
-            Self::Fanout(fanout) => fanout.message(judge, received),
-            Self::Play(play) => play.message(judge, received),
+        if let Some(users) = &mut self.users
+            && users.message(judge, received)
+        {
+            return;
+        }
+        match &mut self.job {
+            Job::Echo(echo) => echo.message(judge, outstanding, received),
+            Job::Listen(listen) => listen.message(judge, received),
+            Job::Fanout(fanout) => fanout.message(judge, received),
+            Job::Play => {}
             // Nothing is sent that it could answer.
-            Self::OpenClose | Self::Hold => {
+            Job::OpenClose | Job::Hold => {
                 judge.metrics.seen.add(SeenKind::Pushed, || received.shown());
             }
         }
@@ -177,7 +203,7 @@ impl Duty {
         payload: &[u8],
         (connection, now_ns): (u64, u64),
     ) -> bool {
-        let is_own = matches!(self, Self::Hold);
+        let is_own = matches!(self.job, Job::Hold);
         if is_own {
             judge.pong(outstanding, payload, connection, now_ns);
         }
@@ -187,40 +213,44 @@ impl Duty {
     /// All messages of a read have been handed over.
     #[inline]
     pub(super) fn read(&mut self, judge: &mut Judge<'_>, now_ns: u64) {
-        if let Self::Echo(echo) = self {
+        if let Job::Echo(echo) = &mut self.job {
             echo.read(judge, now_ns);
         }
     }
 
-    /// Sends what the messages of a read lead to.
+    /// Sends what the messages of a read lead to; returns whether the connection has begun its job
+    /// because of them.
     #[inline]
-    pub(super) fn answer(&mut self, thread: &mut Thread, key: SessionKey) {
-        if let Self::Play(play) = self {
-            play.go_on(thread, key);
-        }
+    pub(super) fn answer(&mut self, thread: &mut Thread, key: SessionKey) -> bool {
+        let Some(users) = &mut self.users else { return false };
+        users.go_on(thread, key);
+        self.begin(thread, key)
     }
 
     /// A connection has ended.
     pub(super) fn ended(&mut self, thread: &mut Thread, session: &mut Session) {
-        match self {
-            Self::Listen(listen) => listen.ended(thread, session),
-            Self::Fanout(fanout) => fanout.ended(thread, session),
-            Self::Play(play) => play.ended(thread, session),
-            Self::Echo(_) | Self::OpenClose | Self::Hold => {}
+        if let Some(users) = &mut self.users {
+            users.ended(thread, session);
+        }
+        match &mut self.job {
+            _ if !session.is_ready => {}
+            Job::Listen(listen) => listen.ended(thread, session),
+            Job::Fanout(fanout) => fanout.ended(thread, session),
+            Job::Echo(_) | Job::OpenClose | Job::Hold | Job::Play => {}
         }
     }
 
     /// A connection that has ended is not opened again.
     pub(super) fn gone(&mut self, connection: u64) {
-        if let Self::Play(play) = self {
-            play.gone(connection);
+        if let Some(users) = &mut self.users {
+            users.gone(connection);
         }
     }
 
     /// Returns when there is something to decide, if that is known.
     pub(super) fn next_turn_ns(&self, thread: &Thread) -> Option<u64> {
-        match self {
-            Self::Echo(echo) => echo.no_echo_ns(thread),
+        match &self.job {
+            Job::Echo(echo) => echo.no_echo_ns(thread),
             _ => None,
         }
     }
@@ -232,13 +262,13 @@ impl Duty {
 
     /// Checks whether all is done that was to be.
     pub(super) fn is_done(&self, thread: &Thread) -> bool {
-        match self {
+        match &self.job {
             // They end with their time.
-            Self::OpenClose | Self::Listen(_) => false,
-            Self::Play(play) => play.is_done(thread),
+            Job::OpenClose | Job::Listen(_) => false,
+            Job::Play => self.users.as_ref().is_none_or(|users| users.is_done(thread)),
             // Only time tells when the subscribers of other processes have all of it.
-            Self::Fanout(fanout) if fanout.is_split() => false,
-            Self::Echo(_) | Self::Hold | Self::Fanout(_) => {
+            Job::Fanout(fanout) if fanout.is_split() => false,
+            Job::Echo(_) | Job::Hold | Job::Fanout(_) => {
                 thread.is_all_answered() && thread.clock.now_ns() >= thread.plan_end_ns()
             }
         }
@@ -246,42 +276,41 @@ impl Duty {
 
     /// Checks whether the reply to a message comes on the connection that it was sent on.
     pub(super) const fn has_replies(&self) -> bool {
-        !matches!(self, Self::Fanout(_) | Self::Play(_))
+        !matches!(self.job, Job::Fanout(_) | Job::Play)
     }
 
     /// Checks whether connections stay open until the end of the run.
     pub(super) const fn holds_connections(&self) -> bool {
-        !matches!(self, Self::OpenClose)
+        !matches!(self.job, Job::OpenClose)
     }
 
-    /// Returns the users of a scenario, if this is one.
-    pub(super) const fn play(&self) -> Option<&Play> {
-        match self {
-            Self::Play(play) => Some(play),
-            _ => None,
-        }
+    /// Returns the users of a scenario, if there are any.
+    pub(super) fn users(&self) -> Option<&Play> {
+        self.users.as_deref()
     }
 
-    /// Returns the users of a scenario, if this is one.
-    pub(super) const fn play_mut(&mut self) -> Option<&mut Play> {
-        match self {
-            Self::Play(play) => Some(play),
-            _ => None,
-        }
+    /// Returns the users of a scenario, if there are any.
+    pub(super) fn users_mut(&mut self) -> Option<&mut Play> {
+        self.users.as_deref_mut()
+    }
+
+    /// Checks whether users do all that there is to do.
+    pub(super) const fn is_play(&self) -> bool {
+        matches!(self.job, Job::Play)
     }
 
     /// Returns the state of a fanout, if this is one.
     pub(super) const fn fanout(&self) -> Option<&FanoutState> {
-        match self {
-            Self::Fanout(fanout) => Some(fanout),
+        match &self.job {
+            Job::Fanout(fanout) => Some(fanout),
             _ => None,
         }
     }
 
     /// Returns the state of a fanout, if this is one.
     pub(super) const fn fanout_mut(&mut self) -> Option<&mut FanoutState> {
-        match self {
-            Self::Fanout(fanout) => Some(fanout),
+        match &mut self.job {
+            Job::Fanout(fanout) => Some(fanout),
             _ => None,
         }
     }

@@ -45,6 +45,8 @@ const SHOWN_LEN_MAX: usize = 200;
 #[derive(Debug)]
 pub(crate) struct Play {
     program: Arc<Program>,
+    /// Whether messages that no step and no rule takes are for something else.
+    is_beside: bool,
     seed: u64,
     clock: Clock,
     numbering: Numbering,
@@ -91,6 +93,10 @@ struct Counter<'w> {
     times: &'w Times,
     connection: u64,
     now_ns: u64,
+    /// Whether messages that nothing takes are passed on, and not counted here.
+    is_beside: bool,
+    /// Whether one has been passed on.
+    has_passed: bool,
 }
 
 impl Counter<'_> {
@@ -210,6 +216,7 @@ impl Observer for Counter<'_> {
                     self.wrong_as(format!("rule.{}", self.program.rules[rule].name), said);
                 }
             }
+            Event::Unmatched(_) if self.is_beside => self.has_passed = true,
             Event::Unmatched(said) => {
                 units.received += 1;
                 units.unmatched += 1;
@@ -234,6 +241,7 @@ impl Play {
     ) -> Self {
         Self {
             program: Arc::clone(&played.program),
+            is_beside: config.play().is_none(),
             seed: config.seed,
             clock,
             numbering,
@@ -249,22 +257,25 @@ impl Play {
         }
     }
 
-    /// Calls a user, if there is one.
+    /// Calls a user, if there is one; returns whether it passes a message on.
     fn call(
         &mut self,
         (metrics, live, times): (&mut Metrics, &Live, &Times),
         (local, connection): (LocalIndex, u64),
         now_ns: u64,
         call: impl FnOnce(&mut User, &mut Turn<'_, Counter<'_>>),
-    ) {
-        let Self { program, players, outgoing, clock, seed, .. } = self;
-        let Some(Some(player)) = players.get_mut(local.0) else { return };
+    ) -> bool {
+        let Self { program, players, outgoing, clock, seed, is_beside, .. } = self;
+        let is_beside = *is_beside;
+        let Some(Some(player)) = players.get_mut(local.0) else { return is_beside };
         if metrics.scenario.steps.len() < program.measures.len()
             || metrics.scenario.rules.len() < program.rules.len()
         {
             metrics.scenario = ScenarioMetrics::new(program.measures.len(), program.rules.len());
         }
-        let mut counter = Counter { program, metrics, live, times, connection, now_ns };
+        let (has_passed, program) = (false, &**program);
+        let mut counter =
+            Counter { program, metrics, live, times, connection, now_ns, is_beside, has_passed };
         let mut turn = Turn {
             program,
             seed: *seed,
@@ -274,6 +285,7 @@ impl Play {
             observer: &mut counter,
         };
         call(&mut player.user, &mut turn);
+        counter.has_passed
     }
 
     fn call_of(
@@ -310,12 +322,20 @@ impl Play {
         self.go_on(thread, key);
     }
 
-    /// Takes a message; what it leads to is sent by [`go_on`](Self::go_on).
-    pub(crate) fn message(&mut self, judge: &mut Judge<'_>, received: Received<'_>) {
+    /// Checks whether the user of a connection has done `[[begin]]`.
+    pub(crate) fn is_ready(&self, connection: u64) -> bool {
+        let player = self.players.get(self.numbering.local(connection).0);
+        let user = player.and_then(Option::as_ref).map(|player| &player.user);
+        user.is_some_and(|user| !user.is_beginning() && !user.is_over())
+    }
+
+    /// Takes a message; what it leads to is sent by [`go_on`](Self::go_on). Returns whether the
+    /// message is a user's, and not for what is done beside.
+    pub(crate) fn message(&mut self, judge: &mut Judge<'_>, received: Received<'_>) -> bool {
         let Received { payload, connection, now_ns, .. } = received;
         let local = self.numbering.local(connection);
         let parts = (&mut *judge.metrics, judge.live, judge.times);
-        self.call(parts, (local, connection), now_ns, |user, turn| user.message(payload, turn));
+        !self.call(parts, (local, connection), now_ns, |user, turn| user.message(payload, turn))
     }
 
     /// Sends what a user wants to send, begins its next iteration if that is due, and sees to it
@@ -412,7 +432,14 @@ impl Play {
             player.user.writing(&self.program, self.clock.now_ns());
         }
         if let Some(code) = close {
-            thread.begin_close_with(key, CloseCode::try_from(code).unwrap_or(CloseCode::NORMAL));
+            let code = CloseCode::try_from(code).unwrap_or(CloseCode::NORMAL);
+            let is_begun = thread.begin_close_with(key, code);
+            if is_begun && self.is_beside && !thread.sessions[key].is_ready {
+                // It has never been what it was opened for.
+                thread.metrics.held -= 1;
+                let why = Failure::new(FailurePhase::Message, "refused");
+                thread.metrics.drops.add(why, self.clock.now_ns());
+            }
             thread.sessions[key].wake();
         }
     }

@@ -90,7 +90,7 @@ impl Worker {
             probes: plan.pings(number).map(|sends| Probes::new(brief.clock, sends, slots)),
             instructions: brief.instructions.clone(),
             slots,
-            is_indexed: plan.script() == Script::Play,
+            is_indexed: config.users().is_some(),
         });
         Ok(Self {
             driver: Rc::new(RefCell::new(Driver { thread, duty })),
@@ -191,7 +191,7 @@ impl Worker {
         if self.is_subscribing() {
             return self.subscribe().await;
         }
-        if self.is_playing() {
+        if self.driver.borrow().duty.is_play() {
             return self.play_load().await;
         }
         let end_ns = |driver: &Driver| driver.thread.times.window_end_ns;
@@ -202,7 +202,7 @@ impl Worker {
                 let has_no_server = |driver: &Driver| driver.thread.metrics.established == 0;
                 self.wait(|driver| driver.thread.plan_end_ns(), has_no_server).await;
             }
-            None => self.wait(end_ns, Driver::is_load_done).await,
+            None => self.play_until(end_ns, Driver::is_load_done).await,
             Some(load) => {
                 self.driver.borrow_mut().begin_load();
                 if !load.is_scheduled() {

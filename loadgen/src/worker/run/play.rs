@@ -13,28 +13,28 @@ const END_NS: u64 = 10_000_000_000;
 impl Driver {
     /// Returns when a user has something to do next.
     fn play_next_ns(&self) -> u64 {
-        self.duty.play().map_or(u64::MAX, |play| play.next_ns(&self.thread))
+        self.duty.users().map_or(u64::MAX, |users| users.next_ns(&self.thread))
     }
 
     /// Has users do what is due, and writes what they send.
-    fn play_turn(&mut self) {
+    pub(crate) fn play_turn(&mut self) {
         let Self { thread, duty } = self;
-        if let Some(play) = duty.play_mut() {
-            play.turn(thread);
+        if let Some(users) = duty.users_mut() {
+            users.turn(thread);
         }
         self.flush_dirty();
     }
 }
 
 impl Worker {
-    /// Checks whether its users play a scenario.
-    pub(super) fn is_playing(&self) -> bool {
-        self.driver.borrow().duty.play().is_some()
+    /// Checks whether its connections have users, beside their job or instead of one.
+    pub(super) fn has_users(&self) -> bool {
+        self.driver.borrow().duty.users().is_some()
     }
 
     /// Waits until each connection is open or has failed, and each user is ready or never will be.
     pub(super) async fn play_begin(&mut self) {
-        if self.is_playing() {
+        if self.has_users() {
             let is_settled = |driver: &Driver| driver.thread.admission.is_settled();
             let done = |driver: &Driver| is_settled(driver) && Play::is_begun(&driver.thread);
             self.play_until(|_| u64::MAX, done).await;
@@ -43,7 +43,7 @@ impl Worker {
 
     /// Waits until load begins.
     pub(super) async fn play_wait(&mut self) {
-        if self.is_playing() {
+        if self.has_users() {
             self.play_until(|_| u64::MAX, |driver| driver.thread.times != Times::NEVER).await;
             self.play_until(|driver| driver.thread.times.load_begin_ns, |_| false).await;
         }
@@ -62,7 +62,7 @@ impl Worker {
 
     /// Waits for iterations that are under way since `begin_ns`, and has users do `[[end]]`.
     pub(super) async fn play_end(&mut self, begin_ns: u64) {
-        if !self.is_playing() {
+        if !self.has_users() {
             return;
         }
         let end_ns = begin_ns.saturating_add(self.drain_ns);
@@ -74,19 +74,19 @@ impl Worker {
         self.play_out(begin_ns, end_ns, is_idle).await;
         self.for_each_session(|driver, key| {
             let Driver { thread, duty } = driver;
-            if let Some(play) = duty.play_mut() {
-                play.finish(thread, key);
+            if let Some(users) = duty.users_mut() {
+                users.finish(thread, key);
             }
             driver.flush_or_wake(key);
         })
         .await;
         let begin_ns = self.clock.now_ns();
-        let is_over = |driver: &Driver| driver.duty.play().is_none_or(Play::is_over);
+        let is_over = |driver: &Driver| driver.duty.users().is_none_or(Play::is_over);
         self.play_out(begin_ns, begin_ns.saturating_add(END_NS), is_over).await;
     }
 
     /// Lets users go on until a time, or for something, or for an interrupt.
-    async fn play_until(
+    pub(super) async fn play_until(
         &mut self,
         until_ns: impl Fn(&Driver) -> u64,
         done: impl Fn(&Driver) -> bool,

@@ -2,6 +2,7 @@
 
 mod arrival;
 mod check;
+mod flags;
 mod hostile;
 mod overlap;
 mod presets;
