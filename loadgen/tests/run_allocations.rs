@@ -130,7 +130,9 @@ fn a_message_costs_no_allocation() {
         let (many_blocks, many_bytes, many) = cost(server.1, command, &format!("{load} -n 21k"));
         assert_eq!((few, many), (1_000, 21_000), "{load}");
         let more = many_blocks.saturating_sub(few_blocks);
-        println!("{command} {load}: {few_blocks} allocations, and {more} for 20,000 messages more");
+        println!(
+            "{command} {load}: {few_blocks} allocations, {more} more for 20,000 messages more"
+        );
         assert!(more < SLACK_BLOCKS, "{load}: {few_blocks} allocations grew to {many_blocks}");
         let more = many_bytes.saturating_sub(few_bytes);
         assert!(more < SLACK_BYTES, "{load}: {few_bytes} bytes grew to {many_bytes}");

@@ -64,8 +64,7 @@ pub(crate) struct Session {
     /// Wakes the task of the session.
     pub(crate) waker: Option<Waker>,
     pub(crate) is_dirty: bool,
-    /// Its job has begun: it is open, and its user, if it has one, is ready.
-    pub(crate) is_ready: bool,
+    pub(crate) readiness: Readiness,
     /// permessage-deflate was agreed on.
     pub(crate) is_deflated: bool,
     /// The codec's replies wait for room in `unsent`.
@@ -73,6 +72,16 @@ pub(crate) struct Session {
     pub(crate) close: CloseState,
     /// Makes room for another connection when the session is dropped.
     pub(crate) _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Whether what a connection is there for has begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    /// Its user logs in.
+    #[default]
+    Beginning,
+    /// It is open, and its user, if it has one, is ready.
+    Ready,
 }
 
 /// Whether a client has said goodbye in the protocol of its scenario, after which a server may end
@@ -150,7 +159,12 @@ impl Session {
 
     /// Checks whether the messages of a run may be sent: it is open, and its user is ready.
     pub(crate) fn may_send(&self) -> bool {
-        self.is_ready && self.is_open()
+        self.is_ready() && self.is_open()
+    }
+
+    /// Checks whether what the connection is there for has begun.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.readiness == Readiness::Ready
     }
 
     /// Wakes the task of the session.

@@ -5,7 +5,7 @@ use wscodec::{ConnectionBuilder, Role};
 
 use super::super::opening::Established;
 use super::super::outstanding::Outstanding;
-use super::super::session::{CloseState, Keys, Session};
+use super::super::session::{CloseState, Keys, Readiness, Session};
 use super::super::sessions::SessionKey;
 use super::Driver;
 use crate::config::Misbehaviour;
@@ -82,7 +82,7 @@ impl Driver {
             waker: None,
             is_dirty: false,
             is_deflated: opened.deflate.is_some(),
-            is_ready: false,
+            readiness: Readiness::default(),
             is_held: thread.settings.misbehaviour == Misbehaviour::NeverPong,
             close: CloseState::default(),
             _permit: permit,

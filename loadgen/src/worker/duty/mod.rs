@@ -28,7 +28,7 @@ use std::rc::Rc;
 use super::Brief;
 use super::judge::{Judge, Received};
 use super::outstanding::Outstanding;
-use super::session::Session;
+use super::session::{Readiness, Session};
 use super::sessions::{Numbering, SessionKey};
 use super::shared_fanout::SharedFanout;
 use super::thread::Thread;
@@ -114,10 +114,10 @@ impl Duty {
     pub(super) fn begin(&mut self, thread: &mut Thread, key: SessionKey) -> bool {
         let session = &thread.sessions[key];
         let users = self.users.as_ref();
-        if session.is_ready || users.is_some_and(|users| !users.is_ready(session.index)) {
+        if session.is_ready() || users.is_some_and(|users| !users.is_ready(session.index)) {
             return false;
         }
-        thread.sessions[key].is_ready = true;
+        thread.sessions[key].readiness = Readiness::Ready;
         match &mut self.job {
             Job::OpenClose => {
                 thread.begin_close(key);
@@ -142,7 +142,7 @@ impl Duty {
     #[inline]
     pub(super) fn room(&self, session: &Session, count: usize) -> usize {
         match &self.job {
-            _ if !session.is_ready => 0,
+            _ if !session.is_ready() => 0,
             Job::Fanout(fanout) => count.min(fanout.room(session)),
             _ => count,
         }
@@ -233,7 +233,7 @@ impl Duty {
             users.ended(thread, session);
         }
         match &mut self.job {
-            _ if !session.is_ready => {}
+            _ if !session.is_ready() => {}
             Job::Listen(listen) => listen.ended(thread, session),
             Job::Fanout(fanout) => fanout.ended(thread, session),
             Job::Echo(_) | Job::OpenClose | Job::Hold | Job::Play => {}

@@ -434,7 +434,7 @@ impl Play {
         if let Some(code) = close {
             let code = CloseCode::try_from(code).unwrap_or(CloseCode::NORMAL);
             let is_begun = thread.begin_close_with(key, code);
-            if is_begun && self.is_beside && !thread.sessions[key].is_ready {
+            if is_begun && self.is_beside && !thread.sessions[key].is_ready() {
                 // It has never been what it was opened for.
                 thread.metrics.held -= 1;
                 let why = Failure::new(FailurePhase::Message, "refused");
