@@ -100,13 +100,11 @@ fn json_rpc() -> Scripted {
         let id = parsed(bytes)["id"].clone();
         let reply = |id: &Value| json_text(&json!({"jsonrpc": "2.0", "id": id, "result": "0x1"}));
         let before = waiting.lock().unwrap().take();
-        match before {
-            Some(other) => vec![reply(&id), json_text(&json!({"method": "news"})), reply(&other)],
-            None => {
-                *waiting.lock().unwrap() = Some(id);
-                Vec::new()
-            }
+        if let Some(other) = before {
+            return vec![reply(&id), json_text(&json!({"method": "news"})), reply(&other)];
         }
+        *waiting.lock().unwrap() = Some(id);
+        Vec::new()
     })
 }
 
