@@ -89,13 +89,13 @@ impl MemoryStream {
 
     /// Appends the next bytes, at most `len_max`, to `buf`.
     #[inline]
-    pub(crate) fn fill_buf(&mut self, buf: &mut bytes::BytesMut, len_max: usize) {
+    pub(crate) fn fill_buf(&mut self, buf: &mut impl bytes::BufMut, len_max: usize) {
         if self.position == self.wire.len() {
             self.position = 0;
         }
         let rest = &self.wire[self.position..];
-        let len = rest.len().min(len_max).min(self.read_len_max);
-        buf.extend_from_slice(&rest[..len]);
+        let len = rest.len().min(buf.remaining_mut()).min(len_max).min(self.read_len_max);
+        buf.put_slice(&rest[..len]);
         self.position += len;
     }
 

@@ -11,7 +11,7 @@ use crate::memory::MemoryStream;
 use crate::payload::Content;
 use crate::peer::{
     Decoder, READ_LEN, fastwebsockets, nexus_web, sockudo, soketto, tokio_websockets, tungstenite,
-    web_socket, wscodec, yawc,
+    web_socket, wscodec, wscodec_shared, yawc,
 };
 use crate::sink::{Collect, Count, Work};
 use crate::wire::{Sender, Wire};
@@ -64,6 +64,7 @@ pub(super) fn entries(wire: &Rc<Wire>, reads: Reads) -> Vec<Entry> {
         of.entry::<soketto::Receiving>(Standing::Peer),
         of.entry::<nexus_web::Receiving>(Standing::Peer),
         of.entry::<yawc::Receiving>(Standing::Peer),
+        of.entry::<wscodec_shared::Receiving>(Standing::Mark),
         Entry::new(
             "the read alone",
             Standing::Mark,

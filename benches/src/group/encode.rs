@@ -14,7 +14,7 @@ use crate::memory::{MemoryStream, Output};
 use crate::payload::{Content, Payloads};
 use crate::peer::{
     Encoder, READ_LEN, fastwebsockets, nexus_web, sockudo, soketto, tokio_websockets, tungstenite,
-    web_socket, wscodec, yawc,
+    web_socket, wscodec, wscodec_shared, yawc,
 };
 use crate::sink::Work;
 use crate::wire::{Sender, decode, header};
@@ -48,6 +48,7 @@ fn contest(sender: Sender, size: usize) -> Contest {
             of.entry::<yawc::Sending>(Standing::Peer),
             of.entry::<Bare>(Standing::Mark),
             of.entry::<wscodec::SendingToSlice>(Standing::Mark),
+            of.entry::<wscodec_shared::Sending>(Standing::Mark),
         ],
     };
     if sender == Sender::Server {

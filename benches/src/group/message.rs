@@ -8,7 +8,7 @@ use crate::memory::{MemoryStream, Output};
 use crate::payload::Content;
 use crate::peer::{
     Echo, READ_LEN, fastwebsockets, nexus_web, sockudo, soketto, tokio_websockets, tungstenite,
-    web_socket, wscodec, yawc,
+    web_socket, wscodec, wscodec_shared, yawc,
 };
 use crate::sink::Work;
 use crate::wire::{Sender, Wire};
@@ -108,6 +108,7 @@ fn echoing(size: usize) -> Contest {
             of.entry::<soketto::Echoing>(Standing::Peer),
             of.entry::<nexus_web::Echoing>(Standing::Peer),
             of.entry::<yawc::Echoing>(Standing::Peer),
+            of.entry::<wscodec_shared::Echoing>(Standing::Mark),
         ],
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod tokio_websockets;
 pub(crate) mod tungstenite;
 pub(crate) mod web_socket;
 pub(crate) mod wscodec;
+pub(crate) mod wscodec_shared;
 pub(crate) mod yawc;
 
 use bytes::{Bytes, BytesMut};

@@ -62,7 +62,7 @@ impl HeaderEncoder for Head {
     }
 }
 
-fn server() -> Connection {
+pub(super) fn server() -> Connection {
     let limits = Limits::default()
         .with_frame_size_max(MESSAGE_LEN_MAX as u64)
         .with_message_size_max(MESSAGE_LEN_MAX);
