@@ -18,6 +18,7 @@ mod support;
 use alloc::{Counting, cost_of};
 use support::{KEY, ROLES, closes_in, frame, header, hex};
 use wscodec::mask::{FixedKey, MaskKey};
+use wscodec::message::free_spare_memory;
 use wscodec::{Config, Connection, Event, FrameError, Limits, Message, ProtocolError, Role};
 
 #[global_allocator]
@@ -382,4 +383,38 @@ fn what_a_connection_buffers_is_what_it_says() {
         assert_eq!(drain(&mut side, &mut rest, &mut out), Ok(1));
         assert_eq!(side.buffered(), 0);
     }
+}
+
+/// A connection holds nothing between messages; its thread keeps memory of large ones, within a bound.
+#[test]
+fn the_memory_of_a_large_message_serves_the_next_one_of_the_thread() {
+    free_spare_memory();
+    let mut out = Vec::with_capacity(1 << 10);
+    let mut receive = |role, len: usize| {
+        let mut connection = fixed(role, Limits::default());
+        let mut wire = frame(role, 0x82, &vec![7; len]);
+        cost_of(|| {
+            let mut events = 0;
+            for read in wire.chunks_mut(64 << 10) {
+                events += drain(&mut connection, read, &mut out).unwrap();
+            }
+            assert_eq!((events, connection.buffered()), (1, 0));
+        })
+    };
+    for role in ROLES {
+        let first = receive(role, 3 << 20);
+        assert!(first.calls > 1 && first.held >= 3 << 20, "{first:?}");
+        for len in [3 << 20, 2 << 20, (3 << 20) - 1] {
+            let next = receive(role, len);
+            assert_eq!((next.calls, next.held, next.moved), (0, 0, 0), "{len}");
+        }
+        assert!(cost_of(free_spare_memory).held <= -(3 << 20));
+    }
+    let kept = cost_of(|| {
+        for len in (1..20).map(|mibs| mibs << 20) {
+            receive(Role::Server, len);
+        }
+    });
+    assert!(kept.held <= (16 << 20) + (4 << 10), "{kept:?}");
+    assert!(cost_of(free_spare_memory).held < -(8 << 20));
 }

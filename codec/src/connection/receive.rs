@@ -77,6 +77,10 @@ impl Inbound {
         out: &mut impl BufMut,
     ) -> Result<found::Step, ProtocolError> {
         let (start, len) = (input.as_ptr().addr(), input.len());
+        if len == 0 && self.is_at_rest && !self.intake.has(Intake::HOLDING) {
+            self.intake = Intake::DRAINED;
+            return Ok(found::Step::new(0, None));
+        }
         let mut rest = input;
         if self.is_at_rest
             && let Some((kind, payload)) = self.take_short(&mut rest)
@@ -380,7 +384,7 @@ impl Inbound {
         } else if self.phase == Phase::Header {
             self.control.release();
             if !self.assembler.is_open() {
-                self.assembler.release();
+                self.assembler.recycle();
             }
         }
         let due = if sender.has_due_output() { Intake::HOLDING.0 } else { 0 };

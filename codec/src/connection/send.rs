@@ -10,7 +10,7 @@ use crate::encoder;
 use crate::error::{ProtocolError, SendError};
 use crate::header::{CONTROL_PAYLOAD_LEN_MAX, EncodedHeader, HEADER_LEN_MAX, Opcode};
 use crate::mask::{self, DefaultKeys, MaskKey, MaskKeySource};
-use crate::message::{DataKind, Message, Outflow, PreparedMessage, SharedMessage, Sink};
+use crate::message::{DataKind, Message, Outflow, PreparedMessage, SharedMessage, Sink, spare};
 use crate::role::Role;
 
 use super::control::ControlPayload;
@@ -418,9 +418,9 @@ fn masked(key: MaskKey, payload: Bytes) -> Bytes {
             payload.freeze()
         }
         Err(payload) => {
-            let mut masked = Vec::with_capacity(payload.len());
+            let mut masked = spare::with_room(payload.len());
             mask::put(key, &payload, &mut masked);
-            masked.into()
+            spare::share(masked)
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::close::{CloseCode, CloseFrame};
 use crate::error::ProtocolError;
 use crate::header::Fin;
 use crate::mask::MaskKeySource;
-use crate::message::Utf8Bytes;
+use crate::message::{Utf8Bytes, spare};
 
 use super::control::parse_close;
 use super::event::Event;
@@ -80,7 +80,9 @@ impl Inbound {
             Some(Found::Held(kind, holder)) => {
                 input.advance(taken);
                 let bytes = match kind {
-                    EventKind::Text | EventKind::Binary => self.assembler.take_message().into(),
+                    EventKind::Text | EventKind::Binary => {
+                        spare::share(self.assembler.take_message())
+                    }
                     _ => Bytes::copy_from_slice(self.held_payload(holder)),
                 };
                 (kind, bytes)

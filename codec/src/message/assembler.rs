@@ -115,11 +115,13 @@ impl Assembler {
     }
 
     /// Lends room for the rest of the current frame's payload. The room is at most three times what
-    /// has arrived, or [`ROOM_LEN_FIRST`]: memory follows the bytes that arrived.
+    /// has arrived, or [`ROOM_LEN_FIRST`], or what is there already: memory follows the bytes that
+    /// arrived.
     pub(crate) fn room(&mut self, remaining: u64, limits: &Limits) -> Option<Room<'_>> {
         let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
         let arrived = self.buffer.judged_len();
-        let len = remaining.min(arrived.saturating_mul(3).max(ROOM_LEN_FIRST));
+        let is_there = self.buffer.capacity() - arrived;
+        let len = remaining.min(arrived.saturating_mul(3).max(ROOM_LEN_FIRST).max(is_there));
         let growth = Growth { factor: 1, ..self.growth(limits) };
         self.buffer.room(len, growth)
     }
@@ -164,7 +166,12 @@ impl Assembler {
         &mut self.buffer
     }
 
-    /// Frees the memory of a message that has been handed out, or never will be.
+    /// Lets go of the memory of a message that has been handed out.
+    pub(crate) fn recycle(&mut self) {
+        self.buffer.recycle();
+    }
+
+    /// Frees the memory of a message that never will be handed out.
     pub(crate) fn release(&mut self) {
         self.buffer.release();
     }

@@ -19,7 +19,7 @@ use crate::redacted::Redacted;
 use crate::text;
 use crate::utf8::Utf8Validator;
 
-use super::DataKind;
+use super::{DataKind, spare};
 
 /// Buffers up to this capacity are kept between messages while reads keep ending inside messages.
 const RETAINED_CAPACITY_MAX: usize = 64 << 10;
@@ -260,14 +260,24 @@ impl MessageBuffer {
     }
 
     /// Reserves room for `additional` bytes, and for a multiple of the resulting length, but never
-    /// for more than the message can become.
+    /// for more than the message can become; or takes memory that the thread keeps.
     fn reserve(&mut self, additional: usize, growth: Growth) {
         let needed = self.bytes.len() + additional;
         if needed > self.bytes.capacity() {
             let capacity =
                 needed.max(needed.saturating_mul(growth.factor).min(growth.total_len_max));
-            self.bytes.reserve_exact(capacity - self.bytes.len());
+            if !self.take_spare(capacity, growth) {
+                self.bytes.reserve_exact(capacity - self.bytes.len());
+            }
         }
+    }
+
+    /// Moves to a spare buffer of the thread with at least this capacity, if it has one.
+    fn take_spare(&mut self, capacity: usize, growth: Growth) -> bool {
+        let Some(mut bytes) = spare::take(capacity, growth.total_len_max) else { return false };
+        bytes.extend_from_slice(&self.bytes);
+        spare::give(mem::replace(&mut self.bytes, bytes));
+        true
     }
 
     /// Ends the message: text fails if it ends inside a character.
@@ -298,16 +308,22 @@ impl MessageBuffer {
         if self.is_validated { unmasked_str(&self.bytes) } else { "" }
     }
 
-    /// Empties the buffer for the next message; frees a large one at once.
+    /// Empties the buffer for the next message; lets go of a large one at once.
     pub(crate) fn clear(&mut self) {
         if self.bytes.capacity() > RETAINED_CAPACITY_MAX {
-            self.release();
+            self.recycle();
         }
         self.bytes.clear();
         self.validator = Utf8Validator::new();
         self.is_validated = false;
         self.piece_len = 0;
         self.has_room = false;
+    }
+
+    /// Gives the memory to the thread's spares, if it is large, and frees it otherwise.
+    pub(crate) fn recycle(&mut self) {
+        spare::give(mem::take(&mut self.bytes));
+        self.release();
     }
 
     /// Frees the memory.

@@ -7,6 +7,8 @@ mod prepared;
 #[cfg(feature = "std")]
 pub(crate) mod shared;
 mod sink;
+#[cfg_attr(not(feature = "std"), path = "no_spare.rs")]
+pub(crate) mod spare;
 pub(crate) mod transform;
 
 pub(crate) use assembler::{Assembler, FramePlace};
@@ -15,6 +17,8 @@ pub(crate) use buffer::{text_of, unmask_str, unmasked_str};
 pub use owned::{SharedMessage, Utf8Bytes};
 pub use prepared::PreparedMessage;
 pub use sink::{SendQueue, Sink};
+#[cfg(feature = "std")]
+pub use spare::free_spare_memory;
 pub(crate) use transform::{Inflow, Outflow, Sent};
 pub use transform::{PerMessageExtension, Transform};
 

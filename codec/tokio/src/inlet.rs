@@ -11,14 +11,17 @@
 //!    └── the stream broke, or time is up ──────────────▶ Done
 //! ```
 
+use std::cell::Cell;
 use std::future::Future as _;
 use std::io;
+use std::mem;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use wscodec::connection::SharedEvent;
+use wscodec::header::HEADER_LEN_MAX;
 use wscodec::message::Room;
 use wscodec::{CloseCode, CloseFrame, ProtocolError, ReadyState, Role};
 
@@ -29,8 +32,13 @@ use crate::message::Message;
 
 /// The size of the first read, and of later ones until a read fills it, in bytes.
 const READ_LEN_MIN: usize = 8 << 10;
-/// The most to read in one call, in bytes.
-const READ_LEN_MAX: usize = 64 << 10;
+/// The most to read in one call, in bytes: a message of 64 KiB with its header.
+const READ_LEN_MAX: usize = (64 << 10) + HEADER_LEN_MAX;
+
+thread_local! {
+    /// What the next connection reads into that has no buffer: the one that waited last has left it.
+    static READ_BUFFER: Cell<BytesMut> = Cell::default();
+}
 
 /// What an inlet drives: a whole connection, or its reading half.
 pub(crate) trait Side {
@@ -83,17 +91,28 @@ impl Input {
     ) -> Poll<io::Result<usize>> {
         // The futures of `read_buf` keep no state between polls, so each poll makes one.
         if let Some(mut room) = room {
+            if room.remaining_mut() > READ_LEN_MAX {
+                // The beginning of the next such message is copied, so read little of it.
+                self.read_len = READ_LEN_MIN;
+            }
             return pin!(stream.read_buf(&mut room)).poll(cx);
         }
+        if self.bytes.capacity() == 0 {
+            self.bytes = READ_BUFFER.try_with(Cell::take).unwrap_or_default();
+        }
         self.bytes.reserve(self.read_len);
-        let outcome = pin!(stream.read_buf(&mut self.bytes)).poll(cx);
+        let mut free = (&mut self.bytes).limit(self.read_len);
+        let outcome = pin!(stream.read_buf(&mut free)).poll(cx);
         match &outcome {
             Poll::Ready(Ok(len)) if *len >= self.read_len => {
                 self.read_len = (self.read_len * 2).min(READ_LEN_MAX);
             }
             Poll::Ready(_) => {}
             // A waiting connection holds no buffer; the codec has taken everything in it.
-            Poll::Pending => self.bytes = BytesMut::new(),
+            Poll::Pending => {
+                let bytes = mem::take(&mut self.bytes);
+                READ_BUFFER.try_with(|buffer| buffer.set(bytes)).ok();
+            }
         }
         outcome
     }

@@ -75,13 +75,14 @@ impl Outgoing {
     ) -> Poll<io::Result<()>> {
         while self.queue.has_remaining() {
             let stream = Pin::new(&mut *stream);
-            let written = if stream.is_write_vectored() {
+            let chunk = self.queue.chunk();
+            let written = if chunk.len() < self.queue.remaining() && stream.is_write_vectored() {
                 let mut slices = [IoSlice::new(&[]); SLICES_MAX];
                 let filled = self.queue.chunks_vectored(&mut slices);
                 let slices = slices.get(..filled).unwrap_or_default();
                 ready!(stream.poll_write_vectored(cx, slices))?
             } else {
-                ready!(stream.poll_write(cx, self.queue.chunk()))?
+                ready!(stream.poll_write(cx, chunk))?
             };
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
