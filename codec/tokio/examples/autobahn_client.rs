@@ -9,7 +9,7 @@ use std::error::Error;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
-use wscodec_tokio::wscodec::deflate::{Deflate, DeflatePool};
+use wscodec_tokio::wscodec::deflate::{ContextTakeover, Deflate, DeflatePool};
 use wscodec_tokio::{Config, Connector, MaybeTlsStream, Message, WebSocketStream};
 
 const AGENT: &str = "wscodec-tokio";
@@ -19,7 +19,11 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).ok_or("usage: tokio_autobahn_client HOST:PORT")?;
-    let config = Config::default().with_deflate(Deflate::client(), DeflatePool::new(8));
+    let deflate = Deflate::client();
+    // The second is for servers that want no context takeover from clients, and wait for an offer of it.
+    let config = Config::default()
+        .with_deflate(deflate, DeflatePool::new(8))
+        .with_deflate_fallback(deflate.with_client_context(ContextTakeover::Off));
     let connector = Connector::new().with_config(config);
     let mut socket = connector.connect(&format!("ws://{address}/getCaseCount")).await?;
     let mut count = 0;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wscodec::Limits;
 #[cfg(feature = "deflate")]
-use wscodec::deflate::{Deflate, DeflatePool};
+use wscodec::deflate::{Deflate, DeflateClient, DeflatePool};
 use wscodec::handshake::HandshakeLimits;
 
 /// How connections behave. Clones share the deflate pool.
@@ -50,6 +50,10 @@ pub struct Config {
     /// The preferences for permessage-deflate, and the pool of its streams; `None` to disable it.
     #[cfg(feature = "deflate")]
     pub deflate: Option<(Deflate, DeflatePool)>,
+    /// What a client offers besides [`deflate`](Self::deflate), for a server that declines it. Default
+    /// `None`.
+    #[cfg(feature = "deflate")]
+    pub deflate_fallback: Option<Deflate>,
 }
 
 /// When to send a Ping, and how long to wait for an answer.
@@ -144,6 +148,35 @@ impl Config {
         self.deflate = Some((deflate, pool));
         self
     }
+
+    /// Returns the same configuration, with a second offer of a client.
+    ///
+    /// Some servers accept only offers that name what they want: a server that wants no context
+    /// takeover from clients may wait for an offer of `client_no_context_takeover`.
+    ///
+    /// ```
+    /// use wscodec_tokio::Config;
+    /// use wscodec_tokio::wscodec::deflate::{ContextTakeover, Deflate, DeflatePool};
+    ///
+    /// let deflate = Deflate::client();
+    /// let config = Config::default()
+    ///     .with_deflate(deflate, DeflatePool::new(8))
+    ///     .with_deflate_fallback(deflate.with_client_context(ContextTakeover::Off));
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate_fallback(mut self, deflate: Deflate) -> Self {
+        self.deflate_fallback = Some(deflate);
+        self
+    }
+
+    /// Returns what a client offers, and the pool for what is agreed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn deflate_offers(&self) -> Option<(DeflateClient, &DeflatePool)> {
+        let (deflate, pool) = self.deflate.as_ref()?;
+        let offers = DeflateClient::new(*deflate);
+        Some((self.deflate_fallback.into_iter().fold(offers, DeflateClient::or), pool))
+    }
 }
 
 impl Default for Config {
@@ -158,6 +191,8 @@ impl Default for Config {
             idle_timeout: None,
             #[cfg(feature = "deflate")]
             deflate: None,
+            #[cfg(feature = "deflate")]
+            deflate_fallback: None,
         }
     }
 }

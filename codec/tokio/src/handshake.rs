@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 #[cfg(feature = "deflate")]
-use wscodec::deflate::{DeflateClient, DeflateServer};
+use wscodec::deflate::DeflateServer;
 #[cfg(feature = "deflate")]
 use wscodec::handshake::HandshakeKey;
 use wscodec::handshake::{
@@ -185,8 +185,8 @@ pub(crate) async fn request_upgrade<S: AsyncRead + AsyncWrite + Unpin>(
     let mut out = Vec::new();
     let builder = ConnectionBuilder::client().limits(config.limits);
     #[cfg(feature = "deflate")]
-    if let Some((deflate, pool)) = &config.deflate {
-        let (key, offers) = (HandshakeKey::random(), DeflateClient::new(*deflate));
+    if let Some((offers, pool)) = config.deflate_offers() {
+        let key = HandshakeKey::random();
         let handshake = ClientHandshake::start_with_extensions(request, key, offers, &mut out)?;
         let mut handshake = handshake.with_limits(config.handshake_limits);
         write(&mut stream, &out).await?;

@@ -89,8 +89,7 @@ impl<'r> Offering<'r> {
     ) -> Result<Self, HandshakeMisuse> {
         let key = HandshakeKey::random();
         #[cfg(feature = "deflate")]
-        if let Some((deflate, pool)) = &config.deflate {
-            let deflate = DeflateClient::new(*deflate);
+        if let Some((deflate, pool)) = config.deflate_offers() {
             let offered = request.offer(key, &deflate)?;
             return Ok(Self { offered, deflate: Some((deflate, pool.clone())) });
         }
@@ -104,8 +103,7 @@ impl<'r> Offering<'r> {
         config: &Config,
     ) -> Result<Self, HandshakeMisuse> {
         #[cfg(feature = "deflate")]
-        if let Some((deflate, pool)) = &config.deflate {
-            let deflate = DeflateClient::new(*deflate);
+        if let Some((deflate, pool)) = config.deflate_offers() {
             let offered = request.offer_connect(&deflate)?;
             return Ok(Self { offered, deflate: Some((deflate, pool.clone())) });
         }

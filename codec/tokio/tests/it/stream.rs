@@ -251,3 +251,29 @@ async fn messages_are_compressed_if_both_want_it() {
     }
     let _ = client_async::<tokio::io::DuplexStream>;
 }
+
+/// A server that wants no context takeover from clients may take no offer but one that says so.
+#[cfg(feature = "deflate")]
+#[tokio::test]
+async fn a_server_may_take_the_second_offer_of_permessage_deflate() {
+    use wscodec_tokio::client_async_with;
+    use wscodec_tokio::wscodec::deflate::{ContextTakeover, Deflate, DeflatePool};
+
+    let deflate = Deflate::client();
+    let config = Config::default()
+        .with_deflate(deflate, DeflatePool::new(4))
+        .with_deflate_fallback(deflate.with_client_context(ContextTakeover::Off));
+    let (near, far) = duplex(1 << 16);
+    let plain = Config::default();
+    let server = accept_async_with(far, &plain, |request| {
+        let offers = request.header("Sec-WebSocket-Extensions").unwrap();
+        let offers = std::str::from_utf8(offers).unwrap();
+        let (first, second) = offers.split_once(", ").unwrap();
+        assert!(!first.contains("client_no_context_takeover"), "{first}");
+        assert!(second.contains("client_no_context_takeover"), "{second}");
+        Ok(Acceptance::new())
+    });
+    let request = ClientRequest::new("a", "/").unwrap();
+    let client = client_async_with(&request, near, &config);
+    tokio::try_join!(server, client).unwrap();
+}

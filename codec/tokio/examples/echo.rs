@@ -1,0 +1,44 @@
+//! The pair that every introduction shows: a server that echoes, and a client that speaks to it.
+//!
+//! ```text
+//! cargo run -p wscodec-tokio --features events --example tokio_echo -- server
+//! cargo run -p wscodec-tokio --features events --example tokio_echo -- client ws://127.0.0.1:9001/ hello world
+//! ```
+
+use std::error::Error;
+
+use tokio::net::TcpListener;
+use wscodec_tokio::events::Events;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match &words[..] {
+        [role] if role == "server" => server("127.0.0.1:9001").await,
+        [role, address] if role == "server" => server(address).await,
+        [role, url, texts @ ..] if role == "client" => client(url, texts.to_vec()).await,
+        _ => Err("usage: tokio_echo server [ADDRESS] | client URL TEXT...".into()),
+    }
+}
+
+async fn server(address: &str) -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind(address).await?;
+    println!("{}", listener.local_addr()?);
+    let events = Events::new()
+        .on_message(|session, message| async move { session.send(message).await.unwrap_or(()) });
+    events.serve(listener).await;
+    Ok(())
+}
+
+async fn client(url: &str, texts: Vec<String>) -> Result<(), Box<dyn Error>> {
+    let events = Events::new().on_message(|_, message| async move {
+        println!("{}", String::from_utf8_lossy(&message.into_data()));
+    });
+    let session = events.connect(url).await?;
+    for text in texts {
+        session.send(text).await?;
+    }
+    session.close(None).await?;
+    session.closed().await; // what the server had still to say has come by then
+    Ok(())
+}
