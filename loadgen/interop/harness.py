@@ -214,7 +214,7 @@ class Serve(Process):
     def __init__(self, *arguments):
         super().__init__(LOADGEN, "serve", *arguments, "--listen", "127.0.0.1:0", lines="stderr")
         line = self.line()
-        found = re.search(r"listening on (ws://\S+)", line)
+        found = re.search(r"listening on (wss?://\S+)", line)
         if not found:
             raise Failed(f"loadgen serve said: {line}")
         self.url = found[1]
@@ -246,16 +246,16 @@ def client_checks(start, expected, between=contextlib.nullcontext, options=()):
         return checks + 1
 
 
-def server_checks(url, subprotocol=None):
-    """loadgen against a peer's server: `check`, messages of each size, and a Close that the server begins."""
-    options = ["--subprotocol", subprotocol] if subprotocol else []
+def server_checks(url, subprotocol=None, flags=()):
+    """loadgen against a peer's server: `check`, messages of each size, and a Close that the server begins; with `flags`."""
+    options = [*flags, *(["--subprotocol", subprotocol] if subprotocol else [])]
     said = call(LOADGEN, "check", url, *options, timeout=60)
     if subprotocol and not re.search(rf"ok +subprotocol +.*{subprotocol}", said):
         raise Failed(f"subprotocol {subprotocol} was not selected")
     for size in SIZES:
         for kind in ([], ["-b"]):
-            judge(load(url, "-c", 2, "-n", 6, "-s", size, *kind, timeout=60), 2)
-    result = load(url, "-c", 1, "-n", 1, "-m", "close", timeout=60, may_fail=True)
+            judge(load(url, "-c", 2, "-n", 6, "-s", size, *kind, *flags, timeout=60), 2)
+    result = load(url, "-c", 1, "-n", 1, "-m", "close", *flags, timeout=60, may_fail=True)
     found = [(row["by"], row["code"], row["is_clean"], row["count"]) for row in result["closings"]]
     if found != [("server", 4000, True, 1)] or result["imbalances"]:
         raise Failed(f"a server that closes with 4000 was seen as {found}; {result['imbalances']}")

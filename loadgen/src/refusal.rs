@@ -13,15 +13,26 @@ const SHOWN_LEN_MAX: usize = 100;
 
 /// The status, what it means for someone who wants a WebSocket, and the headers that help.
 pub(crate) fn said(response: Response<'_>) -> String {
-    let reason = escape::bytes(response.reason(), SHOWN_LEN_MAX);
+    of(response.status(), response.reason(), |name| response.header(name))
+}
+
+/// Like [`said`], of a response over HTTP/2.
+pub(crate) fn of_http2<B>(response: &http::Response<B>) -> String {
     let status = response.status();
+    let reason = status.canonical_reason().unwrap_or_default();
+    let header = |name: &str| response.headers().get(name).map(http::HeaderValue::as_bytes);
+    of(status.as_u16(), reason.as_bytes(), header)
+}
+
+fn of<'h>(status: u16, reason: &[u8], header: impl Fn(&str) -> Option<&'h [u8]>) -> String {
+    let reason = escape::bytes(reason, SHOWN_LEN_MAX);
     let mut said = format!("{status} {reason}").trim_end().to_owned();
     if let Some(hint) = hint(status) {
         said.push_str(": ");
         said.push_str(hint);
     }
     for name in ["Location", "WWW-Authenticate"] {
-        if let Some(value) = response.header(name) {
+        if let Some(value) = header(name) {
             write!(said, "; {name}: {}", escape::bytes(value, SHOWN_LEN_MAX)).ok();
         }
     }

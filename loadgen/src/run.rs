@@ -96,8 +96,8 @@ fn raise_limits(config: &Config, routes: u64) -> Result<Host, Failed> {
     let threads = config.threads.get() as u64;
     let is_embedded = config.is_embedded();
     let demand = Demand {
-        connections: config.connections_of_all(),
-        accepted: if is_embedded { config.connections_of_all() } else { 0 },
+        connections: config.sockets_of_all(),
+        accepted: if is_embedded { config.sockets_of_all() } else { 0 },
         threads: if is_embedded { 2 * threads } else { threads },
         routes,
     };
@@ -117,6 +117,7 @@ fn embed(config: &Config) -> Result<ServerHandle, Failed> {
         _ => Mode::Echo,
     };
     serve.listen.set_port(0);
+    serve.is_http2 = config.network.http2.is_some();
     serve.connections_max = usize::try_from(config.connections_of_all())
         .unwrap_or(usize::MAX)
         .saturating_mul(2)

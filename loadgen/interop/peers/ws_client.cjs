@@ -1,22 +1,26 @@
 // The Node `ws` package as a client of an echo server: one line a check.
 //
-// Usage: ws_client.cjs URL [OPTIONS]. After the checks it prints `ready` and expects the server to close with 1001.
-// With OPTIONS, those of `perMessageDeflate` in JSON, every check is done with permessage-deflate.
+// Usage: ws_client.cjs URL [OPTIONS|http2]. After the checks it prints `ready` and expects the server to close with 1001.
+// With OPTIONS, those of `perMessageDeflate` in JSON, every check is done with permessage-deflate; with `http2` over HTTP/2.
 const assert = require('node:assert');
 const { once } = require('node:events');
 const WebSocket = require('ws');
+const { connect } = require('./ws_http2.cjs');
 
 const url = process.argv[2];
-const perMessageDeflate = JSON.parse(process.argv[3] ?? 'false');
+const isHttp2 = process.argv[3] === 'http2';
+const perMessageDeflate = isHttp2 ? false : JSON.parse(process.argv[3] ?? 'false');
 const sizes = [0, 1, 125, 126, 65535, 65536, 1 << 20];
 
 async function open(options = {}, protocols = []) {
-  const socket = new WebSocket(url, protocols, { perMessageDeflate, ...options });
+  const socket = isHttp2
+    ? await connect(url, protocols, options)
+    : new WebSocket(url, protocols, { perMessageDeflate, ...options });
   socket.setMaxListeners(0); // every wait leaves one
   socket.received = [];
   socket.on('message', (data, isBinary) => socket.received.push(isBinary ? data : data.toString()));
   socket.on('close', (code, reason) => (socket.closed = [code, reason.toString()]));
-  await once(socket, 'open');
+  if (!isHttp2) await once(socket, 'open');
   return socket;
 }
 

@@ -4,11 +4,13 @@
 //! reports the result of each, and stops only where nothing can follow.
 
 mod connection;
+mod http2;
 mod list;
 mod opening;
 mod packet;
 mod scenario;
 mod transcript;
+mod upgraded;
 mod user;
 
 use std::fmt::Write as _;
@@ -16,7 +18,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::time::timeout;
 use wscodec::{CloseCode, Message};
 
@@ -81,7 +83,7 @@ impl Prepared {
         let runtime = Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .build()
+            .build_local(LocalOptions::default())
             .map_err(|error| Failed::run(format!("no runtime: {error}")))?;
         let mut list = List::new(&target);
         runtime.block_on(async {

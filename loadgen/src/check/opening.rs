@@ -4,23 +4,21 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use wscodec::ConnectionBuilder;
 use wscodec::deflate::{DeflateAgreed, DeflateClient};
-use wscodec::handshake::{ClientHandshake, HandshakeKey, Response};
+use wscodec::handshake::{ClientHandshake, ClientRequest, HandshakeKey, Response};
 
 use super::connection::Open;
+use super::http2;
 use super::list::List;
-use super::{READ_SIZE, SHOWN_LEN_MAX, timed};
+use super::upgraded::{Upgraded, body, negotiated};
+use super::{READ_SIZE, timed};
 use crate::clock::Clock;
 use crate::config::Request;
 use crate::deflate::{self, Offer};
 use crate::net::{Families, Routes, Stream, spoken};
-use crate::{escape, refusal, units};
-
-/// How long to wait for the body of a refusal, and how much of it to read.
-const BODY_TIMEOUT: Duration = Duration::from_millis(300);
-const BODY_LEN_MAX: usize = 4 << 10;
+use crate::{refusal, units};
 
 /// Opens a connection; `None` if that failed, which is listed.
 pub(super) async fn open(
@@ -38,11 +36,27 @@ pub(super) async fn open(
             Ok(route.dns_ns.map_or_else(|| shown.clone(), |ns| timed(&shown, ns))),
         );
     }
-    let mut stream = way(list, clock, routes, settings.connect_timeout).await?;
-    let begin_ns = clock.now_ns();
-    match upgrade(&mut stream, &route.request, offer).await {
-        Ok(Upgraded { negotiated, agreed, rest }) => {
-            list.step("upgrade", Ok(timed("101", clock.now_ns() - begin_ns)));
+    let stream = way(list, clock, routes, settings.connect_timeout).await?;
+    let upgraded = match routes.http2_pool() {
+        None => {
+            let begin_ns = clock.now_ns();
+            let upgraded = upgrade(stream, &route.request, offer).await;
+            (upgraded, clock.now_ns() - begin_ns)
+        }
+        Some(pool) => {
+            let begin_ns = clock.now_ns();
+            let connection = pool.take(0);
+            let opened = pool.start(&connection, stream).await;
+            let opened = list.taken("http2", opened)?;
+            let now_ns = clock.now_ns();
+            list.step("http2", Ok(timed("it takes WebSockets", now_ns - begin_ns)));
+            let upgraded = http2::upgrade(&connection, &opened, route, offer).await;
+            (upgraded, clock.now_ns() - now_ns)
+        }
+    };
+    match upgraded {
+        (Ok(Upgraded { stream, status, negotiated, agreed, rest }), took_ns) => {
+            list.step("upgrade", Ok(timed(status, took_ns)));
             for (name, value) in negotiated {
                 list.step(name, Ok(value));
             }
@@ -70,7 +84,7 @@ pub(super) async fn open(
                 is_ended: false,
             })
         }
-        Err(why) => {
+        (Err(why), _) => {
             list.step("upgrade", Err(why));
             None
         }
@@ -114,16 +128,6 @@ async fn way(
     Some(stream)
 }
 
-type Negotiated = Vec<(&'static str, String)>;
-
-/// The result of an opening handshake.
-struct Upgraded {
-    negotiated: Negotiated,
-    agreed: Option<DeflateAgreed>,
-    /// The bytes after the response.
-    rest: Vec<u8>,
-}
-
 /// Describes what was agreed on for permessage-deflate.
 fn agreement(offer: Offer, agreed: Option<&DeflateAgreed>) -> Result<String, String> {
     match agreed {
@@ -135,8 +139,8 @@ fn agreement(offer: Offer, agreed: Option<&DeflateAgreed>) -> Result<String, Str
 
 /// Performs the opening handshake.
 async fn upgrade(
-    stream: &mut Stream,
-    request: &wscodec::handshake::ClientRequest,
+    mut stream: Stream,
+    request: &ClientRequest,
     offer: Option<Offer>,
 ) -> Result<Upgraded, String> {
     let mut out = Vec::new();
@@ -153,14 +157,16 @@ async fn upgrade(
         let outcome = if len == 0 {
             Err(handshake.receive_eof().err())
         } else {
-            handshake.receive(&mut input).map(|response| response.map(negotiated)).map_err(Some)
+            let received = handshake.receive(&mut input);
+            let said = |response: Response<'_>| negotiated(|name| response.header(name));
+            received.map(|response| response.map(said)).map_err(Some)
         };
         match outcome {
             Ok(None) => {}
             Ok(Some(negotiated)) => {
                 let rest = input.to_vec();
                 let agreed = handshake.extensions().agreed().copied();
-                return Ok(Upgraded { negotiated, agreed, rest });
+                return Ok(Upgraded { stream, status: "101", negotiated, agreed, rest });
             }
             Err(error) => {
                 let why = match error {
@@ -177,7 +183,7 @@ async fn upgrade(
                 let coding = response.header("Transfer-Encoding").unwrap_or_default();
                 let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
                 let mut said = format!("server answered {}", refusal::said(response));
-                let body = body(stream, input).await;
+                let body = body(&mut stream, input).await;
                 if let Some(line) = refusal::first_line(&body, is_chunked) {
                     write!(said, "; it says: {line}").ok(); // writing to a String can't fail
                 }
@@ -185,33 +191,4 @@ async fn upgrade(
             }
         }
     }
-}
-
-/// Returns the start of a refusal's body: what came with the head, and what arrives soon after.
-async fn body(stream: &mut Stream, came: &[u8]) -> Vec<u8> {
-    let mut body = came.to_vec();
-    let more = async {
-        let mut buffer = [0; BODY_LEN_MAX];
-        while body.len() < BODY_LEN_MAX {
-            match stream.read(&mut buffer).await {
-                Ok(len @ 1..) => body.extend_from_slice(&buffer[..len]),
-                _ => return, // no more of it will arrive; show what has
-            }
-        }
-    };
-    timeout(BODY_TIMEOUT, more).await.ok();
-    body.truncate(BODY_LEN_MAX);
-    body
-}
-
-fn negotiated(response: Response<'_>) -> Negotiated {
-    let shown = |name| match response.header(name) {
-        Some(value) => escape::bytes(value, SHOWN_LEN_MAX),
-        None => "none".into(),
-    };
-    vec![
-        ("subprotocol", shown("Sec-WebSocket-Protocol")),
-        ("extensions", shown("Sec-WebSocket-Extensions")),
-        ("server", shown("Server")),
-    ]
 }

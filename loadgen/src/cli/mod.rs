@@ -352,6 +352,12 @@ pub struct ServeArgs {
     /// Threads [default: one per core]
     #[arg(short = 't', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub threads: Option<u64>,
+    /// Speaks HTTP/2 instead of HTTP/1.1, and takes WebSockets over it (RFC 8441)
+    ///
+    /// With TLS, ALPN agrees on h2; without, clients must begin with HTTP/2. Connections and their
+    /// streams count alike for --max-connections.
+    #[arg(long)]
+    pub http2: bool,
     /// Compression to accept.
     #[command(flatten)]
     pub deflate: AcceptArgs,

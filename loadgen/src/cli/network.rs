@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::quantity;
+
 /// How a server is reached.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Connections")]
@@ -37,6 +39,15 @@ pub struct NetworkArgs {
     /// HTTP proxy to reach the server through (CONNECT)
     #[arg(long, value_name = "http://[USER:PASS@]HOST:PORT")]
     pub proxy: Option<String>,
+    /// Opens WebSockets over HTTP/2 (RFC 8441) instead of HTTP/1.1
+    ///
+    /// Over wss://, ALPN agrees on h2; over ws://, the server must expect HTTP/2. A connection is
+    /// then a stream, and connections of HTTP/2 are counted besides.
+    #[arg(long)]
+    pub http2: bool,
+    /// WebSockets that each HTTP/2 connection carries [default: 1]
+    #[arg(long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
+    pub streams: Option<u64>,
     /// TLS.
     #[command(flatten)]
     pub tls: TlsArgs,

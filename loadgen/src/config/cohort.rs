@@ -39,6 +39,18 @@ pub(super) fn split(args: &CohortArgs, connections: u64) -> Result<(u64, Vec<Coh
 }
 
 impl Config {
+    /// Refuses cohorts that need HTTP/1.1.
+    pub(super) fn check_cohorts(&self) -> Result<(), String> {
+        let headless = self.cohorts.iter().find(|cohort| cohort.misbehaviour.is_headless());
+        match headless.filter(|_| self.network.http2.is_some()) {
+            Some(cohort) => Err(format!(
+                "--bad {} stops within a request of HTTP/1.1; leave out one of it and --http2",
+                cohort.misbehaviour.name()
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Derives the configuration of a cohort's own run.
     #[must_use]
     pub fn of_cohort(&self, place: usize, cohort: Cohort) -> Self {
@@ -78,6 +90,18 @@ impl Config {
     pub fn connections_of_all(&self) -> u64 {
         let cohorts = self.cohorts.iter().map(|cohort| self.part().connections(cohort.connections));
         self.connections_here() + cohorts.sum::<u64>()
+    }
+
+    /// Returns how many sockets of this process are open at once, at most. Over HTTP/2, the last
+    /// that a worker opens to a URL may carry fewer WebSockets than the others.
+    #[must_use]
+    pub fn sockets_of_all(&self) -> u64 {
+        let connections = self.connections_of_all();
+        let Some(http2) = self.network.http2 else { return connections };
+        let runs = 1 + self.cohorts.len() as u64;
+        let pools = self.threads.get() as u64 * self.targets.len().max(1) as u64 * runs;
+        let full = connections / u64::from(http2.streams.get());
+        full.saturating_add(pools).min(connections)
     }
 }
 

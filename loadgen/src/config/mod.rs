@@ -277,6 +277,7 @@ impl Config {
         config.beside = beside;
         config.pacing = pacing;
         config.cohorts = cohorts;
+        config.check_cohorts()?;
         config.reconnect = args.reconnect.reconnect.map(Reconnect::new).transpose()?;
         config.reply_timeout = content::reply_timeout(args.reply_timeout, config.echo())?;
         config.ping_interval = scenario::ping_interval(args.ping_interval)?;

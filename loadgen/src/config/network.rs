@@ -1,16 +1,20 @@
 //! How to reach a server: addresses, sources, proxy and TLS, read from the flags.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use url::{Host, Url};
 
-use super::Template;
+use super::{Template, within};
 use crate::cli::{NetworkArgs, TlsArgs};
 use crate::net::{
-    Family, Network, Override, Proxy, Redirect, SourceRange, Sources, Target, TlsSettings,
+    Family, Http2, Network, Override, Proxy, Redirect, SourceRange, Sources, Target, TlsSettings,
 };
+
+/// Most WebSockets on a connection: as many as streams have numbers, approximately.
+const STREAMS_MAX: u64 = 1_000_000;
 
 impl Network {
     /// Reads the flags for connections to `targets`.
@@ -36,6 +40,7 @@ impl Network {
             sources: sources(&args.source_ips)?,
             proxy: args.proxy.as_deref().map(proxy).transpose()?,
             tls: TlsSettings::new(args.tls)?,
+            http2: http2(args.http2, args.streams)?,
         };
         network.check(targets)?;
         Ok(network)
@@ -107,6 +112,19 @@ impl TlsSettings {
             is_resuming: !args.no_tls_resume,
         })
     }
+}
+
+/// Reads `--http2` and `--streams`.
+fn http2(is_asked: bool, streams: Option<u64>) -> Result<Option<Http2>, String> {
+    if !is_asked {
+        return match streams {
+            Some(_) => Err("--streams shares connections of HTTP/2; use it with --http2".into()),
+            None => Ok(None),
+        };
+    }
+    let streams = within("--streams", streams.unwrap_or(1), 1, STREAMS_MAX)?;
+    let streams = u32::try_from(streams).ok().and_then(NonZeroU32::new);
+    Ok(streams.map(|streams| Http2 { streams }))
 }
 
 /// Reads `HOST:PORT:ADDR[,ADDR]`; an IPv6 address may be in brackets.

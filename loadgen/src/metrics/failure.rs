@@ -26,9 +26,11 @@ pub enum FailurePhase {
     Proxy,
     /// The TLS handshake.
     Tls,
+    /// From there to the settings by which a server takes WebSockets over HTTP/2.
+    Http2,
     /// Between that and the response.
     Handshake,
-    /// A response with a status other than 101: the code is the status.
+    /// A response with a status other than 101, or 2xx over HTTP/2: the code is the status.
     Http,
     /// While messages were exchanged.
     Open,
@@ -52,6 +54,7 @@ impl FailurePhase {
             Self::Tcp => "tcp",
             Self::Proxy => "proxy",
             Self::Tls => "tls",
+            Self::Http2 => "http2",
             Self::Handshake => "handshake",
             Self::Http => "http",
             Self::Open => "open",

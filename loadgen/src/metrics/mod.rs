@@ -12,6 +12,7 @@ mod drops;
 mod failure;
 mod fanout;
 mod followed;
+mod http2;
 pub mod live;
 mod network;
 mod packed;
@@ -37,6 +38,7 @@ pub(crate) use failure::add_sample;
 pub use failure::{Failure, FailurePhase, Failures, Occurrence};
 pub use fanout::{CopyCounts, FanoutCounts};
 pub use followed::Followed;
+pub use http2::Http2Counts;
 pub use live::{IntervalCounts, PlayedInterval, StepInterval};
 pub use network::NetworkCounts;
 pub use probe::ProbeCounts;
@@ -62,6 +64,9 @@ pub enum Metric {
     ConnectTls,
     /// From the connected socket or tunnel to the end of a TLS handshake that resumes a session.
     ConnectTlsResumed,
+    /// From the connected socket, tunnel or TLS to the settings by which a server takes WebSockets
+    /// over HTTP/2.
+    ConnectHttp2,
     /// From sending the request to its validated response.
     ConnectUpgrade,
     /// From the planned start to the validated response.
@@ -122,12 +127,13 @@ pub enum Metric {
 
 impl Metric {
     /// All metrics, in the order of a connection's life.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::ConnectLag,
         Self::ConnectTcp,
         Self::ConnectProxy,
         Self::ConnectTls,
         Self::ConnectTlsResumed,
+        Self::ConnectHttp2,
         Self::ConnectUpgrade,
         Self::ConnectTotal,
         Self::ReconnectTotal,
@@ -172,6 +178,7 @@ impl Metric {
             Self::ConnectProxy => "from the socket to the proxy's tunnel",
             Self::ConnectTls => "a full TLS handshake",
             Self::ConnectTlsResumed => "a TLS handshake that resumes an earlier session",
+            Self::ConnectHttp2 => "from the step before to HTTP/2 settings that allow WebSockets",
             Self::ConnectUpgrade => "from the step before to a validated response",
             Self::ConnectTotal => "from the planned start to a validated response",
             Self::ReconnectTotal => "from the start of an attempt to a validated response",
@@ -211,6 +218,7 @@ impl Metric {
             Self::ConnectProxy => "connect.proxy",
             Self::ConnectTls => "connect.tls",
             Self::ConnectTlsResumed => "connect.tls_resumed",
+            Self::ConnectHttp2 => "connect.h2",
             Self::ConnectUpgrade => "connect.upgrade",
             Self::ConnectTotal => "connect.total",
             Self::ReconnectTotal => "reconnect.total",
@@ -243,8 +251,14 @@ impl Metric {
 }
 
 /// A [`Distribution`] for each [`Metric`] that has a value.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Distributions([Option<Box<Distribution>>; Metric::ALL.len()]);
+
+impl Default for Distributions {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| None))
+    }
+}
 
 impl Distributions {
     /// Records a duration.
@@ -420,6 +434,8 @@ pub struct Metrics {
     pub drops: Drops,
     /// What became of them, if they were to be reopened.
     pub reconnect: ReconnectCounts,
+    /// The connections of HTTP/2 that carried WebSockets.
+    pub http2: Http2Counts,
     /// What the kernel said about the connections sampled.
     pub network: NetworkCounts,
     /// Bytes written to sockets.
@@ -484,6 +500,7 @@ impl Metrics {
         self.held += other.held;
         self.drops.merge(other.drops);
         self.reconnect.merge(other.reconnect);
+        self.http2.add(&other.http2);
         self.network.add(&other.network);
         self.bytes_sent += other.bytes_sent;
         self.bytes_received += other.bytes_received;

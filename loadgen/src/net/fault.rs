@@ -34,10 +34,17 @@ impl Fault {
     }
 }
 
+impl std::error::Error for Fault {}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.said)
     }
+}
+
+/// Returns why a stream of HTTP/2 failed, if `error` is of one.
+pub(crate) fn stream_fault(error: &io::Error) -> Option<&Fault> {
+    error.get_ref()?.downcast_ref()
 }
 
 fn connect_code(error: &io::Error) -> &'static str {

@@ -1,11 +1,12 @@
 //! Turns a URL and the flags around it into a stream of bytes between two programs.
 //!
 //! Separate from the workers because the reference server and `loadgen check` use the same streams.
-//! Nothing here knows of WebSocket, of histograms or of a plan.
+//! Nothing here knows of frames, of histograms or of a plan.
 
 mod dial;
 mod family;
 mod fault;
+mod http2;
 mod proxy;
 mod resolve;
 mod route;
@@ -20,13 +21,14 @@ mod tls;
 
 pub(crate) use dial::Families;
 pub use family::Family;
-pub(crate) use fault::Fault;
+pub(crate) use fault::{Fault, stream_fault};
+pub(crate) use http2::{Accepted, Http2Connection, Http2Pool, Opened, Refused, http2_server_code};
 pub(crate) use route::Dialled;
 pub use route::{Route, Routes};
 pub(crate) use secret::masked_subprotocols;
-pub use settings::{Network, Override, Proxy, Redirect, TlsSettings};
+pub use settings::{Http2, Network, Override, Proxy, Redirect, TlsSettings};
 pub use source::{SourceRange, Sources};
-pub(crate) use stream::{Agreed, Detached, Stream, TlsStream};
+pub(crate) use stream::{Agreed, Detached, Http2Share, Stream, TlsStream};
 pub use target::{Secrets, Target};
 pub(crate) use tcp_info::{TcpDiag, TcpInfo};
 pub use tls::ServerTls;

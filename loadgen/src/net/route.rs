@@ -13,6 +13,7 @@ use wscodec::handshake::ClientRequest;
 use super::dial::{Candidate, Families, Raced, Why};
 use super::family::Family;
 use super::fault::Fault;
+use super::http2::Http2Pool;
 use super::resolve::{Names, Resolved};
 use super::settings::Network;
 use super::stream::{Agreed, Stream, TlsStream};
@@ -167,7 +168,7 @@ impl Routes {
         bound: Duration,
     ) -> Result<Self, Failed> {
         let is_secure = targets.iter().any(Target::is_secure);
-        let tls = is_secure.then(|| TlsClient::new(&network.tls));
+        let tls = is_secure.then(|| TlsClient::new(&network.tls, network.http2.is_some()));
         let tls = tls.transpose().map_err(Failed::usage)?;
         try_sources(network).map_err(Failed::usage)?;
         let mut names = Names::new(network, bound);
@@ -343,9 +344,29 @@ impl Routes {
         };
         let connection =
             tls.connection(name).map_err(|error| Fault::new("protocol", error.to_string()))?;
-        let (stream, agreed) = TlsStream::connect(stream, connection).await?;
+        let connected = TlsStream::connect(stream, connection).await;
+        let (stream, agreed) = match connected {
+            Err(fault) if self.network.http2.is_some() && fault.code == "no_alpn" => {
+                return Err(no_http2("the server refused h2"));
+            }
+            connected => connected?,
+        };
+        if self.network.http2.is_some() && agreed.alpn.as_deref() != Some("h2") {
+            return Err(no_http2("the server did not choose h2"));
+        }
         Ok((Stream::tls(stream), Some(agreed)))
     }
+
+    /// Returns the connections of HTTP/2 of a worker, if WebSockets are opened over it.
+    pub(crate) fn http2_pool(&self) -> Option<Http2Pool> {
+        self.network.http2.map(|http2| Http2Pool::new(http2.streams, self.all.len()))
+    }
+}
+
+/// Explains that ALPN has not agreed on HTTP/2.
+fn no_http2(what: &str) -> Fault {
+    let said = format!("{what} in ALPN: enable HTTP/2 on it, or leave out --http2");
+    Fault::new("no_alpn", said)
 }
 
 /// Puts link-local addresses into the zone of an interface, given by name or number.

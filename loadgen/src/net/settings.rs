@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use super::family::Family;
@@ -24,6 +25,15 @@ pub struct Network {
     pub proxy: Option<Proxy>,
     /// TLS of `wss://`.
     pub tls: TlsSettings,
+    /// WebSockets over HTTP/2; `None` opens them over HTTP/1.1.
+    pub http2: Option<Http2>,
+}
+
+/// How WebSockets share connections of HTTP/2 (RFC 8441).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Http2 {
+    /// WebSockets that a connection carries.
+    pub streams: NonZeroU32,
 }
 
 /// The addresses of a name (`--resolve`).

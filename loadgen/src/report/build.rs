@@ -106,6 +106,7 @@ impl Report {
                 .users()
                 .map(|users| ScenarioReport::new(users, &metrics, |events| per_s(events, &phases))),
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
+            http2: config.network.http2.is_some().then_some(metrics.http2),
             network: (metrics.network.looks > 0).then_some(metrics.network),
             deflate: DeflateReport::new(config, &metrics.deflate),
             errors: errors(&metrics.failures).chain(errors(&metrics.wrong)).collect(),

@@ -43,7 +43,7 @@ pub mod text;
 use serde::{Deserialize, Serialize};
 
 pub use crate::metrics::MessageCounts;
-use crate::metrics::{NetworkCounts, Side};
+use crate::metrics::{Http2Counts, NetworkCounts, Side};
 use crate::units::Unit;
 use crate::verdict::State;
 pub use build::Subject;
@@ -109,6 +109,9 @@ pub struct Report {
     pub scenario: Option<ScenarioReport>,
     /// Bytes on sockets.
     pub bytes: Bytes,
+    /// The connections of HTTP/2 that carried WebSockets; `null` without `--http2`.
+    #[serde(default)]
+    pub http2: Option<Http2Counts>,
     /// What the kernel said about the connections sampled; `null` if nothing.
     pub network: Option<NetworkCounts>,
     /// permessage-deflate; `null` if it was not offered.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Report;
 use crate::config::{Config, Network, Proxy};
-use crate::metrics::{AddressCounts, Metric, Metrics, NetworkCounts, UrlCounts};
+use crate::metrics::{AddressCounts, Http2Counts, Metric, Metrics, NetworkCounts, UrlCounts};
 use crate::net::{Route, Routes};
 use crate::units;
 
@@ -33,6 +33,9 @@ pub struct NetworkReport {
     pub tls_server_name: Option<String>,
     /// Whether TLS sessions were resumed.
     pub tls_is_resuming: bool,
+    /// WebSockets that a connection of HTTP/2 carries; `null` over HTTP/1.1.
+    #[serde(default)]
+    pub http2_streams: Option<u32>,
 }
 
 /// What became of the connections to one URL. Connections take the URLs in turn.
@@ -104,6 +107,7 @@ impl NetworkReport {
             tls_has_client_certificate: network.tls.identity.is_some(),
             tls_server_name: network.tls.server_name.clone(),
             tls_is_resuming: network.tls.is_resuming,
+            http2_streams: network.http2.map(|http2| http2.streams.get()),
         }
     }
 }
@@ -195,6 +199,13 @@ pub(super) fn network(counts: &NetworkCounts, report: &Report) -> String {
     parts.join("   ")
 }
 
+/// Describes the connections of HTTP/2.
+fn http2(counts: &Http2Counts) -> String {
+    let carried = units::counted(counts.connections, "TCP connection");
+    let most = units::counted(counts.streams_max, "WebSocket");
+    format!("{carried}, up to {most} at once on one")
+}
+
 /// Writes the lines about the route: whatever differs from the defaults.
 pub(super) fn write(
     report: &Report,
@@ -233,6 +244,9 @@ pub(super) fn write(
     for tls in &target.tls {
         let said = format!("{} {}: {}", tls.version, tls.cipher, units::count(tls.count));
         line("tls", &said)?;
+    }
+    if let Some(http2) = &report.http2 {
+        line("http2", &self::http2(http2))?;
     }
     let network = &report.config.network;
     if network.tls_is_insecure {

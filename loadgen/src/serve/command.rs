@@ -32,10 +32,11 @@ pub fn run(config: &ServeConfig, out: &mut impl Write) -> io::Result<()> {
 
     let handle = Server::bind(config)?.start()?;
     say(format_args!(
-        "listening on {} ({}, {}{})",
+        "listening on {} ({}, {}{}{})",
         handle.place(),
         config.mode.name(),
         units::counted(config.threads.get() as u64, "thread"),
+        if config.is_http2 { ", HTTP/2" } else { "" },
         if config.deflate.is_some() { ", permessage-deflate" } else { "" }
     ));
     if let Some(tls) = &config.tls {
@@ -84,6 +85,10 @@ fn print_totals(totals: &Totals, out: &mut impl Write) -> io::Result<()> {
         "connections   accepted {}  established {}",
         totals.accepted, totals.established
     )?;
+    if totals.http2_connections > 0 {
+        let carried = units::counted(totals.http2_connections, "connection");
+        writeln!(out, "http2         carried by {carried} of HTTP/2")?;
+    }
     if totals.deflated > 0 {
         writeln!(out, "deflate       agreed {}", totals.deflated)?;
     }

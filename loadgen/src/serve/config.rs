@@ -113,6 +113,8 @@ pub struct ServeConfig {
     pub socket_path: Option<PathBuf>,
     /// Speaks TLS. Default: plain.
     pub tls: Option<ServerTls>,
+    /// Speaks HTTP/2 instead of HTTP/1.1, and takes WebSockets over it (RFC 8441). Default: no.
+    pub is_http2: bool,
     /// Threads, each with its own runtime and connections. Default: one per core.
     pub threads: NonZeroUsize,
     /// What to do with a message.
@@ -155,7 +157,8 @@ pub struct ServeConfig {
     /// replies. Above it, a client with more than an equal share is closed with 1013; so it is at
     /// most twice this. Default 4 GiB. Stops many clients doing together what none may alone.
     pub held_max: usize,
-    /// Connections open at once; a request beyond these is answered with 503. Default 100,000.
+    /// Connections open at once; a request beyond these is answered with 503. Default 100,000. Over
+    /// HTTP/2, connections and their streams count alike.
     pub connections_max: usize,
 }
 
@@ -170,6 +173,7 @@ impl Default for ServeConfig {
             listen: Self::LISTEN,
             socket_path: None,
             tls: None,
+            is_http2: false,
             threads: quota::processors(),
             mode: Mode::default(),
             limits: Limits::default(),

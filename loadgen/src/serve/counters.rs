@@ -57,6 +57,7 @@ impl<K: Ord + Copy> Tally<K> {
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     pub(super) accepted: Counter,
+    pub(super) http2_connections: Counter,
     pub(super) established: Counter,
     pub(super) deflated: Counter,
     pub(super) ended: Counter,
@@ -71,11 +72,22 @@ pub(super) struct Counters {
     pub(super) accept_errors: Tally<&'static str>,
 }
 
+impl Counters {
+    /// Counts a connection that was accepted and ended before it had a session.
+    pub(super) fn refused(&self, reason: &'static str) {
+        self.accepted.add(1);
+        self.rejected.add(reason);
+        self.ended.add(1);
+    }
+}
+
 /// The sums over all threads at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Connections that were accepted.
+    /// Connections that were accepted; over HTTP/2, streams that ask for a WebSocket.
     pub accepted: u64,
+    /// Connections of HTTP/2, which carry those streams.
+    pub http2_connections: u64,
     /// Connections whose opening handshake succeeded.
     pub established: u64,
     /// Of those, the connections that agreed on permessage-deflate.
@@ -114,6 +126,7 @@ impl Totals {
             let ended = counters.ended.load();
             let accepted = counters.accepted.load();
             totals.accepted += accepted;
+            totals.http2_connections += counters.http2_connections.load();
             totals.open += accepted.saturating_sub(ended);
             totals.established += counters.established.load();
             totals.deflated += counters.deflated.load();

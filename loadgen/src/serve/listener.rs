@@ -15,8 +15,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
+use super::admission::admit;
 use super::place::Listener;
-use super::session::Session;
 use super::shared::{Seat, ServeOrder, Shared};
 use super::worker::Worker;
 use crate::net::Stream;
@@ -113,7 +113,7 @@ fn hand_over(
                 other.send(ServeOrder::Admit(stream, seat)).ok();
             }
         }
-        _ => Session::admit(own, Ok(stream), seat),
+        _ => admit(own, Ok(stream), seat),
     }
 }
 

@@ -17,12 +17,14 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod admission;
 mod broadcast;
 mod budget;
 mod command;
 mod config;
 mod counters;
 mod heard;
+mod http2;
 mod hub;
 mod listener;
 mod mailbox;

@@ -31,7 +31,7 @@ use super::shared::Seat;
 use super::unsent::Unsent;
 use super::upgrade::{Upgrade, UpgradeOutcome};
 use super::worker::{Buffers, Worker};
-use crate::net::{Stream, TlsStream, server_code};
+use crate::net::{Stream, server_code};
 
 /// Reads of one session before the others of its thread run.
 const READS_PER_TURN: usize = 4;
@@ -72,26 +72,25 @@ enum Stage {
 }
 
 impl Session {
-    /// Starts a session of a worker for a socket that has just been accepted.
-    pub(super) fn admit(worker: &Rc<Worker>, stream: io::Result<Stream>, seat: Seat) {
-        let accepted_at = Instant::now();
-        worker.counters.accepted.add(1);
-        let stream = stream.and_then(|stream| {
-            if let Some(tcp) = stream.tcp() {
-                tcp.set_nodelay(true)?;
-            }
-            match &worker.config().tls {
-                None => Ok(stream),
-                Some(tls) => TlsStream::accept(stream, tls).map(Stream::tls),
-            }
-        });
-        let Ok(stream) = stream else {
-            worker.counters.rejected.add("reset");
-            worker.counters.ended.add(1);
-            return;
-        };
+    /// Starts a session for a stream on which a request over HTTP/1.1 is to come. It was accepted
+    /// at `accepted_at`.
+    pub(super) fn admit(worker: &Rc<Worker>, stream: Stream, accepted_at: Instant, seat: Seat) {
         let key = worker.registry.add(accepted_at);
         spawn_local(Self::new(stream, Rc::clone(worker), key, seat));
+    }
+
+    /// Starts a session for a stream on which a WebSocket is open.
+    pub(super) fn admit_open(
+        worker: &Rc<Worker>,
+        stream: Stream,
+        deflate: Option<DeflateAgreed>,
+        topic: &str,
+        seat: Seat,
+    ) {
+        let key = worker.registry.add(Instant::now());
+        let mut session = Self::new(stream, Rc::clone(worker), key, seat);
+        session.establish(deflate, topic);
+        spawn_local(session);
     }
 
     fn new(stream: Stream, worker: Rc<Worker>, key: Key, seat: Seat) -> Self {

@@ -8,9 +8,9 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::spawn_local;
 
+use super::admission::admit;
 use super::config::Mode;
 use super::place::{Bound, Listener};
-use super::session::Session;
 use super::shared::{ServeOrder, Shared};
 use super::worker::Worker;
 use super::{broadcast, listener, push};
@@ -80,7 +80,7 @@ async fn serve(
         spawn_local(listener::accept(listener, Rc::clone(&worker), shared, workers))
     });
     while let Some(ServeOrder::Admit(stream, seat)) = orders.recv().await {
-        Session::admit(&worker, stream.attach(), seat);
+        admit(&worker, stream.attach(), seat);
     }
     if let Some(accepting) = accepting {
         accepting.abort();

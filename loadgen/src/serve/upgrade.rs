@@ -2,7 +2,7 @@
 
 use wscodec::deflate::{DeflateAgreed, DeflateServer};
 use wscodec::handshake::{
-    Acceptance, HandshakeLimits, HandshakeMisuse, Rejection, Request, ServerHandshake,
+    Acceptance, HandshakeLimits, HandshakeMisuse, Rejection, ServerHandshake,
 };
 
 use super::config::{Mode, ServeConfig};
@@ -64,22 +64,18 @@ impl Upgrade {
         self.has_begun = true;
         let acceptance = match self.handshake.receive(input) {
             Ok(None) => return UpgradeOutcome::NeedMore,
-            Ok(Some(_)) if self.is_spare => {
-                return self.refuse(503, "connections_max", "too many connections\n", out);
-            }
-            Ok(Some(request)) if !config.origins.allows(request.origin(), Some(request.host())) => {
-                return self.refuse(403, "origin_policy", "this origin may not connect\n", out);
-            }
-            Ok(Some(request))
-                if config.mode == Mode::Broadcast && request.path().len() > TOPIC_LEN_MAX =>
-            {
-                return self.refuse(414, "topic_len", "the path is too long a topic\n", out);
-            }
             Ok(Some(request)) => {
-                if config.mode == Mode::Broadcast {
-                    self.topic = request.path().into();
+                let asked = Asked {
+                    is_spare: self.is_spare,
+                    origin: request.origin(),
+                    host: request.host(),
+                    path: request.path(),
+                };
+                match asked.topic(config) {
+                    Ok(topic) => self.topic = topic,
+                    Err(refusal) => return self.refuse(refusal, out),
                 }
-                acceptance_of(&request, &config.subprotocols)
+                acceptance_of(|| request.subprotocols(), &config.subprotocols)
             }
             Err(error) => {
                 // Refused only after an earlier answer, and this is the first.
@@ -89,7 +85,7 @@ impl Upgrade {
         };
         match acceptance.and_then(|acceptance| self.accept(&acceptance, config, out)) {
             Ok(()) => UpgradeOutcome::Accepted,
-            Err(_) => self.refuse(500, "internal", "", out),
+            Err(_) => self.refuse(Refusal::INTERNAL, out),
         }
     }
 
@@ -108,31 +104,74 @@ impl Upgrade {
 
     /// Answers that the deadline has passed.
     pub(super) fn time_out(&mut self, out: &mut Vec<u8>) {
-        self.refuse(408, "timeout", "no request in time\n", out);
+        let said = "no request in time\n";
+        self.refuse(Refusal { status: 408, reason: "timeout", said }, out);
     }
 
-    fn refuse(
-        &mut self,
-        status: u16,
-        reason: &'static str,
-        body: &'static str,
-        out: &mut Vec<u8>,
-    ) -> UpgradeOutcome {
-        if let Ok(rejection) = Rejection::new(status) {
+    fn refuse(&mut self, refusal: Refusal, out: &mut Vec<u8>) -> UpgradeOutcome {
+        if let Ok(rejection) = Rejection::new(refusal.status) {
             // Refused only after an earlier answer, and this is the first.
-            self.handshake.reject(rejection.body(body), out).ok();
+            self.handshake.reject(rejection.body(refusal.said), out).ok();
         }
-        UpgradeOutcome::Rejected(reason)
+        UpgradeOutcome::Rejected(refusal.reason)
+    }
+}
+
+/// Why this server refuses a request that is well-formed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    /// The name that it is counted under.
+    pub(super) reason: &'static str,
+    /// The body of the response.
+    pub(super) said: &'static str,
+}
+
+impl Refusal {
+    /// A mistake of this server's own.
+    pub(super) const INTERNAL: Self = Self { status: 500, reason: "internal", said: "" };
+}
+
+/// What decides whether a well-formed request is accepted.
+#[derive(Debug)]
+pub(super) struct Asked<'r> {
+    pub(super) is_spare: bool,
+    pub(super) origin: Option<&'r str>,
+    pub(super) host: &'r str,
+    pub(super) path: &'r str,
+}
+
+impl Asked<'_> {
+    /// Returns the topic that the client sends to and receives from, empty in modes without
+    /// topics; or why the client may not connect.
+    pub(super) fn topic(&self, config: &ServeConfig) -> Result<Box<str>, Refusal> {
+        let refuse = |status, reason, said| Err(Refusal { status, reason, said });
+        if self.is_spare {
+            return refuse(503, "connections_max", "too many connections\n");
+        }
+        if !config.origins.allows(self.origin, Some(self.host)) {
+            return refuse(403, "origin_policy", "this origin may not connect\n");
+        }
+        match config.mode {
+            Mode::Broadcast if self.path.len() > TOPIC_LEN_MAX => {
+                refuse(414, "topic_len", "the path is too long a topic\n")
+            }
+            Mode::Broadcast => Ok(self.path.into()),
+            _ => Ok("".into()),
+        }
     }
 }
 
 /// Selects the first of the server's subprotocols that the client offers. If the server has none,
 /// selects the first that the client offers, so that clients that insist on one can be tried.
-fn acceptance_of(request: &Request<'_>, spoken: &[String]) -> Result<Acceptance, HandshakeMisuse> {
+pub(super) fn acceptance_of<'r, I: Iterator<Item = &'r str>>(
+    offered: impl Fn() -> I,
+    spoken: &'r [String],
+) -> Result<Acceptance, HandshakeMisuse> {
     let selected = if spoken.is_empty() {
-        request.subprotocols().next()
+        offered().next()
     } else {
-        let is_offered = |name: &&str| request.subprotocols().any(|offered| offered == *name);
+        let is_offered = |name: &&str| offered().any(|offered| offered == *name);
         spoken.iter().map(String::as_str).find(is_offered)
     };
     match selected {

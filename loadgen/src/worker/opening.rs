@@ -12,12 +12,15 @@ pub(crate) struct Waterfall {
     pub(crate) due_ns: u64,
     /// When the connection began.
     pub(crate) begun_ns: u64,
-    /// When the socket was connected.
-    pub(crate) tcp_ns: u64,
+    /// When the socket was connected; `None` if another WebSocket of a connection of HTTP/2 did
+    /// that.
+    pub(crate) tcp_ns: Option<u64>,
     /// When the proxy had opened its tunnel.
     pub(crate) proxy_ns: Option<u64>,
     /// When TLS was established, and whether a session was resumed.
     pub(crate) tls: Option<(u64, bool)>,
+    /// When the connection of HTTP/2 was there.
+    pub(crate) http2_ns: Option<u64>,
     /// When the response was validated.
     pub(crate) upgraded_ns: u64,
 }
@@ -30,7 +33,9 @@ impl Waterfall {
             durations.record(metric, ns - last_ns);
             last_ns = ns;
         };
-        step(Metric::ConnectTcp, self.tcp_ns);
+        if let Some(tcp_ns) = self.tcp_ns {
+            step(Metric::ConnectTcp, tcp_ns);
+        }
         if let Some(proxy_ns) = self.proxy_ns {
             step(Metric::ConnectProxy, proxy_ns);
         }
@@ -38,7 +43,13 @@ impl Waterfall {
             let kind = if is_resumed { Metric::ConnectTlsResumed } else { Metric::ConnectTls };
             step(kind, tls_ns);
         }
-        step(Metric::ConnectUpgrade, self.upgraded_ns);
+        match self.http2_ns {
+            Some(http2_ns) if self.tcp_ns.is_some() => step(Metric::ConnectHttp2, http2_ns),
+            // Opened by another, of which this one has waited for the end.
+            Some(http2_ns) => last_ns = http2_ns,
+            None => {}
+        }
+        durations.record(Metric::ConnectUpgrade, self.upgraded_ns - last_ns);
         durations.record(Metric::ConnectTotal, self.upgraded_ns.saturating_sub(self.due_ns));
     }
 }
@@ -73,6 +84,10 @@ impl Refusal {
         let said = match phase {
             FailurePhase::Tcp => "no TCP connection within the connect timeout",
             FailurePhase::Proxy => "no answer from the proxy within the connect timeout",
+            FailurePhase::Http2 => {
+                "no settings of HTTP/2 within the connect timeout; does the server speak HTTP/2 \
+                 here?"
+            }
             FailurePhase::Tls => "no TLS within the connect timeout",
             _ => "no complete response within the connect timeout",
         };

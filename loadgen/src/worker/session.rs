@@ -14,7 +14,7 @@ use wscodec::{CloseFrame, Connection, ProtocolError, ReadyState};
 use super::outstanding::Outstanding;
 use crate::config::Mask;
 use crate::metrics::{Closing, Failure, FailurePhase, Side};
-use crate::net::{Stream, open_fault};
+use crate::net::{Stream, open_fault, stream_fault};
 use crate::refusal;
 
 /// The codes that stand for a Close without a code, and for no Close (RFC 6455, 7.1.5).
@@ -233,6 +233,12 @@ impl Session {
                         let said = "the server answered Close and didn't end the stream";
                         failed(closing, FailurePhase::Close, "eof_timeout", said.into())
                     }
+                    End::Timeout if self.unsent_len() > 0 && self.stream.is_stalled() => {
+                        let said = "Close could not be written: the server opens no window of \
+                                    HTTP/2 for it, because it reads no more of this stream or of \
+                                    the connection that it shares";
+                        failed(closing, FailurePhase::Close, "flow_control", said.into())
+                    }
                     End::Timeout => match self.close.write_fault {
                         Some(fault) => {
                             let said = format!("Close could not be written: {fault}");
@@ -259,6 +265,9 @@ impl Session {
 }
 
 fn io_code(error: &io::Error) -> &'static str {
+    if let Some(fault) = stream_fault(error) {
+        return fault.code;
+    }
     match error.kind() {
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted

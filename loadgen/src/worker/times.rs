@@ -98,7 +98,8 @@ mod tests {
             let waterfall = Waterfall {
                 due_ns: 0,
                 begun_ns: 0,
-                tcp_ns: 0,
+                tcp_ns: Some(0),
+                http2_ns: None,
                 proxy_ns: None,
                 tls: None,
                 upgraded_ns: 0,

@@ -4,17 +4,24 @@
 //! behind a pointer: the enum is no larger than the socket, and a `match` that always takes the
 //! same arm costs nothing.
 
+mod http2;
 mod slow;
 mod tls;
 
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
+use h2::{RecvStream, SendStream};
 use rustix::net::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+pub(crate) use http2::Http2Share;
+use http2::Http2Stream;
+pub(super) use http2::{http2_fault, io_error};
 use slow::SlowStream;
 pub(crate) use tls::{Agreed, TlsStream};
 
@@ -34,6 +41,8 @@ pub(crate) enum Other {
     Unix(UnixStream),
     /// TLS on a stream of any kind.
     Tls(Box<TlsStream>),
+    /// A stream of HTTP/2, of a connection that is a stream of any other kind.
+    Http2(Http2Stream),
     /// Any other stream, read slowly.
     Slow(SlowStream),
 }
@@ -47,6 +56,15 @@ impl Stream {
     /// Wraps a TLS stream.
     pub(crate) fn tls(stream: TlsStream) -> Self {
         Self::Other(Box::new(Other::Tls(Box::new(stream))))
+    }
+
+    /// Joins the two directions of a stream of HTTP/2.
+    pub(crate) fn http2(
+        send: SendStream<Bytes>,
+        receive: RecvStream,
+        share: Rc<Http2Share>,
+    ) -> Self {
+        Self::Other(Box::new(Other::Http2(Http2Stream::new(send, receive, share))))
     }
 
     /// Limits reading from this stream to `bytes_per_s`.
@@ -66,6 +84,7 @@ impl Stream {
             Self::Other(other) => match &mut **other {
                 Other::Unix(stream) => stream.try_write(bytes),
                 Other::Tls(stream) => stream.try_write(bytes),
+                Other::Http2(stream) => stream.try_write(bytes),
                 Other::Slow(slow) => slow.stream.try_write(bytes),
             },
         }
@@ -73,12 +92,13 @@ impl Stream {
 
     /// Polls whether [`try_write`](Self::try_write) is worth another try.
     #[inline]
-    pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_write_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_write_ready(cx),
-            Self::Other(other) => match &**other {
+            Self::Other(other) => match &mut **other {
                 Other::Unix(stream) => stream.poll_write_ready(cx),
                 Other::Tls(stream) => stream.poll_write_ready(cx),
+                Other::Http2(stream) => stream.poll_write_ready(cx),
                 Other::Slow(slow) => slow.stream.poll_write_ready(cx),
             },
         }
@@ -94,6 +114,7 @@ impl Stream {
             Self::Other(other) => match &mut **other {
                 Other::Unix(stream) => shutdown(stream, Shutdown::Write)?,
                 Other::Tls(stream) => stream.end_write()?,
+                Other::Http2(stream) => stream.end_write()?,
                 Other::Slow(slow) => slow.stream.end_write()?,
             },
         }
@@ -109,7 +130,21 @@ impl Stream {
             Self::Tcp(stream) => stream.into_std().map(Detached::Tcp),
             Self::Other(other) => match *other {
                 Other::Unix(stream) => stream.into_std().map(Detached::Unix),
-                Other::Tls(_) | Other::Slow(_) => Err(io::ErrorKind::Unsupported.into()),
+                Other::Tls(_) | Other::Http2(_) | Other::Slow(_) => {
+                    Err(io::ErrorKind::Unsupported.into())
+                }
+            },
+        }
+    }
+
+    /// Checks whether flow control of HTTP/2 lets nothing more be written now.
+    pub(crate) fn is_stalled(&self) -> bool {
+        match self {
+            Self::Tcp(_) => false,
+            Self::Other(other) => match &**other {
+                Other::Http2(stream) => stream.is_stalled(),
+                Other::Slow(slow) => slow.stream.is_stalled(),
+                Other::Unix(_) | Other::Tls(_) => false,
             },
         }
     }
@@ -119,7 +154,8 @@ impl Stream {
         match self {
             Self::Tcp(stream) => Some(stream),
             Self::Other(other) => match &**other {
-                Other::Unix(_) => None,
+                // The connection of HTTP/2 has one, but not for a stream alone.
+                Other::Unix(_) | Other::Http2(_) => None,
                 Other::Tls(stream) => stream.tcp(),
                 Other::Slow(slow) => slow.stream.tcp(),
             },
@@ -160,6 +196,7 @@ impl AsyncRead for Stream {
                 Self::Other(other) => match &mut **other {
                     Other::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
                     Other::Tls(stream) => stream.poll_read(cx, buffer),
+                    Other::Http2(stream) => stream.poll_read(cx, buffer),
                     Other::Slow(slow) => slow.poll_read(cx, buffer),
                 },
             };
@@ -179,11 +216,13 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
+        let stream = self.get_mut();
+        match stream {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Other(other) => match &mut **other {
                 Other::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-                Other::Tls(stream) => loop {
+                Other::Slow(slow) => Pin::new(&mut slow.stream).poll_write(cx, bytes),
+                Other::Tls(_) | Other::Http2(_) => loop {
                     match stream.try_write(bytes) {
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             ready!(stream.poll_write_ready(cx))?;
@@ -191,7 +230,6 @@ impl AsyncWrite for Stream {
                         taken => return Poll::Ready(taken),
                     }
                 },
-                Other::Slow(slow) => Pin::new(&mut slow.stream).poll_write(cx, bytes),
             },
         }
     }
@@ -202,7 +240,11 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.get_mut().end_write())
+        match self.get_mut().end_write() {
+            // The peer has ended it both ways.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
+            ended => Poll::Ready(ended),
+        }
     }
 }
 

@@ -144,7 +144,7 @@ impl TlsStream {
     }
 
     /// Polls whether [`try_write`](Self::try_write) is worth another try.
-    pub(crate) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_write_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket.poll_write_ready(cx)
     }
 

@@ -11,7 +11,7 @@ use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
-use super::ALPN;
+use super::alpn;
 use super::pem::{authorities, identity};
 use crate::net::TlsSettings;
 
@@ -23,11 +23,11 @@ const SERVERS_MAX: usize = 256;
 pub(crate) struct TlsClient(Arc<ClientConfig>);
 
 impl TlsClient {
-    /// Reads the files that the settings name.
+    /// Reads the files that the settings name. Asks for HTTP/2 or for HTTP/1.1.
     ///
     /// # Errors
     /// One line: which file or flag is wrong, and what to do.
-    pub(crate) fn new(settings: &TlsSettings) -> Result<Self, String> {
+    pub(crate) fn new(settings: &TlsSettings, is_http2: bool) -> Result<Self, String> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -48,7 +48,7 @@ impl TlsClient {
                     .map_err(|error| format!("--cert and --key don't match: {error}"))?
             }
         };
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = alpn(is_http2);
         config.resumption = if settings.is_resuming {
             Resumption::in_memory_sessions(SERVERS_MAX)
         } else {

@@ -20,7 +20,7 @@ pub(in crate::net) fn client_fault(error: &io::Error) -> Fault {
         }
         "no_alpn" => {
             "; it doesn't accept http/1.1 in ALPN: it speaks only HTTP/2 (h2), or something \
-             else. loadgen opens WebSockets over HTTP/1.1, so enable that on the server"
+             else. Enable HTTP/1.1 on the server, or try --http2"
         }
         _ => "",
     };
@@ -48,8 +48,8 @@ pub(crate) fn spoken(bytes: &[u8]) -> Option<&'static str> {
         // A SETTINGS frame for the whole connection, which "the server connection preface consists
         // of" (RFC 9113, 3.4).
         [0, 0, _, 4, 0, 0, 0, 0, 0, ..] => Some(
-            "the server speaks only HTTP/2; loadgen opens WebSockets over HTTP/1.1, so enable \
-             that on the server, or use another port",
+            "the server speaks only HTTP/2: open WebSockets over it with --http2, or enable \
+             HTTP/1.1 on the server",
         ),
         _ => None,
     }

@@ -12,5 +12,7 @@ pub(super) use fault::client_fault;
 pub(crate) use fault::{open_fault, server_code, spoken};
 pub use server::ServerTls;
 
-/// The only protocol spoken over TLS here (RFC 7301).
-const ALPN: &[u8] = b"http/1.1";
+/// Returns the protocol to agree on (RFC 7301): the only one spoken.
+fn alpn(is_http2: bool) -> Vec<Vec<u8>> {
+    vec![if is_http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }]
+}

@@ -11,7 +11,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ServerConnection, WebPkiClientVerifier};
 
-use super::ALPN;
+use super::alpn;
 use super::pem::{authorities, identity};
 
 /// What the reference server presents to its clients.
@@ -72,11 +72,18 @@ impl ServerTls {
         let mut config = builder
             .with_single_cert(chain, key)
             .map_err(|error| format!("--cert and --key don't match: {error}"))?;
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = alpn(false);
         // Clients keep the tickets, so no number of them makes the server forget a session.
         config.ticketer =
             ring::Ticketer::new().map_err(|error| format!("no session tickets: {error}"))?;
         Ok(Self { config: Arc::new(config), fingerprint })
+    }
+
+    /// Agrees on HTTP/2 with clients, or on HTTP/1.1.
+    #[must_use]
+    pub fn for_http2(mut self, is_http2: bool) -> Self {
+        Arc::make_mut(&mut self.config).alpn_protocols = alpn(is_http2);
+        self
     }
 
     /// Returns the SHA-256 of the certificate, as browsers show it.

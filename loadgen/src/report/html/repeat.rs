@@ -46,6 +46,9 @@ pub(super) fn command(report: &Report) -> (String, Vec<&'static str>) {
         flag("--subprotocol", Some(subprotocol.clone()));
     }
     flag("--origin", config.origin.clone());
+    if let Some(streams) = config.network.http2_streams {
+        words.extend(["--http2".to_owned(), "--streams".to_owned(), streams.to_string()]);
+    }
     if config.payload_kind == Some(PayloadKind::Binary) {
         words.push("-b".into());
     }

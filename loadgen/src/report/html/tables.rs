@@ -128,6 +128,9 @@ pub(super) fn counts(report: &Report) -> Markup {
     if let Some(deflate) = &report.deflate {
         add("permessage-deflate", facts(deflate));
     }
+    if let Some(http2) = &report.http2 {
+        add("HTTP/2", facts(http2));
+    }
     if let Some(network) = &report.network {
         add("Network", facts(network));
     }

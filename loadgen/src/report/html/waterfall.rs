@@ -8,11 +8,12 @@ use crate::report::Report;
 use crate::units;
 
 /// The parts, in order. A resumed TLS handshake takes the place of a full one.
-const PARTS: [(Metric, &str); 5] = [
+const PARTS: [(Metric, &str); 6] = [
     (Metric::ConnectTcp, "TCP"),
     (Metric::ConnectProxy, "proxy"),
     (Metric::ConnectTls, "TLS"),
     (Metric::ConnectTlsResumed, "TLS, resumed"),
+    (Metric::ConnectHttp2, "HTTP/2"),
     (Metric::ConnectUpgrade, "upgrade"),
 ];
 

@@ -31,6 +31,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
         hold,
         push,
         scenario,
+        http2,
         network,
         fanout,
         deflate,
@@ -74,6 +75,9 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
     }
     if let (Some(whole), Some(part)) = (&mut whole.fanout, fanout) {
         super::fanout::add(whole, part);
+    }
+    if let (Some(whole), Some(http2)) = (&mut whole.http2, http2) {
+        whole.add(http2);
     }
     if let Some(network) = network {
         match &mut whole.network {

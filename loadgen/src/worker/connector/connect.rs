@@ -17,6 +17,7 @@ use wscodec::handshake::{
 use super::super::driver::Driver;
 use super::super::opening::{Established, Refusal, Waterfall};
 use super::super::thread::Thread;
+use super::http2;
 use crate::metrics::{AddressCounts, Failure, FailurePhase, Metric};
 use crate::net::{Agreed, Dialled, Fault, Routes, Stream, open_fault, spoken};
 use crate::plan::ConnectionPlan;
@@ -30,8 +31,14 @@ pub(crate) async fn connect(
     plan: &ConnectionPlan,
 ) -> Result<Established, Refusal> {
     let steps = Steps::new(&driver.borrow().thread);
-    let attempt = attempt(driver, plan, &steps);
-    let outcome = timeout_at(steps.deadline, attempt).await;
+    let pool = driver.borrow().thread.http2.clone();
+    let outcome = match &pool {
+        None => timeout_at(steps.deadline, attempt(driver, plan, &steps)).await,
+        Some(pool) => {
+            let attempt = http2::attempt(driver, plan, &steps, pool);
+            timeout_at(steps.deadline, attempt).await
+        }
+    };
     let thread = &mut driver.borrow_mut().thread;
     let outcome = outcome.unwrap_or_else(|_| Err(steps.timeout(&thread.routes, plan.index)));
     if let Some((route, place)) = steps.address.get() {
@@ -44,7 +51,7 @@ pub(crate) async fn connect(
 
 /// How far an attempt has come, for who gives it up.
 pub(super) struct Steps {
-    phase: Cell<FailurePhase>,
+    pub(super) phase: Cell<FailurePhase>,
     /// The places of the route and the address that a socket is connected to, where the route has
     /// several addresses.
     address: Cell<Option<(usize, usize)>>,
@@ -75,7 +82,9 @@ async fn attempt(
     plan: &ConnectionPlan,
     steps: &Steps,
 ) -> Result<Established, Refusal> {
-    let Reached { route, mut stream, mut waterfall, tls } = reach(driver, plan, steps).await?;
+    let begun_ns = begin(driver, plan);
+    let reached = reach(driver, plan, steps, begun_ns).await?;
+    let Reached { route, mut stream, mut waterfall, tls } = reached;
     steps.phase.set(FailurePhase::Handshake);
     let (clock, routes) = {
         let driver = driver.borrow();
@@ -99,11 +108,23 @@ pub(super) struct Reached {
     pub(super) tls: Option<Agreed>,
 }
 
+/// Notes that an attempt begins; returns when.
+pub(super) fn begin(driver: &Rc<RefCell<Driver>>, plan: &ConnectionPlan) -> u64 {
+    let thread = &mut driver.borrow_mut().thread;
+    let begun_ns = thread.clock.now_ns();
+    if let Some(due_ns) = plan.start_ns {
+        let lag_ns = begun_ns.saturating_sub(due_ns);
+        thread.metrics.distributions.record(Metric::ConnectLag, lag_ns);
+    }
+    begun_ns
+}
+
 /// Connects to a server, up to the point where the opening handshake begins.
 pub(super) async fn reach(
     driver: &Rc<RefCell<Driver>>,
     plan: &ConnectionPlan,
     steps: &Steps,
+    begun_ns: u64,
 ) -> Result<Reached, Refusal> {
     let phase = &steps.phase;
     let (clock, routes) = {
@@ -114,11 +135,6 @@ pub(super) async fn reach(
     let refused = |fault: Fault| Refusal::new(phase.get(), fault.code, fault.said);
     let place = routes.place(plan.index);
     let route = &routes.all()[place];
-    let begun_ns = clock.now_ns();
-    if let Some(due_ns) = plan.start_ns {
-        let lag_ns = begun_ns.saturating_sub(due_ns);
-        driver.borrow_mut().thread.metrics.distributions.record(Metric::ConnectLag, lag_ns);
-    }
     let families = driver.borrow().thread.families[place];
     let dialled = routes.connect(route, plan.index, steps.deadline, families).await;
     if route.addresses.len() > 1 {
@@ -139,9 +155,10 @@ pub(super) async fn reach(
     let waterfall = Waterfall {
         due_ns: plan.start_ns.unwrap_or(begun_ns),
         begun_ns,
-        tcp_ns,
+        tcp_ns: Some(tcp_ns),
         proxy_ns,
         tls: agreed.as_ref().map(|agreed| (reached_ns, agreed.is_resumed)),
+        http2_ns: None,
         upgraded_ns: reached_ns,
     };
     Ok(Reached { route: place, stream, waterfall, tls: agreed })
@@ -195,11 +212,20 @@ async fn upgrade(
     })
     .await?;
     let deflate = handshake.extensions().agreed().copied();
-    if deflate.is_none() && driver.borrow().thread.deflating.is_required {
+    check_deflate(&driver.borrow().thread, deflate.as_ref())?;
+    Ok((deflate, rest))
+}
+
+/// Refuses a server that declined what is required.
+pub(super) fn check_deflate(
+    thread: &Thread,
+    deflate: Option<&DeflateAgreed>,
+) -> Result<(), Refusal> {
+    if deflate.is_none() && thread.deflating.is_required {
         let sample = "the server declined permessage-deflate (--deflate-required)";
         return Err(Refusal::new(FailurePhase::Handshake, "deflate_declined", sample));
     }
-    Ok((deflate, rest))
+    Ok(())
 }
 
 /// Renders the request of a connection to the URL at `place`, unless all connections send the same.

@@ -14,7 +14,7 @@ use tokio::time::{timeout, timeout_at};
 
 use super::super::driver::Driver;
 use super::super::opening::Refusal;
-use super::connect::{Reached, Steps, io_refusal, reach, rendered, start};
+use super::connect::{Reached, Steps, begin, io_refusal, reach, rendered, start};
 use crate::config::Misbehaviour;
 use crate::metrics::{Failure, FailurePhase, Metric};
 use crate::net::Stream;
@@ -69,13 +69,16 @@ async fn open(
     plan: &ConnectionPlan,
 ) -> Result<(Stream, Vec<u8>), Refusal> {
     let steps = Steps::new(&driver.borrow().thread);
-    let reached = timeout_at(steps.deadline, reach(driver, plan, &steps)).await;
+    let begun_ns = begin(driver, plan);
+    let reached = timeout_at(steps.deadline, reach(driver, plan, &steps, begun_ns)).await;
     let Reached { route, stream, waterfall, .. } = reached
         .unwrap_or_else(|_| Err(steps.timeout(&driver.borrow().thread.routes, plan.index)))?;
     let mut driver = driver.borrow_mut();
     let thread = &mut driver.thread;
-    let tcp_ns = waterfall.tcp_ns - waterfall.begun_ns;
-    thread.metrics.distributions.record(Metric::ConnectTcp, tcp_ns);
+    if let Some(tcp_ns) = waterfall.tcp_ns {
+        let ns = tcp_ns - waterfall.begun_ns;
+        thread.metrics.distributions.record(Metric::ConnectTcp, ns);
+    }
     let mut head = Vec::new();
     let rendered = rendered(thread, route, plan.index)?;
     let request = rendered.as_ref().unwrap_or(&thread.routes.all()[route].request);

@@ -3,6 +3,7 @@
 
 mod connect;
 mod half_request;
+mod http2;
 mod reopen;
 
 use std::cell::RefCell;

@@ -223,7 +223,6 @@ impl Driver {
         let Self { thread, duty } = self;
         let mut session = thread.sessions.remove(key);
         thread.outbox.backlog_len -= session.unsent_len();
-        thread.outbox.give_back(std::mem::take(&mut session.unsent));
         thread.forget_probes(thread.local(session.index));
         thread.outbox.unanswered -= session.outstanding.len();
         duty.ended(thread, &mut session);
@@ -237,6 +236,7 @@ impl Driver {
             thread.metrics.distributions.record(Metric::CloseTcp, ns);
         }
         let mut outcome = session.outcome(end);
+        thread.outbox.give_back(std::mem::take(&mut session.unsent));
         // The codec has answered the server's Close, and this side kept the answer back.
         let is_kept_back =
             outcome.closing.by == Side::Server && thread.settings.misbehaviour.is_silent();

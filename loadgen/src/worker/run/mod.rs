@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use tokio::task::{spawn_local, yield_now};
+use tokio::time::timeout_at;
 use wscodec::mask::ChaChaKeys;
 
 use super::connector::connector;
@@ -314,11 +315,22 @@ impl Worker {
             driver.thread.lifecycle.cut_short(begin_ns, end_ns, INTERRUPTED_CLOSE_NS)
         };
         self.wait_also_interrupted(end_ns, |driver| driver.thread.is_empty()).await;
-        let mut driver = self.driver.borrow_mut();
-        driver.thread.abandon_attempts();
-        for key in driver.thread.sessions.keys() {
-            driver.retire(key, &End::Timeout);
+        {
+            let mut driver = self.driver.borrow_mut();
+            driver.thread.abandon_attempts();
+            for key in driver.thread.sessions.keys() {
+                driver.retire(key, &End::Timeout);
+            }
         }
+        self.end_http2().await;
+    }
+
+    /// Ends the connections of HTTP/2, whose WebSockets have ended.
+    async fn end_http2(&self) {
+        let Some(pool) = self.driver.borrow().thread.http2.clone() else { return };
+        let end_ns = self.clock.now_ns().saturating_add(GRACE_NS);
+        // Those that take longer end with the thread.
+        timeout_at(self.clock.instant(end_ns), pool.end()).await.ok();
     }
 
     /// Does something for each session, a few at a time, so that replies are read between.

@@ -33,7 +33,7 @@ use crate::clock::Clock;
 use crate::config::Misbehaviour;
 use crate::metrics::live::Live;
 use crate::metrics::{Metrics, Side, UrlCounts};
-use crate::net::{Families, Routes, Stream};
+use crate::net::{Families, Http2Pool, Routes, Stream};
 use crate::payload::Requests;
 use admission::Admission;
 use deadlines::Deadlines;
@@ -57,6 +57,8 @@ pub(crate) struct Thread {
     pub(crate) routes: Rc<Routes>,
     /// Of each route, which families of addresses worked.
     pub(crate) families: Vec<Families>,
+    /// The connections of HTTP/2, where WebSockets are opened over it.
+    pub(crate) http2: Option<Rc<Http2Pool>>,
     /// The requests, where connections don't all send the same.
     pub(crate) requests: Option<Requests>,
     pub(crate) deflating: Deflating,
@@ -110,6 +112,7 @@ impl Thread {
             metrics: Metrics::with_urls(routes.all().len()),
             live,
             families: vec![Families::default(); routes.all().len()],
+            http2: routes.http2_pool().map(Rc::new),
             routes,
             requests,
             deflating,

@@ -10,6 +10,7 @@ mod fanout_protocol;
 mod faults;
 mod handshake;
 mod hold;
+mod http2;
 mod interrupt;
 mod listen;
 mod network;

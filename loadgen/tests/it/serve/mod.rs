@@ -5,6 +5,7 @@ mod broadcast;
 mod echo;
 mod faults;
 mod hostile;
+mod http2;
 mod injected_faults;
 mod push;
 mod shutdown;
