@@ -37,6 +37,7 @@ SPAN_S = 0.03
 ECHO_BYTES, ECHO_MESSAGES_MAX = 24 << 20, 2_000
 ECHO_KINDS = (
     "wscodec.asyncio",
+    "wscodec.asyncio, callback",
     "wscodec, protocol",
     "wscodec, socket",
     "websockets.asyncio",

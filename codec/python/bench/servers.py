@@ -38,9 +38,24 @@ async def _() -> int:
     return port_of(server)
 
 
-@kind("wscodec, protocol")
+@kind("wscodec.asyncio, callback")
 async def _() -> int:
     """As picows works: the answer is written in the callback, without a task."""
+    from wscodec.asyncio import serve
+
+    async def echo(websocket: Any) -> None:
+        websocket.on_message(websocket.send_nowait)
+        await websocket.wait_closed()
+
+    server = await serve(
+        echo, "127.0.0.1", 0, compression=None, ping_interval=None, max_size=None, backlog=4096
+    )
+    return port_of(server)
+
+
+@kind("wscodec, protocol")
+async def _() -> int:
+    """The same as a protocol of one's own."""
     import wscodec
 
     buffer = memoryview(bytearray(256 << 10))

@@ -20,7 +20,8 @@ README.
 """
 
 from .client import ClientConnection, connect
-from .connection import Connection, broadcast
+from .broadcast import broadcast
+from .connection import Connection
 from .server import HttpResponse, Server, ServerConnection, serve
 
 __all__ = [
