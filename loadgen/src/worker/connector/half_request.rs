@@ -14,7 +14,8 @@ use tokio::time::{timeout, timeout_at};
 
 use super::super::driver::Driver;
 use super::super::opening::Refusal;
-use super::connect::{Reached, Steps, begin, io_refusal, reach, rendered, start};
+use super::http1::{io_refusal, start};
+use super::reach::{Reached, Steps, begin, reach, rendered};
 use crate::config::Misbehaviour;
 use crate::metrics::{Failure, FailurePhase, Metric};
 use crate::net::Stream;

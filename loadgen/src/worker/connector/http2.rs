@@ -7,12 +7,13 @@ use wscodec::handshake::ResponseError;
 
 use super::super::driver::Driver;
 use super::super::opening::{Established, Refusal, Waterfall};
-use super::connect::{Reached, Steps, begin, check_deflate, reach, rendered};
+use super::reach::{Reached, Steps, begin, check_deflate, reach, rendered};
 use crate::metrics::{Failure, FailurePhase};
 use crate::net::{Accepted, Fault, Http2Connection, Http2Pool, Opened, Refused};
 use crate::plan::ConnectionPlan;
 use crate::refusal;
 
+/// Opens a connection on one of HTTP/2, which it opens first if no other does.
 pub(super) async fn attempt(
     driver: &Rc<RefCell<Driver>>,
     plan: &ConnectionPlan,

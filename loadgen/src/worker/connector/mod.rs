@@ -3,7 +3,9 @@
 
 mod connect;
 mod half_request;
+mod http1;
 mod http2;
+mod reach;
 mod reopen;
 
 use std::cell::RefCell;

@@ -371,7 +371,7 @@ fn servers_that_speak_something_else() {
 }
 
 #[test]
-fn s5_the_end_of_a_stream_is_answered_with_the_end_of_the_other_direction() {
+fn the_end_of_a_stream_is_answered_with_the_end_of_the_other_direction() {
     let server = Http2Server::start(takes_websockets, |_| Answer::Close);
     let url = server.url();
     let (report, ran) = run(&["hold", &url, "-c", "2", "-d", "200ms", "--http2", "--streams", "2"]);
