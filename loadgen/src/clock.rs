@@ -10,12 +10,53 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-    timerfd_settime,
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
 };
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::unix::pipe;
 use tokio::task::yield_now;
+
+/// When a run begins, for the processes of a machine to agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// In nanoseconds of the clock that all processes of a machine share (`CLOCK_MONOTONIC`).
+    monotonic_ns: u64,
+    /// In nanoseconds since 1970.
+    unix_ns: u64,
+}
+
+impl Epoch {
+    /// Returns the moment that is this far ahead.
+    #[must_use]
+    pub fn ahead(ahead: Duration) -> Self {
+        let ahead_ns = nanos(ahead);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self {
+            monotonic_ns: monotonic_ns().saturating_add(ahead_ns),
+            unix_ns: nanos(now).saturating_add(ahead_ns),
+        }
+    }
+
+    /// Returns the moment by the wall clock.
+    #[must_use]
+    pub fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(self.unix_ns)
+    }
+
+    /// Returns the time left until the moment; zero once it is over.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        Duration::from_nanos(self.monotonic_ns.saturating_sub(monotonic_ns()))
+    }
+}
+
+fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let [seconds, nanos] = [now.tv_sec, now.tv_nsec].map(|n| u64::try_from(n).unwrap_or(0));
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanos)
+}
 
 /// Nanoseconds since a run began. Unaffected by jumps of the wall clock.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +85,18 @@ impl Clock {
         };
         let since_1970 = at.duration_since(SystemTime::UNIX_EPOCH);
         Self { epoch: epoch.unwrap_or(now), epoch_unix_ns: nanos(since_1970.unwrap_or_default()) }
+    }
+
+    /// Returns the clock of a run that begins at a moment several processes agreed on. Their clocks
+    /// agree to the time between two readings here, less than a microsecond.
+    #[must_use]
+    pub fn of(epoch: Epoch) -> Self {
+        let (now, now_ns) = (Instant::now(), monotonic_ns());
+        let begin = match now_ns.checked_sub(epoch.monotonic_ns) {
+            Some(ago_ns) => now.checked_sub(Duration::from_nanos(ago_ns)),
+            None => now.checked_add(Duration::from_nanos(epoch.monotonic_ns - now_ns)),
+        };
+        Self { epoch: begin.unwrap_or(now), epoch_unix_ns: epoch.unix_ns }
     }
 
     /// Returns the time since the run began; saturates after 584 years.
@@ -254,6 +307,21 @@ mod tests {
         let slack_ns = 1_000_000_000; // the wall clock may be slewed
         assert!(ago.now_ns() <= nanos(wall.elapsed().unwrap()) + 5_000_000_000 + slack_ns);
         assert_eq!(Clock::started_at(wall + Duration::from_secs(3_600)).now_ns(), 0);
+    }
+
+    #[test]
+    fn clocks_of_one_epoch_agree() {
+        let epoch = Epoch::ahead(Duration::from_secs(3_600));
+        assert!(epoch.left() > Duration::from_secs(3_590));
+        let ahead = Clock::of(epoch);
+        assert_eq!(ahead.now_ns(), 0, "not yet");
+        let epoch = Epoch { monotonic_ns: monotonic_ns() - 5_000_000_000, ..epoch };
+        let clocks = [(); 2].map(|()| Clock::of(epoch));
+        let [one, other] = clocks.map(|clock| clock.instant(0));
+        let apart = one.max(other) - one.min(other);
+        assert!(apart < Duration::from_millis(100), "{apart:?}");
+        assert!(clocks[0].now_ns() >= 5_000_000_000);
+        assert_eq!(epoch.left(), Duration::ZERO);
     }
 
     #[test]

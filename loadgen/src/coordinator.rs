@@ -13,8 +13,9 @@ use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::clock::{Clock, nanos};
+use crate::clock::{Clock, Epoch, nanos};
 use crate::config::Config;
+use crate::member::{self, Link, Order, Said};
 use crate::metrics::live::{Live, Snapshot};
 use crate::metrics::timeline::{Row, Timeline};
 use crate::net::Routes;
@@ -28,9 +29,9 @@ use crate::worker::{Brief, BusyWorkers, Instruction, SharedFanout, Times, Worker
 /// Time from the decision to begin load until it begins, enough for all workers to be told.
 const LEAD_NS: u64 = 5_000_000;
 /// How often the progress line is drawn.
-const TICK: Duration = Duration::from_millis(200);
+pub const TICK: Duration = Duration::from_millis(200);
 /// The exit code of an interrupted run.
-const INTERRUPTED: i32 = 130;
+pub const INTERRUPTED: i32 = 130;
 
 /// What was observed in a run, before it is evaluated.
 #[derive(Debug)]
@@ -63,16 +64,33 @@ pub struct Observed {
     pub faults: Vec<String>,
 }
 
-/// Runs a configuration against the servers that `routes` lead to.
+/// The process that this one makes a run with, and what both count time from.
+#[derive(Debug)]
+pub struct Fleet<'l> {
+    /// Where orders come from.
+    pub link: &'l mut Link,
+    /// When the run begins.
+    pub epoch: Epoch,
+}
+
+/// Runs a configuration against the servers that `routes` lead to, as a member of `fleet` if it is
+/// given.
 ///
 /// # Errors
 /// The system's error when it refuses a thread, a runtime or signals.
-pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
+pub fn run(
+    config: &Arc<Config>,
+    routes: &Arc<Routes>,
+    fleet: Option<Fleet<'_>>,
+) -> io::Result<Observed> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let _entered = runtime.enter();
     let signals = Signals::new()?;
     let rss_before = memory().map(|(now, _)| now);
-    let clock = config.start_at.map_or_else(Clock::start, Clock::started_at);
+    let clock = match &fleet {
+        Some(fleet) => Clock::of(fleet.epoch),
+        None => config.start_at.map_or_else(Clock::start, Clock::started_at),
+    };
     let times = times_at_start(config);
     let (instructor, instructions) = watch::channel(first_instruction(times));
     let (settled, mut settlements) = mpsc::unbounded_channel();
@@ -109,6 +127,7 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
         clock,
         instructor,
         signals,
+        link: fleet.map(|fleet| fleet.link),
         lives,
         timeline: Timeline::new(expected_ns),
         progress,
@@ -130,7 +149,8 @@ pub fn run(config: &Arc<Config>, routes: &Arc<Routes>) -> io::Result<Observed> {
 }
 
 /// Returns the times of a run, if they are known before the first connection.
-fn times_at_start(config: &Config) -> Option<Times> {
+#[must_use]
+pub fn times_at_start(config: &Config) -> Option<Times> {
     // Connections that don't last are the load, as are users that arrive: no worker may open one
     // before it knows when load is measured.
     (!config.has_barrier()).then(|| times_from(config, 0))
@@ -141,8 +161,25 @@ fn first_instruction(times: Option<Times>) -> Instruction {
     times.map_or(Instruction::Ramp, Instruction::Load)
 }
 
+/// Waits for an order; forever if there is nobody to give one.
+async fn ordered(link: &mut Option<&mut Link>) -> Order {
+    match link {
+        Some(link) => link.order().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Returns when load begins, once all connections are settled: not before `earliest_ns`, by when
+/// everyone has been told.
+#[must_use]
+pub fn load_begin_ns(config: &Config, earliest_ns: u64) -> u64 {
+    let settle_ns = config.fanout().map_or(0, |fanout| nanos(fanout.settle));
+    config.ramp.map_or(0, nanos).max(earliest_ns.saturating_add(settle_ns))
+}
+
 /// Returns the times of a run whose load begins at `load_begin_ns`.
-fn times_from(config: &Config, load_begin_ns: u64) -> Times {
+#[must_use]
+pub fn times_from(config: &Config, load_begin_ns: u64) -> Times {
     let window_begin_ns = load_begin_ns + nanos(config.warmup);
     Times {
         load_begin_ns,
@@ -157,6 +194,8 @@ struct Coordinator<'c> {
     instructor: watch::Sender<Instruction>,
     /// The first ends the run in good order, the second immediately.
     signals: Signals,
+    /// The process that decides when load begins, if it isn't this one.
+    link: Option<&'c mut Link>,
     lives: Vec<Arc<Live>>,
     timeline: Timeline,
     progress: Progress,
@@ -170,7 +209,7 @@ struct Coordinator<'c> {
 }
 
 /// Becomes ready with each Ctrl-Z, if those are taken at all.
-async fn suspended(signal: Option<&mut StopSignal>) {
+pub(crate) async fn suspended(signal: Option<&mut StopSignal>) {
     match signal {
         Some(signal) => poll_fn(|cx| signal.poll(cx)).await,
         None => std::future::pending().await,
@@ -185,6 +224,7 @@ enum News {
     Signal,
     /// Ctrl-Z.
     Suspend,
+    Ordered(Order),
     Tick,
 }
 
@@ -200,6 +240,7 @@ impl Coordinator<'_> {
                 biased;
                 () = poll_fn(|cx| self.signals.poll(cx)) => News::Signal,
                 () = suspended(self.stop_signal.as_mut()) => News::Suspend,
+                order = ordered(&mut self.link) => News::Ordered(order),
                 settled = settlements.recv() => settled.map_or(News::Done, News::Settled),
                 () = sleep_until(tick) => News::Tick,
             };
@@ -209,8 +250,15 @@ impl Coordinator<'_> {
                     self.progress.finish();
                     process::exit(INTERRUPTED);
                 }
-                News::Signal => self.interrupt(),
+                News::Signal | News::Ordered(Order::Interrupt) => self.interrupt(),
                 News::Suspend => self.progress.suspend(),
+                News::Ordered(Order::Stop) => {
+                    self.instructor.send_replace(Instruction::Stop);
+                }
+                News::Ordered(Order::Load { begin_ns }) if !self.is_interrupted => {
+                    self.begin_load(begin_ns);
+                }
+                News::Ordered(Order::Load { .. } | Order::Begin(_)) => {}
                 News::Settled(connections) => {
                     open.push_back(connections);
                     if open.len() == self.workers && self.times.is_none() && !self.is_interrupted {
@@ -245,13 +293,15 @@ impl Coordinator<'_> {
         let said =
             format!("{open} of {} open, {failed} failed", units::counted(planned, "connection"));
         self.progress.tell(self.clock.now_ns(), &said);
+        if self.link.is_some() {
+            member::say(&Said::<()>::Snapshot(Box::new(self.snapshot())));
+            return member::say(&Said::<()>::Settled { open });
+        }
         if open == 0 {
             // No connection is open: a run that can only wait is over.
             self.instructor.send_replace(Instruction::Stop);
         } else {
-            let settle_ns = self.config.fanout().map_or(0, |fanout| nanos(fanout.settle));
-            let ramp_ns = self.config.ramp.map_or(0, nanos);
-            self.begin_load(ramp_ns.max(self.clock.now_ns() + LEAD_NS + settle_ns));
+            self.begin_load(load_begin_ns(self.config, self.clock.now_ns() + LEAD_NS));
         }
     }
 
@@ -264,6 +314,9 @@ impl Coordinator<'_> {
 
     fn look(&mut self) {
         let now_ns = self.clock.now_ns();
+        if self.link.is_some() {
+            member::say(&Said::<()>::Snapshot(Box::new(self.snapshot())));
+        }
         let is_row_due = now_ns >= self.timeline.next_ns();
         if !is_row_due && !self.progress.is_due(now_ns) {
             return;

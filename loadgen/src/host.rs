@@ -126,6 +126,15 @@ impl Host {
     }
 }
 
+impl Host {
+    /// Returns the fewest processes, of at most `most`, each of which can have what it needs; `None`
+    /// if it can't whatever their number. `demand` says what one of so many processes needs.
+    #[must_use]
+    pub fn processes(&self, most: u64, demand: impl Fn(u64) -> Demand) -> Option<u64> {
+        (1..=most).find(|&processes| self.shortages(&demand(processes)).is_empty())
+    }
+}
+
 /// `32768\t60999` as the kernel writes it.
 fn parse_port_range(text: &str) -> Option<RangeInclusive<u16>> {
     let mut numbers = text.split_ascii_whitespace().map(str::parse);
@@ -250,6 +259,17 @@ mod tests {
     fn an_embedded_server_takes_a_descriptor_more_a_connection() {
         let both = Demand { accepted: 1000, ..demand(1000) };
         assert_eq!(both.descriptors(), demand(2000).descriptors());
+    }
+
+    #[test]
+    fn a_process_more_is_taken_only_where_it_helps() {
+        let of = |connections: u64| {
+            host(1_032, 1_032).processes(9, |processes| demand(connections.div_ceil(processes)))
+        };
+        assert_eq!(
+            [1, 1_000, 1_001, 9_000, 9_001].map(of),
+            [Some(1), Some(1), Some(2), Some(9), None]
+        );
     }
 
     #[test]

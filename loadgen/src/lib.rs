@@ -34,6 +34,7 @@ pub mod metrics;
 pub mod scenario;
 pub mod serve;
 
+pub mod member;
 pub mod threshold;
 
 pub mod cli;
@@ -53,6 +54,8 @@ pub mod coordinator;
 pub mod report;
 
 pub mod outlet;
+
+pub mod fleet;
 
 pub mod run;
 

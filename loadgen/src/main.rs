@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use loadgen::cli::{self, Command, Parsed, ServeArgs};
 use loadgen::config::{Config, serve_config};
 use loadgen::exit::{Exit, Failed};
+use loadgen::fleet::{self, Program};
 use loadgen::scenario::preset;
 use loadgen::serve;
 use loadgen::{check, doctor, run, saved, talk};
@@ -36,12 +37,12 @@ fn print(bytes: &[u8]) -> Exit {
 
 fn execute(command: Command) -> Result<Exit, Failed> {
     match command {
-        Command::Run(args) => run::run(Config::of_run(args).map_err(Failed::usage)?),
-        Command::Connect(args) => run::run(Config::of_connect(args).map_err(Failed::usage)?),
-        Command::Hold(args) => run::run(Config::of_hold(args).map_err(Failed::usage)?),
-        Command::Listen(args) => run::run(Config::of_listen(args).map_err(Failed::usage)?),
-        Command::Fanout(args) => run::run(Config::of_fanout(args).map_err(Failed::usage)?),
-        Command::Play(args) => run::run(Config::of_play(args).map_err(Failed::usage)?),
+        Command::Run(args) => load(Config::of_run(args)),
+        Command::Connect(args) => load(Config::of_connect(args)),
+        Command::Hold(args) => load(Config::of_hold(args)),
+        Command::Listen(args) => load(Config::of_listen(args)),
+        Command::Fanout(args) => load(Config::of_fanout(args)),
+        Command::Play(args) => load(Config::of_play(args)),
         Command::Serve(args) => serve(&args),
         Command::Check(args) => check::run(args),
         Command::Presets(args) => match args.name {
@@ -57,7 +58,14 @@ fn execute(command: Command) -> Result<Exit, Failed> {
     }
 }
 
+fn load(config: Result<Config, String>) -> Result<Exit, Failed> {
+    run::run(config, Program::this())
+}
+
 fn serve(args: &ServeArgs) -> Result<Exit, Failed> {
+    if let Some(done) = fleet::serve(args, Program::this())? {
+        return Ok(done);
+    }
     let config = serve_config(args).map_err(Failed::usage)?;
     // A port in use, a port that needs root, an address that isn't here: what was typed can't be.
     serve::run(&config, &mut stdout().lock())

@@ -398,6 +398,20 @@ mod tests {
     }
 
     #[test]
+    fn pings_of_many_processes_are_spread_evenly_over_an_interval() {
+        let pings = Some(RateProfile::every(std::time::Duration::from_secs(60), 1_020));
+        let of = |index| {
+            let segment = crate::segment::Segment::new(index, 51).unwrap();
+            let plan = Plan { pings: pings.clone(), ..plan(1_020, segment.workers(1), 1, None) };
+            plan.pings(segment.worker(0)).unwrap().take(40).map(|ping| ping.due_ns)
+        };
+        let mut due: Vec<u64> = (1..=51).flat_map(of).collect();
+        due.sort_unstable();
+        let is_even = |pair: &[u64]| (pair[1] - pair[0]).abs_diff(60_000_000_000 / 1_020) <= 1;
+        assert!(due.windows(2).all(is_even));
+    }
+
+    #[test]
     fn any_split_has_the_same_connections() {
         let whole: Vec<_> = plan(10, 1, 7, Some(33)).connections(0).collect();
         assert_eq!(whole.len(), 10);

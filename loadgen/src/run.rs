@@ -4,6 +4,7 @@
 //! can't be written, a name that doesn't resolve, or a system limit that is too low, with the
 //! command that raises it.
 
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -13,11 +14,13 @@ use wscodec::handshake::ClientRequest;
 
 use crate::cli::start;
 use crate::clock::Clock;
-use crate::config::{Config, Family, Output, Request, Scenario, Target, Verbosity, output};
+use crate::config::{Config, Output, Request, Scenario, Target, Verbosity, output};
 use crate::coordinator;
 use crate::exit::{Exit, Failed};
-use crate::host::{Demand, DescriptorLimit, Host};
-use crate::net::Routes;
+use crate::fleet::{self, Program, muster};
+use crate::host::{Demand, DescriptorLimit, Host, Shortage};
+use crate::member::{self, Link, Member, Said};
+use crate::net::{Routes, SourceRange, Sources};
 use crate::outlet::Outlets;
 use crate::payload::{self, Opening};
 use crate::report::{Report, Subject};
@@ -25,49 +28,123 @@ use crate::serve::{Mode, ServeConfig, Server, ServerHandle};
 use crate::talk::say;
 use crate::verdict::State;
 
-/// Runs a configuration to its end.
+/// Runs a configuration to its end, in as many processes of `program` as it takes.
 ///
 /// # Errors
 /// [`Failed`] when there is no result: one line, and the exit code.
-pub fn run(config: Config) -> Result<Exit, Failed> {
+pub fn run(config: Result<Config, String>, program: io::Result<Program>) -> Result<Exit, Failed> {
+    let mut config = config.map_err(Failed::usage)?;
+    if let Some(member) = config.member {
+        run_member(config, member);
+        return Ok(Exit::Ok);
+    }
     let requests = requests(&config)?;
     if config.verbosity != Verbosity::Quiet {
         output::replaced(&config.outputs).for_each(say);
     }
     let outlets = Outlets::open(&config.outputs)?;
-    let bound = config.request.connect_timeout;
-    let network = &config.network;
-    let (routes, host, embedded) = if config.is_embedded() {
-        let host = raise_limits(&config, network.sources.addresses_of(Family::V4).max(1))?;
-        let server = embed(&config)?;
-        let request = requests.into_iter().next().ok_or_else(|| Failed::run("no URL".into()))?;
-        (Routes::direct(server.local_addr(), request, network), host, Some(server))
-    } else {
-        let mut routes = Routes::new(&config.targets, requests, network, bound)?;
-        routes = match config.fanout() {
-            Some(fanout) => routes.with_publishers(fanout.publishers, fanout.publish_targets),
-            None => routes.in_segment(config.part()),
-        };
-        let host = raise_limits(&config, routes.pairs())?;
-        (routes, host, None)
-    };
+    let (routes, embedded) = reach(&config, requests)?;
+    // A limit that can't be raised shows as a shortage, if it is one.
+    DescriptorLimit::raise().ok();
+    let host = Host::read();
+    let muster = muster(&config, &host, routes.pairs(), routes.may_spread());
+    let muster = muster.map_err(Failed::usage)?;
+    let routes = spread(routes, &mut config, muster.loopback_sources);
+    check_limits(&config, &host, muster.processes, routes.pairs())?;
     if config.verbosity != Verbosity::Quiet {
         config.notes.iter().for_each(say); // of a run that begins: an error stands alone
+        muster.said(&config, &host).into_iter().for_each(say);
     }
-    let config = Arc::new(config);
-    let started_at = match config.start_at {
-        Some(at) => wait_until(at, config.verbosity)?,
-        None => SystemTime::now(),
+    let mut report = if muster.processes > 1 {
+        let unknown = |error| Failed::run(format!("this program doesn't find itself: {error}"));
+        let program = program.map_err(unknown)?;
+        let wait = || match config.start_at {
+            Some(at) => wait_until(at, config.verbosity).map(drop),
+            None => Ok(()),
+        };
+        fleet::run(&config, muster, &program, wait)?
+    } else {
+        let started_at = match config.start_at {
+            Some(at) => wait_until(at, config.verbosity)?,
+            None => SystemTime::now(),
+        };
+        let ran = run_here(config.clone(), routes, &host, started_at, None)?;
+        drop(embedded);
+        ran
     };
-    let routes = Arc::new(routes);
-    let observed = coordinator::run(&config, &routes)
-        .map_err(|error| Failed::run(format!("the run could not be started: {error}")))?;
-    drop(embedded);
-    let subject = Subject { config: &config, routes: &routes, started_at, host: &host };
-    let report = Report::new(&subject, &observed);
+    report.judge(&config.thresholds);
     outlets.write(&report)?;
     say_outcome(&report, config.verbosity, &config.outputs);
     Ok(report.exit())
+}
+
+/// Runs a configuration as a member of a fleet, whose leader gets the result.
+fn run_member(config: Config, member: Member) {
+    let mut link = Link::open();
+    match ran_member(config, member, &mut link) {
+        Ok(report) => member::say(&Said::Result(Box::new(report))),
+        Err(Failed { exit, line }) => member::say(&Said::<()>::Failed { exit: exit.code(), line }),
+    }
+}
+
+fn ran_member(mut config: Config, member: Member, link: &mut Link) -> Result<Report, Failed> {
+    let requests = requests(&config)?;
+    let (routes, _) = reach(&config, requests)?;
+    DescriptorLimit::raise().ok();
+    let host = Host::read();
+    let routes = spread(routes, &mut config, member.loopback_sources);
+    check_limits(&config, &host, 1, routes.pairs())?;
+    member::say(&Said::<()>::Ready);
+    let epoch = link.begin().ok_or_else(|| Failed::run("it was ended before it began".into()))?;
+    thread::sleep(epoch.left());
+    config.start_at = Some(epoch.wall());
+    run_here(config, routes, &host, epoch.wall(), Some(coordinator::Fleet { link, epoch }))
+}
+
+/// Runs a configuration in this process.
+fn run_here(
+    config: Config,
+    routes: Routes,
+    host: &Host,
+    started_at: SystemTime,
+    fleet: Option<coordinator::Fleet<'_>>,
+) -> Result<Report, Failed> {
+    let (config, routes) = (Arc::new(config), Arc::new(routes));
+    let observed = coordinator::run(&config, &routes, fleet)
+        .map_err(|error| Failed::run(format!("the run could not be started: {error}")))?;
+    Ok(Report::new(&Subject { config: &config, routes: &routes, started_at, host }, &observed))
+}
+
+/// Returns the routes to the servers; starts the embedded one if there is no other.
+fn reach(
+    config: &Config,
+    requests: Vec<ClientRequest>,
+) -> Result<(Routes, Option<ServerHandle>), Failed> {
+    let network = &config.network;
+    if config.is_embedded() {
+        DescriptorLimit::raise().ok();
+        // Before there is a server that would have to end again. Ports may be spread later.
+        check_limits(config, &Host::read(), 1, u64::MAX)?;
+        let server = embed(config)?;
+        let request = requests.into_iter().next().ok_or_else(|| Failed::run("no URL".into()))?;
+        return Ok((Routes::direct(server.local_addr(), request, network), Some(server)));
+    }
+    let routes = Routes::new(&config.targets, requests, network, config.request.connect_timeout)?;
+    let routes = match config.fanout() {
+        Some(fanout) => routes.with_publishers(fanout.publishers, fanout.publish_targets),
+        None => routes.in_segment(config.part()),
+    };
+    Ok((routes, None))
+}
+
+/// Has connections come from this many addresses of the loopback, if from any.
+fn spread(routes: Routes, config: &mut Config, loopback_sources: u64) -> Routes {
+    if loopback_sources == 0 {
+        return routes;
+    }
+    let sources = Sources::new(vec![SourceRange::of_loopback(loopback_sources)]);
+    config.network.sources = sources.clone();
+    routes.with_sources(sources)
 }
 
 /// Returns the requests to all URLs, or to the embedded server.
@@ -88,24 +165,33 @@ pub fn request(target: Option<&Target>, request: &Request) -> Result<ClientReque
     payload::request(target, request, opening).map_err(Failed::usage)
 }
 
-/// Raises the soft limit of descriptors, and reports what is still missing.
-fn raise_limits(config: &Config, routes: u64) -> Result<Host, Failed> {
-    // A limit that can't be raised shows as a shortage, if it is one.
-    DescriptorLimit::raise().ok();
-    let host = Host::read();
+/// Reports what this machine has too little of for a run by so many processes over so many pairs of
+/// addresses.
+fn check_limits(config: &Config, host: &Host, processes: u64, pairs: u64) -> Result<(), Failed> {
     let threads = config.threads.get() as u64;
     let is_embedded = config.is_embedded();
-    let demand = Demand {
-        connections: config.sockets_of_all(),
-        accepted: if is_embedded { config.sockets_of_all() } else { 0 },
+    let connections = config.sockets_of_all();
+    let each = Demand {
+        connections: connections.div_ceil(processes),
+        accepted: if is_embedded { connections } else { 0 },
         threads: if is_embedded { 2 * threads } else { threads },
-        routes,
+        routes: u64::MAX,
     };
-    let shortages = host.shortages(&demand);
+    // A process has its own descriptors, and all processes share the ports.
+    let mut shortages = host.shortages(&each);
+    let all = Demand { connections, routes: pairs, ..each };
+    let is_of_ports = |shortage: &Shortage| matches!(shortage, Shortage::Ports { .. });
+    shortages.extend(host.shortages(&all).into_iter().filter(is_of_ports));
     if shortages.is_empty() {
-        return Ok(host);
+        return Ok(());
     }
-    let said: Vec<_> = shortages.iter().map(ToString::to_string).collect();
+    let mut said: Vec<_> = shortages.iter().map(ToString::to_string).collect();
+    if is_embedded && !shortages.iter().any(is_of_ports) {
+        said.push(format!(
+            "or start loadgen serve --max-connections {connections} and name its URL: both sides \
+             then take as many processes as they need"
+        ));
+    }
     Err(Failed::run(format!("-c {}: {}", config.connections_here(), said.join("; "))))
 }
 

@@ -7,6 +7,7 @@ mod checked;
 mod cohort;
 mod deflate;
 mod doctor;
+mod enlist;
 mod file;
 mod gate;
 mod help;
@@ -33,6 +34,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, FromArgMatches, Parser, Subcommand};
 
+use crate::member::{Member, Processes};
 use crate::net::Secrets;
 use crate::quantity::{self, Rate};
 use crate::serve::Mode;
@@ -68,6 +70,9 @@ pub struct Cli {
     /// every command, keys in a section such as `[run]` or `[check]` to that command.
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
+    /// What makes this process a member of a fleet, which another process of this program leads.
+    #[arg(long, hide = true, value_name = "JSON", value_parser = Member::parse)]
+    pub member: Option<Member>,
     /// The command.
     #[command(subcommand)]
     pub command: Command,
@@ -234,9 +239,19 @@ pub struct LoadArgs {
     /// Connections opened per second [default: as fast as the server accepts them]
     #[arg(short = 'C', long, value_name = "N", value_parser = quantity::rate, allow_hyphen_values = true)]
     pub connect_rate: Option<Rate>,
+    /// Connections closed per second at the end [default: as fast as the server answers]
+    #[arg(long, value_name = "N", value_parser = quantity::rate, allow_hyphen_values = true)]
+    pub close_rate: Option<Rate>,
     /// Threads [default: one per core, or for every two beside an embedded server]
     #[arg(short = 't', long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
     pub threads: Option<u64>,
+    /// Processes to make the load with, or auto: as many as it takes
+    ///
+    /// A process may have a limited number of descriptors. auto takes one process if that can hold
+    /// all connections, otherwise as few as can; each has -t threads [default: one per core, shared
+    /// among the processes]. They begin together, and their results are merged into one.
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = Processes::parse, allow_hyphen_values = true)]
+    pub processes: Processes,
     /// Seed of payloads, placeholders and random times [default: a new one, in the report]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
@@ -275,6 +290,9 @@ pub struct LoadArgs {
     /// A label to keep with the result (repeatable)
     #[arg(long = "label", value_name = "K=V", value_parser = label, help_heading = "Output")]
     pub labels: Vec<(String, String)>,
+    /// The place of this process in a fleet.
+    #[arg(skip)]
+    pub member: Option<Member>,
 }
 
 /// Arguments of `presets`.
@@ -358,6 +376,12 @@ pub struct ServeArgs {
     /// streams count alike for --max-connections.
     #[arg(long)]
     pub http2: bool,
+    /// Processes that share the port, or auto: as many as --max-connections takes
+    ///
+    /// Each has -t threads [default: one per core, shared among the processes]. The kernel spreads
+    /// connections over them.
+    #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = Processes::parse, allow_hyphen_values = true)]
+    pub processes: Processes,
     /// Compression to accept.
     #[command(flatten)]
     pub deflate: AcceptArgs,
@@ -370,6 +394,9 @@ pub struct ServeArgs {
     /// Messages that the server sends unasked.
     #[command(flatten)]
     pub post: PostArgs,
+    /// The place of this process in a fleet.
+    #[arg(skip)]
+    pub member: Option<Member>,
 }
 
 /// Arguments of `check`.
@@ -417,7 +444,12 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed 
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let error = match parsed {
         // `expand` has read the file.
-        Ok(Cli { config: _, command }) => return Parsed::Command(Box::new(command)),
+        Ok(Cli { config: _, member, mut command }) => {
+            if let Some(member) = member {
+                command.enlist(member);
+            }
+            return Parsed::Command(Box::new(command));
+        }
         Err(error) => error,
     };
     let place = expanded.place_of(&typed, &error);

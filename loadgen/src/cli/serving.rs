@@ -57,9 +57,9 @@ pub struct ServeTlsArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct ServeBoundArgs {
-    /// Most connections open at once; further requests get 503
-    #[arg(long, value_name = "N", default_value = "100k", value_parser = quantity::count, allow_hyphen_values = true)]
-    pub max_connections: u64,
+    /// Most connections open at once; further requests get 503 [default: 100k]
+    #[arg(long, value_name = "N", value_parser = quantity::count, allow_hyphen_values = true)]
+    pub max_connections: Option<u64>,
     /// Largest message, fragments together; a larger one ends its connection with 1009
     #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = quantity::size, allow_hyphen_values = true)]
     pub max_message: u64,

@@ -124,6 +124,17 @@ impl Content {
     }
 }
 
+/// Checks whether contents come from stdin or a pipe, which only one process can read.
+pub(super) fn reads_stream(args: &MessageArgs) -> bool {
+    let sizes = match &args.size {
+        Some(SizesAsked::File(path)) => Some(path),
+        _ => None,
+    };
+    let files = [args.message_file.as_ref(), sizes].into_iter().flatten();
+    let is_file = |path: &Path| path != Path::new("-") && path.is_file();
+    files.into_iter().any(|path| !is_file(path))
+}
+
 /// Checks the number of payload bytes per frame.
 pub(super) fn fragment(size: u64) -> Result<NonZeroUsize, String> {
     let size = within_size("--fragment", size, 1, PAYLOAD_SIZE_MAX)?;

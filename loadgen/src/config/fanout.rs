@@ -278,7 +278,9 @@ impl Fanout {
                         processes receive"
                 .into());
         };
-        if args.shard.start_at.is_none() || args.shard.ramp.is_none() {
+        // The processes of a fleet begin together without being told when.
+        let is_together = args.shard.start_at.is_some() && args.shard.ramp.is_some();
+        if args.member.is_none() && !is_together {
             return Err("fanout --segment needs --start-at TIME and --ramp T, the same for all \
                         segments: every connection must be open before the first message"
                 .into());

@@ -32,6 +32,7 @@ use wscodec::DataKind;
 
 pub use crate::cli::{Arrivals, Form, LiveForm, Mask, Misbehaviour, Output};
 use crate::cli::{ConnectArgs, LoadArgs, RateAsked, RunArgs};
+pub use crate::member::{Member, Processes};
 use crate::metrics::Metric;
 pub use crate::net::{Family, Network, Override, Proxy, Redirect, Secrets, Target, TlsSettings};
 pub use crate::quantity::Rate;
@@ -57,7 +58,7 @@ pub(crate) use sizes::turn;
 pub use user_request::{OneUser, UserRequest};
 
 /// Most connections of one process; ports, descriptors and memory run out earlier.
-const CONNECTIONS_MAX: u64 = 1_000_000;
+pub(crate) const CONNECTIONS_MAX: u64 = 1_000_000;
 const THREADS_MAX: u64 = 1_024;
 const PIPELINE_MAX: u64 = 65_536;
 /// Most bytes of one payload: the codec's default limit.
@@ -89,6 +90,10 @@ pub struct Config {
     pub connections: u64,
     /// The part of the run that this process does, if there are several.
     pub segment: Option<Segment>,
+    /// How many processes the run may become.
+    pub processes: Processes,
+    /// The place of this process in a fleet, if it is a member of one.
+    pub member: Option<Member>,
     /// When the run starts; `None` is now.
     pub start_at: Option<SystemTime>,
     /// Time from the start of the run to the start of load; `None` starts load as soon as all
@@ -97,6 +102,8 @@ pub struct Config {
     /// Connections opened per second, the highest rate if it changes; `None` is as fast as the
     /// server accepts them.
     pub connect_rate: Option<Rate>,
+    /// Connections closed per second once load is over; `None` is as fast as the server answers.
+    pub close_rate: Option<Rate>,
     /// How messages and connections keep to their rates.
     pub pacing: Pacing,
     /// What the user of each connection does beside the scenario, if it has one.
@@ -113,6 +120,10 @@ pub struct Config {
     pub cohorts: Vec<Cohort>,
     /// Worker threads, at most one per connection.
     pub threads: NonZeroUsize,
+    /// Whether the user has asked for that number.
+    pub is_threads_asked: bool,
+    /// Whether the contents of messages come from stdin or a pipe, which only one process can read.
+    pub reads_stream: bool,
     /// The measured time.
     pub duration: Duration,
     /// Load before the measured time.
@@ -240,8 +251,7 @@ impl Config {
     /// # Errors
     /// One line: what is wrong, and what to do.
     pub fn of_run(mut args: RunArgs) -> Result<Self, String> {
-        let part = args.load.shard.segment.unwrap_or(Segment::WHOLE);
-        let asked = within("-c", args.load.connections, 1, CONNECTIONS_MAX * part.of())?;
+        let asked = within("-c", args.load.connections, 1, shard::connections_max(&args.load))?;
         let (connections, cohorts) = cohort::split(&args.cohorts, asked)?;
         args.load.connections = connections;
         let (mut pacing, rate) = Pacing::new(&args.pace, "-R", args.rate, connections)?;
@@ -275,6 +285,7 @@ impl Config {
         let mut config = Self::of_load(scenario, pacing::staged(args.load, &pacing)?)?;
         config.notes = notes;
         config.beside = beside;
+        config.reads_stream = content::reads_stream(&args.message);
         config.pacing = pacing;
         config.cohorts = cohorts;
         config.check_cohorts()?;
@@ -343,7 +354,7 @@ impl Config {
 
     fn of_load(scenario: Scenario, args: LoadArgs) -> Result<Self, String> {
         let part = args.shard.segment.unwrap_or(Segment::WHOLE);
-        let connections = within("-c", args.connections, 1, CONNECTIONS_MAX * part.of())?;
+        let connections = within("-c", args.connections, 1, shard::connections_max(&args))?;
         shard::check(&args, &scenario)?;
         let cores = quota::processors().get() as u64;
         // An embedded server has as many threads, and mustn't compete with the client for cores.
@@ -374,6 +385,8 @@ impl Config {
             targets,
             connections,
             segment: args.shard.segment,
+            processes: args.processes,
+            member: args.member,
             start_at: args.shard.start_at,
             ramp: args
                 .shard
@@ -381,6 +394,7 @@ impl Config {
                 .map(|ramp| bounded("--ramp", ramp, Duration::ZERO, DURATION_MAX))
                 .transpose()?,
             connect_rate: args.connect_rate,
+            close_rate: args.close_rate,
             pacing: Pacing::default(),
             beside: None,
             reply_timeout: None,
@@ -388,6 +402,8 @@ impl Config {
             reconnect: None,
             misbehaviour: Misbehaviour::None,
             cohorts: Vec::new(),
+            is_threads_asked: args.threads.is_some(),
+            reads_stream: false,
             threads: NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN),
             duration: bounded("-d", duration, Duration::from_millis(1), DURATION_MAX)?,
             warmup: Duration::ZERO,

@@ -66,10 +66,11 @@ pub fn serve_config(args: &ServeArgs) -> Result<ServeConfig, String> {
         held_max: size(within_size("--max-memory", bounds.max_memory, 1, u64::MAX)?),
         connections_max: size(within(
             "--max-connections",
-            bounds.max_connections,
+            bounds.max_connections.unwrap_or(defaults.connections_max as u64),
             1,
             CONNECTIONS_MAX,
         )?),
+        is_port_shared: args.member.is_some(),
         ..defaults
     };
     post(&args.post, &mut config)?;

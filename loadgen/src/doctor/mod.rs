@@ -20,8 +20,8 @@ use judge::{Check, State, checks};
 
 /// The version of the JSON list.
 const SCHEMA_VERSION: u32 = 1;
-/// Connections of one process, as for a run.
-const CONNECTIONS_MAX: u64 = 1_000_000;
+/// Connections of all processes of a run.
+const CONNECTIONS_MAX: u64 = 1_000_000_000;
 const TARGETS_MAX: u64 = 1_000_000;
 
 /// The list of checks.

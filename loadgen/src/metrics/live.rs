@@ -6,6 +6,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::counts::counts;
 use super::packed::Packed;
 use super::reach::AddressCounts;
@@ -82,7 +84,7 @@ impl StepInterval {
 }
 
 /// The steps of a scenario, by measure, and the messages of its rules, by rule.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlayedInterval {
     /// Steps.
     pub steps: Vec<StepInterval>,
@@ -313,7 +315,7 @@ fn slot_end(slot: usize) -> u64 {
 }
 
 /// The numbers of all workers at about one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Connections started.
     pub attempted: u64,
@@ -326,7 +328,22 @@ pub struct Snapshot {
     /// What became of the connections to each address, URL by URL.
     addresses: Vec<AddressCounts>,
     played: PlayedInterval,
+    #[serde(serialize_with = "write_slots", deserialize_with = "read_slots")]
     latency: Box<[u64]>,
+}
+
+/// Writes the slots that aren't empty, each with its count: few of them are in use.
+fn write_slots<S: Serializer>(slots: &[u64], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(slots.iter().enumerate().filter(|(_, count)| **count > 0))
+}
+
+fn read_slots<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[u64]>, D::Error> {
+    let used = Vec::<(usize, u64)>::deserialize(deserializer)?;
+    let mut slots = vec![0; SLOTS];
+    for (slot, count) in used {
+        *slots.get_mut(slot).ok_or_else(|| serde::de::Error::custom("no such slot"))? = count;
+    }
+    Ok(slots.into())
 }
 
 impl Snapshot {
@@ -382,6 +399,20 @@ impl Snapshot {
             }
         }
         sum
+    }
+
+    /// Adds the numbers of another process.
+    pub fn add(&mut self, other: &Self) {
+        let Self { attempted, open, kept, counts, addresses, played, latency } = other;
+        self.attempted += attempted;
+        self.open += open;
+        self.kept += kept;
+        self.counts.add(counts);
+        let len = self.addresses.len().max(addresses.len());
+        self.addresses.resize(len, AddressCounts::default());
+        self.addresses.iter_mut().zip(addresses).for_each(|(own, other)| own.add(other));
+        self.played.add(played);
+        self.latency.iter_mut().zip(latency).for_each(|(own, other)| *own += other);
     }
 
     /// Returns the addresses to which connections were opened or failed since an earlier snapshot,
@@ -480,6 +511,32 @@ mod tests {
         lives[1].address(0, 0, &AddressCounts::FAILED); // a URL with one address
         let both = AddressCounts { established: 0, failed: 1, overtaken: 1 };
         assert_eq!(Snapshot::of(&lives).addresses_since(&earlier), [(2, both)]);
+    }
+
+    #[test]
+    fn snapshots_of_processes_add_up_as_those_of_workers() {
+        let lives = [(); 2].map(|()| Live::of_run([2], (1, 1)));
+        for (n, live) in (1..).zip(&lives) {
+            live.attempted.add(3 * n);
+            live.established.add(2 * n);
+            live.ended.add(n);
+            live.sent.add(5 * n);
+            live.address(0, 1, &AddressCounts::ESTABLISHED);
+            live.steps[0].ok(Some(7));
+            live.latencies(1_000 * n, n);
+        }
+        let of_each = lives.each_ref().map(|live| Snapshot::of([live]));
+        let mut sum = Snapshot::zero();
+        for snapshot in &of_each {
+            let line = serde_json::to_string(snapshot).unwrap();
+            assert!(line.len() < 600 && !line.contains('\n'), "{line}");
+            let read: Snapshot = serde_json::from_str(&line).unwrap();
+            assert_eq!(read, *snapshot);
+            sum.add(&read);
+        }
+        assert_eq!(sum, Snapshot::of(&lives));
+        let beyond = serde_json::to_string(&of_each[0]).unwrap().replace("[190,", "[99999,");
+        assert!(serde_json::from_str::<Snapshot>(&beyond).is_err(), "{beyond}");
     }
 
     #[test]

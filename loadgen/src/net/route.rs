@@ -16,6 +16,7 @@ use super::fault::Fault;
 use super::http2::Http2Pool;
 use super::resolve::{Names, Resolved};
 use super::settings::Network;
+use super::source::Sources;
 use super::stream::{Agreed, Stream, TlsStream};
 use super::target::Target;
 use super::tls::TlsClient;
@@ -197,6 +198,22 @@ impl Routes {
     #[must_use]
     pub fn in_segment(self, segment: Segment) -> Self {
         Self { segment, ..self }
+    }
+
+    /// Has connections come from these addresses in turn.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Sources) -> Self {
+        self.network.sources = sources;
+        self
+    }
+
+    /// Checks whether more addresses of the loopback can be taken to connect from: all servers are
+    /// there, and the user has named no source.
+    #[must_use]
+    pub fn may_spread(&self) -> bool {
+        let is_there = |address: &SocketAddr| address.is_ipv4() && address.ip().is_loopback();
+        let mut addresses = self.all.iter().flat_map(|route| &route.addresses).peekable();
+        self.network.sources.is_empty() && addresses.peek().is_some() && addresses.all(is_there)
     }
 
     /// Returns the route to one server with a known address.

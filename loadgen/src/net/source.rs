@@ -14,6 +14,12 @@ pub struct SourceRange {
 }
 
 impl SourceRange {
+    /// Returns the first `len` addresses of the loopback after 127.0.0.1.
+    #[must_use]
+    pub const fn of_loopback(len: u64) -> Self {
+        Self { first: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)), len, prefix: None }
+    }
+
     /// Reads an address, or a network such as `10.0.0.0/24`, whose hosts are taken.
     ///
     /// # Errors
@@ -51,6 +57,7 @@ impl SourceRange {
 impl fmt::Display for SourceRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.prefix {
+            None if self.len > 1 => write!(f, "{}-{}", self.first, self.nth(self.len - 1)),
             None => self.first.fmt(f),
             Some(prefix) => write!(f, "{} and on, /{prefix}", self.first),
         }
@@ -156,6 +163,17 @@ mod tests {
         for bad in ["", "x", "1.2.3", "1.2.3.4/33", "1.2.3.4/-1", "::1/129", "1.2.3.4/"] {
             assert!(SourceRange::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn addresses_of_the_loopback_follow_each_other() {
+        let range = SourceRange::of_loopback(255);
+        assert_eq!(range.to_string(), "127.0.0.2-127.0.1.0");
+        assert_eq!(SourceRange::of_loopback(1).to_string(), "127.0.0.2");
+        let sources = Sources::new(vec![range]);
+        let target = "127.0.0.1".parse().unwrap();
+        assert_eq!(sources.of(254, target), Some("127.0.1.0".parse().unwrap()));
+        assert_eq!(sources.of(255, target), Some("127.0.0.2".parse().unwrap()));
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Report {
         messages.offered_per_s?;
         let counts = &messages.measured;
         let unsent = counts.unsent_closed + counts.unsent_backlog + counts.unsent_late;
-        let (asked, present) = (self.config.connections, self.connections_planned());
+        let (asked, present) = (self.config.connections, self.connections_reported());
         let missing =
             if self.merged.is_some() { exact(asked) / exact(present.max(1)) } else { 1.0 };
         let due = exact(counts.sent + unsent) * missing;

@@ -5,6 +5,7 @@
 
 use super::fanout::FanoutReport;
 use super::hold::{HoldReport, PingReport};
+use super::merge::DiedReport;
 use super::{MessageCounts, OutcomeReport, Report, SegmentReport};
 use crate::config::Segment;
 use crate::exit::Exit;
@@ -61,6 +62,15 @@ impl Report {
         merged.missing.iter().map(of).sum()
     }
 
+    /// Returns the connections planned in the processes that have reported what they sent.
+    pub(super) fn connections_reported(&self) -> u64 {
+        let Some(merged) = &self.merged else { return self.connections_planned() };
+        let of = |died: &DiedReport| {
+            self.connections_of(SegmentReport { index: died.segment, of: merged.of })
+        };
+        self.connections_planned().saturating_sub(merged.died.iter().map(of).sum())
+    }
+
     fn connections_of(&self, SegmentReport { index, of }: SegmentReport) -> u64 {
         let all = self.config.connections;
         Segment::new(index, of).map_or(0, |segment| segment.connections(all))
@@ -112,6 +122,9 @@ impl Report {
 
     fn faults(&self, faults: &mut Faults<'_>) {
         let connections = &self.connections;
+        if let Some(merged) = &self.merged {
+            faults.extend(merged.died.iter().map(|died| died.said(merged.of)));
+        }
         if connections.attempted == 0 {
             faults.add("no connection was started".into());
         } else if connections.established == 0 {

@@ -4,11 +4,11 @@ use std::future::poll_fn;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 use super::config::ServeConfig;
-use super::counters::Totals;
+use super::summary::Summary;
 use super::{Server, ServerHandle};
 use crate::host::DescriptorLimit;
 use crate::signals::Signals;
@@ -23,38 +23,69 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// # Errors
 /// See [`Server::bind`] and [`Server::start`].
 pub fn run(config: &ServeConfig, out: &mut impl Write) -> io::Result<()> {
-    // If the hard limit is too low, accepting fails, and that is reported then.
-    DescriptorLimit::raise().ok();
     // Before the first client, so that an early signal can't end the process without a summary.
-    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+    let runtime = runtime()?;
     let _entered = runtime.enter();
     let mut signals = Signals::new()?;
 
-    let handle = Server::bind(config)?.start()?;
+    let handle = start(config)?;
+    announce(config, &handle.place(), &units::counted(config.threads.get() as u64, "thread"));
+    let signalled = poll_fn(|cx| signals.poll(cx));
+    runtime.block_on(watch(&handle, signalled, say));
+    let open = units::counted(handle.totals().open, "connection");
+    say(format_args!("shutting down: closing {open}"));
+    Summary::of(&handle.shutdown()).print(out)
+}
+
+/// Serves as one of several processes until it is `told` to end, and returns what it has done.
+/// `ready` is called once it listens; notes go to `note`.
+///
+/// # Errors
+/// See [`Server::bind`] and [`Server::start`].
+pub fn run_member(
+    config: &ServeConfig,
+    ready: impl FnOnce(),
+    note: impl Fn(String),
+    told: impl Future<Output = ()>,
+) -> io::Result<Summary> {
+    let runtime = runtime()?;
+    let _entered = runtime.enter();
+    let handle = start(config)?;
+    ready();
+    runtime.block_on(watch(&handle, told, note));
+    Ok(Summary::of(&handle.shutdown()))
+}
+
+/// Says that a server listens, and how it is made: `threads` says how many.
+pub(crate) fn announce(config: &ServeConfig, place: &str, threads: &str) {
     say(format_args!(
-        "listening on {} ({}, {}{}{})",
-        handle.place(),
+        "listening on {place} ({}, {threads}{}{})",
         config.mode.name(),
-        units::counted(config.threads.get() as u64, "thread"),
         if config.is_http2 { ", HTTP/2" } else { "" },
         if config.deflate.is_some() { ", permessage-deflate" } else { "" }
     ));
     if let Some(tls) = &config.tls {
         say(format_args!("certificate SHA-256 {}", tls.fingerprint()));
     }
-    runtime.block_on(async {
-        let mut watch = AcceptWatch::default();
-        loop {
-            let signalled = poll_fn(|cx| signals.poll(cx));
-            if timeout(WATCH_INTERVAL, signalled).await.is_ok() {
-                break;
-            }
-            watch.look(&handle);
-        }
-    });
-    let open = units::counted(handle.totals().open, "connection");
-    say(format_args!("shutting down: closing {open}"));
-    print_totals(&handle.shutdown(), out)
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_io().enable_time().build()
+}
+
+fn start(config: &ServeConfig) -> io::Result<ServerHandle> {
+    // If the hard limit is too low, accepting fails, and that is reported then.
+    DescriptorLimit::raise().ok();
+    Server::bind(config)?.start()
+}
+
+/// Reports failures to accept until `told` to end.
+async fn watch(handle: &ServerHandle, told: impl Future<Output = ()>, note: impl Fn(String)) {
+    let mut watch = AcceptWatch::default();
+    let mut told = std::pin::pin!(told);
+    while timeout(WATCH_INTERVAL, told.as_mut()).await.is_err() {
+        watch.look(handle, &note);
+    }
 }
 
 /// Reports failures to accept once per kind, not once per connection.
@@ -64,7 +95,7 @@ struct AcceptWatch {
 }
 
 impl AcceptWatch {
-    fn look(&mut self, handle: &ServerHandle) {
+    fn look(&mut self, handle: &ServerHandle, note: impl Fn(String)) {
         for &name in handle.totals().accept_errors.keys() {
             if !self.said.contains(&name) {
                 self.said.push(name);
@@ -73,47 +104,8 @@ impl AcceptWatch {
                     "too_many_connections" => ": more connections than the limit",
                     _ => "",
                 };
-                say(format_args!("accept fails ({name}){help}; further failures are only counted"));
+                note(format!("accept fails ({name}){help}; further failures are only counted"));
             }
         }
     }
-}
-
-fn print_totals(totals: &Totals, out: &mut impl Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "connections   accepted {}  established {}",
-        totals.accepted, totals.established
-    )?;
-    if totals.http2_connections > 0 {
-        let carried = units::counted(totals.http2_connections, "connection");
-        writeln!(out, "http2         carried by {carried} of HTTP/2")?;
-    }
-    if totals.deflated > 0 {
-        writeln!(out, "deflate       agreed {}", totals.deflated)?;
-    }
-    writeln!(
-        out,
-        "messages      received {}  sent {}",
-        totals.messages_received, totals.messages_sent
-    )?;
-    if totals.messages_skipped > 0 {
-        let skipped = units::counted(totals.messages_skipped, "message");
-        writeln!(out, "skipped       {skipped}")?;
-    }
-    writeln!(out, "bytes         received {}  sent {}", totals.bytes_received, totals.bytes_sent)?;
-    print_counts("closes", totals.closes.iter(), out)?;
-    print_counts("rejected", totals.rejected.iter(), out)?;
-    print_counts("violations", totals.protocol_errors.iter(), out)?;
-    print_counts("accept", totals.accept_errors.iter(), out)
-}
-
-/// Prints one line, or none if nothing was counted.
-fn print_counts<K: std::fmt::Display>(
-    label: &str,
-    counts: impl Iterator<Item = (K, impl std::fmt::Display)>,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let counts: Vec<String> = counts.map(|(key, count)| format!("{key}: {count}")).collect();
-    if counts.is_empty() { Ok(()) } else { writeln!(out, "{label:<13} {}", counts.join("  ")) }
 }

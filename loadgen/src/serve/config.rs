@@ -109,6 +109,9 @@ pub struct ServeConfig {
     /// Where to listen. Default 127.0.0.1:9001: the loopback, so that other machines can't reach it
     /// by default. Port 0 picks a free one.
     pub listen: SocketAddr,
+    /// Whether other processes of the user may listen on the same port (`SO_REUSEPORT`): the kernel
+    /// spreads connections over all of them. Default: no, so that a port in use is an error.
+    pub is_port_shared: bool,
     /// Listens at a path in the file system instead. The path is removed when the server ends.
     pub socket_path: Option<PathBuf>,
     /// Speaks TLS. Default: plain.
@@ -171,6 +174,7 @@ impl Default for ServeConfig {
     fn default() -> Self {
         Self {
             listen: Self::LISTEN,
+            is_port_shared: false,
             socket_path: None,
             tls: None,
             is_http2: false,

@@ -34,6 +34,7 @@ mod push;
 mod registry;
 mod session;
 mod shared;
+mod summary;
 mod thread;
 mod unsent;
 mod upgrade;
@@ -46,11 +47,14 @@ use std::thread::{Builder, JoinHandle};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-pub use command::run;
+pub(crate) use command::announce;
+pub use command::{run, run_member};
 pub use config::{Mode, Push, PushRate, SenderCopy, ServeConfig, SlowReader};
 pub use counters::Totals;
 pub use listener::parse_address;
 pub use origin::OriginPolicy;
+pub(crate) use place::reserve;
+pub use summary::Summary;
 
 use place::{Bound, SocketPath};
 use shared::{ServeOrder, Shared};
@@ -75,7 +79,8 @@ impl Server {
             let (listener, removed_with) = place::bind_path(path)?;
             (Bound::Unix(listener), Some(removed_with), config.listen)
         } else {
-            let listener = place::bind(config.listen)?;
+            let bind = if config.is_port_shared { place::bind_together } else { place::bind };
+            let listener = bind(config.listen)?;
             let address = listener.local_addr()?;
             (Bound::Tcp(listener), None, address)
         };

@@ -4,10 +4,13 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{self, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net as unix;
 use std::path::{Path, PathBuf};
 
+use rustix::net::sockopt::{set_socket_reuseaddr, set_socket_reuseport};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, listen, socket_with};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::net::Stream;
@@ -69,6 +72,32 @@ impl fmt::Display for SocketPath {
 /// # Errors
 /// The system's error, with the address and what to do about it.
 pub(super) fn bind(address: SocketAddr) -> io::Result<net::TcpListener> {
+    listening(address, net::TcpListener::bind(address))
+}
+
+/// Listens on an address that other processes of the same user may share.
+///
+/// # Errors
+/// As [`bind`].
+pub(super) fn bind_together(address: SocketAddr) -> io::Result<net::TcpListener> {
+    listening(address, bind_shared(address))
+}
+
+/// Binds a socket to a port that processes share, without listening: connections go only to those
+/// that do. Fails if another program has the port, even if that would share it.
+///
+/// # Errors
+/// As [`bind`].
+pub(crate) fn reserve(address: SocketAddr) -> io::Result<(OwnedFd, SocketAddr)> {
+    let found = bind(address)?.local_addr()?;
+    let socket = bind_shared(found)?;
+    Ok((socket.into(), found))
+}
+
+fn listening(
+    address: SocketAddr,
+    bound: io::Result<net::TcpListener>,
+) -> io::Result<net::TcpListener> {
     let named = |error: io::Error| {
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => {
@@ -83,11 +112,21 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<net::TcpListener> {
         };
         io::Error::new(error.kind(), format!("can't listen on {address}: {why}"))
     };
-    let listener = net::TcpListener::bind(address).map_err(named)?;
+    let listener = bound.map_err(named)?;
     listener.set_nonblocking(true)?;
     // Listening again only changes the backlog, which the standard library sets to 128.
-    rustix::net::listen(&listener, BACKLOG)?;
+    listen(&listener, BACKLOG)?;
     Ok(listener)
+}
+
+/// Binds a socket to a port that other processes of the same user may share.
+fn bind_shared(address: SocketAddr) -> io::Result<net::TcpListener> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_reuseaddr(&socket, true)?;
+    set_socket_reuseport(&socket, true)?;
+    rustix::net::bind(&socket, &address)?;
+    Ok(socket.into())
 }
 
 /// Listens at a path. Replaces a socket that no process listens at any more.
@@ -129,6 +168,17 @@ pub(super) fn bind_path(path: &Path) -> io::Result<(unix::UnixListener, SocketPa
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_is_shared_only_by_those_that_ask_for_it() {
+        let (_reserved, address) = reserve(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let both = [(); 2].map(|()| bind_together(address).unwrap());
+        assert_eq!(bind(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert!(reserve(address).unwrap_err().to_string().contains("the port is in use"));
+        for listener in &both {
+            assert_eq!(listener.local_addr().unwrap(), address);
+        }
+    }
 
     #[test]
     fn e19_a_port_in_use_is_named() {

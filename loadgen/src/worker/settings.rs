@@ -9,11 +9,19 @@ use crate::clock::nanos;
 use crate::config::{Config, Load, Mask, Misbehaviour};
 use crate::plan::{Plan, Script};
 
+/// How long, beyond the connect timeout, opening all connections may take if no rate is given, and
+/// how late one may begin if a rate is given: for any number of them, and for each in the run.
+/// Connections that haven't begun by then never do.
+const RAMP_MAX_NS: u64 = 60_000_000_000;
+const RAMP_EACH_NS: u64 = 400_000;
+
 /// What holds for every connection of a worker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) connect_timeout_ns: u64,
     pub(crate) close_timeout_ns: u64,
+    /// How late a connection may begin.
+    pub(crate) ramp_max_ns: u64,
     pub(crate) script: Script,
     pub(crate) misbehaviour: Misbehaviour,
     /// How late a message may be sent before it is left out.
@@ -38,6 +46,7 @@ impl Settings {
         Self {
             connect_timeout_ns: nanos(config.request.connect_timeout),
             close_timeout_ns: nanos(config.request.close_timeout),
+            ramp_max_ns: RAMP_MAX_NS.saturating_add(config.connections * RAMP_EACH_NS),
             script: plan.script(),
             misbehaviour: config.misbehaviour,
             catch_up_ns: nanos(config.pacing.catch_up),

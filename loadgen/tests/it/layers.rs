@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of each layer, the lowest first, as `ARCHITECTURE.md` draws them. Modules of one
 /// layer don't import each other, so there can be no circle.
-const LAYERS: [&[&str]; 14] = [
+const LAYERS: [&[&str]; 15] = [
     &[
         "alike",
         "clock",
@@ -27,7 +27,7 @@ const LAYERS: [&[&str]; 14] = [
     ],
     &["net", "quantity", "refusal", "stamp", "verdict"],
     &["metrics", "scenario", "serve"],
-    &["threshold"],
+    &["member", "threshold"],
     &["cli"],
     &["config"],
     &["doctor", "payload", "plan"],
@@ -36,6 +36,7 @@ const LAYERS: [&[&str]; 14] = [
     &["coordinator"],
     &["report"],
     &["outlet"],
+    &["fleet"],
     &["run"],
     &["check", "saved"],
 ];

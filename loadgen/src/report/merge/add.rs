@@ -235,7 +235,7 @@ fn add_reconnect(whole: &mut ReconnectReport, part: &ReconnectReport) {
     add_count(&mut whole.away, *away);
 }
 
-fn add_drops(whole: &mut Vec<DropReport>, part: &[DropReport]) {
+pub(super) fn add_drops(whole: &mut Vec<DropReport>, part: &[DropReport]) {
     for drop in part {
         let is_it = |own: &&mut DropReport| own.phase == drop.phase && own.code == drop.code;
         match whole.iter_mut().find(is_it) {
@@ -292,7 +292,7 @@ fn add_deflate(whole: &mut DeflateReport, part: &DeflateReport) {
     whole.received.add(received);
 }
 
-fn add_error(whole: &mut Vec<ErrorReport>, part: &ErrorReport) {
+pub(super) fn add_error(whole: &mut Vec<ErrorReport>, part: &ErrorReport) {
     let ErrorReport { phase, code, count, sample, other_samples } = part;
     let Some(error) = whole.iter_mut().find(|own| own.phase == *phase && own.code == *code) else {
         return whole.push(part.clone());
@@ -307,7 +307,7 @@ fn add_error(whole: &mut Vec<ErrorReport>, part: &ErrorReport) {
     error.other_samples = samples.collect();
 }
 
-fn add_closing(whole: &mut Vec<ClosingReport>, part: &ClosingReport) {
+pub(super) fn add_closing(whole: &mut Vec<ClosingReport>, part: &ClosingReport) {
     let ClosingReport { by, code, is_clean, count, reasons } = part;
     let key = |closing: &ClosingReport| (closing.by, closing.code, closing.is_clean);
     let own = (*by, *code, *is_clean);

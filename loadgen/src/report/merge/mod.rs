@@ -5,6 +5,7 @@
 //! doing all the work, as far as there can be one: each part keeps the properties of its machine.
 
 mod add;
+mod died;
 mod fanout;
 mod reasons;
 mod timeline;
@@ -19,6 +20,7 @@ use super::{
 use crate::metrics::{Distribution, Metric};
 use crate::units;
 use crate::verdict::State;
+pub use died::{Died, DiedReport};
 
 /// How far apart segments may begin to measure, as a share of the measured time.
 const OUT_OF_STEP: f64 = 0.01;
@@ -34,6 +36,9 @@ pub struct MergedReport {
     pub of: u64,
     /// Segments that are missing.
     pub missing: Vec<u64>,
+    /// Processes that ended without a result; their connections are counted, as failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub died: Vec<DiedReport>,
     /// Segments that are present.
     pub parts: Vec<PartReport>,
 }
@@ -100,7 +105,19 @@ pub fn merge(mut parts: Vec<Part>, if_missing: Missing) -> Result<Report, String
     if if_missing == Missing::Refuse && !missing.is_empty() {
         return Err(missing_segments(&missing, of));
     }
-    Ok(merged(&parts, of, missing))
+    Ok(merged(&parts, of, missing, &[]))
+}
+
+/// Merges the results of the processes of a fleet into one; of those that `died`, it counts the
+/// connections.
+///
+/// # Errors
+/// One line: what can't be merged.
+pub fn merge_fleet(mut parts: Vec<Part>, died: &[Died]) -> Result<Report, String> {
+    let segments = segments(&parts)?;
+    let of = segments.first().ok_or("no process has a result")?.of;
+    parts.sort_by_key(|part| part.report.config.segment.map(|segment| segment.index));
+    Ok(merged(&parts, of, Vec::new(), died))
 }
 
 /// Says which segments are missing, and what to do.
@@ -243,7 +260,7 @@ fn collect(left: &Value, right: &Value, path: String, found: &mut Vec<(String, S
     found.push((path, shown(left), shown(right)));
 }
 
-fn merged(parts: &[Part], of: u64, missing: Vec<u64>) -> Report {
+fn merged(parts: &[Part], of: u64, missing: Vec<u64>, died: &[Died]) -> Report {
     let begin_ms = parts.iter().map(|part| part.report.started_at_unix_ms).min().unwrap_or(0);
     let offset_ns = |report: &Report| (report.started_at_unix_ms - begin_ms) * 1_000_000;
     let mut whole = parts[0].report.clone();
@@ -258,16 +275,18 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>) -> Report {
     whole.time_series = timeline::merge(parts, offset_ns);
     whole.imbalances = reasons::of_all(parts, |report| report.imbalances.clone());
     whole.verdict = verdict(parts, &missing, offset_ns);
-    let unknown = fanout(&mut whole, missing.is_empty());
+    let died: Vec<_> = died.iter().map(|died| died::add(&mut whole, died)).collect();
+    let unknown = fanout(&mut whole, missing.is_empty() && died.is_empty());
     if !unknown.is_empty() {
         if whole.verdict.state != State::Saturated {
             whole.verdict.state = State::Degraded;
         }
         whole.verdict.reasons.extend(unknown);
     }
+    died::note(&mut whole, of, &died);
     whole.verdict.show_effects(&whole.histograms);
-    whole.merged =
-        Some(MergedReport { of, missing, parts: parts.iter().map(part_report).collect() });
+    let parts = parts.iter().map(part_report).collect();
+    whole.merged = Some(MergedReport { of, missing, died, parts });
     offer_all(&mut whole);
     build::rates(&mut whole);
     whole.note();
@@ -279,7 +298,7 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>) -> Report {
 /// by connections.
 #[expect(clippy::cast_precision_loss, reason = "a share of 10^10 connections at most")]
 fn offer_all(whole: &mut Report) {
-    let (asked, present) = (whole.config.connections, whole.connections_planned());
+    let (asked, present) = (whole.config.connections, whole.connections_reported());
     if let Some(messages) = &mut whole.messages
         && present < asked
         && present > 0

@@ -1,5 +1,8 @@
 use super::*;
+use crate::exit::Exit;
 use crate::metrics::Side;
+use crate::metrics::live::{Live, Snapshot};
+use crate::report::hold::HoldReport;
 use std::time::Duration;
 
 use crate::metrics::{DropTimes, ProbeCounts};
@@ -264,4 +267,61 @@ fn what_cannot_be_merged_is_refused_with_what_differs() {
         assert!(said.contains(&why.replace("\\u{1b}", "\\u001b")), "{why}: {said}");
         assert!(!said.contains(char::is_control), "{said}");
     }
+}
+
+/// A process that had opened seven connections of eight it had begun when it was killed.
+fn killed(segment: u64) -> Died {
+    let live = Live::new();
+    live.attempted.add(8);
+    live.established.add(7);
+    live.sent.add(40);
+    Died {
+        segment,
+        pid: 4_711,
+        cause: "was killed by signal 9 (SIGKILL)".into(),
+        at_ns: 3_000_000_000,
+        last: Snapshot::of([&live]),
+    }
+}
+
+#[test]
+fn a_process_that_died_costs_its_connections_in_one_counter_and_nothing_else() {
+    let alive = merge(vec![part(1, 3), part(3, 3)], Missing::Allow).unwrap();
+    let whole = merge_fleet(vec![part(1, 3), part(3, 3)], &[killed(2)]).unwrap();
+    let (one, other) = (&whole.connections, &alive.connections);
+    assert_eq!(one.attempted, other.attempted + 8);
+    assert_eq!(one.established, other.established + 7);
+    assert_eq!((one.completed, one.failed), (other.completed, 8));
+    let [error] = &whole.errors[..] else { panic!("{:?}", whole.errors) };
+    assert_eq!(
+        (error.phase.as_str(), error.code.as_str(), error.count),
+        ("run", "process_died", 8)
+    );
+    assert!(error.sample.contains("process 2 (pid 4711) was killed by signal 9"), "{error:?}");
+    let closed: u64 = whole.closings.iter().map(|closing| closing.count).sum();
+    assert_eq!(closed, one.established);
+    assert_eq!(whole.messages, alive.messages);
+    assert_eq!(whole.histograms, alive.histograms);
+    // The exit code and its reason, which are the same when the file is read again.
+    let text = serde_json::to_string(&whole).unwrap();
+    let mut read = crate::report::load::parse(&text).unwrap();
+    read.judge(&[]);
+    for report in [&whole, &read] {
+        assert_eq!(report.exit(), Exit::Failed);
+        let reasons = report.outcome.reasons.join("; ");
+        let said = "process 2 of 3 was killed by signal 9 (SIGKILL) and took 8 connections along";
+        assert!(reasons.contains(said), "{reasons}");
+    }
+    let said = "the 40 messages that it sent and its latencies are not counted";
+    assert!(whole.verdict.reasons.iter().any(|reason| reason.contains(said)), "{whole:?}");
+    assert_eq!(whole.verdict.state.max(State::Degraded), whole.verdict.state);
+}
+
+#[test]
+fn a_process_that_died_has_dropped_what_it_held() {
+    let mut alive = part(1, 2);
+    alive.report.hold = Some(HoldReport { held: 2, dropped: 0, drops: Vec::new(), pings: None });
+    let whole = merge_fleet(vec![alive], &[killed(2)]).unwrap();
+    let hold = whole.hold.unwrap();
+    assert_eq!((hold.held, hold.dropped, hold.drops[0].code.as_str()), (2, 7, "process_died"));
 }

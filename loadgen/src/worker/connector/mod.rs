@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use super::driver::Driver;
 use super::session::End;
 use super::sessions::SessionKey;
+use super::settings::Settings;
 use super::thread::Thread;
 use crate::clock::Alarm;
 use crate::plan::{ConnectionPlan, Plan, Script};
@@ -32,9 +33,9 @@ use reopen::reopening;
 /// How many connections a worker opens at once if no rate is given: enough to keep a server busy,
 /// and few enough not to overflow its listen queue, which is as short as 128 on some systems.
 const OPENING_MAX: usize = 64;
-/// How long, beyond the connect timeout, opening all connections may take if no rate is given, and
-/// how late one may begin if a rate is given. Connections that haven't begun by then never do.
-const RAMP_MAX_NS: u64 = 60_000_000_000;
+/// The same for a worker that is one of very many, who together open [`OPENING_ALL_MAX`].
+const OPENING_MIN: usize = 16;
+const OPENING_ALL_MAX: u64 = 1_024;
 /// The shortest and longest pause after a failed connection, if no rate is given.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
@@ -50,7 +51,11 @@ pub(crate) async fn connector(
     let permits = match plan.script() {
         Script::OpenClose => slots,
         _ if plan.is_paced() => slots,
-        _ => slots.min(OPENING_MAX),
+        _ => {
+            let workers = driver.borrow().thread.settings.numbering.workers;
+            let each = usize::try_from(OPENING_ALL_MAX / workers).unwrap_or(OPENING_MAX);
+            slots.min(each.clamp(OPENING_MIN, OPENING_MAX))
+        }
     };
     let permits = Arc::new(Semaphore::new(permits));
     for connection in plan.connections(worker) {
@@ -84,7 +89,8 @@ fn is_hopeless(thread: &Thread, slots: usize) -> bool {
 
 /// Checks whether a server accepts connections so slowly that load can't wait for the rest of them.
 fn is_ramp_over(thread: &Thread, connection: &ConnectionPlan) -> bool {
-    let bound_ns = RAMP_MAX_NS.saturating_add(thread.settings.connect_timeout_ns);
+    let Settings { ramp_max_ns, connect_timeout_ns, .. } = thread.settings;
+    let bound_ns = ramp_max_ns.saturating_add(connect_timeout_ns);
     let late_ns = thread.clock.now_ns().saturating_sub(connection.start_ns.unwrap_or(0));
     connection.script != Script::OpenClose && late_ns > bound_ns
 }

@@ -41,6 +41,12 @@ use crate::plan::{Plan, Script};
 
 /// How many sessions begin their closed loop, or their closing, before replies are read again.
 const SESSIONS_PER_TURN: usize = 64;
+/// How many connections of a run may be waiting for the answer to their Close, unless a rate is given.
+const CLOSING_MAX: usize = 16_384;
+/// How long a worker waits for one of them to end before it closes others all the same, and how long
+/// it goes on like that.
+const CLOSING_STALLED_NS: u64 = 1_000_000_000;
+const CLOSING_PACED_NS: u64 = 120_000_000_000;
 /// Up to this many messages without reply are waited for awake: a thread with so little to do would
 /// be asleep when a reply comes, and its wake-up would be most of what is measured.
 const AWAKE_UNANSWERED_MAX: usize = 2;
@@ -300,9 +306,42 @@ impl Worker {
         }
     }
 
+    /// Begins to close all connections: at the rate that was asked for, or as fast as they end, so
+    /// that those of a million connections are answered in time. A server that answers none is
+    /// spared none.
+    async fn begin_close(&mut self) {
+        let (begin_ns, numbering) = {
+            let settings = &self.driver.borrow().thread.settings;
+            (self.clock.now_ns(), settings.numbering)
+        };
+        let closing_max = CLOSING_MAX / usize::try_from(numbering.workers).unwrap_or(1).max(1);
+        let closing_max = closing_max.max(SESSIONS_PER_TURN);
+        let rate = self.brief.config.close_rate;
+        let keys = self.driver.borrow().thread.sessions.keys();
+        let per_turn = if rate.is_some() { 1 } else { SESSIONS_PER_TURN };
+        for (turn, some) in (0..).zip(keys.chunks(per_turn)) {
+            if let Some(rate) = rate {
+                let due_ns = rate.due_ns(turn * numbering.workers + numbering.worker);
+                self.wait(|_| begin_ns.saturating_add(due_ns), |_| false).await;
+            } else {
+                let stalled_ns = self.clock.now_ns() + CLOSING_STALLED_NS;
+                let end_ns = stalled_ns.min(begin_ns + CLOSING_PACED_NS);
+                let has_room = |driver: &Driver| driver.thread.sessions.closing < closing_max;
+                self.wait(|_| end_ns, has_room).await;
+            }
+            for &key in some {
+                let mut driver = self.driver.borrow_mut();
+                if driver.thread.sessions.contains(key) {
+                    driver.close(key);
+                }
+            }
+            yield_now().await; // for replies to be read between
+        }
+    }
+
     /// Closes all connections, and waits for them to end within their bounds.
     async fn close(&mut self) {
-        self.for_each_session(Driver::close).await;
+        self.begin_close().await;
         let bound_ns = {
             let thread = &self.driver.borrow().thread;
             let is_opening = thread.admission.pending > 0;

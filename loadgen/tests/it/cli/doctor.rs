@@ -37,7 +37,7 @@ fn json_has_the_same() {
 #[test]
 fn d20_a_limit_that_is_too_low_is_found_with_the_command_that_raises_it() {
     let program = env!("CARGO_BIN_EXE_loadgen");
-    let script = format!("ulimit -n 64 && exec {program} doctor -c 100");
+    let script = format!("ulimit -n 32 && exec {program} doctor -c 10k");
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");

@@ -70,7 +70,8 @@ fn d24_a_name_that_does_not_resolve_is_one_line_and_exit_code_1() {
 fn d20_more_connections_than_descriptors_are_refused_before_the_run_with_the_command_that_helps() {
     // The shell's own hard limit, lowered for this run alone.
     let program = env!("CARGO_BIN_EXE_loadgen");
-    let script = format!("ulimit -n 64 && exec {program} run ws://127.0.0.1:9/ -c 100");
+    let script =
+        format!("ulimit -n 64 && exec {program} run ws://127.0.0.1:9/ -c 100 --processes 1");
     let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");

@@ -8,6 +8,7 @@ mod ending;
 mod fanout;
 mod fanout_protocol;
 mod faults;
+mod fleet;
 mod handshake;
 mod hold;
 mod http2;

@@ -4,6 +4,7 @@ mod bombs;
 mod broadcast;
 mod echo;
 mod faults;
+mod fleet;
 mod hostile;
 mod http2;
 mod injected_faults;
