@@ -39,6 +39,12 @@ pub enum Framing {
 }
 
 impl Framing {
+    /// Checks whether a unit may span several messages.
+    #[must_use]
+    pub const fn is_assembled(&self) -> bool {
+        matches!(self, Self::Stomp | Self::Mqtt)
+    }
+
     /// Calls `take` for each unit of a message; `partial` keeps an incomplete unit.
     pub fn split(&self, bytes: &[u8], partial: &mut Vec<u8>, mut take: impl FnMut(&[u8])) {
         match self {

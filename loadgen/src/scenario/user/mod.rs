@@ -112,8 +112,9 @@ pub struct User {
     iterations: u64,
     /// When each tick is due.
     ticks: Box<[u64]>,
-    /// An incomplete unit.
-    partial: Vec<u8>,
+    /// An incomplete unit, where the framing has such.
+    #[expect(clippy::box_collection, reason = "most users have none, and a pointer is thin")]
+    partial: Option<Box<Vec<u8>>>,
     followed: Followed,
 }
 
@@ -142,7 +143,7 @@ impl User {
             flights: (overlap > 1).then(|| Box::new(Flights::new(overlap))),
             iterations: 0,
             ticks: Box::default(),
-            partial: Vec::new(),
+            partial: None,
             followed: Followed::default(),
         }
     }
@@ -318,9 +319,13 @@ impl User {
 
     /// Handles a received message.
     pub fn message<O: Observer>(&mut self, bytes: &[u8], turn: &mut Turn<'_, O>) {
-        let mut partial = std::mem::take(&mut self.partial);
-        turn.program.connect.framing.split(bytes, &mut partial, |unit| self.unit(unit, turn));
-        self.partial = partial;
+        let framing = &turn.program.connect.framing;
+        if !framing.is_assembled() {
+            return framing.split(bytes, &mut Vec::new(), |unit| self.unit(unit, turn));
+        }
+        let mut partial = self.partial.take().unwrap_or_default();
+        framing.split(bytes, &mut partial, |unit| self.unit(unit, turn));
+        self.partial = Some(partial);
     }
 
     fn send<O: Observer>(&mut self, cause: Cause, body: &Body, turn: &mut Turn<'_, O>) {

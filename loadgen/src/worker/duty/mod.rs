@@ -14,6 +14,7 @@
 //! predicted, and inlined.
 
 mod conclude;
+mod counter;
 pub(crate) mod echo;
 pub(crate) mod fanout;
 mod hold;

@@ -21,13 +21,13 @@ use super::super::sessions::{LocalIndex, Numbering, SessionKey};
 use super::super::thread::Thread;
 use super::super::thread::outbox::BACKLOG_MAX;
 use super::super::times::Times;
+use super::counter::Counter;
 use crate::clock::Clock;
 use crate::config::{Config, Play as Played};
-use crate::escape;
 use crate::metrics::live::Live;
 use crate::metrics::{Failure, FailurePhase, Metric, Metrics, ScenarioMetrics};
 use crate::plan::{Send, Sends};
-use crate::scenario::user::{Event, Fault, Observer, Order, Outgoing, Progress, Turn, User};
+use crate::scenario::user::{Outgoing, Progress, Turn, User};
 use crate::scenario::{END, Program};
 
 /// Users that are woken in one go before sockets are read again.
@@ -38,8 +38,6 @@ const ITERATIONS_PER_TURN: usize = 16;
 const DUE_MAX: usize = 100_000;
 /// How soon a user looks again whether there is room for what it wants to send.
 const ROOM_NS: u64 = 1_000_000;
-/// Bytes of a message that are shown.
-const SHOWN_LEN_MAX: usize = 200;
 
 /// The users of a worker.
 #[derive(Debug)]
@@ -79,155 +77,20 @@ struct Player {
     user: User,
     /// The time in the heap; `u64::MAX` if there is none.
     armed_ns: u64,
-    /// When iterations were due that have not begun.
-    due: VecDeque<u64>,
+    /// When iterations were due that have not begun; `None` as long as none was.
+    #[expect(clippy::box_collection, reason = "most users have none, and a pointer is thin")]
+    due: Option<Box<VecDeque<u64>>>,
     /// Iterations that it may still begin in a closed loop.
     quota: u64,
 }
 
-/// Counts what happens to a user.
-struct Counter<'w> {
-    program: &'w Program,
-    metrics: &'w mut Metrics,
-    live: &'w Live,
-    times: &'w Times,
-    connection: u64,
-    now_ns: u64,
-    /// Whether messages that nothing takes are passed on, and not counted here.
-    is_beside: bool,
-    /// Whether one has been passed on.
-    has_passed: bool,
-}
+/// What an idle user takes besides what its program has it keep: a size of the allocator's.
+const _: () = assert!(size_of::<Player>() <= 320);
 
-impl Counter<'_> {
-    /// Whether what began then counts in latencies: all but what is of the warm-up.
-    const fn is_timed(&self, ns: u64) -> bool {
-        ns < self.times.load_begin_ns || ns >= self.times.window_begin_ns
-    }
-
-    fn wrong(&mut self, measure: usize, what: &str, said: &[u8]) {
-        let name = self.program.measures.get(measure).map_or("", |name| name);
-        self.wrong_as(format!("step.{name}.{what}"), said);
-    }
-
-    fn wrong_as(&mut self, code: String, said: &[u8]) {
-        let Self { metrics, live, connection, .. } = self;
-        live.wrong.add(1);
-        let failure = Failure { phase: FailurePhase::Message, code: code.into() };
-        metrics.wrong.add(failure, || {
-            if said.is_empty() {
-                return format!("connection {connection}");
-            }
-            format!("connection {connection}: {}", escape::bytes(said, SHOWN_LEN_MAX))
-        });
-    }
-
-    fn iterated(&mut self, event: (Option<u64>, Option<u64>, u64), is_complete: bool) {
-        let (due_ns, first_ns, begun_ns) = event;
-        let counts = &mut self.metrics.scenario.iterations;
-        *(if is_complete { &mut counts.completed } else { &mut counts.failed }) += 1;
-        let now_ns = self.now_ns;
-        counts.inside += u64::from(is_complete && self.times.is_measured(now_ns));
-        if !self.is_timed(due_ns.unwrap_or(begun_ns)) {
-            return;
-        }
-        let durations = &mut self.metrics.distributions;
-        if let (Some(due_ns), Some(first_ns)) = (due_ns, first_ns) {
-            durations.record(Metric::IterationLag, first_ns.saturating_sub(due_ns));
-        }
-        if is_complete {
-            let service_ns = now_ns.saturating_sub(begun_ns);
-            durations.record(Metric::IterationService, service_ns);
-            if let Some(due_ns) = due_ns {
-                let response_ns = now_ns.saturating_sub(due_ns);
-                durations.record(Metric::IterationResponse, response_ns);
-            }
-        }
-    }
-}
-
-impl Observer for Counter<'_> {
-    fn observe(&mut self, event: Event<'_>) {
-        let ScenarioMetrics { steps, rules, users, units, unmatched_sample, .. } =
-            &mut self.metrics.scenario;
-        match event {
-            Event::Begun { measure } => steps[measure].counts.sent += 1,
-            Event::Answered { measure, service_ns, is_message } => {
-                steps[measure].counts.ok += 1;
-                if let Some(step) = self.live.steps.get(measure) {
-                    step.ok(service_ns);
-                }
-                units.received += u64::from(is_message);
-                units.taken += u64::from(is_message);
-                let Some(service_ns) = service_ns else { return };
-                self.live.received.add(1);
-                self.live.latency(service_ns);
-                if self.is_timed(self.now_ns.saturating_sub(service_ns)) {
-                    self.metrics.scenario.steps[measure].record(service_ns);
-                }
-            }
-            Event::Failed { measure, fault, said } => {
-                let counts = &mut steps[measure].counts;
-                let (count, what) = match fault {
-                    Fault::Refused => (&mut counts.failed, "refused"),
-                    Fault::NoCapture => (&mut counts.failed, "no_capture"),
-                    Fault::TimedOut => (&mut counts.timed_out, "timed_out"),
-                    Fault::Lost => (&mut counts.lost, "lost"),
-                };
-                *count += 1;
-                if let Some(step) = self.live.steps.get(measure) {
-                    step.failed();
-                }
-                let is_message = matches!(fault, Fault::Refused | Fault::NoCapture);
-                units.received += u64::from(is_message);
-                units.taken += u64::from(is_message);
-                self.wrong(measure, what, said);
-            }
-            Event::Late { measure } => {
-                steps[measure].counts.late += 1;
-                units.received += 1;
-                units.late += 1;
-            }
-            Event::Again { measure } => {
-                steps[measure].counts.again += 1;
-                units.received += 1;
-                units.again += 1;
-            }
-            Event::Rule { rule, age_ns, order, said } => {
-                units.received += 1;
-                units.ruled += 1;
-                let counts = &mut rules[rule].counts;
-                counts.received += 1;
-                if let Some(rule) = self.live.rules.get(rule) {
-                    rule.add(1);
-                }
-                match order {
-                    Order::Gap(missing) => counts.missing = counts.missing.saturating_add(missing),
-                    Order::Behind => counts.behind += 1,
-                    Order::Unknown | Order::InOrder => {}
-                }
-                if let Some(age_ns) = age_ns {
-                    counts.timed += 1;
-                    if self.is_timed(self.now_ns) {
-                        self.metrics.scenario.rules[rule].record(age_ns);
-                    }
-                }
-                if self.program.rules[rule].is_fault {
-                    self.wrong_as(format!("rule.{}", self.program.rules[rule].name), said);
-                }
-            }
-            Event::Unmatched(_) if self.is_beside => self.has_passed = true,
-            Event::Unmatched(said) => {
-                units.received += 1;
-                units.unmatched += 1;
-                unmatched_sample.get_or_insert_with(|| escape::bytes(said, SHOWN_LEN_MAX));
-            }
-            Event::Ready => users.ready += 1,
-            Event::Refused => users.refused += 1,
-            Event::Iterated { due_ns, first_ns, begun_ns, is_complete } => {
-                self.iterated((due_ns, first_ns, begun_ns), is_complete);
-            }
-        }
+impl Player {
+    /// Returns how many iterations were due and have not begun.
+    fn waiting(&self) -> usize {
+        self.due.as_ref().map_or(0, |due| due.len())
     }
 }
 
@@ -314,7 +177,7 @@ impl Play {
             self.left = self.left.saturating_add(session.quota);
             session.quota
         };
-        let player = Player { user, armed_ns: u64::MAX, due: VecDeque::new(), quota };
+        let player = Player { user, armed_ns: u64::MAX, due: None, quota };
         if let Some(slot) = self.players.get_mut(local.0) {
             *slot = Some(Box::new(player));
         }
@@ -382,7 +245,7 @@ impl Play {
         if self.is_closed_loop {
             return (player.quota > 0).then_some(None);
         }
-        player.due.front().map(|&due_ns| Some(due_ns))
+        player.due.as_ref()?.front().map(|&due_ns| Some(due_ns))
     }
 
     /// Counts an iteration that begins.
@@ -391,7 +254,7 @@ impl Play {
         let counts = &mut thread.metrics.scenario.iterations;
         counts.begun += 1;
         if let Some(due_ns) = due_ns {
-            player.due.pop_front();
+            player.due.as_mut().and_then(|due| due.pop_front());
             // Only what this program is late by: not the wait for the iteration before.
             if thread.times.is_measured(due_ns) {
                 let late_ns = now_ns.saturating_sub(due_ns.max(player.user.ready_ns()));
@@ -479,9 +342,9 @@ impl Play {
             counts.due += 1;
             match (key, self.players.get_mut(local.0)) {
                 (Some(key), Some(Some(player)))
-                    if !player.user.is_over() && player.due.len() < DUE_MAX =>
+                    if !player.user.is_over() && player.waiting() < DUE_MAX =>
                 {
-                    player.due.push_back(due_ns);
+                    player.due.get_or_insert_default().push_back(due_ns);
                     self.go_on(thread, key);
                     thread.outbox.mark_dirty(&mut thread.sessions[key], key);
                 }
@@ -542,8 +405,8 @@ impl Play {
         let times = thread.times;
         let counts = &mut thread.metrics.scenario.iterations;
         for player in self.players.iter_mut().flatten() {
-            counts.unsent += player.due.len() as u64;
-            player.due.clear();
+            counts.unsent += player.waiting() as u64;
+            player.due = None;
         }
         if let Some(next) = self.next.take()
             && times != Times::NEVER
@@ -575,7 +438,7 @@ impl Play {
         self.outgoing.clear();
         let local = self.numbering.local(connection);
         if let Some(player) = self.players.get_mut(local.0).and_then(Option::take) {
-            thread.metrics.scenario.iterations.unsent += player.due.len() as u64;
+            thread.metrics.scenario.iterations.unsent += player.waiting() as u64;
             let away = Away { progress: player.user.progress(), quota: player.quota };
             self.away.insert(local.0, away);
         }
