@@ -56,15 +56,13 @@ const HELPS: [Help; 13] = [
                 "message",
                 "message_file",
                 "binary",
-                "reply_id",
                 "headers",
             ],
         ],
         examples: &[
             "loadgen run ws://127.0.0.1:9001/ -c 1k -d 30s",
             "loadgen run ws://127.0.0.1:9001/ -R 50k --threshold 'rtt.p99<20ms'",
-            "loadgen run 'wss://h/chat?token=t{conn}' -m '{\"id\":{seq}}' -o result.json",
-            "loadgen run wss://h/rpc -m '{\"id\":{id},\"method\":\"now\"}' --reply-id /id",
+            "loadgen run 'wss://h/?token=t{conn}' -m '{\"id\":{id}}' --reply-id /id",
         ],
     },
     Help {
@@ -77,10 +75,7 @@ const HELPS: [Help; 13] = [
     },
     Help {
         command: "hold",
-        most_used: &[
-            LOAD,
-            &["connect_rate", "ping_interval", "reconnect", "headers", "begin", "begun", "on"],
-        ],
+        most_used: &[LOAD, &["connect_rate", "ping_interval", "reconnect", "headers"]],
         examples: &[
             "loadgen hold ws://127.0.0.1:9001/ -c 10k -d 10m --ping-interval 5s",
             "loadgen hold wss://h/ -c 100 --threshold 'dropped==0' --reconnect",
@@ -89,7 +84,7 @@ const HELPS: [Help; 13] = [
     },
     Help {
         command: "listen",
-        most_used: &[LOAD, &["subscribe", "begin", "begun", "on", "reconnect", "headers"]],
+        most_used: &[LOAD, &["subscribe", "reconnect", "headers"]],
         examples: &[
             "loadgen serve push &",
             "loadgen listen ws://127.0.0.1:9001/ -c 1k -d 30s",
