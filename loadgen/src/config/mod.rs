@@ -281,7 +281,7 @@ impl Config {
             pacing.catch_up = bounded("--catch-up", catch_up, Duration::ZERO, TIMEOUT_MAX)?;
         }
         let beside = users::beside(&args.users, &mut args.load)?;
-        users::refuse_cohorts(&args.users, &cohorts)?;
+        users::refuse_cohorts(&args.users, &args.cohorts)?;
         let mut config = Self::of_load(scenario, pacing::staged(args.load, &pacing)?)?;
         config.notes = notes;
         config.beside = beside;

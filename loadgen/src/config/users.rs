@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::play::check_rows;
 use super::user_request::{OneUser, UserRequest};
-use super::{Cohort, Config, Load, Play};
-use crate::cli::{LoadArgs, UserArgs};
+use super::{Config, Load, Play};
+use crate::cli::{CohortArgs, LoadArgs, UserArgs};
 use crate::scenario::Program;
 use crate::scenario::flags::Flags;
 
@@ -23,10 +23,11 @@ pub(super) fn beside(args: &UserArgs, load: &mut LoadArgs) -> Result<Option<Play
 }
 
 /// Refuses clients that misbehave where connections have users: theirs would be the same.
-pub(super) fn refuse_cohorts(args: &UserArgs, cohorts: &[Cohort]) -> Result<(), String> {
+pub(super) fn refuse_cohorts(args: &UserArgs, cohorts: &CohortArgs) -> Result<(), String> {
     let UserArgs { begin, begun, on, reply_id, feed } = args;
     let is_used = !begin.is_empty() || !begun.is_empty() || !on.is_empty();
-    if cohorts.is_empty() || !is_used && reply_id.is_none() && feed.is_none() {
+    let is_without = cohorts.slow.is_empty() && cohorts.bad.is_empty();
+    if is_without || !is_used && reply_id.is_none() && feed.is_none() {
         return Ok(());
     }
     Err("--slow and --bad are for connections without users; leave out --begin, --begun, --on, \
