@@ -220,13 +220,14 @@ class Serve(Process):
         self.url = found[1]
 
 
-def client_checks(start, expected, between=contextlib.nullcontext, options=()):
+def client_checks(start, expected, between=contextlib.nullcontext, options=(), serve=None):
     """A peer's client against `loadgen serve`, until the server shuts down under it; how many checks it passed.
 
     `start` makes the client from a URL; `between` makes the URL from the server's, where something stands between;
-    `options` are the server's.
+    `options` are the server's. `serve` starts another server.
     """
-    with Serve(*(("echo", *options) if options else ())) as server, between(server.url) as url, start(url) as client:
+    started = serve() if serve else Serve(*(("echo", *options) if options else ()))
+    with started as server, between(server.url) as url, start(url) as client:
         checks = 0
         while (line := client.line(within=120)) != "ready":
             if not line.startswith("ok "):
@@ -237,7 +238,7 @@ def client_checks(start, expected, between=contextlib.nullcontext, options=()):
         if not line.startswith("ok "):
             raise Failed(line)
         if code != 0:
-            raise Failed(f"loadgen serve exited {code}")
+            raise Failed(f"{server.name} exited {code}")
         client.finish()
         if checks + 1 != expected:
             raise Failed(f"{checks + 1} of {expected} checks")

@@ -4,8 +4,11 @@
 //! cargo run -p wscodec-tokio --features events --example tokio_echo -- server
 //! cargo run -p wscodec-tokio --features events --example tokio_echo -- client ws://127.0.0.1:9001/ hello world
 //! ```
+//!
+//! Python's `websockets` and `websocket-client` are the other side in `codec/ci/examples`.
 
 use std::error::Error;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::net::TcpListener;
 use wscodec_tokio::events::Events;
@@ -16,7 +19,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     match &words[..] {
         [role] if role == "server" => server("127.0.0.1:9001").await,
         [role, address] if role == "server" => server(address).await,
-        [role, url, texts @ ..] if role == "client" => client(url, texts.to_vec()).await,
+        [role, url, texts @ ..] if role == "client" && !texts.is_empty() => {
+            client(url, texts.to_vec()).await
+        }
         _ => Err("usage: tokio_echo server [ADDRESS] | client URL TEXT...".into()),
     }
 }
@@ -30,15 +35,22 @@ async fn server(address: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Closes once every text has been answered.
 async fn client(url: &str, texts: Vec<String>) -> Result<(), Box<dyn Error>> {
-    let events = Events::new().on_message(|_, message| async move {
-        println!("{}", String::from_utf8_lossy(&message.into_data()));
+    let unanswered = AtomicUsize::new(texts.len());
+    let events = Events::new().on_message(move |session, message| {
+        let is_last = unanswered.fetch_sub(1, Ordering::Relaxed) == 1;
+        async move {
+            println!("{}", String::from_utf8_lossy(&message.into_data()));
+            if is_last {
+                session.close(None).await.unwrap_or(());
+            }
+        }
     });
     let session = events.connect(url).await?;
     for text in texts {
         session.send(text).await?;
     }
-    session.close(None).await?;
-    session.closed().await; // what the server had still to say has come by then
+    session.closed().await;
     Ok(())
 }

@@ -4,6 +4,8 @@
 //! cargo run -p wscodec-tokio --features events --example tokio_you_said -- server
 //! cargo run -p wscodec-tokio --features events --example tokio_you_said -- client ws://127.0.0.1:9001/ hello bye
 //! ```
+//!
+//! Node's `ws` is the other side in `codec/ci/examples`.
 
 use std::error::Error;
 
