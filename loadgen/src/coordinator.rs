@@ -369,6 +369,7 @@ mod tests {
 
     use super::*;
     use crate::cli::{self, Parsed, parse};
+    use crate::index::WorkerIndex;
     use crate::run;
     use crate::serve::{ServeConfig, Server};
 
@@ -393,13 +394,13 @@ mod tests {
             clock: Clock::start(),
             routes: Arc::new(Routes::direct(address, request, &config.network)),
             shared_fanout: None,
-            busy: BusyWorkers::new(0..1),
+            busy: BusyWorkers::new([WorkerIndex(0)].into_iter()),
             instructions,
             settled: mpsc::unbounded_channel().0,
             config,
         };
         let counters = Arc::new(Live::new());
-        let worker = spawn(0, brief, Arc::clone(&counters)).unwrap();
+        let worker = spawn(WorkerIndex(0), brief, Arc::clone(&counters)).unwrap();
         let begin = Instant::now();
         loop {
             let seen = Snapshot::of([&*counters]);

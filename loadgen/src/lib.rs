@@ -13,6 +13,7 @@ pub mod deflate;
 pub mod escape;
 pub mod exit;
 pub mod host;
+pub mod index;
 mod nearest;
 pub mod quota;
 pub mod random;

@@ -16,6 +16,7 @@
 mod poisson;
 
 use crate::config::{Arrivals, Config, Load, RateProfile, Scenario};
+use crate::index::{ConnectionIndex, WorkerIndex};
 use crate::random::{self, Use};
 use poisson::Independent;
 
@@ -59,7 +60,7 @@ pub enum Script {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectionPlan {
     /// Its place in the whole run.
-    pub index: u64,
+    pub index: ConnectionIndex,
     /// When it is to start, in nanoseconds after the run began; `None` for as soon as there is
     /// room.
     pub start_ns: Option<u64>,
@@ -132,22 +133,21 @@ impl Plan {
 
     /// Returns how many connections of `worker` may be open at once, at least 1.
     #[must_use]
-    pub const fn slots(&self, worker: u64) -> u64 {
-        let extra = if worker < self.connections % self.workers { 1 } else { 0 };
-        let slots = self.connections / self.workers + extra;
+    pub const fn slots(&self, worker: WorkerIndex) -> u64 {
+        let slots = worker.share(self.connections, self.workers);
         if slots == 0 { 1 } else { slots }
     }
 
     /// Returns the connections of `worker` in order.
     #[must_use]
-    pub const fn connections(&self, worker: u64) -> Connections<'_> {
-        Connections { plan: self, next: worker, drawn: 0, events: 0.0 }
+    pub const fn connections(&self, worker: WorkerIndex) -> Connections<'_> {
+        Connections { plan: self, next: worker.first(), drawn: 0, events: 0.0 }
     }
 
     /// Returns the messages of `worker` in the order in which they are due, under open loop.
     #[must_use]
-    pub fn sends(&self, worker: u64) -> Option<Sends> {
-        let profile = self.messages.clone().filter(|_| worker < self.senders)?;
+    pub fn sends(&self, worker: WorkerIndex) -> Option<Sends> {
+        let profile = self.messages.clone().filter(|_| worker.0 < self.senders)?;
         Some(Sends(match self.arrivals {
             Arrivals::Constant => Order::Turns(Turns {
                 profile,
@@ -155,12 +155,18 @@ impl Plan {
                 workers: self.workers,
                 worker,
                 end: self.number.unwrap_or(u64::MAX),
-                connection: worker,
+                connection: worker.first(),
                 sequence: 0,
             }),
             Arrivals::Poisson => {
-                let own = (worker..self.senders).step_by(usize::try_from(self.workers).ok()?);
-                let profile = Independent::new(profile, self.senders, self.number, self.seed, own);
+                let own = (worker.0..self.senders).step_by(usize::try_from(self.workers).ok()?);
+                let profile = Independent::new(
+                    profile,
+                    self.senders,
+                    self.number,
+                    self.seed,
+                    own.map(ConnectionIndex),
+                );
                 Order::Independent(profile)
             }
         }))
@@ -169,7 +175,7 @@ impl Plan {
     /// Returns the Pings of `worker` beside its messages, in the order in which they are due after
     /// the measured time begins: the Pings of all connections are spread evenly over an interval.
     #[must_use]
-    pub fn pings(&self, worker: u64) -> Option<Sends> {
+    pub fn pings(&self, worker: WorkerIndex) -> Option<Sends> {
         let profile = self.pings.clone()?;
         Some(Sends(Order::Turns(Turns {
             profile,
@@ -177,7 +183,7 @@ impl Plan {
             workers: self.workers,
             worker,
             end: u64::MAX,
-            connection: worker,
+            connection: worker.first(),
             sequence: 0,
         })))
     }
@@ -213,11 +219,11 @@ impl Plan {
 
 /// Returns a connection's share of a number of messages: message `k` of the run goes to connection
 /// `k % connections`.
-const fn share(number: Option<u64>, connections: u64, index: u64) -> u64 {
+const fn share(number: Option<u64>, connections: u64, index: ConnectionIndex) -> u64 {
     match number {
         None => u64::MAX,
         Some(number) => {
-            let extra = if index < number % connections { 1 } else { 0 };
+            let extra = if index.0 < number % connections { 1 } else { 0 };
             number / connections + extra
         }
     }
@@ -227,7 +233,7 @@ const fn share(number: Option<u64>, connections: u64, index: u64) -> u64 {
 #[derive(Clone, Debug)]
 pub struct Connections<'p> {
     plan: &'p Plan,
-    next: u64,
+    next: ConnectionIndex,
     /// Independent arrivals drawn so far, for the connections of all workers: they are few, and
     /// their sum can't be computed faster.
     drawn: u64,
@@ -239,10 +245,15 @@ impl Connections<'_> {
     fn start_ns(&mut self) -> Option<u64> {
         let profile = self.plan.connects.as_ref()?;
         if self.plan.arrivals == Arrivals::Constant {
-            return Some(profile.due_nth_ns(self.next));
+            return Some(profile.due_nth_ns(self.next.0));
         }
-        while self.drawn <= self.next {
-            let number = random::number(self.plan.seed, Use::ConnectionArrival, self.drawn, 0);
+        while self.drawn <= self.next.0 {
+            let number = random::number(
+                self.plan.seed,
+                Use::ConnectionArrival,
+                ConnectionIndex(self.drawn),
+                0,
+            );
             self.events += random::exponential(number);
             self.drawn += 1;
         }
@@ -261,16 +272,16 @@ impl Iterator for Connections<'_> {
             }
             Script::OpenClose => (plan.number.unwrap_or(u64::MAX), 0),
             Script::Hold | Script::Listen => (plan.connections, u64::MAX),
-            Script::Fanout if index < plan.senders => {
+            Script::Fanout if index.0 < plan.senders => {
                 (plan.connections, share(plan.number, plan.senders, index))
             }
             Script::Fanout => (plan.connections, 0),
         };
-        if index >= end {
+        if index.0 >= end {
             return None;
         }
         let start_ns = self.start_ns();
-        self.next = index.checked_add(plan.workers)?;
+        self.next = ConnectionIndex(index.0.checked_add(plan.workers)?);
         Some(ConnectionPlan { index, start_ns, messages, script: plan.script })
     }
 }
@@ -281,7 +292,7 @@ pub struct Send {
     /// When it is due, in nanoseconds after load begins.
     pub due_ns: u64,
     /// Its connection in the run.
-    pub connection: u64,
+    pub connection: ConnectionIndex,
     /// Its number on that connection.
     pub sequence: u64,
 }
@@ -327,23 +338,23 @@ struct Turns {
     profile: RateProfile,
     connections: u64,
     workers: u64,
-    worker: u64,
+    worker: WorkerIndex,
     end: u64,
-    connection: u64,
+    connection: ConnectionIndex,
     sequence: u64,
 }
 
 impl Turns {
     fn left_before(&self, ns: u64) -> u64 {
-        let place = self.sequence.saturating_mul(self.connections).saturating_add(self.connection);
+        let place =
+            self.sequence.saturating_mul(self.connections).saturating_add(self.connection.0);
         let end = self.profile.due_before(ns).min(self.end);
         self.own_before(end).saturating_sub(self.own_before(place))
     }
 
     /// Returns how many of the first `places` messages of the run belong to this worker.
     fn own_before(&self, places: u64) -> u64 {
-        let own_of =
-            |connections: u64| connections.saturating_sub(self.worker).div_ceil(self.workers);
+        let own_of = |connections| self.worker.share(connections, self.workers);
         let (rounds, rest) = (places / self.connections, places % self.connections);
         rounds * own_of(self.connections) + own_of(rest)
     }
@@ -353,7 +364,7 @@ impl Iterator for Turns {
     type Item = Send;
 
     fn next(&mut self) -> Option<Send> {
-        let place = self.sequence.checked_mul(self.connections)?.checked_add(self.connection)?;
+        let place = self.sequence.checked_mul(self.connections)?.checked_add(self.connection.0)?;
         if place >= self.end {
             return None;
         }
@@ -362,9 +373,9 @@ impl Iterator for Turns {
             connection: self.connection,
             sequence: self.sequence,
         };
-        self.connection += self.workers;
-        if self.connection >= self.connections {
-            self.connection = self.worker;
+        self.connection.0 += self.workers;
+        if self.connection.0 >= self.connections {
+            self.connection = self.worker.first();
             self.sequence += 1;
         }
         Some(send)
@@ -413,11 +424,11 @@ mod tests {
 
     #[test]
     fn any_split_has_the_same_connections() {
-        let whole: Vec<_> = plan(10, 1, 7, Some(33)).connections(0).collect();
+        let whole: Vec<_> = plan(10, 1, 7, Some(33)).connections(WorkerIndex(0)).collect();
         assert_eq!(whole.len(), 10);
         assert_eq!(whole[3].start_ns, Some(30_000_000));
         assert_eq!(whole.iter().map(|c| c.messages).sum::<u64>(), 33);
-        let independent: Vec<_> = poisson(10, 1, 7, Some(33)).connections(0).collect();
+        let independent: Vec<_> = poisson(10, 1, 7, Some(33)).connections(WorkerIndex(0)).collect();
         assert!(independent.is_sorted_by_key(|connection| connection.start_ns));
         assert_ne!(independent, whole);
         for workers in 1..=10 {
@@ -425,20 +436,25 @@ mod tests {
                 (plan(10, workers, 7, Some(33)), &whole),
                 (poisson(10, workers, 7, Some(33)), &independent),
             ] {
-                let mut parts: Vec<_> = (0..workers).flat_map(|w| plan.connections(w)).collect();
+                let mut parts: Vec<_> =
+                    (0..workers).flat_map(|w| plan.connections(WorkerIndex(w))).collect();
                 parts.sort_by_key(|connection| connection.index);
                 assert_eq!(&parts, whole, "{workers} workers");
-                assert_eq!((0..workers).map(|w| plan.slots(w)).sum::<u64>(), 10);
+                assert_eq!((0..workers).map(|w| plan.slots(WorkerIndex(w))).sum::<u64>(), 10);
             }
         }
     }
 
     #[test]
     fn any_split_has_the_same_messages_at_the_same_times() {
-        let whole: Vec<_> = plan(10, 1, 1_000, Some(57)).sends(0).unwrap().collect();
+        let whole: Vec<_> = plan(10, 1, 1_000, Some(57)).sends(WorkerIndex(0)).unwrap().collect();
         assert_eq!(whole.len(), 57);
-        assert_eq!(whole[12], Send { due_ns: 12_000_000, connection: 2, sequence: 1 });
-        let independent: Vec<_> = poisson(10, 1, 1_000, Some(57)).sends(0).unwrap().collect();
+        assert_eq!(
+            whole[12],
+            Send { due_ns: 12_000_000, connection: ConnectionIndex(2), sequence: 1 }
+        );
+        let independent: Vec<_> =
+            poisson(10, 1, 1_000, Some(57)).sends(WorkerIndex(0)).unwrap().collect();
         assert_eq!(independent.len(), 57);
         for workers in 1..=10 {
             for (plan, whole) in [
@@ -447,7 +463,7 @@ mod tests {
             ] {
                 let mut parts = Vec::new();
                 for worker in 0..workers {
-                    let sends: Vec<_> = plan.sends(worker).unwrap().collect();
+                    let sends: Vec<_> = plan.sends(WorkerIndex(worker)).unwrap().collect();
                     assert!(sends.is_sorted_by_key(|send| send.due_ns), "{workers} workers");
                     parts.extend(sends);
                 }
@@ -462,7 +478,7 @@ mod tests {
         for workers in [1, 3, 7] {
             for plan in [plan(7, workers, 100, Some(240)), plan(7, workers, 100, None)] {
                 for worker in 0..workers {
-                    let mut sends = plan.sends(worker).unwrap();
+                    let mut sends = plan.sends(WorkerIndex(worker)).unwrap();
                     for _ in 0..40 {
                         for ns in [0, 1, 500_000_000, 1_230_000_000, 9_000_000_000] {
                             let come = sends.clone().take_while(|send| send.due_ns < ns).count();
@@ -484,8 +500,8 @@ mod tests {
         let config = Config::of_run(args).unwrap();
         let plan = Plan::new(&config);
         let (mut connections, mut sends) = (Vec::new(), Vec::new());
-        for worker in 0..config.threads.get() as u64 {
-            let worker = config.part().worker(worker);
+        for thread in 0..config.threads.get() as u64 {
+            let worker = config.part().worker(thread);
             connections.extend(plan.connections(worker));
             sends.extend(plan.sends(worker).into_iter().flatten());
         }
@@ -526,11 +542,12 @@ mod tests {
     fn shares_of_a_number_are_what_the_schedule_sends() {
         let plan = plan(7, 2, 100, Some(24));
         let mut sent = [0; 7];
-        for send in plan.sends(0).unwrap().chain(plan.sends(1).unwrap()) {
-            assert_eq!(sent[usize::try_from(send.connection).unwrap()], send.sequence);
-            sent[usize::try_from(send.connection).unwrap()] += 1;
+        for send in plan.sends(WorkerIndex(0)).unwrap().chain(plan.sends(WorkerIndex(1)).unwrap()) {
+            assert_eq!(sent[usize::try_from(send.connection.0).unwrap()], send.sequence);
+            sent[usize::try_from(send.connection.0).unwrap()] += 1;
         }
-        let shares: Vec<_> = (0..7).map(|index| share(Some(24), 7, index)).collect();
+        let shares: Vec<_> =
+            (0..7).map(|index| share(Some(24), 7, ConnectionIndex(index))).collect();
         assert_eq!(shares, sent);
     }
 
@@ -542,12 +559,12 @@ mod tests {
         plan.load = Some(Load::Every { interval });
         plan.messages = Some(RateProfile::every(interval, plan.connections));
         let due = |worker| -> Vec<_> {
-            let sends = plan.sends(worker).unwrap().take(4);
-            sends.map(|send| (send.connection, send.due_ns / 1_000_000_000)).collect()
+            let sends = plan.sends(WorkerIndex(worker)).unwrap().take(4);
+            sends.map(|send| (send.connection.0, send.due_ns / 1_000_000_000)).collect()
         };
         assert_eq!(due(0), [(0, 0), (2, 20), (0, 30), (2, 50)]);
         assert_eq!(due(1), [(1, 10), (1, 40), (1, 70), (1, 100)]);
-        let connections: Vec<_> = plan.connections(1).collect();
+        let connections: Vec<_> = plan.connections(WorkerIndex(1)).collect();
         assert_eq!((connections.len(), connections[0].messages), (1, u64::MAX));
     }
 
@@ -560,23 +577,25 @@ mod tests {
                 pings: Some(RateProfile::every(interval, 10)),
                 ..poisson(10, workers, 1_000, Some(7))
             };
-            let own = |worker| plan.pings(worker).unwrap().take_while(|send| send.sequence < 3);
+            let own = |worker| {
+                plan.pings(WorkerIndex(worker)).unwrap().take_while(|send| send.sequence < 3)
+            };
             let mut pings: Vec<_> = (0..workers).flat_map(own).collect();
             pings.sort_by_key(|send| send.due_ns);
             let due_ms: Vec<_> = pings.iter().map(|send| send.due_ns / 1_000_000).collect();
             assert_eq!(due_ms, (0..30).map(|n| n * 50).collect::<Vec<_>>());
-            assert!((0..30).all(|n| pings[n].connection == n as u64 % 10));
+            assert!((0..30).all(|n| pings[n].connection.0 == n as u64 % 10));
         }
-        assert!(plan(10, 1, 5, None).pings(0).is_none());
+        assert!(plan(10, 1, 5, None).pings(WorkerIndex(0)).is_none());
     }
 
     #[test]
     fn connections_without_end_when_each_is_closed_at_once() {
         let mut plan = plan(4, 2, 1, None);
         plan.script = Script::OpenClose;
-        assert_eq!(plan.connections(1).nth(100_000).unwrap().index, 200_001);
+        assert_eq!(plan.connections(WorkerIndex(1)).nth(100_000).unwrap().index.0, 200_001);
         plan.number = Some(5);
-        let count = |worker| plan.connections(worker).count();
+        let count = |worker| plan.connections(WorkerIndex(worker)).count();
         assert_eq!((count(0), count(1)), (3, 2));
     }
 
@@ -593,7 +612,8 @@ mod tests {
         let mut plan = plan(4, 2, 1, None);
         plan.script = Script::OpenClose;
         plan.connects = Some(RateProfile::staged(&stages, std::time::Duration::ZERO));
-        let starts: Vec<_> = plan.connections(1).map_while(|c| c.start_ns).take(250).collect();
+        let starts: Vec<_> =
+            plan.connections(WorkerIndex(1)).map_while(|c| c.start_ns).take(250).collect();
         let early = starts.iter().filter(|&&ns| ns < 5_000_000_000).count();
         assert!(early.abs_diff(62) <= 1, "a quarter of them in half of the time: {early}");
     }

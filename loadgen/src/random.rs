@@ -4,6 +4,8 @@
 //! Nothing is drawn from a stream, whose state would depend on earlier draws. Each number is the
 //! hash of its place, by the finalizer of `SplitMix64`, and never changes.
 
+use crate::index::ConnectionIndex;
+
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// What a number is for: numbers for different uses are independent of each other.
@@ -36,9 +38,9 @@ impl Use {
 /// Returns the number for a message of a connection.
 #[must_use]
 #[inline]
-pub const fn number(seed: u64, what: Use, connection: u64, sequence: u64) -> u64 {
+pub const fn number(seed: u64, what: Use, connection: ConnectionIndex, sequence: u64) -> u64 {
     let lane = mix(seed.wrapping_add(what.lane().wrapping_mul(GOLDEN)));
-    let connection = mix(lane.wrapping_add(connection.wrapping_mul(GOLDEN)));
+    let connection = mix(lane.wrapping_add(connection.0.wrapping_mul(GOLDEN)));
     mix(connection.wrapping_add(sequence.wrapping_mul(GOLDEN)))
 }
 
@@ -78,7 +80,7 @@ mod tests {
 
     #[test]
     fn numbers_are_the_same_for_ever() {
-        assert_eq!(number(42, Use::Size, 3, 255), 9_904_162_271_857_230_798);
+        assert_eq!(number(42, Use::Size, ConnectionIndex(3), 255), 9_904_162_271_857_230_798);
         assert_eq!(after(7, 0), 7_191_089_600_892_374_487);
     }
 
@@ -90,7 +92,12 @@ mod tests {
                 [Use::Size, Use::Arrival, Use::ConnectionArrival, Use::Reconnect, Use::Part(0)]
             {
                 for place in 0..1_000 {
-                    assert!(seen.insert(number(seed, what, place / 30, place % 30)));
+                    assert!(seen.insert(number(
+                        seed,
+                        what,
+                        ConnectionIndex(place / 30),
+                        place % 30
+                    )));
                 }
             }
         }
@@ -100,7 +107,7 @@ mod tests {
     fn below_is_uniform_and_stays_below() {
         let mut counts = [0_u32; 10];
         for n in 0..100_000 {
-            let drawn = below(number(1, Use::Size, 0, n), 10);
+            let drawn = below(number(1, Use::Size, ConnectionIndex(0), n), 10);
             counts[usize::try_from(drawn).unwrap()] += 1;
         }
         // Six standard deviations of a share of a tenth.
@@ -111,8 +118,9 @@ mod tests {
 
     #[test]
     fn gaps_have_the_mean_and_the_spread_of_a_poisson_process() {
-        let gaps: Vec<_> =
-            (0..100_000).map(|n| exponential(number(1, Use::Arrival, 5, n))).collect();
+        let gaps: Vec<_> = (0..100_000)
+            .map(|n| exponential(number(1, Use::Arrival, ConnectionIndex(5), n)))
+            .collect();
         let mean = gaps.iter().sum::<f64>() / 1e5;
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / 1e5;
         assert!((mean - 1.0).abs() < 0.02, "{mean}");

@@ -3,6 +3,8 @@
 //! A connection belongs to the segment given by its index in the whole run modulo the number of
 //! segments, so a rest is spread, and segments together do what one process would have done.
 
+use crate::index::{ConnectionIndex, WorkerIndex};
+
 /// One of N processes that make a run together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -55,10 +57,10 @@ impl Segment {
         self.of
     }
 
-    /// Returns the place of one of this process's workers among those of all segments.
+    /// Returns the index among all segments' workers of the one on a thread of this process.
     #[must_use]
-    pub const fn worker(self, worker: u64) -> u64 {
-        worker * self.of + self.place
+    pub const fn worker(self, thread: u64) -> WorkerIndex {
+        WorkerIndex(thread * self.of + self.place)
     }
 
     /// Returns the workers of all segments, if each has `workers`. Other segments may have more or
@@ -70,14 +72,14 @@ impl Segment {
 
     /// Checks whether a connection of the run belongs to this segment.
     #[must_use]
-    pub const fn has(self, connection: u64) -> bool {
-        connection % self.of == self.place
+    pub const fn has(self, connection: ConnectionIndex) -> bool {
+        connection.0 % self.of == self.place
     }
 
     /// Returns the place of one of the segment's connections among all of its connections.
     #[must_use]
-    pub const fn place_of(self, connection: u64) -> u64 {
-        connection / self.of
+    pub const fn place_of(self, connection: ConnectionIndex) -> u64 {
+        connection.0 / self.of
     }
 
     /// Returns which of `len` things one of its connections takes, if connections take them in
@@ -87,7 +89,7 @@ impl Segment {
     /// Taking them in turn over the whole run would leave a segment only some of them if `len` and
     /// the number of segments have a common factor.
     #[must_use]
-    pub const fn turn(self, connection: u64, len: u64) -> u64 {
+    pub const fn turn(self, connection: ConnectionIndex, len: u64) -> u64 {
         match (self.place_of(connection) + self.place).checked_rem(len) {
             Some(turn) => turn,
             None => 0,
@@ -147,7 +149,8 @@ mod tests {
             let mut whole = vec![0_u64; usize::try_from(len).unwrap()];
             for segment in (1..=of).map(|index| Segment::new(index, of).unwrap()) {
                 let mut taken = whole.iter().map(|_| 0).collect::<Vec<u64>>();
-                for connection in (0..connections).filter(|&connection| segment.has(connection)) {
+                for connection in (0..connections).map(ConnectionIndex).filter(|&c| segment.has(c))
+                {
                     taken[usize::try_from(segment.turn(connection, len)).unwrap()] += 1;
                 }
                 let (least, most) = (taken.iter().min().unwrap(), taken.iter().max().unwrap());

@@ -17,6 +17,7 @@ use super::{READ_SIZE, timed};
 use crate::clock::Clock;
 use crate::config::Request;
 use crate::deflate::{self, Offer};
+use crate::index::ConnectionIndex;
 use crate::net::{Families, Routes, Stream, spoken};
 use crate::{refusal, units};
 
@@ -106,7 +107,7 @@ async fn way(
     };
     let name = if route.addresses.is_empty() { "unix" } else { "tcp" };
     let deadline = Instant::now() + connect_timeout;
-    let dialled = routes.connect(route, 0, deadline, Families::default()).await;
+    let dialled = routes.connect(route, ConnectionIndex(0), deadline, Families::default()).await;
     let mut stream = list.taken(name, dialled.stream)?;
     let took_ns = lap_ns();
     match route.addresses.get(dialled.place).filter(|_| route.addresses.len() > 1) {

@@ -13,6 +13,7 @@ use crate::cli::CheckArgs;
 use crate::clock::Clock;
 use crate::config::{OneUser, UserRequest, no_url};
 use crate::exit::{Exit, Failed};
+use crate::index::ConnectionIndex;
 use crate::scenario::Program;
 use crate::scenario::explain;
 use crate::scenario::feed::Take;
@@ -23,7 +24,7 @@ use crate::scenario::feed::Take;
 /// [`Failed`] with the file, the line, and what to write instead.
 pub(super) fn run(args: CheckArgs) -> Result<Exit, Failed> {
     let CheckArgs { what, scenario: asked, mut request, network } = args;
-    let connection = asked.as_user.unwrap_or(0);
+    let connection = ConnectionIndex(asked.as_user.unwrap_or(0));
     let program = crate::scenario::read(&what, &asked.set).map_err(Failed::usage)?;
     if asked.server.is_none() && !asked.is_tried {
         // If stdout is closed, the reader wants no more.
@@ -46,12 +47,12 @@ pub(super) fn run(args: CheckArgs) -> Result<Exit, Failed> {
 }
 
 /// Refuses a user without a row.
-fn check_row(program: &Program, connection: u64) -> Result<(), String> {
+fn check_row(program: &Program, connection: ConnectionIndex) -> Result<(), String> {
     let Some(feed) = program.feed.as_ref().filter(|feed| feed.take == Take::Each) else {
         return Ok(());
     };
     let rows = feed.rows() as u64;
-    if connection < rows {
+    if connection.0 < rows {
         return Ok(());
     }
     Err(format!(

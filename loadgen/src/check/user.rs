@@ -11,6 +11,7 @@ use super::connection::{Answer, Open, Received, closed};
 use super::list::{List, Mark};
 use super::transcript::Transcript;
 use crate::clock::nanos;
+use crate::index::ConnectionIndex;
 use crate::scenario::Program;
 use crate::scenario::user::{Outgoing, Turn, User};
 
@@ -29,7 +30,7 @@ pub(super) struct Trial<'p> {
     pub(super) program: &'p Program,
     pub(super) seed: u64,
     /// Which user of a run it is.
-    pub(super) connection: u64,
+    pub(super) connection: ConnectionIndex,
     /// How long it may take, or is held.
     pub(super) duration: Option<Duration>,
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::{TIMEOUT_MAX, bounded};
 use crate::cli::ReconnectAsked;
 use crate::clock::nanos;
+use crate::index::ConnectionIndex;
 use crate::random::{self, Use};
 
 const PAUSE_MIN: Duration = Duration::from_millis(1);
@@ -39,7 +40,13 @@ impl Reconnect {
     /// Returns the pause before the `attempt`th attempt of a connection, in nanoseconds. The last
     /// `doublings` attempts failed, or their connections did not last.
     #[must_use]
-    pub fn pause_ns(self, seed: u64, connection: u64, attempt: u64, doublings: u32) -> u64 {
+    pub fn pause_ns(
+        self,
+        seed: u64,
+        connection: ConnectionIndex,
+        attempt: u64,
+        doublings: u32,
+    ) -> u64 {
         let factor = 1_u64 << doublings.min(DOUBLINGS_MAX);
         let bound_ns = nanos(self.first).saturating_mul(factor).min(nanos(self.most));
         let number = random::number(seed, Use::Reconnect, connection, attempt);
@@ -76,7 +83,7 @@ mod tests {
             [(0, 100_u64), (1, 200), (2, 400), (3, 800), (4, 1_000), (41, 1_000), (u32::MAX, 1_000)]
         {
             let pauses: Vec<_> = (0..1_000_u64)
-                .map(|connection| asked.pause_ns(7, connection, 3, doublings))
+                .map(|connection| asked.pause_ns(7, ConnectionIndex(connection), 3, doublings))
                 .collect();
             let bound_ns = bound_ms * 1_000_000;
             assert!(pauses.iter().all(|&ns| ns <= bound_ns), "{doublings}");
@@ -92,7 +99,9 @@ mod tests {
     #[test]
     fn a_pause_is_that_of_its_connection_and_attempt() {
         let asked = reconnect("100ms..1s").unwrap();
-        let pause = |seed, connection, attempt| asked.pause_ns(seed, connection, attempt, 0);
+        let pause = |seed, connection, attempt| {
+            asked.pause_ns(seed, ConnectionIndex(connection), attempt, 0)
+        };
         assert_eq!(pause(1, 2, 3), pause(1, 2, 3));
         let mut seen: Vec<_> =
             [pause(1, 2, 3), pause(2, 2, 3), pause(1, 3, 3), pause(1, 2, 4)].into();

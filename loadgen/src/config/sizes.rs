@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{PAYLOAD_SIZE_MAX, lines};
 use crate::cli::SizesAsked;
+use crate::index::ConnectionIndex;
 use crate::quantity;
 use crate::random::{self, Use};
 
@@ -64,7 +65,7 @@ impl Sizes {
     /// Returns the payload size of a message.
     #[must_use]
     #[inline]
-    pub fn of(&self, seed: u64, connection: u64, sequence: u64) -> usize {
+    pub fn of(&self, seed: u64, connection: ConnectionIndex, sequence: u64) -> usize {
         match self {
             Self::Fixed(size) => *size,
             Self::Range { least, most } => {
@@ -100,8 +101,8 @@ impl Sizes {
 /// Returns the index of the next of `len` items that are taken in turn; each connection starts at a
 /// different one.
 #[inline]
-pub(crate) fn turn(connection: u64, sequence: u64, len: usize) -> usize {
-    let turn = connection.wrapping_add(sequence) % (len as u64).max(1);
+pub(crate) fn turn(connection: ConnectionIndex, sequence: u64, len: usize) -> usize {
+    let turn = connection.0.wrapping_add(sequence) % (len as u64).max(1);
     usize::try_from(turn).unwrap_or(0)
 }
 
@@ -126,7 +127,7 @@ mod tests {
         let sizes = Sizes::new(&SizesAsked::Range(3, 6)).unwrap();
         let mut counts = [0_u32; 10];
         for n in 0..40_000 {
-            counts[sizes.of(9, n % 7, n / 7)] += 1;
+            counts[sizes.of(9, ConnectionIndex(n % 7), n / 7)] += 1;
         }
         assert_eq!(counts.iter().sum::<u32>(), counts[3..=6].iter().sum::<u32>());
         assert!(counts[3..=6].iter().all(|&count| (9_400..10_600).contains(&count)), "{counts:?}");
@@ -136,7 +137,9 @@ mod tests {
     #[test]
     fn a_list_is_gone_through_again_and_again_from_a_place_of_each_connection() {
         let sizes = Sizes::Listed([5, 6, 9].into());
-        let of = |connection| [0, 1, 2, 3].map(|sequence| sizes.of(1, connection, sequence));
+        let of = |connection| {
+            [0, 1, 2, 3].map(|sequence| sizes.of(1, ConnectionIndex(connection), sequence))
+        };
         assert_eq!((of(0), of(1)), ([5, 6, 9, 5], [6, 9, 5, 6]));
         assert_eq!((sizes.least(), sizes.most()), (5, 9));
     }

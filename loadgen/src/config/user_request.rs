@@ -5,6 +5,7 @@
 //! everything about a request is checked as for any other run.
 
 use crate::cli::RequestArgs;
+use crate::index::ConnectionIndex;
 use crate::scenario::Program;
 use crate::scenario::text::{Scope, Text};
 
@@ -29,7 +30,7 @@ pub struct OneUser {
     /// The seed of random placeholders.
     pub seed: u64,
     /// The number of the user.
-    pub connection: u64,
+    pub connection: ConnectionIndex,
     /// When it connects, in nanoseconds since 1970.
     pub unix_ns: u64,
 }

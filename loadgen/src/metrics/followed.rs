@@ -1,6 +1,7 @@
 //! What the subscribers of a process know of a publisher in another process, which itself knows how
 //! much it has sent: only both together tell what was lost after the last copy.
 
+use crate::index::ConnectionIndex;
 use std::collections::BTreeMap;
 
 /// A publisher in a segment of a `fanout`.
@@ -42,7 +43,10 @@ impl Followed {
     }
 }
 
-pub(super) fn merge(own: &mut BTreeMap<u64, Followed>, other: BTreeMap<u64, Followed>) {
+pub(super) fn merge(
+    own: &mut BTreeMap<ConnectionIndex, Followed>,
+    other: BTreeMap<ConnectionIndex, Followed>,
+) {
     for (publisher, followed) in other {
         own.entry(publisher).or_default().add(&followed);
     }

@@ -25,6 +25,7 @@ mod scenario;
 mod seen;
 pub mod timeline;
 
+use crate::index::ConnectionIndex;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -423,7 +424,7 @@ pub struct Metrics {
     pub copies: CopyCounts,
     /// Publishers, by number, when other processes have some of the publishers or of their
     /// subscribers.
-    pub followed: BTreeMap<u64, Followed>,
+    pub followed: BTreeMap<ConnectionIndex, Followed>,
     /// Arrival times of copies of some messages, when other processes have subscribers too.
     pub sampled: Samples,
     /// Users of a scenario (`play`).

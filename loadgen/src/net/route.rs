@@ -22,6 +22,7 @@ use super::target::Target;
 use super::tls::TlsClient;
 use super::{dial, proxy, socket};
 use crate::exit::Failed;
+use crate::index::ConnectionIndex;
 use crate::segment::Segment;
 
 /// Most source addresses that are tried before a run.
@@ -250,9 +251,9 @@ impl Routes {
 
     /// Returns the index of the route that connection `index` takes.
     #[must_use]
-    pub fn place(&self, index: u64) -> usize {
+    pub fn place(&self, index: ConnectionIndex) -> usize {
         let shared = self.all.len() - self.publish;
-        let (from, len) = if self.publish > 0 && index < self.publishers {
+        let (from, len) = if self.publish > 0 && index.0 < self.publishers {
             (shared, self.publish)
         } else {
             (0, shared)
@@ -293,7 +294,7 @@ impl Routes {
     pub(crate) async fn connect(
         &self,
         route: &Route,
-        index: u64,
+        index: ConnectionIndex,
         deadline: Instant,
         families: Families,
     ) -> Dialled {
@@ -311,7 +312,7 @@ impl Routes {
             return Dialled::new(stream.map_err(|e| self.connect_fault(address, source, &e)));
         }
         let len = (route.addresses.len() as u64).max(1);
-        let begin = turn.wrapping_add(self.segment.turn(0, len));
+        let begin = turn.wrapping_add(self.segment.turn(ConnectionIndex(0), len));
         let order = dial::order(&route.addresses, begin, families);
         let candidate = |place| {
             let address: SocketAddr = route.addresses[place];
@@ -458,7 +459,9 @@ mod tests {
             network: Network::default(),
             tls: None,
         };
-        let places = |routes: &Routes| (0..7).map(|index| routes.place(index)).collect::<Vec<_>>();
+        let places = |routes: &Routes| {
+            (0..7).map(|index| routes.place(ConnectionIndex(index))).collect::<Vec<_>>()
+        };
         assert_eq!(places(&routes(1)), [0; 7]);
         assert_eq!(places(&routes(3)), [0, 1, 2, 0, 1, 2, 0]);
         let apart = routes(3).with_publishers(3, 1);
@@ -466,6 +469,6 @@ mod tests {
         assert_eq!([0, 1, 2].map(|place| apart.is_for_publishers(place)), [false, false, true]);
         assert_eq!(places(&routes(4).with_publishers(4, 2)), [2, 3, 2, 3, 0, 1, 0]);
         let second = routes(2).in_segment(Segment::new(2, 2).unwrap());
-        assert_eq!([1, 3, 5].map(|index| second.place(index)), [1, 0, 1], "M2");
+        assert_eq!([1, 3, 5].map(|index| second.place(ConnectionIndex(index))), [1, 0, 1], "M2");
     }
 }

@@ -103,13 +103,13 @@ impl Sources {
         of.fold(0, |sum, range| sum.saturating_add(range.len))
     }
 
-    /// Returns the address that connection `index` to `target` comes from; `None` lets the system
-    /// choose.
+    /// Returns the address that a connection to `target` comes from, for the `turn`th connection of
+    /// those that take the addresses in turn; `None` lets the system choose.
     #[must_use]
-    pub fn of(&self, index: u64, target: IpAddr) -> Option<IpAddr> {
+    pub fn of(&self, turn: u64, target: IpAddr) -> Option<IpAddr> {
         let family = if target.is_ipv4() { Family::V4 } else { Family::V6 };
         let all = self.addresses_of(family);
-        let mut n = index.checked_rem(all)?;
+        let mut n = turn.checked_rem(all)?;
         for range in self.0.iter().filter(|range| family.has(range.first)) {
             if n < range.len {
                 return Some(range.nth(n));

@@ -30,6 +30,7 @@ use wscodec::header::Opcode;
 
 use crate::clock::Clock;
 use crate::config::{Content, Echo, Fanout, Sizes, Template, turn};
+use crate::index::ConnectionIndex;
 use crate::stamp::STAMP_LEN;
 pub use civil::rfc3339;
 pub(crate) use greeting::greeting;
@@ -75,7 +76,7 @@ enum Form {
 #[derive(Clone, Copy, Debug)]
 pub struct Expected {
     /// Its connection in the run.
-    pub connection: u64,
+    pub connection: ConnectionIndex,
     /// Its number on that connection.
     pub sequence: u64,
     /// When it is due, in nanoseconds after the run began.
@@ -254,7 +255,7 @@ impl Payload {
     ) -> Recognised {
         let Expected { connection, sequence: near, .. } = expected;
         if let Some((named_connection, named_sequence)) = self.named(received) {
-            if named_connection != connection & CONNECTION_MASK {
+            if named_connection != connection.0 & CONNECTION_MASK {
                 return Recognised::Foreign;
             }
             let sequence = nearest(named_sequence, near);
@@ -388,9 +389,9 @@ fn nearest(named: u64, near: u64) -> u64 {
 }
 
 /// Returns the name of a message: its connection and its sequence.
-const fn stamped(connection: u64, sequence: u64) -> u64 {
+const fn stamped(connection: ConnectionIndex, sequence: u64) -> u64 {
     let sequence_bits = SEQUENCE_MASK.count_ones();
-    (connection & CONNECTION_MASK) << sequence_bits | sequence & SEQUENCE_MASK
+    (connection.0 & CONNECTION_MASK) << sequence_bits | sequence & SEQUENCE_MASK
 }
 
 /// Returns text of `size` bytes from `seed`, by `SplitMix64`; it never changes.
@@ -432,7 +433,7 @@ mod tests {
     }
 
     fn at(connection: u64, sequence: u64) -> Expected {
-        Expected { connection, sequence, due_ns: sequence * 1_000 }
+        Expected { connection: ConnectionIndex(connection), sequence, due_ns: sequence * 1_000 }
     }
 
     fn recognise(payload: &Payload, received: &[u8], kind: DataKind, near: u64) -> Recognised {
@@ -499,7 +500,7 @@ mod tests {
     fn the_time_is_that_of_the_plan() {
         let mut payload = templates(&["{time:ns}"]);
         let due_ns = 5_000_000_000;
-        let message = Expected { connection: 0, sequence: 0, due_ns };
+        let message = Expected { connection: ConnectionIndex(0), sequence: 0, due_ns };
         let text = String::from_utf8(payload.message(message).to_vec()).unwrap();
         assert_eq!(text, payload.clock.unix_ns(due_ns).to_string());
         assert!(!payload.is_echo(

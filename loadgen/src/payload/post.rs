@@ -41,8 +41,8 @@ impl Posts {
         unix_ns: u64,
     ) -> &'p [u8] {
         let Expected { connection, sequence, .. } = message;
-        let topic = connection % self.topics;
-        let post = Post { run: self.run, topic, publisher: connection, sequence, unix_ns };
+        let topic = connection.turn(self.topics);
+        let post = Post { run: self.run, topic, publisher: connection.0, sequence, unix_ns };
         post.write(buffer);
         let Some(envelope) = &self.envelope else { return buffer };
         let context =
@@ -91,6 +91,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::config::{Load, Purpose, Rate};
+    use crate::index::ConnectionIndex;
 
     fn payload(size: usize, envelope: Option<&str>) -> Payload {
         let envelope =
@@ -104,7 +105,7 @@ mod tests {
     }
 
     fn at(connection: u64, sequence: u64) -> Expected {
-        Expected { connection, sequence, due_ns: 5_000 }
+        Expected { connection: ConnectionIndex(connection), sequence, due_ns: 5_000 }
     }
 
     fn found(payload: &Payload, received: &[u8]) -> Vec<(u64, u64, u64, bool)> {

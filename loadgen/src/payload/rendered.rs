@@ -4,6 +4,7 @@
 use super::{Expected, civil};
 use crate::clock::Clock;
 use crate::config::{Part, TIME_NS_LEN, Template};
+use crate::index::ConnectionIndex;
 use crate::random::{self, Use};
 
 /// The letters and digits to choose from.
@@ -13,7 +14,7 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'p> {
     pub(super) seed: u64,
-    pub(super) connection: u64,
+    pub(super) connection: ConnectionIndex,
     pub(super) sequence: u64,
     /// When the message was due, in nanoseconds since 1970.
     pub(super) unix_ns: u64,
@@ -70,7 +71,7 @@ fn pieces(template: &Template, context: Context<'_>, mut take: impl FnMut(&[u8])
         match part {
             Part::Literal(bytes) => take(bytes),
             Part::Sequence { digits } => take(Digits::of(context.sequence).at_least(*digits)),
-            Part::Connection { digits } => take(Digits::of(context.connection).at_least(*digits)),
+            Part::Connection { digits } => take(Digits::of(context.connection.0).at_least(*digits)),
             Part::Topic => take(Digits::of(context.topic).as_bytes()),
             Part::Payload => take(context.payload),
             Part::Time => take(&civil::rfc3339(context.unix_ns)),
@@ -131,6 +132,7 @@ mod tests {
 
     fn context(connection: u64, sequence: u64) -> Context<'static> {
         let unix_ns = 1_795_269_945_123_456_789;
+        let connection = ConnectionIndex(connection);
         Context { seed: 42, connection, sequence, unix_ns, topic: 0, payload: b"", lane: 0 }
     }
 

@@ -14,6 +14,7 @@ use wscodec::handshake::ClientRequest;
 
 use super::rendered::{self, Context};
 use crate::config::{Config, HeaderValue, Request, Target, Template, UserRequest};
+use crate::index::ConnectionIndex;
 use crate::scenario::Program;
 use crate::scenario::text::Text;
 use crate::serve::ServeConfig;
@@ -27,7 +28,7 @@ pub struct Opening {
     /// The seed of random placeholders.
     pub seed: u64,
     /// The number of the connection in the whole run.
-    pub connection: u64,
+    pub connection: ConnectionIndex,
     /// The number of its topic.
     pub topic: u64,
     /// When it is opened, in nanoseconds since 1970.
@@ -62,12 +63,12 @@ impl Requests {
     pub(crate) fn of(
         &self,
         place: usize,
-        connection: u64,
+        connection: ConnectionIndex,
         unix_ns: u64,
     ) -> Result<ClientRequest, String> {
         let Self { config, topics } = self;
         let opening =
-            Opening { seed: config.seed, connection, topic: connection % topics, unix_ns };
+            Opening { seed: config.seed, connection, topic: connection.turn(*topics), unix_ns };
         match user_request(config) {
             Some(found) => of_user(found, config, place, opening),
             None => request(config.targets.get(place), &config.request, opening),
@@ -234,7 +235,7 @@ mod tests {
             "5",
         ]);
         let requests = Requests::new(&config).unwrap();
-        let text = head(&requests.of(0, 7, 0).unwrap());
+        let text = head(&requests.of(0, ConnectionIndex(7), 0).unwrap());
         for line in [
             "GET /c007?r=",
             "\r\nHost: h7.example\r\n",
@@ -247,8 +248,8 @@ mod tests {
         let in_url = text.split_once("?r=").unwrap().1.get(..6).unwrap();
         let in_header = text.split_once("X-Rand: ").unwrap().1.get(..6).unwrap();
         assert_ne!(in_url, in_header, "each placeholder has numbers of its own");
-        assert_eq!(requests.of(0, 7, 0), requests.of(0, 7, 0));
-        assert_ne!(requests.of(0, 7, 0), requests.of(0, 8, 0));
+        assert_eq!(requests.of(0, ConnectionIndex(7), 0), requests.of(0, ConnectionIndex(7), 0));
+        assert_ne!(requests.of(0, ConnectionIndex(7), 0), requests.of(0, ConnectionIndex(8), 0));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::collections::binary_heap::PeekMut;
 
 use super::Send;
 use crate::config::RateProfile;
+use crate::index::ConnectionIndex;
 use crate::random::{self, Use};
 
 /// Most messages that are counted one by one; beyond, the expected number is used.
@@ -39,7 +40,7 @@ impl Independent {
         connections: u64,
         number: Option<u64>,
         seed: u64,
-        own: impl Iterator<Item = u64>,
+        own: impl Iterator<Item = ConnectionIndex>,
     ) -> Self {
         let heap = BinaryHeap::new();
         let mut independent = Self { heap, profile, connections, number, seed };
@@ -73,14 +74,14 @@ impl Independent {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "at most a million connections")]
-    fn next_of(&self, connection: u64, sequence: u64, events: f64) -> Next {
+    fn next_of(&self, connection: ConnectionIndex, sequence: u64, events: f64) -> Next {
         let number = random::number(self.seed, Use::Arrival, connection, sequence);
         let events = events + random::exponential(number) * self.connections as f64;
         let due_ns = self.profile.due_ns(events);
         Next { send: Send { due_ns, connection, sequence }, events }
     }
 
-    fn share(&self, connection: u64) -> u64 {
+    fn share(&self, connection: ConnectionIndex) -> u64 {
         super::share(self.number, self.connections, connection)
     }
 }
@@ -105,7 +106,7 @@ impl Iterator for Independent {
 
 impl Next {
     /// Orders connections that are due at once, too.
-    const fn key(&self) -> (u64, u64) {
+    const fn key(&self) -> (u64, ConnectionIndex) {
         (self.send.due_ns, self.send.connection)
     }
 }
@@ -139,7 +140,7 @@ mod tests {
 
     fn all(per_s: u64, connections: u64, number: Option<u64>) -> Independent {
         let profile = RateProfile::Constant(Rate::new(per_s * 1_000).unwrap());
-        Independent::new(profile, connections, number, 7, 0..connections)
+        Independent::new(profile, connections, number, 7, (0..connections).map(ConnectionIndex))
     }
 
     #[test]
@@ -164,8 +165,8 @@ mod tests {
     fn a_number_is_shared_and_exact() {
         let mut sent = [0; 7];
         for send in all(1_000, 7, Some(24)) {
-            assert_eq!(send.sequence, sent[usize::try_from(send.connection).unwrap()]);
-            sent[usize::try_from(send.connection).unwrap()] += 1;
+            assert_eq!(send.sequence, sent[usize::try_from(send.connection.0).unwrap()]);
+            sent[usize::try_from(send.connection.0).unwrap()] += 1;
         }
         assert_eq!(sent, [4, 4, 4, 3, 3, 3, 3]);
         assert_eq!(all(1_000, 7, Some(3)).count(), 3);

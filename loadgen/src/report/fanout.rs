@@ -10,6 +10,7 @@ use super::digest::digest;
 use super::line::line;
 use crate::clock::nanos;
 use crate::config::{Config, Fanout, Load};
+use crate::index::ConnectionIndex;
 use crate::metrics::{CopyCounts, Followed, Metrics, Sample, Sampling};
 use crate::units;
 use crate::worker::run_number;
@@ -98,7 +99,7 @@ pub struct SampleReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FollowedReport {
     /// Its number.
-    pub publisher: u64,
+    pub publisher: ConnectionIndex,
     /// Messages that the publisher has sent, if it belongs to this process.
     pub sent: Option<u64>,
     /// Subscribers of this process that stayed to the end, if the publisher belongs to another.
@@ -179,7 +180,7 @@ impl SplitReport {
             SampleReport { message, copies, first_ns, last_ns }
         };
         let begin = config.start_at.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
-        let followed = |(&publisher, followed): (&u64, &Followed)| {
+        let followed = |(&publisher, followed): (&ConnectionIndex, &Followed)| {
             let Followed { sent, subscribers, reached, reached_max } = *followed;
             FollowedReport { publisher, sent, subscribers, reached, reached_max }
         };

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::index::ConnectionIndex;
 use crate::units;
 
 /// How rows are assigned to users.
@@ -113,10 +114,10 @@ impl Feed {
 
     /// Returns the row of a user.
     #[must_use]
-    pub fn row(&self, seed: u64, connection: u64) -> Row<'_> {
+    pub fn row(&self, seed: u64, connection: ConnectionIndex) -> Row<'_> {
         let rows = self.rows() as u64;
         let place = match self.take {
-            Take::Each | Take::Cycle => connection % rows.max(1),
+            Take::Each | Take::Cycle => connection.turn(rows),
             Take::Random => {
                 let number =
                     crate::random::number(seed, crate::random::Use::Part(0), connection, 0);
@@ -195,8 +196,8 @@ mod tests {
         assert_eq!((columns.len(), cells.len()), (2, 4));
         let feed = Feed { file: String::new(), take: Take::Cycle, columns, cells };
         let t = feed.columns.iter().position(|column| column == "t").unwrap();
-        assert_eq!((feed.rows(), feed.row(1, 3).cell(t)), (2, &b"b"[..]));
-        assert_eq!(feed.row(1, 3).cell(9), b"");
+        assert_eq!((feed.rows(), feed.row(1, ConnectionIndex(3)).cell(t)), (2, &b"b"[..]));
+        assert_eq!(feed.row(1, ConnectionIndex(3)).cell(9), b"");
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod text;
 pub mod unit;
 pub mod user;
 
+use crate::index::ConnectionIndex;
 use std::hash::{DefaultHasher, Hasher};
 
 use body::Body;
@@ -278,13 +279,18 @@ pub enum Unmatched {
 impl Program {
     /// Returns a user's row of the feed.
     #[must_use]
-    pub fn row_of(&self, seed: u64, connection: u64) -> Row<'_> {
+    pub fn row_of(&self, seed: u64, connection: ConnectionIndex) -> Row<'_> {
         self.feed.as_ref().map_or(Row::NONE, |feed| feed.row(seed, connection))
     }
 
     /// Computes the variables of a user; captures are empty.
     #[must_use]
-    pub fn slots_of(&self, seed: u64, connection: u64, unix_ns: u64) -> Box<[Box<[u8]>]> {
+    pub fn slots_of(
+        &self,
+        seed: u64,
+        connection: ConnectionIndex,
+        unix_ns: u64,
+    ) -> Box<[Box<[u8]>]> {
         let mut slots = vec![Box::default(); self.slots.len()].into_boxed_slice();
         for (slot, text) in &self.vars {
             let mut value = Vec::new();
@@ -299,7 +305,7 @@ impl Program {
     pub fn opening<'c>(
         &'c self,
         seed: u64,
-        connection: u64,
+        connection: ConnectionIndex,
         unix_ns: u64,
         slots: &'c [Box<[u8]>],
     ) -> Context<'c> {
@@ -315,7 +321,7 @@ impl Program {
 
     /// Returns how many iterations of a user may be under way at once.
     #[must_use]
-    pub fn overlap_of(&self, connection: u64) -> usize {
+    pub fn overlap_of(&self, connection: ConnectionIndex) -> usize {
         match &self.blocks[self.role_of(connection)].steps[..] {
             [step] => step.overlap,
             _ => 1,
@@ -324,9 +330,9 @@ impl Program {
 
     /// Returns the block that a user repeats.
     #[must_use]
-    pub fn role_of(&self, connection: u64) -> usize {
+    pub fn role_of(&self, connection: ConnectionIndex) -> usize {
         let turn = self.roles.iter().map(|role| role.share).sum::<u64>().max(1);
-        let mut place = connection % turn;
+        let mut place = connection.turn(turn);
         for role in &self.roles {
             match place.checked_sub(role.share) {
                 None => return role.block,

@@ -28,6 +28,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
 use super::feed::Row;
+use crate::index::ConnectionIndex;
 use crate::nearest::meant;
 use crate::random::{self, Use};
 
@@ -141,7 +142,7 @@ pub struct Context<'c> {
     /// The seed of the run.
     pub seed: u64,
     /// The number of the user in the run.
-    pub connection: u64,
+    pub connection: ConnectionIndex,
     /// The number of the request.
     pub id: u64,
     /// The number of the iteration.
@@ -419,7 +420,7 @@ fn unknown(name: &str, scope: &Scope) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// The user that sent it.
-    pub connection: u64,
+    pub connection: ConnectionIndex,
     /// The number of the stamp among that user's.
     pub sequence: u64,
     /// When it was sent, in nanoseconds since 1970.
@@ -437,6 +438,7 @@ impl Stamp {
             let mut numbers = rest.splitn(4, |&byte| byte == b' ');
             let mut next = || str::from_utf8(numbers.next()?).ok()?.parse().ok();
             if let (Some(connection), Some(sequence), Some(unix_ns)) = (next(), next(), next()) {
+                let connection = ConnectionIndex(connection);
                 return Some(Self { connection, sequence, unix_ns });
             }
         }
@@ -449,7 +451,7 @@ pub(super) mod tests {
 
     pub(in super::super) const CONTEXT: Context<'static> = Context {
         seed: 7,
-        connection: 3,
+        connection: ConnectionIndex(3),
         id: 12,
         iteration: 5,
         message: 0,
@@ -534,7 +536,10 @@ pub(super) mod tests {
     #[test]
     fn stamps_are_found_in_what_is_around_them() {
         let found = Stamp::find(br#"{"m":"a stamp of stamp 3 14 99 b"}"#);
-        assert_eq!(found, Some(Stamp { connection: 3, sequence: 14, unix_ns: 99 }));
+        assert_eq!(
+            found,
+            Some(Stamp { connection: ConnectionIndex(3), sequence: 14, unix_ns: 99 })
+        );
         assert_eq!(Stamp::find(b"stamp 1 2"), None);
     }
 }

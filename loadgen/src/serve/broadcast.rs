@@ -20,6 +20,7 @@ use super::config::SenderCopy;
 use super::heard::Heard;
 use super::hub::Hub;
 use super::mailbox::Post;
+use super::registry::SessionKey;
 use super::worker::Worker;
 
 /// Messages that a thread hands to its members before it lets their sockets run.
@@ -32,10 +33,10 @@ impl Worker {
         self.shared.mailboxes.iter().any(|mailbox| mailbox.is_full(cx))
     }
 
-    fn broadcast(&self, hub: &Hub, place: usize, message: PreparedMessage) {
-        let Some(topic) = hub.topic(place) else { return };
+    fn broadcast(&self, hub: &Hub, key: SessionKey, message: PreparedMessage) {
+        let Some(topic) = hub.topic(key) else { return };
         let except =
-            (self.config().sender_copy == SenderCopy::Exclude).then_some((self.index, place));
+            (self.config().sender_copy == SenderCopy::Exclude).then_some((self.index, key));
         let post = Post { topic, message: Arc::new(message), except };
         for mailbox in &self.shared.mailboxes {
             mailbox.send(post.clone());
@@ -46,7 +47,7 @@ impl Worker {
 /// Hands the messages in a worker's mailbox to its members, forever.
 pub(super) async fn hand_on(worker: Rc<Worker>, hub: Rc<Hub>) {
     let shared = Arc::clone(&worker.shared);
-    let Some(mailbox) = shared.mailboxes.get(worker.index) else { return };
+    let Some(mailbox) = shared.mailboxes.get(worker.index.place()) else { return };
     // A member whose socket takes everything it is given is never considered slow.
     let turn_len = worker.config().queue_max / 4;
     loop {
@@ -61,14 +62,9 @@ pub(super) async fn hand_on(worker: Rc<Worker>, hub: Rc<Hub>) {
                 let Some(post) = posts.pop_front() else { break };
                 len += post.message.frame_len();
                 let except = post.except.filter(|&(index, _)| index == worker.index);
-                hub.post_all(
-                    &post.topic,
-                    &post.message,
-                    except.map(|(_, place)| place),
-                    |it, how| {
-                        worker.posted(it, how);
-                    },
-                );
+                hub.post_all(&post.topic, &post.message, except.map(|(_, key)| key), |it, how| {
+                    worker.posted(it, how);
+                });
                 if len > turn_len {
                     break;
                 }
@@ -83,7 +79,7 @@ pub(super) async fn hand_on(worker: Rc<Worker>, hub: Rc<Hub>) {
 pub(super) fn relay(
     worker: &Worker,
     hub: &Hub,
-    place: usize,
+    key: SessionKey,
     connection: &mut Connection,
     mut input: &mut [u8],
     out: &mut Vec<u8>,
@@ -107,7 +103,7 @@ pub(super) fn relay(
         heard.messages += 1;
         // Only control frames are refused.
         if let Ok(prepared) = PreparedMessage::new(message) {
-            worker.broadcast(hub, place, prepared);
+            worker.broadcast(hub, key, prepared);
         }
     }
 }

@@ -16,11 +16,12 @@ use tokio::sync::Notify;
 use wscodec::PreparedMessage;
 
 use super::config::SlowReader;
+use super::registry::SessionKey;
 
 /// Messages for which an empty queue keeps its memory.
 const QUEUE_CAPACITY_KEPT: usize = 64;
 
-/// The established connections of one thread, by place in its registry.
+/// The established connections of one thread, by key.
 #[derive(Debug)]
 pub(super) struct Hub {
     members: RefCell<Members>,
@@ -32,9 +33,9 @@ pub(super) struct Hub {
 
 #[derive(Debug, Default)]
 struct Members {
-    by_place: Vec<Option<Member>>,
-    /// Places by topic. A topic without members is removed.
-    topics: HashMap<Arc<str>, Vec<usize>>,
+    by_key: Vec<Option<Member>>,
+    /// Keys by topic. A topic without members is removed.
+    topics: HashMap<Arc<str>, Vec<SessionKey>>,
 }
 
 #[derive(Debug)]
@@ -72,40 +73,40 @@ impl Hub {
         Self { members, queue_max, slow, joined: Notify::new() }
     }
 
-    /// Adds the established session at `place`, which receives messages for `topic`.
-    pub(super) fn join(&self, place: usize, topic: &str) {
-        let Members { by_place, topics } = &mut *self.members.borrow_mut();
+    /// Adds an established session, which receives messages for `topic`.
+    pub(super) fn join(&self, key: SessionKey, topic: &str) {
+        let Members { by_key, topics } = &mut *self.members.borrow_mut();
         let topic =
             topics.get_key_value(topic).map_or_else(|| topic.into(), |(it, _)| Arc::clone(it));
-        let places = topics.entry(Arc::clone(&topic)).or_default();
+        let keys = topics.entry(Arc::clone(&topic)).or_default();
         let member = Member {
             queue: VecDeque::new(),
             queued_len: 0,
             is_slow: false,
             pushed: 0,
             topic,
-            position: places.len(),
+            position: keys.len(),
         };
-        places.push(place);
-        if by_place.len() <= place {
-            by_place.resize_with(place + 1, || None);
+        keys.push(key);
+        if by_key.len() <= key.place() {
+            by_key.resize_with(key.place() + 1, || None);
         }
-        if let Some(entry) = by_place.get_mut(place) {
+        if let Some(entry) = by_key.get_mut(key.place()) {
             *entry = Some(member);
         }
         self.joined.notify_one();
     }
 
     /// Removes a session that has ended, and returns whether it was a member.
-    pub(super) fn leave(&self, place: usize) -> bool {
-        let Members { by_place, topics } = &mut *self.members.borrow_mut();
-        let Some(member) = by_place.get_mut(place).and_then(Option::take) else { return false };
-        let Some(places) = topics.get_mut(&member.topic) else { return true };
-        places.swap_remove(member.position);
-        if places.is_empty() {
+    pub(super) fn leave(&self, key: SessionKey) -> bool {
+        let Members { by_key, topics } = &mut *self.members.borrow_mut();
+        let Some(member) = by_key.get_mut(key.place()).and_then(Option::take) else { return false };
+        let Some(keys) = topics.get_mut(&member.topic) else { return true };
+        keys.swap_remove(member.position);
+        if keys.is_empty() {
             topics.remove(&member.topic);
-        } else if let Some(&moved) = places.get(member.position)
-            && let Some(Some(moved)) = by_place.get_mut(moved)
+        } else if let Some(&moved) = keys.get(member.position)
+            && let Some(Some(moved)) = by_key.get_mut(moved.place())
         {
             moved.position = member.position;
         }
@@ -113,9 +114,9 @@ impl Hub {
     }
 
     /// Returns the topic of a member.
-    pub(super) fn topic(&self, place: usize) -> Option<Arc<str>> {
+    pub(super) fn topic(&self, key: SessionKey) -> Option<Arc<str>> {
         let members = self.members.borrow();
-        Some(Arc::clone(&members.by_place.get(place)?.as_ref()?.topic))
+        Some(Arc::clone(&members.by_key.get(key.place())?.as_ref()?.topic))
     }
 
     /// Queues a message for all members of a topic but one, and calls `posted` for each.
@@ -123,15 +124,15 @@ impl Hub {
         &self,
         topic: &str,
         message: &Arc<PreparedMessage>,
-        except: Option<usize>,
-        mut posted: impl FnMut(usize, Posted),
+        except: Option<SessionKey>,
+        mut posted: impl FnMut(SessionKey, Posted),
     ) {
-        let Members { by_place, topics } = &mut *self.members.borrow_mut();
-        for &place in topics.get(topic).into_iter().flatten() {
-            if except != Some(place)
-                && let Some(Some(member)) = by_place.get_mut(place)
+        let Members { by_key, topics } = &mut *self.members.borrow_mut();
+        for &key in topics.get(topic).into_iter().flatten() {
+            if except != Some(key)
+                && let Some(Some(member)) = by_key.get_mut(key.place())
             {
-                posted(place, member.post(message, self.queue_max, self.slow));
+                posted(key, member.post(message, self.queue_max, self.slow));
             }
         }
     }
@@ -143,27 +144,27 @@ impl Hub {
 
     /// Returns the member of a topic whose turn it is, and the sequence of the next message to push
     /// to it.
-    pub(super) fn next_turn(&self, topic: &str, cursor: &mut usize) -> Option<(usize, u64)> {
-        let Members { by_place, topics } = &mut *self.members.borrow_mut();
-        let places = topics.get(topic)?;
-        let place = *places.get(*cursor % places.len())?;
-        *cursor = (*cursor + 1) % places.len();
-        let member = by_place.get_mut(place)?.as_mut()?;
+    pub(super) fn next_turn(&self, topic: &str, cursor: &mut usize) -> Option<(SessionKey, u64)> {
+        let Members { by_key, topics } = &mut *self.members.borrow_mut();
+        let keys = topics.get(topic)?;
+        let key = *keys.get(*cursor % keys.len())?;
+        *cursor = (*cursor + 1) % keys.len();
+        let member = by_key.get_mut(key.place())?.as_mut()?;
         member.pushed += 1;
-        Some((place, member.pushed - 1))
+        Some((key, member.pushed - 1))
     }
 
     /// Queues a message for one member, or treats it as a slow reader.
-    pub(super) fn post(&self, place: usize, message: &Arc<PreparedMessage>) -> Posted {
+    pub(super) fn post(&self, key: SessionKey, message: &Arc<PreparedMessage>) -> Posted {
         let mut members = self.members.borrow_mut();
-        let Some(Some(member)) = members.by_place.get_mut(place) else { return Posted::Gone };
+        let Some(Some(member)) = members.by_key.get_mut(key.place()) else { return Posted::Gone };
         member.post(message, self.queue_max, self.slow)
     }
 
     /// Takes the next message for a member.
-    pub(super) fn take(&self, place: usize) -> Option<Arc<PreparedMessage>> {
+    pub(super) fn take(&self, key: SessionKey) -> Option<Arc<PreparedMessage>> {
         let mut members = self.members.borrow_mut();
-        let member = members.by_place.get_mut(place)?.as_mut()?;
+        let member = members.by_key.get_mut(key.place())?.as_mut()?;
         let message = member.queue.pop_front()?;
         member.queued_len -= message.frame_len();
         if member.queue.is_empty() && member.queue.capacity() > QUEUE_CAPACITY_KEPT {
@@ -173,9 +174,13 @@ impl Hub {
     }
 
     /// Checks whether a member was found too slow.
-    pub(super) fn is_slow(&self, place: usize) -> bool {
+    pub(super) fn is_slow(&self, key: SessionKey) -> bool {
         let members = self.members.borrow();
-        members.by_place.get(place).and_then(Option::as_ref).is_some_and(|member| member.is_slow)
+        members
+            .by_key
+            .get(key.place())
+            .and_then(Option::as_ref)
+            .is_some_and(|member| member.is_slow)
     }
 }
 
@@ -211,6 +216,10 @@ mod tests {
 
     use super::*;
 
+    fn key(place: usize) -> SessionKey {
+        SessionKey::of(place)
+    }
+
     fn message(len: usize) -> Arc<PreparedMessage> {
         Arc::new(PreparedMessage::new(Message::Binary(&vec![7; len])).unwrap())
     }
@@ -218,44 +227,44 @@ mod tests {
     #[test]
     fn a_queue_has_its_bound_and_its_order() {
         let hub = Hub::new(100, SlowReader::Skip);
-        hub.join(3, "t");
-        let post = |len| hub.post(3, &message(len));
+        hub.join(key(3), "t");
+        let post = |len| hub.post(key(3), &message(len));
         assert_eq!(post(500), Posted::First, "alone it has room");
         assert_eq!(post(1), Posted::Skipped);
-        assert_eq!(hub.take(3).unwrap().payload().len(), 500);
-        assert!(hub.take(3).is_none());
+        assert_eq!(hub.take(key(3)).unwrap().payload().len(), 500);
+        assert!(hub.take(key(3)).is_none());
         assert_eq!((post(47), post(48)), (Posted::First, Posted::Queued));
         assert_eq!(post(48), Posted::Skipped);
-        assert_eq!(hub.take(3).unwrap().payload().len(), 47);
-        assert_eq!(hub.post(2, &message(1)), Posted::Gone);
-        assert!(hub.leave(3) && !hub.leave(3));
+        assert_eq!(hub.take(key(3)).unwrap().payload().len(), 47);
+        assert_eq!(hub.post(key(2), &message(1)), Posted::Gone);
+        assert!(hub.leave(key(3)) && !hub.leave(key(3)));
         assert_eq!(post(1), Posted::Gone);
     }
 
     #[test]
     fn e03_a_slow_reader_is_found_once_and_its_queue_is_freed() {
         let hub = Hub::new(100, SlowReader::Close);
-        hub.join(0, "t");
+        hub.join(key(0), "t");
         let message = message(60);
-        let post = || hub.post(0, &message);
+        let post = || hub.post(key(0), &message);
         assert_eq!([post(), post(), post()], [Posted::First, Posted::TooSlow, Posted::Gone]);
-        assert!(hub.is_slow(0) && hub.take(0).is_none());
+        assert!(hub.is_slow(key(0)) && hub.take(key(0)).is_none());
         assert_eq!(Arc::strong_count(&message), 1);
     }
 
     #[test]
     fn turns_go_round_whoever_leaves() {
         let hub = Hub::new(100, SlowReader::Close);
-        (0..4).for_each(|place| hub.join(place, "t"));
-        hub.join(9, "other");
+        (0..4).for_each(|place| hub.join(key(place), "t"));
+        hub.join(key(9), "other");
         let mut cursor = 0;
         let mut turn = || hub.next_turn("t", &mut cursor).unwrap();
-        assert_eq!([turn(), turn(), turn()], [(0, 0), (1, 0), (2, 0)]);
-        assert!(hub.leave(1) && hub.leave(2));
+        assert_eq!([turn(), turn(), turn()], [(key(0), 0), (key(1), 0), (key(2), 0)]);
+        assert!(hub.leave(key(1)) && hub.leave(key(2)));
         let mut seen: Vec<_> = (0..4).map(|_| turn()).collect();
         seen.sort_unstable();
-        assert_eq!(seen, [(0, 1), (0, 2), (3, 0), (3, 1)]);
-        assert!(hub.leave(0) && hub.leave(3));
+        assert_eq!(seen, [(key(0), 1), (key(0), 2), (key(3), 0), (key(3), 1)]);
+        assert!(hub.leave(key(0)) && hub.leave(key(3)));
         assert_eq!((hub.len("t"), hub.len("other")), (0, 1));
         assert_eq!(hub.next_turn("t", &mut 0), None);
     }

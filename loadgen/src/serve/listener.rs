@@ -105,8 +105,8 @@ fn hand_over(
     own: &Rc<Worker>,
     workers: &[UnboundedSender<ServeOrder>],
 ) {
-    match workers.get(seat.worker()) {
-        Some(other) if seat.worker() != own.index => {
+    match workers.get(seat.thread().place()) {
+        Some(other) if seat.thread() != own.index => {
             // A socket belongs to one runtime: it leaves this one and joins the other. Only a
             // worker that has ended refuses it: the connection ends with it.
             if let Ok(stream) = stream.detach() {

@@ -8,16 +8,34 @@ use std::task::{Context, Waker};
 use tokio::sync::Notify;
 use wscodec::PreparedMessage;
 
+use super::registry::SessionKey;
+
 /// Bytes in a mailbox before senders must wait.
 const MAIL_MAX: usize = 4 << 20;
+
+/// Which thread of the server, from 0. There are at most 1,024.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ThreadIndex(u16);
+
+impl ThreadIndex {
+    /// Returns the index of the thread at a place in a table of all threads.
+    pub(super) fn of(place: usize) -> Self {
+        Self(u16::try_from(place).unwrap_or(u16::MAX))
+    }
+
+    /// Returns the thread's place in a table of all threads.
+    pub(super) fn place(self) -> usize {
+        self.0.into()
+    }
+}
 
 /// A message and its recipients.
 #[derive(Clone, Debug)]
 pub(super) struct Post {
     pub(super) topic: Arc<str>,
     pub(super) message: Arc<PreparedMessage>,
-    /// Worker and place of the sending client, if it gets no copy.
-    pub(super) except: Option<(usize, usize)>,
+    /// Thread and key of the sending client, if it gets no copy.
+    pub(super) except: Option<(ThreadIndex, SessionKey)>,
 }
 
 /// The messages that other threads have left for one thread.

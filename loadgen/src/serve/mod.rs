@@ -56,6 +56,7 @@ pub use origin::OriginPolicy;
 pub(crate) use place::reserve;
 pub use summary::Summary;
 
+use mailbox::ThreadIndex;
 use place::{Bound, SocketPath};
 use shared::{ServeOrder, Shared};
 
@@ -112,7 +113,7 @@ impl Server {
         let mut intake = Some((self.listener, senders));
         // If a thread or its runtime is refused, the handle is dropped, and so shut down.
         for (index, receiver) in receivers.into_iter().enumerate() {
-            handle.start_worker(index, intake.take(), receiver)?;
+            handle.start_worker(ThreadIndex::of(index), intake.take(), receiver)?;
         }
         Ok(handle)
     }
@@ -161,13 +162,13 @@ impl ServerHandle {
 
     fn start_worker(
         &mut self,
-        index: usize,
+        index: ThreadIndex,
         intake: Option<thread::Intake>,
         receiver: UnboundedReceiver<ServeOrder>,
     ) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
         let (started, outcome) = mpsc::sync_channel(1);
-        let thread = Builder::new().name(format!("serve-{index}")).spawn(move || {
+        let thread = Builder::new().name(format!("serve-{}", index.place())).spawn(move || {
             // The receiver is gone only if this call has panicked.
             thread::run(index, &shared, intake, receiver, |result| {
                 started.send(result).ok();

@@ -10,6 +10,7 @@ use wscodec::{Message, PreparedMessage};
 
 use super::config::PushRate;
 use super::hub::Hub;
+use super::registry::SessionKey;
 use super::worker::Worker;
 use crate::clock::{Alarm, Clock};
 use crate::stamp::{Push, unix_ns};
@@ -52,21 +53,21 @@ pub(super) async fn push(worker: Rc<Worker>, hub: Rc<Hub>, mut alarm: Alarm, clo
             if next_ns > now_ns {
                 break;
             }
-            let Some((place, sequence)) = hub.next_turn(TOPIC, &mut cursor) else { break };
+            let Some((key, sequence)) = hub.next_turn(TOPIC, &mut cursor) else { break };
             Push { sequence, unix_ns: unix_ns() }.write(&mut payload);
-            post(&worker, &hub, place, &payload);
+            post(&worker, &hub, key, &payload);
             next_ns = next_ns.saturating_add(interval_ns);
         }
         yield_now().await;
     }
 }
 
-fn post(worker: &Worker, hub: &Hub, place: usize, payload: &[u8]) {
+fn post(worker: &Worker, hub: &Hub, key: SessionKey, payload: &[u8]) {
     // Refused only if it weren't ASCII, or were a control frame.
     if let Ok(text) = std::str::from_utf8(payload)
         && let Ok(message) = PreparedMessage::new(Message::Text(text))
     {
-        worker.posted(place, hub.post(place, &Arc::new(message)));
+        worker.posted(key, hub.post(key, &Arc::new(message)));
     }
 }
 

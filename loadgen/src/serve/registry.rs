@@ -45,12 +45,18 @@ struct Slot {
     call: Option<Call>,
 }
 
-/// A session's place in the registry.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Key(u32);
+/// Which session of a thread. Another session may have the same key once this one has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct SessionKey(u32);
 
-impl Key {
-    /// Returns the session's number, which is reused after it has ended.
+impl SessionKey {
+    /// Returns the key of a slot.
+    pub(super) fn of(place: usize) -> Self {
+        // A process has at most 2^31 descriptors.
+        Self(u32::try_from(place).unwrap_or(u32::MAX))
+    }
+
+    /// Returns the session's slot.
     pub(super) const fn place(self) -> usize {
         self.0 as usize
     }
@@ -62,7 +68,7 @@ pub(super) struct Registry(RefCell<Slab<Slot>>);
 
 impl Registry {
     /// Adds a session, accepted at `now`.
-    pub(super) fn add(&self, now: Instant) -> Key {
+    pub(super) fn add(&self, now: Instant) -> SessionKey {
         let key = self.0.borrow_mut().insert(Slot {
             waker: None,
             since: now,
@@ -71,12 +77,11 @@ impl Registry {
             pinged: false,
             call: None,
         });
-        // A process has at most 2^31 descriptors.
-        Key(u32::try_from(key).unwrap_or(u32::MAX))
+        SessionKey::of(key)
     }
 
     /// Removes a session that has ended.
-    pub(super) fn remove(&self, key: Key) {
+    pub(super) fn remove(&self, key: SessionKey) {
         self.0.borrow_mut().try_remove(key.place());
     }
 
@@ -85,7 +90,7 @@ impl Registry {
     }
 
     /// Takes the session's call. Later calls wake `waker`: a task's waker never changes.
-    pub(super) fn take_call(&self, key: Key, waker: &Waker) -> Option<Call> {
+    pub(super) fn take_call(&self, key: SessionKey, waker: &Waker) -> Option<Call> {
         let mut slots = self.0.borrow_mut();
         let slot = slots.get_mut(key.place())?;
         slot.waker.get_or_insert_with(|| waker.clone());
@@ -93,14 +98,14 @@ impl Registry {
     }
 
     /// Notes that something arrived from the client.
-    pub(super) fn heard(&self, key: Key) {
+    pub(super) fn heard(&self, key: SessionKey) {
         if let Some(slot) = self.0.borrow_mut().get_mut(key.place()) {
             slot.heard = true;
         }
     }
 
     /// Notes that the session now waits for something else.
-    pub(super) fn wait(&self, key: Key, wait: Wait) {
+    pub(super) fn wait(&self, key: SessionKey, wait: Wait) {
         if let Some(slot) = self.0.borrow_mut().get_mut(key.place()) {
             slot.wait = wait;
             slot.since = Instant::now();
@@ -108,13 +113,13 @@ impl Registry {
     }
 
     /// Returns what the session waits for.
-    pub(super) fn waits_for(&self, key: Key) -> Option<Wait> {
+    pub(super) fn waits_for(&self, key: SessionKey) -> Option<Wait> {
         self.0.borrow().get(key.place()).map(|slot| slot.wait)
     }
 
-    /// Wakes the session at a place.
-    pub(super) fn wake(&self, place: usize) {
-        if let Some(waker) = self.0.borrow().get(place).and_then(|slot| slot.waker.as_ref()) {
+    /// Wakes a session.
+    pub(super) fn wake(&self, key: SessionKey) {
+        if let Some(waker) = self.0.borrow().get(key.place()).and_then(|slot| slot.waker.as_ref()) {
             waker.wake_by_ref();
         }
     }

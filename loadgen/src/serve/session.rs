@@ -26,7 +26,7 @@ use super::broadcast;
 use super::config::Mode;
 use super::heard::Heard;
 use super::hub::Hub;
-use super::registry::{Call, Key, Wait};
+use super::registry::{Call, SessionKey, Wait};
 use super::shared::Seat;
 use super::unsent::Unsent;
 use super::upgrade::{Upgrade, UpgradeOutcome};
@@ -45,7 +45,7 @@ const ABNORMAL: u16 = 1006;
 pub(super) struct Session {
     stream: Stream,
     worker: Rc<Worker>,
-    key: Key,
+    key: SessionKey,
     stage: Stage,
     unsent: Unsent,
     /// What the client makes the server hold, in KiB, as last told to the budget.
@@ -93,7 +93,7 @@ impl Session {
         spawn_local(session);
     }
 
-    fn new(stream: Stream, worker: Rc<Worker>, key: Key, seat: Seat) -> Self {
+    fn new(stream: Stream, worker: Rc<Worker>, key: SessionKey, seat: Seat) -> Self {
         let stage = Stage::Opening(Box::new(Upgrade::new(seat.is_spare())));
         Self {
             stream,
@@ -232,10 +232,10 @@ impl Session {
     /// Sends messages posted for this client, as far as its socket takes them; closes a client that
     /// was found too slow.
     fn send_posts(&mut self, hub: &Hub, cx: &mut Context<'_>, out: &mut Vec<u8>) -> io::Result<()> {
-        let place = self.key.place();
-        if hub.is_slow(place) {
+        let key = self.key;
+        if hub.is_slow(key) {
             self.close(CloseCode::POLICY_VIOLATION, "too slow a reader", out);
-            self.worker.leave(place);
+            self.worker.leave(key);
             self.worker.registry.wait(self.key, Wait::End);
             return self.send(cx, out);
         }
@@ -244,7 +244,7 @@ impl Session {
         {
             let mut messages = 0;
             while out.len() < POSTS_LEN
-                && let Some(message) = hub.take(place)
+                && let Some(message) = hub.take(key)
             {
                 // Refused only after this side's Close: nothing may follow it.
                 messages += u64::from(connection.send_prepared(&message, out).is_ok());
@@ -278,7 +278,7 @@ impl Session {
             let (worker, mode) = (&self.worker, self.worker.config().mode);
             let heard = match &worker.hub {
                 Some(hub) if mode == Mode::Broadcast => {
-                    broadcast::relay(worker, hub, self.key.place(), connection, input, out)
+                    broadcast::relay(worker, hub, self.key, connection, input, out)
                 }
                 _ => converse(connection, input, out, mode),
             };
@@ -320,13 +320,13 @@ impl Session {
         self.worker.counters.established.add(1);
         self.worker.counters.deflated.add(u64::from(deflate.is_some()));
         self.worker.registry.wait(self.key, Wait::Messages);
-        self.worker.join(self.key.place(), topic);
+        self.worker.join(self.key, topic);
     }
 
     /// Marks that nothing more will be sent than is in the buffers.
     fn end(&mut self) {
         self.stage = Stage::Ending;
-        self.worker.leave(self.key.place());
+        self.worker.leave(self.key);
         self.worker.registry.wait(self.key, Wait::End);
     }
 
@@ -412,7 +412,7 @@ impl Drop for Session {
             None => counters.closes.add(self.close_code.unwrap_or(ABNORMAL)),
         }
         self.worker.shared.budget.change(self.held_kib, 0);
-        self.worker.leave(self.key.place());
+        self.worker.leave(self.key);
         self.worker.registry.remove(self.key);
         self.worker.ended();
     }

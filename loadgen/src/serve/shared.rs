@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use super::budget::Budget;
 use super::config::ServeConfig;
 use super::counters::Counters;
-use super::mailbox::Mailbox;
+use super::mailbox::{Mailbox, ThreadIndex};
 use crate::net::Detached;
 
 /// What all threads of a server share.
@@ -46,8 +46,7 @@ impl Shared {
 #[derive(Debug)]
 pub(super) struct Seat {
     shared: Arc<Shared>,
-    /// There are at most 1,024 threads.
-    worker: u16,
+    thread: ThreadIndex,
     is_spare: bool,
 }
 
@@ -64,13 +63,12 @@ impl Seat {
         if let Some(open) = shared.open.get(worker) {
             open.fetch_add(1, Relaxed);
         }
-        let worker = u16::try_from(worker).unwrap_or(u16::MAX);
-        Self { shared: Arc::clone(shared), worker, is_spare }
+        Self { shared: Arc::clone(shared), thread: ThreadIndex::of(worker), is_spare }
     }
 
-    /// Returns the index of the worker.
-    pub(super) fn worker(&self) -> usize {
-        usize::from(self.worker)
+    /// Returns the index of the worker's thread.
+    pub(super) fn thread(&self) -> ThreadIndex {
+        self.thread
     }
 
     /// Checks whether the connection is beyond the limit, so that its client is only told so.
@@ -81,7 +79,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        if let Some(open) = self.shared.open.get(self.worker()) {
+        if let Some(open) = self.shared.open.get(self.thread.place()) {
             open.fetch_sub(1, Relaxed);
         }
     }

@@ -10,6 +10,7 @@ use tokio::task::spawn_local;
 
 use super::admission::admit;
 use super::config::Mode;
+use super::mailbox::ThreadIndex;
 use super::place::{Bound, Listener};
 use super::shared::{ServeOrder, Shared};
 use super::worker::Worker;
@@ -22,7 +23,7 @@ pub(super) type Intake = (Bound, Vec<UnboundedSender<ServeOrder>>);
 /// Runs a worker on this thread until it is told to shut down. Calls `started` once it runs, or
 /// with the reason why it doesn't.
 pub(super) fn run(
-    index: usize,
+    index: ThreadIndex,
     shared: &Arc<Shared>,
     intake: Option<Intake>,
     orders: UnboundedReceiver<ServeOrder>,

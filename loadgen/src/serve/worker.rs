@@ -15,7 +15,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::config::{Mode, ServeConfig};
 use super::counters::Counters;
 use super::hub::{Hub, Posted};
-use super::registry::{Call, Registry};
+use super::mailbox::ThreadIndex;
+use super::registry::{Call, Registry, SessionKey};
 use super::shared::Shared;
 
 /// The buffer that all sessions of a thread read into, in bytes.
@@ -26,7 +27,7 @@ const OUT_CAPACITY_MAX: usize = 1 << 20;
 /// What the sessions of one thread share.
 #[derive(Debug)]
 pub(super) struct Worker {
-    pub(super) index: usize,
+    pub(super) index: ThreadIndex,
     pub(super) shared: Arc<Shared>,
     pub(super) counters: Arc<Counters>,
     pub(super) registry: Registry,
@@ -56,11 +57,11 @@ impl Buffers {
 
 impl Worker {
     /// Returns the worker with an index; `None` if the server has no such thread.
-    pub(super) fn new(index: usize, shared: &Arc<Shared>) -> Option<Rc<Self>> {
+    pub(super) fn new(index: ThreadIndex, shared: &Arc<Shared>) -> Option<Rc<Self>> {
         Some(Rc::new(Self {
             index,
             shared: Arc::clone(shared),
-            counters: Arc::clone(shared.counters.get(index)?),
+            counters: Arc::clone(shared.counters.get(index.place())?),
             registry: Registry::default(),
             hub: match shared.config.mode {
                 Mode::Echo | Mode::Sink => None,
@@ -82,24 +83,24 @@ impl Worker {
     }
 
     /// Notes that a session is established.
-    pub(super) fn join(&self, place: usize, topic: &str) {
+    pub(super) fn join(&self, key: SessionKey, topic: &str) {
         if let Some(hub) = &self.hub {
-            hub.join(place, topic);
+            hub.join(key, topic);
             self.shared.members.fetch_add(1, Relaxed);
         }
     }
 
     /// Notes that a session that may have been established is over.
-    pub(super) fn leave(&self, place: usize) {
-        if self.hub.as_ref().is_some_and(|hub| hub.leave(place)) {
+    pub(super) fn leave(&self, key: SessionKey) {
+        if self.hub.as_ref().is_some_and(|hub| hub.leave(key)) {
             self.shared.members.fetch_sub(1, Relaxed);
         }
     }
 
     /// Notes that a message was posted to a session.
-    pub(super) fn posted(&self, place: usize, posted: Posted) {
+    pub(super) fn posted(&self, key: SessionKey, posted: Posted) {
         match posted {
-            Posted::First | Posted::TooSlow => self.registry.wake(place),
+            Posted::First | Posted::TooSlow => self.registry.wake(key),
             Posted::Skipped => self.counters.messages_skipped.add(1),
             Posted::Queued | Posted::Gone => {}
         }

@@ -4,6 +4,7 @@ use wscodec::DataKind;
 
 use super::outstanding::Sent;
 use super::times::Times;
+use crate::index::ConnectionIndex;
 use crate::metrics::Metrics;
 use crate::metrics::live::Live;
 use crate::payload::Payload;
@@ -18,7 +19,7 @@ pub(crate) struct Received<'m> {
     pub(crate) kind: DataKind,
     pub(crate) payload: &'m [u8],
     /// The index in the run of the connection that it came on.
-    pub(crate) connection: u64,
+    pub(crate) connection: ConnectionIndex,
     pub(crate) now_ns: u64,
 }
 

@@ -42,6 +42,7 @@ use wscodec::Limits;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::index::WorkerIndex;
 use crate::metrics::Metrics;
 use crate::metrics::live::Live;
 use crate::net::Routes;
@@ -117,11 +118,11 @@ pub struct WorkerReport {
 /// # Errors
 /// The system's error if it refuses the thread.
 pub fn spawn(
-    worker: u64,
+    worker: WorkerIndex,
     brief: Brief,
     live: Arc<Live>,
 ) -> io::Result<JoinHandle<io::Result<WorkerReport>>> {
-    std::thread::Builder::new().name(format!("load-{worker}")).spawn(move || {
+    std::thread::Builder::new().name(format!("load-{}", worker.0)).spawn(move || {
         let (settled, busy) = (brief.settled.clone(), brief.busy.clone());
         let report = work(worker, brief, live);
         busy.leave(worker); // also if it could not begin
@@ -132,7 +133,7 @@ pub fn spawn(
     })
 }
 
-fn work(worker: u64, brief: Brief, live: Arc<Live>) -> io::Result<WorkerReport> {
+fn work(worker: WorkerIndex, brief: Brief, live: Arc<Live>) -> io::Result<WorkerReport> {
     let runtime = Builder::new_current_thread()
         .enable_io()
         .enable_time()

@@ -5,6 +5,7 @@
 //! "a Pong frame MAY be sent unsolicited".
 
 use super::outstanding::{Outstanding, Sent};
+use crate::index::ConnectionIndex;
 use crate::payload::{Expected, Payload, Recognised};
 
 /// What a Pong answers.
@@ -21,7 +22,7 @@ pub(crate) fn answer(
     pings: &Payload,
     outstanding: &mut Outstanding,
     payload: &[u8],
-    connection: u64,
+    connection: ConnectionIndex,
 ) -> Option<Answered> {
     let (expected, oldest) = outstanding.expected()?;
     let near = Expected { connection, sequence: expected, due_ns: oldest.due_ns() };

@@ -13,6 +13,7 @@ use wscodec::{CloseFrame, Connection, ProtocolError, ReadyState};
 
 use super::outstanding::Outstanding;
 use crate::config::Mask;
+use crate::index::ConnectionIndex;
 use crate::metrics::{Closing, Failure, FailurePhase, Side};
 use crate::net::{Stream, open_fault, stream_fault};
 use crate::refusal;
@@ -53,7 +54,7 @@ pub(crate) struct Session {
     pub(crate) stream: Stream,
     pub(crate) codec: Connection<Keys>,
     /// The index of the connection in the run.
-    pub(crate) index: u64,
+    pub(crate) index: ConnectionIndex,
     /// How many messages it may still send.
     pub(crate) quota: u64,
     pub(crate) outstanding: Outstanding,

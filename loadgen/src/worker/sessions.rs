@@ -1,5 +1,6 @@
 //! The open connections of a worker, by key and by their place among the worker's.
 
+use crate::index::{ConnectionIndex, WorkerIndex};
 use std::ops::{Index, IndexMut};
 
 use slab::Slab;
@@ -12,20 +13,20 @@ pub(crate) struct SessionKey(usize);
 
 /// Which connection of a worker: 0, 1, 2 … for the connections of the run that are the worker's. A
 /// connection that is opened again keeps its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LocalIndex(pub(crate) usize);
 
 /// How the connections of a run are dealt out: worker `w` of `n` has `w`, `w + n`, `w + 2n` …
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Numbering {
-    pub(crate) worker: u64,
+    pub(crate) worker: WorkerIndex,
     pub(crate) workers: u64,
 }
 
 impl Numbering {
     /// Returns the place among the worker's of a connection, which must be one of them.
-    pub(crate) fn local(&self, connection: u64) -> LocalIndex {
-        let place = (connection - self.worker) / self.workers;
+    pub(crate) fn local(&self, connection: ConnectionIndex) -> LocalIndex {
+        let place = (connection.0 - self.worker.0) / self.workers;
         LocalIndex(usize::try_from(place).unwrap_or(usize::MAX))
     }
 }

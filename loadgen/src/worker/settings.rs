@@ -7,6 +7,7 @@ use wscodec::Limits;
 use super::sessions::Numbering;
 use crate::clock::nanos;
 use crate::config::{Config, Load, Mask, Misbehaviour};
+use crate::index::WorkerIndex;
 use crate::plan::{Plan, Script};
 
 /// How long, beyond the connect timeout, opening all connections may take if no rate is given, and
@@ -42,7 +43,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Returns what a configuration and its plan say about the connections of a worker.
-    pub(crate) fn new(config: &Config, plan: &Plan, worker: u64) -> Self {
+    pub(crate) fn new(config: &Config, plan: &Plan, worker: WorkerIndex) -> Self {
         Self {
             connect_timeout_ns: nanos(config.request.connect_timeout),
             close_timeout_ns: nanos(config.request.close_timeout),

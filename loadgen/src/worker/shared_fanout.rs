@@ -21,6 +21,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::config::{Config, Fanout, Segment};
+use crate::index::{ConnectionIndex, WorkerIndex};
 use crate::metrics::Sampling;
 
 /// How many messages of all publishers may be under way, and the minimum per publisher.
@@ -36,7 +37,7 @@ pub(crate) const fn run_number(begin_unix_ns: u64, seed: u64) -> u64 {
 /// Which message of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MessageId {
-    pub(crate) publisher: u64,
+    pub(crate) publisher: ConnectionIndex,
     pub(crate) sequence: u64,
 }
 
@@ -129,17 +130,17 @@ impl SharedFanout {
     /// Returns the place of a message among the sampled ones, if it is one of them.
     pub(crate) fn sampled(&self, message: MessageId) -> Option<usize> {
         let MessageId { publisher, sequence } = message;
-        let number = sequence.checked_mul(self.publishers)?.checked_add(publisher)?;
+        let number = sequence.checked_mul(self.publishers)?.checked_add(publisher.0)?;
         self.sampling.place(number)
     }
 
     /// Checks whether a publisher belongs to this process.
-    pub(crate) fn is_own(&self, publisher: u64) -> bool {
+    pub(crate) fn is_own(&self, publisher: ConnectionIndex) -> bool {
         self.segment.is_none_or(|segment| segment.has(publisher))
     }
 
     /// Checks whether a publisher has sent a message, as far as this process knows.
-    pub(crate) fn has_sent(&self, publisher: u64, sequence: u64) -> bool {
+    pub(crate) fn has_sent(&self, publisher: ConnectionIndex, sequence: u64) -> bool {
         let sent =
             if self.is_own(publisher) { self.sent(publisher) } else { self.messages_each_max };
         sequence < sent
@@ -162,49 +163,49 @@ impl SharedFanout {
 
     /// Returns the receiver that tells a worker of messages that all subscribers of another worker
     /// have; the first time only.
-    pub(crate) fn ringing(&self, worker: u64) -> Option<UnboundedReceiver<MessageId>> {
+    pub(crate) fn ringing(&self, worker: WorkerIndex) -> Option<UnboundedReceiver<MessageId>> {
         let mut ringing = self.ringing.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = worker / self.segment.map_or(1, Segment::of);
+        let place = worker.0 / self.segment.map_or(1, Segment::of);
         ringing.get_mut(usize::try_from(place).ok()?)?.take()
     }
 
     /// Returns how many messages a publisher has sent.
-    pub(crate) fn sent(&self, publisher: u64) -> u64 {
-        at(&self.sent, publisher).map_or(0, |sent| sent.load(Acquire))
+    pub(crate) fn sent(&self, publisher: ConnectionIndex) -> u64 {
+        at(&self.sent, publisher.0).map_or(0, |sent| sent.load(Acquire))
     }
 
     /// Counts messages that a publisher is about to send. Called only by the publisher's worker.
-    pub(crate) fn add_sent(&self, publisher: u64, messages: u64) {
-        if let Some(sent) = at(&self.sent, publisher) {
+    pub(crate) fn add_sent(&self, publisher: ConnectionIndex, messages: u64) {
+        if let Some(sent) = at(&self.sent, publisher.0) {
             sent.store(sent.load(Relaxed) + messages, Release);
         }
     }
 
     /// Returns how many subscribers of a topic are open.
     pub(crate) fn open(&self, topic: u64) -> u64 {
-        (0..self.workers).map(|worker| self.open_at(worker, topic)).sum()
+        (0..self.workers).map(WorkerIndex).map(|worker| self.open_at(worker, topic)).sum()
     }
 
     /// Returns how many subscribers of a topic are open on one worker.
-    pub(crate) fn open_at(&self, worker: u64, topic: u64) -> u64 {
-        at(&self.open, worker * self.topics + topic).map_or(0, |open| open.load(Relaxed))
+    pub(crate) fn open_at(&self, worker: WorkerIndex, topic: u64) -> u64 {
+        at(&self.open, worker.0 * self.topics + topic).map_or(0, |open| open.load(Relaxed))
     }
 
     /// Sets how many subscribers of a topic are open on a worker. Called only by that worker.
-    pub(crate) fn set_open(&self, worker: u64, topic: u64, subscribers: u64) {
-        if let Some(open) = at(&self.open, worker * self.topics + topic) {
+    pub(crate) fn set_open(&self, worker: WorkerIndex, topic: u64, subscribers: u64) {
+        if let Some(open) = at(&self.open, worker.0 * self.topics + topic) {
             open.store(subscribers, Relaxed);
         }
     }
 
-    fn row(&self, worker: u64, publisher: u64, sequence: u64) -> Option<&Row> {
-        let place = (worker * self.publishers + publisher) * self.rows_each;
+    fn row(&self, worker: WorkerIndex, publisher: ConnectionIndex, sequence: u64) -> Option<&Row> {
+        let place = (worker.0 * self.publishers + publisher.0) * self.rows_each;
         at(&self.rows, place + sequence % self.rows_each)
     }
 
     /// Notes a copy that came to a worker. Called only by that worker.
     #[inline]
-    pub(crate) fn note(&self, worker: u64, message: MessageId, topic: u64, now_ns: u64) {
+    pub(crate) fn note(&self, worker: WorkerIndex, message: MessageId, topic: u64, now_ns: u64) {
         let MessageId { publisher, sequence } = message;
         let Some(row) = self.row(worker, publisher, sequence) else { return };
         let (tag, own) = (row.tag.load(Relaxed), sequence + 1);
@@ -221,7 +222,7 @@ impl SharedFanout {
         row.copies.store(copies, Release);
         row.tag.store(own, Release);
         if copies == self.open_at(worker, topic)
-            && let Some(bell) = at(&self.bells, publisher % self.workers)
+            && let Some(bell) = at(&self.bells, publisher.turn(self.workers))
         {
             // Refused only by a worker that has ended.
             bell.send(message).ok();
@@ -232,7 +233,7 @@ impl SharedFanout {
     /// worker.
     pub(crate) fn copies(&self, message: MessageId) -> Copies {
         let mut sum = Copies { count: 0, first_ns: u64::MAX, last_ns: 0 };
-        for worker in 0..self.workers {
+        for worker in (0..self.workers).map(WorkerIndex) {
             let Some(row) = self.row(worker, message.publisher, message.sequence) else { continue };
             if row.tag.load(Acquire) == message.sequence + 1 {
                 sum.count += row.copies.load(Acquire);

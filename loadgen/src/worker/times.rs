@@ -55,6 +55,7 @@ mod tests {
     use crate::cli::{self, Parsed, parse};
     use crate::clock::Clock;
     use crate::config::Config;
+    use crate::index::{ConnectionIndex, WorkerIndex};
     use crate::metrics::Metrics;
     use crate::metrics::live::Live;
     use crate::net::{Routes, Stream};
@@ -83,7 +84,7 @@ mod tests {
             clock: Clock::start(),
             routes: Arc::new(Routes::direct(address, request, &config.network)),
             shared_fanout: Some(Arc::new(SharedFanout::new(&config, config.fanout().unwrap()))),
-            busy: BusyWorkers::new(0..1),
+            busy: BusyWorkers::new([WorkerIndex(0)].into_iter()),
             instructions,
             settled: mpsc::unbounded_channel().0,
             config,
@@ -93,8 +94,8 @@ mod tests {
         runtime.block_on(async {
             let stream = Stream::Tcp(TcpStream::connect(address).await.unwrap());
             let (mut server, _) = listener.accept().unwrap();
-            let worker = Worker::new(0, brief, Arc::new(Live::new())).unwrap();
-            let subscriber = worker.plan.connections(0).last().unwrap();
+            let worker = Worker::new(WorkerIndex(0), brief, Arc::new(Live::new())).unwrap();
+            let subscriber = worker.plan.connections(WorkerIndex(0)).last().unwrap();
             let waterfall = Waterfall {
                 due_ns: 0,
                 begun_ns: 0,
@@ -108,8 +109,8 @@ mod tests {
                 Established { stream, waterfall, deflate: None, tls: None, rest: Vec::new() };
             worker.driver.borrow_mut().thread.attempt_begun(subscriber.index);
             let key = worker.driver.borrow_mut().admit(&subscriber, opened, None).unwrap();
-            shared.add_sent(0, 1);
-            let post = Expected { connection: 0, sequence: 0, due_ns };
+            shared.add_sent(ConnectionIndex(0), 1);
+            let post = Expected { connection: ConnectionIndex(0), sequence: 0, due_ns };
             let post = worker.driver.borrow_mut().thread.outbox.payload.message(post).to_vec();
             server.write_all(&[&[0x81, post.len().to_le_bytes()[0]], &post[..]].concat()).unwrap();
             poll_fn(|cx| {

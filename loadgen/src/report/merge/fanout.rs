@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::add_count;
+use crate::index::ConnectionIndex;
 use crate::metrics::{Distributions, Followed, Metric, Sample};
 use crate::report::HistogramReport;
 use crate::report::fanout::{
@@ -66,7 +67,7 @@ fn add_copies(whole: &mut CopiesReport, part: &CopiesReport) {
 /// can't be known, in words.
 pub(super) fn conclude(whole: &mut FanoutReport) -> Vec<String> {
     let Some(split) = &mut whole.split else { return Vec::new() };
-    let mut publishers: BTreeMap<u64, Followed> = BTreeMap::new();
+    let mut publishers: BTreeMap<ConnectionIndex, Followed> = BTreeMap::new();
     for followed in std::mem::take(&mut split.followed) {
         let FollowedReport { publisher, sent, subscribers, reached, reached_max } = followed;
         let own = Followed { sent, subscribers, reached, reached_max };
@@ -166,14 +167,14 @@ mod tests {
             Part { name: format!("{index}.json"), report }
         };
         let own = |publisher, sent| FollowedReport {
-            publisher,
+            publisher: ConnectionIndex(publisher),
             sent: Some(sent),
             subscribers: 0,
             reached: 0,
             reached_max: 0,
         };
         let other = |publisher, reached, reached_max| FollowedReport {
-            publisher,
+            publisher: ConnectionIndex(publisher),
             sent: None,
             subscribers: 5,
             reached,
@@ -245,7 +246,7 @@ mod tests {
         assert_eq!(alone.fanout.as_ref().unwrap().copies.counts.lost, 10);
         assert!(alone.histogram(Metric::FanoutFirst).is_none());
         let huge = FollowedReport {
-            publisher: 1,
+            publisher: ConnectionIndex(1),
             sent: None,
             subscribers: u64::MAX,
             reached: 0,

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::*;
+use crate::index::ConnectionIndex;
 
 pub(in super::super) fn program(text: &str) -> Result<Program, String> {
     let documents = with_preset(Document::parse("a.toml", text, Path::new("."))?)?;
@@ -61,7 +62,7 @@ fn roles_take_turns() {
     let program =
         program("[roles]\nreader = 2\nwriter = 1\n[[flow.reader]]\npause = \"1s\"\n[[flow.writer]]\nsend = \"x\"")
             .unwrap();
-    let roles: Vec<_> = (0..6).map(|user| program.role_of(user) - STEP).collect();
+    let roles: Vec<_> = (0..6).map(|user| program.role_of(ConnectionIndex(user)) - STEP).collect();
     assert_eq!(roles, [1, 1, 2, 1, 1, 2]);
 }
 
@@ -143,7 +144,7 @@ fn rows_may_be_what_a_command_prints() {
          [[step]]\nsend = \"{user} {n}\"\n",
     );
     let feed = read.unwrap().feed.unwrap();
-    let cells: Vec<_> = (0..2).map(|column| feed.row(1, 0).cell(column)).collect();
+    let cells: Vec<_> = (0..2).map(|column| feed.row(1, ConnectionIndex(0)).cell(column)).collect();
     assert!(cells.contains(&&b"1"[..]) && cells.contains(&&b"2"[..]), "{cells:?}");
 }
 
@@ -171,9 +172,13 @@ fn a_column_fills_the_variable_of_a_preset() {
         fs::write(&file, text).unwrap();
         let program = read(file.to_str().unwrap(), set).unwrap();
         let Action::Exchange(connect) = &program.blocks[BEGIN].steps[0].action else { panic!() };
-        let slots = program.slots_of(1, 1, 0);
+        let slots = program.slots_of(1, ConnectionIndex(1), 0);
         let mut bytes = Vec::new();
-        connect.body.as_ref().unwrap().render(&program.opening(1, 1, 0, &slots), &mut bytes);
+        connect
+            .body
+            .as_ref()
+            .unwrap()
+            .render(&program.opening(1, ConnectionIndex(1), 0, &slots), &mut bytes);
         String::from_utf8_lossy(&bytes).into_owned()
     };
     assert!(connect("", &[]).ends_with("\u{0}\u{3}bob\u{0}\u{1}b"));

@@ -27,6 +27,7 @@ pub use event::{Cause, Event, Fault, Observer};
 pub use order::Order;
 pub use turn::{Outgoing, Turn};
 
+use crate::index::ConnectionIndex;
 use flights::Flights;
 use order::Followed;
 use past::PastRequests;
@@ -86,7 +87,7 @@ pub struct Progress {
 /// A user.
 #[derive(Debug)]
 pub struct User {
-    connection: u64,
+    connection: ConnectionIndex,
     phase: Phase,
     wait: Wait,
     frames: [Frame; DEPTH_MAX + 1],
@@ -121,7 +122,7 @@ pub struct User {
 impl User {
     /// Returns a user of a run, before its connection is open.
     #[must_use]
-    pub fn new(program: &Program, seed: u64, connection: u64, unix_ns: u64) -> Self {
+    pub fn new(program: &Program, seed: u64, connection: ConnectionIndex, unix_ns: u64) -> Self {
         let overlap = program.overlap_of(connection);
         Self {
             connection,

@@ -36,7 +36,7 @@ impl Followed {
     pub(super) fn order(&mut self, rule: &Rule, view: View<'_>) -> Order {
         let (channel, number) = if rule.has_stamp {
             let Some(stamp) = Stamp::find(view.bytes) else { return Order::Unknown };
-            (stamp.connection, stamp.sequence)
+            (stamp.connection.0, stamp.sequence)
         } else {
             let Some((pick, by)) = &rule.sequence else { return Order::Unknown };
             let Some(number) = pick.number(view) else { return Order::Unknown };

@@ -42,7 +42,7 @@ struct Stage {
 impl Stage {
     fn new(text: &str) -> Self {
         let program = program(text).unwrap();
-        let user = User::new(&program, 1, 3, 1_000);
+        let user = User::new(&program, 1, ConnectionIndex(3), 1_000);
         Self { program, user, out: Outgoing::default(), log: Log::default(), now_ns: 0 }
     }
 

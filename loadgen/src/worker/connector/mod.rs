@@ -26,6 +26,7 @@ use super::sessions::SessionKey;
 use super::settings::Settings;
 use super::thread::Thread;
 use crate::clock::Alarm;
+use crate::index::{ConnectionIndex, WorkerIndex};
 use crate::plan::{ConnectionPlan, Plan, Script};
 use connect::connect;
 use reopen::reopening;
@@ -44,7 +45,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 pub(crate) async fn connector(
     driver: Rc<RefCell<Driver>>,
     plan: Rc<Plan>,
-    worker: u64,
+    worker: WorkerIndex,
     mut alarm: Alarm,
 ) {
     let slots = usize::try_from(plan.slots(worker)).unwrap_or(Semaphore::MAX_PERMITS);
@@ -112,12 +113,12 @@ enum TaskState {
     Opening(Thin<Option<SessionKey>>),
     Open(SessionKey),
     /// Yields the connection if it is to be opened again.
-    Closing(Thin<Option<u64>>),
+    Closing(Thin<Option<ConnectionIndex>>),
 }
 
 impl TaskState {
     /// Returns the state in which a lost connection is opened again.
-    fn again(driver: &Rc<RefCell<Driver>>, connection: u64) -> Self {
+    fn again(driver: &Rc<RefCell<Driver>>, connection: ConnectionIndex) -> Self {
         Self::Opening(Box::new(Box::pin(reopening(Rc::clone(driver), connection))))
     }
 }
@@ -194,7 +195,7 @@ async fn opening(
     }
 }
 
-async fn closing(driver: Rc<RefCell<Driver>>, key: SessionKey) -> Option<u64> {
+async fn closing(driver: Rc<RefCell<Driver>>, key: SessionKey) -> Option<ConnectionIndex> {
     if driver.borrow().thread.is_left(key) {
         return driver.borrow_mut().retire(key, &End::Left);
     }

@@ -1,5 +1,6 @@
 //! Opens lost connections again.
 
+use crate::index::ConnectionIndex;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -11,7 +12,10 @@ use super::connect::connect;
 
 /// Opens a lost connection again, in as many attempts as it takes. Returns the session's key, or
 /// `None` once load has ended.
-pub(super) async fn reopening(driver: Rc<RefCell<Driver>>, connection: u64) -> Option<SessionKey> {
+pub(super) async fn reopening(
+    driver: Rc<RefCell<Driver>>,
+    connection: ConnectionIndex,
+) -> Option<SessionKey> {
     loop {
         let at = {
             let driver = driver.borrow();

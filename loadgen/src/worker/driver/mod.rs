@@ -29,6 +29,7 @@ use super::thread::Thread;
 use super::thread::probes::Pong;
 use super::times::Times;
 use crate::config::Misbehaviour;
+use crate::index::ConnectionIndex;
 use crate::metrics::{Failure, FailurePhase, Metric, Side};
 
 /// Bytes that may wait for a socket before Pongs are held back, of which the codec keeps the
@@ -219,7 +220,7 @@ impl Driver {
 
     /// Ends a session, and counts what it came to.
     /// Returns the connection if it is to be opened again.
-    pub(crate) fn retire(&mut self, key: SessionKey, end: &End) -> Option<u64> {
+    pub(crate) fn retire(&mut self, key: SessionKey, end: &End) -> Option<ConnectionIndex> {
         let Self { thread, duty } = self;
         let mut session = thread.sessions.remove(key);
         thread.outbox.backlog_len -= session.unsent_len();

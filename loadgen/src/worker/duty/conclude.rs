@@ -17,6 +17,7 @@ use super::super::shared_fanout::MessageId;
 use super::super::thread::Thread;
 use super::fanout::FanoutState;
 use super::publishers::{Publisher, Underway};
+use crate::index::ConnectionIndex;
 use crate::metrics::{Metric, Metrics};
 
 impl FanoutState {
@@ -28,12 +29,17 @@ impl FanoutState {
     }
 
     /// Notes messages that are about to be sent.
-    pub(super) fn encoded(&mut self, publisher: u64, sequences: Range<u64>, base_ns: u64) {
+    pub(super) fn encoded(
+        &mut self,
+        publisher: ConnectionIndex,
+        sequences: Range<u64>,
+        base_ns: u64,
+    ) {
         if self.is_split() {
             return;
         }
         let rows = usize::try_from(self.shared.rows_each()).unwrap_or(1);
-        let expected = self.shared.open(publisher % self.shared.topics);
+        let expected = self.shared.open(publisher.turn(self.shared.topics));
         let local = self.numbering.local(publisher);
         let Some(publisher) = self.publishers.publishers.get_mut(local.0) else { return };
         publisher.messages.resize(rows, Underway::default());
@@ -105,11 +111,11 @@ impl FanoutState {
     /// Notes how much the publishers of a segment have sent.
     pub(crate) fn note_sent(&self, metrics: &mut Metrics) {
         if self.is_split() {
-            let mut publisher = self.numbering.worker;
-            while publisher < self.shared.publishers {
+            let mut publisher = self.numbering.worker.first();
+            while publisher.0 < self.shared.publishers {
                 let sent = self.shared.sent(publisher);
                 metrics.followed.entry(publisher).or_default().sent = Some(sent);
-                publisher += self.numbering.workers;
+                publisher.0 += self.numbering.workers;
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Counts what happens to the users of a worker.
 
 use super::super::times::Times;
+use crate::index::ConnectionIndex;
 use crate::escape;
 use crate::metrics::live::Live;
 use crate::metrics::{Failure, FailurePhase, Metric, Metrics, ScenarioMetrics};
@@ -16,7 +17,7 @@ pub(super) struct Counter<'w> {
     pub(super) metrics: &'w mut Metrics,
     pub(super) live: &'w Live,
     pub(super) times: &'w Times,
-    pub(super) connection: u64,
+    pub(super) connection: ConnectionIndex,
     pub(super) now_ns: u64,
     /// Whether messages that nothing takes are passed on, and not counted here.
     pub(super) is_beside: bool,

@@ -212,6 +212,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::config::{self, Content, Load, Sizes, Template};
+    use crate::index::ConnectionIndex;
     use crate::metrics::live::Live;
     use crate::metrics::{Distribution, Metrics, balance};
     use crate::payload::Payload;
@@ -255,6 +256,7 @@ mod tests {
         }
 
         fn message(&mut self, connection: u64, sequence: u64, due_ns: u64) -> Vec<u8> {
+            let connection = ConnectionIndex(connection);
             self.payload.message(Expected { connection, sequence, due_ns }).to_vec()
         }
 
@@ -266,7 +268,8 @@ mod tests {
                 times: &self.times,
                 is_open_loop: true,
             };
-            let received = Received { kind: DataKind::Text, payload, connection: 7, now_ns };
+            let received =
+                Received { kind: DataKind::Text, payload, connection: ConnectionIndex(7), now_ns };
             let mut echo = Echo::default();
             echo.message(&mut judge, &mut self.outstanding, received);
             echo.read(&mut judge, now_ns);

@@ -15,6 +15,7 @@ use super::super::thread::Thread;
 use super::publishers::Publishers;
 use crate::clock::{Clock, nanos};
 use crate::config::Fanout;
+use crate::index::ConnectionIndex;
 use crate::metrics::{Failure, FailurePhase, Metric, SeenKind};
 use crate::stamp::Post;
 use crate::{escape, units};
@@ -98,7 +99,7 @@ impl FanoutState {
         slots: usize,
     ) -> Self {
         let worker = numbering.worker;
-        let publishers = shared.publishers.saturating_sub(worker).div_ceil(shared.workers());
+        let publishers = worker.share(shared.publishers, shared.workers());
         let streams = slots.saturating_mul(usize::try_from(shared.publishers_each()).unwrap_or(0));
         let sign = fanout.subscribed.as_deref().map(Into::into);
         Self {
@@ -131,10 +132,10 @@ impl FanoutState {
     pub(super) fn opened(&mut self, thread: &mut Thread, key: SessionKey) {
         let index = thread.sessions[key].index;
         let local = self.numbering.local(index);
-        if index < self.shared.publishers {
+        if index.0 < self.shared.publishers {
             self.publishers.set_key(local, Some(key));
         } else {
-            let (worker, topic) = (self.numbering.worker, index % self.shared.topics);
+            let (worker, topic) = (self.numbering.worker, index.turn(self.shared.topics));
             self.shared.set_open(worker, topic, self.shared.open_at(worker, topic) + 1);
         }
         if thread.greet(key) {
@@ -147,20 +148,20 @@ impl FanoutState {
     pub(super) fn ended(&mut self, thread: &mut Thread, session: &mut Session) {
         let local = self.numbering.local(session.index);
         self.answers.forget(local);
-        if session.index < self.shared.publishers {
+        if session.index.0 < self.shared.publishers {
             self.publisher_ended(thread, session);
         } else {
             self.subscriber_ended(thread, session.index, local);
         }
     }
 
-    fn subscriber_ended(&mut self, thread: &mut Thread, index: u64, local: LocalIndex) {
+    fn subscriber_ended(&mut self, thread: &mut Thread, index: ConnectionIndex, local: LocalIndex) {
         let (shared, metrics) = (Arc::clone(&self.shared), &mut thread.metrics);
-        let (worker, topic) = (self.numbering.worker, index % shared.topics);
+        let (worker, topic) = (self.numbering.worker, index.turn(shared.topics));
         shared.set_open(worker, topic, shared.open_at(worker, topic).saturating_sub(1));
         let is_over = self.is_over;
-        let mut publisher = topic;
-        while publisher < shared.publishers {
+        let mut publisher = ConnectionIndex(topic);
+        while publisher.0 < shared.publishers {
             if let Some(stream) = self.stream(local, publisher) {
                 let stream = std::mem::replace(stream, Sequences::new(0));
                 if shared.is_own(publisher) {
@@ -173,13 +174,13 @@ impl FanoutState {
                     metrics.followed.entry(publisher).or_default().follow(stream.next(), is_over);
                 }
             }
-            publisher += shared.topics;
+            publisher.0 += shared.topics;
         }
     }
 
-    fn stream(&mut self, local: LocalIndex, publisher: u64) -> Option<&mut Sequences> {
+    fn stream(&mut self, local: LocalIndex, publisher: ConnectionIndex) -> Option<&mut Sequences> {
         let each = usize::try_from(self.shared.publishers_each()).ok()?;
-        let number = usize::try_from(publisher / self.shared.topics).ok()?;
+        let number = usize::try_from(publisher.0 / self.shared.topics).ok()?;
         self.streams.get_mut(local.0.checked_mul(each)? + number)
     }
 
@@ -197,7 +198,7 @@ impl FanoutState {
                 (&mut metrics.copies.foreign, SeenKind::Foreign)
             };
             *count += 1;
-            let is_publisher = received.connection < self.shared.publishers;
+            let is_publisher = received.connection.0 < self.shared.publishers;
             metrics.seen.add(kind, || {
                 let role = if is_publisher { "publisher" } else { "subscriber" };
                 format!("{role}, {}", received.shown())
@@ -213,21 +214,22 @@ impl FanoutState {
         let Received { connection: index, now_ns, .. } = received;
         let (shared, clock) = (Arc::clone(&self.shared), self.clock);
         let counts = &mut judge.metrics.copies;
-        let topic = index % shared.topics;
+        let topic = index.turn(shared.topics);
+        let publisher = ConnectionIndex(post.publisher);
         let is_of_topic = post.topic == topic
-            && post.publisher < shared.publishers
-            && post.publisher % shared.topics == topic
-            && shared.has_sent(post.publisher, post.sequence);
+            && publisher.0 < shared.publishers
+            && publisher.turn(shared.topics) == topic
+            && shared.has_sent(publisher, post.sequence);
         if !is_of_topic {
             counts.unexpected += 1;
             return judge.wrong_copy("unexpected", received);
         }
-        if index < shared.publishers {
+        if index.0 < shared.publishers {
             counts.overheard += 1;
             return;
         }
         let local = self.numbering.local(index);
-        let Some(stream) = self.stream(local, post.publisher) else { return };
+        let Some(stream) = self.stream(local, publisher) else { return };
         let arrival = stream.take(post.sequence, &mut counts.lost);
         match arrival {
             Arrival::Again => {
@@ -252,7 +254,7 @@ impl FanoutState {
             judge.metrics.copies.altered += 1;
             judge.wrong_copy("altered", received);
         }
-        let message = MessageId { publisher: post.publisher, sequence: post.sequence };
+        let message = MessageId { publisher, sequence: post.sequence };
         if !shared.is_split() {
             shared.note(self.numbering.worker, message, topic, now_ns);
         } else if let Some(place) = shared.sampled(message).filter(|_| is_timely) {

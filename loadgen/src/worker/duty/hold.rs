@@ -3,6 +3,7 @@
 use super::super::judge::Judge;
 use super::super::outstanding::Outstanding;
 use super::super::pong::{Answered, answer};
+use crate::index::ConnectionIndex;
 use crate::metrics::Metric;
 
 impl Judge<'_> {
@@ -11,7 +12,7 @@ impl Judge<'_> {
         &mut self,
         outstanding: &mut Outstanding,
         payload: &[u8],
-        connection: u64,
+        connection: ConnectionIndex,
         now_ns: u64,
     ) {
         let Some(Answered { ping, superseded }) =
@@ -43,6 +44,7 @@ mod tests {
     fn s5_5_3_a_pong_answers_its_ping_and_those_before_it() {
         let mut payload = Payload::of_pings(Clock::start());
         let mut bytes = |connection, sequence| {
+            let connection = ConnectionIndex(connection);
             payload.message(Expected { connection, sequence, due_ns: 0 }).to_vec()
         };
         let (mut metrics, live) = (Metrics::default(), Live::new());
@@ -59,7 +61,7 @@ mod tests {
         let mut pong = |payload: &Payload, pong: &[u8]| {
             let (metrics, live, times) = (&mut metrics, &live, &times);
             let mut judge = Judge { payload, metrics, live, times, is_open_loop: true };
-            judge.pong(&mut outstanding, pong, 7, 100);
+            judge.pong(&mut outstanding, pong, ConnectionIndex(7), 100);
             outstanding.len()
         };
         for (what, bytes, left) in [

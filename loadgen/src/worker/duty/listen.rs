@@ -137,6 +137,7 @@ mod tests {
     use super::super::super::times::Times;
     use super::*;
     use crate::clock::Clock;
+    use crate::index::ConnectionIndex;
     use crate::metrics::live::Live;
     use crate::metrics::{Metrics, balance};
     use crate::payload::Payload;
@@ -164,7 +165,7 @@ mod tests {
                 times: &times,
                 is_open_loop: false,
             };
-            let (kind, payload, connection) = (DataKind::Text, text.as_bytes(), 3);
+            let (kind, payload, connection) = (DataKind::Text, text.as_bytes(), ConnectionIndex(3));
             judge.pushed(&mut feed, Received { kind, payload, connection, now_ns });
         }
         metrics.push.lost += feed.sequences.unwrap().finish(None);

@@ -35,6 +35,7 @@ use super::shared_fanout::SharedFanout;
 use super::thread::Thread;
 use super::thread::greeting::Greeting;
 use crate::config::Scenario;
+use crate::index::ConnectionIndex;
 use crate::metrics::SeenKind;
 use crate::net::Routes;
 use crate::plan::Sends;
@@ -153,7 +154,7 @@ impl Duty {
     #[inline]
     pub(super) fn encoded(
         &mut self,
-        connection: u64,
+        connection: ConnectionIndex,
         sequences: Range<u64>,
         due: Option<NonZeroU64>,
     ) {
@@ -202,7 +203,7 @@ impl Duty {
         judge: &mut Judge<'_>,
         outstanding: &mut Outstanding,
         payload: &[u8],
-        (connection, now_ns): (u64, u64),
+        (connection, now_ns): (ConnectionIndex, u64),
     ) -> bool {
         let is_own = matches!(self.job, Job::Hold);
         if is_own {
@@ -242,7 +243,7 @@ impl Duty {
     }
 
     /// A connection that has ended is not opened again.
-    pub(super) fn gone(&mut self, connection: u64) {
+    pub(super) fn gone(&mut self, connection: ConnectionIndex) {
         if let Some(users) = &mut self.users {
             users.gone(connection);
         }

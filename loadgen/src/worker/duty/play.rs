@@ -24,6 +24,7 @@ use super::super::times::Times;
 use super::counter::Counter;
 use crate::clock::Clock;
 use crate::config::{Config, Play as Played};
+use crate::index::ConnectionIndex;
 use crate::metrics::live::Live;
 use crate::metrics::{Failure, FailurePhase, Metric, Metrics, ScenarioMetrics};
 use crate::plan::{Send, Sends};
@@ -53,7 +54,7 @@ pub(crate) struct Play {
     /// By local index.
     players: Vec<Option<Box<Player>>>,
     /// When each is to be woken.
-    wakes: BinaryHeap<Reverse<(u64, usize)>>,
+    wakes: BinaryHeap<Reverse<(u64, LocalIndex)>>,
     outgoing: Outgoing,
     /// Iterations to come, under open loop.
     sends: Option<Sends>,
@@ -61,7 +62,7 @@ pub(crate) struct Play {
     /// Iterations that users may still begin, if there is a number.
     left: u64,
     /// What users take along whose connection was lost, by local index.
-    away: HashMap<usize, Away>,
+    away: HashMap<LocalIndex, Away>,
 }
 
 /// What a user takes along to a new connection.
@@ -124,7 +125,7 @@ impl Play {
     fn call(
         &mut self,
         (metrics, live, times): (&mut Metrics, &Live, &Times),
-        (local, connection): (LocalIndex, u64),
+        (local, connection): (LocalIndex, ConnectionIndex),
         now_ns: u64,
         call: impl FnOnce(&mut User, &mut Turn<'_, Counter<'_>>),
     ) -> bool {
@@ -154,7 +155,7 @@ impl Play {
     fn call_of(
         &mut self,
         thread: &mut Thread,
-        connection: u64,
+        connection: ConnectionIndex,
         now_ns: u64,
         call: impl FnOnce(&mut User, &mut Turn<'_, Counter<'_>>),
     ) {
@@ -170,7 +171,7 @@ impl Play {
         let now_ns = self.clock.now_ns();
         let local = self.numbering.local(connection);
         let mut user = User::new(&self.program, self.seed, connection, self.clock.unix_ns(now_ns));
-        let quota = if let Some(Away { progress, quota }) = self.away.remove(&local.0) {
+        let quota = if let Some(Away { progress, quota }) = self.away.remove(&local) {
             user.resume(progress);
             quota
         } else {
@@ -313,7 +314,7 @@ impl Play {
         let next_ns = player.user.next_ns().min(at_ns);
         if next_ns < player.armed_ns {
             player.armed_ns = next_ns;
-            self.wakes.push(Reverse((next_ns, local.0)));
+            self.wakes.push(Reverse((next_ns, local)));
         }
     }
 
@@ -352,13 +353,12 @@ impl Play {
             }
         }
         for _ in 0..USERS_PER_TURN {
-            let Some(&Reverse((ns, place))) = self.wakes.peek() else { break };
+            let Some(&Reverse((ns, local))) = self.wakes.peek() else { break };
             if ns > now_ns {
                 break;
             }
             self.wakes.pop();
-            let local = LocalIndex(place);
-            match self.players.get_mut(place) {
+            match self.players.get_mut(local.0) {
                 Some(Some(player)) if player.armed_ns == ns => player.armed_ns = u64::MAX,
                 _ => continue, // an earlier time has been set since, or it has ended
             }
@@ -440,19 +440,19 @@ impl Play {
         if let Some(player) = self.players.get_mut(local.0).and_then(Option::take) {
             thread.metrics.scenario.iterations.unsent += player.waiting() as u64;
             let away = Away { progress: player.user.progress(), quota: player.quota };
-            self.away.insert(local.0, away);
+            self.away.insert(local, away);
         }
     }
 
     /// A connection has ended, and is not opened again.
-    pub(crate) fn gone(&mut self, connection: u64) {
-        if let Some(away) = self.away.remove(&self.numbering.local(connection).0) {
+    pub(crate) fn gone(&mut self, connection: ConnectionIndex) {
+        if let Some(away) = self.away.remove(&self.numbering.local(connection)) {
             self.left = self.left.saturating_sub(away.quota);
         }
     }
 
     /// Counts what a user was at, which comes to nothing.
-    fn cut(&mut self, thread: &mut Thread, connection: u64) {
+    fn cut(&mut self, thread: &mut Thread, connection: ConnectionIndex) {
         let local = self.numbering.local(connection);
         let Some(Some(player)) = self.players.get(local.0) else { return };
         let scenario = &mut thread.metrics.scenario;

@@ -13,11 +13,12 @@ use tokio::task::spawn_local;
 
 use super::super::{Brief, WorkerReport};
 use super::Worker;
+use crate::index::WorkerIndex;
 use crate::metrics::live::Live;
 
 /// Runs the healthy connections of a thread, with each cohort beside them.
 pub(crate) async fn run_beside(
-    number: u64,
+    number: WorkerIndex,
     brief: Brief,
     live: Arc<Live>,
 ) -> io::Result<WorkerReport> {

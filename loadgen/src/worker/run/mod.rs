@@ -35,6 +35,7 @@ use super::usage::ThreadUsage;
 use super::{Brief, WorkerReport};
 use crate::clock::{Alarm, Clock, nanos};
 use crate::config::{Mask, Misbehaviour};
+use crate::index::WorkerIndex;
 use crate::metrics::live::Live;
 use crate::payload::Requests;
 use crate::plan::{Plan, Script};
@@ -60,7 +61,7 @@ const GRACE_NS: u64 = 500_000_000;
 pub(crate) struct Worker {
     pub(super) driver: Rc<RefCell<Driver>>,
     pub(super) plan: Rc<Plan>,
-    pub(super) number: u64,
+    pub(super) number: WorkerIndex,
     pub(super) clock: Clock,
     alarm: Alarm,
     pub(super) drain_ns: u64,
@@ -68,7 +69,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(number: u64, brief: Brief, live: Arc<Live>) -> io::Result<Self> {
+    pub(super) fn new(number: WorkerIndex, brief: Brief, live: Arc<Live>) -> io::Result<Self> {
         let config = &brief.config;
         let plan = Rc::new(Plan::new(config));
         let slots = usize::try_from(plan.slots(number)).unwrap_or(0);

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use super::super::driver::Driver;
 use super::super::thread::Thread;
+use crate::index::ConnectionIndex;
 use crate::metrics::Metric;
 use crate::net::{TcpDiag, TcpInfo};
 
@@ -37,7 +38,7 @@ struct Sampler {
     /// The slot to try next.
     place: usize,
     /// Retransmissions and segments that have been counted, by connection.
-    known: HashMap<u64, (u32, u32)>,
+    known: HashMap<ConnectionIndex, (u32, u32)>,
 }
 
 impl Sampler {
@@ -58,7 +59,7 @@ impl Sampler {
     fn next(
         &mut self,
         thread: &Thread,
-    ) -> Option<(u64, std::net::SocketAddr, std::net::SocketAddr)> {
+    ) -> Option<(ConnectionIndex, std::net::SocketAddr, std::net::SocketAddr)> {
         let slots = thread.sessions.slots();
         for _ in 0..TRIES.min(slots) {
             let place = self.place % slots;
@@ -73,7 +74,7 @@ impl Sampler {
         None
     }
 
-    fn count(&mut self, thread: &mut Thread, index: u64, info: &TcpInfo) {
+    fn count(&mut self, thread: &mut Thread, index: ConnectionIndex, info: &TcpInfo) {
         let rtt_ns = u64::from(info.rtt_us) * 1_000;
         thread.metrics.distributions.record(Metric::NetworkRtt, rtt_ns);
         let deviation_ns = u64::from(info.rtt_deviation_us) * 1_000;

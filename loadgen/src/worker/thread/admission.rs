@@ -2,6 +2,7 @@
 
 use super::super::opening::Refusal;
 use super::Thread;
+use crate::index::ConnectionIndex;
 use crate::metrics::{Failure, FailurePhase};
 
 /// The connections of a worker that are being opened.
@@ -49,7 +50,7 @@ impl Admission {
 
 impl Thread {
     /// Counts a connection that is begun.
-    pub(crate) fn attempt_begun(&mut self, connection: u64) {
+    pub(crate) fn attempt_begun(&mut self, connection: ConnectionIndex) {
         self.metrics.attempted += 1;
         self.url_counts(connection).attempted += 1;
         self.live.attempted.add(1);

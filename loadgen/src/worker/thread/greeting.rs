@@ -5,6 +5,7 @@ use wscodec::Message;
 use super::super::sessions::SessionKey;
 use super::Thread;
 use crate::config::{Config, Template};
+use crate::index::ConnectionIndex;
 use crate::net::Routes;
 use crate::payload;
 
@@ -34,20 +35,21 @@ impl Greeting {
     }
 
     /// Returns what a connection says at a time in nanoseconds since 1970.
-    fn text(&self, routes: &Routes, index: u64, unix_ns: u64) -> Vec<u8> {
-        let topic = self.topics.map_or_else(|| routes.place(index) as u64, |topics| index % topics);
+    fn text(&self, routes: &Routes, index: ConnectionIndex, unix_ns: u64) -> Vec<u8> {
+        let topic =
+            self.topics.map_or_else(|| routes.place(index) as u64, |topics| index.turn(topics));
         payload::greeting(&self.template, self.seed, index, topic, unix_ns)
     }
 
     /// Checks whether a message is what a connection has said. One that contains the time isn't
     /// recognised.
-    pub(crate) fn is_said(&self, routes: &Routes, index: u64, payload: &[u8]) -> bool {
+    pub(crate) fn is_said(&self, routes: &Routes, index: ConnectionIndex, payload: &[u8]) -> bool {
         self.is_of(index) && self.text(routes, index, 0) == payload
     }
 
     /// Checks whether a connection says anything.
-    pub(crate) const fn is_of(&self, index: u64) -> bool {
-        index >= self.silent
+    pub(crate) const fn is_of(&self, index: ConnectionIndex) -> bool {
+        index.0 >= self.silent
     }
 }
 

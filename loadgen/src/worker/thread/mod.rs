@@ -31,6 +31,7 @@ use super::settings::Settings;
 use super::times::Times;
 use crate::clock::Clock;
 use crate::config::Misbehaviour;
+use crate::index::ConnectionIndex;
 use crate::metrics::live::Live;
 use crate::metrics::{Metrics, Side, UrlCounts};
 use crate::net::{Families, Http2Pool, Routes, Stream};
@@ -168,12 +169,12 @@ impl Thread {
     }
 
     /// Returns the place of a connection among those of this worker.
-    pub(crate) fn local(&self, connection: u64) -> LocalIndex {
+    pub(crate) fn local(&self, connection: ConnectionIndex) -> LocalIndex {
         self.settings.numbering.local(connection)
     }
 
     /// Returns the counts of the URL that a connection goes to.
-    pub(crate) fn url_counts(&mut self, connection: u64) -> &mut UrlCounts {
+    pub(crate) fn url_counts(&mut self, connection: ConnectionIndex) -> &mut UrlCounts {
         let place = self.routes.place(connection);
         &mut self.metrics.urls[place]
     }

@@ -19,6 +19,7 @@ use super::super::shared_fanout::run_number;
 use super::Thread;
 use crate::clock::Clock;
 use crate::config::{Config, Scenario};
+use crate::index::ConnectionIndex;
 use crate::metrics::{Metric, Span};
 use crate::payload::{Expected, Payload};
 use crate::plan::{Send, Sends};
@@ -128,7 +129,7 @@ impl Thread {
         key: SessionKey,
         due: Option<NonZeroU64>,
         count: usize,
-    ) -> (u64, u64) {
+    ) -> (ConnectionIndex, u64) {
         let Self { sessions, outbox, metrics, deflating, settings, clock, .. } = self;
         let session = &mut sessions[key];
         if session.unsent.capacity() == 0 {

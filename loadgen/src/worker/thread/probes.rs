@@ -14,6 +14,7 @@ use super::super::pong::{Answered, answer};
 use super::super::sessions::{LocalIndex, SessionKey};
 use super::Thread;
 use crate::clock::Clock;
+use crate::index::ConnectionIndex;
 use crate::metrics::{Metric, Metrics};
 use crate::payload::{Expected, Payload};
 use crate::plan::{Send, Sends};
@@ -34,7 +35,7 @@ pub(crate) struct Probes {
 pub(crate) struct Pong<'p> {
     pub(crate) payload: &'p [u8],
     /// The connection that it came on, by its index in the run and among the worker's.
-    pub(crate) connection: u64,
+    pub(crate) connection: ConnectionIndex,
     pub(crate) local: LocalIndex,
     pub(crate) now_ns: u64,
 }
@@ -77,7 +78,7 @@ impl Thread {
     }
 
     /// Takes the next Ping if it is due by now: its connection, and when it was due.
-    pub(crate) fn take_due_probe(&mut self, now_ns: u64) -> Option<(u64, u64)> {
+    pub(crate) fn take_due_probe(&mut self, now_ns: u64) -> Option<(ConnectionIndex, u64)> {
         let due_ns = self.next_probe_ns()?;
         if due_ns > now_ns || due_ns >= self.times.window_end_ns {
             return None;

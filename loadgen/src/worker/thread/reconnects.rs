@@ -17,6 +17,7 @@ use super::super::session::{Outcome, Session};
 use super::Thread;
 use crate::clock::nanos;
 use crate::config::Reconnect;
+use crate::index::ConnectionIndex;
 use crate::metrics::{Failure, FailurePhase, Metric};
 use crate::plan::ConnectionPlan;
 
@@ -26,7 +27,7 @@ pub(crate) struct Reconnects {
     pauses: Reconnect,
     seed: u64,
     /// The connections that were ever lost.
-    lost: HashMap<u64, LostConnection>,
+    lost: HashMap<ConnectionIndex, LostConnection>,
     /// How many connections have no session now, and will have one again.
     away: usize,
     /// How many attempts have begun and have no outcome yet.
@@ -72,7 +73,7 @@ impl Reconnects {
     }
 
     /// Notes a loss at `now_ns`.
-    fn note(&mut self, connection: u64, why: Failure, now_ns: u64) {
+    fn note(&mut self, connection: ConnectionIndex, why: Failure, now_ns: u64) {
         let held_ns = nanos(self.pauses.most);
         let lost = self.lost.entry(connection).or_insert(LostConnection {
             state: LossState::Ending,
@@ -92,7 +93,7 @@ impl Reconnects {
 
     /// Returns the pause before the next attempt of a connection, in nanoseconds; `None` if there
     /// is to be none.
-    pub(crate) fn pause_ns(&self, connection: u64) -> Option<u64> {
+    pub(crate) fn pause_ns(&self, connection: ConnectionIndex) -> Option<u64> {
         let lost = self.lost.get(&connection).filter(|_| !self.is_over)?;
         Some(self.pauses.pause_ns(self.seed, connection, lost.attempts, lost.doublings))
     }
@@ -100,7 +101,7 @@ impl Reconnects {
 
 impl Thread {
     /// Notes that a connection that was to stay open ends.
-    pub(crate) fn dropped(&mut self, connection: u64, why: Failure) {
+    pub(crate) fn dropped(&mut self, connection: ConnectionIndex, why: Failure) {
         let now_ns = self.clock.now_ns();
         if let Some(reconnects) = self.reconnects.as_mut().filter(|reconnects| !reconnects.is_over)
         {
@@ -140,7 +141,7 @@ impl Thread {
     }
 
     /// Counts an attempt to open a connection again; `None` if there is to be none.
-    pub(crate) fn reattempt_begun(&mut self, index: u64) -> Option<ConnectionPlan> {
+    pub(crate) fn reattempt_begun(&mut self, index: ConnectionIndex) -> Option<ConnectionPlan> {
         let reconnects = self.reconnects.as_mut().filter(|reconnects| !reconnects.is_over)?;
         let lost = reconnects.lost.get_mut(&index)?;
         lost.attempts += 1;
@@ -156,7 +157,7 @@ impl Thread {
     /// continue with its next sequence. `None` if it is not waited for any more.
     pub(crate) fn reattempt_succeeded(
         &mut self,
-        index: u64,
+        index: ConnectionIndex,
         times: &Waterfall,
     ) -> Option<Outstanding> {
         let reconnects = self.reconnects.as_mut().filter(|reconnects| !reconnects.is_over)?;
@@ -174,7 +175,7 @@ impl Thread {
     }
 
     /// Counts an attempt that failed.
-    pub(crate) fn reattempt_failed(&mut self, index: u64, refusal: Refusal) {
+    pub(crate) fn reattempt_failed(&mut self, index: ConnectionIndex, refusal: Refusal) {
         let Some(reconnects) = self.reconnects.as_mut().filter(|own| !own.is_over) else { return };
         reconnects.pending -= 1;
         if let Some(lost) = reconnects.lost.get_mut(&index) {
@@ -197,7 +198,7 @@ impl Thread {
         let away = std::mem::take(&mut reconnects.lost).into_iter();
         let (away, others) = away.partition(|(_, lost)| lost.state == LossState::Away);
         reconnects.lost = others;
-        let away: HashMap<u64, LostConnection> = away;
+        let away: HashMap<ConnectionIndex, LostConnection> = away;
         for (index, LostConnection { last, sequence, .. }) in away {
             self.metrics.reconnect.away += 1;
             self.url_counts(index).messages += sequence;
@@ -218,24 +219,25 @@ mod tests {
     #[test]
     fn bounds_grow_until_a_connection_has_held_for_the_longest_pause() {
         const MS: u64 = 1_000_000;
+        const LOST: ConnectionIndex = ConnectionIndex(3);
         let (first, most) = (Duration::from_millis(10), Duration::from_secs(1));
         let mut reconnects = Reconnects::new(Reconnect { first, most }, 7);
-        let doublings = |reconnects: &Reconnects| reconnects.lost[&3].doublings;
+        let doublings = |reconnects: &Reconnects| reconnects.lost[&LOST].doublings;
         let why = || Failure::new(FailurePhase::Open, "eof");
-        reconnects.note(3, why(), 5 * MS);
+        reconnects.note(LOST, why(), 5 * MS);
         assert_eq!(doublings(&reconnects), 0);
         for (opened_ms, lost_ms, expected) in
             [(10, 20, 4), (30, 1_029, 8), (1_100, 2_100, 0), (2_200, 2_300, 4)]
         {
-            let lost = reconnects.lost.get_mut(&3).unwrap();
+            let lost = reconnects.lost.get_mut(&LOST).unwrap();
             lost.doublings += 4;
             (lost.attempts, lost.opened_ns) = (lost.attempts + 4, opened_ms * MS);
-            reconnects.note(3, why(), lost_ms * MS);
+            reconnects.note(LOST, why(), lost_ms * MS);
             assert_eq!(doublings(&reconnects), expected, "open from {opened_ms} to {lost_ms} ms");
         }
-        assert_eq!(reconnects.lost[&3].attempts, 16, "each attempt has a pause of its own");
-        assert!(reconnects.pause_ns(3).unwrap() <= 160 * MS);
+        assert_eq!(reconnects.lost[&LOST].attempts, 16, "each attempt has a pause of its own");
+        assert!(reconnects.pause_ns(LOST).unwrap() <= 160 * MS);
         reconnects.is_over = true;
-        assert_eq!(reconnects.pause_ns(3), None);
+        assert_eq!(reconnects.pause_ns(LOST), None);
     }
 }
