@@ -16,14 +16,15 @@ pub mod host;
 pub mod index;
 mod nearest;
 pub mod quota;
-pub mod random;
 pub mod replacement;
 mod screen;
-pub mod segment;
 pub mod signals;
 pub mod talk;
 pub mod template;
 pub mod units;
+
+pub mod random;
+pub mod segment;
 
 pub mod net;
 pub mod quantity;

@@ -10,6 +10,7 @@ use wscodec::handshake::ClientRequest;
 use super::super::driver::Driver;
 use super::super::opening::{Refusal, Waterfall};
 use super::super::thread::Thread;
+use crate::index::ConnectionIndex;
 use crate::metrics::{AddressCounts, FailurePhase, Metric};
 use crate::net::{Agreed, Dialled, Fault, Routes, Stream};
 use crate::plan::ConnectionPlan;
@@ -32,7 +33,7 @@ impl Steps {
     }
 
     /// It took longer than it may.
-    pub(super) fn timeout(&self, routes: &Routes, index: u64) -> Refusal {
+    pub(super) fn timeout(&self, routes: &Routes, index: ConnectionIndex) -> Refusal {
         let mut refusal = Refusal::timeout(self.phase.get());
         if self.phase.get() == FailurePhase::Tcp {
             let said = routes.timeout(&routes.all()[routes.place(index)]);
@@ -131,7 +132,7 @@ impl Thread {
 pub(super) fn rendered(
     thread: &Thread,
     place: usize,
-    connection: u64,
+    connection: ConnectionIndex,
 ) -> Result<Option<ClientRequest>, Refusal> {
     let unix_ns = thread.clock.unix_ns(thread.clock.now_ns());
     let requests = thread.requests.as_ref();
