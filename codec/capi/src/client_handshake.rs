@@ -11,11 +11,12 @@ use wscodec::handshake::{
 
 use crate::connection::{self, WsConnection, WsConnectionOptions};
 use crate::deflate::{self, WsDeflateOptions};
-use crate::error::{Failure, WS_OK, WsError, WsStatus};
+use crate::failure::Failure;
 use crate::guard::{self, Opaque};
 use crate::headers::{self, WsHeader};
 use crate::memory::{self, Output, WsBuffer, WsInput, WsSlice};
 use crate::options::{self, Options};
+use crate::status::{WS_OK, WsError, WsStatus};
 
 /// What the functions that receive a handshake return if it is complete.
 pub const WS_DONE: WsStatus = 1;

@@ -5,12 +5,13 @@ use wscodec::{
     Config, Connection, ConnectionBuilder, Delivery, Limits, PerMessageExtension, ReadyState, Role,
 };
 
-use crate::error::{Failure, WS_OK, WsError, WsStatus};
 use crate::event::WsEvent;
+use crate::failure::Failure;
 use crate::guard::{self, Opaque};
 use crate::keys::Keys;
 use crate::memory::{self, Output, WsBuffer, WsInput};
 use crate::options::{self, Options};
+use crate::status::{WS_OK, WsError, WsStatus};
 
 /// What `ws_receive` returns if it has filled the event.
 pub const WS_EVENT: WsStatus = 1;

@@ -2,8 +2,9 @@
 
 use wscodec::deflate::{ContextTakeover, Deflate, DeflateLevel, WindowBits};
 
-use crate::error::{Failure, WsError};
+use crate::failure::Failure;
 use crate::options::{self, Options};
+use crate::status::WsError;
 
 /// The server forgets its earlier messages: `server_no_context_takeover` (RFC 7692, 7.1.1.1).
 pub const WS_DEFLATE_SERVER_NO_CONTEXT: u8 = 1;

@@ -4,7 +4,8 @@
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 
-use crate::error::{Failure, WsError, WsStatus};
+use crate::failure::Failure;
+use crate::status::{WsError, WsStatus};
 
 /// What a function returns if it did not fail: 0 or more.
 pub(crate) type Outcome = Result<WsStatus, Failure>;

@@ -4,9 +4,10 @@ use std::ffi::c_char;
 
 use wscodec::handshake::{Header, Headers, accept_key};
 
-use crate::error::{Failure, WS_OK, WsError, WsStatus};
+use crate::failure::Failure;
 use crate::guard;
 use crate::memory::{self, WsSlice};
+use crate::status::{WS_OK, WsError, WsStatus};
 
 /// What functions return that look for a header or a subprotocol and have found it.
 pub const WS_FOUND: WsStatus = 1;

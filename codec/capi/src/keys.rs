@@ -2,7 +2,7 @@
 
 use wscodec::mask::{ChaChaKeys, MaskKey, MaskKeySource, ThreadKeys};
 
-use crate::error::Failure;
+use crate::failure::Failure;
 use crate::memory;
 
 /// The length of a seed, in bytes.

@@ -23,9 +23,11 @@
     reason = "the contract is the same for all functions: the module's last invariant"
 )]
 
-mod error;
+mod failure;
 mod guard;
 mod memory;
+mod names;
+mod status;
 mod version;
 
 mod deflate;
@@ -45,14 +47,16 @@ mod server_handshake;
 pub use client_handshake::*;
 pub use connection::*;
 pub use deflate::*;
-pub use error::*;
 pub use event::*;
+pub use failure::*;
 pub use headers::*;
 pub use mask::*;
 pub use memory::{WsBuffer, WsInput, WsSlice};
+pub use names::*;
 pub use prepared::*;
 pub use send::*;
 pub use server_handshake::*;
+pub use status::*;
 pub use version::*;
 
 /// The header allows handles to go from thread to thread, and prepared messages and frames to be used

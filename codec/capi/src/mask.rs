@@ -2,11 +2,11 @@
 
 use wscodec::mask::{self, MaskKey};
 
-use crate::error::{WsError, WsStatus};
 use crate::guard;
 use crate::memory;
+use crate::status::{WsError, WsStatus};
 
-unsafe fn key_at(key: *const u8) -> Result<MaskKey, crate::error::Failure> {
+unsafe fn key_at(key: *const u8) -> Result<MaskKey, crate::failure::Failure> {
     if key.is_null() {
         return Err(WsError::NullPointer.into());
     }

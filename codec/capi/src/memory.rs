@@ -4,7 +4,8 @@ use std::ffi::{CStr, c_char};
 use std::mem::MaybeUninit;
 use std::slice;
 
-use crate::error::{Failure, WsError};
+use crate::failure::Failure;
+use crate::status::WsError;
 
 /// Bytes that were read from the peer: the caller's memory, in which payloads are unmasked.
 ///

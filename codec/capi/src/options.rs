@@ -6,7 +6,8 @@
 use std::mem::MaybeUninit;
 use std::slice;
 
-use crate::error::{Failure, WsError};
+use crate::failure::Failure;
+use crate::status::WsError;
 
 /// A struct of options.
 ///

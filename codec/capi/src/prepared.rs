@@ -4,10 +4,10 @@ use bytes::Bytes;
 use wscodec::PreparedMessage;
 
 use crate::connection::{Open, WsConnection};
-use crate::error::{WS_OK, WsStatus};
 use crate::guard::{self, Opaque};
 use crate::memory::{self, Output, WsBuffer, WsSlice};
 use crate::send::WsKind;
+use crate::status::{WS_OK, WsStatus};
 
 /// A message that is encoded once, and compressed once, and sent to many. It may be used by
 /// several threads at the same time.

@@ -6,9 +6,10 @@ use wscodec::header::{Fin, Opcode};
 use wscodec::{CloseCode, CloseFrame, Fragment, Message};
 
 use crate::connection::{Open, WS_REPLY_LEN_MAX, WsConnection};
-use crate::error::{Failure, WS_OK, WsError, WsStatus};
+use crate::failure::Failure;
 use crate::guard;
 use crate::memory::{self, Output, WsBuffer};
+use crate::status::{WS_OK, WsError, WsStatus};
 
 /// The longest header of a frame, in bytes.
 const HEADER_LEN_MAX: usize = 14;

@@ -11,11 +11,12 @@ use wscodec::handshake::{
 use crate::client_handshake::{WS_DONE, limits};
 use crate::connection::{self, WsConnection, WsConnectionOptions};
 use crate::deflate::{self, WsDeflateOptions};
-use crate::error::{Failure, WS_OK, WsError, WsStatus};
+use crate::failure::Failure;
 use crate::guard::{self, Opaque};
 use crate::headers::{self, WsHeader};
 use crate::memory::{self, Output, WsBuffer, WsInput, WsSlice};
 use crate::options::{self, Options};
+use crate::status::{WS_OK, WsError, WsStatus};
 
 /// What `ws_server_handshake_receive` returns for a request that does not ask for a WebSocket, if
 /// `allows_http` is set.

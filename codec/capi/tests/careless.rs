@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "calls the ABI as C does")]
 
 #[expect(unreachable_pub, reason = "the fuzz target uses it too")]
-#[path = "../../fuzz/src/capi.rs"]
+#[path = "../../fuzz/src/capi/mod.rs"]
 mod careless;
 
 use std::fs;

@@ -39,7 +39,9 @@ fn header(root: &Path) -> String {
     let mut builder = cbindgen::Builder::new().with_config(config);
     // In the order of a reader's questions.
     for module in [
-        "error",
+        "status",
+        "names",
+        "failure",
         "version",
         "memory",
         "deflate",

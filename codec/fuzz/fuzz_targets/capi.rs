@@ -2,7 +2,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../src/capi.rs"]
+#[path = "../src/capi/mod.rs"]
 mod capi;
 
 fuzz_target!(|data: &[u8]| capi::run(data));
