@@ -27,7 +27,7 @@ pub(crate) fn markdown(outcomes: &[Outcome]) -> String {
         return String::from("No bar was measured.\n");
     }
     let passed = verdicts.iter().filter(|verdict| verdict.passes).count();
-    let mut text = format!("{passed} of {} bars reached.\n\n", verdicts.len());
+    let mut text = format!("{passed} of {} targets reached.\n\n", verdicts.len());
     text.push_str(
         "| work | bar | reached: median (min–max of the rounds) | |\n|---|---|---|---|\n",
     );

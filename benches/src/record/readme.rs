@@ -11,7 +11,7 @@ use crate::record::outcome::Outcome;
 use crate::record::table::{grouped, times};
 use crate::record::{bars, table};
 
-const QUESTION: &str = "How does wscodec stand beside its peers and the machine's limits, in \
+const QUESTION: &str = "How does wscodec compare with its peers and with the machine's limits in \
     unmasking, validating, framing, whole messages and handshakes?";
 const READING: &str = include_str!("reading.md");
 const LIMITS: &str = include_str!("limits.md");
@@ -25,7 +25,7 @@ pub(crate) fn page(
     elapsed: Duration,
 ) -> String {
     let mut text = head(options, machine, elapsed);
-    let _ = write!(text, "## The bars\n\n{}\n", bars::markdown(outcomes));
+    let _ = write!(text, "## Targets\n\n{}\n", bars::markdown(outcomes));
     let _ = write!(text, "## How to read it\n\n{READING}\n## What it does not show\n\n{LIMITS}\n");
     let _ = write!(text, "## Cases that wscodec loses\n\n{}\n", lost(outcomes));
     for name in group::NAMES {

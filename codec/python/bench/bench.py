@@ -258,7 +258,7 @@ class Rounds:
             sizes = [size for known, size in self.figures if known == part]
             names = list(dict.fromkeys(n for size in sizes for n in self.figures[part, size]))
             first = names[0]
-            unit = "KiB a connection" if part.startswith("memory") else "CPU time a message"
+            unit = "KiB per connection" if part.startswith("memory") else "CPU time per message"
             yield f"\n**{part}**: {unit}, and in brackets how many times that of {first}\n"
             yield "| " + " | ".join(["", *(size_name(size) for size in sizes)]) + " |"
             yield "|---|" + "--:|" * len(sizes)
