@@ -51,9 +51,10 @@ impl Outlets {
         let mut failed = None;
         for Outlet { form, file } in self.0 {
             let (written, name) = match file {
-                None => {
-                    (put(form, report, Screen::of_stdout(), stdout().lock()), "stdout".to_owned())
-                }
+                None => (
+                    put(form, report, Screen::of_stdout(), &mut stdout().lock()),
+                    "stdout".to_owned(),
+                ),
                 Some((file, name)) => (file.finish(|file| put(form, report, None, file)), name),
             };
             if let Err(error) = written {
@@ -68,7 +69,7 @@ impl Outlets {
 }
 
 /// `screen` is the terminal behind `out`, if there is one.
-fn put(form: Form, report: &Report, screen: Option<Screen>, out: impl Write) -> io::Result<()> {
+fn put(form: Form, report: &Report, screen: Option<Screen>, out: &mut dyn Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     match form {
         Form::Text => match screen {

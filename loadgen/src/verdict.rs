@@ -274,7 +274,7 @@ impl Evidence {
         let is_scheduled = self.is_open_loop || self.is_pinging;
         let or = if is_scheduled { format!(", or use {}", self.lower()) } else { String::new() };
         Some(format!(
-            "throttled by a CPU quota of {} in {} of {}: raise that{or}",
+            "throttled by a CPU quota of {} in {} of {}: raise the quota{or}",
             units::processors(quota.processors),
             units::count(quota.throttled),
             units::counted(quota.periods, "period")
@@ -287,8 +287,8 @@ impl Evidence {
             format!("it was {throttled}")
         } else if let Some(share) = self.waiting() {
             format!(
-                "its busiest thread waited for a processor {share:.0} % of the time, which \
-                 something else used"
+                "its busiest thread waited for a processor {share:.0} % of the time: something \
+                else used it"
             )
         } else if self.busy_share < BUSY_LITTLE {
             format!(
@@ -377,7 +377,7 @@ impl Verdict {
             self.because(
                 State::Saturated,
                 format!(
-                    "the client has not sent {:.1} % of what was due: {}",
+                    "the client did not send {:.1} % of what was due: {}",
                     overdue * 100.0,
                     evidence.throttled().map_or_else(
                         || format!("use {}, more threads or more machines", evidence.lower()),
@@ -389,7 +389,7 @@ impl Verdict {
             self.because(
                 State::Degraded,
                 format!(
-                    "the client was held up, by more than --catch-up or until no time was left: \
+                    "the client was held up for longer than --catch-up, or until time ran out: \
                      {left_out}"
                 ),
             );
@@ -430,20 +430,20 @@ impl Verdict {
             (true, true) => "a lower -C",
         };
         let so = if evidence.is_pushed {
-            "latencies have its queueing in them; use more threads, or fewer messages".to_owned()
+            "latencies include its queueing; use more threads, or fewer messages".to_owned()
         } else if evidence.is_pinging {
-            "latencies have its queueing in them; use a longer --ping-interval or more threads"
+            "latencies include its queueing; use a longer --ping-interval or more threads"
                 .to_owned()
         } else if evidence.is_open_loop {
-            "latencies have its queueing in them; use a lower -R or more threads".to_owned()
+            "latencies include its queueing; use a lower -R or more threads".to_owned()
         } else if evidence.is_embedded {
             format!(
-                "client and embedded server share this machine, so the rate is the machine's limit, \
-                 and latencies have the client's queueing in them; use {pace} for latencies"
+                "client and embedded server share this machine, so the rate is the machine's \
+                limit, and latencies include the client's queueing; use {pace} for latencies"
             )
         } else {
             format!(
-                "the rate may be the client's limit, and latencies have its queueing in them; use \
+                "the rate may be the client's limit, and latencies include its queueing; use \
                  more threads, or {pace} for latencies"
             )
         };
@@ -485,7 +485,9 @@ impl Verdict {
             let latencies = units::counted(evidence.out_of_range, "latency");
             self.because(
                 State::Degraded,
-                format!("{latencies} out of the histogram's range and in no percentile, {effect}"),
+                format!(
+                    "{latencies} beyond the histogram's range count in no percentile, {effect}"
+                ),
             );
         }
         let pause_ns = evidence.pause_max_ns;
@@ -497,7 +499,7 @@ impl Verdict {
                 State::Degraded,
                 format!(
                     "the process stood still for {pause}, {share:.1} % of the time: rates may be \
-                     as much too low, and latencies from p{} on up to {pause} too long",
+                    too low by as much, and latencies from p{} on too long by up to {pause}",
                     percentile(100.0 - share)
                 ),
             );
@@ -513,8 +515,8 @@ impl Verdict {
                 State::Degraded,
                 format!(
                     "load began {} later than --ramp says, because connections were still being \
-                     opened: use a longer one, or segments are out of step for {share:.1} % of the \
-                     time",
+                    opened: use a longer --ramp, or segments are out of step for {share:.1} % of \
+                    the time",
                     units::duration(evidence.ramp_late_ns)
                 ),
             );
@@ -522,12 +524,12 @@ impl Verdict {
         if evidence.is_cut {
             self.because(
                 State::Degraded,
-                "the run was interrupted: it is shorter than asked for".into(),
+                "the run was interrupted, so it is shorter than asked for".into(),
             );
         } else if evidence.is_interrupted {
             self.because(
                 State::Degraded,
-                "interrupted after the measured time: what was still to come was not waited for"
+                "interrupted after the measured time, without waiting for what was still to come"
                     .into(),
             );
         }
@@ -553,7 +555,7 @@ fn missing(count: u64, all: u64) -> Option<String> {
     }
     // 99 % of the rest is this much of all.
     let rest = 0.99 * (100.0 - share.min(100.0));
-    Some(format!("so p99 may be only the p{}", percentile(rest)))
+    Some(format!("so the p99 may really be the p{}", percentile(rest)))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
+use loadgen::index::ConnectionIndex;
 use loadgen::scenario::explain::explain;
 use loadgen::scenario::feed::{Feed, Take};
 use loadgen::scenario::flags::Flags;
@@ -127,7 +128,7 @@ pub fn message(data: &[u8]) {
 }
 
 fn play<'m>(program: &Program, messages: impl Iterator<Item = &'m [u8]>) {
-    let mut user = User::new(program, 1, 0, 0);
+    let mut user = User::new(program, 1, ConnectionIndex(0), 0);
     let (mut out, mut books) = (Outgoing::default(), Books::default());
     let mut call = |now_ns: u64, books: &mut Books, user: &mut User, message: Option<&[u8]>| {
         let observer = books;
@@ -221,7 +222,7 @@ pub fn feed(data: &[u8]) {
         Ok(feed) => {
             assert!(feed.rows() > 0 && !feed.columns.is_empty());
             for user in 0..feed.rows() as u64 + 2 {
-                let row = feed.row(7, user);
+                let row = feed.row(7, ConnectionIndex(user));
                 assert!(row.cell(feed.columns.len()).is_empty());
             }
         }

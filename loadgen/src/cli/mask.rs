@@ -5,10 +5,11 @@ use clap::builder::PossibleValue;
 use serde::{Deserialize, Serialize};
 
 /// How a client masks its frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mask {
     /// With a fresh, unpredictable key each (RFC 6455, 5.3).
+    #[default]
     Random,
     /// With the key of zeros: allowed by the wire format, and never sent by a real client.
     Zero,

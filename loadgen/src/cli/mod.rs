@@ -9,6 +9,7 @@ mod deflate;
 mod doctor;
 mod enlist;
 mod file;
+mod frames;
 mod gate;
 mod help;
 mod live;
@@ -43,6 +44,7 @@ pub use checked::CheckedArgs;
 pub use cohort::{CohortArgs, CohortAsked, Misbehaviour};
 pub use deflate::{AcceptArgs, OfferArgs};
 pub use doctor::DoctorArgs;
+pub use frames::FrameArgs;
 pub use gate::GateArgs;
 pub use live::LiveForm;
 pub use mask::Mask;
@@ -186,9 +188,9 @@ pub struct RunArgs {
     /// Time from one Ping on a connection to the next, beside messages [default: no Pings]
     #[arg(help_heading = "Load", long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub ping_interval: Option<Duration>,
-    /// Masking keys of frames: random, or zero, which no real client sends
-    #[arg(help_heading = "Load", long, value_name = "KIND", default_value = "random")]
-    pub mask: Mask,
+    /// What frames are like.
+    #[command(flatten)]
+    pub frames: FrameArgs,
     /// The contents of messages.
     #[command(flatten)]
     pub message: MessageArgs,

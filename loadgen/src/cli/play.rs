@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::mask::Mask;
+use super::frames::FrameArgs;
 use super::pace::{PaceArgs, RateAsked};
 use super::{LoadArgs, ReconnectArgs, label};
 use crate::quantity;
@@ -50,7 +50,7 @@ pub struct PlayArgs {
     /// How long to wait for unfinished iterations at the end
     #[arg(help_heading = "Load", long, value_name = "T", default_value = "2s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub drain_timeout: Duration,
-    /// Masking keys of frames: random, or zero, which no real client sends
-    #[arg(help_heading = "Load", long, value_name = "KIND", default_value = "random")]
-    pub mask: Mask,
+    /// What frames are like.
+    #[command(flatten)]
+    pub frames: FrameArgs,
 }

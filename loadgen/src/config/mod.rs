@@ -30,7 +30,7 @@ use std::time::{Duration, SystemTime};
 
 use wscodec::DataKind;
 
-pub use crate::cli::{Arrivals, Form, LiveForm, Mask, Misbehaviour, Output};
+pub use crate::cli::{Arrivals, Form, FrameArgs, LiveForm, Mask, Misbehaviour, Output};
 use crate::cli::{ConnectArgs, LoadArgs, RateAsked, RunArgs};
 pub use crate::member::{Member, Processes};
 use crate::metrics::Metric;
@@ -132,8 +132,8 @@ pub struct Config {
     pub request: Request,
     /// How long to wait for outstanding replies at the end.
     pub drain_timeout: Duration,
-    /// How to mask frames.
-    pub mask: Mask,
+    /// What frames are like.
+    pub frames: FrameArgs,
     /// Seed of everything random.
     pub seed: u64,
     /// Labels to save with the result.
@@ -295,7 +295,7 @@ impl Config {
         config.warmup = bounded("-w", args.warmup, Duration::ZERO, DURATION_MAX)?;
         config.drain_timeout =
             bounded("--drain-timeout", args.drain_timeout, Duration::ZERO, TIMEOUT_MAX)?;
-        config.mask = args.mask;
+        config.frames = args.frames;
         config.check_outstanding()?;
         Ok(config)
     }
@@ -409,7 +409,7 @@ impl Config {
             warmup: Duration::ZERO,
             request: Request::new(&args.request, purpose)?,
             drain_timeout: Duration::ZERO,
-            mask: Mask::Random,
+            frames: FrameArgs::default(),
             // Short enough to type again.
             seed: args.seed.unwrap_or_else(|| RandomState::new().hash_one(0) & 0xffff_ffff),
             labels: args.labels,

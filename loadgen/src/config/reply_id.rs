@@ -54,7 +54,7 @@ impl Config {
         config.warmup = bounded("-w", args.warmup, Duration::ZERO, DURATION_MAX)?;
         config.drain_timeout =
             bounded("--drain-timeout", args.drain_timeout, Duration::ZERO, TIMEOUT_MAX)?;
-        config.mask = args.mask;
+        config.frames = args.frames;
         Ok(config)
     }
 }

@@ -137,8 +137,8 @@ impl Books<'_> {
         let timed_out = metrics.warmup.timed_out + metrics.measured.timed_out;
         self.check(
             "late echoes of messages that timed out",
-            metrics.late.min(timed_out),
-            metrics.late,
+            metrics.arrivals.late.min(timed_out),
+            metrics.arrivals.late,
         );
         let probes = &metrics.probes;
         self.check(
@@ -260,7 +260,7 @@ mod tests {
             }),
             ("received, altered, lost or timed out", |metrics| metrics.pings.superseded += 1),
             ("lost or timed out", |metrics| metrics.measured.timed_out += 1),
-            ("late echoes", |metrics| metrics.late += 1),
+            ("late echoes", |metrics| metrics.arrivals.late += 1),
             ("Pings beside messages", |metrics| metrics.probes.missing += 1),
             ("copies expected", |metrics| metrics.copies.lost += 1),
             ("copies received", |metrics| metrics.copies.early += 1),

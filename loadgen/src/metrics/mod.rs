@@ -328,6 +328,23 @@ counts! {
     }
 }
 
+counts! {
+    /// What arrived, counted once for the whole run rather than for each [`Span`].
+    pub struct ArrivalCounts {
+        /// Echoes that arrived within the measured time, whenever they were sent; the achieved rate
+        /// is computed from them.
+        arrived: sum,
+        /// Messages that came back after they had timed out.
+        late: sum,
+        /// Messages received a second time, or after they had been counted as lost.
+        duplicated: sum,
+        /// Messages received without having been sent.
+        unexpected: sum,
+        /// Pings received and answered.
+        pings: sum,
+    }
+}
+
 /// What became of Pings, besides those that the [`MessageCounts`] of their span count as received
 /// or lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -395,23 +412,14 @@ pub struct Metrics {
     pub warmup: MessageCounts,
     /// Messages planned or written in the measured time.
     pub measured: MessageCounts,
-    /// Echoes that arrived within the measured time, whenever they were sent; the achieved rate is
-    /// computed from them.
-    pub arrived: u64,
+    /// What arrived, whichever span it belongs to.
+    pub arrivals: ArrivalCounts,
     /// Connections established within the measured time (`connect`).
     pub opened: u64,
-    /// Messages that came back after they had timed out.
-    pub late: u64,
-    /// Messages received a second time, or after they had been counted as lost.
-    pub duplicated: u64,
-    /// Messages received without having been sent.
-    pub unexpected: u64,
     /// An example of each kind of wrong message.
     pub wrong: Failures,
     /// Messages that are shown but not judged.
     pub seen: Seen,
-    /// Pings received and answered.
-    pub pings_received: u64,
     /// Counts of Pings sent (`hold`) that the spans don't have.
     pub pings: PingCounts,
     /// Pings sent beside messages (`run`).
@@ -481,14 +489,10 @@ impl Metrics {
         }
         self.warmup.add(&other.warmup);
         self.measured.add(&other.measured);
-        self.arrived += other.arrived;
+        self.arrivals.add(&other.arrivals);
         self.opened += other.opened;
-        self.late += other.late;
-        self.duplicated += other.duplicated;
-        self.unexpected += other.unexpected;
         self.wrong.merge(other.wrong);
         self.seen.merge(other.seen);
-        self.pings_received += other.pings_received;
         self.pings.superseded += other.pings.superseded;
         self.pings.unsolicited += other.pings.unsolicited;
         self.probes.add(&other.probes);

@@ -59,7 +59,7 @@ impl CohortReport {
             completed: metrics.completed,
             failed: metrics.failures.total(),
             messages: has_messages.then_some(metrics.measured),
-            pings: metrics.pings_received,
+            pings: metrics.arrivals.pings,
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
             errors: errors(&metrics.failures).chain(errors(&metrics.wrong)).collect(),
             closings: closings(metrics),

@@ -1,12 +1,20 @@
 //! The configuration of a run in its result, with every default filled in.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use wscodec::DataKind;
 
+use super::digest::digest;
 use super::reach::NetworkReport;
 use super::reconnect::PausesReport;
-use crate::config::{Arrivals, Mask};
+use crate::clock::nanos;
+use crate::config::{
+    Arrivals, Config, Content, FrameArgs, Load, Rate, Request, Scenario, Secrets, Stage, Stages,
+};
+use crate::net::masked_subprotocols;
+use crate::worker::{BACKLOG_MAX, UNANSWERED_MAX};
 
 /// The resolved configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,8 +83,9 @@ pub struct ConfigReport {
     pub origin: Option<String>,
     /// The route to the server.
     pub network: NetworkReport,
-    /// How frames are masked.
-    pub mask: Mask,
+    /// What frames are like.
+    #[serde(flatten)]
+    pub frames: FrameArgs,
     /// The seed of the payloads.
     pub seed: u64,
     /// Unanswered messages a worker allows before it skips messages that are due (open loop).
@@ -85,6 +94,79 @@ pub struct ConfigReport {
     pub backlog_bytes_max_per_worker: u64,
     /// Labels that the user wants kept with the result.
     pub labels: Vec<Label>,
+}
+
+impl ConfigReport {
+    /// Fills in a configuration with every default.
+    pub(super) fn new(config: &Config) -> Self {
+        let echo = config.echo();
+        let played = config.play().map(|play| play.load);
+        let load = echo.map(|echo| echo.load).or(played);
+        let is_staged = config.pacing.stages.is_some();
+        let is_open_loop = config.load().is_some_and(Load::is_scheduled);
+        Self {
+            segment: config
+                .segment
+                .map(|segment| SegmentReport { index: segment.index(), of: segment.of() }),
+            start_at_unix_ms: config.start_at.map(unix_ms),
+            ramp_ns: config.ramp.map(nanos),
+            connections: config.connections,
+            connect_rate_per_s: config
+                .connect_rate
+                .filter(|_| echo.is_some() || !is_staged)
+                .map(Rate::per_s),
+            threads: config.threads.get() as u64,
+            load: load.map(|load| match load {
+                Load::Closed { .. } => LoadKind::Closed,
+                Load::Open { .. } | Load::Every { .. } => LoadKind::Open,
+            }),
+            pipeline: echo.map(|echo| echo.load).and_then(|load| match load {
+                Load::Closed { pipeline } => Some(pipeline),
+                Load::Open { .. } | Load::Every { .. } => None,
+            }),
+            rate_per_s: load.and_then(constant_rate).filter(|_| !is_staged),
+            arrivals: config.pacing.arrivals,
+            stages: config.pacing.stages.as_ref().map(stages),
+            catch_up_ns: is_open_loop.then(|| nanos(config.pacing.catch_up)),
+            number: match &config.scenario {
+                Scenario::Echo(echo) => echo.messages,
+                Scenario::OpenClose { number } => *number,
+                Scenario::Fanout(fanout) => fanout.messages,
+                Scenario::Play(play) => play.iterations,
+                Scenario::Hold(_) | Scenario::Listen(_) => None,
+            },
+            payload_size: echo.map(|echo| echo.content.size_most() as u64),
+            payload_size_min: echo.map(|echo| echo.content.size_least() as u64),
+            payload_source: echo.map(|echo| echo.content.source().into()),
+            fragment_size: echo.and_then(|echo| echo.fragment).map(|size| size.get() as u64),
+            payload_kind: echo.map(|echo| match echo.kind {
+                DataKind::Text => PayloadKind::Text,
+                DataKind::Binary => PayloadKind::Binary,
+            }),
+            payload_digest: echo.map(|echo| digest(&echo.content)),
+            payload_is_generated: echo.map(|echo| matches!(echo.content, Content::Generated(_))),
+            duration_ns: nanos(config.duration),
+            warmup_ns: nanos(config.warmup),
+            drain_timeout_ns: nanos(config.drain_timeout),
+            connect_timeout_ns: nanos(config.request.connect_timeout),
+            close_timeout_ns: nanos(config.request.close_timeout),
+            reply_timeout_ns: config.reply_timeout.map(nanos),
+            reconnect: config.reconnect.map(PausesReport::new),
+            header_names: header_names(&config.request),
+            subprotocols: subprotocols(&config.request),
+            origin: config.request.origin.as_ref().map(ToString::to_string),
+            network: NetworkReport::new(&config.network),
+            frames: config.frames,
+            seed: config.seed,
+            unanswered_max_per_worker: UNANSWERED_MAX as u64,
+            backlog_bytes_max_per_worker: BACKLOG_MAX as u64,
+            labels: config
+                .labels
+                .iter()
+                .map(|(key, value)| Label { key: key.clone(), value: value.clone() })
+                .collect(),
+        }
+    }
 }
 
 /// One of N processes that make a run together.
@@ -157,5 +239,45 @@ impl PayloadKind {
             Self::Text => "text",
             Self::Binary => "binary",
         }
+    }
+}
+
+/// Returns a time in milliseconds since 1970.
+pub(super) fn unix_ms(time: SystemTime) -> u64 {
+    let since_1970 = time.duration_since(SystemTime::UNIX_EPOCH);
+    nanos(since_1970.unwrap_or_default()) / 1_000_000
+}
+
+fn subprotocols(request: &Request) -> Vec<String> {
+    let names: Vec<_> = request.subprotocols.iter().map(ToString::to_string).collect();
+    match request.secrets {
+        Secrets::Mask => masked_subprotocols(&names),
+        Secrets::Show => names,
+    }
+}
+
+/// Returns only the names of headers: the values may be secrets.
+fn header_names(request: &Request) -> Vec<String> {
+    let host = request.host.iter().map(|_| "Host".to_owned());
+    host.chain(request.headers.iter().map(|(name, _)| name.clone())).collect()
+}
+
+fn constant_rate(load: Load) -> Option<f64> {
+    match load {
+        Load::Closed { .. } | Load::Every { .. } => None,
+        Load::Open { rate } => Some(rate.per_s()),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "at most 10^11, which an f64 holds exactly")]
+fn stages(stages: &Stages) -> StagesReport {
+    let per_s = |per_1000_s: u64| per_1000_s as f64 / 1_000.0;
+    let stage = |stage: &Stage| StageReport {
+        length_ns: nanos(stage.length),
+        target_per_s: per_s(stage.per_1000_s),
+    };
+    StagesReport {
+        start_per_s: per_s(stages.start_per_1000_s),
+        stages: stages.stages.iter().map(stage).collect(),
     }
 }

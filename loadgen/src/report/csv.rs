@@ -17,7 +17,7 @@ pub const HEAD: &str = "begin_ns,length_ns,open,established,failed,sent,received
 ///
 /// # Errors
 /// The errors of `out`.
-pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut addresses = Vec::new();
     for url in &report.target.urls {
         add_addresses(&mut addresses, &url.by_address); // two URLs may name the same

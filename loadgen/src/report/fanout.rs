@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Report;
 use super::digest::digest;
-use super::line::line;
+use super::line::{Row, line};
 use crate::clock::nanos;
 use crate::config::{Config, Fanout, Load};
 use crate::index::ConnectionIndex;
@@ -164,8 +164,8 @@ impl FanoutReport {
             unsent_late: sent.unsent_late,
             copies: CopiesReport {
                 counts: metrics.copies,
-                arrived: metrics.arrived,
-                received_per_s: per_s(metrics.arrived),
+                arrived: metrics.arrivals.arrived,
+                received_per_s: per_s(metrics.arrivals.arrived),
             },
             split: config.split().map(|_| SplitReport::new(config, fanout, metrics)),
         }
@@ -220,7 +220,7 @@ impl FanoutReport {
     pub(super) fn faults(&self) -> Option<String> {
         let unanswered = self.unanswered.filter(|&count| count > 0)?;
         Some(format!(
-            "without an answer to --subscribe that has --subscribed when load began: {}",
+            "without an answer to --subscribe that contains --subscribed when load began: {}",
             units::counted(unanswered, "connection")
         ))
     }
@@ -249,47 +249,35 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [answered, unanswered] = [answered, unanswered].map(units::count);
         line(f, "subscribed", &format!("answered {answered}   not answered {unanswered}"))?;
     }
-    let mut parts = vec![format!("published {}", units::count(fanout.published))];
+    let mut parts = Row::of(&[(fanout.published, "published")]);
     if let (Some(complete), Some(incomplete)) = (fanout.complete, fanout.incomplete) {
         parts.push(format!("complete {}", units::count(complete)));
         parts.push(format!("incomplete {}", units::count(incomplete)));
     }
-    push_counts(
-        &mut parts,
-        &[
-            (fanout.silent.unwrap_or(0), "without any copy"),
-            (fanout.unsent_closed, "unsent (closed)"),
-            (fanout.unsent_backlog, "unsent (backlog)"),
-            (fanout.unsent_crowded, "unsent (too many under way)"),
-            (fanout.unsent_late, "unsent (late)"),
-        ],
-    );
+    parts.nonzero(&[
+        (fanout.silent.unwrap_or(0), "without any copy"),
+        (fanout.unsent_closed, "unsent (closed)"),
+        (fanout.unsent_backlog, "unsent (backlog)"),
+        (fanout.unsent_crowded, "unsent (too many under way)"),
+        (fanout.unsent_late, "unsent (late)"),
+    ]);
     parts.push(format!("{}/s", units::per_s(fanout.published_per_s)));
-    line(f, "messages", &parts.join("   "))?;
-    let mut parts = vec![
-        format!("expected {}", units::count(copies.counts.expected)),
-        format!("received {}", units::count(copies.counts.received)),
-        format!("lost {}", units::count(copies.counts.lost)),
-    ];
-    push_counts(
-        &mut parts,
-        &[
-            (copies.counts.altered, "altered"),
-            (copies.counts.reordered, "reordered"),
-            (copies.counts.duplicated, "duplicated"),
-            (copies.counts.stale, "stale"),
-            (copies.counts.unexpected, "unexpected"),
-            (copies.counts.foreign, "foreign"),
-            (copies.counts.overheard, "to publishers"),
-        ],
-    );
+    parts.write(f, "messages")?;
+    let mut parts = Row::of(&[
+        (copies.counts.expected, "expected"),
+        (copies.counts.received, "received"),
+        (copies.counts.lost, "lost"),
+    ]);
+    parts.nonzero(&[
+        (copies.counts.altered, "altered"),
+        (copies.counts.reordered, "reordered"),
+        (copies.counts.duplicated, "duplicated"),
+        (copies.counts.stale, "stale"),
+        (copies.counts.unexpected, "unexpected"),
+        (copies.counts.foreign, "foreign"),
+        (copies.counts.overheard, "to publishers"),
+    ]);
     parts.push(format!("{}/s", units::per_s(copies.received_per_s)));
-    line(f, "copies", &parts.join("   "))?;
+    parts.write(f, "copies")?;
     fanout.split.as_ref().map_or(Ok(()), |split| split.rows(copies.counts.early, f))
-}
-
-fn push_counts(parts: &mut Vec<String>, counts: &[(u64, &str)]) {
-    for (count, what) in counts.iter().filter(|(count, _)| *count > 0) {
-        parts.push(format!("{what} {}", units::count(*count)));
-    }
 }

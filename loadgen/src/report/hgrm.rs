@@ -16,7 +16,7 @@ const NANOS_PER_MS: f64 = 1e6;
 ///
 /// # Errors
 /// The errors of `out`; without such a histogram the file has only a head and a foot.
-pub fn write(report: &Report, metric: Option<Metric>, out: &mut impl Write) -> io::Result<()> {
+pub fn write(report: &Report, metric: Option<Metric>, out: &mut dyn Write) -> io::Result<()> {
     let metric = metric.unwrap_or_else(|| report.main_metric());
     let found = report.histogram(metric).map(super::HistogramReport::distribution);
     let found = found.transpose().map_err(io::Error::other)?.unwrap_or_default();
@@ -24,7 +24,7 @@ pub fn write(report: &Report, metric: Option<Metric>, out: &mut impl Write) -> i
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers for a plot")]
-fn table(found: &Distribution, out: &mut impl Write) -> io::Result<()> {
+fn table(found: &Distribution, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "{:>12} {:>14} {:>10} {:>14}\n",

@@ -24,7 +24,7 @@ struct Line<'r> {
 ///
 /// # Errors
 /// The errors of `out`.
-pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let started_ms = report.started_at_unix_ms;
     let started = format!("{}.{:03}", started_ms / 1_000, started_ms % 1_000);
     let generator = &report.generator;

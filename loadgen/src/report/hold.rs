@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Report;
-use super::line::line;
+use super::line::{Row, line};
 use crate::clock::nanos;
 use crate::config::Hold;
 use crate::metrics::{DropTimes, Drops, Failure, Metrics, ProbeCounts};
@@ -125,22 +125,15 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// Writes the row of Pings.
 pub(super) fn ping_row(pings: &PingReport, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let counts = &pings.counts;
-    let mut parts = vec![
-        format!("sent {}", units::count(counts.sent)),
-        format!("pongs {}", units::count(counts.answered)),
-        format!("missing {}", units::count(counts.missing)),
-    ];
-    for (count, what) in [
+    let mut parts =
+        Row::of(&[(counts.sent, "sent"), (counts.answered, "pongs"), (counts.missing, "missing")]);
+    parts.nonzero(&[
         (counts.superseded, "answered by a later Pong"),
         (counts.unsolicited, "unsolicited Pongs"),
         (counts.unsent_closed, "unsent (closed)"),
         (counts.unsent_backlog, "unsent (backlog)"),
         (counts.unsent_late, "unsent (late)"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{what} {}", units::count(count)));
-        }
-    }
+    ]);
     parts.push(format!("every {} on each connection", units::duration(pings.interval_ns)));
-    line(f, "pings", &parts.join("   "))
+    parts.write(f, "pings")
 }

@@ -21,7 +21,7 @@ enum Outcome {
 ///
 /// # Errors
 /// The errors of `out`.
-pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let cases = cases(report);
     let count = |is: fn(&Outcome) -> bool| cases.iter().filter(|(_, outcome)| is(outcome)).count();
     let failures = count(|outcome| matches!(outcome, Outcome::Failed(_)));

@@ -16,7 +16,7 @@ const ERRORS_MAX: usize = 10;
 ///
 /// # Errors
 /// The errors of `out`.
-pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let outcome = if report.outcome.is_ok { "ok" } else { "failed" };
     let (command, server) = (plain(&report.command), plain(&report.target.shown()));
     writeln!(out, "### loadgen {command} {server}: {outcome}\n")?;
@@ -40,7 +40,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
     errors(report, out)
 }
 
-fn thresholds(report: &Report, out: &mut impl Write) -> io::Result<()> {
+fn thresholds(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if report.thresholds.is_empty() {
         return Ok(());
     }
@@ -52,7 +52,7 @@ fn thresholds(report: &Report, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
+fn latencies(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let of_scenario = report.scenario.iter().flat_map(super::scenario::ScenarioReport::histograms);
     let found = report.histograms.iter().chain(of_scenario).filter(|found| found.count > 0);
     let mut is_first = true;
@@ -71,7 +71,7 @@ fn latencies(report: &Report, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn errors(report: &Report, out: &mut impl Write) -> io::Result<()> {
+fn errors(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if report.errors.is_empty() {
         return Ok(());
     }

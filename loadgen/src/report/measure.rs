@@ -34,7 +34,7 @@ impl Report {
         let missing =
             if self.merged.is_some() { exact(asked) / exact(present.max(1)) } else { 1.0 };
         let due = exact(counts.sent + unsent) * missing;
-        (due > 0.0).then(|| 100.0 * exact(messages.arrived) / due)
+        (due > 0.0).then(|| 100.0 * exact(messages.arrivals.arrived) / due)
     }
 }
 
@@ -150,11 +150,11 @@ impl Counter {
             Self::Received => sum(|span| span.received),
             Self::Lost => sum(|span| span.lost),
             Self::TimedOut => sum(|span| span.timed_out),
-            Self::Late => messages.late,
+            Self::Late => messages.arrivals.late,
             Self::Altered => sum(|span| span.altered),
             Self::Reordered => sum(|span| span.reordered),
-            Self::Duplicated => messages.duplicated,
-            Self::Unexpected => messages.unexpected,
+            Self::Duplicated => messages.arrivals.duplicated,
+            Self::Unexpected => messages.arrivals.unexpected,
             Self::Unsent => unsent,
             _ => sent,
         };
@@ -268,7 +268,8 @@ mod tests {
         }
         report.config.reply_timeout_ns = Some(5);
         let messages = report.messages.as_mut().unwrap();
-        (messages.measured.timed_out, messages.warmup.timed_out, messages.late) = (1, 1, 1);
+        (messages.measured.timed_out, messages.warmup.timed_out, messages.arrivals.late) =
+            (1, 1, 1);
         messages.warmup.sent = 4;
         for (name, value, measured) in
             [("timed_out", "1", 2.0), ("timed_out", "1%", 25.0), ("late", "1", 1.0)]
@@ -305,7 +306,7 @@ mod tests {
         (messages.measured.sent, messages.measured.lost) = (900, 10);
         (messages.warmup.sent, messages.warmup.lost) = (100, 10);
         (messages.offered_per_s, messages.achieved_per_s) = (Some(100.0), 98.0);
-        (messages.measured.unsent_late, messages.arrived) = (100, 980);
+        (messages.measured.unsent_late, messages.arrivals.arrived) = (100, 980);
         for (name, value, measured) in [
             ("failed", "1", 3.0),
             ("failed", "1%", 1.5),
@@ -324,7 +325,7 @@ mod tests {
         let achieved = |per_s: f64, due: u64, arrived: u64| {
             let mut report = sample();
             let messages = report.messages.as_mut().unwrap();
-            (messages.offered_per_s, messages.arrived) = (Some(per_s), arrived);
+            (messages.offered_per_s, messages.arrivals.arrived) = (Some(per_s), arrived);
             messages.measured = MessageCounts { sent: due, ..MessageCounts::default() };
             measure("achieved", "1%", &report)
         };

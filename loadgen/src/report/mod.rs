@@ -13,6 +13,7 @@ mod deliveries;
 pub mod diff;
 mod digest;
 mod ends;
+mod evidence;
 pub mod fanout;
 pub mod hgrm;
 mod histogram;
@@ -42,7 +43,7 @@ pub mod text;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::metrics::MessageCounts;
+pub use crate::metrics::{ArrivalCounts, MessageCounts};
 use crate::metrics::{Http2Counts, NetworkCounts, Side};
 use crate::units::Unit;
 use crate::verdict::State;
@@ -229,20 +230,13 @@ pub struct Messages {
     pub offered_per_s: Option<f64>,
     /// Echoes that arrived within the measured time, a second.
     pub achieved_per_s: f64,
-    /// Echoes that arrived within the measured time.
-    pub arrived: u64,
+    /// Counts of what arrived, whenever it was sent.
+    #[serde(flatten)]
+    pub arrivals: ArrivalCounts,
     /// Counts of the measured time.
     pub measured: MessageCounts,
     /// Counts of the warm-up.
     pub warmup: MessageCounts,
-    /// Came back after they had timed out.
-    pub late: u64,
-    /// Received again, or after they had been counted as lost.
-    pub duplicated: u64,
-    /// Received without having been sent.
-    pub unexpected: u64,
-    /// Pings received and answered.
-    pub pings: u64,
 }
 
 /// Bytes on sockets.

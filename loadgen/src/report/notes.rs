@@ -27,15 +27,15 @@ impl Report {
         if self.push.is_some() {
             let foreign = self.seen(SeenKind::Foreign)?;
             return Some(format!(
-                "counted {} without a stamp, but neither content nor number was checked",
+                "counted {} without a stamp; neither their content nor their number was checked",
                 units::counted(foreign.count, "message")
             ));
         }
         if let Some(fanout) = &self.fanout {
             let is_blind = fanout.subscribe_digest.is_some() && fanout.answered.is_none();
             return (is_blind && self.connections.established > 0).then(|| {
-                "whether --subscribe was accepted before load began was not checked; give \
-                 --subscribed TEXT, and load begins once every answer has it"
+                "whether --subscribe was accepted before load began was not checked; with \
+                --subscribed TEXT, load begins once every answer contains it"
                     .into()
             });
         }
@@ -57,7 +57,7 @@ impl Report {
     }
 
     fn mask_note(&self) -> Option<String> {
-        (self.config.mask == Mask::Zero).then(|| {
+        (self.config.frames.mask == Mask::Zero).then(|| {
             "frames were masked with zeros, which no real client does (--mask zero)".into()
         })
     }

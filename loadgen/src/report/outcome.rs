@@ -80,9 +80,12 @@ impl Report {
     fn no_echo(&self) -> Option<String> {
         let messages = self.messages.as_ref()?;
         let sum = |of: fn(&MessageCounts) -> u64| of(&messages.measured) + of(&messages.warmup);
-        if messages.unexpected == 0
+        if messages.arrivals.unexpected == 0
             || sum(|span| span.sent) == 0
-            || sum(|span| span.received + span.altered) + messages.duplicated + messages.late > 0
+            || sum(|span| span.received + span.altered)
+                + messages.arrivals.duplicated
+                + messages.arrivals.late
+                > 0
         {
             return None;
         }
@@ -90,11 +93,11 @@ impl Report {
             |error: &&super::ErrorReport| error.phase == "message" && error.code == "unexpected";
         let sample = self.errors.iter().find(is_unexpected).map_or("", |error| &error.sample);
         Some(format!(
-            "this server does not echo: of {} sent none came back, {} did ({sample}). \
+            "this server does not echo: none of the {} sent came back, but {} did ({sample}). \
              `run` measures echo servers; use `loadgen hold` to keep connections open, `loadgen listen` \
              or `loadgen fanout --subscribe` for what a server pushes, `loadgen check` to look at it",
             units::counted(sum(|span| span.sent), "message"),
-            units::counted(messages.unexpected, "other"),
+            units::counted(messages.arrivals.unexpected, "other"),
         ))
     }
 
@@ -150,8 +153,12 @@ impl Report {
                 (sum(|span| span.timed_out), Counter::TimedOut, "timed out"),
                 (sum(|span| span.altered), Counter::Altered, "altered"),
                 (sum(|span| span.reordered), Counter::Reordered, "received out of order"),
-                (messages.duplicated, Counter::Duplicated, "received twice"),
-                (messages.unexpected, Counter::Unexpected, "received without having been sent"),
+                (messages.arrivals.duplicated, Counter::Duplicated, "received twice"),
+                (
+                    messages.arrivals.unexpected,
+                    Counter::Unexpected,
+                    "received without having been sent",
+                ),
             ] {
                 if count > 0 {
                     faults

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Report;
-use super::line::line;
+use super::line::{Row, line};
 use crate::metrics::{Metrics, PushCounts};
 use crate::units;
 
@@ -35,24 +35,17 @@ impl PushReport {
 pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some(push) = &report.push else { return Ok(()) };
     let counts = &push.counts;
-    let mut parts = vec![
-        format!("received {}", units::count(counts.inside)),
-        format!("lost {}", units::count(counts.lost)),
-    ];
-    for (count, what) in [
+    let mut parts = Row::of(&[(counts.inside, "received"), (counts.lost, "lost")]);
+    parts.nonzero(&[
         (counts.reordered, "reordered"),
         (counts.duplicated, "duplicated"),
         (counts.stale, "stale"),
         (counts.foreign, "foreign (without a stamp)"),
         (counts.outside, "outside of the measured time"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{what} {}", units::count(count)));
-        }
-    }
+    ]);
     parts.push(format!("{}/s", units::per_s(push.received_per_s)));
     parts.push(format!("on the wire {} in", units::bytes(report.bytes.received)));
-    line(f, "messages", &parts.join("   "))?;
+    parts.write(f, "messages")?;
     if counts.in_order > 0 {
         line(f, "clock", &push.clock)?;
     }

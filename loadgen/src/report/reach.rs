@@ -230,7 +230,7 @@ pub(super) fn write(
     for AddressReport { address, counts } in addresses.iter().take(ADDRESSES_SHOWN_MAX) {
         let mut said = format!("{address}   {} open", units::count(counts.established));
         for (what, count) in
-            [("failed", counts.failed), ("given up for a quicker one", counts.overtaken)]
+            [("failed", counts.failed), ("dropped for a quicker one", counts.overtaken)]
         {
             if count > 0 {
                 write!(said, "   {what} {}", units::count(count))?;

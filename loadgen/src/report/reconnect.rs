@@ -87,8 +87,7 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }));
     if let Some(row) = lowest(report) {
         let end = units::seconds(row.begin_ns.saturating_add(row.length_ns));
-        parts
-            .push(format!("second by second {} open at least, at {end} s", units::count(row.open)));
+        parts.push(format!("fewest open {}, at {end} s", units::count(row.open)));
     }
     line(f, "", &parts.join("   "))
 }

@@ -29,8 +29,8 @@ pub(crate) fn sample_of(line: &str) -> Report {
         Command::Fanout(args) => Config::of_fanout(args).unwrap(),
         _ => panic!("{line}"),
     };
-    let mut metrics =
-        Metrics { attempted: 2, established: 2, completed: 2, arrived: 4, ..Metrics::default() };
+    let mut metrics = Metrics { attempted: 2, established: 2, completed: 2, ..Metrics::default() };
+    metrics.arrivals.arrived = 4;
     metrics.closings.insert(Closing { by: Side::Client, code: 1000, is_clean: true }, 2);
     metrics.held = 2;
     (metrics.measured.sent, metrics.measured.received) = (4, 4);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::line::line;
+use super::line::{Row, line};
 use super::{HistogramReport, Report};
 use crate::config::Play;
 use crate::metrics::{
@@ -140,7 +140,7 @@ impl ScenarioReport {
         let unready = users.refused + users.left;
         if unready > 0 {
             let line = format!(
-                "{} never got ready (refused {}, left {}): not all of {} was done",
+                "{} never became ready (refused {}, left {}): they did not complete {}",
                 units::counted(unready, "user"),
                 units::count(users.refused),
                 units::count(users.left),
@@ -238,69 +238,49 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Some(scenario) = &report.scenario else { return Ok(()) };
     let count = units::count;
     let users = &scenario.users;
-    let mut parts = vec![format!("ready {}", count(users.ready))];
-    for (number, what) in [(users.refused, "refused"), (users.left, "left before they were")] {
-        if number > 0 {
-            parts.push(format!("{what} {}", count(number)));
-        }
-    }
-    line(f, "users", &parts.join("   "))?;
+    let mut parts = Row::of(&[(users.ready, "ready")]);
+    parts.nonzero(&[(users.refused, "refused"), (users.left, "left before they were")]);
+    parts.write(f, "users")?;
     let iterations = &scenario.iterations;
     if iterations.due > 0 {
-        let mut parts = vec![format!("completed {}", count(iterations.completed))];
-        for (number, what) in [
+        let mut parts = Row::of(&[(iterations.completed, "completed")]);
+        parts.nonzero(&[
             (iterations.failed, "failed"),
             (iterations.cut, "cut"),
             (iterations.unsent, "due and not begun"),
-        ] {
-            if number > 0 {
-                parts.push(format!("{what} {}", count(number)));
-            }
-        }
+        ]);
         parts.push(format!("{}/s", units::per_s(scenario.iterations_per_s)));
-        line(f, "iterations", &parts.join("   "))?;
+        parts.write(f, "iterations")?;
     }
     let messages = &scenario.messages;
-    let mut parts = vec![format!("received {}", count(messages.received))];
-    for (number, what) in [
+    let mut parts = Row::of(&[(messages.received, "received")]);
+    parts.nonzero(&[
         (messages.taken, "taken by steps"),
         (messages.ruled, "by rules"),
         (messages.late, "late"),
         (messages.again, "again"),
         (messages.unmatched, "unmatched"),
-    ] {
-        if number > 0 {
-            parts.push(format!("{what} {}", count(number)));
-        }
-    }
-    let label = if report.played().is_some() { "messages" } else { "of users" };
-    line(f, label, &parts.join("   "))?;
+    ]);
+    parts.write(f, if report.played().is_some() { "messages" } else { "of users" })?;
     if let Some(sample) = &scenario.unmatched_sample {
         line(f, "unmatched", sample)?;
     }
     for StepReport { name, counts, .. } in &scenario.steps {
-        let mut parts = vec![format!("{name}: ok {} of {}", count(counts.ok), count(counts.sent))];
-        for (number, what) in [
+        let mut parts =
+            Row(vec![format!("{name}: ok {} of {}", count(counts.ok), count(counts.sent))]);
+        parts.nonzero(&[
             (counts.failed, "failed"),
             (counts.timed_out, "timed out"),
             (counts.lost, "lost"),
             (counts.late, "late"),
             (counts.again, "answered again"),
-        ] {
-            if number > 0 {
-                parts.push(format!("{what} {}", count(number)));
-            }
-        }
-        line(f, "step", &parts.join("   "))?;
+        ]);
+        parts.write(f, "step")?;
     }
     for RuleReport { name, counts, .. } in &scenario.rules {
-        let mut parts = vec![format!("{name}: {}", count(counts.received))];
-        for (number, what) in [(counts.missing, "missing before"), (counts.behind, "behind")] {
-            if number > 0 {
-                parts.push(format!("{what} {}", count(number)));
-            }
-        }
-        line(f, "rule", &parts.join("   "))?;
+        let mut parts = Row(vec![format!("{name}: {}", count(counts.received))]);
+        parts.nonzero(&[(counts.missing, "missing before"), (counts.behind, "behind")]);
+        parts.write(f, "rule")?;
     }
     Ok(())
 }

@@ -78,8 +78,8 @@ impl Report {
                 begin
             } else {
                 format!(
-                    "{begin}: the server pushed nothing; {IS_ECHO} {PUSH_SERVER}, and others may \
-                     want a --subscribe that they accept"
+                    "{begin}: the server pushed nothing; {IS_ECHO} {PUSH_SERVER}, and other \
+                    servers may need a --subscribe first"
                 )
             };
         };
@@ -89,14 +89,14 @@ impl Report {
             format!("{begin}: nothing was published")
         } else if fanout.copies.counts.overheard > 0 {
             format!(
-                "{begin}: {IS_ECHO} Publishers had {own} of their own back, and subscribers none; \
-                 `loadgen serve broadcast` hands messages on"
+                "{begin}: {IS_ECHO} Publishers got {own} of their own back, and subscribers got \
+                none; `loadgen serve broadcast` passes messages on"
             )
         } else if let Some((count, sample)) = shown(SeenKind::Answer) {
             format!(
-                "{begin}: {published} published, none delivered, though {} to --subscribe had \
-                 --subscribed ({sample}). Does such an answer mean that the connection is in the \
-                 room, and does --publish name the same one?",
+                "{begin}: {published} published, none delivered, though {} to --subscribe \
+                contained --subscribed ({sample}). Does such an answer mean that the connection is \
+                in the room, and does --publish name the same one?",
                 units::counted(count, "answer")
             )
         } else if let Some((count, sample)) = shown(SeenKind::Foreign) {
@@ -108,8 +108,8 @@ impl Report {
             begin
         } else {
             format!(
-                "{begin}: {published} published, and the server sent nothing; does it want --subscribe, \
-                 and does it hand messages on? `loadgen serve broadcast` does"
+                "{begin}: {published} published, and the server sent nothing; does it want \
+                --subscribe, and does it pass messages on? `loadgen serve broadcast` does"
             )
         }
     }
@@ -129,9 +129,9 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         } else if seen.is(SeenKind::Answer) {
             ("answers", "to --subscribe")
         } else if seen.is(SeenKind::Returned) {
-            ("returned", "as --subscribe had sent them")
+            ("returned", "just as --subscribe sent them")
         } else if report.fanout.is_some() {
-            ("others", "that are no copies, not judged")
+            ("others", "that aren't copies, not judged")
         } else {
             ("others", "without a stamp, not judged")
         };

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write as _};
 
-use super::line::{LABEL_WIDTH, LINE_WIDTH, line, wrapped};
+use super::line::{LABEL_WIDTH, LINE_WIDTH, Row, line, wrapped};
 use super::scenario::ScenarioReport;
 use super::{
     ConfigReport, HistogramReport, Interval, LoadKind, Messages, PayloadKind, Report, fanout, hold,
@@ -94,7 +94,7 @@ fn head(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "{}", screen::wrapped(&said, f.width(), LABEL_WIDTH))?;
     if let Some(segment) = config.segment {
         let said = format!(
-            "{segment} of a run with {}; put together by loadgen merge",
+            "{segment} of a run with {}; to be combined by loadgen merge",
             units::counted(config.connections, "connection")
         );
         line(f, "segment", &said)?;
@@ -165,35 +165,28 @@ fn connections(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 
 fn messages(report: &Report, messages: &Messages, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let counts = &messages.measured;
-    let mut parts = vec![
-        format!("sent {}", units::count(counts.sent)),
-        format!("received {}", units::count(counts.received)),
-        format!("lost {}", units::count(counts.lost)),
-    ];
-    for (count, what) in [
+    let mut parts =
+        Row::of(&[(counts.sent, "sent"), (counts.received, "received"), (counts.lost, "lost")]);
+    parts.nonzero(&[
         (counts.timed_out, "timed out"),
-        (messages.late, "late"),
+        (messages.arrivals.late, "late"),
         (counts.altered, "altered"),
         (counts.reordered, "reordered"),
-        (messages.duplicated, "duplicated"),
-        (messages.unexpected, "unexpected"),
+        (messages.arrivals.duplicated, "duplicated"),
+        (messages.arrivals.unexpected, "unexpected"),
         (counts.unsent_closed, "unsent (closed)"),
         (counts.unsent_backlog, "unsent (backlog)"),
         (counts.unsent_late, "unsent (late)"),
-    ] {
-        if count > 0 {
-            parts.push(format!("{what} {}", units::count(count)));
-        }
-    }
+    ]);
     let share = match report.achieved_percent() {
         Some(percent) if percent > 100.0 => {
-            format!(" ({percent:.1} %, with what was due before)")
+            format!(" ({percent:.1} %, including what was due before)")
         }
         Some(percent) => format!(" ({percent:.1} %)"),
         None => String::new(),
     };
     parts.push(format!("achieved {}/s{share}", units::per_s(messages.achieved_per_s)));
-    line(f, "messages", &parts.join("   "))?;
+    parts.write(f, "messages")?;
     if messages.warmup.sent > 0 {
         let warmup = &messages.warmup;
         let said = format!(

@@ -55,15 +55,15 @@ impl Seat {
     pub(super) fn take(shared: &Arc<Shared>, is_spare: bool) -> Self {
         let open = shared.open.iter().map(|open| open.load(Relaxed));
         let worker = open.enumerate().min_by_key(|&(_, open)| open).map_or(0, |(worker, _)| worker);
-        Self::take_at(shared, worker, is_spare)
+        Self::take_at(shared, ThreadIndex::of(worker), is_spare)
     }
 
-    /// Takes a seat at a worker, for a stream of a connection that it has.
-    pub(super) fn take_at(shared: &Arc<Shared>, worker: usize, is_spare: bool) -> Self {
-        if let Some(open) = shared.open.get(worker) {
+    /// Takes a seat at the worker of a thread, for a stream of a connection that it has.
+    pub(super) fn take_at(shared: &Arc<Shared>, thread: ThreadIndex, is_spare: bool) -> Self {
+        if let Some(open) = shared.open.get(thread.place()) {
             open.fetch_add(1, Relaxed);
         }
-        Self { shared: Arc::clone(shared), thread: ThreadIndex::of(worker), is_spare }
+        Self { shared: Arc::clone(shared), thread, is_spare }
     }
 
     /// Returns the index of the worker's thread.

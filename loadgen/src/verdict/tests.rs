@@ -101,7 +101,7 @@ fn each_piece_of_evidence_has_its_state_and_reason() {
         ("Pings gone", State::Degraded, "gone: 2 Pings (0.2 % of what", |evidence| {
             (evidence.unsent_closed, evidence.is_pinging) = (2, true);
         }),
-        ("lag of the machine", State::Degraded, "which something else used", |evidence| {
+        ("lag of the machine", State::Degraded, "something else used it", |evidence| {
             evidence.send_lag = Some(lag(2_000_000));
             (evidence.busy_share, evidence.cpu_share) = (0.8, 0.2);
         }),
@@ -111,7 +111,7 @@ fn each_piece_of_evidence_has_its_state_and_reason() {
         ("held up", State::Degraded, "left: 5 messages (0.5 % of what", |evidence| {
             evidence.overdue = 5;
         }),
-        ("overdue", State::Saturated, "not sent 5.0 %", |evidence| evidence.overdue = 50),
+        ("overdue", State::Saturated, "did not send 5.0 %", |evidence| evidence.overdue = 50),
         ("cut", State::Degraded, "shorter than asked for", |evidence| {
             (evidence.is_cut, evidence.is_interrupted) = (true, true);
         }),
@@ -144,7 +144,7 @@ fn each_piece_of_evidence_has_its_state_and_reason() {
         }),
         ("backlog", State::Degraded, "didn't read", |evidence| evidence.unsent_backlog = 2),
         ("gone", State::Degraded, "gone: 2 messages", |evidence| evidence.unsent_closed = 2),
-        ("range", State::Degraded, "out of the histogram", |evidence| {
+        ("range", State::Degraded, "beyond the histogram", |evidence| {
             evidence.out_of_range = 1;
         }),
         ("pause", State::Degraded, "still for 2.00 s, 20.0 % of the time", |evidence| {
@@ -189,7 +189,7 @@ fn s5_what_is_missing_counts_by_its_share() {
         }
         let many = missing(100);
         assert_eq!((many.state, many.reasons.len()), (State::Degraded, 1), "{name}: {many:?}");
-        let effect = ", so p99 may be only the p98.5";
+        let effect = ", so the p99 may really be the p98.5";
         assert!(many.reasons[0].ends_with(effect), "{name}: {many:?}");
     }
     let warmed = judged(|evidence| {
@@ -220,7 +220,7 @@ fn s5_time_that_is_missing_counts_by_its_share() {
     }
     let pause = judged(|evidence| evidence.pause_max_ns = 600 * MS);
     assert!(
-        pause.reasons[0].ends_with("and latencies from p94 on up to 600 ms too long"),
+        pause.reasons[0].ends_with("and latencies from p94 on too long by up to 600 ms"),
         "{pause:?}"
     );
     let short = judged(|evidence| {
@@ -261,7 +261,8 @@ fn p11_a_run_that_is_too_short_to_judge_says_so() {
 #[test]
 fn p7_a_quota_is_named_instead_of_more_threads() {
     type Change = fn(&mut Evidence);
-    let throttled = "throttled by a CPU quota of 0.2 in 11 of 11 periods: raise that, or use a";
+    let throttled =
+        "throttled by a CPU quota of 0.2 in 11 of 11 periods: raise the quota, or use a";
     let rows: [(&str, Change); 4] = [
         ("nothing else", |_| ()),
         ("late", |evidence| evidence.send_lag = Some(lag(9_000_000))),

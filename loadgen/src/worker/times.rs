@@ -141,7 +141,7 @@ mod tests {
         ] {
             let (metrics, times) = judged_before_hearing(said, due_ns);
             let copies = &metrics.copies;
-            let counted = (copies.received, metrics.arrived, copies.altered);
+            let counted = (copies.received, metrics.arrivals.arrived, copies.altered);
             assert_eq!(counted, counts, "{said:?}, due at {due_ns}");
             assert_eq!(times, heard);
         }

@@ -66,7 +66,7 @@ pub(super) fn chart(report: &Report) -> Markup {
                 p.note {
                     "Response counts from when something was due, service from when it was sent. \
                      Where response is far above service, a load generator without a schedule \
-                     would not have seen it."
+                     would not have shown the difference."
                 }
             }
         }

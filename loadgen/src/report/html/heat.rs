@@ -26,7 +26,7 @@ pub(super) fn map(columns: &[Column], length_s: f64, ticks: &[(f64, String)]) ->
     let behind = PreEscaped(cells(columns, length_s, lowest, each, rows));
     let (scale, about) = (Scale::Log(low, high), "Messages by time and latency");
     html! {
-        h3 { "Latency, each shade about three times as many messages" }
+        h3 { "Latency; each shade is about three times as many messages" }
         (Chart { lines: &[], scale, unit: time, ticks, behind, about }.draw())
     }
 }

@@ -36,7 +36,7 @@ const RESULT_MAX: usize = 110_000;
 ///
 /// # Errors
 /// The errors of `out`.
-pub fn write(report: &Report, out: &mut impl Write) -> io::Result<()> {
+pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let page = page(report)?.into_string();
     out.write_all(page.as_bytes())?;
     out.write_all(b"\n")
@@ -184,11 +184,11 @@ fn again(report: &Report) -> io::Result<Markup> {
             @if !left_out.is_empty() {
                 p.note { "Not in this line: " (left_out.join(", ")) "." }
             }
-            @if !place.is_empty() { p.note { "The run was that of " (place) "." } }
+            @if !place.is_empty() { p.note { "The run covered " (place) "." } }
             p {
                 a download="result.json.gz" href={ "data:application/gzip;base64," (data) } { "result.json.gz" }
                 " is the result of this page; " code { "loadgen report result.json.gz" } " reads it."
-                @if !is_whole { " It has no latencies of single intervals, because they would be most of this page." }
+                @if !is_whole { " It leaves out the latencies of single intervals, which would be most of this page." }
             }
         }
     })

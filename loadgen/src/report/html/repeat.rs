@@ -1,6 +1,6 @@
 //! The command that repeats a run, as far as its result knows it.
 
-use crate::config::{Arrivals, Mask};
+use crate::config::Arrivals;
 use crate::escape;
 use crate::report::{PayloadKind, Report};
 
@@ -52,9 +52,7 @@ pub(super) fn command(report: &Report) -> (String, Vec<&'static str>) {
     if config.payload_kind == Some(PayloadKind::Binary) {
         words.push("-b".into());
     }
-    if config.mask != Mask::Random {
-        words.extend(["--mask".to_owned(), config.mask.name().to_owned()]);
-    }
+    words.extend(config.frames.words());
     let left_out = [
         (config.payload_is_generated == Some(false), "the messages"),
         (!config.header_names.is_empty(), "the headers"),

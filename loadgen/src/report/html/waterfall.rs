@@ -44,7 +44,7 @@ pub(super) fn chart(report: &Report) -> Markup {
                     span.number { (units::duration(part.p50_ns)) " / " (units::duration(part.p99_ns)) }
                 }
             }
-            p.note { "Dark: the median; light: the 99th percentile. Each part begins where the median of the part before ends." }
+            p.note { "Dark: the median; light: the 99th percentile. Each part begins where the median of the previous part ends." }
         }
     }
 }

@@ -204,22 +204,14 @@ fn add_messages(whole: &mut Messages, part: &Messages) {
     let Messages {
         offered_per_s,
         achieved_per_s: _, // of the sum
-        arrived,
+        arrivals,
         measured,
         warmup,
-        late,
-        duplicated,
-        unexpected,
-        pings,
     } = part;
     whole.offered_per_s = whole.offered_per_s.zip(*offered_per_s).map(|(whole, part)| whole + part);
-    add_count(&mut whole.arrived, *arrived);
+    whole.arrivals.add(arrivals);
     whole.measured.add(measured);
     whole.warmup.add(warmup);
-    add_count(&mut whole.late, *late);
-    add_count(&mut whole.duplicated, *duplicated);
-    add_count(&mut whole.unexpected, *unexpected);
-    add_count(&mut whole.pings, *pings);
 }
 
 fn add_reconnect(whole: &mut ReconnectReport, part: &ReconnectReport) {

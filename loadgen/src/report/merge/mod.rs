@@ -145,7 +145,9 @@ fn segments(parts: &[Part]) -> Result<Vec<SegmentReport>, String> {
     let mut found: Vec<(SegmentReport, &str)> = Vec::new();
     for Part { name, report } in parts {
         if report.merged.is_some() {
-            return Err(format!("{name} is merged already; merge the segments' own files"));
+            return Err(format!(
+                "{name} is already a merged result; merge the segments' own files"
+            ));
         }
         let Some(segment) = report.config.segment else {
             return Err(format!(
@@ -414,7 +416,7 @@ fn verdict(parts: &[Part], missing: &[u64], offset_ns: impl Fn(&Report) -> u64) 
     if is_out_of_step {
         state = state.max(State::Degraded);
         reasons.push(format!(
-            "the segments were out of step: they began to measure up to {} apart, so rates are too \
+            "the segments were out of step: they began measuring up to {} apart, so rates are too \
              low; use the same --start-at and --ramp for all",
             units::duration(apart_ns)
         ));

@@ -186,7 +186,7 @@ fn m1_percentages_are_of_all_segments() {
         part.report.connections.attempted = 5;
         part.report.connections.established = 5;
         let messages = part.report.messages.as_mut().unwrap();
-        (messages.offered_per_s, messages.arrived) = (Some(250.0), 250);
+        (messages.offered_per_s, messages.arrivals.arrived) = (Some(250.0), 250);
         (messages.measured.sent, messages.measured.received) = (250, 250);
     }
     let achieved = |parts: Vec<Part>, threshold: &str| {
@@ -255,7 +255,7 @@ fn what_cannot_be_merged_is_refused_with_what_differs() {
         ("command is \"run\" in 1.json, but \"\\u{1b}\"", |parts| {
             parts[1].report.command = "\u{1b}".into();
         }),
-        ("merged already", |parts| {
+        ("already a merged result", |parts| {
             let whole = merge(parts.clone(), Missing::Refuse).unwrap();
             parts[0].report.merged = whole.merged;
         }),

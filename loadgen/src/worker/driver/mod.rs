@@ -139,7 +139,7 @@ impl Driver {
                 Event::Text(text) => (DataKind::Text, text.as_bytes()),
                 Event::Binary(bytes) => (DataKind::Binary, bytes),
                 Event::Ping(_) => {
-                    metrics.pings_received += 1;
+                    metrics.arrivals.pings += 1;
                     continue;
                 }
                 Event::Pong(pong) => {

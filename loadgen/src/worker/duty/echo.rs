@@ -31,7 +31,7 @@ struct EchoBatch {
 impl Echo {
     /// Notes what came before load, which says nothing about echoes.
     pub(super) fn load_begins(&mut self, thread: &Thread) {
-        self.greeted = thread.metrics.unexpected;
+        self.greeted = thread.metrics.arrivals.unexpected;
     }
 
     /// Judges a message and counts it. An echo is only counted by [`read`](Self::read), which has
@@ -75,7 +75,7 @@ impl Echo {
         let metrics = &thread.metrics;
         let sum = |of: fn(&MessageCounts) -> u64| of(&metrics.warmup) + of(&metrics.measured);
         let sent = sum(|counts| counts.sent);
-        let others = metrics.unexpected.saturating_sub(self.greeted);
+        let others = metrics.arrivals.unexpected.saturating_sub(self.greeted);
         (sent > 0
             && sum(|counts| counts.received + counts.altered) == 0
             && others.saturating_mul(2) >= sent)
@@ -91,7 +91,7 @@ impl Judge<'_> {
         self.metrics.span(span).received += count;
         let is_drained = now_ns >= self.times.window_end_ns;
         if now_ns >= self.times.window_begin_ns && !is_drained {
-            self.metrics.arrived += count;
+            self.metrics.arrivals.arrived += count;
         }
         let shown_ns = if self.is_open_loop { response_ns } else { service_ns };
         self.live.latencies(shown_ns, count);
@@ -129,13 +129,13 @@ impl Judge<'_> {
                     self.note("reordered", received);
                     self.echoes(sent, now_ns, 1);
                 }
-                Taken::Overdue => self.metrics.late += 1,
+                Taken::Overdue => self.metrics.arrivals.late += 1,
                 Taken::Again => self.duplicated(received),
                 Taken::NeverSent => self.unexpected(received),
             },
             Recognised::Altered { sequence } => match outstanding.take(sequence) {
                 Taken::InOrder(sent) | Taken::Late(sent) => self.altered(sent, received),
-                Taken::Overdue => self.metrics.late += 1,
+                Taken::Overdue => self.metrics.arrivals.late += 1,
                 Taken::Again => self.duplicated(received),
                 Taken::NeverSent => self.unexpected(received),
             },
@@ -166,7 +166,7 @@ impl Judge<'_> {
         if self.has_echo() {
             return self.unexpected(received);
         }
-        self.metrics.unexpected += 1;
+        self.metrics.arrivals.unexpected += 1;
         self.live.wrong.add(1);
         let payload = self.payload;
         self.metrics.wrong.add(Failure::new(FailurePhase::Message, "unexpected"), || {
@@ -186,13 +186,13 @@ impl Judge<'_> {
     }
 
     fn duplicated(&mut self, received: Received<'_>) {
-        self.metrics.duplicated += 1;
+        self.metrics.arrivals.duplicated += 1;
         self.note("duplicated", received);
         self.live.wrong.add(1);
     }
 
     fn unexpected(&mut self, received: Received<'_>) {
-        self.metrics.unexpected += 1;
+        self.metrics.arrivals.unexpected += 1;
         self.note("unexpected", received);
         self.live.wrong.add(1);
     }
@@ -303,7 +303,7 @@ mod tests {
         }
         bench.end();
         assert_eq!((bench.metrics.warmup.received, bench.metrics.measured.received), (2, 4));
-        assert_eq!(bench.metrics.arrived, 3);
+        assert_eq!(bench.metrics.arrivals.arrived, 3);
         assert_eq!((bench.count(Metric::RttService), bench.count(Metric::RttResponse)), (4, 4));
         assert_eq!((bench.count(Metric::DrainService), bench.count(Metric::WarmupService)), (2, 2));
     }
@@ -335,7 +335,7 @@ mod tests {
         let counts = &bench.metrics.measured;
         assert_eq!((counts.sent, counts.received, counts.altered, counts.lost), (7, 3, 3, 1));
         assert_eq!(counts.reordered, 1);
-        assert_eq!((bench.metrics.duplicated, bench.metrics.unexpected), (2, 3));
+        assert_eq!((bench.metrics.arrivals.duplicated, bench.metrics.arrivals.unexpected), (2, 3));
         let codes: Vec<_> = bench.metrics.wrong.iter().map(|(wrong, _)| &*wrong.code).collect();
         assert_eq!(codes, ["altered", "duplicated", "reordered", "unexpected"]);
     }
@@ -361,8 +361,8 @@ mod tests {
         bench.end();
         let counts = &bench.metrics.measured;
         assert_eq!((counts.sent, counts.received, counts.altered, counts.lost), (8, 6, 1, 1));
-        assert_eq!((counts.reordered, bench.metrics.duplicated), (1, 1));
-        assert_eq!(bench.metrics.unexpected, 1);
+        assert_eq!((counts.reordered, bench.metrics.arrivals.duplicated), (1, 1));
+        assert_eq!(bench.metrics.arrivals.unexpected, 1);
     }
 
     /// An answer may look like the request: where nothing was ever echoed, it is no altered echo.
@@ -384,7 +384,7 @@ mod tests {
         bench.end();
         let counts = &bench.metrics.measured;
         assert_eq!((counts.received, counts.altered, counts.lost), (0, 0, 1));
-        assert_eq!(bench.metrics.unexpected, 2);
+        assert_eq!(bench.metrics.arrivals.unexpected, 2);
     }
 
     #[test]
@@ -406,8 +406,12 @@ mod tests {
         let counts = &bench.metrics.measured;
         assert_eq!((counts.sent, counts.received, counts.timed_out), (4, 2, 2));
         assert_eq!((counts.reordered, counts.altered, counts.lost), (0, 0, 0));
-        assert_eq!((bench.metrics.late, bench.metrics.duplicated), (2, 2), "late once each");
-        assert_eq!((bench.metrics.unexpected, bench.count(Metric::RttService)), (0, 2));
+        assert_eq!(
+            (bench.metrics.arrivals.late, bench.metrics.arrivals.duplicated),
+            (2, 2),
+            "late once each"
+        );
+        assert_eq!((bench.metrics.arrivals.unexpected, bench.count(Metric::RttService)), (0, 2));
     }
 
     #[test]
@@ -420,6 +424,6 @@ mod tests {
         bench.receive(&payloads[2], 150);
         bench.end();
         assert_eq!((bench.metrics.measured.received, bench.metrics.measured.altered), (2, 1));
-        assert_eq!(bench.metrics.unexpected, 1);
+        assert_eq!(bench.metrics.arrivals.unexpected, 1);
     }
 }

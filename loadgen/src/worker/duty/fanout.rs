@@ -278,7 +278,7 @@ impl Judge<'_> {
     fn copy(&mut self, now_ns: u64, latency_ns: Option<u64>) {
         self.metrics.copies.received += 1;
         if self.times.is_measured(now_ns) {
-            self.metrics.arrived += 1;
+            self.metrics.arrivals.arrived += 1;
         }
         self.live.received.add(1);
         match latency_ns {

@@ -187,7 +187,7 @@ impl Play {
     }
 
     /// Checks whether the user of a connection has done `[[begin]]`.
-    pub(crate) fn is_ready(&self, connection: u64) -> bool {
+    pub(crate) fn is_ready(&self, connection: ConnectionIndex) -> bool {
         let player = self.players.get(self.numbering.local(connection).0);
         let user = player.and_then(Option::as_ref).map(|player| &player.user);
         user.is_some_and(|user| !user.is_beginning() && !user.is_over())

@@ -88,7 +88,7 @@ impl Worker {
             reconnects: config.reconnect.map(|pauses| Reconnects::new(pauses, config.seed)),
             outbox: Outbox::new(
                 payload(config, brief.clock),
-                match config.mask {
+                match config.frames.mask {
                     Mask::Random => Some(ChaChaKeys::from_os().map_err(io::Error::other)?),
                     Mask::Zero => None,
                 },

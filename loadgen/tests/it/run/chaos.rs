@@ -114,9 +114,9 @@ fn run(seed: u64, server: SocketAddr, sums: &Mutex<Sums>) {
     }
     if let Some(messages) = &report.messages {
         let timed_out = messages.measured.timed_out + messages.warmup.timed_out;
-        assert!(messages.late <= timed_out, "{again}: {messages:?}");
+        assert!(messages.arrivals.late <= timed_out, "{again}: {messages:?}");
         sums.timed_out += timed_out;
-        sums.late += messages.late;
+        sums.late += messages.arrivals.late;
     }
     sums.pongs += report.pings.as_ref().map_or(0, |pings| pings.counts.answered);
     *sums.exit_codes.entry(code).or_default() += 1;

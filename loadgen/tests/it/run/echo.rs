@@ -108,7 +108,7 @@ fn d12_an_echo_twice() {
     let ran = run_against(&server, &["-c", "1", "-n", "20", "-d", "5s"]);
     let report = ran.report();
     let messages = report.messages.as_ref().unwrap();
-    assert_eq!((messages.measured.received, messages.duplicated), (20, 1));
+    assert_eq!((messages.measured.received, messages.arrivals.duplicated), (20, 1));
     assert!(ran.error_line().contains("1 message received twice"), "{}", ran.stderr);
     assert_balanced(&report);
 }
@@ -150,7 +150,7 @@ fn d12_messages_between_echoes_are_no_echoes() {
     let messages = report.messages.as_ref().unwrap();
     let counts = &messages.measured;
     assert_eq!((counts.received, counts.altered, counts.lost), (80, 0, 0));
-    assert_eq!((messages.unexpected, messages.duplicated), (20, 0));
+    assert_eq!((messages.arrivals.unexpected, messages.arrivals.duplicated), (20, 0));
     assert!(
         ran.error_line().contains("20 messages received without having been sent"),
         "{}",
@@ -193,7 +193,7 @@ fn d12_the_echo_of_another_connection() {
     let ran = run_against(&server, &["-c", "2", "-d", "300ms", "--drain-timeout", "100ms"]);
     let report = ran.report();
     let messages = report.messages.as_ref().unwrap();
-    assert_eq!((messages.unexpected, messages.measured.lost), (2, 2));
+    assert_eq!((messages.arrivals.unexpected, messages.measured.lost), (2, 2));
     assert!(
         ran.error_line().contains("2 messages received without having been sent"),
         "{}",
@@ -306,8 +306,11 @@ fn d13_unasked_frames_are_counted_and_pings_answered() {
     let ran = run_against(&server, &["-c", "1", "-d", "200ms"]);
     let report = ran.report();
     let messages = report.messages.as_ref().unwrap();
-    assert_eq!((messages.unexpected, messages.measured.altered, messages.pings), (2, 0, 1));
-    assert_eq!((messages.duplicated, messages.measured.lost), (0, 0));
+    assert_eq!(
+        (messages.arrivals.unexpected, messages.measured.altered, messages.arrivals.pings),
+        (2, 0, 1)
+    );
+    assert_eq!((messages.arrivals.duplicated, messages.measured.lost), (0, 0));
     assert!(messages.measured.received > 0);
     assert_balanced(&report);
 }
@@ -324,7 +327,7 @@ fn d13_a_flood_of_pings_from_a_server_that_does_not_read_has_a_bound() {
         &["-c", "1", "-d", "2s", "--close-timeout", "200ms", "--drain-timeout", "100ms"],
     );
     let report = ran.report();
-    assert!(report.messages.as_ref().unwrap().pings > 10_000);
+    assert!(report.messages.as_ref().unwrap().arrivals.pings > 10_000);
     assert_eq!(failed(&report, "close.timeout"), 1, "{:?}", report.errors);
     let rss_max = report.client.rss_max.unwrap();
     assert!(rss_max < 100 << 20, "{rss_max}");
@@ -357,7 +360,7 @@ fn d13_a_flood_of_messages_is_counted_and_neither_kept_nor_in_the_way() {
     let messages = report.messages.as_ref().unwrap();
     let counts = &messages.measured;
     assert_eq!((counts.received, counts.lost, counts.altered), (20, 0, 0), "{counts:?}");
-    assert_eq!((messages.unexpected, messages.duplicated), (FLOOD, 0));
+    assert_eq!((messages.arrivals.unexpected, messages.arrivals.duplicated), (FLOOD, 0));
     assert_eq!((ran.code, report.connections.completed), (Some(1), 1), "{}", ran.stderr);
     // All of it together would be 57 MiB.
     let rss_max = report.client.rss_max.unwrap();

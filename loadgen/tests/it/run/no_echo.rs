@@ -47,7 +47,7 @@ fn n1_push_releases_no_send() {
         let counts = &messages.measured;
         assert!((10..=41).contains(&counts.sent), "{message:?}: sent {}", counts.sent);
         assert_eq!((counts.altered, counts.lost), (0, 0));
-        assert!(messages.unexpected >= counts.received, "{message:?}");
+        assert!(messages.arrivals.unexpected >= counts.received, "{message:?}");
         assert!(ran.error_line().contains("received without having been sent"), "{}", ran.stderr);
         assert_balanced(&report);
     }
@@ -70,7 +70,7 @@ fn n2_answers_end_the_run_early_with_one_line() {
         assert_eq!(report.outcome.reasons.len(), 1, "{:?}", report.outcome.reasons);
         let messages = report.messages.as_ref().unwrap();
         assert_eq!((messages.measured.received, messages.measured.altered), (0, 0));
-        assert!(messages.unexpected > 0);
+        assert!(messages.arrivals.unexpected > 0);
         assert_balanced(&report);
     }
 }
@@ -93,6 +93,11 @@ fn n2_a_slow_echo_server_is_waited_for() {
     let ran = run_against(&server, &["-c", "1", "-n", "20", "-d", "30s"]);
     let report = ran.report();
     let messages = report.messages.as_ref().unwrap();
-    assert_eq!((messages.measured.received, messages.unexpected), (20, 1), "{}", ran.stderr);
+    assert_eq!(
+        (messages.measured.received, messages.arrivals.unexpected),
+        (20, 1),
+        "{}",
+        ran.stderr
+    );
     assert_balanced(&report);
 }

@@ -76,7 +76,7 @@ fn pings_go_beside_messages_under_both_loops_and_disturb_none() {
         );
         let messages = report.messages.as_ref().unwrap();
         assert_eq!(messages.measured.sent, messages.measured.received);
-        assert_eq!((messages.unexpected, messages.duplicated), (0, 0));
+        assert_eq!((messages.arrivals.unexpected, messages.arrivals.duplicated), (0, 0));
         let service = report.histograms.iter().find(|found| found.metric == "rtt.service");
         assert_eq!(service.unwrap().count, messages.measured.received);
         assert_eq!(report.time_series.rows.iter().map(|row| row.counts.received).sum::<u64>(), {

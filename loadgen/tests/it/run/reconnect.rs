@@ -341,7 +341,7 @@ fn what_is_lost_and_what_is_back_stands_in_the_text() {
     for part in [
         " reconnect    lost 2   server_close.1012 2, ",
         "open again 2   away at the end 0\n",
-        "attempts 2   failed 0   second by second ",
+        "attempts 2   failed 0   fewest open ",
         "  reconnect.total ",
         "  reconnect.away ",
     ] {

@@ -52,7 +52,7 @@ fn serve(mut stream: TcpStream, answer: impl Fn(u64) -> Answer) {
 fn messages(report: &Report) -> &Messages {
     assert_balanced(report);
     let messages = report.messages.as_ref().unwrap();
-    assert!(messages.late <= messages.measured.timed_out + messages.warmup.timed_out);
+    assert!(messages.arrivals.late <= messages.measured.timed_out + messages.warmup.timed_out);
     for metric in ["rtt.service", "rtt.response"] {
         if let Some(found) = report.histograms.iter().find(|found| found.metric == metric) {
             let recorded = found.below + found.count + found.above;
@@ -102,8 +102,11 @@ fn d10_messages_answered_late_or_never_have_timed_out_and_the_loop_goes_on() {
         let (late, never) = (late.load(SeqCst), never.load(SeqCst));
         assert!(counts.timed_out >= late + never && never > 0, "{late} {never} {counts:?}");
         // Those of the last moments are not waited for.
-        assert!((1..=counts.timed_out - never).contains(&messages.late), "{messages:?}");
-        assert_eq!((messages.duplicated, messages.unexpected, counts.altered), (0, 0, 0));
+        assert!((1..=counts.timed_out - never).contains(&messages.arrivals.late), "{messages:?}");
+        assert_eq!(
+            (messages.arrivals.duplicated, messages.arrivals.unexpected, counts.altered),
+            (0, 0, 0)
+        );
         assert_eq!((counts.lost, counts.reordered), (0, 0), "{counts:?}");
         assert!(counts.received > counts.timed_out, "{counts:?}");
         assert!(report.errors.is_empty(), "{:?}", report.errors);
@@ -148,7 +151,7 @@ fn d10_messages_of_a_connection_that_is_lost_have_not_timed_out() {
     let counts = &messages.measured;
     assert_eq!(counts.lost, 1, "{counts:?}");
     // Others that a busy machine held up came late.
-    assert!(counts.timed_out > messages.late, "{messages:?}");
+    assert!(counts.timed_out > messages.arrivals.late, "{messages:?}");
     assert!(counts.received > 5, "it goes on behind both: {counts:?}");
     assert_eq!(report.reconnect.as_ref().unwrap().reestablished, 1);
 }

@@ -90,7 +90,7 @@ fn a_refused_login_fails_the_run() {
     assert_eq!(step(scenario, "begin.2").counts.timed_out, 2);
     let hold = report.hold.as_ref().unwrap();
     assert_eq!((hold.held, hold.dropped), (0, 2), "they were never what they were opened for");
-    assert!(report.outcome.reasons[0].contains("not all of --begin was done"));
+    assert!(report.outcome.reasons[0].contains("they did not complete --begin"));
 }
 
 /// Answers requests in pairs, the later first, with a push between the two.
@@ -143,7 +143,7 @@ fn a_run_of_echoes_logs_in_and_lets_rules_take_what_is_no_echo() {
     ran.assert_went_well();
     let report = result(&ran);
     let messages = report.messages.as_ref().unwrap();
-    assert_eq!((messages.measured.received, messages.unexpected), (60, 0));
+    assert_eq!((messages.measured.received, messages.arrivals.unexpected), (60, 0));
     let scenario = report.scenario.as_ref().unwrap();
     assert_eq!((scenario.users.ready, scenario.rules[0].counts.received), (2, 60));
     assert_eq!((scenario.messages.received, scenario.messages.unmatched), (62, 0));

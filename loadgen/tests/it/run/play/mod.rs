@@ -226,7 +226,7 @@ fn a_user_that_is_refused_fails_the_run_with_the_servers_words() {
     let (file, _feed) = market_files("refused", &["a", "wrong"]);
     let ran = play(file.name(), &server, &["-c", "2", "-n", "4", "-d", "30s"]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    assert!(ran.stderr.contains("1 user never got ready (refused 1, left 0)"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("1 user never became ready (refused 1, left 0)"), "{}", ran.stderr);
     let report = result(&ran);
     let users = report.scenario.as_ref().unwrap().users;
     assert_eq!((users.ready, users.refused), (1, 1));
