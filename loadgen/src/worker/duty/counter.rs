@@ -1,8 +1,8 @@
 //! Counts what happens to the users of a worker.
 
 use super::super::times::Times;
-use crate::index::ConnectionIndex;
 use crate::escape;
+use crate::index::ConnectionIndex;
 use crate::metrics::live::Live;
 use crate::metrics::{Failure, FailurePhase, Metric, Metrics, ScenarioMetrics};
 use crate::scenario::Program;
