@@ -322,7 +322,7 @@ impl Worker {
         let per_turn = if rate.is_some() { 1 } else { SESSIONS_PER_TURN };
         for (turn, some) in (0..).zip(keys.chunks(per_turn)) {
             if let Some(rate) = rate {
-                let due_ns = rate.due_ns(turn * numbering.workers + numbering.worker);
+                let due_ns = rate.due_ns(turn * numbering.workers + numbering.worker.0);
                 self.wait(|_| begin_ns.saturating_add(due_ns), |_| false).await;
             } else {
                 let stalled_ns = self.clock.now_ns() + CLOSING_STALLED_NS;
