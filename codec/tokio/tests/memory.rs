@@ -136,7 +136,8 @@ fn a_mib_in_and_out_of_a_server_is_not_copied() {
             let message = ready(socket.next()).unwrap().unwrap().unwrap();
             ready(socket.send(message)).unwrap().unwrap();
         });
-        assert!(cost.moved == 0 && cost.peak < 16 << 10, "{cost:?}");
+        // A read buffer, and what the message lies in until it is too long for that.
+        assert!(cost.moved == 0 && cost.peak < 64 << 10, "{cost:?}");
         assert!(cost.held < 1 << 10, "{cost:?}");
         let cost = cost_of(free_spare_memory);
         assert!(cost.held <= -(MIB as isize), "the thread has kept it: {cost:?}");
