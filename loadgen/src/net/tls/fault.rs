@@ -160,7 +160,7 @@ mod tests {
         for error in [alert, TlsError::PeerMisbehaved(chosen), TlsError::NoApplicationProtocol] {
             let fault = client_fault(&io::Error::other(error));
             assert_eq!(fault.code, "no_alpn");
-            assert!(fault.said.contains("enable that on the server"), "{fault}");
+            assert!(fault.said.contains("or try --http2"), "{fault}");
         }
         let settings = b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80";
         assert!(spoken(settings).unwrap().contains("only HTTP/2"));
