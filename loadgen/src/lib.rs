@@ -37,6 +37,7 @@ pub mod scenario;
 pub mod serve;
 
 pub mod member;
+pub mod recording;
 pub mod threshold;
 
 pub mod cli;
@@ -62,4 +63,5 @@ pub mod fleet;
 pub mod run;
 
 pub mod check;
+pub mod record;
 pub mod saved;

@@ -9,7 +9,7 @@ use loadgen::exit::{Exit, Failed};
 use loadgen::fleet::{self, Program};
 use loadgen::scenario::preset;
 use loadgen::serve;
-use loadgen::{check, doctor, run, saved, talk};
+use loadgen::{check, doctor, record, run, saved, talk};
 
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -49,6 +49,8 @@ fn execute(command: Command) -> Result<Exit, Failed> {
             None => Ok(print(preset::list().as_bytes())),
             Some(name) => Ok(print(preset::named(&name).map_err(Failed::usage)?.as_bytes())),
         },
+        Command::Import(args) => record::import(&args),
+        Command::Record(args) => record::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Report(args) => saved::report(args),
         Command::Merge(args) => saved::merge_files(args),

@@ -30,7 +30,7 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage, 97 not a valid measurement,
 const LOAD: &[&str] =
     &["urls", "connections", "duration", "insecure", "thresholds", "outputs", "quiet"];
 
-const HELPS: [Help; 13] = [
+const HELPS: [Help; 15] = [
     Help {
         command: "play",
         most_used: &[LOAD, &["scenario", "iterations", "rate", "connect_rate", "set", "headers"]],
@@ -43,6 +43,34 @@ const HELPS: [Help; 13] = [
         command: "presets",
         most_used: &[&["name"]],
         examples: &["loadgen presets", "loadgen presets socket.io > chat.toml"],
+    },
+    Help {
+        command: "import",
+        most_used: &[&["form", "file", "out", "connection", "quiet"]],
+        examples: &[
+            "loadgen import har chat.har                lists connections, shows the scenario",
+            "loadgen import har chat.har -o chat.toml   and chat.users.csv, if there are secrets",
+            "loadgen play chat.toml -c 5                then runs it",
+        ],
+    },
+    Help {
+        command: "record",
+        most_used: &[&[
+            "listen",
+            "url",
+            "out",
+            "connection",
+            "quiet",
+            "har",
+            "connections",
+            "duration",
+            "insecure",
+        ]],
+        examples: &[
+            "loadgen record 127.0.0.1:8080 wss://h/chat -o chat.toml",
+            "loadgen record 127.0.0.1:8080 ws://127.0.0.1:7001 --connections 1 -o chat.toml",
+            "loadgen record 127.0.0.1:8080 wss://h/ -d 1m --har all.har > chat.toml",
+        ],
     },
     Help {
         command: "run",

@@ -23,6 +23,7 @@ mod pages;
 mod play;
 mod post;
 mod reconnect;
+mod recorded;
 mod scenario;
 mod serving;
 mod shard;
@@ -57,6 +58,7 @@ pub use pages::{CompletionsArgs, ManArgs, completions, man};
 pub use play::PlayArgs;
 pub use post::PostArgs;
 pub use reconnect::{ReconnectArgs, ReconnectAsked};
+pub use recorded::{DraftArgs, ImportArgs, RecordArgs, RecordingForm};
 pub use scenario::{FanoutArgs, HoldArgs, ListenArgs};
 pub use serving::{ListenAt, ServeBoundArgs, ServeTlsArgs};
 pub use shard::ShardArgs;
@@ -126,6 +128,16 @@ pub enum Command {
     Check(CheckArgs),
     /// Lists the built-in protocols, or prints one as a scenario file
     Presets(PresetsArgs),
+    /// Makes a scenario from a recording of a browser, a HAR file
+    ///
+    /// Recognises the protocol, and finds which message answers which, heartbeats, values that a
+    /// client has from the server, secrets and pauses. Prints each guess with its evidence.
+    Import(ImportArgs),
+    /// Makes a scenario from live traffic: a proxy between clients and a server
+    ///
+    /// Passes every message on, and ends with Ctrl-C. Then makes a scenario as `loadgen import`
+    /// does. TLS is spoken to the server only, and compression with neither side.
+    Record(RecordArgs),
     /// Checks whether this machine is set up for a load
     ///
     /// Names each limit that is too low, with the command that raises it.
@@ -464,7 +476,7 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed 
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Parsed::Wrong(
                 "no command; use run, connect, hold, listen, fanout, play, serve, check, presets, \
-                 doctor, report, merge, diff, completions or man \
+                 import, record, doctor, report, merge, diff, completions or man \
                  (see loadgen --help)"
                     .into(),
             )

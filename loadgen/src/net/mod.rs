@@ -25,7 +25,7 @@ pub(crate) use fault::{Fault, stream_fault};
 pub(crate) use http2::{Accepted, Http2Connection, Http2Pool, Opened, Refused, http2_server_code};
 pub(crate) use route::Dialled;
 pub use route::{Route, Routes};
-pub(crate) use secret::masked_subprotocols;
+pub(crate) use secret::{is_secret, masked_subprotocols};
 pub use settings::{Http2, Network, Override, Proxy, Redirect, TlsSettings};
 pub use source::{SourceRange, Sources};
 pub(crate) use stream::{Agreed, Detached, Http2Share, Stream, TlsStream};

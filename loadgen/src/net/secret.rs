@@ -22,7 +22,7 @@ const WORDS: [&str; 11] = [
 const NAMES: [&str; 9] = ["auth", "code", "key", "pass", "pin", "sid", "sig", "authtok", "creds"];
 
 /// Checks whether a name is typical of a secret.
-fn is_secret(name: &str) -> bool {
+pub(crate) fn is_secret(name: &str) -> bool {
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     let name: String = letters.map(|c| c.to_ascii_lowercase()).collect();
     NAMES.contains(&&*name)

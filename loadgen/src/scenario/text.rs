@@ -326,7 +326,7 @@ fn placeholder(inside: &str) -> Option<&str> {
 }
 
 /// Returns the first word of a text that looks like a placeholder in braces.
-pub(super) fn first_placeholder(text: &str) -> Option<&str> {
+pub(crate) fn first_placeholder(text: &str) -> Option<&str> {
     let mut words = text.match_indices('{').filter_map(|(at, _)| placeholder(&text[at + 1..]));
     words.find(|word| is_lower(word))
 }

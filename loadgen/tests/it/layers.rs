@@ -27,7 +27,7 @@ const LAYERS: [&[&str]; 16] = [
     &["random", "segment"],
     &["net", "quantity", "refusal", "stamp", "verdict"],
     &["metrics", "scenario", "serve"],
-    &["member", "threshold"],
+    &["member", "recording", "threshold"],
     &["cli"],
     &["config"],
     &["doctor", "payload", "plan"],
@@ -38,7 +38,7 @@ const LAYERS: [&[&str]; 16] = [
     &["outlet"],
     &["fleet"],
     &["run"],
-    &["check", "saved"],
+    &["check", "record", "saved"],
 ];
 
 /// Roots of crates, which name all modules.

@@ -6,6 +6,7 @@ mod flags;
 mod hostile;
 mod overlap;
 mod presets;
+mod recorded;
 mod split;
 mod truth;
 
