@@ -65,3 +65,4 @@ pub mod run;
 pub mod check;
 pub mod record;
 pub mod saved;
+pub mod search;

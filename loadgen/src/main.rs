@@ -9,7 +9,7 @@ use loadgen::exit::{Exit, Failed};
 use loadgen::fleet::{self, Program};
 use loadgen::scenario::preset;
 use loadgen::serve;
-use loadgen::{check, doctor, record, run, saved, talk};
+use loadgen::{check, doctor, record, run, saved, search, talk};
 
 #[global_allocator]
 static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -43,6 +43,7 @@ fn execute(command: Command) -> Result<Exit, Failed> {
         Command::Listen(args) => load(Config::of_listen(args)),
         Command::Fanout(args) => load(Config::of_fanout(args)),
         Command::Play(args) => load(Config::of_play(args)),
+        Command::Search(args) => search::search(args),
         Command::Serve(args) => serve(&args),
         Command::Check(args) => check::run(args),
         Command::Presets(args) => match args.name {

@@ -6,17 +6,23 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::cli::{DiffArgs, MergeArgs, ReportArgs};
 use crate::config::{Form, Output, Verbosity, output};
 use crate::escape;
 use crate::exit::{Exit, Failed};
 use crate::outlet::Outlets;
 use crate::report::diff::DiffReport;
+use crate::report::html;
 use crate::report::merge::{Missing, Part, merge};
+use crate::report::trend::TrendReport;
 use crate::report::{Report, load};
 use crate::run::say_outcome;
 use crate::talk::say;
 
+/// The forms of what several results are together.
+const PAGES: [Form; 3] = [Form::Text, Form::Json, Form::Html];
 /// Most bytes of a file's name that are shown.
 const NAME_LEN_MAX: usize = 200;
 
@@ -26,6 +32,9 @@ const NAME_LEN_MAX: usize = 200;
 /// # Errors
 /// [`Failed`] with the file that is not a result, or an output that can't be written.
 pub fn report(args: ReportArgs) -> Result<Exit, Failed> {
+    if args.file.is_dir() {
+        return trend(args);
+    }
     let outputs = output::outputs(args.out.outputs).map_err(Failed::usage)?;
     let mut report = read(&args.file)?;
     output::replaced(&outputs).for_each(say);
@@ -64,13 +73,25 @@ pub fn merge_files(args: MergeArgs) -> Result<Exit, Failed> {
 pub fn diff(args: &DiffArgs) -> Result<Exit, Failed> {
     let mut asked = args.outputs.clone();
     asked.extend(args.json.then_some(Output { form: Form::Json, file: None }));
-    let outputs = output::text_or_json(asked).map_err(Failed::usage)?;
-    let (before, after) = (read(&args.before)?, read(&args.after)?);
+    let outputs = output::outputs_of(&PAGES, asked).map_err(Failed::usage)?;
+    let side = |path: &PathBuf| {
+        let files = files(path.clone())?;
+        files.iter().map(|file| read(file)).collect::<Result<Vec<_>, _>>()
+    };
+    let (before, after) = (side(&args.before)?, side(&args.after)?);
     let names = (name(&args.before), name(&args.after));
-    let diff = DiffReport::new((&names.0, &before), (&names.1, &after), &args.thresholds);
+    let found = DiffReport::new((&names.0, &before), (&names.1, &after), &args.thresholds);
+    // `files` finds at least one.
+    let (Some(diff), Some(first), Some(last)) = (found, before.first(), after.first()) else {
+        return Err(Failed::usage("no results to compare".into()));
+    };
     output::replaced(&outputs).for_each(say);
     for output in &outputs {
-        output::put(output, "comparison", |out| print(&diff, output.form, out))?;
+        output::put(output, "comparison", |out| match output.form {
+            Form::Json => as_json(&diff, out),
+            Form::Html => html::diff::write(&diff, first, last, &mut &mut *out),
+            _ => write!(out, "{diff}"),
+        })?;
     }
     let failed = diff.thresholds.iter().filter(|threshold| !threshold.is_passed);
     let failed: Vec<_> = failed
@@ -82,13 +103,33 @@ pub fn diff(args: &DiffArgs) -> Result<Exit, Failed> {
     Ok(diff.exit())
 }
 
-fn print(diff: &DiffReport, form: Form, out: &mut dyn Write) -> io::Result<()> {
-    if form == Form::Json {
-        serde_json::to_writer_pretty(&mut *out, diff)?;
-        writeln!(out)
-    } else {
-        write!(out, "{diff}")
+/// `loadgen report` of a folder: its results side by side.
+fn trend(args: ReportArgs) -> Result<Exit, Failed> {
+    if !args.gate.thresholds.is_empty() {
+        return Err(Failed::usage("--threshold judges one result, not a folder".into()));
     }
+    let outputs = output::outputs_of(&PAGES, args.out.outputs).map_err(Failed::usage)?;
+    let result = |file: &PathBuf| {
+        let shown = file.file_name().map_or_else(|| name(file), |own| name(Path::new(own)));
+        Ok((shown, read(file)?))
+    };
+    let files = files(args.file.clone())?;
+    let results = files.iter().map(result).collect::<Result<Vec<_>, Failed>>()?;
+    let trend = TrendReport::new(&name(&args.file), results);
+    output::replaced(&outputs).for_each(say);
+    for output in &outputs {
+        output::put(output, "results", |out| match output.form {
+            Form::Json => as_json(&trend, out),
+            Form::Html => html::trend::write(&trend, &mut &mut *out),
+            _ => write!(out, "{trend}"),
+        })?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn as_json(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
 }
 
 /// Returns a file itself, or the result files in a folder.

@@ -30,7 +30,7 @@ Exit codes: 0 ok, 1 failed, 2 wrong usage, 97 not a valid measurement,
 const LOAD: &[&str] =
     &["urls", "connections", "duration", "insecure", "thresholds", "outputs", "quiet"];
 
-const HELPS: [Help; 15] = [
+const HELPS: [Help; 16] = [
     Help {
         command: "play",
         most_used: &[LOAD, &["scenario", "iterations", "rate", "connect_rate", "set", "headers"]],
@@ -129,6 +129,14 @@ const HELPS: [Help; 15] = [
             "loadgen serve broadcast &",
             "loadgen fanout ws://127.0.0.1:9001/room -c 1k -R 10",
             "loadgen fanout ws://127.0.0.1:9001/ -c 1k --topics 10 --publishers 10",
+        ],
+    },
+    Help {
+        command: "search",
+        most_used: &[LOAD, &["rate", "within", "size", "message", "binary", "headers"]],
+        examples: &[
+            "loadgen search ws://127.0.0.1:9001/ --rate 1k..100k --until 'rtt.p99<20ms'",
+            "loadgen search wss://h/ -c 10 -R 10..10k -d 10s --until 'rtt.p99.9<50ms' -o s.json",
         ],
     },
     Help {

@@ -25,6 +25,7 @@ mod post;
 mod reconnect;
 mod recorded;
 mod scenario;
+mod search;
 mod serving;
 mod shard;
 pub mod start;
@@ -60,6 +61,7 @@ pub use post::PostArgs;
 pub use reconnect::{ReconnectArgs, ReconnectAsked};
 pub use recorded::{DraftArgs, ImportArgs, RecordArgs, RecordingForm};
 pub use scenario::{FanoutArgs, HoldArgs, ListenArgs};
+pub use search::{RatesAsked, SearchArgs};
 pub use serving::{ListenAt, ServeBoundArgs, ServeTlsArgs};
 pub use shard::ShardArgs;
 pub use users::UserArgs;
@@ -118,6 +120,15 @@ pub enum Command {
     /// Matches replies by id, answers heartbeats, and measures each step by itself. `loadgen
     /// presets` lists the built-in protocols.
     Play(PlayArgs),
+    /// Finds a server's capacity: the highest rate at which thresholds hold
+    ///
+    /// Runs steps of echo round trips in an open loop: the rate doubles until a threshold fails, then
+    /// the gap is halved. Nothing may be lost, and 99 % of the echoes due have to arrive in time,
+    /// whatever the thresholds are. Where this client is the limit, the answer is "at least".
+    #[command(mut_arg("thresholds", |arg| {
+        arg.visible_alias("until").help("What has to hold at a rate, such as rtt.p99<20ms")
+    }), mut_arg("duration", |arg| arg.help("Measured time of each step [default: 5s]")))]
+    Search(SearchArgs),
     /// Runs the reference server: echo, sink, push or broadcast
     Serve(ServeArgs),
     /// Opens one connection and checks each step of the protocol
@@ -475,7 +486,7 @@ pub fn parse(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Parsed 
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Parsed::Text(text),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Parsed::Wrong(
-                "no command; use run, connect, hold, listen, fanout, play, serve, check, presets, \
+                "no command; use run, connect, hold, listen, fanout, play, search, serve, check, presets, \
                  import, record, doctor, report, merge, diff, completions or man \
                  (see loadgen --help)"
                     .into(),

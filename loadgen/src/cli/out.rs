@@ -25,7 +25,9 @@ pub struct OutArgs {
 /// Arguments of `report`.
 #[derive(Clone, Debug, Args)]
 pub struct ReportArgs {
-    /// A result file, as written by -o result.json
+    /// A result file, as written by -o result.json; or a folder
+    ///
+    /// Of a folder, all *.json are shown side by side, the oldest first, as text, json or html.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Where it goes.
@@ -59,10 +61,13 @@ pub struct MergeArgs {
 /// Arguments of `diff`.
 #[derive(Clone, Debug, Args)]
 pub struct DiffArgs {
-    /// The result to compare with
+    /// The result to compare with, or a folder of several runs
+    ///
+    /// A folder stands for every *.json in it: numbers are medians, and intervals come from how the
+    /// runs differ. With one run each, intervals come from how its seconds differ.
     #[arg(value_name = "BEFORE")]
     pub before: PathBuf,
-    /// The result to compare
+    /// The result to compare, or a folder of several runs
     #[arg(value_name = "AFTER")]
     pub after: PathBuf,
     /// Exits with 99 unless a ratio holds, such as rtt.p99<1.1x (repeatable)
@@ -71,7 +76,7 @@ pub struct DiffArgs {
     /// names.
     #[arg(long = "threshold", value_name = "EXPR", value_parser = Threshold::parse_ratio)]
     pub thresholds: Vec<Threshold>,
-    /// Writes the comparison as text or json, such as -o diff.json (repeatable)
+    /// Writes the comparison as text, json or html, such as -o diff.html (repeatable)
     #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]
     pub outputs: Vec<Output>,
     /// The same as -o json

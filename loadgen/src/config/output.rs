@@ -33,16 +33,18 @@ pub fn outputs(asked: Vec<Output>) -> Result<Vec<Output>, String> {
     Ok(outputs)
 }
 
-/// Like [`outputs`], for a command without the result of a run, so only text and JSON.
+/// Like [`outputs`], for a command without the result of a run, which has only these forms.
 ///
 /// # Errors
 /// One line, if another form was asked for, or two would go to the same place.
-pub fn text_or_json(asked: Vec<Output>) -> Result<Vec<Output>, String> {
-    let is_other = |output: &&Output| !matches!(output.form, Form::Text | Form::Json);
-    if let Some(other) = asked.iter().find(is_other) {
+pub fn outputs_of(forms: &[Form], asked: Vec<Output>) -> Result<Vec<Output>, String> {
+    if let Some(other) = asked.iter().find(|output| !forms.contains(&output.form)) {
+        let names: Vec<_> = forms.iter().map(|form| form.name()).collect();
+        let (last, others) = names.split_last().unwrap_or((&"text", &[]));
         return Err(format!(
-            "-o {} is a form of results; use text or json here",
-            other.form.name()
+            "-o {} is a form of results; use {} or {last} here",
+            other.form.name(),
+            others.join(", ")
         ));
     }
     outputs(asked)

@@ -52,7 +52,8 @@ pub fn run(args: DoctorArgs) -> Result<Exit, Failed> {
     }
     let sources = sources(&args.source_ips).map_err(Failed::usage)?;
     let addresses = sources.addresses_of(Family::V4).max(sources.addresses_of(Family::V6)).max(1);
-    let outputs = output::text_or_json(args.outputs).map_err(Failed::usage)?;
+    let outputs =
+        output::outputs_of(&[Form::Text, Form::Json], args.outputs).map_err(Failed::usage)?;
     // A limit that can't be raised shows as a shortage, if it is one.
     DescriptorLimit::raise().ok();
     let facts = Facts::read();

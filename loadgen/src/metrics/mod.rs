@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 pub use close_reasons::CloseReasons;
 use counts::counts;
 pub use deflate::{DeflateCounts, Volume};
+pub(crate) use distribution::rank;
 pub use distribution::{Distribution, HIGHEST_NS, LOWEST_NS, SIGNIFICANT_DIGITS};
 pub use drops::{DropTimes, Drops};
 pub(crate) use failure::add_sample;

@@ -1,11 +1,14 @@
-//! Compares two results in a table, with the second relative to the first.
+//! Compares two results in a table, with the second relative to the first, or several results of
+//! each side.
 //!
-//! The numbers are those that thresholds can have, so any line can be made into a gate.
+//! The numbers are those that thresholds can have, so any line can be made into a gate. Those that
+//! are also in the time series, or of several runs, have an interval, and a word for what changed.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::interval::{Blocks, Estimate, Number};
 use super::merge::differing;
 use super::scenario::ScenarioReport;
 use super::{Report, ThresholdReport};
@@ -17,6 +20,8 @@ use crate::verdict::State;
 use crate::{escape, units};
 
 const LINE_WIDTH: usize = 100;
+/// How often all intervals together may miss the truth.
+const ALPHA: f64 = 0.05;
 /// Most differences of the configurations that are shown.
 const DIFFERENCES_MAX: usize = 10;
 
@@ -27,6 +32,9 @@ pub struct DiffReport {
     pub before: String,
     /// The second file.
     pub after: String,
+    /// Runs of each side, of which each number is the median: before, after.
+    #[serde(default = "one_run_each")]
+    pub runs: (u64, u64),
     /// Where the configurations differ: path, before, after, as in JSON.
     pub differences: Vec<(String, String, String)>,
     /// The verdicts: before, after.
@@ -50,37 +58,106 @@ pub struct DiffRow {
     pub after: Option<f64>,
     /// After relative to before; `null` also if before is 0 and after is not.
     pub ratio: Option<f64>,
+    /// From and to where the true ratio lies, unless chance was against it; `null` if nothing tells.
+    #[serde(default)]
+    pub interval: Option<(f64, f64)>,
+    /// What the interval says; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+}
+
+/// What changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// The interval has 1 in it.
+    None,
+    /// A latency is shorter, or a rate higher.
+    Better,
+    /// A latency is longer, or a rate lower.
+    Worse,
+}
+
+impl Change {
+    /// Returns the word in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "same",
+            Self::Better => "better",
+            Self::Worse => "worse",
+        }
+    }
+}
+
+/// The side of a comparison: a name, and the results of its runs, at least one.
+pub type SideOf<'s> = (&'s str, &'s [Report]);
+
+const fn one_run_each() -> (u64, u64) {
+    (1, 1)
 }
 
 impl DiffReport {
-    /// Compares two results, each with its name.
+    /// Compares two sides, each with its name. `None` if one has no runs.
     #[must_use]
     pub fn new(
-        (before_name, before): (&str, &Report),
-        (after_name, after): (&str, &Report),
+        (before_name, before): SideOf<'_>,
+        (after_name, after): SideOf<'_>,
         thresholds: &[Threshold],
-    ) -> Self {
-        let row = |(name, subject): (String, Subject)| {
-            let (left, right) = (subject.measure(before), subject.measure(after));
-            (left.is_some() || right.is_some()).then(|| DiffRow {
-                name,
-                unit: subject.unit(),
-                before: left,
-                after: right,
-                ratio: subject.ratio(before, after).filter(|ratio| ratio.is_finite()),
-            })
+    ) -> Option<Self> {
+        let (first, last) = (before.first()?, after.first()?);
+        let subjects = subjects().into_iter().chain(played(first, last));
+        let mut rows: Vec<_> =
+            subjects.filter_map(|(name, subject)| row(name, &subject, before, after)).collect();
+        add_intervals(&mut rows, before, after);
+        let judged = |threshold: &Threshold| {
+            let subject = threshold.subject();
+            let ratio = median(before, subject)
+                .zip(median(after, subject))
+                .map(|(before, after)| ratio(before, after));
+            ThresholdReport::of_ratio(threshold, ratio)
         };
-        Self {
+        let worst = |reports: &[Report]| {
+            reports.iter().map(|report| report.verdict.state).max().unwrap_or_default()
+        };
+        Some(Self {
             before: before_name.into(),
             after: after_name.into(),
-            differences: differences(before, after),
-            verdicts: (before.verdict.state, after.verdict.state),
-            rows: subjects().into_iter().chain(played(before, after)).filter_map(row).collect(),
-            thresholds: thresholds
-                .iter()
-                .map(|threshold| after.ratio_judged_by(before, threshold))
-                .collect(),
+            runs: (before.len() as u64, after.len() as u64),
+            differences: differences(first, last),
+            verdicts: (worst(before), worst(after)),
+            rows,
+            thresholds: thresholds.iter().map(judged).collect(),
+        })
+    }
+
+    /// Returns what changed, in a line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let told = self.rows.iter().filter(|row| row.change.is_some()).count();
+        if told == 0 {
+            return "intervals need 5 s of measured time, or several runs of each side".into();
         }
+        let names = |change| {
+            let rows = self.changed(change);
+            let shown = |row: &DiffRow| match row.ratio {
+                Some(ratio) => format!("{} {ratio:.2}x", row.name),
+                None => row.name.clone(),
+            };
+            rows.map(shown).collect::<Vec<_>>().join(", ")
+        };
+        let (worse, better) = (names(Change::Worse), names(Change::Better));
+        match (worse.is_empty(), better.is_empty()) {
+            (true, true) => format!("no difference in {}", units::counted(told as u64, "number")),
+            (false, true) => format!("worse: {worse}"),
+            (true, false) => format!("better: {better}"),
+            (false, false) => format!("worse: {worse}; better: {better}"),
+        }
+    }
+
+    /// Returns the rows that changed so.
+    pub fn changed(&self, change: Change) -> impl Iterator<Item = &DiffRow> {
+        self.rows.iter().filter(move |row| row.change == Some(change))
     }
 
     /// Returns the exit code: a saturated client can't say that a server got slower.
@@ -94,6 +171,115 @@ impl DiffReport {
         } else {
             Exit::Threshold
         }
+    }
+}
+
+/// Returns a row, if one of the sides has the number.
+fn row(name: String, subject: &Subject, before: &[Report], after: &[Report]) -> Option<DiffRow> {
+    let (left, right) = (median(before, subject), median(after, subject));
+    let ratio = left.zip(right).map(|(before, after)| ratio(before, after));
+    (left.is_some() || right.is_some()).then(|| DiffRow {
+        name,
+        unit: subject.unit(),
+        before: left,
+        after: right,
+        ratio: ratio.filter(|ratio| ratio.is_finite()),
+        interval: None,
+        change: None,
+    })
+}
+
+/// Returns the median of what the runs of a side measured; `None` if one of them has no data.
+fn median(reports: &[Report], subject: &Subject) -> Option<f64> {
+    let mut values =
+        reports.iter().map(|report| subject.measure(report)).collect::<Option<Vec<_>>>()?;
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
+    Some(if values.len().is_multiple_of(2) {
+        f64::midpoint(values[middle - 1], upper)
+    } else {
+        upper
+    })
+}
+
+/// Returns `after` relative to `before`. Two zeros are equal.
+fn ratio(before: f64, after: f64) -> f64 {
+    match (before > 0.0, after > 0.0) {
+        (true, _) => after / before,
+        (false, true) => f64::INFINITY,
+        (false, false) => 1.0,
+    }
+}
+
+/// Adds intervals to the rows that have one. All of them together are wrong with the probability of
+/// [`ALPHA`]: the more numbers are looked at, the wider each interval is.
+fn add_intervals(rows: &mut [DiffRow], before: &[Report], after: &[Report]) {
+    let sides = [before, after].map(Side::new);
+    let mut found: Vec<_> = rows
+        .iter()
+        .enumerate()
+        .filter_map(|(place, row)| {
+            let subject = Subject::named(&row.name)?;
+            let [left, right] = [&sides[0], &sides[1]].map(|side| side.estimate(&subject));
+            Some((place, left?, right?))
+        })
+        .collect();
+    let alpha = ALPHA / f64::from(u32::try_from(found.len()).unwrap_or(u32::MAX).max(1));
+    for (place, left, right) in found.drain(..) {
+        let row = &mut rows[place];
+        let (from, to) = Estimate::ratio(&left, &right, alpha);
+        let is_up_good = row.unit == Unit::Rate;
+        row.interval = Some((from, to));
+        row.change = Some(match (from > 1.0, to < 1.0) {
+            (true, _) if is_up_good => Change::Better,
+            (true, _) => Change::Worse,
+            (_, true) if is_up_good => Change::Worse,
+            (_, true) => Change::Better,
+            _ => Change::None,
+        });
+    }
+}
+
+/// A side, as intervals need it.
+struct Side<'s> {
+    reports: &'s [Report],
+    /// The blocks of its only run, and the metric of their latencies.
+    blocks: Option<(Blocks, Metric)>,
+}
+
+impl<'s> Side<'s> {
+    fn new(reports: &'s [Report]) -> Self {
+        let blocks = match reports {
+            [one] => one.series_metric().and_then(|metric| Some((Blocks::of(one)?, metric))),
+            _ => None,
+        };
+        Self { reports, blocks }
+    }
+
+    fn estimate(&self, subject: &Subject) -> Option<Estimate> {
+        // The longest of a run says nothing about the longest of another, nor do counts.
+        let is_compared = matches!(
+            subject,
+            Subject::Rate(_) | Subject::Time(_, Statistic::Percentile(_) | Statistic::Mean)
+        );
+        if !is_compared {
+            return None;
+        }
+        let [one] = self.reports else {
+            let values = self.reports.iter().map(|report| subject.measure(report));
+            return Estimate::of_runs(&values.collect::<Option<Vec<_>>>()?);
+        };
+        let measured = subject.measure(one)?;
+        let (blocks, metric) = self.blocks.as_ref()?;
+        let number = match subject {
+            Subject::Rate(Rated::Achieved) => Number::Rate,
+            Subject::Time(asked, _) if *asked != Some(*metric) => return None,
+            Subject::Time(_, Statistic::Percentile(percentile)) => Number::Percentile(*percentile),
+            Subject::Time(_, Statistic::Mean) => Number::Mean,
+            _ => return None,
+        };
+        blocks.estimate(number, measured)
     }
 }
 
@@ -176,8 +362,13 @@ fn differences(before: &Report, after: &Report) -> Vec<(String, String, String)>
 impl fmt::Display for DiffReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |text: &str| escape::control(text, LINE_WIDTH);
-        writeln!(f, " before   {}   {}", shown(&self.before), self.verdicts.0.name())?;
-        writeln!(f, " after    {}   {}", shown(&self.after), self.verdicts.1.name())?;
+        for (side, name, runs, state) in [
+            ("before", &self.before, self.runs.0, self.verdicts.0),
+            ("after", &self.after, self.runs.1, self.verdicts.1),
+        ] {
+            let runs = if runs > 1 { format!(", {runs} runs") } else { String::new() };
+            writeln!(f, " {side:<8} {}{runs}   {}", shown(name), state.name())?;
+        }
         for (path, left, right) in self.differences.iter().take(DIFFERENCES_MAX) {
             writeln!(f, " differs  {path}: {left} -> {right}")?;
         }
@@ -185,7 +376,7 @@ impl fmt::Display for DiffReport {
         if more > 0 {
             writeln!(f, " differs  and {more} more, in -o json")?;
         }
-        writeln!(f, "  {:<28}{:>12}{:>12}{:>10}", "", "before", "after", "ratio")?;
+        writeln!(f, "  {:<28}{:>12}{:>12}{:>10}  interval", "", "before", "after", "ratio")?;
         for row in &self.rows {
             let [before, after] =
                 [row.before, row.after].map(|number| units::number(number, row.unit));
@@ -194,8 +385,15 @@ impl fmt::Display for DiffReport {
                 (None, Some(_), Some(_)) => "new".into(),
                 _ => "-".into(),
             };
-            writeln!(f, "  {:<28}{before:>12}{after:>12}{ratio:>10}", row.name)?;
+            write!(f, "  {:<28}{before:>12}{after:>12}{ratio:>10}", row.name)?;
+            match (row.interval, row.change) {
+                (Some((from, to)), Some(change)) => {
+                    writeln!(f, "  [{from:.3}, {to:.3}] {}", change.name())?;
+                }
+                _ => writeln!(f)?,
+            }
         }
+        writeln!(f, " result   {}", self.summary())?;
         for threshold in &self.thresholds {
             let outcome = if threshold.is_passed { "PASS" } else { "FAIL" };
             writeln!(f, " {outcome} {} ({})", shown(&threshold.expression), threshold.shown())?;
@@ -214,7 +412,7 @@ mod tests {
         change(&mut after);
         let thresholds: Vec<_> =
             thresholds.iter().map(|text| Threshold::parse_ratio(text).unwrap()).collect();
-        DiffReport::new(("a", &before), ("b", &after), &thresholds)
+        DiffReport::new(("a", &[before]), ("b", &[after]), &thresholds).unwrap()
     }
 
     #[test]
@@ -239,6 +437,7 @@ mod tests {
         assert!(text.contains("0.500x\n"), "{text}");
         assert!(text.contains(" FAIL achieved>=90% (0.500x)\n"), "{text}");
         assert!(text.lines().any(|line| line.contains("lost") && line.ends_with("new")), "{text}");
+        assert!(text.contains(" result   intervals need 5 s"), "{text}");
         assert_eq!(diff(&["achieved>=0.5x"], change).exit(), Exit::Ok);
         assert_eq!(diff(&["lost<2"], change).exit(), Exit::Threshold, "from none to some");
         assert_eq!(diff(&["connect.tcp.p99<2"], change).exit(), Exit::Threshold, "no data");
@@ -247,5 +446,79 @@ mod tests {
             report.verdict.state = State::Saturated;
         });
         assert_eq!(saturated.exit(), Exit::NotValid);
+    }
+
+    /// The sample with a time series of ten seconds, each with latencies of so many microseconds and
+    /// a few more.
+    fn with_series(us: u64) -> Report {
+        let mut report = sample();
+        let second = 1_000_000_000;
+        report.phases.measured = Some(crate::report::Interval { begin_ns: 0, end_ns: 10 * second });
+        report.time_series.rows = (0..10)
+            .map(|place| {
+                let mut latencies = crate::metrics::Distribution::new();
+                (0..100).for_each(|n| latencies.record((us + n % 10 + place % 2) * 1_000));
+                let counts = crate::metrics::IntervalCounts { received: 100, ..Default::default() };
+                crate::report::RowReport {
+                    begin_ns: place * second,
+                    length_ns: second,
+                    open: 2,
+                    counts,
+                    by_address: Vec::new(),
+                    p50_ns: None,
+                    p99_ns: None,
+                    latency: crate::report::LatencyReport::new(&latencies),
+                    steps: Vec::new(),
+                    rules: Vec::new(),
+                }
+            })
+            .collect();
+        let mut all = crate::metrics::Distribution::new();
+        (0..1_000).for_each(|n| all.record((us + n % 10) * 1_000));
+        let all = crate::report::HistogramReport::new(Metric::RttService, &all);
+        report.histograms.retain(|found| found.metric != all.metric);
+        report.histograms.push(all);
+        report
+    }
+
+    #[test]
+    fn a_single_run_a_side_has_intervals_from_its_seconds() {
+        let [before, same, slower] = [1_000, 1_000, 1_100].map(with_series);
+        let diff = DiffReport::new(("a", &[before.clone()]), ("b", &[same]), &[]).unwrap();
+        let told: Vec<_> = diff.rows.iter().filter(|row| row.change.is_some()).collect();
+        let names: Vec<_> = told.iter().map(|row| &*row.name).collect();
+        let expected = ["p50", "p99", "p99.9", "mean"].map(|name| format!("rtt.service.{name}"));
+        assert_eq!(names, [&["achieved".to_owned()][..], &expected].concat());
+        assert!(told.iter().all(|row| row.change == Some(Change::None)), "{told:?}");
+        assert!(diff.to_string().contains(" result   no difference in 5 numbers\n"), "{diff}");
+        let diff = DiffReport::new(("a", &[before]), ("b", &[slower]), &[]).unwrap();
+        let worse: Vec<_> = diff.changed(Change::Worse).map(|row| &*row.name).collect();
+        assert_eq!(worse, expected);
+        let (from, to) = diff.changed(Change::Worse).next().unwrap().interval.unwrap();
+        assert!(from < 1.1 && 1.1 < to, "{from} {to}");
+    }
+
+    #[test]
+    fn several_runs_of_a_side_have_the_median_and_their_own_intervals() {
+        let runs = |rates: [f64; 3]| {
+            rates.map(|rate| {
+                let mut report = sample();
+                report.messages.as_mut().unwrap().achieved_per_s = rate;
+                report
+            })
+        };
+        let before = runs([100.0, 101.0, 99.0]);
+        let diff = DiffReport::new(("a", &before), ("b", &runs([80.0, 82.0, 81.0])), &[]).unwrap();
+        let row = diff.rows.iter().find(|row| row.name == "achieved").unwrap();
+        assert_eq!(
+            (row.before, row.after, row.change),
+            (Some(100.0), Some(81.0), Some(Change::Worse))
+        );
+        assert!(diff.to_string().contains(" before   a, 3 runs   "), "{diff}");
+        let diff =
+            DiffReport::new(("a", &before), ("b", &runs([98.0, 103.0, 100.0])), &[]).unwrap();
+        let row = diff.rows.iter().find(|row| row.name == "achieved").unwrap();
+        assert_eq!(row.change, Some(Change::None));
+        assert_eq!(DiffReport::new(("a", &[]), ("b", &before), &[]), None);
     }
 }

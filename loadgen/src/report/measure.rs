@@ -13,12 +13,6 @@ impl Report {
         judged(threshold, subject.measure(self), subject.unit())
     }
 
-    /// Judges by a threshold how this report compares with `before`.
-    #[must_use]
-    pub fn ratio_judged_by(&self, before: &Self, threshold: &Threshold) -> ThresholdReport {
-        judged(threshold, threshold.subject().ratio(before, self), Unit::Ratio)
-    }
-
     /// Returns the echoes that arrived in the measured time, in percent of the messages due in it;
     /// including missing segments, whose share is that of their connections. `None` without a
     /// schedule, or if nothing was due.
@@ -48,6 +42,12 @@ fn judged(threshold: &Threshold, measured: Option<f64>, unit: Unit) -> Threshold
 }
 
 impl ThresholdReport {
+    /// Judges a ratio of two results; `None` stands for no data.
+    #[must_use]
+    pub(super) fn of_ratio(threshold: &Threshold, ratio: Option<f64>) -> Self {
+        judged(threshold, ratio, Unit::Ratio)
+    }
+
     /// Formats the measured value for people.
     #[must_use]
     pub fn shown(&self) -> String {
@@ -77,17 +77,6 @@ impl Subject {
             Self::Played(played, is_share) => {
                 scenario::measure(report.scenario.as_ref()?, played, *is_share)
             }
-        }
-    }
-
-    /// Returns the value of `after` relative to that of `before`. Two zeros are equal.
-    #[must_use]
-    pub fn ratio(&self, before: &Report, after: &Report) -> Option<f64> {
-        let (before, after) = (self.measure(before)?, self.measure(after)?);
-        if before > 0.0 {
-            Some(after / before)
-        } else {
-            Some(if after > 0.0 { f64::INFINITY } else { 1.0 })
         }
     }
 }

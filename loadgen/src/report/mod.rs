@@ -20,6 +20,7 @@ mod histogram;
 pub mod hlog;
 pub mod hold;
 pub mod html;
+mod interval;
 pub mod json;
 pub mod junit;
 mod lag;
@@ -40,6 +41,7 @@ pub mod seen;
 mod series;
 mod summary;
 pub mod text;
+pub mod trend;
 
 use serde::{Deserialize, Serialize};
 

@@ -139,6 +139,21 @@ impl Report {
     }
 }
 
+impl Report {
+    /// Returns the metric of the latencies in the time series; `None` if those are of none.
+    pub(super) fn series_metric(&self) -> Option<Metric> {
+        let metric = self.main_metric();
+        match metric {
+            Metric::RttResponse
+            | Metric::RttService
+            | Metric::PushLatency
+            | Metric::FanoutLatency
+            | Metric::PingRtt => Some(metric),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,7 +38,7 @@ const LAYERS: [&[&str]; 16] = [
     &["outlet"],
     &["fleet"],
     &["run"],
-    &["check", "record", "saved"],
+    &["check", "record", "saved", "search"],
 ];
 
 /// Roots of crates, which name all modules.

@@ -73,6 +73,27 @@ pub(super) fn chart(report: &Report) -> Markup {
     }
 }
 
+/// Draws the same latency of two results; nothing if they have none in common.
+pub(super) fn both(before: &Report, after: &Report) -> Markup {
+    let metric = before.main_metric();
+    let found = |report: &Report| {
+        report.histogram(metric).filter(|found| found.count > 0)?.distribution().ok()
+    };
+    let Some((left, right)) = found(before).zip(found(after)) else { return html! {} };
+    let nines = nines(left.count().max(right.count()));
+    let line = |name, class, found| Line { name, class, points: points(found, nines) };
+    let lines = [line("before", "c1", &left), line("after", "c3", &right)];
+    let (scale, ticks) = (Scale::log(numbers(&lines)), ticks(nines));
+    let behind = PreEscaped(String::new());
+    let about = "Latency by percentile, before and after";
+    html! {
+        section {
+            h2 { "Latency by percentile, " (metric.name()) }
+            (Chart { lines: &lines, scale, unit: time, ticks: &ticks, behind, about }.draw())
+        }
+    }
+}
+
 /// Returns how many nines so many values can tell: 3 for 1,000.
 #[expect(clippy::cast_precision_loss, reason = "a logarithm")]
 fn nines(count: u64) -> f64 {

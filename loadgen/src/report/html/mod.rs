@@ -5,12 +5,14 @@
 
 mod columns;
 mod curve;
+pub mod diff;
 mod facts;
 mod heat;
 mod plot;
 mod repeat;
 mod tables;
 mod time;
+pub mod trend;
 mod waterfall;
 
 use std::io::{self, Write};
@@ -22,7 +24,7 @@ use flate2::write::GzEncoder;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::summary::{Tile, tiles};
-use super::{Report, json};
+use super::{Report, ThresholdReport, json};
 use crate::verdict::State;
 use crate::{escape, payload};
 
@@ -59,7 +61,32 @@ fn page(report: &Report) -> io::Result<Markup> {
     let columns = columns::columns(report);
     let (command, server) = (shown(&report.command), shown(&report.target.shown()));
     let title = format!("{command} {server} — loadgen");
-    Ok(html! {
+    let again = again(report)?;
+    Ok(document(
+        &title,
+        &html! {
+            (head(report))
+            main {
+                (numbers(&tiles(report)))
+                (thresholds(report))
+                (time::charts(report, &columns))
+                (curve::chart(report))
+                (waterfall::chart(report))
+                (tables::scenario(report))
+                (tables::latencies(report))
+                (tables::counts(report))
+                (tables::failures(report))
+                (tables::parts(report))
+                (tables::setup(report))
+                (again)
+            }
+        },
+    ))
+}
+
+/// Returns a page with this body.
+fn document(title: &str, body: &Markup) -> Markup {
+    html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -71,43 +98,32 @@ fn page(report: &Report) -> io::Result<Markup> {
                 title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                (head(report))
-                main {
-                    (numbers(&tiles(report)))
-                    (thresholds(report))
-                    (time::charts(report, &columns))
-                    (curve::chart(report))
-                    (waterfall::chart(report))
-                    (tables::scenario(report))
-                    (tables::latencies(report))
-                    (tables::counts(report))
-                    (tables::failures(report))
-                    (tables::parts(report))
-                    (tables::setup(report))
-                    (again(report)?)
-                }
-            }
+            body { (body) }
         }
-    })
+    }
+}
+
+fn verdict_chip(state: State) -> Markup {
+    let class = match state {
+        State::Valid => "good",
+        State::Saturated => "bad",
+        State::Degraded | State::None => "fair",
+    };
+    let word = if state == State::None { "nothing to judge" } else { state.name() };
+    html! { span.chip.(class) { (word) } }
 }
 
 fn head(report: &Report) -> Markup {
     let outcome = &report.outcome;
     let (class, word) = if outcome.is_ok { ("good", "ok") } else { ("bad", "failed") };
     let state = report.verdict.state;
-    let trust = match state {
-        State::Valid => "good",
-        State::Saturated => "bad",
-        State::Degraded | State::None => "fair",
-    };
     let server = if report.target.is_embedded { "embedded server " } else { "" };
     html! {
         header {
             h1 { (shown(&report.command)) " " span.url { (server) (shown(&report.target.shown())) } }
             p {
                 span.chip.(class) { (word) }
-                span.chip.(trust) { "measurement: " (if state == State::None { "nothing to judge" } else { state.name() }) }
+                "measurement: " (verdict_chip(state))
                 (threshold_chip(report))
                 @if report.is_interrupted { span.chip.fair { "interrupted" } }
                 @for label in &report.config.labels {
@@ -160,15 +176,21 @@ fn thresholds(report: &Report) -> Markup {
     html! {
         section {
             h2 { "Thresholds" }
-            table { tbody { @for threshold in &report.thresholds {
-                @let (class, word) = if threshold.is_passed { ("good", "pass") } else { ("bad", "fail") };
-                tr {
-                    td { span.chip.(class) { (word) } }
-                    td { code { (shown(&threshold.expression)) } }
-                    td.n { (threshold.shown()) }
-                }
-            } } }
+            (thresholds_table(&report.thresholds))
         }
+    }
+}
+
+fn thresholds_table(thresholds: &[ThresholdReport]) -> Markup {
+    html! {
+        table { tbody { @for threshold in thresholds {
+            @let (class, word) = if threshold.is_passed { ("good", "pass") } else { ("bad", "fail") };
+            tr {
+                td { span.chip.(class) { (word) } }
+                td { code { (shown(&threshold.expression)) } }
+                td.n { (threshold.shown()) }
+            }
+        } } }
     }
 }
 

@@ -55,7 +55,7 @@ fn e10_diff_writes_where_the_others_do() {
         assert!(ran.stdout.starts_with('{'), "{form:?}: {}", ran.stdout);
     }
     let ran = loadgen(&["diff", &before, &before, "-o", "csv"]);
-    assert_eq!(ran.error_line(), "-o csv is a form of results; use text or json here");
+    assert_eq!(ran.error_line(), "-o csv is a form of results; use text, json or html here");
 }
 
 /// FIELD E12: the second output would replace the first.
