@@ -13,6 +13,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use crate::abort::Abort;
 use crate::clock::{Clock, Epoch, nanos};
 use crate::config::Config;
 use crate::member::{self, Link, Order, Said};
@@ -46,6 +47,8 @@ pub struct Observed {
     pub interval_ns: u64,
     /// The longest delay of a wake-up of this thread: the process, or the machine, stood still.
     pub pause_max_ns: u64,
+    /// Why a threshold ended the run early; `None` if none did.
+    pub aborted: Option<String>,
     /// Whether a signal ended the run.
     pub is_interrupted: bool,
     /// Processor time of the process, in nanoseconds.
@@ -73,6 +76,17 @@ pub struct Fleet<'l> {
     pub epoch: Epoch,
 }
 
+/// What looks on while a run goes on.
+pub trait Watch {
+    /// Takes the row of the time series that has just ended.
+    fn row(&mut self, row: &Row);
+}
+
+/// Nothing looks on.
+impl Watch for () {
+    fn row(&mut self, _: &Row) {}
+}
+
 /// Runs a configuration against the servers that `routes` lead to, as a member of `fleet` if it is
 /// given.
 ///
@@ -82,6 +96,7 @@ pub fn run(
     config: &Arc<Config>,
     routes: &Arc<Routes>,
     fleet: Option<Fleet<'_>>,
+    watch: &mut dyn Watch,
 ) -> io::Result<Observed> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let _entered = runtime.enter();
@@ -132,6 +147,9 @@ pub fn run(
         timeline: Timeline::new(expected_ns),
         progress,
         stop_signal,
+        abort: Abort::of(config),
+        aborted: None,
+        watch,
         times,
         is_interrupted: false,
         pause_max_ns: 0,
@@ -201,6 +219,11 @@ struct Coordinator<'c> {
     progress: Progress,
     /// Ctrl-Z, if the terminal has to be given back before this process stops.
     stop_signal: Option<StopSignal>,
+    /// What ends the run early, if anything may.
+    abort: Option<Abort>,
+    /// Why it did.
+    aborted: Option<String>,
+    watch: &'c mut dyn Watch,
     times: Option<Times>,
     is_interrupted: bool,
     pause_max_ns: u64,
@@ -274,7 +297,7 @@ impl Coordinator<'_> {
             }
         }
         let now_ns = self.clock.now_ns();
-        self.timeline.push(now_ns, self.snapshot());
+        self.push_row(now_ns, self.snapshot());
         self.progress.tell(now_ns, "all connections have ended");
         self.progress.finish();
     }
@@ -327,7 +350,19 @@ impl Coordinator<'_> {
             self.interrupt();
         }
         if is_row_due {
-            self.timeline.push(now_ns, snapshot);
+            let failed =
+                self.abort.as_mut().and_then(|abort| abort.look(now_ns, &snapshot, self.times));
+            self.push_row(now_ns, snapshot);
+            if failed.is_some() && !self.is_interrupted {
+                self.aborted = failed;
+                self.interrupt();
+            }
+        }
+    }
+
+    fn push_row(&mut self, now_ns: u64, snapshot: Snapshot) {
+        if let Some(row) = self.timeline.push(now_ns, snapshot) {
+            self.watch.row(row);
         }
     }
 
@@ -351,6 +386,7 @@ impl Coordinator<'_> {
             rows: self.timeline.rows().to_vec(),
             interval_ns: self.timeline.interval_ns(),
             pause_max_ns: self.pause_max_ns,
+            aborted: self.aborted,
             is_interrupted: self.is_interrupted,
             process_cpu_ns: 0,
             wall_ns: 0,

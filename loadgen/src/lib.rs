@@ -50,13 +50,16 @@ pub mod plan;
 
 pub mod worker;
 
+pub mod abort;
 pub mod progress;
 
 pub mod coordinator;
 
 pub mod report;
 
+pub mod dry_run;
 pub mod outlet;
+pub mod stream;
 
 pub mod fleet;
 

@@ -68,6 +68,15 @@ impl Outlets {
     }
 }
 
+/// Writes the time series of a saved result as a run would have.
+fn ndjson(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    for row in &report.time_series.rows {
+        serde_json::to_writer(&mut *out, row)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
 /// `screen` is the terminal behind `out`, if there is one.
 fn put(form: Form, report: &Report, screen: Option<Screen>, out: &mut dyn Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
@@ -83,6 +92,7 @@ fn put(form: Form, report: &Report, screen: Option<Screen>, out: &mut dyn Write)
         Form::Csv => csv::write(report, &mut out),
         Form::Hlog => hlog::write(report, &mut out),
         Form::Hgrm(metric) => hgrm::write(report, metric, &mut out),
+        Form::Ndjson => ndjson(report, &mut out),
         Form::Html => html::write(report, &mut out),
         Form::Markdown => markdown::write(report, &mut out),
         Form::Junit => junit::write(report, &mut out),

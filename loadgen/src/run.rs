@@ -4,7 +4,7 @@
 //! can't be written, a name that doesn't resolve, or a system limit that is too low, with the
 //! command that raises it.
 
-use std::io;
+use std::io::{self, Write, stdout};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -14,8 +14,9 @@ use wscodec::handshake::ClientRequest;
 
 use crate::cli::start;
 use crate::clock::Clock;
-use crate::config::{Config, Output, Request, Scenario, Target, Verbosity, output};
+use crate::config::{Config, Form, Output, Request, Scenario, Target, Verbosity, output};
 use crate::coordinator;
+use crate::dry_run;
 use crate::exit::{Exit, Failed};
 use crate::fleet::{self, Program, muster};
 use crate::host::{Demand, DescriptorLimit, Host, Shortage};
@@ -25,6 +26,7 @@ use crate::outlet::Outlets;
 use crate::payload::{self, Opening};
 use crate::report::{Report, Subject};
 use crate::serve::{Mode, ServeConfig, Server, ServerHandle};
+use crate::stream::Streams;
 use crate::talk::say;
 use crate::verdict::State;
 
@@ -33,16 +35,37 @@ use crate::verdict::State;
 /// # Errors
 /// [`Failed`] when there is no result: one line, and the exit code.
 pub fn run(config: Result<Config, String>, program: io::Result<Program>) -> Result<Exit, Failed> {
-    let mut config = config.map_err(Failed::usage)?;
+    let config = config.map_err(Failed::usage)?;
     if let Some(member) = config.member {
         run_member(config, member);
         return Ok(Exit::Ok);
     }
-    let requests = requests(&config)?;
+    // A request that can't be sent is reported before a file is touched.
+    requests(&config)?;
+    if config.is_dry_run {
+        return show_plan(&config);
+    }
     if config.verbosity != Verbosity::Quiet {
         output::replaced(&config.outputs).for_each(say);
     }
-    let outlets = Outlets::open(&config.outputs)?;
+    // Rows are written while the run goes on, by `measure`.
+    let is_whole = |output: &&Output| output.form != Form::Ndjson;
+    let whole: Vec<_> = config.outputs.iter().filter(is_whole).cloned().collect();
+    let outlets = Outlets::open(&whole)?;
+    let (verbosity, outputs) = (config.verbosity, config.outputs.clone());
+    let report = measure(config, program)?;
+    outlets.write(&report)?;
+    say_outcome(&report, verbosity, &outputs);
+    Ok(report.exit())
+}
+
+/// Runs a configuration to its end, in as many processes of `program` as it takes, and returns its
+/// result.
+///
+/// # Errors
+/// [`Failed`] when there is no result: one line, and the exit code.
+pub fn measure(mut config: Config, program: io::Result<Program>) -> Result<Report, Failed> {
+    let requests = requests(&config)?;
     let (routes, embedded) = reach(&config, requests)?;
     // A limit that can't be raised shows as a shortage, if it is one.
     DescriptorLimit::raise().ok();
@@ -56,6 +79,7 @@ pub fn run(config: Result<Config, String>, program: io::Result<Program>) -> Resu
         muster.said(&config, &host).into_iter().for_each(say);
     }
     let mut report = if muster.processes > 1 {
+        needs_one_process(&config)?;
         let unknown = |error| Failed::run(format!("this program doesn't find itself: {error}"));
         let program = program.map_err(unknown)?;
         let wait = || match config.start_at {
@@ -73,9 +97,47 @@ pub fn run(config: Result<Config, String>, program: io::Result<Program>) -> Resu
         ran
     };
     report.judge(&config.thresholds);
-    outlets.write(&report)?;
-    say_outcome(&report, config.verbosity, &config.outputs);
-    Ok(report.exit())
+    Ok(report)
+}
+
+/// Refuses what looks at a run while it goes on, which one process has to see whole.
+fn needs_one_process(config: &Config) -> Result<(), Failed> {
+    let is_streamed = config.outputs.iter().any(|output| output.form == Form::Ndjson);
+    let asked = [
+        (is_streamed, "-o ndjson"),
+        (config.prometheus.is_some(), "--prometheus"),
+        (config.abort_after.is_some(), "--abort-on-fail"),
+    ];
+    match asked.into_iter().find(|(is_asked, _)| *is_asked) {
+        Some((_, flag)) => {
+            Err(Failed::usage(format!("{flag} needs a run in one process; use --processes 1")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Prints what the run would do.
+fn show_plan(config: &Config) -> Result<Exit, Failed> {
+    let host = Host::read();
+    // Names aren't resolved, so the ports are those of no address in particular.
+    let processes = muster(config, &host, u64::MAX, false).map_err(Failed::usage)?.processes;
+    let plan = dry_run::plan(config, processes, &demand(config, processes), &host);
+    // A reader who has left needs no more.
+    stdout().write_all(plan.as_bytes()).ok();
+    Ok(Exit::Ok)
+}
+
+/// Returns what each of the processes of a run needs, apart from ports.
+fn demand(config: &Config, processes: u64) -> Demand {
+    let threads = config.threads.get() as u64;
+    let is_embedded = config.is_embedded();
+    let connections = config.sockets_of_all();
+    Demand {
+        connections: connections.div_ceil(processes),
+        accepted: if is_embedded { connections } else { 0 },
+        threads: if is_embedded { 2 * threads } else { threads },
+        routes: u64::MAX,
+    }
 }
 
 /// Runs a configuration as a member of a fleet, whose leader gets the result.
@@ -109,9 +171,12 @@ fn run_here(
     started_at: SystemTime,
     fleet: Option<coordinator::Fleet<'_>>,
 ) -> Result<Report, Failed> {
+    let mut streams = Streams::open(&config)?;
+    streams.resolved(&routes);
     let (config, routes) = (Arc::new(config), Arc::new(routes));
-    let observed = coordinator::run(&config, &routes, fleet)
+    let observed = coordinator::run(&config, &routes, fleet, &mut streams)
         .map_err(|error| Failed::run(format!("the run could not be started: {error}")))?;
+    streams.finish()?;
     Ok(Report::new(&Subject { config: &config, routes: &routes, started_at, host }, &observed))
 }
 
@@ -168,15 +233,8 @@ pub fn request(target: Option<&Target>, request: &Request) -> Result<ClientReque
 /// Reports what this machine has too little of for a run by so many processes over so many pairs of
 /// addresses.
 fn check_limits(config: &Config, host: &Host, processes: u64, pairs: u64) -> Result<(), Failed> {
-    let threads = config.threads.get() as u64;
-    let is_embedded = config.is_embedded();
-    let connections = config.sockets_of_all();
-    let each = Demand {
-        connections: connections.div_ceil(processes),
-        accepted: if is_embedded { connections } else { 0 },
-        threads: if is_embedded { 2 * threads } else { threads },
-        routes: u64::MAX,
-    };
+    let (is_embedded, connections) = (config.is_embedded(), config.sockets_of_all());
+    let each = demand(config, processes);
     // A process has its own descriptors, and all processes share the ports.
     let mut shortages = host.shortages(&each);
     let all = Demand { connections, routes: pairs, ..each };

@@ -24,7 +24,9 @@ Examples:
 
 Each command has a short help (loadgen run -h) and a long one (--help).
 Exit codes: 0 ok, 1 failed, 2 wrong usage, 97 not a valid measurement,
-99 a threshold failed, 130 interrupted.";
+99 a threshold failed, 130 interrupted.
+A variable stands for each flag, such as LOADGEN_CATCH_UP=2s for --catch-up 2s; what
+is typed or in the file of --config goes before it.";
 
 /// The most common arguments of a command that makes load.
 const LOAD: &[&str] =
@@ -201,8 +203,24 @@ const HELPS: [Help; 16] = [
 
 /// Returns the definition of the command line.
 pub(super) fn command() -> Command {
-    let cli = Cli::command().after_help(OVERVIEW);
+    let mut cli = Cli::command().after_help(OVERVIEW);
+    let names: Vec<_> = cli.get_subcommands().map(|of| of.get_name().to_owned()).collect();
+    for name in names {
+        cli = cli.mut_subcommand(name, |of| of.mut_args(with_variable));
+    }
     HELPS.iter().fold(cli, |cli, help| cli.mut_subcommand(help.command, |of| help.of(of)))
+}
+
+/// Lets an environment variable stand for an argument: `LOADGEN_CATCH_UP` for `--catch-up`,
+/// `LOADGEN_URL` for a URL.
+fn with_variable(arg: clap::Arg) -> clap::Arg {
+    let name = match (arg.get_long(), arg.get_id().as_str()) {
+        (Some("help" | "version" | "config"), _) => return arg,
+        (Some(long), _) => long.replace('-', "_").to_uppercase(),
+        (None, "url" | "urls") => "URL".to_owned(),
+        (None, _) => return arg,
+    };
+    arg.env(format!("LOADGEN_{name}")).hide_env(true)
 }
 
 impl Help {

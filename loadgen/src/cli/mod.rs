@@ -245,6 +245,7 @@ pub struct ConnectArgs {
 }
 
 /// Arguments of every command that makes load.
+#[expect(clippy::struct_excessive_bools, reason = "flags, which are typed independently")]
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub struct LoadArgs {
@@ -312,6 +313,18 @@ pub struct LoadArgs {
     /// The same as --live off
     #[arg(long, conflicts_with = "live", hide = true)]
     pub no_progress: bool,
+    /// Ends the run with 99 as soon as a threshold has failed [default: runs on]
+    ///
+    /// A count over its limit ends the run at once. Latencies and rates are those of the measured
+    /// time so far, and are given a time to settle: 5s, or T.
+    #[arg(long, value_name = "T", num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = quantity::duration, help_heading = "Output")]
+    pub abort_on_fail: Option<Duration>,
+    /// Prints what the run would do, and opens no connection
+    #[arg(long, help_heading = "Output")]
+    pub dry_run: bool,
+    /// Serves the metrics of the run for Prometheus, at `http://HOST:PORT/metrics`
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Output")]
+    pub prometheus: Option<std::net::SocketAddr>,
     /// A label to keep with the result (repeatable)
     #[arg(long = "label", value_name = "K=V", value_parser = label, help_heading = "Output")]
     pub labels: Vec<(String, String)>,

@@ -29,6 +29,8 @@ pub enum Form {
     /// The `HdrHistogram` percentile table of one histogram, which its plotter reads; `None` is
     /// that of the round trip, or of the whole opening handshake if there are no messages.
     Hgrm(Option<Metric>),
+    /// The time series, a line of JSON per interval, written while the run goes on.
+    Ndjson,
     /// One page with pictures, which a browser opens without a network.
     Html,
     /// The most important numbers, for a summary of CI.
@@ -45,6 +47,7 @@ impl Form {
             Self::Text => "text",
             Self::Json => "json",
             Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
             Self::Hlog => "hlog",
             Self::Hgrm(_) => "hgrm",
             Self::Html => "html",
@@ -77,9 +80,9 @@ impl Output {
             (None, _) => Path::new(text).extension().and_then(Form::of_extension),
         };
         let form = form.ok_or(
-            "use text, json, html, md, junit, csv, hlog, hgrm or hgrm:METRIC, with =FILE for a file, \
-             as in json=FILE; or a file that ends with .txt, .json, .html, .md, .xml, .csv, .hlog \
-             or .hgrm",
+            "use text, json, html, md, junit, csv, ndjson, hlog, hgrm or hgrm:METRIC, with =FILE for \
+             a file, as in json=FILE; or a file that ends with .txt, .json, .html, .md, .xml, .csv, \
+             .ndjson, .hlog or .hgrm",
         )?;
         Ok(Self { form, file: Some(text.into()) })
     }
@@ -92,6 +95,7 @@ impl Form {
             "text" => Self::Text,
             "json" => Self::Json,
             "csv" => Self::Csv,
+            "ndjson" => Self::Ndjson,
             "hlog" => Self::Hlog,
             "hgrm" => Self::Hgrm(None),
             "html" => Self::Html,
@@ -110,6 +114,7 @@ impl Form {
             "txt" => Some(Self::Text),
             "json" => Some(Self::Json),
             "csv" => Some(Self::Csv),
+            "ndjson" => Some(Self::Ndjson),
             "hlog" => Some(Self::Hlog),
             "hgrm" => Some(Self::Hgrm(None)),
             "html" => Some(Self::Html),
@@ -166,6 +171,7 @@ mod tests {
             ("result.json", Form::Json),
             ("out/a=b.json", Form::Json),
             ("series.csv", Form::Csv),
+            ("rows.ndjson", Form::Ndjson),
             ("./r.txt", Form::Text),
             ("r.hlog", Form::Hlog),
             ("r.hgrm", Form::Hgrm(None)),

@@ -25,6 +25,7 @@ mod users;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
@@ -140,6 +141,12 @@ pub struct Config {
     pub labels: Vec<(String, String)>,
     /// Thresholds to judge the result by.
     pub thresholds: Vec<Threshold>,
+    /// Measured time after which a threshold that fails ends the run; `None` lets it go on.
+    pub abort_after: Option<Duration>,
+    /// Whether the plan is printed and nothing is run.
+    pub is_dry_run: bool,
+    /// Where the metrics of the run are served.
+    pub prometheus: Option<SocketAddr>,
     /// Where results go.
     pub outputs: Vec<Output>,
     /// How much to print on stderr.
@@ -413,6 +420,16 @@ impl Config {
             // Short enough to type again.
             seed: args.seed.unwrap_or_else(|| RandomState::new().hash_one(0) & 0xffff_ffff),
             labels: args.labels,
+            abort_after: match args.abort_on_fail {
+                Some(_) if args.gate.thresholds.is_empty() => {
+                    return Err(
+                        "--abort-on-fail is about thresholds; give one with --threshold".into()
+                    );
+                }
+                after => after,
+            },
+            is_dry_run: args.dry_run,
+            prometheus: args.prometheus,
             thresholds: args.gate.thresholds,
             outputs: output::outputs(args.out.outputs)?,
             verbosity: match (args.quiet, args.verbose, args.live) {

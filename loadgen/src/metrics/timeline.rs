@@ -61,10 +61,10 @@ impl Timeline {
         (self.last_ns / self.interval_ns + 1) * self.interval_ns
     }
 
-    /// Ends an interval at `now_ns`.
-    pub fn push(&mut self, now_ns: u64, now: Snapshot) {
+    /// Ends an interval at `now_ns`, and returns its row; `None` if no time has passed.
+    pub fn push(&mut self, now_ns: u64, now: Snapshot) -> Option<&Row> {
         if now_ns <= self.last_ns {
-            return;
+            return None;
         }
         let last = &self.last;
         let percentiles = now.percentiles_since(last, [50.0, 99.0]);
@@ -81,6 +81,7 @@ impl Timeline {
         });
         self.last = now;
         self.last_ns = now_ns;
+        self.rows.last()
     }
 
     /// Returns the rows, in order and without gaps.

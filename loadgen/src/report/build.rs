@@ -23,6 +23,7 @@ use crate::coordinator::Observed;
 use crate::host::Host;
 use crate::metrics::balance::imbalances;
 use crate::metrics::live::Latencies;
+use crate::metrics::timeline::Row;
 use crate::metrics::{
     AddressCounts, Distribution, HIGHEST_NS, LOWEST_NS, Metric, Metrics, SIGNIFICANT_DIGITS,
 };
@@ -74,7 +75,9 @@ impl Report {
             },
             command: config.scenario.name().into(),
             started_at_unix_ms: unix_ms(subject.started_at),
-            is_interrupted: observed.is_interrupted,
+            // A run that a threshold has ended is not one that a user gave up.
+            is_interrupted: observed.is_interrupted && observed.aborted.is_none(),
+            aborted_by: observed.aborted.clone(),
             config: ConfigReport::new(config),
             target: TargetReport::new(config, subject.routes, &metrics),
             host: host(subject.host, observed.quota.map(|quota| quota.processors)),
@@ -273,19 +276,25 @@ pub(super) fn rates(report: &mut Report) {
 
 fn time_series(observed: &Observed, routes: &Routes) -> TimeSeries {
     let addresses: Vec<_> = routes.addresses_in_turn().flatten().map(ToString::to_string).collect();
-    let rows = observed.rows.iter().map(|row| RowReport {
+    let rows = observed.rows.iter().map(|found| row(found, &addresses));
+    TimeSeries { interval_ns: observed.interval_ns, rows: rows.collect() }
+}
+
+/// Converts a row of the time series; `addresses` names those of all URLs with several, in turn.
+#[must_use]
+pub fn row(row: &Row, addresses: &[String]) -> RowReport {
+    RowReport {
         begin_ns: row.begin_ns,
         length_ns: row.length_ns,
         open: row.open,
         counts: row.counts,
-        by_address: of_addresses(&row.addresses, &addresses),
+        by_address: of_addresses(&row.addresses, addresses),
         p50_ns: row.p50_ns,
         p99_ns: row.p99_ns,
         latency: latency(&row.latencies),
         steps: row.played.steps.clone(),
         rules: row.played.rules.clone(),
-    });
-    TimeSeries { interval_ns: observed.interval_ns, rows: rows.collect() }
+    }
 }
 
 /// Names the addresses of an interval.

@@ -257,12 +257,23 @@ impl<'s> Side<'s> {
         Self { reports, blocks }
     }
 
+    /// Checks whether the command is about a number: each that is compared makes the intervals of
+    /// all others wider.
+    fn is_main(&self, subject: &Subject) -> bool {
+        let Some(report) = self.reports.first() else { return false };
+        match subject {
+            Subject::Time(Some(Metric::RttService), _) => true,
+            Subject::Time(metric, _) => *metric == Some(report.main_metric()),
+            _ => true,
+        }
+    }
+
     fn estimate(&self, subject: &Subject) -> Option<Estimate> {
         // The longest of a run says nothing about the longest of another, nor do counts.
         let is_compared = matches!(
             subject,
             Subject::Rate(_) | Subject::Time(_, Statistic::Percentile(_) | Statistic::Mean)
-        );
+        ) && self.is_main(subject);
         if !is_compared {
             return None;
         }
@@ -484,7 +495,8 @@ mod tests {
     #[test]
     fn a_single_run_a_side_has_intervals_from_its_seconds() {
         let [before, same, slower] = [1_000, 1_000, 1_100].map(with_series);
-        let diff = DiffReport::new(("a", &[before.clone()]), ("b", &[same]), &[]).unwrap();
+        let diff =
+            DiffReport::new(("a", std::slice::from_ref(&before)), ("b", &[same]), &[]).unwrap();
         let told: Vec<_> = diff.rows.iter().filter(|row| row.change.is_some()).collect();
         let names: Vec<_> = told.iter().map(|row| &*row.name).collect();
         let expected = ["p50", "p99", "p99.9", "mean"].map(|name| format!("rtt.service.{name}"));

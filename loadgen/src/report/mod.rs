@@ -49,7 +49,7 @@ pub use crate::metrics::{ArrivalCounts, MessageCounts};
 use crate::metrics::{Http2Counts, NetworkCounts, Side};
 use crate::units::Unit;
 use crate::verdict::State;
-pub use build::Subject;
+pub use build::{Subject, row};
 pub use cohort::CohortReport;
 pub use configured::{
     ConfigReport, Label, LoadKind, PayloadKind, SegmentReport, StageReport, StagesReport,
@@ -85,6 +85,10 @@ pub struct Report {
     pub started_at_unix_ms: u64,
     /// Whether a signal ended the run early.
     pub is_interrupted: bool,
+    /// The threshold that ended the run early, with its value then (`--abort-on-fail`); absent if none
+    /// did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aborted_by: Option<String>,
     /// The configuration, with every default filled in.
     pub config: ConfigReport,
     /// The server.

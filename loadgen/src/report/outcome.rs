@@ -34,7 +34,7 @@ impl Report {
         let is_passed = self.thresholds.iter().all(|threshold| threshold.is_passed);
         if self.is_interrupted {
             Exit::Interrupted
-        } else if !is_passed && !is_saturated {
+        } else if (!is_passed || self.aborted_by.is_some()) && !is_saturated {
             Exit::Threshold
         } else if !self.outcome.is_ok {
             Exit::Failed

@@ -67,6 +67,7 @@ pub(crate) fn sample_of(line: &str) -> Report {
         rows: Vec::new(),
         interval_ns: 1_000_000_000,
         pause_max_ns: 0,
+        aborted: None,
         is_interrupted: false,
         process_cpu_ns: 100_000_000,
         wall_ns: times.window_end_ns + 3_000,

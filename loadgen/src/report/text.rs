@@ -407,6 +407,9 @@ fn reasons(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if report.is_interrupted {
         line(f, "interrupted", "this is what was measured until then")?;
     }
+    if let Some(by) = &report.aborted_by {
+        wrapped(f, "aborted", &format!("{by}, with --abort-on-fail"))?;
+    }
     for reason in &report.outcome.reasons {
         wrapped(f, "failed", reason)?;
     }

@@ -52,7 +52,7 @@ impl Hunt {
 
     /// Returns the rate of the next step, or why the search is over.
     pub(super) fn next(&self) -> Result<u64, Limit> {
-        if let Some((rate, _)) = self.told.iter().find(|(_, told)| outcome(told).is_none()) {
+        if let Some((rate, _)) = self.told.iter().find(|(_, told)| outcome(**told).is_none()) {
             return Ok(*rate);
         }
         let (low, high) = (self.capacity(), self.high());
@@ -82,20 +82,20 @@ impl Hunt {
     /// Returns the highest rate at which everything held, below all at which it didn't.
     pub(super) fn capacity(&self) -> Option<u64> {
         let end = self.high().map_or(u64::MAX, |(high, _)| high);
-        let holds = |(_, told): &(&u64, &[u8; 3])| outcome(told) == Some(Outcome::Holds);
+        let holds = |(_, told): &(&u64, &[u8; 3])| outcome(**told) == Some(Outcome::Holds);
         self.told.range(..end).rev().find(holds).map(|(rate, _)| *rate)
     }
 
     /// Returns the lowest rate at which something didn't hold, and why.
     pub(super) fn high(&self) -> Option<(u64, Outcome)> {
-        let mut told = self.told.iter().filter_map(|(rate, told)| Some((*rate, outcome(told)?)));
+        let mut told = self.told.iter().filter_map(|(rate, told)| Some((*rate, outcome(*told)?)));
         told.find(|(_, outcome)| *outcome != Outcome::Holds)
     }
 }
 
 /// Returns what the steps at a rate say together; `None` if another has to tell.
-const fn outcome(told: &[u8; 3]) -> Option<Outcome> {
-    match *told {
+const fn outcome(told: [u8; 3]) -> Option<Outcome> {
+    match told {
         [.., client] if client >= 2 => Some(Outcome::Client),
         [_, fails, _] if fails >= 2 => Some(Outcome::Fails),
         [holds, 0, 0] if holds >= 1 => Some(Outcome::Holds),

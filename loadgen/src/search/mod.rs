@@ -6,12 +6,15 @@
 mod hunt;
 mod outcome;
 
-use std::sync::Arc;
+use std::io;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
-use crate::cli::{PaceArgs, RateAsked, ReconnectArgs, RunArgs, SearchArgs};
+use crate::cli::{PaceArgs, RateAsked, ReconnectArgs, RunArgs, SearchArgs, UserArgs};
 use crate::config::{Config, Form, Load, Mask, Output, Rate, Scenario, Verbosity, output};
 use crate::exit::{Exit, Failed};
+use crate::fleet::Program;
+use crate::member::Processes;
 use crate::run;
 use crate::talk::say;
 use hunt::{Hunt, Limit};
@@ -41,7 +44,7 @@ pub fn search(args: SearchArgs) -> Result<Exit, Failed> {
             Err(limit) => break limit,
         };
         let rate = Rate::new(rate).ok_or_else(|| Failed::run("the rate is out of range".into()))?;
-        let report = run::measure(&Arc::new(at(&config, rate)))?;
+        let report = run::measure(at(&config, rate), one_process())?;
         if report.is_interrupted {
             return Ok(Exit::Interrupted);
         }
@@ -81,8 +84,12 @@ fn config(args: SearchArgs) -> Result<Config, String> {
     if load.shard.segment.is_some() {
         return Err("--segment is for one run; search from one process".into());
     }
+    if load.dry_run {
+        return Err("--dry-run is for one run; use it with loadgen run".into());
+    }
     load.out.outputs.clear();
     load.duration.get_or_insert(STEP);
+    load.processes = Processes::Exactly(NonZeroU64::MIN);
     Config::of_run(RunArgs {
         load,
         messages: None,
@@ -98,7 +105,13 @@ fn config(args: SearchArgs) -> Result<Config, String> {
         message,
         reconnect: ReconnectArgs::default(),
         cohorts: Box::default(),
+        users: UserArgs::default(),
     })
+}
+
+/// Stands for the program, which isn't started again.
+fn one_process() -> io::Result<Program> {
+    Err(io::Error::other("a search runs in one process"))
 }
 
 fn at(config: &Config, rate: Rate) -> Config {

@@ -132,6 +132,18 @@ impl Threshold {
         matches!(&self.subject, Subject::Played(Played::Rule(name, Value::Count(_)), _) if name == rule)
     }
 
+    /// Checks whether it can't hold any more in this run, whatever still happens: it limits a count
+    /// that never gets smaller, and has been exceeded.
+    #[must_use]
+    pub fn is_lost_at(&self, measured: f64) -> bool {
+        let is_limit = matches!(
+            self.comparison,
+            Comparison::Less | Comparison::LessOrEqual | Comparison::Equal
+        );
+        let is_above = !self.holds(measured) && measured >= self.limit;
+        matches!(self.subject, Subject::Count(_)) && is_limit && is_above
+    }
+
     /// Checks whether a measured value meets it.
     #[must_use]
     pub fn holds(&self, measured: f64) -> bool {

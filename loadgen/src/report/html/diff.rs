@@ -87,8 +87,8 @@ fn told(diff: &DiffReport) -> Markup {
                 h2 { "What can be told" }
                 div.wide { table {
                     thead { tr {
-                        th { "" } th.n { "before" } th.n { "after" } th.n { "ratio" }
-                        th.n { "interval" } th { "" } th.ratios { "a quarter … once … four times" }
+                        th { "" } th { "" } th.n { "ratio" } th.n { "before" } th.n { "after" }
+                        th.n { "interval" } th.ratios { "a quarter … once … four times" }
                     } }
                     tbody { @for row in rows { (told_row(row)) } }
                 } }
@@ -110,9 +110,9 @@ fn told_row(row: &DiffRow) -> Markup {
     html! {
         tr {
             th { (row.name) }
+            td.(class) { (change.name()) }
             (numbers(row))
             td.n { (format!("{from:.3} to {to:.3}")) }
-            td.(class) { (change.name()) }
             td.ratios { div.ratio {
                 div.once {}
                 div.(class) style=(format!("left:{left:.1}%;width:{:.1}%", (right - left).max(0.5))) {}
@@ -124,7 +124,7 @@ fn told_row(row: &DiffRow) -> Markup {
 fn numbers(row: &DiffRow) -> Markup {
     let [before, after] = [row.before, row.after].map(|number| units::number(number, row.unit));
     let ratio = row.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.3}x"));
-    html! { td.n { (before) } td.n { (after) } td.n { (ratio) } }
+    html! { td.n { (ratio) } td.n { (before) } td.n { (after) } }
 }
 
 /// Numbers without an interval that differ; the rest is in a list that can be unfolded.
@@ -135,7 +135,7 @@ fn others(diff: &DiffReport) -> Markup {
     let table = |rows: &[&DiffRow]| {
         html! {
             div.wide { table {
-                thead { tr { th { "" } th.n { "before" } th.n { "after" } th.n { "ratio" } } }
+                thead { tr { th { "" } th.n { "ratio" } th.n { "before" } th.n { "after" } } }
                 tbody { @for row in rows { tr { th { (row.name) } (numbers(row)) } } }
             } }
         }

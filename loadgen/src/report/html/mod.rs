@@ -125,6 +125,7 @@ fn head(report: &Report) -> Markup {
                 span.chip.(class) { (word) }
                 "measurement: " (verdict_chip(state))
                 (threshold_chip(report))
+                @if let Some(by) = &report.aborted_by { span.chip.bad { "aborted by " (shown(by)) } }
                 @if report.is_interrupted { span.chip.fair { "interrupted" } }
                 @for label in &report.config.labels {
                     span.chip { (shown(&label.key)) "=" (shown(&label.value)) }

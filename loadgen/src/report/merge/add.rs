@@ -20,6 +20,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
         command: _,            // the same in all
         started_at_unix_ms: _, // the earliest: the caller's
         is_interrupted,
+        aborted_by,
         config,
         target,
         host: _,   // stays with each part
@@ -52,6 +53,9 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
         merged: _,
     } = part;
     whole.is_interrupted |= is_interrupted;
+    if whole.aborted_by.is_none() {
+        whole.aborted_by.clone_from(aborted_by);
+    }
     add_config(&mut whole.config, config);
     add_target(&mut whole.target, target);
     add_connections(&mut whole.connections, connections);
