@@ -10,6 +10,7 @@ use wscodec::handshake::{
     ServerHandshake,
 };
 
+use crate::index::ConnectionIndex;
 use crate::net::{Families, Routes, Stream};
 use crate::recording::Connection;
 
@@ -169,7 +170,7 @@ async fn reach(upstream: &Upstream, request: &ClientRequest) -> Result<Reached, 
     let routes = &upstream.routes;
     let Some(route) = routes.all().first() else { return Err(gone("no server".into())) };
     let deadline = Instant::now() + upstream.bound;
-    let dialled = routes.connect(route, 0, deadline, Families::default()).await;
+    let dialled = routes.connect(route, ConnectionIndex(0), deadline, Families::default()).await;
     let mut stream = dialled.stream.map_err(|fault| gone(fault.to_string()))?;
     routes.tunnel(route, &mut stream).await.map_err(|fault| gone(fault.to_string()))?;
     let secured = routes.secure(route, stream).await;

@@ -112,6 +112,7 @@ mod tests {
 
     use super::super::super::scenario;
     use super::*;
+    use crate::index::ConnectionIndex;
 
     #[test]
     fn texts_are_quoted_as_simply_as_possible() {
@@ -141,7 +142,7 @@ mod tests {
             let edits = if edit { vec![(0..0, "{conn}".to_owned())] } else { Vec::new() };
             let toml = format!("[vars]\na = {}\n", quoted(&template(&text, &edits)));
             let program = scenario::parse("a.toml", &toml).unwrap();
-            let slots = program.slots_of(1, 7, 0);
+            let slots = program.slots_of(1, ConnectionIndex(7), 0);
             let expected = if edit { format!("7{text}") } else { text };
             prop_assert_eq!(&*slots[program.vars[0].0], expected.as_bytes());
         }

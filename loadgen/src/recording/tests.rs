@@ -2,6 +2,7 @@
 //! become.
 
 use super::*;
+use crate::index::ConnectionIndex;
 use crate::scenario::{self, Action, BEGIN, Program, STEP};
 
 /// 2026-01-01, in milliseconds since 1970.
@@ -525,7 +526,7 @@ fn text_that_looks_like_placeholders_stays_as_it_is() {
     let (_, program) = made(&transcript("ws://h/{conn}", "", &lines));
     let Action::Exchange(exchange) = &program.blocks[STEP].steps[0].action else { panic!() };
     let mut out = Vec::new();
-    let context = program.opening(1, 2, 3, &[]);
+    let context = program.opening(1, ConnectionIndex(2), 3, &[]);
     exchange.body.as_ref().unwrap().render(&context, &mut out);
     assert_eq!(String::from_utf8(out).unwrap(), r#"{"a":"{{name}} {id} {x","b":{}}"#);
 }
