@@ -252,10 +252,8 @@ fn connections_come_from_the_sources_in_turn() {
 
 #[test]
 fn d21_more_connections_than_ports_need_sources_and_are_refused_before_the_run_without() {
-    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
-    let range: Vec<u64> = range.split_whitespace().map(|port| port.parse().unwrap()).collect();
-    let over = (range[1] - range[0] + 2).to_string();
-    let ran = loadgen(&["run", "ws://192.0.2.1:9/", "-c", &over, "-q"]);
+    // More than any range has, so that a wider one is no help.
+    let ran = loadgen(&["run", "ws://192.0.2.1:9/", "-c", "65k", "-q"]);
     assert_eq!(ran.code, Some(1));
     let line = ran.error_line();
     let is_ports = line.contains("local ports") && line.contains("--source-ip");
