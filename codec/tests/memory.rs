@@ -385,7 +385,8 @@ fn what_a_connection_buffers_is_what_it_says() {
     }
 }
 
-/// A connection holds nothing between messages; its thread keeps memory of large ones, within a bound.
+/// A connection holds nothing between messages; its thread keeps the memory of large ones; `message/spare.rs` tests
+/// how much.
 #[test]
 fn the_memory_of_a_large_message_serves_the_next_one_of_the_thread() {
     free_spare_memory();
@@ -402,19 +403,12 @@ fn the_memory_of_a_large_message_serves_the_next_one_of_the_thread() {
         })
     };
     for role in ROLES {
-        let first = receive(role, 3 << 20);
-        assert!(first.calls > 1 && first.held >= 3 << 20, "{first:?}");
-        for len in [3 << 20, 2 << 20, (3 << 20) - 1] {
+        let first = receive(role, 300 << 10);
+        assert!(first.calls > 1 && first.held >= 300 << 10, "{first:?}");
+        for len in [300 << 10, 200 << 10, (300 << 10) - 1] {
             let next = receive(role, len);
             assert_eq!((next.calls, next.held, next.moved), (0, 0, 0), "{len}");
         }
-        assert!(cost_of(free_spare_memory).held <= -(3 << 20));
+        assert!(cost_of(free_spare_memory).held <= -(300 << 10));
     }
-    let kept = cost_of(|| {
-        for len in (1..20).map(|mibs| mibs << 20) {
-            receive(Role::Server, len);
-        }
-    });
-    assert!(kept.held <= (16 << 20) + (4 << 10), "{kept:?}");
-    assert!(cost_of(free_spare_memory).held < -(8 << 20));
 }
