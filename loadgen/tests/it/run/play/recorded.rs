@@ -119,7 +119,7 @@ fn a_har_is_imported_and_played_without_an_edit() {
         "1 WebSocket connection\n* 1  ws://example.org/feed  5 sent, 11 received",
         "sure    reply      matches replies by /re, which repeats /rid: /rid grows by one in 5 sent messages",
         "likely  capture    keeps session from an answer",
-        "a.users.csv has user, password, token of the recording in clear",
+        "a.users.csv has password, user, token of the recording in clear",
         "try it with: loadgen check",
     ] {
         assert!(ran.stderr.contains(said), "{said} in\n{}", ran.stderr);
@@ -128,18 +128,18 @@ fn a_har_is_imported_and_played_without_an_edit() {
     assert!(!text.contains("very-secret") && !text.contains("p0"), "{text}");
     assert!(text.contains("# sure    reply"), "{text}");
     let feed = folder.file("a.users.csv");
-    assert_eq!(fs::read_to_string(&feed).unwrap(), "user,password,token\nu0,p0,very-secret\n");
+    assert_eq!(fs::read_to_string(&feed).unwrap(), "password,user,token\np0,u0,very-secret\n");
     assert_eq!(fs::metadata(&feed).unwrap().permissions().mode() & 0o777, 0o600);
     assert_played(&scenario, &server(), "/feed");
 
     // A feed that has got more users is kept; one of another scenario is not overwritten.
-    fs::write(&feed, "user,password,token\na,b,c\nd,e,f\n").unwrap();
+    fs::write(&feed, "password,user,token\na,b,c\nd,e,f\n").unwrap();
     let again = loadgen(&["import", "har", file.name(), "-o", &scenario]);
     assert!(again.code == Some(0) && again.stderr.contains("was there, and is kept"));
     fs::write(&feed, "name\na\n").unwrap();
     let other = loadgen(&["import", "har", file.name(), "-o", &scenario, "-q"]);
     assert_eq!(other.code, Some(2));
-    assert!(other.error_line().contains("with other columns than user, password, token"));
+    assert!(other.error_line().contains("with other columns than password, user, token"));
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn on_stdout_there_are_no_secrets() {
     let ran = loadgen(&["import", "har", file.name()]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(
-        ran.stdout.contains("[vars]\nuser = ''\npassword = ''\ntoken = ''\n"),
+        ran.stdout.contains("[vars]\npassword = ''\nuser = ''\ntoken = ''\n"),
         "{}",
         ran.stdout
     );
