@@ -108,7 +108,7 @@ fn each_piece_of_evidence_has_its_state_and_reason() {
         ("long lag", State::Saturated, "sent late", |evidence| {
             evidence.send_lag = Some(lag(11_000_000));
         }),
-        ("held up", State::Degraded, "left: 5 messages (0.5 % of what", |evidence| {
+        ("held up", State::Degraded, "time ran out: 5 messages (0.5 % of", |evidence| {
             evidence.overdue = 5;
         }),
         ("overdue", State::Saturated, "did not send 5.0 %", |evidence| evidence.overdue = 50),
