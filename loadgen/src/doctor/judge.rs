@@ -11,7 +11,7 @@ use crate::units;
 /// Memory of an idle connection, in bytes: 4.2 KiB in the kernel (measured from its slabs, Linux
 /// 6.18) and less than one KiB in this program.
 const CONNECTION_SIZE: u64 = 5 << 10;
-/// Memory of a process besides, in bytes: measured as what one of 51 takes with nothing open.
+/// Memory of a further process with nothing open, in bytes: an estimate, with its program's pages.
 const PROCESS_SIZE: u64 = 8 << 20;
 /// Connections that arrive at once from here on are waiting to be accepted: what servers have room
 /// for when they are set up well.
