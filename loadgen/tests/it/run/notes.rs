@@ -172,7 +172,7 @@ fn n9_an_echo_server_is_asked_about() {
         assert_eq!(text.code, Some(1));
         let said = report.outcome.reasons.last().unwrap();
         assert!(
-            said.contains("is this an echo server? Publishers had 4 messages of their own"),
+            said.contains("is this an echo server? Publishers got 4 messages of their own"),
             "{said}"
         );
         assert!(said.contains("`loadgen serve broadcast`"), "{said}");
