@@ -352,10 +352,15 @@ fn servers_that_speak_something_else() {
         let bound = if url.starts_with("wss") { &bound[..] } else { &bound[1..] };
         let args = [&["run", &url, "--http2", "-c", "2", "-d", "300ms"], bound].concat();
         let (report, _) = run(&args);
-        let [error] = &report.errors[..] else { panic!("{url}: {:?}", report.errors) };
-        assert_eq!(format!("{}.{}", error.phase, error.code), name, "{url}: {error:?}");
-        assert_eq!(error.count, 2, "{url}");
-        assert!(error.sample.contains(said), "{url}: {error:?}");
+        // A server that closes at once may do so before its answer is read, or after.
+        let names = if name == "http2.not_http2" { &[name, "http2.eof"][..] } else { &[name] };
+        for error in &report.errors {
+            let found = format!("{}.{}", error.phase, error.code);
+            assert!(names.contains(&&*found), "{url}: {error:?}");
+            assert!(found != name || error.sample.contains(said), "{url}: {error:?}");
+            assert!(found == name || error.sample.contains("leave out --http2"), "{error:?}");
+        }
+        assert_eq!(report.errors.iter().map(|error| error.count).sum::<u64>(), 2, "{url}");
     }
     // And HTTP/1.1 where a server speaks only HTTP/2.
     let plain_2 = serve(over_http2(Mode::Echo));
