@@ -146,6 +146,7 @@ impl Server {
     ) -> Result<(), ::h2::Error> {
         let mut builder = ::h2::server::Builder::new();
         builder.enable_connect_protocol();
+        builder.data_frame_budget(wscodec_tokio::h2::DATA_FRAME_BUDGET);
         let mut connection = builder.handshake::<_, Bytes>(stream).await?;
         let mut sockets = JoinSet::new();
         let mut is_stopping = false;

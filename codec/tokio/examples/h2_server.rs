@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use wscodec_tokio::h2::{H2Stream, accept};
+use wscodec_tokio::h2::{DATA_FRAME_BUDGET, H2Stream, accept};
 use wscodec_tokio::wscodec::handshake::Acceptance;
 use wscodec_tokio::{Config, Error, WebSocketStream};
 
@@ -26,6 +26,7 @@ async fn main() -> std::io::Result<()> {
 async fn serve(stream: TcpStream) -> Result<(), h2::Error> {
     let mut builder = h2::server::Builder::new();
     builder.enable_connect_protocol(); // tells clients that they may
+    builder.data_frame_budget(DATA_FRAME_BUDGET);
     let mut connection = builder.handshake::<_, Bytes>(stream).await?;
     while let Some(request) = connection.accept().await {
         let (request, respond) = request?;

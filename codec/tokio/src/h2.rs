@@ -9,7 +9,7 @@
 //! use futures_util::{SinkExt, StreamExt};
 //! use http::uri::Scheme;
 //! use wscodec_tokio::wscodec::handshake::{Acceptance, ClientRequest};
-//! use wscodec_tokio::{Config, Error, Message, h2::{Client, accept}};
+//! use wscodec_tokio::{Config, Error, Message, h2::{Client, DATA_FRAME_BUDGET, accept}};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -17,6 +17,7 @@
 //! tokio::spawn(async move {
 //!     let mut builder = h2::server::Builder::new();
 //!     builder.enable_connect_protocol(); // tells clients that they may
+//!     builder.data_frame_budget(DATA_FRAME_BUDGET); // many short messages are no attack
 //!     let mut connection = builder.handshake::<_, Bytes>(far).await?;
 //!     while let Some(request) = connection.accept().await {
 //!         let (request, respond) = request?;
@@ -65,6 +66,15 @@ use crate::handshake::within;
 use crate::stream::WebSocketStream;
 use crate::upgrade::{self, Accepted, Offering};
 
+/// The `data_frame_budget` of a connection that carries WebSockets, in bytes: what h2 may keep
+/// beside the payloads of DATA frames that have not been read.
+///
+/// Peers put each short message into a frame of its own. By default h2 takes about a hundred of them
+/// that wait for an attack, and ends the connection with `ENHANCE_YOUR_CALM`. This is enough for a
+/// default window (65,535 bytes) full of frames of one byte, so that flow control alone
+/// is the bound. [`Client::handshake`] sets it.
+pub const DATA_FRAME_BUDGET: usize = 65_535 * 255;
+
 /// The value of `:protocol` that asks for a WebSocket.
 const WEBSOCKET: &str = "websocket";
 
@@ -80,7 +90,8 @@ fn protocol_of<B>(request: &Request<B>) -> Option<&str> {
 /// Accepts the WebSocket that a request asks for, with the result of `answer`: a subprotocol,
 /// headers, or a refusal by origin.
 ///
-/// The connection must have `h2::server::Builder::enable_connect_protocol`.
+/// The connection must have `h2::server::Builder::enable_connect_protocol`, and should have the
+/// [`DATA_FRAME_BUDGET`].
 ///
 /// # Errors
 /// [`HandshakeError::Rejected`] with the status with which the request was refused: because it asks
@@ -138,7 +149,9 @@ impl Client {
         stream: S,
         scheme: Scheme,
     ) -> Result<(Self, Connection<S, Bytes>), Error> {
-        let handshake = h2::client::handshake(stream).await;
+        let mut builder = h2::client::Builder::new();
+        builder.data_frame_budget(DATA_FRAME_BUDGET);
+        let handshake = builder.handshake(stream).await;
         let (sender, mut connection) = handshake.map_err(error_of_stream)?;
         let settings = connection.ping_pong();
         Ok((Self { sender, scheme, settings }, connection))

@@ -33,6 +33,9 @@ use super::tls::server_code;
 
 /// Bytes that a peer may send on a stream before they are read.
 const STREAM_WINDOW: u32 = 1 << 20;
+/// What h2 may keep beside the payloads of DATA frames that have not been read, as a multiple of the
+/// window. By default it takes some thousand short messages that wait for an attack.
+const BUDGET_PER_BYTE: usize = 16;
 /// The largest window of a connection (RFC 9113, 6.9.1).
 const WINDOW_MAX: u32 = (1 << 31) - 1;
 
@@ -110,7 +113,8 @@ impl Http2Pool {
         builder
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(window);
+            .initial_connection_window_size(window)
+            .data_frame_budget((window as usize).saturating_mul(BUDGET_PER_BYTE));
         let begun = builder.handshake(stream).await;
         let (sender, mut connection) = begun.map_err(first_fault)?;
         let mut settled = Settled { question: connection.ping_pong(), is_asked: false };

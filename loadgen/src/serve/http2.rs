@@ -40,7 +40,9 @@ pub(super) fn admit(worker: &Rc<Worker>, stream: Stream, seat: Seat) {
             .enable_connect_protocol()
             .max_concurrent_streams(STREAMS_MAX)
             .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW);
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            // Short messages come in a frame each: as much beside them as in them.
+            .data_frame_budget(CONNECTION_WINDOW as usize);
         let bound = worker.config().handshake_timeout;
         match timeout(bound, builder.handshake(stream)).await {
             Ok(Ok(connection)) => {

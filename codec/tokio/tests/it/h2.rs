@@ -177,6 +177,27 @@ async fn s3_a_server_that_does_not_say_that_it_takes_websockets_is_not_asked() {
     );
 }
 
+/// A server that writes each short message as a DATA frame of its own, faster than they are read, is
+/// no attacker.
+#[tokio::test]
+async fn a_thousand_short_messages_wait_for_a_reader() {
+    const MESSAGES: usize = 1_000;
+    let (near, far) = duplex(1 << 16);
+    serve(far, |_, mut respond| async move {
+        let mut sender = respond.send_response(Response::new(()), false).unwrap();
+        for _ in 0..MESSAGES {
+            sender.send_data(Bytes::from_static(&[0x81, 1, b'x']), false).unwrap();
+        }
+        std::future::pending::<()>().await;
+    });
+    let mut socket = client(near).await.connect(&request(), &Config::default()).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    for _ in 0..MESSAGES {
+        let message = timeout(LONG, socket.next()).await.unwrap().unwrap().unwrap();
+        assert_eq!(message, Message::text("x"));
+    }
+}
+
 /// "Orderly TCP-level closures are represented as `END_STREAM` flags [...]. RST exceptions are
 /// represented with the `RST_STREAM` frame [...] with the CANCEL error code" (RFC 8441, 5).
 #[tokio::test]
