@@ -232,7 +232,7 @@ struct Coordinator<'c> {
 }
 
 /// Becomes ready with each Ctrl-Z, if those are taken at all.
-pub(crate) async fn suspended(signal: Option<&mut StopSignal>) {
+pub async fn suspended(signal: Option<&mut StopSignal>) {
     match signal {
         Some(signal) => poll_fn(|cx| signal.poll(cx)).await,
         None => std::future::pending().await,
@@ -406,7 +406,7 @@ mod tests {
     use super::*;
     use crate::cli::{self, Parsed, parse};
     use crate::index::WorkerIndex;
-    use crate::run;
+    use crate::payload;
     use crate::serve::{ServeConfig, Server};
 
     /// Longer than twenty connections take; a test that reaches it has failed.
@@ -423,7 +423,7 @@ mod tests {
         let Parsed::Command(command) = parse(line.split(' ').map(Into::into)) else { panic!() };
         let cli::Command::Connect(args) = *command else { panic!("{line}") };
         let config = Arc::new(Config::of_connect(args).unwrap());
-        let request = run::request(config.targets.first(), &config.request).unwrap();
+        let request = payload::first_request(config.targets.first(), &config.request).unwrap();
         // Everything that a worker hears from the coordinator before its last connection has ended.
         let (instructor, instructions) = watch::channel(first_instruction(times_at_start(&config)));
         let brief = Brief {

@@ -1,60 +1,21 @@
-//! The load generator's engine: plan, workers, metrics, report; and the reference server.
+//! loadgen: what its commands do with the [engine](loadgen_engine), and what they report.
 //!
-//! ```text
-//!   cli -> config -> plan -> worker -> { connector -> session } -> metrics -> report
-//!                              ^ coordinator: when load begins, signals, progress
-//! ```
-//!
-//! Modules stand here by layer, the lowest first, and import only from above their own paragraph.
+//! Modules stand here by layer, the lowest first, and import only from above their own paragraph. Those of
+//! the engine are passed on, so that a path says nothing of the crate.
 
-pub mod alike;
-pub mod clock;
-pub mod deflate;
-pub mod escape;
-pub mod exit;
-pub mod host;
-pub mod index;
-mod nearest;
-pub mod quota;
-pub mod replacement;
-mod screen;
-pub mod signals;
-pub mod talk;
-pub mod template;
-pub mod units;
-
-pub mod random;
-pub mod segment;
-
-pub mod net;
-pub mod quantity;
-mod refusal;
-pub mod stamp;
-pub mod verdict;
-
-pub mod metrics;
-pub mod scenario;
-pub mod serve;
-
-pub mod member;
-pub mod recording;
-pub mod threshold;
-
-pub mod cli;
-
-pub mod config;
-
-pub mod doctor;
-pub mod payload;
-pub mod plan;
-
-pub mod worker;
+pub use loadgen_engine::{
+    alike, cli, clock, config, deflate, escape, exit, host, index, member, metrics, nearest, net,
+    payload, plan, quantity, quota, random, refusal, replacement, scenario, screen, segment, serve,
+    signals, stamp, talk, template, threshold, units, verdict, worker,
+};
 
 pub mod abort;
 pub mod progress;
 
 pub mod coordinator;
 
+pub mod doctor;
+pub mod recording;
 pub mod report;
 
 pub mod dry_run;

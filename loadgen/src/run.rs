@@ -13,8 +13,7 @@ use wscodec::deflate::Deflate;
 use wscodec::handshake::ClientRequest;
 
 use crate::cli::start;
-use crate::clock::Clock;
-use crate::config::{Config, Form, Output, Request, Scenario, Target, Verbosity, output};
+use crate::config::{Config, Form, Output, Scenario, Verbosity, output};
 use crate::coordinator;
 use crate::dry_run;
 use crate::exit::{Exit, Failed};
@@ -23,7 +22,7 @@ use crate::host::{Demand, DescriptorLimit, Host, Shortage};
 use crate::member::{self, Link, Member, Said};
 use crate::net::{Routes, SourceRange, Sources};
 use crate::outlet::Outlets;
-use crate::payload::{self, Opening};
+use crate::payload;
 use crate::report::{Report, Subject};
 use crate::serve::{Mode, ServeConfig, Server, ServerHandle};
 use crate::stream::Streams;
@@ -215,19 +214,13 @@ fn spread(routes: Routes, config: &mut Config, loopback_sources: u64) -> Routes 
 /// Returns the requests to all URLs, or to the embedded server.
 fn requests(config: &Config) -> Result<Vec<ClientRequest>, Failed> {
     if config.is_embedded() {
-        return Ok(vec![request(None, &config.request)?]);
+        return Ok(vec![payload::first_request(None, &config.request)?]);
     }
-    config.targets.iter().map(|target| request(Some(target), &config.request)).collect()
-}
-
-/// Returns the request as connection 0 sends it, and every other one if it has no placeholders;
-/// refuses what may not be sent.
-///
-/// # Errors
-/// [`Failed`] with the header that is wrong.
-pub fn request(target: Option<&Target>, request: &Request) -> Result<ClientRequest, Failed> {
-    let opening = Opening { unix_ns: Clock::start().unix_ns(0), ..Opening::default() };
-    payload::request(target, request, opening).map_err(Failed::usage)
+    config
+        .targets
+        .iter()
+        .map(|target| payload::first_request(Some(target), &config.request))
+        .collect()
 }
 
 /// Reports what this machine has too little of for a run by so many processes over so many pairs of

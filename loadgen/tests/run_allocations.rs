@@ -20,7 +20,7 @@ use loadgen::cli::{Command, Parsed, parse};
 use loadgen::config::Config;
 use loadgen::metrics::Metrics;
 use loadgen::net::Routes;
-use loadgen::{coordinator, run};
+use loadgen::{coordinator, payload};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -43,7 +43,7 @@ fn cost(address: SocketAddr, command: &str, args: &str) -> (u64, usize, u64) {
         Command::Play(args) => Config::of_play(args).unwrap(),
         _ => panic!("{line}"),
     });
-    let request = run::request(config.targets.first(), &config.request).unwrap();
+    let request = payload::first_request(config.targets.first(), &config.request).unwrap();
     let routes = Arc::new(Routes::direct(address, request, &config.network));
     let profiler = Profiler::builder().testing().build();
     let observed = coordinator::run(&config, &routes, None, &mut ()).unwrap();

@@ -13,7 +13,7 @@ use dhat::{HeapStats, Profiler};
 use loadgen::cli::{Command, Parsed, parse};
 use loadgen::config::Config;
 use loadgen::net::Routes;
-use loadgen::{coordinator, run};
+use loadgen::{coordinator, payload};
 use scripted::{Scripted, frame, read_frame, upgrade};
 
 #[global_allocator]
@@ -31,7 +31,7 @@ fn peak(server: &Scripted, args: &str) -> (usize, Vec<(String, u64)>) {
     let Parsed::Command(command) = parse(line.split(' ').map(Into::into)) else { panic!("{line}") };
     let Command::Run(args) = *command else { panic!("{line}") };
     let config = Arc::new(Config::of_run(args).unwrap());
-    let request = run::request(config.targets.first(), &config.request).unwrap();
+    let request = payload::first_request(config.targets.first(), &config.request).unwrap();
     let routes = Arc::new(Routes::direct(address, request, &config.network));
     let profiler = Profiler::builder().testing().build();
     let observed = coordinator::run(&config, &routes, None, &mut ()).unwrap();

@@ -22,7 +22,8 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn tests() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut files = Vec::new();
-    for folder in ["codec/tests", "codec/src", "loadgen/src", "loadgen/tests"] {
+    let loadgen = ["loadgen/engine/src", "loadgen/src", "loadgen/tests"];
+    for folder in ["codec/tests", "codec/src"].into_iter().chain(loadgen) {
         sources(&root.join(folder), &mut files);
     }
     let mut names = BTreeSet::new();

@@ -71,7 +71,7 @@ impl Prepared {
         let targets = [target];
         let network = Network::new(network, &targets).map_err(Failed::usage)?;
         let [target] = targets;
-        let requests = vec![crate::run::request(Some(&target), &settings)?];
+        let requests = vec![crate::payload::first_request(Some(&target), &settings)?];
         let bound = settings.connect_timeout;
         let routes = Routes::new(std::slice::from_ref(&target), requests, &network, bound)?;
         Ok(Self { target, settings, routes })

@@ -192,7 +192,7 @@ fn row(name: String, subject: &Subject, before: &[Report], after: &[Report]) -> 
 /// Returns the median of what the runs of a side measured; `None` if one of them has no data.
 fn median(reports: &[Report], subject: &Subject) -> Option<f64> {
     let mut values =
-        reports.iter().map(|report| subject.measure(report)).collect::<Option<Vec<_>>>()?;
+        reports.iter().map(|report| report.measure(subject)).collect::<Option<Vec<_>>>()?;
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     let upper = *values.get(middle)?;
@@ -278,10 +278,10 @@ impl<'s> Side<'s> {
             return None;
         }
         let [one] = self.reports else {
-            let values = self.reports.iter().map(|report| subject.measure(report));
+            let values = self.reports.iter().map(|report| report.measure(subject));
             return Estimate::of_runs(&values.collect::<Option<Vec<_>>>()?);
         };
-        let measured = subject.measure(one)?;
+        let measured = one.measure(subject)?;
         let (blocks, metric) = self.blocks.as_ref()?;
         let number = match subject {
             Subject::Rate(Rated::Achieved) => Number::Rate,

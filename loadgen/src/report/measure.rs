@@ -10,7 +10,7 @@ impl Report {
     #[must_use]
     pub fn judged_by(&self, threshold: &Threshold) -> ThresholdReport {
         let subject = threshold.subject();
-        judged(threshold, subject.measure(self), subject.unit())
+        judged(threshold, self.measure(subject), subject.unit())
     }
 
     /// Returns the echoes that arrived in the measured time, in percent of the messages due in it;
@@ -55,132 +55,130 @@ impl ThresholdReport {
     }
 }
 
-impl Subject {
-    /// Returns the value in a report; `None` if there is no data.
+impl Report {
+    /// Returns the value of a threshold's subject; `None` if there is no data.
     #[must_use]
-    pub fn measure(&self, report: &Report) -> Option<f64> {
-        match self {
-            Self::Time(metric, statistic) => statistic.of(histogram(report, *metric)?),
-            Self::Recorded(metric) => {
-                let found = histogram(report, *metric)?;
+    pub fn measure(&self, subject: &Subject) -> Option<f64> {
+        match subject {
+            Subject::Time(metric, statistic) => histogram(self, *metric)?.measure(*statistic),
+            Subject::Recorded(metric) => {
+                let found = histogram(self, *metric)?;
                 Some(exact(found.below + found.count + found.above)).filter(|&count| count > 0.0)
             }
-            Self::Count(counter) => counter.count(report).map(|(count, _)| exact(count)),
-            Self::Share(counter) => {
-                counter.count(report).map(|(count, all)| 100.0 * exact(count) / exact(all))
+            Subject::Count(counter) => self.count(*counter).map(|(count, _)| exact(count)),
+            Subject::Share(counter) => {
+                self.count(*counter).map(|(count, all)| 100.0 * exact(count) / exact(all))
             }
-            Self::Rate(Rated::Achieved) => measured_rate(report),
-            Self::Rate(Rated::Opened) => {
-                report.phases.measured.and(report.connections.opened_per_s)
-            }
-            Self::AchievedShare => report.achieved_percent(),
-            Self::Played(played, is_share) => {
-                scenario::measure(report.scenario.as_ref()?, played, *is_share)
+            Subject::Rate(Rated::Achieved) => measured_rate(self),
+            Subject::Rate(Rated::Opened) => self.phases.measured.and(self.connections.opened_per_s),
+            Subject::AchievedShare => self.achieved_percent(),
+            Subject::Played(played, is_share) => {
+                scenario::measure(self.scenario.as_ref()?, played, *is_share)
             }
         }
     }
-}
 
-impl Counter {
-    /// Returns the count, and the total that it is a share of. `None` if nothing could have been
+    /// Returns a count, and the total that it is a share of. `None` if nothing could have been
     /// counted.
-    fn count(self, report: &Report) -> Option<(u64, u64)> {
-        let connections = &report.connections;
-        let of_connections = match self {
-            Self::Failed => Some(connections.failed),
-            Self::Attempted => Some(connections.attempted),
-            Self::Established => Some(connections.established),
-            Self::Completed => Some(connections.completed),
+    fn count(&self, counter: Counter) -> Option<(u64, u64)> {
+        let connections = &self.connections;
+        let of_connections = match counter {
+            Counter::Failed => Some(connections.failed),
+            Counter::Attempted => Some(connections.attempted),
+            Counter::Established => Some(connections.established),
+            Counter::Completed => Some(connections.completed),
             _ => None,
         };
         if let Some(count) = of_connections {
             // The connections of a missing segment were neither started nor did they fail.
-            let missing = match self {
-                Self::Failed => 0,
-                _ => report.connections_missing(),
+            let missing = match counter {
+                Counter::Failed => 0,
+                _ => self.connections_missing(),
             };
             let all = connections.attempted + missing;
             return (connections.attempted > 0).then_some((count, all));
         }
-        if matches!(self, Self::Dropped | Self::Reconnected | Self::Away) {
-            let reconnect = report.reconnect.as_ref()?;
+        if matches!(counter, Counter::Dropped | Counter::Reconnected | Counter::Away) {
+            let reconnect = self.reconnect.as_ref()?;
             let established = connections.established.saturating_add(reconnect.reestablished);
             // Of the connections that existed, or of those that were lost.
             let lost = reconnect.lost.max(1);
-            return (established > 0).then_some(match self {
-                Self::Dropped => (reconnect.lost, established),
-                Self::Reconnected => (reconnect.reestablished, lost),
+            return (established > 0).then_some(match counter {
+                Counter::Dropped => (reconnect.lost, established),
+                Counter::Reconnected => (reconnect.reestablished, lost),
                 _ => (reconnect.away, lost),
             });
         }
-        let messages = report.messages.as_ref();
+        let messages = self.messages.as_ref();
         let sum = |of: fn(&MessageCounts) -> u64| {
             messages.map_or(0, |messages| of(&messages.measured) + of(&messages.warmup))
         };
         let sent = sum(|span| span.sent);
-        if self == Self::Errors {
-            let sent = sent + report.deliveries().map_or(0, |deliveries| deliveries.expected);
-            let errors = report.errors.iter().map(|error| error.count).sum();
+        if counter == Counter::Errors {
+            let sent = sent + self.deliveries().map_or(0, |deliveries| deliveries.expected);
+            let errors = self.errors.iter().map(|error| error.count).sum();
             let all = connections.attempted + sent;
             return (all > 0).then_some((errors, all));
         }
-        if let Some(deliveries) = report.deliveries() {
+        if let Some(deliveries) = self.deliveries() {
             let expected = deliveries.expected;
-            let count = deliveries.count(self)?;
+            let count = deliveries.count(counter)?;
             return (expected > 0).then_some((count, expected));
         }
         let messages = messages?;
-        if matches!(self, Self::TimedOut | Self::Late) && report.config.reply_timeout_ns.is_none() {
+        if matches!(counter, Counter::TimedOut | Counter::Late)
+            && self.config.reply_timeout_ns.is_none()
+        {
             return None; // nobody has looked
         }
         let unsent = sum(|span| span.unsent_closed + span.unsent_backlog + span.unsent_late);
-        let all = if self == Self::Unsent { sent + unsent } else { sent };
-        let count = match self {
-            Self::Received => sum(|span| span.received),
-            Self::Lost => sum(|span| span.lost),
-            Self::TimedOut => sum(|span| span.timed_out),
-            Self::Late => messages.arrivals.late,
-            Self::Altered => sum(|span| span.altered),
-            Self::Reordered => sum(|span| span.reordered),
-            Self::Duplicated => messages.arrivals.duplicated,
-            Self::Unexpected => messages.arrivals.unexpected,
-            Self::Unsent => unsent,
+        let all = if counter == Counter::Unsent { sent + unsent } else { sent };
+        let count = match counter {
+            Counter::Received => sum(|span| span.received),
+            Counter::Lost => sum(|span| span.lost),
+            Counter::TimedOut => sum(|span| span.timed_out),
+            Counter::Late => messages.arrivals.late,
+            Counter::Altered => sum(|span| span.altered),
+            Counter::Reordered => sum(|span| span.reordered),
+            Counter::Duplicated => messages.arrivals.duplicated,
+            Counter::Unexpected => messages.arrivals.unexpected,
+            Counter::Unsent => unsent,
             _ => sent,
         };
         (all > 0).then_some((count, all))
     }
 }
 
-impl Statistic {
+impl HistogramReport {
     /// Returns `None` if nothing was recorded. Values beyond the range count as longer than all of
     /// it, so that no limit can be met by exceeding the range.
-    pub(super) fn of(self, found: &HistogramReport) -> Option<f64> {
-        let total = found.below + found.count + found.above;
+    pub(super) fn measure(&self, statistic: Statistic) -> Option<f64> {
+        let total = self.below + self.count + self.above;
         if total == 0 {
             return None;
         }
         let beyond = exact(HIGHEST_NS + 1);
-        Some(match self {
-            Self::Min if found.below > 0 => 0.0,
-            Self::Min if found.count > 0 => exact(found.min_ns),
-            Self::Max if found.above == 0 => exact(found.max_ns),
-            Self::Mean if found.above == 0 => {
-                exact(found.mean_ns) * exact(found.count) / exact(total)
+        Some(match statistic {
+            Statistic::Min if self.below > 0 => 0.0,
+            Statistic::Min if self.count > 0 => exact(self.min_ns),
+            Statistic::Max if self.above == 0 => exact(self.max_ns),
+            Statistic::Mean if self.above == 0 => {
+                exact(self.mean_ns) * exact(self.count) / exact(total)
             }
-            Self::Percentile(percentile) => {
+            Statistic::Percentile(percentile) => {
                 let rank = (exact(total) * percentile / 100.0).ceil().max(1.0);
-                let inside = rank - exact(found.below);
+                let inside = rank - exact(self.below);
                 if inside <= 0.0 {
                     0.0
-                } else if inside > exact(found.count) {
+                } else if inside > exact(self.count) {
                     beyond
-                } else if found.below + found.above == 0 {
-                    exact(found.value_at(percentile)?)
+                } else if self.below + self.above == 0 {
+                    exact(self.value_at(percentile)?)
                 } else {
-                    exact(found.value_at(100.0 * inside / exact(found.count))?)
+                    exact(self.value_at(100.0 * inside / exact(self.count))?)
                 }
             }
-            Self::Min | Self::Max | Self::Mean => beyond,
+            Statistic::Min | Statistic::Max | Statistic::Mean => beyond,
         })
     }
 }
@@ -210,7 +208,7 @@ mod tests {
     use crate::report::sample;
 
     fn measure(name: &str, value: &str, report: &Report) -> Option<f64> {
-        Threshold::parse(&format!("{name}<{value}")).unwrap().subject().measure(report)
+        report.measure(Threshold::parse(&format!("{name}<{value}")).unwrap().subject())
     }
 
     fn with(values: &[u64]) -> Report {

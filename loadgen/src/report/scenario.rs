@@ -189,14 +189,14 @@ pub(super) fn measure(
         Played::Step(name, value) => {
             let step = scenario.steps.iter().find(|step| step.name == *name)?;
             match value {
-                Value::Time(statistic) => return statistic.of(step.service.as_ref()?),
+                Value::Time(statistic) => return step.service.as_ref()?.measure(*statistic),
                 Value::Count(counter) => (counted(&step.counts, counter)?, step.counts.sent),
             }
         }
         Played::Rule(name, value) => {
             let rule = scenario.rules.iter().find(|rule| rule.name == *name)?;
             match value {
-                Value::Time(statistic) => return statistic.of(rule.age.as_ref()?),
+                Value::Time(statistic) => return rule.age.as_ref()?.measure(*statistic),
                 Value::Count(counter) => (counted(&rule.counts, counter)?, rule.counts.received),
             }
         }

@@ -55,7 +55,7 @@ impl TrendReport {
         });
         let metric = results.first().map_or(Metric::RttService, |(_, first)| first.main_metric());
         let run = |(file, report): (String, Report)| {
-            let of = |subject: Subject| subject.measure(&report);
+            let of = |subject: Subject| report.measure(&subject);
             let time = |percentile| {
                 let metric = Some(report.main_metric());
                 of(Subject::Time(metric, Statistic::Percentile(percentile)))

@@ -54,7 +54,7 @@ impl StepReport {
     /// Judges a step by its report.
     pub(super) fn new(rate: Rate, report: &Report) -> Self {
         let time =
-            |percentile| Subject::Time(None, Statistic::Percentile(percentile)).measure(report);
+            |percentile| report.measure(&Subject::Time(None, Statistic::Percentile(percentile)));
         let mut reasons = report.outcome.reasons.clone();
         let failed = report.thresholds.iter().filter(|threshold| !threshold.is_passed);
         reasons.extend(failed.map(|failed| format!("{} ({})", failed.expression, failed.shown())));

@@ -27,19 +27,22 @@ const LAYERS: [&[&str]; 16] = [
     &["random", "segment"],
     &["net", "quantity", "refusal", "stamp", "verdict"],
     &["metrics", "scenario", "serve"],
-    &["member", "recording", "threshold"],
+    &["member", "threshold"],
     &["cli"],
     &["config"],
-    &["doctor", "payload", "plan"],
+    &["payload", "plan"],
     &["worker"],
     &["abort", "progress"],
     &["coordinator"],
-    &["report"],
+    &["doctor", "recording", "report"],
     &["dry_run", "outlet", "stream"],
     &["fleet"],
     &["run"],
     &["check", "record", "saved", "search"],
 ];
+
+/// The lowest layer that is in `loadgen` itself; those below are the crate `loadgen-engine`.
+const ABOVE_THE_ENGINE: usize = 9;
 
 /// Roots of crates, which name all modules.
 const ROOTS: [&str; 2] = ["lib", "main"];
@@ -51,9 +54,14 @@ fn layer_of(module: &str) -> usize {
         .unwrap_or_else(|| panic!("module {module} has no layer, in this test and ARCHITECTURE.md"))
 }
 
-/// Every source file: its path below `src`, and its text without comments and unit tests.
+/// Every source file of both crates: its path below `src`, and its text without comments and unit
+/// tests.
 fn sources() -> Vec<(PathBuf, String)> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    ["engine/src", "src"].into_iter().flat_map(sources_below).collect()
+}
+
+fn sources_below(src: &str) -> Vec<(PathBuf, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join(src);
     let mut files = Vec::new();
     collect(&src, &mut files);
     let mut test_files = BTreeSet::new();
@@ -278,6 +286,17 @@ fn house_every_module_has_a_layer() {
     let modules: BTreeSet<_> = modules.iter().map(String::as_str).collect();
     let listed: BTreeSet<_> = LAYERS.iter().copied().flatten().chain(&ROOTS).copied().collect();
     assert_eq!(modules, listed);
+}
+
+/// A module is in the crate of its layer.
+#[test]
+fn house_every_module_is_in_its_crate() {
+    for (src, is_above) in [("engine/src", false), ("src", true)] {
+        let modules: BTreeSet<_> = sources_below(src).iter().map(|(p, _)| module_of(p)).collect();
+        for module in modules.iter().filter(|module| !ROOTS.contains(&module.as_str())) {
+            assert_eq!(layer_of(module) >= ABOVE_THE_ENGINE, is_above, "{module} in {src}");
+        }
+    }
 }
 
 /// The drawing in `ARCHITECTURE.md` has the layers of this test.

@@ -26,7 +26,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 /// attributes between or not.
 fn tests() -> BTreeSet<String> {
     let mut files = Vec::new();
-    for folder in ["loadgen/src", "loadgen/tests"] {
+    for folder in ["loadgen/engine/src", "loadgen/src", "loadgen/tests"] {
         sources(&root().join(folder), &mut files);
     }
     let mut names = BTreeSet::new();

@@ -31,7 +31,8 @@ impl Terminal {
         let line = format!("stty cols 80 rows 24; tty; sh -c 'echo pid=$$; {line}'; stty -a");
         let mut script = Command::new("script");
         script.args(["-qec", &line, "/dev/null"]).env_remove("CI").env_remove("NO_COLOR");
-        script.env_remove("COLUMNS").env("TERM", "xterm");
+        // A shell that waits for its command before it heeds Ctrl-C, and then goes on.
+        script.env_remove("COLUMNS").env("TERM", "xterm").env("SHELL", "/bin/bash");
         script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut script = script.spawn().unwrap();
         let (shown, mut out) = (Arc::new(Mutex::new(String::new())), script.stdout.take().unwrap());
