@@ -16,6 +16,22 @@ pub(crate) struct SessionKey(usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct LocalIndex(pub(crate) usize);
 
+/// Where the session of a connection is, if it has one; half of what an `Option<u32>` takes.
+#[derive(Clone, Copy, Debug)]
+struct Slot(u32);
+
+impl Slot {
+    const NONE: Self = Self(u32::MAX);
+
+    fn of(key: SessionKey) -> Self {
+        u32::try_from(key.0).map_or(Self::NONE, Self)
+    }
+
+    fn key(self) -> Option<SessionKey> {
+        (self.0 != Self::NONE.0).then_some(SessionKey(self.0 as usize))
+    }
+}
+
 /// How the connections of a run are dealt out: worker `w` of `n` has `w`, `w + n`, `w + 2n` …
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Numbering {
@@ -36,9 +52,9 @@ impl Numbering {
 pub(crate) struct Sessions {
     slab: Slab<Session>,
     numbering: Numbering,
-    /// The key of each open connection by its local index. Empty if nothing is scheduled by
-    /// connection, since it costs 16 bytes each.
-    keys: Vec<Option<SessionKey>>,
+    /// The slot of each open connection by its local index. Empty if nothing is scheduled by
+    /// connection, since it costs 4 bytes each.
+    slots: Vec<Slot>,
     /// Sessions whose closing has begun.
     pub(crate) closing: usize,
 }
@@ -50,7 +66,7 @@ impl Sessions {
         Self {
             slab: Slab::with_capacity(slots),
             numbering,
-            keys: vec![None; if is_indexed { slots } else { 0 }],
+            slots: vec![Slot::NONE; if is_indexed { slots } else { 0 }],
             closing: 0,
         }
     }
@@ -58,8 +74,8 @@ impl Sessions {
     pub(crate) fn insert(&mut self, session: Session) -> SessionKey {
         let local = self.numbering.local(session.index);
         let key = SessionKey(self.slab.insert(session));
-        if let Some(entry) = self.keys.get_mut(local.0) {
-            *entry = Some(key);
+        if let Some(slot) = self.slots.get_mut(local.0) {
+            *slot = Slot::of(key);
         }
         key
     }
@@ -69,8 +85,8 @@ impl Sessions {
         if session.close.is_seen {
             self.closing -= 1;
         }
-        if let Some(entry) = self.keys.get_mut(self.numbering.local(session.index).0) {
-            *entry = None;
+        if let Some(slot) = self.slots.get_mut(self.numbering.local(session.index).0) {
+            *slot = Slot::NONE;
         }
         session
     }
@@ -104,12 +120,12 @@ impl Sessions {
     /// Returns the key of a connection if it is open.
     #[inline]
     pub(crate) fn key_of(&self, local: LocalIndex) -> Option<SessionKey> {
-        self.keys.get(local.0).copied().flatten()
+        self.slots.get(local.0).copied().and_then(Slot::key)
     }
 
     /// Returns the local index of every connection that [`key_of`](Self::key_of) knows.
     pub(crate) fn locals(&self) -> impl Iterator<Item = LocalIndex> + use<> {
-        (0..self.keys.len()).map(LocalIndex)
+        (0..self.slots.len()).map(LocalIndex)
     }
 
     /// Returns how many slots there are for sessions, empty ones included, at least 1.

@@ -17,6 +17,8 @@
 
 mod event;
 mod flights;
+mod frames;
+mod moment;
 mod order;
 mod past;
 mod received;
@@ -29,10 +31,11 @@ pub use turn::{Outgoing, Turn};
 
 use crate::index::ConnectionIndex;
 use flights::Flights;
+use frames::{Frame, OuterFrames};
+use moment::Moment;
 use order::Followed;
 use past::PastRequests;
 
-use super::file::DEPTH_MAX;
 use super::text::Context;
 use super::{Action, BEGIN, END, Program, Step, body::Body};
 
@@ -45,15 +48,6 @@ enum Phase {
     Over,
 }
 
-/// A place in a block.
-#[derive(Clone, Copy, Debug, Default)]
-struct Frame {
-    block: u32,
-    step: u32,
-    /// How often the current step has been done.
-    done: u32,
-}
-
 /// What a user waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wait {
@@ -63,13 +57,13 @@ enum Wait {
         /// What the name of the request comes to.
         key: u64,
         /// When its message was written; `None` if it hasn't been yet.
-        written_ns: Option<u64>,
+        written: Option<Moment>,
         until_ns: u64,
     },
     /// The end of a pause, and whether the next step has had its message meanwhile.
     Pause {
         until_ns: u64,
-        early_ns: Option<u64>,
+        early: Option<Moment>,
     },
     /// Its next turn, after it has taken many steps at once.
     Turn {
@@ -90,8 +84,10 @@ pub struct User {
     connection: ConnectionIndex,
     phase: Phase,
     wait: Wait,
-    frames: [Frame; DEPTH_MAX + 1],
-    depth: usize,
+    /// How many blocks the user is in.
+    depth: u8,
+    /// Where it is in the innermost of them.
+    top: Frame,
     /// The number of the last request.
     id: u64,
     iteration: u64,
@@ -103,19 +99,26 @@ pub struct User {
     /// When the last step ended.
     step_ns: u64,
     begun_ns: u64,
-    due_ns: Option<u64>,
-    first_ns: Option<u64>,
+    due: Option<Moment>,
+    /// When the first message of the iteration was written.
+    first: Option<Moment>,
     slots: Box<[Box<[u8]>]>,
     past: PastRequests,
     /// Requests that overlap, if the scenario has them.
     flights: Option<Box<Flights>>,
     /// Iterations begun so far.
     iterations: u64,
+    rare: Option<Box<Rare>>,
+}
+
+/// What users of few scenarios need; made when it first is.
+#[derive(Debug, Default)]
+struct Rare {
+    outer: OuterFrames,
     /// When each tick is due.
     ticks: Box<[u64]>,
     /// An incomplete unit, where the framing has such.
-    #[expect(clippy::box_collection, reason = "most users have none, and a pointer is thin")]
-    partial: Option<Box<Vec<u8>>>,
+    partial: Vec<u8>,
     followed: Followed,
 }
 
@@ -128,8 +131,8 @@ impl User {
             connection,
             phase: Phase::Begin,
             wait: Wait::Nothing,
-            frames: [Frame::default(); DEPTH_MAX + 1],
             depth: 0,
+            top: Frame::default(),
             id: 0,
             iteration: 0,
             message: 0,
@@ -137,16 +140,22 @@ impl User {
             ready_ns: 0,
             step_ns: 0,
             begun_ns: 0,
-            due_ns: None,
-            first_ns: None,
+            due: None,
+            first: None,
             slots: program.slots_of(seed, connection, unix_ns),
             past: PastRequests::new(overlap),
             flights: (overlap > 1).then(|| Box::new(Flights::new(overlap))),
             iterations: 0,
-            ticks: Box::default(),
-            partial: None,
-            followed: Followed::default(),
+            rare: None,
         }
+    }
+
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    fn ticks(&self) -> &[u64] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.ticks)
     }
 
     /// Returns how far the user has come.
@@ -163,8 +172,11 @@ impl User {
 
     /// Starts the user once its connection is open.
     pub fn open<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
-        let ticks = turn.program.ticks.iter();
-        self.ticks = ticks.map(|tick| turn.now_ns.saturating_add(tick.interval_ns)).collect();
+        let ticks = &turn.program.ticks;
+        if !ticks.is_empty() {
+            let first_ns = ticks.iter().map(|tick| turn.now_ns.saturating_add(tick.interval_ns));
+            self.rare().ticks = first_ns.collect();
+        }
         self.step_ns = turn.now_ns;
         self.enter(BEGIN);
         self.advance(turn);
@@ -175,7 +187,7 @@ impl User {
         debug_assert!(self.is_ready(), "a user does so many iterations at a time, mostly one");
         (self.iteration, self.iterations) = (self.iterations, self.iterations + 1);
         self.phase = Phase::Running;
-        (self.due_ns, self.first_ns, self.begun_ns) = (due_ns, None, turn.now_ns);
+        (self.due, self.first, self.begun_ns) = (due_ns.map(Moment::new), None, turn.now_ns);
         (self.message, self.step_ns) = (0, turn.now_ns);
         self.enter(turn.program.role_of(self.connection));
         self.advance(turn);
@@ -255,7 +267,7 @@ impl User {
             Wait::Turn { at_ns } => at_ns,
         };
         let ns = self.flights.as_ref().map_or(ns, |flights| ns.min(flights.until_ns()));
-        self.ticks.iter().copied().fold(ns, u64::min)
+        self.ticks().iter().copied().fold(ns, u64::min)
     }
 
     /// Records that the user's messages are about to be written.
@@ -263,18 +275,16 @@ impl User {
         if let Some(flights) = &mut self.flights {
             flights.writing(now_ns);
         }
-        if self.first_ns.is_none() && self.phase == Phase::Running {
-            self.first_ns = Some(now_ns);
+        if self.first.is_none() && self.phase == Phase::Running {
+            self.first = Some(Moment::new(now_ns));
         }
-        let Wait::Answer { written_ns, until_ns, .. } = &mut self.wait else { return };
-        if written_ns.is_some() {
+        let Wait::Answer { written, until_ns, .. } = &mut self.wait else { return };
+        if written.is_some() {
             return;
         }
-        *written_ns = Some(now_ns);
-        let until = &mut *until_ns;
-        let frame = self.frames[self.depth.saturating_sub(1)];
-        if let Action::Exchange(exchange) = &step_at(program, frame).action {
-            *until = now_ns.saturating_add(exchange.timeout_ns);
+        *written = Some(Moment::new(now_ns));
+        if let Action::Exchange(exchange) = &step_at(program, self.top).action {
+            *until_ns = now_ns.saturating_add(exchange.timeout_ns);
         }
     }
 
@@ -283,11 +293,11 @@ impl User {
         if self.phase == Phase::Over {
             return;
         }
-        for place in 0..self.ticks.len() {
+        for place in 0..self.ticks().len() {
             let tick = &turn.program.ticks[place];
-            if self.ticks[place] <= turn.now_ns {
+            if self.ticks()[place] <= turn.now_ns {
                 // From now on: after a standstill the machine sends one, not all that it missed.
-                self.ticks[place] = turn.now_ns.saturating_add(tick.interval_ns);
+                self.rare().ticks[place] = turn.now_ns.saturating_add(tick.interval_ns);
                 self.send(Cause::Tick(place), &tick.body, turn);
             }
         }
@@ -298,12 +308,12 @@ impl User {
                 self.past.remember(key, measure, true);
                 self.fail(Fault::TimedOut, b"", turn);
             }
-            Wait::Pause { until_ns, early_ns } if until_ns <= turn.now_ns => {
+            Wait::Pause { until_ns, early } if until_ns <= turn.now_ns => {
                 self.wait = Wait::Nothing;
-                if let Some(early_ns) = early_ns {
+                if let Some(early) = early {
                     let measure = self.measure(turn.program);
                     turn.observer.observe(Event::Begun { measure });
-                    let service_ns = Some(early_ns.saturating_sub(self.step_ns));
+                    let service_ns = Some(early.ns().saturating_sub(self.step_ns));
                     let event = Event::Answered { measure, service_ns, is_message: true };
                     turn.observer.observe(event);
                     self.step_done(turn);
@@ -324,9 +334,9 @@ impl User {
         if !framing.is_assembled() {
             return framing.split(bytes, &mut Vec::new(), |unit| self.unit(unit, turn));
         }
-        let mut partial = self.partial.take().unwrap_or_default();
+        let mut partial = std::mem::take(&mut self.rare().partial);
         framing.split(bytes, &mut partial, |unit| self.unit(unit, turn));
-        self.partial = Some(partial);
+        self.rare().partial = partial;
     }
 
     fn send<O: Observer>(&mut self, cause: Cause, body: &Body, turn: &mut Turn<'_, O>) {

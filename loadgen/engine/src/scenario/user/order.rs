@@ -26,9 +26,8 @@ pub enum Order {
 /// The last number of each channel.
 #[derive(Debug, Default)]
 pub(super) struct Followed {
-    /// By the hash of a channel's name; `None` if none has had a number.
-    #[expect(clippy::box_collection, reason = "most users have none, and a pointer is thin")]
-    last: Option<Box<Vec<(u64, u64)>>>,
+    /// By the hash of a channel's name.
+    last: Vec<(u64, u64)>,
 }
 
 impl Followed {
@@ -47,7 +46,7 @@ impl Followed {
             }
             (hasher.finish(), number)
         };
-        let all = self.last.get_or_insert_default();
+        let all = &mut self.last;
         let Some((_, last)) = all.iter_mut().find(|(other, _)| *other == channel) else {
             if all.len() < FOLLOWED_MAX {
                 all.push((channel, number));

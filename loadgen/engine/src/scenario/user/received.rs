@@ -10,7 +10,7 @@ use super::event::{Cause, Event, Fault, Observer};
 use super::flights::Flight;
 use super::past::Past;
 use super::turn::Turn;
-use super::{User, Wait};
+use super::{Moment, Order, User, Wait};
 
 /// Most bytes of a value that is kept, so that no server fills the memory of a run with them.
 const CAPTURED_LEN_MAX: usize = 64 << 10;
@@ -21,7 +21,7 @@ impl User {
         turn.observer.received(unit);
         let view = View::new(unit, program.connect.json_after.as_ref());
         match self.wait {
-            Wait::Answer { key, written_ns, .. } => {
+            Wait::Answer { key, written, .. } => {
                 let Action::Exchange(exchange) = &self.step(program).action else { return };
                 if let Some(is_good) = judged(exchange, key, view, program) {
                     let measure = self.measure(program);
@@ -34,7 +34,7 @@ impl User {
                     if !self.capture(&exchange.captures, view, turn) {
                         return self.fail(Fault::NoCapture, unit, turn);
                     }
-                    let from_ns = written_ns.unwrap_or(turn.now_ns);
+                    let from_ns = written.map_or(turn.now_ns, Moment::ns);
                     let service_ns = Some(turn.now_ns.saturating_sub(from_ns));
                     let event = Event::Answered { measure, service_ns, is_message: true };
                     turn.observer.observe(event);
@@ -43,13 +43,13 @@ impl User {
                     return self.advance(turn);
                 }
             }
-            Wait::Pause { until_ns, early_ns: None } => {
+            Wait::Pause { until_ns, early: None } => {
                 if let Some((matcher, captures)) = self.next_wait(program)
                     && matcher.is_match(view)
                     && self.capture(captures, view, turn)
                 {
                     turn.observer.early(self.measure(program));
-                    self.wait = Wait::Pause { until_ns, early_ns: Some(turn.now_ns) };
+                    self.wait = Wait::Pause { until_ns, early: Some(Moment::new(turn.now_ns)) };
                     return;
                 }
             }
@@ -143,7 +143,11 @@ impl User {
             rule.age.as_ref().and_then(|(pick, unit_ns)| pick.number(view)?.checked_mul(*unit_ns))
         };
         let age_ns = sent_ns.and_then(|sent_ns| turn.unix_ns.checked_sub(sent_ns));
-        let order = self.followed.order(rule, view);
+        let order = if rule.has_stamp || rule.sequence.is_some() {
+            self.rare().followed.order(rule, view)
+        } else {
+            Order::Unknown
+        };
         // A rule captures whatever the server says: missing values keep their old content.
         self.capture(&rule.captures, view, turn);
         turn.observer.observe(Event::Rule { rule: place, age_ns, order, said: view.bytes });

@@ -5,7 +5,7 @@ use super::super::{Action, Capture, END, Exchange, Pause, Program, Reply, Step, 
 use super::event::{Cause, Event, Fault, Observer};
 use super::flights::Flight;
 use super::turn::Turn;
-use super::{Frame, Phase, User, Wait, step_at};
+use super::{Frame, Moment, Phase, User, Wait};
 use crate::random::{self, Use};
 
 /// Most steps that a user takes at once before others have their turn.
@@ -14,17 +14,6 @@ const STEPS_PER_TURN: usize = 64;
 const OWN_PLACE: u32 = 1 << 30;
 
 impl User {
-    pub(super) fn enter(&mut self, block: usize) {
-        if let Some(frame) = self.frames.get_mut(self.depth) {
-            *frame = Frame { block: u32::try_from(block).unwrap_or(0), step: 0, done: 0 };
-            self.depth += 1;
-        }
-    }
-
-    pub(super) fn step<'p>(&self, program: &'p Program) -> &'p Step {
-        step_at(program, self.frames[self.depth.saturating_sub(1)])
-    }
-
     pub(super) fn measure(&self, program: &Program) -> usize {
         self.step(program).measure.unwrap_or(0)
     }
@@ -34,8 +23,11 @@ impl User {
         &self,
         program: &'p Program,
     ) -> Option<(&'p Matcher, &'p [Capture])> {
-        let frame = self.frames[self.depth.checked_sub(1)?];
-        let step = program.blocks[frame.block as usize].steps.get(frame.step as usize)?;
+        if self.depth == 0 {
+            return None;
+        }
+        let Frame { block, step, .. } = self.top;
+        let step = program.blocks[block as usize].steps.get(step as usize)?;
         let Action::Exchange(exchange) = &step.action else { return None };
         match (&exchange.body, &exchange.until) {
             (None, Until::Match(matcher)) => Some((matcher, &exchange.captures)),
@@ -46,7 +38,7 @@ impl User {
     /// Counts the step as done once more; it may have to be repeated.
     pub(super) fn step_done<O: Observer>(&mut self, turn: &Turn<'_, O>) {
         let times = self.step(turn.program).times;
-        let frame = &mut self.frames[self.depth.saturating_sub(1)];
+        let frame = &mut self.top;
         frame.done += 1;
         if frame.done >= times {
             (frame.step, frame.done) = (frame.step + 1, 0);
@@ -60,11 +52,12 @@ impl User {
             if self.wait != Wait::Nothing || matches!(self.phase, Phase::Ready | Phase::Over) {
                 return;
             }
-            let Some(top) = self.depth.checked_sub(1) else { return self.block_done(turn) };
-            let frame = self.frames[top];
-            let program = turn.program;
-            match program.blocks[frame.block as usize].steps.get(frame.step as usize) {
-                None => self.depth = top,
+            if self.depth == 0 {
+                return self.block_done(turn);
+            }
+            let (program, Frame { block, step, .. }) = (turn.program, self.top);
+            match program.blocks[block as usize].steps.get(step as usize) {
+                None => self.leave(),
                 Some(step) => self.take(step, turn),
             }
         }
@@ -81,7 +74,7 @@ impl User {
                 let step_ns = self.step_ns;
                 self.step_done(turn);
                 self.step_ns = step_ns; // a pause is no step that a wait begins after
-                self.wait = Wait::Pause { until_ns, early_ns: None };
+                self.wait = Wait::Pause { until_ns, early: None };
             }
             Action::Do(block) => {
                 self.step_done(turn);
@@ -132,7 +125,7 @@ impl User {
         }
         self.wait = Wait::Answer {
             key,
-            written_ns: exchange.body.is_none().then_some(self.step_ns),
+            written: exchange.body.is_none().then(|| Moment::new(self.step_ns)),
             until_ns: turn.now_ns.saturating_add(exchange.timeout_ns),
         };
     }
@@ -162,11 +155,11 @@ impl User {
 
     /// Has the user go on while a request is in flight, whose reply ends its iteration.
     fn take_off<O: Observer>(&mut self, key: u64, timeout_ns: u64, turn: &Turn<'_, O>) {
-        let Frame { block, step, .. } = self.frames[self.depth.saturating_sub(1)];
+        let Frame { block, step, .. } = self.top;
         let flight = Flight {
             block,
             step,
-            due_ns: self.due_ns,
+            due_ns: self.due.map(Moment::ns),
             begun_ns: self.begun_ns,
             written_ns: None,
             until_ns: turn.now_ns.saturating_add(timeout_ns),
@@ -245,9 +238,10 @@ impl User {
     }
 
     fn iterated<O: Observer>(&mut self, is_complete: bool, turn: &mut Turn<'_, O>) {
-        let Self { due_ns, first_ns, begun_ns, .. } = *self;
+        let Self { due, first, begun_ns, .. } = *self;
+        let due_ns = due.map(Moment::ns);
         // What waits for nothing is over before its messages are written.
-        let first_ns = first_ns.or((self.message > 0).then_some(turn.now_ns));
+        let first_ns = first.map(Moment::ns).or((self.message > 0).then_some(turn.now_ns));
         turn.observer.observe(Event::Iterated { due_ns, first_ns, begun_ns, is_complete });
     }
 

@@ -86,7 +86,7 @@ struct Player {
 }
 
 /// What an idle user takes besides what its program has it keep: a size of the allocator's.
-const _: () = assert!(size_of::<Player>() <= 320);
+const _: () = assert!(size_of::<Player>() <= 224);
 
 impl Player {
     /// Returns how many iterations were due and have not begun.
@@ -112,7 +112,8 @@ impl Play {
             is_closed_loop: !played.load.is_scheduled(),
             is_numbered: played.iterations.is_some(),
             players: (0..slots).map(|_| None).collect(),
-            wakes: BinaryHeap::new(),
+            // One for each user; a user whose time has become earlier has two for a while.
+            wakes: BinaryHeap::with_capacity(slots),
             outgoing: Outgoing::default(),
             next: sends.as_mut().and_then(Iterator::next),
             sends,
