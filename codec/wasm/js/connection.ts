@@ -3,7 +3,7 @@
 
 import { misuse } from "./error.js";
 import { AGREED, INPUT_LENGTH_MAX, asBytes } from "./module.js";
-import type { Bytes, Module } from "./module.js";
+import type { Bytes, ConnectionModule } from "./module.js";
 import type { PreparedMessage } from "./prepared.js";
 
 /** Which end of a connection this is. */
@@ -92,7 +92,7 @@ const EMPTY = new Uint8Array(0);
 
 /** What a constructor of this package gets from the module that it is bound to. */
 export interface Bound {
-  readonly module: Module;
+  readonly module: ConnectionModule;
   /** Frees what is no longer reachable. */
   readonly registry: FinalizationRegistry<() => void>;
 }
@@ -117,7 +117,7 @@ export class Connection implements Iterable<Event> {
   /** @internal */
   static readonly bound: Bound;
 
-  readonly #module: Module;
+  readonly #module: ConnectionModule;
   readonly #registry: FinalizationRegistry<() => void>;
   #number: number;
   readonly #role: Role;

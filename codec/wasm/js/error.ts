@@ -38,7 +38,9 @@ export class WscodecError extends Error {
   }
 }
 
-/** The errors that this layer raises itself; the module has 501 to 505. */
+/** The errors that this layer raises itself; the modules have 501 to 503 and 505. */
 export const misuse = {
+  noDeflate: () => new WscodecError(504, "no_deflate", "connections have no permessage-deflate here: import wscodec/deflate", 0),
   type: (message: string) => new WscodecError(505, "argument", message, 0),
+  noHandshakes: () => new WscodecError(506, "no_handshakes", "the handshakes are not loaded: await loadHandshakes() first", 0),
 };

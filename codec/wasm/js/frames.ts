@@ -4,7 +4,7 @@
 import type { Bound } from "./connection.js";
 import { misuse } from "./error.js";
 import { INPUT_LENGTH_MAX, asBytes } from "./module.js";
-import type { Bytes, Module } from "./module.js";
+import type { Bytes, ConnectionModule } from "./module.js";
 
 /** Four bytes that a client XORs over a payload. */
 export type MaskKey = Uint8Array | readonly [number, number, number, number];
@@ -19,7 +19,7 @@ function numberOf(key: MaskKey): number {
 }
 
 /** @internal XORs in place, as if `phase` bytes had gone by. */
-export function apply(module: Module, bytes: Uint8Array, key: number, phase: number): Uint8Array {
+export function apply(module: ConnectionModule, bytes: Uint8Array, key: number, phase: number): Uint8Array {
   const { length } = bytes;
   if (length < MODULE_LENGTH_MIN) {
     for (let i = 0; i < length; i++) {
@@ -48,25 +48,19 @@ export interface FrameFunctions {
   remask(bytes: Uint8Array, from: MaskKey, to: MaskKey, phase?: number): Uint8Array;
   /** Whether bytes are whole characters of UTF-8. */
   isValidUtf8(bytes: Bytes): boolean;
-  /** The value of `Sec-WebSocket-Accept` that answers one of `Sec-WebSocket-Key` (RFC 6455, 4.2.2). */
-  acceptKey(key: string): string;
 }
 
 /** @internal */
-export function frameFunctions(module: Module): FrameFunctions {
+export function frameFunctions(module: ConnectionModule): FrameFunctions {
   return {
     mask: (bytes, key, phase = 0) => apply(module, bytes, numberOf(key), phase),
     remask: (bytes, from, to, phase = 0) =>
       apply(module, bytes, (numberOf(from) ^ numberOf(to)) >>> 0, phase),
     isValidUtf8: (bytes) => isValidUtf8(module, asBytes(bytes)),
-    acceptKey: (key) => {
-      module.check(module.exports.accept_key(module.loadMessage(key)));
-      return module.replies().next()[0]!;
-    },
   };
 }
 
-function isValidUtf8(module: Module, bytes: Uint8Array): boolean {
+function isValidUtf8(module: ConnectionModule, bytes: Uint8Array): boolean {
   module.reader?.park();
   let start = 0;
   do {
@@ -95,7 +89,7 @@ export class FrameRelay {
   /** @internal */
   static readonly bound: Bound;
 
-  readonly #module: Module;
+  readonly #module: ConnectionModule;
   readonly #registry: FinalizationRegistry<() => void>;
   #number: number;
 

@@ -1,10 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** The opening handshake over bytes (RFC 6455, 4): for a server or a client that owns its socket. */
 
-import type { Bound, Connection, ConnectionOptions } from "./connection.js";
+import type { Connection, ConnectionOptions } from "./connection.js";
 import { WscodecError, misuse } from "./error.js";
 import { AGREED, INPUT_LENGTH_MAX, asBytes } from "./module.js";
-import type { Bytes, Module } from "./module.js";
+import type { Bytes, HandshakeExports, Module } from "./module.js";
 
 /** Names with values, in any of the forms in which JavaScript has headers; also Node's `rawHeaders`. */
 export type HeadersLike =
@@ -107,10 +107,21 @@ export interface ClientRequest {
 
 const EMPTY = new Uint8Array(0);
 
+/** What a constructor of a handshake gets: the module that it is bound to, and the connections that it opens. */
+export interface BoundHandshake {
+  /** Loaded by the first that asks. */
+  readonly module: Module<HandshakeExports>;
+  /** Frees what is no longer reachable. */
+  readonly registry: FinalizationRegistry<() => void>;
+  readonly Connection: typeof Connection;
+  /** Whether its connections can have permessage-deflate. */
+  readonly hasDeflate: boolean;
+}
+
 /** Takes input until a head is complete, and keeps what follows it. */
 abstract class Handshake {
   /** @internal */
-  protected readonly module: Module;
+  protected readonly module: Module<HandshakeExports>;
   readonly #registry: FinalizationRegistry<() => void>;
   readonly #free: (number: number) => number;
   /** @internal */
@@ -123,7 +134,7 @@ abstract class Handshake {
   #rest: Uint8Array = EMPTY;
 
   /** @internal */
-  constructor({ module, registry }: Bound, free: (number: number) => number) {
+  constructor({ module, registry }: BoundHandshake, free: (number: number) => number) {
     this.module = module;
     this.#registry = registry;
     this.#free = free;
@@ -146,8 +157,6 @@ abstract class Handshake {
     }
     // No head is longer than what is loaded: what comes behind it is never lost.
     const loaded = bytes.subarray(0, INPUT_LENGTH_MAX);
-    module.own(undefined);
-    module.reader?.park();
     module.loadInput(loaded);
     const outcome = module.check(take(this.number, loaded.length));
     if (outcome > 0 && !this.isComplete) {
@@ -179,7 +188,7 @@ abstract class Handshake {
 
   /** What was agreed on for permessage-deflate; `null` if nothing was. */
   get deflate(): DeflateAgreed | null {
-    return agreedOf(this.module, this.agreed);
+    return agreedOf(this.agreed);
   }
 
   /** @internal */
@@ -220,16 +229,16 @@ interface Handshake {
  */
 export class ServerHandshake extends Handshake {
   /** @internal */
-  static readonly bound: Bound & { readonly Connection: typeof Connection };
+  static readonly bound: BoundHandshake;
 
-  readonly #connection: typeof Connection;
+  readonly #bound: BoundHandshake;
   #isAccepted = false;
 
   constructor(options: { limits?: HandshakeLimits } = {}) {
     const bound = (new.target as typeof ServerHandshake).bound;
     const { exports } = bound.module;
     super(bound, (number) => exports.server_free(number));
-    this.#connection = bound.Connection;
+    this.#bound = bound;
     const { headSizeMax = 0, startLineSizeMax = 0, headersMax = 0 } = options.limits ?? {};
     this.begin(exports.server_new(headSizeMax, startLineSizeMax, headersMax));
   }
@@ -264,9 +273,8 @@ export class ServerHandshake extends Handshake {
   /** Accepts: the 101 is in `output`. @throws {WscodecError} of the kind `misuse`; nothing is written then. */
   accept(acceptance: Acceptance = {}): void {
     const { module } = this;
-    module.own(undefined);
     const length = module.loadGroups(...acceptanceGroups(acceptance));
-    const deflate = packed(acceptance.deflate);
+    const deflate = packed(this.#bound, acceptance.deflate);
     this.write(module.exports.server_accept(this.number, length, deflate));
     this.agreed = module.code;
     this.#isAccepted = true;
@@ -280,7 +288,6 @@ export class ServerHandshake extends Handshake {
   reject(status?: number, answer: { body?: string | Bytes; headers?: HeadersLike } = {}): void {
     const { module } = this;
     const { body, headers = [] } = answer;
-    module.own(undefined);
     const content = body === undefined ? [] : [typeof body === "string" ? body : asBytes(body)];
     const length = module.loadGroups(content, flat(headers));
     this.write(module.exports.server_reject(this.number, status ?? 0, length));
@@ -289,7 +296,7 @@ export class ServerHandshake extends Handshake {
   /** The connection, once the request was accepted. It takes over what came behind the request, and frees this. */
   connection(options: ConnectionOptions = {}): Connection {
     if (!this.#isAccepted) throw misuse.type("the request has not been accepted");
-    return this.open(this.#connection, "server", options);
+    return this.open(this.#bound.Connection, "server", options);
   }
 }
 
@@ -307,22 +314,21 @@ export class ServerHandshake extends Handshake {
  */
 export class ClientHandshake extends Handshake {
   /** @internal */
-  static readonly bound: Bound & { readonly Connection: typeof Connection };
+  static readonly bound: BoundHandshake;
 
-  readonly #connection: typeof Connection;
+  readonly #bound: BoundHandshake;
   #isOpen = false;
 
   constructor(request: ClientRequest, options: { limits?: HandshakeLimits } = {}) {
     const bound = (new.target as typeof ClientHandshake).bound;
     const { module } = bound;
     super(bound, (number) => module.exports.client_free(number));
-    this.#connection = bound.Connection;
+    this.#bound = bound;
     const { headSizeMax = 0, startLineSizeMax = 0, headersMax = 0 } = options.limits ?? {};
-    module.own(undefined);
     const length = module.loadGroups(...requestGroups(request));
     const number = module.exports.client_new(
       length,
-      packed(request.deflate),
+      packed(bound, request.deflate),
       headSizeMax,
       startLineSizeMax,
       headersMax,
@@ -358,7 +364,7 @@ export class ClientHandshake extends Handshake {
   /** The connection, once the server has accepted. It takes over what came behind the response, and frees this. */
   connection(options: ConnectionOptions = {}): Connection {
     if (!this.#isOpen) throw misuse.type("the server has not accepted");
-    return this.open(this.#connection, "client", options);
+    return this.open(this.#bound.Connection, "client", options);
   }
 }
 
@@ -393,9 +399,10 @@ export function flat(headers: HeadersLike): string[] {
   );
 }
 
-/** @internal Returns preferences as the module takes them. */
-export function packed(deflate: boolean | DeflateOptions | undefined): number {
+/** @internal Returns preferences as the modules take them. */
+export function packed({ hasDeflate }: BoundHandshake, deflate: boolean | DeflateOptions | undefined): number {
   if (deflate === undefined || deflate === false) return 0;
+  if (!hasDeflate) throw misuse.noDeflate();
   const options = deflate === true ? {} : deflate;
   const { serverMaxWindowBits = 0, clientMaxWindowBits = 0, level = 0, sizeMin = 64 } = options;
   const within = (name: string, value: number, min: number, max: number) => {
@@ -419,10 +426,9 @@ export function packed(deflate: boolean | DeflateOptions | undefined): number {
   );
 }
 
-/** @internal */
-export function agreedOf(module: Module, agreed: number): DeflateAgreed | null {
-  if (agreed === 0) return null;
-  const bits = module.check(module.exports.agreed_packed(agreed));
+/** @internal Returns what the modules have packed. */
+export function agreedOf(bits: number): DeflateAgreed | null {
+  if (bits === 0) return null;
   return {
     serverContextTakeover: (bits & 2) === 0,
     clientContextTakeover: (bits & 4) === 0,

@@ -5,19 +5,20 @@
  *
  * ```js
  * import module from "wscodec/wscodec.simd.wasm"; // a WebAssembly.Module, as edge workers have it
+ * import handshakes from "wscodec/handshake.wasm"; // if they are needed
  * import { instantiate } from "wscodec/instantiate";
- * const { Connection } = instantiate(module);
+ * const { Connection, ServerHandshake } = instantiate(module, handshakes);
  * ```
  */
 
 import * as connection from "./connection.js";
+import { misuse } from "./error.js";
 import { frameFunctions } from "./frames.js";
 import type { FrameFunctions } from "./frames.js";
 import * as frames from "./frames.js";
 import * as handshake from "./handshake.js";
-import { Module } from "./module.js";
-import type { Bytes, Exports } from "./module.js";
-import { asBytes } from "./module.js";
+import { ConnectionModule, Module, asBytes } from "./module.js";
+import type { Bytes, ConnectionExports, HandshakeExports } from "./module.js";
 import * as negotiation from "./negotiation.js";
 import * as prepared from "./prepared.js";
 
@@ -32,6 +33,8 @@ export interface Wscodec extends FrameFunctions {
   readonly Offered: typeof negotiation.Offered;
   readonly PreparedMessage: typeof prepared.PreparedMessage;
   readonly FrameRelay: typeof frames.FrameRelay;
+  /** The value of `Sec-WebSocket-Accept` that answers one of `Sec-WebSocket-Key` (RFC 6455, 4.2.2). */
+  acceptKey(key: string): string;
   /** The instructions that mask and validate: `simd128`, or `scalar`. */
   readonly kernel: "simd128" | "scalar";
 }
@@ -46,23 +49,38 @@ export function hasSimd(): boolean {
   return WebAssembly.validate(SIMD);
 }
 
+/** A `.wasm` of the package: compiled, or its bytes, which are compiled on the spot. */
+export type Source = WebAssembly.Module | Bytes;
+
 /**
- * Makes an instance, with memory of its own, of the package's `.wasm`: compiled, or its bytes, which are compiled on the
- * spot.
+ * Makes an instance, with memory of its own, of one of the package's modules for connections.
+ *
+ * @param handshakes `handshake.wasm`, or what gives it when it is first needed: by a handshake, `Offer`, `Offered` or
+ *   `acceptKey`. Without it these throw `no_handshakes`.
  */
-export function instantiate(module: WebAssembly.Module | Bytes): Wscodec {
-  const compiled =
-    module instanceof WebAssembly.Module
-      ? module
-      : new WebAssembly.Module(asBytes(module) as Uint8Array<ArrayBuffer>);
-  const exports = new WebAssembly.Instance(compiled).exports as unknown as Exports;
-  const inner = new Module(exports, crypto.getRandomValues(new Uint8Array(32)));
-  const bound = { module: inner, registry: new FinalizationRegistry<() => void>((free) => free()) };
+export function instantiate(module: Source, handshakes?: Source | (() => Source | undefined)): Wscodec {
+  const exports = exportsOf(module) as unknown as ConnectionExports;
+  const inner = new ConnectionModule(exports, seed());
+  const registry = new FinalizationRegistry<() => void>((free) => free());
+  const bound = { module: inner, registry };
 
   class Connection extends connection.Connection {
     static override readonly bound = bound;
   }
-  const connecting = { ...bound, Connection };
+  let opening: Module<HandshakeExports> | undefined;
+  const connecting = {
+    registry,
+    Connection,
+    hasDeflate: exports.module_has_deflate() === 1,
+    get module() {
+      if (opening === undefined) {
+        const source = typeof handshakes === "function" ? handshakes() : handshakes;
+        if (source === undefined) throw misuse.noHandshakes();
+        opening = new Module(exportsOf(source) as unknown as HandshakeExports, seed());
+      }
+      return opening;
+    },
+  };
   class ServerHandshake extends handshake.ServerHandshake {
     static override readonly bound = connecting;
   }
@@ -90,8 +108,21 @@ export function instantiate(module: WebAssembly.Module | Bytes): Wscodec {
     PreparedMessage,
     FrameRelay,
     kernel: exports.module_kernel() === 1 ? "simd128" : "scalar",
+    acceptKey: (key) => negotiation.acceptKey(connecting, key),
     ...frameFunctions(inner),
   };
+}
+
+function exportsOf(source: Source): WebAssembly.Exports {
+  const compiled =
+    source instanceof WebAssembly.Module
+      ? source
+      : new WebAssembly.Module(asBytes(source) as Uint8Array<ArrayBuffer>);
+  return new WebAssembly.Instance(compiled).exports;
+}
+
+function seed(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(32));
 }
 
 // `using` frees, where the engine knows it.

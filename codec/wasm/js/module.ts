@@ -9,16 +9,21 @@ import { WscodecError, misuse } from "./error.js";
 /** Bytes in any of the forms in which JavaScript has them. */
 export type Bytes = Uint8Array | ArrayBuffer | ArrayBufferView;
 
-/** What the module exports; numbers that are negative are errors. */
+/** What every module exports; numbers that are negative are errors. */
 export interface Exports {
   readonly memory: WebAssembly.Memory;
   module_seed(): number;
   module_record(): number;
-  module_kernel(): number;
   input_reserve(length: number): number;
   message_reserve(length: number): number;
-  output_place(length: number): number;
   output_clear(): number;
+}
+
+/** What a module for connections exports. */
+export interface ConnectionExports extends Exports {
+  module_kernel(): number;
+  module_has_deflate(): number;
+  output_place(length: number): number;
   connection_new(
     role: number,
     delivery: number,
@@ -40,7 +45,15 @@ export interface Exports {
   connection_prepared_frame(connection: number, prepared: number): number;
   prepared_new(opcode: number, length: number): number;
   prepared_free(prepared: number): number;
-  agreed_packed(agreed: number): number;
+  mask_apply(start: number, end: number, key: number, phase: number): number;
+  utf8_is_valid(start: number, end: number): number;
+  relay_new(role: number): number;
+  relay_pass(relay: number, length: number): number;
+  relay_free(relay: number): number;
+}
+
+/** What the module for handshakes exports. */
+export interface HandshakeExports extends Exports {
   server_new(head: number, startLine: number, headers: number): number;
   server_receive(server: number, length: number): number;
   server_receive_eof(server: number): number;
@@ -63,14 +76,9 @@ export interface Exports {
   offer_answer(length: number, isConnect: number, deflate: number): number;
   offered_headers(length: number, isConnect: number, deflate: number): number;
   offered_check(length: number, isConnect: number, deflate: number): number;
-  mask_apply(start: number, end: number, key: number, phase: number): number;
-  utf8_is_valid(start: number, end: number): number;
-  relay_new(role: number): number;
-  relay_pass(relay: number, length: number): number;
-  relay_free(relay: number): number;
 }
 
-/** The option of a connection that says what was agreed on, by its number. */
+/** The option of a connection that says what was agreed on, as the modules pack it. */
 export const AGREED = Symbol("agreed");
 
 /** Something whose frames lie in the module's output, until another needs it. */
@@ -102,24 +110,24 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const isNode = typeof process === "object" && typeof process.versions?.node === "string";
 
-export class Module {
-  readonly exports: Exports;
+/** The memory of an instance, and what is the same for all modules. */
+export class Module<E extends Exports = Exports> {
+  readonly exports: E;
   /** The whole memory. */
   u8!: Uint8Array;
-  private u32!: Uint32Array;
+  protected u32!: Uint32Array;
   private buffer: Buffer | undefined;
   /** Where the record lies, in numbers of 32 bits. */
-  private readonly record: number;
+  protected readonly record: number;
   inputAt = 0;
   private inputLength = 0;
   private messageAt = 0;
   private messageLength = 0;
-  private writer: Writer | undefined;
-  reader: Reader | undefined;
   private pool = new Uint8Array(0);
   private pooled = 0;
 
-  constructor(exports: Exports, seed: Uint8Array) {
+  /** @param seed 32 bytes, of which masking keys and those of handshakes are made. */
+  constructor(exports: E, seed: Uint8Array) {
     this.exports = exports;
     this.record = exports.module_record() >>> 2;
     this.refresh();
@@ -218,68 +226,6 @@ export class Module {
     return length;
   }
 
-  /** Puts a payload into the output, behind the gap for its header, and returns its length in bytes. */
-  placeOutput(payload: string | Uint8Array): number {
-    const length = payload.length;
-    if (typeof payload !== "string") {
-      if (payload.buffer === this.u8.buffer) {
-        const { byteOffset } = payload;
-        const at = this.place(length);
-        this.u8.copyWithin(at, byteOffset, byteOffset + length);
-      } else {
-        const at = this.place(length);
-        const { u8 } = this;
-        if (length <= LOOPED_LENGTH_MAX) {
-          for (let i = 0; i < length; i++) u8[at + i] = payload[i]!;
-        } else {
-          u8.set(payload, at);
-        }
-      }
-      return length;
-    }
-    let at = this.place(length);
-    let read = 0;
-    if (length <= SHORT_LENGTH_MAX) {
-      const { u8 } = this;
-      for (; read < length; read++) {
-        const unit = payload.charCodeAt(read);
-        if (unit >= 0x80) break;
-        u8[at + read] = unit;
-      }
-      if (read === length) return length;
-    } else {
-      // As many bytes as characters: right if it is ASCII, as most long texts are.
-      const done = encoder.encodeInto(payload, this.u8.subarray(at, at + length));
-      if (done.read === length) return done.written;
-    }
-    at = this.place(length * 3);
-    return encoder.encodeInto(payload, this.u8.subarray(at, at + length * 3)).written;
-  }
-
-  /** Returns where a payload of this length can be placed. */
-  private place(length: number): number {
-    const { u32, record } = this;
-    if (length <= u32[record + 5]!) {
-      return u32[record + 3]! + u32[record + 4]! + HEADER_LENGTH_MAX;
-    }
-    const at = this.exports.output_place(length) >>> 0;
-    this.refresh();
-    return at;
-  }
-
-  /** Makes the output that of `writer`: what another one has there is given to it. */
-  own(writer: Writer | undefined): void {
-    if (this.writer !== writer) {
-      this.writer?.spill();
-      this.writer = writer;
-    }
-  }
-
-  /** Returns whether the output holds frames of `writer`. */
-  holds(writer: Writer): boolean {
-    return this.writer === writer && this.outputLength > 0;
-  }
-
   /** Takes a copy of the output; `undefined` if it is empty. */
   takeOutput(): Uint8Array | undefined {
     const length = this.outputLength;
@@ -356,6 +302,74 @@ export class Module {
   /** Reads the groups of the reply. */
   replies(): Replies {
     return new Replies(this.u8.slice(this.at, this.at + this.length));
+  }
+}
+
+/** A module for connections, which take turns with its areas. */
+export class ConnectionModule extends Module<ConnectionExports> {
+  private writer: Writer | undefined;
+  reader: Reader | undefined;
+
+  /** Puts a payload into the output, behind the gap for its header, and returns its length in bytes. */
+  placeOutput(payload: string | Uint8Array): number {
+    const length = payload.length;
+    if (typeof payload !== "string") {
+      if (payload.buffer === this.u8.buffer) {
+        const { byteOffset } = payload;
+        const at = this.place(length);
+        this.u8.copyWithin(at, byteOffset, byteOffset + length);
+      } else {
+        const at = this.place(length);
+        const { u8 } = this;
+        if (length <= LOOPED_LENGTH_MAX) {
+          for (let i = 0; i < length; i++) u8[at + i] = payload[i]!;
+        } else {
+          u8.set(payload, at);
+        }
+      }
+      return length;
+    }
+    let at = this.place(length);
+    let read = 0;
+    if (length <= SHORT_LENGTH_MAX) {
+      const { u8 } = this;
+      for (; read < length; read++) {
+        const unit = payload.charCodeAt(read);
+        if (unit >= 0x80) break;
+        u8[at + read] = unit;
+      }
+      if (read === length) return length;
+    } else {
+      // As many bytes as characters: right if it is ASCII, as most long texts are.
+      const done = encoder.encodeInto(payload, this.u8.subarray(at, at + length));
+      if (done.read === length) return done.written;
+    }
+    at = this.place(length * 3);
+    return encoder.encodeInto(payload, this.u8.subarray(at, at + length * 3)).written;
+  }
+
+  /** Returns where a payload of this length can be placed. */
+  private place(length: number): number {
+    const { u32, record } = this;
+    if (length <= u32[record + 5]!) {
+      return u32[record + 3]! + u32[record + 4]! + HEADER_LENGTH_MAX;
+    }
+    const at = this.exports.output_place(length) >>> 0;
+    this.refresh();
+    return at;
+  }
+
+  /** Makes the output that of `writer`: what another one has there is given to it. */
+  own(writer: Writer | undefined): void {
+    if (this.writer !== writer) {
+      this.writer?.spill();
+      this.writer = writer;
+    }
+  }
+
+  /** Returns whether the output holds frames of `writer`. */
+  holds(writer: Writer): boolean {
+    return this.writer === writer && this.outputLength > 0;
   }
 }
 

@@ -5,19 +5,13 @@
 
 import type { Connection, ConnectionOptions } from "./connection.js";
 import { acceptanceGroups, agreedOf, flat, packed, requestGroups } from "./handshake.js";
-import type { Acceptance, ClientRequest, DeflateAgreed, HeadersLike } from "./handshake.js";
+import type { Acceptance, BoundHandshake, ClientRequest, DeflateAgreed, HeadersLike } from "./handshake.js";
 import { AGREED } from "./module.js";
-import type { Module } from "./module.js";
 
 /** How the connection is asked for. */
 export interface OpeningOptions {
   /** By an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220), and not by `Upgrade`. */
   connect?: boolean;
-}
-
-interface BoundConnection {
-  readonly module: Module;
-  readonly Connection: typeof Connection;
 }
 
 /**
@@ -36,9 +30,9 @@ interface BoundConnection {
  */
 export class Offer {
   /** @internal */
-  static readonly bound: BoundConnection;
+  static readonly bound: BoundHandshake;
 
-  readonly #bound: BoundConnection;
+  readonly #bound: BoundHandshake;
   readonly #headers: string[];
   readonly #isConnect: number;
   /** Browsers always send one: compare it as a whole, and refuse a foreign one with 403. */
@@ -66,7 +60,7 @@ export class Offer {
   answer(acceptance: Acceptance = {}): Answer {
     const { module, Connection } = this.#bound;
     const length = module.loadGroups(this.#headers, ...acceptanceGroups(acceptance));
-    const deflate = packed(acceptance.deflate);
+    const deflate = packed(this.#bound, acceptance.deflate);
     module.check(module.exports.offer_answer(length, this.#isConnect, deflate));
     const agreed = module.code;
     const replies = module.replies();
@@ -78,7 +72,7 @@ export class Offer {
       status,
       headers,
       subprotocol,
-      deflate: agreedOf(module, agreed),
+      deflate: agreedOf(agreed),
       head: `HTTP/1.1 101 Switching Protocols\r\n${lines}\r\n`,
       connection: (options = {}) => new Connection("server", { ...options, [AGREED]: agreed } as ConnectionOptions),
     };
@@ -112,9 +106,9 @@ export interface Answer {
  */
 export class Offered {
   /** @internal */
-  static readonly bound: BoundConnection;
+  static readonly bound: BoundHandshake;
 
-  readonly #bound: BoundConnection;
+  readonly #bound: BoundHandshake;
   readonly #request: ClientRequest;
   readonly #isConnect: number;
   readonly #key = crypto.getRandomValues(new Uint8Array(16));
@@ -127,7 +121,7 @@ export class Offered {
     this.#isConnect = options.connect === true ? 1 : 0;
     const { module } = this.#bound;
     const length = module.loadGroups(...requestGroups(request), [this.#key]);
-    const deflate = packed(request.deflate);
+    const deflate = packed(this.#bound, request.deflate);
     module.check(module.exports.offered_headers(length, this.#isConnect, deflate));
     this.headers = module.replies().pairs();
   }
@@ -141,13 +135,13 @@ export class Offered {
     const { module, Connection } = this.#bound;
     const groups = requestGroups(this.#request);
     const length = module.loadGroups(...groups, [this.#key], flat(headers));
-    const deflate = packed(this.#request.deflate);
+    const deflate = packed(this.#bound, this.#request.deflate);
     module.check(module.exports.offered_check(length, this.#isConnect, deflate));
     const agreed = module.code;
     const [subprotocol] = module.replies().next();
     return {
       subprotocol,
-      deflate: agreedOf(module, agreed),
+      deflate: agreedOf(agreed),
       connection: (options = {}) => new Connection("client", { ...options, [AGREED]: agreed } as ConnectionOptions),
     };
   }
@@ -159,4 +153,10 @@ export interface Answered {
   readonly deflate: DeflateAgreed | null;
   /** Opens the connection that was accepted. */
   connection(options?: ConnectionOptions): Connection;
+}
+
+/** @internal The value of `Sec-WebSocket-Accept` that answers one of `Sec-WebSocket-Key`. */
+export function acceptKey({ module }: BoundHandshake, key: string): string {
+  module.check(module.exports.accept_key(module.loadMessage(key)));
+  return module.replies().next()[0]!;
 }

@@ -5,7 +5,14 @@ import { readFileSync } from "node:fs";
 import { hasSimd, instantiate } from "./instantiate.js";
 
 const name = hasSimd() ? "deflate.simd.wasm" : "deflate.scalar.wasm";
-const wscodec = instantiate(readFileSync(new URL(name, import.meta.url)));
+const read = (name: string) => readFileSync(new URL(name, import.meta.url));
+const wscodec = instantiate(read(name), () => read("handshake.wasm"));
+
+/**
+ * Loads the module for handshakes, which `ServerHandshake`, `ClientHandshake`, `Offer`, `Offered` and `acceptKey` use.
+ * Browsers have to wait for it before the first of these; Node reads it when it is needed.
+ */
+export async function loadHandshakes(): Promise<void> {}
 
 export const {
   Connection,

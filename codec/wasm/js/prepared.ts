@@ -3,7 +3,7 @@
 
 import type { Bound, Connection } from "./connection.js";
 import { asBytes } from "./module.js";
-import type { Bytes, Module } from "./module.js";
+import type { Bytes, ConnectionModule } from "./module.js";
 
 /**
  * A message that is encoded once, and compressed once, for any number of connections. Servers share the bytes of its
@@ -22,7 +22,7 @@ export class PreparedMessage {
   /** @internal */
   static readonly bound: Bound;
 
-  readonly #module: Module;
+  readonly #module: ConnectionModule;
   readonly #registry: FinalizationRegistry<() => void>;
   #number: number;
   /** Copies of the frames that connections share, by where they lie as long as this message does. */

@@ -1,14 +1,22 @@
 /** The package with permessage-deflate in browsers and workers of the web. */
 
+import { compiled } from "./fetch.js";
 import { hasSimd, instantiate } from "./instantiate.js";
 
 // Written out twice, for bundlers that look for such addresses.
 const url = hasSimd()
   ? new URL("./deflate.simd.wasm", import.meta.url)
   : new URL("./deflate.scalar.wasm", import.meta.url);
-const response = await fetch(url);
-if (!response.ok) throw new Error(`${url}: status ${response.status}`);
-const wscodec = instantiate(await WebAssembly.compile(await response.arrayBuffer()));
+let handshakes: WebAssembly.Module | undefined;
+const wscodec = instantiate(await compiled(url), () => handshakes);
+
+/**
+ * Loads the module for handshakes, which `ServerHandshake`, `ClientHandshake`, `Offer`, `Offered` and `acceptKey` use:
+ * wait for it before the first of these.
+ */
+export async function loadHandshakes(): Promise<void> {
+  handshakes ??= await compiled(new URL("./handshake.wasm", import.meta.url));
+}
 
 export const {
   Connection,

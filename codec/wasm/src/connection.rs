@@ -1,17 +1,20 @@
 //! Open connections: input to events, messages to output.
 
+use bytes::Bytes;
+use slab::Slab;
 use wscodec::connection::{EventKind, Found};
 use wscodec::header::{Fin, Opcode};
 use wscodec::{
     CloseCode, CloseFrame, Config, Connection, ConnectionBuilder, Delivery, Event, Fragment,
-    Limits, Message, Role,
+    Limits, Message, PreparedMessage, ReadyState, Role,
 };
 
-use crate::extension::agreed;
+use crate::deflate::Packed;
 use crate::fault::Fault;
+use crate::frames::Relay;
 use crate::groups::as_text;
 use crate::keys::ModuleKeys;
-use crate::module::{Module, entry, keep, state_of};
+use crate::module::{Module, entry, keep};
 use crate::output::REPLIES_LEN_MAX;
 
 /// What [`receive`] returns for each kind of event; 0 means that all input is taken.
@@ -36,7 +39,38 @@ pub(crate) struct Asked {
     pub(crate) role: u32,
     pub(crate) delivery: u32,
     pub(crate) limits: Limits,
-    pub(crate) agreed: u32,
+    pub(crate) agreed: Packed,
+}
+
+/// What is open.
+pub(crate) struct Open {
+    /// The frame that was asked for last.
+    frame: Bytes,
+    connections: Slab<Box<Connection<ModuleKeys>>>,
+    prepared: Slab<PreparedMessage>,
+    pub(crate) relays: Slab<Relay>,
+}
+
+impl Open {
+    pub(crate) const fn new() -> Self {
+        Self {
+            frame: Bytes::new(),
+            connections: Slab::new(),
+            prepared: Slab::new(),
+            relays: Slab::new(),
+        }
+    }
+}
+
+/// Returns the state as [`Record::state`](crate::module::Record::state) has it.
+fn state_of(connection: &Connection<ModuleKeys>) -> u32 {
+    let state = match connection.ready_state() {
+        ReadyState::Connecting => 0,
+        ReadyState::Open => 1,
+        ReadyState::Closing => 2,
+        ReadyState::Closed => 3,
+    };
+    state | u32::from(connection.has_due_output()) << 2 | u32::from(connection.is_clean()) << 3
 }
 
 impl Module {
@@ -46,17 +80,19 @@ impl Module {
         let config = Config::default().with_limits(asked.limits).with_delivery(delivery);
         let builder = ConnectionBuilder::with_mask_keys(role, ModuleKeys).config(config);
         #[cfg(feature = "deflate")]
-        let builder = builder.extension(agreed(&self.agreed, asked.agreed)?);
+        let builder = builder.extension(asked.agreed.to_agreed()?.as_ref());
         #[cfg(not(feature = "deflate"))]
-        agreed(&self.agreed, asked.agreed)?;
-        let number = keep(&mut self.connections, Box::new(builder.open()));
-        self.note_state(number);
-        Ok(number)
+        if !asked.agreed.is_none() {
+            return Err(Fault::ARGUMENT);
+        }
+        let connection = Box::new(builder.open());
+        self.record.state = state_of(&connection);
+        Ok(keep(&mut self.open.connections, connection))
     }
 
     /// Takes the next event from the input between `start` and `end`.
     pub(crate) fn receive(&mut self, number: u32, start: u32, end: u32) -> Result<u32, Fault> {
-        let connection = &mut **entry(&mut self.connections, number)?;
+        let connection = &mut **entry(&mut self.open.connections, number)?;
         let input = self.input.bytes_mut(start, end)?;
         let step = self.output.append(REPLIES_LEN_MAX, |room| connection.receive_at(input, room));
         let record = &mut self.record;
@@ -104,7 +140,7 @@ impl Module {
 
     /// Sends the payload of `len` bytes that has been placed in the output.
     pub(crate) fn send_placed(&mut self, number: u32, opcode: u32, len: u32) -> Result<u32, Fault> {
-        let connection = &mut **entry(&mut self.connections, number)?;
+        let connection = &mut **entry(&mut self.open.connections, number)?;
         let len = len as usize;
         if self.output.placed(len).is_none() {
             return Err(Fault::ARGUMENT);
@@ -125,7 +161,7 @@ impl Module {
 
     /// Sends the header alone of a message that JavaScript sends behind it, as a server may.
     pub(crate) fn send_head(&mut self, number: u32, opcode: u32, len: f64) -> Result<u32, Fault> {
-        let connection = &mut **entry(&mut self.connections, number)?;
+        let connection = &mut **entry(&mut self.open.connections, number)?;
         if connection.role() == Role::Client {
             return Err(Fault::ARGUMENT); // its payload has to be masked
         }
@@ -139,7 +175,7 @@ impl Module {
 
     /// Sends what lies in the message area: through an extension, as it is, or as a piece of a message.
     pub(crate) fn send_message(&mut self, number: u32, how: u32, len: u32) -> Result<u32, Fault> {
-        let connection = &mut **entry(&mut self.connections, number)?;
+        let connection = &mut **entry(&mut self.open.connections, number)?;
         let payload = self.message.bytes(len)?;
         // What can't be compressed grows by a few bytes for each block.
         let room_len = payload.len() + payload.len() / 8 + 2 * OVERHEAD_LEN_MAX;
@@ -172,7 +208,7 @@ impl Module {
 
     /// Sends a Close with the reason in the message area; 0 as code sends an empty one.
     pub(crate) fn close(&mut self, number: u32, code: u32, len: u32) -> Result<u32, Fault> {
-        let connection = &mut **entry(&mut self.connections, number)?;
+        let connection = &mut **entry(&mut self.open.connections, number)?;
         let reason = as_text(self.message.bytes(len)?)?;
         let close = match code {
             0 => None,
@@ -189,8 +225,8 @@ impl Module {
 
     /// Sends a prepared message.
     pub(crate) fn send_prepared(&mut self, number: u32, prepared: u32) -> Result<u32, Fault> {
-        let connection = &mut **entry(&mut self.connections, number)?;
-        let prepared = entry(&mut self.prepared, prepared)?;
+        let connection = &mut **entry(&mut self.open.connections, number)?;
+        let prepared = entry(&mut self.open.prepared, prepared)?;
         let room_len = prepared.frame_len() + OVERHEAD_LEN_MAX;
         self.output.append(room_len, |room| connection.send_prepared(prepared, room))?;
         self.record.state = state_of(connection);
@@ -200,21 +236,21 @@ impl Module {
     /// Makes the record point at the frame of a prepared message. Its code is 1 if others share the frame, which then
     /// lies there as long as the prepared message does.
     pub(crate) fn prepared_frame(&mut self, number: u32, prepared: u32) -> Result<u32, Fault> {
-        let connection = &mut **entry(&mut self.connections, number)?;
-        let prepared = entry(&mut self.prepared, prepared)?;
+        let connection = &mut **entry(&mut self.open.connections, number)?;
+        let prepared = entry(&mut self.open.prepared, prepared)?;
         self.output.append(OVERHEAD_LEN_MAX, |room| connection.flush(room));
-        self.frame = bytes::Bytes::new();
-        self.frame = connection.prepared_frame(prepared)?;
-        self.record.at = self.frame.as_ptr().addr();
-        self.record.len = self.frame.len();
-        self.record.code = u32::from(!self.frame.is_unique());
+        self.open.frame = Bytes::new();
+        self.open.frame = connection.prepared_frame(prepared)?;
+        self.record.at = self.open.frame.as_ptr().addr();
+        self.record.len = self.open.frame.len();
+        self.record.code = u32::from(!self.open.frame.is_unique());
         self.record.state = state_of(connection);
         Ok(0)
     }
 
     /// Tells a connection that its stream has ended.
     pub(crate) fn receive_eof(&mut self, number: u32) -> Result<u32, Fault> {
-        let connection = &mut **entry(&mut self.connections, number)?;
+        let connection = &mut **entry(&mut self.open.connections, number)?;
         let outcome = connection.receive_eof();
         self.record.state = state_of(connection);
         outcome?;
@@ -223,7 +259,7 @@ impl Module {
 
     /// Appends the replies that are due.
     pub(crate) fn flush(&mut self, number: u32) -> Result<u32, Fault> {
-        let connection = &mut **entry(&mut self.connections, number)?;
+        let connection = &mut **entry(&mut self.open.connections, number)?;
         self.output.append(OVERHEAD_LEN_MAX, |room| connection.flush(room));
         self.record.state = state_of(connection);
         Ok(0)
@@ -249,12 +285,31 @@ mod exports {
     use wscodec::{Limits, Message, PreparedMessage};
 
     use super::{Asked, Connection, ModuleKeys, opcode_of, to_u64};
+    use crate::deflate::Packed;
     use crate::fault::Fault;
     use crate::groups::as_text;
     use crate::module::{entry, free, keep, run};
 
-    /// Opens a connection, and returns its number. `role` is 0 for a server; `delivery` is 1 for pieces; `agreed` is the
-    /// number of an agreement, or 0.
+    /// Returns 1 if connections can have permessage-deflate.
+    #[unsafe(no_mangle)]
+    extern "C" fn module_has_deflate() -> u32 {
+        u32::from(cfg!(feature = "deflate"))
+    }
+
+    /// Makes room in the output for a payload of `len` bytes, and returns where it is placed.
+    #[unsafe(no_mangle)]
+    extern "C" fn output_place(len: usize) -> usize {
+        let mut place = 0;
+        run(|module| {
+            module.output.reserve_place(len);
+            place = module.output.place().addr();
+            Ok(0)
+        });
+        place
+    }
+
+    /// Opens a connection, and returns its number. `role` is 0 for a server; `delivery` is 1 for pieces; `agreed` is
+    /// what was agreed on, [packed](crate::deflate::Packed).
     #[unsafe(no_mangle)]
     extern "C" fn connection_new(
         role: u32,
@@ -271,7 +326,7 @@ mod exports {
                     usize::try_from(to_u64(message_size_max)).unwrap_or(usize::MAX),
                 )
                 .with_fragments_max(u32::try_from(to_u64(fragments_max)).unwrap_or(u32::MAX));
-            module.open(&Asked { role, delivery, limits, agreed })
+            module.open(&Asked { role, delivery, limits, agreed: Packed(agreed) })
         })
     }
 
@@ -322,7 +377,7 @@ mod exports {
     extern "C" fn connection_buffered(connection: u32) -> i32 {
         run(|module| {
             let connection: &mut Box<Connection<ModuleKeys>> =
-                entry(&mut module.connections, connection)?;
+                entry(&mut module.open.connections, connection)?;
             Ok(connection.buffered() as u32)
         })
     }
@@ -330,7 +385,7 @@ mod exports {
     /// Frees a connection.
     #[unsafe(no_mangle)]
     extern "C" fn connection_free(connection: u32) -> i32 {
-        run(|module| free(&mut module.connections, connection))
+        run(|module| free(&mut module.open.connections, connection))
     }
 
     /// Prepares the message area's first `len` bytes as a message, and returns its number.
@@ -346,14 +401,14 @@ mod exports {
                 _ => return Err(Fault::ARGUMENT),
             };
             let prepared = PreparedMessage::new(message)?;
-            Ok(keep(&mut module.prepared, prepared))
+            Ok(keep(&mut module.open.prepared, prepared))
         })
     }
 
     /// Frees a prepared message.
     #[unsafe(no_mangle)]
     extern "C" fn prepared_free(prepared: u32) -> i32 {
-        run(|module| free(&mut module.prepared, prepared))
+        run(|module| free(&mut module.open.prepared, prepared))
     }
 
     /// See [`Module::send_prepared`](super::Module::send_prepared).

@@ -50,7 +50,7 @@ impl Relay {
 impl Module {
     /// Passes the first `len` bytes of the input on to the output.
     pub(crate) fn relay_pass(&mut self, relay: u32, len: u32) -> Result<u32, Fault> {
-        let relay = entry(&mut self.relays, relay)?;
+        let relay = entry(&mut self.open.relays, relay)?;
         let input = self.input.bytes_mut(0, len)?;
         // A header is as long as the one that arrived, of which up to 13 bytes may have come before.
         self.output.append(input.len() + HEADER_LEN_MAX, |room| {
@@ -69,6 +69,12 @@ mod exports {
 
     use super::Relay;
     use crate::module::{free, keep, run};
+
+    /// Returns 1 if masking and validation use simd128.
+    #[unsafe(no_mangle)]
+    extern "C" fn module_kernel() -> u32 {
+        u32::from(mask::Kernel::best().name() == "simd128")
+    }
 
     /// Masks the input between `start` and `end` with `key`, whose lowest byte applies to the payload's first.
     #[unsafe(no_mangle)]
@@ -95,7 +101,7 @@ mod exports {
     extern "C" fn relay_new(role: u32) -> i32 {
         run(|module| {
             let role = if role == 0 { Role::Server } else { Role::Client };
-            Ok(keep(&mut module.relays, Relay::new(role)))
+            Ok(keep(&mut module.open.relays, Relay::new(role)))
         })
     }
 
@@ -108,6 +114,6 @@ mod exports {
     /// Frees a relay.
     #[unsafe(no_mangle)]
     extern "C" fn relay_free(relay: u32) -> i32 {
-        run(|module| free(&mut module.relays, relay))
+        run(|module| free(&mut module.open.relays, relay))
     }
 }

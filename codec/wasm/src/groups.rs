@@ -5,8 +5,10 @@
 use crate::fault::Fault;
 
 /// Reads groups that JavaScript has written.
+#[cfg(feature = "handshake")]
 pub(crate) struct Groups<'b>(&'b [u8]);
 
+#[cfg(feature = "handshake")]
 impl<'b> Groups<'b> {
     pub(crate) const fn new(bytes: &'b [u8]) -> Self {
         Self(bytes)
@@ -59,6 +61,7 @@ pub(crate) fn push_group<T: AsRef<[u8]>>(reply: &mut Vec<u8>, texts: impl IntoIt
 }
 
 /// Appends headers as a group of names and values.
+#[cfg(feature = "handshake")]
 pub(crate) fn push_headers<N: AsRef<[u8]>, V: AsRef<[u8]>>(
     reply: &mut Vec<u8>,
     headers: impl Iterator<Item = (N, V)>,

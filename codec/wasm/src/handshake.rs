@@ -1,15 +1,29 @@
 //! Handshakes over bytes: heads in, requests and responses out.
 
+use slab::Slab;
 use wscodec::handshake::{
     Acceptance, ClientHandshake, ClientRequest, HandshakeKey, HandshakeLimits, Headers,
     HttpRequest, Received, Rejection, Request, Response, ServerHandshake,
 };
 
-use crate::extension::{Accepts, Offers, Packed, keep_agreed};
+use crate::deflate::Packed;
+use crate::extension::{self, Accepts, Offers};
 use crate::fault::Fault;
 use crate::groups::{Groups, push_group, push_headers};
 use crate::keys::ModuleKeys;
 use crate::module::{Module, entry, keep};
+
+/// Handshakes that have begun.
+pub(crate) struct Opening {
+    servers: Slab<Box<ServerHandshake>>,
+    clients: Slab<Box<extension::ClientHandshake>>,
+}
+
+impl Opening {
+    pub(crate) const fn new() -> Self {
+        Self { servers: Slab::new(), clients: Slab::new() }
+    }
+}
 
 /// The longest head that this side writes, in bytes: what a caller gives, and the lines of the handshake.
 fn head_len_max(groups_len: usize) -> usize {
@@ -56,7 +70,7 @@ pub(crate) fn acceptance_of(groups: &mut Groups<'_>) -> Result<Acceptance, Fault
 impl Module {
     /// Takes bytes of a request; returns 1 for one that may be accepted, and 2 for one that asks for no WebSocket.
     fn server_receive(&mut self, number: u32, len: u32) -> Result<u32, Fault> {
-        let handshake = entry(&mut self.servers, number)?;
+        let handshake = entry(&mut self.opening.servers, number)?;
         let mut input = self.input.bytes_mut(0, len)?;
         let outcome = handshake.receive_any(&mut input);
         self.record.taken = len as usize - input.len();
@@ -77,7 +91,7 @@ impl Module {
     }
 
     fn server_accept(&mut self, number: u32, len: u32, deflate: Packed) -> Result<u32, Fault> {
-        let handshake = entry(&mut self.servers, number)?;
+        let handshake = entry(&mut self.opening.servers, number)?;
         let groups = self.message.bytes(len)?;
         let room_len = head_len_max(groups.len());
         let acceptance = acceptance_of(&mut Groups::new(groups))?;
@@ -85,13 +99,13 @@ impl Module {
         self.output.append(room_len, |room| {
             handshake.accept_with_extensions(&acceptance, &mut accepts, room)
         })?;
-        self.record.code = keep_agreed(&mut self.agreed, accepts.agreed());
+        self.record.code = accepts.agreed().0;
         Ok(0)
     }
 
     /// Refuses with a status, or with that of the error if it is 0.
     fn server_reject(&mut self, number: u32, status: u32, len: u32) -> Result<u32, Fault> {
-        let handshake = entry(&mut self.servers, number)?;
+        let handshake = entry(&mut self.opening.servers, number)?;
         let groups = self.message.bytes(len)?;
         let room_len = head_len_max(groups.len());
         let rejection = if status == 0 {
@@ -129,26 +143,26 @@ impl Module {
         let handshake = self.output.append(room_len, |room| {
             ClientHandshake::start_with_extensions(&request, key, offers, room)
         })?;
-        Ok(keep(&mut self.clients, Box::new(handshake.with_limits(limits))))
+        Ok(keep(&mut self.opening.clients, Box::new(handshake.with_limits(limits))))
     }
 
     /// Takes bytes of a response; returns 1 once the server has accepted.
     fn client_receive(&mut self, number: u32, len: u32) -> Result<u32, Fault> {
-        let handshake = entry(&mut self.clients, number)?;
+        let handshake = entry(&mut self.opening.clients, number)?;
         let mut input = self.input.bytes_mut(0, len)?;
         let outcome = handshake.receive(&mut input);
         self.record.taken = len as usize - input.len();
         self.reply.clear();
         let Some(response) = outcome? else { return Ok(0) };
         reply_response(&mut self.reply, &response);
-        self.record.code = keep_agreed(&mut self.agreed, handshake.extensions().agreed());
+        self.record.code = handshake.extensions().agreed().0;
         self.point_at_reply();
         Ok(1)
     }
 
     /// Gives the final response, of which there is none before it is complete.
     fn client_response(&mut self, number: u32) -> Result<u32, Fault> {
-        let handshake = entry(&mut self.clients, number)?;
+        let handshake = entry(&mut self.opening.clients, number)?;
         self.reply.clear();
         let Some(response) = handshake.response() else { return Ok(0) };
         reply_response(&mut self.reply, &response);
@@ -193,7 +207,7 @@ fn push_all(reply: &mut Vec<u8>, headers: Headers<'_>) {
 #[expect(unsafe_code, reason = "exported by name; each name occurs once")]
 mod exports {
     use super::{ServerHandshake, limits};
-    use crate::extension::Packed;
+    use crate::deflate::Packed;
     use crate::groups::push_group;
     use crate::module::{entry, free, keep, run};
 
@@ -202,7 +216,7 @@ mod exports {
     extern "C" fn server_new(head: u32, start_line: u32, headers: u32) -> i32 {
         run(|module| {
             let handshake = ServerHandshake::new(limits(head, start_line, headers));
-            Ok(keep(&mut module.servers, Box::new(handshake)))
+            Ok(keep(&mut module.opening.servers, Box::new(handshake)))
         })
     }
 
@@ -215,7 +229,7 @@ mod exports {
     /// Tells a handshake that its stream has ended.
     #[unsafe(no_mangle)]
     extern "C" fn server_receive_eof(server: u32) -> i32 {
-        run(|module| Ok(entry(&mut module.servers, server)?.receive_eof().map(|()| 0)?))
+        run(|module| Ok(entry(&mut module.opening.servers, server)?.receive_eof().map(|()| 0)?))
     }
 
     /// Accepts, with the subprotocol and the headers in the message area.
@@ -233,7 +247,7 @@ mod exports {
     /// Frees a server's handshake.
     #[unsafe(no_mangle)]
     extern "C" fn server_free(server: u32) -> i32 {
-        run(|module| free(&mut module.servers, server))
+        run(|module| free(&mut module.opening.servers, server))
     }
 
     /// Writes the request in the message area, and returns the number of its handshake.
@@ -263,13 +277,13 @@ mod exports {
     /// Tells a handshake that its stream has ended.
     #[unsafe(no_mangle)]
     extern "C" fn client_receive_eof(client: u32) -> i32 {
-        run(|module| Ok(entry(&mut module.clients, client)?.receive_eof().map(|()| 0)?))
+        run(|module| Ok(entry(&mut module.opening.clients, client)?.receive_eof().map(|()| 0)?))
     }
 
     /// Frees a client's handshake.
     #[unsafe(no_mangle)]
     extern "C" fn client_free(client: u32) -> i32 {
-        run(|module| free(&mut module.clients, client))
+        run(|module| free(&mut module.opening.clients, client))
     }
 
     /// Replies with the value that answers the key in the message area.

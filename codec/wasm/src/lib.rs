@@ -11,6 +11,9 @@
 //! | output | frames to be written; a payload may be placed behind a gap for its header |
 //! | reply | texts that answer, in groups |
 //!
+//! It is built three ways, by features: connections; connections with permessage-deflate; and handshakes, which JavaScript
+//! loads once it needs them. What was agreed on goes from one to the other as a [number](deflate::Packed).
+//!
 //! Why not wasm-bindgen: its glue copies each payload into a fresh array, where here it is a view; and its imports have to
 //! be given by generated code for each environment.
 
@@ -19,13 +22,19 @@
     reason = "on the target of this module, sizes and positions have 32 bits"
 )]
 
+#[cfg(feature = "connection")]
 mod connection;
+mod deflate;
+#[cfg(feature = "handshake")]
 mod extension;
 mod fault;
+#[cfg(feature = "connection")]
 mod frames;
 mod groups;
+#[cfg(feature = "handshake")]
 mod handshake;
 mod keys;
 mod module;
+#[cfg(feature = "handshake")]
 mod negotiation;
 mod output;

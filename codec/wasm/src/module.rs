@@ -2,16 +2,14 @@
 
 use std::cell::RefCell;
 
-use bytes::Bytes;
 use slab::Slab;
-use wscodec::handshake::ServerHandshake;
-use wscodec::{Connection, PreparedMessage, ReadyState};
 
-use crate::extension::{Agreed, ClientHandshake};
+#[cfg(feature = "connection")]
+use crate::connection::Open;
 use crate::fault::Fault;
-use crate::frames::Relay;
 use crate::groups::push_group;
-use crate::keys::ModuleKeys;
+#[cfg(feature = "handshake")]
+use crate::handshake::Opening;
 use crate::output::Output;
 
 /// The numbers that answer a call, at a place that never changes.
@@ -26,9 +24,9 @@ pub(crate) struct Record {
     pub(crate) output_at: usize,
     pub(crate) output_len: usize,
     pub(crate) output_spare: usize,
-    /// A close code, an HTTP status, the number of an agreement, or whether a frame is shared.
+    /// A close code, an HTTP status, what was agreed on, or whether a frame is shared.
     pub(crate) code: u32,
-    /// The connection's [state](ReadyState) in bits 0 and 1, then whether a reply is due, and whether both Closes have
+    /// The connection's [state](wscodec::ReadyState) in bits 0 and 1, then whether a reply is due, and whether both Closes have
     /// gone by.
     pub(crate) state: u32,
 }
@@ -61,15 +59,10 @@ pub(crate) struct Module {
     pub(crate) message: Area,
     pub(crate) output: Output,
     pub(crate) reply: Vec<u8>,
-    /// The frame that was asked for last.
-    pub(crate) frame: Bytes,
-    pub(crate) connections: Slab<Box<Connection<ModuleKeys>>>,
-    pub(crate) prepared: Slab<PreparedMessage>,
-    pub(crate) servers: Slab<Box<ServerHandshake>>,
-    pub(crate) clients: Slab<Box<ClientHandshake>>,
-    pub(crate) relays: Slab<Relay>,
-    /// Every agreement that there has been, once: few, because all parameters are small numbers.
-    pub(crate) agreed: Vec<Agreed>,
+    #[cfg(feature = "connection")]
+    pub(crate) open: Open,
+    #[cfg(feature = "handshake")]
+    pub(crate) opening: Opening,
 }
 
 thread_local! {
@@ -102,13 +95,10 @@ impl Module {
             message: Area(Vec::new()),
             output: Output::new(),
             reply: Vec::new(),
-            frame: Bytes::new(),
-            connections: Slab::new(),
-            prepared: Slab::new(),
-            servers: Slab::new(),
-            clients: Slab::new(),
-            relays: Slab::new(),
-            agreed: Vec::new(),
+            #[cfg(feature = "connection")]
+            open: Open::new(),
+            #[cfg(feature = "handshake")]
+            opening: Opening::new(),
         }
     }
 
@@ -136,24 +126,6 @@ impl Module {
         self.record.at = self.reply.as_ptr().addr();
         self.record.len = self.reply.len();
     }
-
-    /// Makes the record say how a connection is.
-    pub(crate) fn note_state(&mut self, connection: u32) {
-        if let Some(connection) = self.connections.get(connection as usize) {
-            self.record.state = state_of(connection);
-        }
-    }
-}
-
-/// Returns the state as [`Record::state`] has it.
-pub(crate) fn state_of(connection: &Connection<ModuleKeys>) -> u32 {
-    let state = match connection.ready_state() {
-        ReadyState::Connecting => 0,
-        ReadyState::Open => 1,
-        ReadyState::Closing => 2,
-        ReadyState::Closed => 3,
-    };
-    state | u32::from(connection.has_due_output()) << 2 | u32::from(connection.is_clean()) << 3
 }
 
 /// Returns the entry with a number.
@@ -194,12 +166,6 @@ mod exports {
         MODULE.with_borrow(|module| (&raw const module.record).addr())
     }
 
-    /// Returns 1 if masking and validation use simd128.
-    #[unsafe(no_mangle)]
-    extern "C" fn module_kernel() -> u32 {
-        u32::from(wscodec::mask::Kernel::best().name() == "simd128")
-    }
-
     /// Makes the input area at least `len` bytes long, and returns where it lies.
     #[unsafe(no_mangle)]
     extern "C" fn input_reserve(len: usize) -> usize {
@@ -210,18 +176,6 @@ mod exports {
     #[unsafe(no_mangle)]
     extern "C" fn message_reserve(len: usize) -> usize {
         MODULE.with_borrow_mut(|module| module.message.reserve(len).addr())
-    }
-
-    /// Makes room in the output for a payload of `len` bytes, and returns where it is placed.
-    #[unsafe(no_mangle)]
-    extern "C" fn output_place(len: usize) -> usize {
-        let mut place = 0;
-        run(|module| {
-            module.output.reserve_place(len);
-            place = module.output.place().addr();
-            Ok(0)
-        });
-        place
     }
 
     /// Forgets the output, which JavaScript has copied.

@@ -2,7 +2,8 @@
 
 use wscodec::handshake::{Answered, HandshakeKey, Offer, Offered};
 
-use crate::extension::{Accepts, Offers, Packed, keep_agreed};
+use crate::deflate::Packed;
+use crate::extension::{Accepts, Offers};
 use crate::fault::Fault;
 use crate::groups::{Groups, push_group, push_headers};
 use crate::handshake::{acceptance_of, request_of};
@@ -49,7 +50,7 @@ impl Module {
         push_group(&mut self.reply, [answer.status().to_string()]);
         push_headers(&mut self.reply, answer.headers());
         push_group(&mut self.reply, answer.subprotocol());
-        self.record.code = keep_agreed(&mut self.agreed, accepts.agreed());
+        self.record.code = accepts.agreed().0;
         self.point_at_reply();
         Ok(0)
     }
@@ -91,7 +92,7 @@ impl Module {
         answered.agree(&mut offers)?;
         self.reply.clear();
         push_group(&mut self.reply, answered.subprotocol());
-        self.record.code = keep_agreed(&mut self.agreed, offers.agreed());
+        self.record.code = offers.agreed().0;
         self.point_at_reply();
         Ok(0)
     }
@@ -105,7 +106,7 @@ fn key_of(groups: &mut Groups<'_>) -> Result<HandshakeKey, Fault> {
 
 #[expect(unsafe_code, reason = "exported by name; each name occurs once")]
 mod exports {
-    use crate::extension::Packed;
+    use crate::deflate::Packed;
     use crate::module::run;
 
     /// See [`Module::offer_read`](super::Module::offer_read).

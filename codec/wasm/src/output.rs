@@ -4,9 +4,11 @@
 //! byte of it is copied within the module.
 
 use wscodec::header::HEADER_LEN_MAX;
+#[cfg(feature = "connection")]
 use wscodec::mask::{self, MaskKey};
 
 /// The room that the replies to one input may take: 33 Pongs and a Close, masked, and some to spare.
+#[cfg(feature = "connection")]
 pub(crate) const REPLIES_LEN_MAX: usize = 8 << 10;
 
 /// The most memory that is kept when the output is cleared.
@@ -34,11 +36,6 @@ impl Output {
         (self.bytes.len() - self.end).saturating_sub(HEADER_LEN_MAX)
     }
 
-    /// Returns where a payload is placed.
-    pub(crate) fn place(&self) -> *const u8 {
-        self.bytes.as_ptr().wrapping_add(self.end + HEADER_LEN_MAX)
-    }
-
     /// Makes room for `len` more bytes.
     pub(crate) fn reserve(&mut self, len: usize) {
         let needed = self.end.saturating_add(len);
@@ -46,11 +43,6 @@ impl Output {
             let doubled = self.bytes.len().saturating_mul(2).min(RETAINED_LEN_MAX);
             self.bytes.resize(needed.max(doubled), 0);
         }
-    }
-
-    /// Makes room for a payload of `len` bytes and its header.
-    pub(crate) fn reserve_place(&mut self, len: usize) {
-        self.reserve(len.saturating_add(HEADER_LEN_MAX));
     }
 
     /// Forgets what has been taken.
@@ -69,6 +61,20 @@ impl Output {
         let result = write(&mut room);
         self.end = all - room.len();
         result
+    }
+}
+
+/// Payloads that are placed here.
+#[cfg(feature = "connection")]
+impl Output {
+    /// Returns where a payload is placed.
+    pub(crate) fn place(&self) -> *const u8 {
+        self.bytes.as_ptr().wrapping_add(self.end + HEADER_LEN_MAX)
+    }
+
+    /// Makes room for a payload of `len` bytes and its header.
+    pub(crate) fn reserve_place(&mut self, len: usize) {
+        self.reserve(len.saturating_add(HEADER_LEN_MAX));
     }
 
     /// Returns the placed payload; `None` if there is no room for one of this length.

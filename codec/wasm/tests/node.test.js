@@ -8,7 +8,7 @@ import * as main from "wscodec";
 import * as deflate from "wscodec/deflate";
 import { hasSimd, instantiate } from "wscodec/instantiate";
 
-import { builds, native } from "./builds.js";
+import { builds, handshakes, native } from "./builds.js";
 import { suite } from "./suite.js";
 
 for (const { name, hasDeflate, wscodec } of builds) {
@@ -23,12 +23,46 @@ for (const { name, hasDeflate, wscodec } of builds) {
 
 describe("the package", () => {
   it("has not grown, and imports nothing", (context) => {
-    for (const { name, bytes, hasDeflate } of builds) {
-      const compressed = brotliCompressSync(bytes).length;
-      context.diagnostic(`${name}: ${bytes.length} bytes, ${compressed} with brotli`);
-      assert.ok(compressed < (hasDeflate ? 90_000 : 55_000), `${name}: ${compressed}`);
+    /** @type {Record<string, number>} */
+    const limits = { "wscodec.simd": 80_000, "wscodec.scalar": 80_000, handshake: 95_000 };
+    for (const { name, bytes } of [...builds, { name: "handshake", bytes: handshakes }]) {
+      context.diagnostic(`${name}: ${bytes.length} bytes, ${brotliCompressSync(bytes).length} with brotli`);
+      const most = limits[name] ?? 175_000;
+      assert.ok(bytes.length < most, `${name}: ${bytes.length}`);
       assert.deepEqual(WebAssembly.Module.imports(new WebAssembly.Module(bytes)), []);
     }
+  });
+
+  it("loads the handshakes once, when they are needed", () => {
+    const { bytes } = builds[0] ?? assert.fail();
+    let asked = 0;
+    const wscodec = instantiate(bytes, () => (asked++, handshakes));
+    const [client, server] = [new wscodec.Connection("client"), new wscodec.Connection("server")];
+    client.send("hello");
+    for (const _ of server.receive(client.output())) server.send(wscodec.mask(new Uint8Array(200), [1, 2, 3, 4]));
+    assert.equal(asked, 0);
+    new wscodec.ServerHandshake();
+    new wscodec.Offered({ host: "a" });
+    assert.equal(wscodec.acceptKey("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    assert.equal(asked, 1);
+  });
+
+  it("says that the handshakes are not loaded", () => {
+    const { bytes } = builds[0] ?? assert.fail();
+    /** @type {WebAssembly.Module | undefined} */
+    let loaded;
+    for (const wscodec of [instantiate(bytes), instantiate(bytes, () => loaded)]) {
+      const { ServerHandshake, ClientHandshake, Offer, Offered, acceptKey } = wscodec;
+      const missing = { name: "no_handshakes", number: 506, kind: "misuse" };
+      assert.throws(() => new ServerHandshake(), missing);
+      assert.throws(() => new ClientHandshake({ host: "a" }), missing);
+      assert.throws(() => new Offer({}), missing);
+      assert.throws(() => new Offered({ host: "a" }), missing);
+      assert.throws(() => acceptKey("dGhlIHNhbXBsZSBub25jZQ=="), missing);
+    }
+    const wscodec = instantiate(bytes, () => loaded);
+    loaded = new WebAssembly.Module(handshakes);
+    assert.equal(new wscodec.ServerHandshake().receive(new Uint8Array(0)), null);
   });
 
   it("loads the build that this engine can run", () => {

@@ -1,6 +1,7 @@
 // What the page of browser.js runs: the suite on the builds that a page loads, and on all four by hand; in the page, and
 // in a worker.
 
+import { equal, thrown } from "./check.js";
 import { suite } from "./suite.js";
 
 /** @param {string} line */
@@ -16,9 +17,15 @@ async function main() {
     { name: "wscodec", hasDeflate: false, wscodec: await import("wscodec") },
     { name: "wscodec/deflate", hasDeflate: true, wscodec: await import("wscodec/deflate") },
   ];
+  for (const { wscodec } of loaded) {
+    equal(thrown(() => new wscodec.ServerHandshake()).name, "no_handshakes");
+    await wscodec.loadHandshakes();
+  }
+  await report("ok: handshakes are loaded when they are asked for");
+  const handshakes = await WebAssembly.compileStreaming(fetch("/dist/handshake.wasm"));
   for (const name of ["wscodec.scalar", "deflate.scalar"]) {
     const module = await WebAssembly.compileStreaming(fetch(`/dist/${name}.wasm`));
-    loaded.push({ name, hasDeflate: name.startsWith("deflate"), wscodec: /** @type {any} */ (instantiate(module)) });
+    loaded.push({ name, hasDeflate: name.startsWith("deflate"), wscodec: /** @type {any} */ (instantiate(module, handshakes)) });
   }
   for (const { name, hasDeflate, wscodec } of loaded) {
     const tests = suite(wscodec, { hasDeflate, native });
