@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import wscodec
-from frames import CLOSE, TEXT, frame
+from frames import BINARY, CLOSE, TEXT, frame
 from test_asyncio import Case, RawPeer, served, uri
 from wscodec.asyncio import ServerConnection, connect
 
@@ -195,6 +195,11 @@ class WrittenTogether(Case):
             await websocket.wait_closed()  # with another message waiting
 
         self.assertEqual(await self.writes(slow, frame(TEXT, b"hello", masked=True) * 2, 1), [7])
+
+    async def test_a_header_goes_with_its_payload_unless_that_is_large(self) -> None:
+        for size, lengths in (64 << 10, [10 + (64 << 10)]), (256 << 10, [10, 256 << 10]):
+            wire = frame(BINARY, b"x" * size, masked=True)
+            self.assertEqual(await self.writes(echoes, wire, 1), lengths)
 
     async def test_much_is_written_on_the_way(self) -> None:
         async def talkative(websocket: ServerConnection) -> None:
