@@ -70,7 +70,7 @@ fn escape(text: &str, is_before_placeholder: bool, out: &mut String) {
 fn looks_like_placeholder(inside: &str) -> bool {
     inside.starts_with(|c: char| c.is_ascii_lowercase())
         && inside
-            .find(|c: char| !c.is_ascii_alphanumeric() && !"_-.:".contains(c))
+            .find(|c: char| !c.is_ascii_alphanumeric() && !"_-.:*+".contains(c))
             .is_some_and(|end| inside[end..].starts_with('}'))
 }
 
@@ -138,7 +138,7 @@ mod tests {
     proptest! {
         /// A scenario with the template sends the text.
         #[test]
-        fn a_template_renders_to_its_text(text in "[{}a-z:.0-9'\"\\\\\n\u{1e}é]{0,24}", edit: bool) {
+        fn a_template_renders_to_its_text(text in "[{}a-z:.0-9*+'\"\\\\\n\u{1e}é]{0,24}", edit: bool) {
             let edits = if edit { vec![(0..0, "{conn}".to_owned())] } else { Vec::new() };
             let toml = format!("[vars]\na = {}\n", quoted(&template(&text, &edits)));
             let program = scenario::parse("a.toml", &toml).unwrap();

@@ -172,7 +172,7 @@ fn stomp() {
         &[
             "use = \"stomp\"",
             "heartbeat = '500ms'",
-            r#"send = "SEND\ndestination:/topic/a\nreceipt:{id}\n\nhello {iter}""#,
+            r#"send = "SEND\ndestination:/topic/a\nreceipt:{id}\n\nhello {iter+1}""#,
             "passcode = ''",
         ],
     );
@@ -234,7 +234,7 @@ fn mqtt() {
             "use = \"mqtt\"",
             "heartbeat = '2500ms'",
             r#"bytes = [{ hex = "82" }, { varlen = [{ u16 = "{id}" }, { len16 = ['a'] }, { hex = "00" }] }]"#,
-            r#"{ len16 = ['a'] }, { u16 = "{id}" }, 'm{iter}'"#,
+            r#"{ len16 = ['a'] }, { u16 = "{id}" }, 'm{iter+1}'"#,
             "password = ''",
         ],
     );
@@ -489,7 +489,7 @@ fn json_of_its_own_with_ids() {
 fn text_without_ids() {
     let lines = ["0 > say 1", "1 < say 1", "500 > say 2", "501 < say 2", "900 > bye", "901 < gone"];
     let (draft, program) = made(&transcript("ws://h/", "", &lines));
-    has(&draft, &["send = 'say {iter}'\nexpect = { prefix = 'say' }", "pause = \"500ms\""]);
+    has(&draft, &["send = 'say {iter+1}'\nexpect = { prefix = 'say' }", "pause = \"500ms\""]);
     assert_eq!(names(&program, STEP), ["say"]);
     assert!(!program.blocks[scenario::END].steps.is_empty());
 }
@@ -506,8 +506,48 @@ fn the_same_answer_to_everything() {
     ];
     let (draft, program) = made(&transcript("ws://h/", "", &lines));
     has(&draft, &["send = '{\"op\":\"login\",\"user\":\"u0\"}'\nexpect = { exact = 'ok' }"]);
-    has(&draft, &["send = '{\"op\":\"move\",\"x\":{iter}}'\nexpect = { exact = 'ok' }"]);
+    has(&draft, &["send = '{\"op\":\"move\",\"x\":{iter+1}}'\nexpect = { exact = 'ok' }"]);
     assert_eq!(names(&program, BEGIN), ["login"]);
+}
+
+/// A counter of the client that no answer repeats: it goes on where it was, and grows with each
+/// message.
+#[test]
+fn a_counter_of_messages_goes_on() {
+    let lines = [r#"0 > {"op":"login","seq":1}"#.to_owned(), r#"1 < {"op":"in"}"#.to_owned()];
+    let rounds = (0..3_u64).flat_map(|n| {
+        let (at, seq) = (100 * (n + 1), 2 * n + 2);
+        [
+            format!(r#"{at} > {{"op":"buy","seq":{seq}}}"#),
+            format!(r#"{} < {{"op":"bought"}}"#, at + 1),
+            format!(r#"{} > {{"op":"sell","seq":{}}}"#, at + 50, seq + 1),
+            format!(r#"{} < {{"op":"sold"}}"#, at + 51),
+        ]
+    });
+    let lines: Vec<String> = lines.into_iter().chain(rounds).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let (draft, program) = made(&transcript("ws://h/", "", &lines));
+    has(
+        &draft,
+        &[
+            r#"send = '{"op":"login","seq":1}'"#,
+            r#"send = '{"op":"buy","seq":{iter*2+2}}'"#,
+            r#"send = '{"op":"sell","seq":{iter*2+3}}'"#,
+        ],
+    );
+    assert_eq!(names(&program, STEP), ["buy", "sell"]);
+}
+
+#[test]
+fn a_uuid_that_is_sent_again_is_the_users_own() {
+    let uuid = "0a1b9d2a-8d1c-4d55-a8f9-5f0b9f1f0a02";
+    let say = |at: u64| format!(r#"{at} > {{"op":"say","device":"{uuid}"}}"#);
+    let lines = [say(0), "1 < heard".into(), say(500), "501 < heard".into()];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let (draft, _) = made(&transcript("ws://h/", "", &lines));
+    has(&draft, &["uuid_1 = '{uuid}'", r#"send = '{"op":"say","device":"{uuid_1}"}'"#]);
+    let (draft, _) = made(&transcript("ws://h/", "", &lines[..2]));
+    has(&draft, &[r#"send = '{"op":"say","device":"{uuid}"}'"#]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::order::Order;
 use super::place::{Field, Form, Place};
 use super::quoting::{self, Edit};
 use super::story::{Fate, Story, VarValue};
+use super::unit::Unit;
 use super::vary::{self, Cause};
 use super::{Side, secret};
 
@@ -78,7 +79,7 @@ pub(super) fn find(story: &mut Story<'_>, order: &Order) -> Values {
         secrets(story, unit, &mut values);
     }
     for occurrences in &order.steps {
-        variations(story, occurrences, &mut values);
+        variations(story, (occurrences, order.steps.len()), &mut values);
     }
     clocks(story, &sent, &mut values);
     values
@@ -297,8 +298,8 @@ fn secrets(story: &mut Story<'_>, unit: usize, values: &mut Values) {
     }
 }
 
-/// Finds what differs from one iteration to the next.
-fn variations(story: &mut Story<'_>, occurrences: &[usize], values: &mut Values) {
+/// Finds what differs from one iteration to the next in one of its `steps`.
+fn variations(story: &mut Story<'_>, (occurrences, steps): (&[usize], usize), values: &mut Values) {
     let Some(&first) = occurrences.first() else { return };
     let units: Vec<_> = occurrences.iter().map(|unit| &story.units[*unit]).collect();
     let mut guesses = Vec::new();
@@ -306,7 +307,7 @@ fn variations(story: &mut Story<'_>, occurrences: &[usize], values: &mut Values)
         if values.is_edited(first, &field.span) || vary::time(field, units[0].at_ns).is_some() {
             continue;
         }
-        let Some((edit, cause)) = vary::varying(&units, place) else { continue };
+        let Some((edit, cause)) = vary::varying(&units, place, steps) else { continue };
         let where_ = match &field.place {
             Place::Pointer(pointer) => pointer.clone(),
             other => other.name().to_owned(),
@@ -314,11 +315,11 @@ fn variations(story: &mut Story<'_>, occurrences: &[usize], values: &mut Values)
         let of = format!("{where_} in {}", shown(story, first));
         let counted = format!("it differs in {} messages", occurrences.len());
         guesses.push(match (&edit, cause) {
-            (Some((_, placeholder)), Cause::Counter) => Guess::new(
+            (Some((_, placeholder)), Cause::Counter(times)) => Guess::new(
                 "value",
                 Confidence::Likely,
                 format!("{of} is {placeholder}"),
-                format!("it grows by one in {} messages; here it begins at 0", occurrences.len()),
+                format!("it grows by {times} in {} messages", occurrences.len()),
             ),
             (Some((_, placeholder)), _) => {
                 Guess::new("value", Confidence::Unsure, format!("{of} is {placeholder}"), counted)
@@ -362,14 +363,15 @@ fn clocks(story: &mut Story<'_>, sent: &[usize], values: &mut Values) {
         }
     }
     for (number, places) in uuids.into_values().enumerate() {
-        let (placeholder, says) = if places.len() == 1 {
+        // The later iterations of a step are not among those that the scenario has.
+        let sent_in = times_sent(story, places[0].0, &places[0].1);
+        let (placeholder, says) = if sent_in == 1 {
             ("{uuid}".to_owned(), "a new {uuid} each time".to_owned())
         } else {
             let name = format!("uuid_{}", number + 1);
             values.vars.push((name.clone(), "{uuid}".into()));
             (format!("{{{name}}}"), format!("one {{{name}}} for each user"))
         };
-        let sent_in = places.len();
         story.guesses.push(Guess::new(
             "value",
             Confidence::Likely,
@@ -380,4 +382,14 @@ fn clocks(story: &mut Story<'_>, sent: &[usize], values: &mut Values) {
             values.edit(unit, (span, placeholder.clone()));
         }
     }
+}
+
+/// Returns in how many messages the client sent the value that one of them has there.
+fn times_sent(story: &Story<'_>, unit: usize, span: &Range<usize>) -> usize {
+    let value = story.units[unit].fields.iter().find(|field| field.span == *span);
+    let has = |of: &&Unit| {
+        of.from == Side::Client
+            && of.fields.iter().any(|field| Some(&field.value) == value.map(|field| &field.value))
+    };
+    story.units.iter().filter(has).count()
 }

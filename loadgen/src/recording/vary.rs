@@ -13,7 +13,8 @@ const CLOCK_S: u64 = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
     Uuid,
-    Counter,
+    /// It grows by this in each iteration.
+    Counter(u64),
     Number,
     /// It differs, and nothing is known to put there.
     Unknown,
@@ -48,8 +49,12 @@ pub(super) fn is_uuid(value: &[u8]) -> bool {
 }
 
 /// Returns what to put into a field of the first of these messages, if the field differs among
-/// them.
-pub(super) fn varying(units: &[&Unit], place: usize) -> Option<(Option<Edit>, Cause)> {
+/// them; `steps` is how many messages an iteration has.
+pub(super) fn varying(
+    units: &[&Unit],
+    place: usize,
+    steps: usize,
+) -> Option<(Option<Edit>, Cause)> {
     let first = units.first()?;
     let field = first.fields.get(place)?;
     let all: Vec<&Field> = units.iter().filter_map(|unit| unit.fields.get(place)).collect();
@@ -68,7 +73,7 @@ pub(super) fn varying(units: &[&Unit], place: usize) -> Option<(Option<Edit>, Ca
     if field.form == Form::JsonText && all.iter().all(|field| is_uuid(&field.value)) {
         return Some((Some((span, "{uuid}".into())), Cause::Uuid));
     }
-    match middle(&texts) {
+    match middle(&texts, steps) {
         Some((inside, placeholder, cause)) => {
             let inside = span.start + inside.start..span.start + inside.end;
             Some((Some((inside, placeholder)), cause))
@@ -78,7 +83,7 @@ pub(super) fn varying(units: &[&Unit], place: usize) -> Option<(Option<Edit>, Ca
 }
 
 /// Finds a number that differs, between what all texts begin with and what all end with.
-fn middle(texts: &[&[u8]]) -> Option<(Range<usize>, String, Cause)> {
+fn middle(texts: &[&[u8]], steps: usize) -> Option<(Range<usize>, String, Cause)> {
     let first = *texts.first()?;
     let alike = |len: usize, is_so: &dyn Fn(&[u8], usize) -> bool| {
         (0..len).take_while(|&at| texts.iter().all(|text| is_so(text, at))).count()
@@ -99,11 +104,28 @@ fn middle(texts: &[&[u8]]) -> Option<(Range<usize>, String, Cause)> {
         .map(|text| str::from_utf8(&text[begin..text.len() - tail]).ok()?.parse().ok())
         .collect::<Option<_>>()?;
     let span = begin..first.len() - tail;
-    if numbers.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)) {
-        return Some((span, "{iter}".into(), Cause::Counter));
+    if let Some(times) = growth(&numbers, steps) {
+        return Some((span, counter(times, *numbers.first()?), Cause::Counter(times)));
     }
     let (least, most) = (numbers.iter().min()?, numbers.iter().max()?);
     Some((span, format!("{{rand:{least}..{most}}}"), Cause::Number))
+}
+
+/// Returns by how much a counter grows in each iteration: by one, or by one for each message if
+/// all of them have it.
+fn growth(numbers: &[u64], steps: usize) -> Option<u64> {
+    let (first, second) = (numbers.first()?, numbers.get(1)?);
+    let times = second.checked_sub(*first)?;
+    let is_even = numbers.windows(2).all(|pair| pair[1].checked_sub(pair[0]) == Some(times));
+    let is_of_messages = numbers.len() > 2 && times == steps as u64;
+    (is_even && times > 0 && (times == 1 || is_of_messages)).then_some(times)
+}
+
+/// Returns the placeholder of a counter that grows by `times`, from `first`.
+fn counter(times: u64, first: u64) -> String {
+    let times = if times == 1 { String::new() } else { format!("*{times}") };
+    let plus = if first == 0 { String::new() } else { format!("+{first}") };
+    format!("{{iter{times}{plus}}}")
 }
 
 #[cfg(test)]
@@ -113,16 +135,22 @@ mod tests {
     #[test]
     fn numbers_between_equal_texts_are_found() {
         for (texts, expected) in [
-            (&["post 1 ok", "post 2 ok"][..], Some((5..6, "{iter}", Cause::Counter))),
-            (&["9", "10", "11"], Some((0..1, "{iter}", Cause::Counter))),
+            (&["post 0 ok", "post 1 ok"][..], Some((5..6, "{iter}", Cause::Counter(1)))),
+            (&["9", "10", "11"], Some((0..1, "{iter+9}", Cause::Counter(1)))),
             (&["a70", "a71", "a75"], Some((1..3, "{rand:70..75}", Cause::Number))),
-            (&["1x1", "2x1"], Some((0..1, "{iter}", Cause::Counter))),
+            (&["1x1", "2x1"], Some((0..1, "{iter+1}", Cause::Counter(1)))),
+            // Of three messages in each iteration.
+            (&["4", "7", "10"], Some((0..1, "{iter*3+4}", Cause::Counter(3)))),
+            (&["0", "3", "6"], Some((0..1, "{iter*3}", Cause::Counter(3)))),
+            (&["4", "7"], Some((0..1, "{rand:4..7}", Cause::Number))),
+            (&["10", "20", "30"], Some((0..2, "{rand:10..30}", Cause::Number))),
+            (&["7", "4", "1"], Some((0..1, "{rand:1..7}", Cause::Number))),
             (&["red", "green"], None),
             (&["", "1"], None),
         ] {
             let texts: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
             let expected = expected.map(|(span, text, cause)| (span, text.to_owned(), cause));
-            assert_eq!(middle(&texts), expected, "{texts:?}");
+            assert_eq!(middle(&texts, 3), expected, "{texts:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!   {id}            the number of the request, from 1 on each connection
 //!   {conn} {conn:5} which user of the run, from 0
-//!   {iter}          which iteration of the user, from 0
+//!   {iter}          which iteration of the user, from 0; also {iter+1}, and {iter*2+1} for 1, 3, 5 …
 //!   {time}          seconds since 1970; also {time:ms}, {time:us} and {time:ns}
 //!   {rand:8}        letters and digits
 //!   {rand:1..100}   a number, both ends in it
@@ -99,7 +99,11 @@ enum Part {
     Connection {
         digits: usize,
     },
-    Iteration,
+    /// The number of the iteration, times one and plus the other.
+    Iteration {
+        times: u64,
+        plus: u64,
+    },
     /// Nanoseconds since 1970, divided by this.
     Time(u64),
     Letters {
@@ -229,7 +233,10 @@ impl Part {
             Self::Connection { digits } => {
                 write!(out, "{:0digits$}", context.connection).unwrap_or(());
             }
-            Self::Iteration => write!(out, "{}", context.iteration).unwrap_or(()),
+            Self::Iteration { times, plus } => {
+                let number = context.iteration.wrapping_mul(*times).wrapping_add(*plus);
+                write!(out, "{number}").unwrap_or(());
+            }
             Self::Time(unit_ns) => write!(out, "{}", context.unix_ns / unit_ns).unwrap_or(()),
             Self::Letters { len, place } => {
                 let number = context.random(*place);
@@ -320,8 +327,10 @@ pub(super) fn escape(text: &[u8], out: &mut Vec<u8>) {
 /// Returns the word before a closing brace, if it looks like a placeholder.
 fn placeholder(inside: &str) -> Option<&str> {
     let word = &inside[..inside.find('}')?];
+    // Other sums in braces are text.
+    let signs: &[u8] = if is_sum(word) { b"_-.:*+" } else { b"_-.:" };
     let is_word = word.starts_with(|c: char| c.is_ascii_alphabetic())
-        && word.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-.:".contains(&c));
+        && word.bytes().all(|c| c.is_ascii_alphanumeric() || signs.contains(&c));
     is_word.then_some(word)
 }
 
@@ -365,7 +374,11 @@ fn part(word: &str, scope: &mut Scope) -> Result<Option<Part>, String> {
             Ok(digits) if (1..=DIGITS_MAX).contains(&digits) => Some(Part::Connection { digits }),
             _ => return bad("{conn} or {conn:5}"),
         },
-        ("iter", None) => Some(Part::Iteration),
+        ("iter", None) => Some(Part::Iteration { times: 1, plus: 0 }),
+        _ if is_sum(word) => match sum(word) {
+            Some(part) => Some(part),
+            None => return bad("{iter+1} or {iter*2+1}"),
+        },
         ("time", None) => Some(Part::Time(1_000_000_000)),
         ("time", Some("ms")) => Some(Part::Time(1_000_000)),
         ("time", Some("us")) => Some(Part::Time(1_000)),
@@ -382,6 +395,26 @@ fn part(word: &str, scope: &mut Scope) -> Result<Option<Part>, String> {
         _ => None,
     };
     Ok(found)
+}
+
+/// Checks whether a word is to be a sum with the number of the iteration.
+fn is_sum(word: &str) -> bool {
+    word.strip_prefix("iter").is_some_and(|rest| rest.starts_with(['*', '+']))
+}
+
+/// Reads `iter+1`, `iter*2` or `iter*2+1`.
+fn sum(word: &str) -> Option<Part> {
+    let rest = word.strip_prefix("iter")?;
+    let (times, plus) = match rest.strip_prefix('*') {
+        None => ("1", rest.strip_prefix('+')?),
+        Some(rest) => rest.split_once('+').unwrap_or((rest, "0")),
+    };
+    Some(Part::Iteration { times: number(times)?, plus: number(plus)? })
+}
+
+/// Reads digits, without a sign.
+fn number(digits: &str) -> Option<u64> {
+    digits.parse().ok().filter(|_| !digits.starts_with('+'))
 }
 
 /// Reads `key:text`, perhaps with `:base64` behind it.
@@ -478,6 +511,8 @@ pub(super) mod tests {
     fn placeholders_become_what_they_stand_for() {
         for (typed, text) in [
             (r#"{"id":{id},"n":{iter}}"#, r#"{"id":12,"n":5}"#),
+            ("{iter+1} {iter*2} {iter*2+1} {iter+007}", "6 10 11 12"),
+            ("{a+b} {iter } {iter-1+2}", "{a+b} {iter } {iter-1+2}"),
             ("{conn} {conn:3}", "3 003"),
             ("{time} {time:ms}", "1700000000 1700000000123"),
             ("{stamp}", "stamp 3 1 1700000000123456789 "),
@@ -523,6 +558,10 @@ pub(super) mod tests {
             ("{rand:5..1}", "bad placeholder {rand:5..1}"),
             ("{conn:0}", "bad placeholder {conn:0}"),
             ("{time:s}", "bad placeholder {time:s}"),
+            ("{iter+}", "bad placeholder {iter+}; write one like {iter+1} or {iter*2+1}"),
+            ("{iter++1}", "bad placeholder {iter++1}"),
+            ("{iter+x}", "bad placeholder {iter+x}"),
+            ("{iter+1*2}", "bad placeholder {iter+1*2}"),
             ("{base64:x}", "unknown placeholder {x}"),
             ("{hmac-sha256:token}", "bad placeholder {hmac-sha256:token}; write one like"),
             ("{hmac-sha256:token:text}", "unknown placeholder {text}"),
