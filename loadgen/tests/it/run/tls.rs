@@ -16,13 +16,13 @@ use loadgen::serve::{ServeConfig, Server, ServerHandle};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
 /// A CA and what it has signed, in files that are removed with it.
-struct Authority {
+pub(super) struct Authority {
     directory: PathBuf,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("loadgen-tls-{}-{number}", std::process::id());
@@ -38,12 +38,12 @@ impl Authority {
         Self { directory, issuer: Issuer::new(params, key) }
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.directory.join(name).display().to_string()
     }
 
     /// Signs a certificate for `host`, changed by `change`; its files are `NAME` and `NAME.key`.
-    fn sign(&self, name: &str, host: &str, change: impl FnOnce(&mut CertificateParams)) {
+    pub(super) fn sign(&self, name: &str, host: &str, change: impl FnOnce(&mut CertificateParams)) {
         let mut params = CertificateParams::new([host.to_owned()]).unwrap();
         change(&mut params);
         let key = KeyPair::generate().unwrap();
@@ -53,7 +53,7 @@ impl Authority {
     }
 
     /// A server with a certificate that was signed; with `client_ca` clients need one as well.
-    fn serve(&self, name: &str, client_ca: bool) -> ServerHandle {
+    pub(super) fn serve(&self, name: &str, client_ca: bool) -> ServerHandle {
         let ca = client_ca.then(|| self.directory.join("ca"));
         let (chain, key) = (self.path(name), self.path(name) + ".key");
         let tls = ServerTls::from_files(chain.as_ref(), key.as_ref(), ca.as_deref()).unwrap();

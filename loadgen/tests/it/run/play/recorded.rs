@@ -9,6 +9,7 @@ use std::process::{Child, Command};
 
 use serde_json::{Value, json};
 
+use super::super::tls::Authority;
 use super::{File, json_text, parsed, result, speaking};
 use crate::peer::Peer;
 use crate::scripted::{CLOSE, Ran, Scripted, TEXT, command, finish, loadgen};
@@ -96,13 +97,12 @@ impl Drop for Folder {
 }
 
 /// Plays a scenario as it is: all goes well, and nothing is unmatched.
-fn assert_played(scenario: &str, server: &Scripted, path: &str) {
-    let url = format!("ws://{}{path}", server.address);
-    let ran = loadgen(&["check", scenario, &url]);
+fn assert_played(scenario: &str, url: &str, more: &[&str]) {
+    let ran = loadgen(&[&["check", scenario, url], more].concat());
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     assert!(!ran.stdout.contains("unmatched"), "{}", ran.stdout);
-    let args = ["play", scenario, &url, "-c", "5", "-n", "15", "-q", "-o", "json=-", "-t", "2"];
-    let ran = loadgen(&args);
+    let args = ["play", scenario, url, "-c", "5", "-n", "15", "-q", "-o", "json=-", "-t", "2"];
+    let ran = loadgen(&[&args, more].concat());
     let report = result(&ran);
     let played = report.scenario.as_ref().unwrap();
     assert_eq!((played.users.ready, played.iterations.completed), (5, 15), "{}", ran.stderr);
@@ -130,7 +130,7 @@ fn a_har_is_imported_and_played_without_an_edit() {
     let feed = folder.file("a.users.csv");
     assert_eq!(fs::read_to_string(&feed).unwrap(), "password,user,token\np0,u0,very-secret\n");
     assert_eq!(fs::metadata(&feed).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_played(&scenario, &server(), "/feed");
+    assert_played(&scenario, &format!("{}feed", server().url()), &[]);
 
     // A feed that has got more users is kept; one of another scenario is not overwritten.
     fs::write(&feed, "password,user,token\na,b,c\nd,e,f\n").unwrap();
@@ -245,7 +245,7 @@ fn a_session_is_recorded_and_played_and_nothing_is_lost_at_ctrl_c() {
         assert_eq!((&**kind, message), (*expected_kind, expected));
     }
     assert!(ran.stderr.contains("with all secrets in clear"), "{}", ran.stderr);
-    assert_played(&scenario, &server, "/");
+    assert_played(&scenario, &server.url(), &[]);
     // The HAR of `record` gives the same scenario again.
     let again = folder.file("b.toml");
     let imported = loadgen(&["import", "har", &har, "-o", &again, "-q"]);
@@ -255,6 +255,53 @@ fn a_session_is_recorded_and_played_and_nothing_is_lost_at_ctrl_c() {
         text.replace("b.users.csv", "a.users.csv")
     };
     assert_eq!(text(&again), text(&scenario));
+}
+
+/// The client speaks without TLS, and the server with it, whose certificate is checked.
+#[test]
+fn a_session_over_tls_is_recorded_and_played() {
+    let folder = Folder::new("wss");
+    let (scenario, har) = (folder.file("a.toml"), folder.file("a.har"));
+    let authority = Authority::new();
+    authority.sign("good", "127.0.0.1", |_| {});
+    let server = authority.serve("good", false);
+    let (url, ca) = (format!("wss://{}/", server.local_addr()), authority.path("ca"));
+    let args = ["--cacert", &*ca, "-o", &*scenario, "--har", &*har];
+    let recorder = Recorder::start(&url, &args);
+    let mut client = Peer::open(recorder.address);
+    // More than a record of TLS holds, and more than a read.
+    let pad = "x".repeat(70_000);
+    for id in 1..5 {
+        let pad = if id == 1 { &*pad } else { "" };
+        let message = json!({ "id": id, "op": "sum", "pad": pad }).to_string();
+        client.echo(TEXT, message.as_bytes());
+    }
+    let ran = recorder.interrupted();
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let found = sent(&har);
+    assert_eq!(found.len(), 8);
+    assert_eq!(found[0].1["pad"].as_str().unwrap(), pad);
+    let text = fs::read_to_string(&scenario).unwrap();
+    assert!(text.contains(&format!("url = '{url}'")), "{}", &text[..2_000]);
+    assert_played(&scenario, &url, &["--cacert", &ca]);
+}
+
+#[test]
+fn a_server_whose_certificate_is_not_trusted_is_not_recorded() {
+    let authority = Authority::new();
+    authority.sign("good", "127.0.0.1", |_| {});
+    let server = authority.serve("good", false);
+    let recorder = Recorder::start(&format!("wss://{}/", server.local_addr()), &[]);
+    let mut client = Peer::connect(recorder.address);
+    client.send(crate::peer::request("").as_bytes());
+    assert!(client.read_head().starts_with("HTTP/1.1 502 "));
+    let ran = recorder.interrupted();
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("not recorded: ") && ran.stderr.contains("--cacert"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
