@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use loadgen::index::ConnectionIndex;
+use loadgen::recording::{self, Connection, har};
 use loadgen::scenario::explain::explain;
 use loadgen::scenario::feed::{Feed, Take};
 use loadgen::scenario::flags::Flags;
@@ -25,6 +26,7 @@ pub const ALL: &[(&str, Body)] = &[
     ("framing", framing),
     ("feed", feed),
     ("quantity", quantity),
+    ("har", har),
 ];
 
 /// Most bytes that a user may want to send because of one message: captures are up to 64 KiB.
@@ -245,4 +247,38 @@ pub fn quantity(data: &[u8]) {
     if let Ok(rate) = quantity::rate(text) {
         assert!(rate.per_1000_s() > 0);
     }
+}
+
+/// A HAR file: it is refused in one line, or each of its connections becomes a scenario that can be
+/// read; and what is written of it is read as the same again.
+pub fn har(data: &[u8]) {
+    let found = match har::read(data) {
+        Ok(found) => found,
+        Err(why) => return assert!(!why.contains('\n') && !why.is_empty(), "{why:?}"),
+    };
+    for connection in &found.connections {
+        let draft = recording::draft(connection, None);
+        if let Err(why) = scenario::parse("fuzz", &draft.toml) {
+            panic!("{why}\n{}", draft.toml);
+        }
+        // No secret is in the scenario's own file, whether there is a feed or not.
+        let with_feed = recording::draft(connection, Some("users.csv"));
+        assert_eq!(with_feed.feed.is_some(), !with_feed.columns.is_empty());
+    }
+    let mut written = Vec::new();
+    har::write(&found, &mut written).expect("memory takes all");
+    // A connection without messages is none to an importer.
+    if found.connections.iter().any(|connection| !connection.messages.is_empty()) {
+        let again = har::read(&*written).expect("what is written can be read");
+        let kept = found.connections.iter().filter(|connection| !connection.messages.is_empty());
+        assert!(kept.map(without_times).eq(again.connections.iter().map(without_times)));
+    }
+}
+
+/// Returns a connection but for its times, which a HAR has as fractions of seconds.
+fn without_times(connection: &Connection) -> impl PartialEq + use<> {
+    let messages = connection.messages.iter();
+    let messages: Vec<_> =
+        messages.map(|message| (message.from, message.is_text, message.bytes.clone())).collect();
+    (connection.url.clone(), connection.headers.clone(), connection.answered.clone(), messages)
 }
