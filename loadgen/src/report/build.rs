@@ -13,6 +13,7 @@ use super::hold::{HoldReport, PingReport};
 use super::push::PushReport;
 use super::reconnect::ReconnectReport;
 use super::scenario::ScenarioReport;
+use super::storm::StormReport;
 use super::{
     AddressReport, Bounds, Bytes, ConfigReport, Connections, DeflateReport, Generator,
     HistogramReport, HostReport, Interval, LatencyReport, LoadKind, Messages, OutcomeReport,
@@ -90,6 +91,7 @@ impl Report {
                 .ping_interval
                 .map(|interval| PingReport::beside(interval, &metrics.probes)),
             reconnect: config.reconnect.map(|_| ReconnectReport::new(&metrics)),
+            storm: None,
             hold: config.hold().map(|hold| HoldReport::new(hold, &metrics)),
             push: matches!(config.scenario, Scenario::Listen(_))
                 .then(|| PushReport::new(&metrics, per_s(metrics.push.inside, &phases))),
@@ -130,6 +132,7 @@ impl Report {
             merged: None,
             phases,
         };
+        report.storm = StormReport::of(&report);
         report.note();
         report.judge(&config.thresholds);
         report

@@ -9,6 +9,7 @@ use wscodec::DataKind;
 use super::digest::digest;
 use super::reach::NetworkReport;
 use super::reconnect::PausesReport;
+use super::storm::StormAskedReport;
 use crate::clock::nanos;
 use crate::config::{
     Arrivals, Config, Content, FrameArgs, Load, Rate, Request, Scenario, Secrets, Stage, Stages,
@@ -74,6 +75,9 @@ pub struct ConfigReport {
     pub reply_timeout_ns: Option<u64>,
     /// Pauses before a lost connection is reopened; `null` if it isn't.
     pub reconnect: Option<PausesReport>,
+    /// Connections that were to be cut at a moment; absent without a storm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<StormAskedReport>,
     /// Names of the request's headers besides those of the protocol. Values may be secrets and are
     /// left out.
     pub header_names: Vec<String>,
@@ -152,6 +156,7 @@ impl ConfigReport {
             close_timeout_ns: nanos(config.request.close_timeout),
             reply_timeout_ns: config.reply_timeout.map(nanos),
             reconnect: config.reconnect.map(PausesReport::new),
+            storm: config.storm.map(StormAskedReport::new),
             header_names: header_names(&config.request),
             subprotocols: subprotocols(&config.request),
             origin: config.request.origin.as_ref().map(ToString::to_string),

@@ -39,6 +39,7 @@ mod sample;
 pub mod scenario;
 pub mod seen;
 mod series;
+pub mod storm;
 mod summary;
 pub mod text;
 pub mod trend;
@@ -68,6 +69,7 @@ pub(crate) use sample::{sample, sample_of};
 use scenario::ScenarioReport;
 use seen::SeenReport;
 pub use series::{LatencyReport, RowReport, TimeSeries};
+use storm::StormReport;
 
 /// The version of the result file's schema.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -105,6 +107,9 @@ pub struct Report {
     pub pings: Option<PingReport>,
     /// Lost connections; `null` if they are not reopened.
     pub reconnect: Option<ReconnectReport>,
+    /// Connections that were cut together; absent without a storm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storm: Option<StormReport>,
     /// Held connections; `null` unless they were asked for.
     pub hold: Option<HoldReport>,
     /// Pushed messages; `null` unless they were asked for.

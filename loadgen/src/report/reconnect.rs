@@ -10,7 +10,7 @@ use super::hold::{DropReport, drops};
 use super::line::line;
 use super::{ErrorReport, Report, RowReport};
 use crate::clock::nanos;
-use crate::config::Reconnect;
+use crate::config::{Jitter, Reconnect};
 use crate::metrics::Metrics;
 use crate::units;
 
@@ -21,11 +21,14 @@ pub struct PausesReport {
     pub first_ns: u64,
     /// The highest bound.
     pub max_ns: u64,
+    /// How a pause is drawn within its bound.
+    #[serde(default)]
+    pub jitter: Jitter,
 }
 
 impl PausesReport {
     pub(super) fn new(pauses: Reconnect) -> Self {
-        Self { first_ns: nanos(pauses.first), max_ns: nanos(pauses.most) }
+        Self { first_ns: nanos(pauses.first), max_ns: nanos(pauses.most), jitter: pauses.jitter }
     }
 }
 

@@ -6,7 +6,7 @@ use super::line::{LABEL_WIDTH, LINE_WIDTH, Row, line, wrapped};
 use super::scenario::ScenarioReport;
 use super::{
     ConfigReport, HistogramReport, Interval, LoadKind, Messages, PayloadKind, Report, fanout, hold,
-    push, reach, reconnect, scenario, seen,
+    push, reach, reconnect, scenario, seen, storm,
 };
 use crate::config::Arrivals;
 use crate::metrics::Metric;
@@ -39,6 +39,7 @@ impl Display for Text<'_> {
         connections(report, f)?;
         reach::write(report, |label, text| line(f, label, text))?;
         reconnect::rows(report, f)?;
+        storm::rows(report, f)?;
         if let Some(messages) = report.messages.as_ref().filter(|_| is_there(report)) {
             self::messages(report, messages, f)?;
         }

@@ -58,7 +58,7 @@ pub use pace::{Arrivals, PaceArgs, RateAsked, StageAsked};
 pub use pages::{CompletionsArgs, ManArgs, completions, man};
 pub use play::PlayArgs;
 pub use post::PostArgs;
-pub use reconnect::{ReconnectArgs, ReconnectAsked};
+pub use reconnect::{Jitter, ReconnectArgs, ReconnectAsked, SHARE_ALL, StormAsked};
 pub use recorded::{DraftArgs, ImportArgs, RecordArgs, RecordingForm};
 pub use scenario::{FanoutArgs, HoldArgs, ListenArgs};
 pub use search::{RatesAsked, SearchArgs};

@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 use crate::quantity;
+
+/// A share of all, in thousandths of a percent.
+pub const SHARE_ALL: u64 = 100_000;
 
 const HELP: &str =
     "Opens lost connections again, after pauses [default: no; without a value 100ms..10s]";
@@ -23,6 +28,84 @@ pub struct ReconnectArgs {
     /// The pauses before a lost connection is opened again.
     #[arg(long, value_name = "FIRST..MAX", help = HELP, long_help = LONG_HELP, num_args = 0..=1, require_equals = true, default_missing_value = ReconnectAsked::DEFAULT, value_parser = ReconnectAsked::parse)]
     pub reconnect: Option<ReconnectAsked>,
+    /// How pauses before a lost connection is opened again are drawn [default: full]
+    ///
+    /// full draws each pause between zero and its bound. none takes the bound itself, so that
+    /// connections lost together come back together. decorrelated draws between FIRST and three
+    /// times the pause before, up to MAX.
+    #[arg(long, value_name = "JITTER")]
+    pub jitter: Option<Jitter>,
+    /// Cuts connections at a moment of the measured time, such as 50%@10s
+    ///
+    /// SHARE is a percentage of -c, or all. A cut ends TCP without a Close, as when a network or a
+    /// proxy fails. Cut connections are opened again as --reconnect says, and the report has how
+    /// long that took: until 50, 90, 99 and 100 % were back, and how many attempts that was.
+    #[arg(long, value_name = "SHARE@TIME", value_parser = StormAsked::parse)]
+    pub storm: Option<StormAsked>,
+}
+
+/// How the pauses before lost connections are opened again are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Jitter {
+    /// The bound itself.
+    None,
+    /// Evenly between zero and the bound.
+    #[default]
+    Full,
+    /// Evenly between the first bound and three times the pause before.
+    Decorrelated,
+}
+
+impl Jitter {
+    /// Returns the name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Full => "full",
+            Self::Decorrelated => "decorrelated",
+        }
+    }
+}
+
+impl ValueEnum for Jitter {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::None, Self::Full, Self::Decorrelated]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()))
+    }
+}
+
+/// Connections that are cut at a moment, as the user gave them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StormAsked {
+    /// How many of all connections, in thousandths of a percent; from 1 to 100,000.
+    pub share: u64,
+    /// When, after the begin of the measured time.
+    pub at: Duration,
+}
+
+impl StormAsked {
+    /// Reads `SHARE@TIME`.
+    ///
+    /// # Errors
+    /// What is wrong, to follow the flag's name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let form = "use a share and a time, like 50%@10s or all@10s";
+        let (share, at) = text.split_once('@').ok_or_else(|| format!("no @; {form}"))?;
+        let share = match (share, share.strip_suffix('%')) {
+            ("all", _) => SHARE_ALL,
+            (_, Some(percent)) => quantity::rate(percent)?.per_1000_s(),
+            (_, None) => return Err(format!("{share:?} is no percentage; {form}")),
+        };
+        if share > SHARE_ALL {
+            return Err("more than 100 % of the connections".into());
+        }
+        Ok(Self { share, at: quantity::duration(at)? })
+    }
 }
 
 /// The pauses before a lost connection is opened again, as the user gave them.
@@ -57,6 +140,28 @@ impl ReconnectAsked {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_storm_has_a_share_and_a_time() {
+        for (text, share, at_ms) in
+            [("50%@10s", 50_000, 10_000), ("0.1%@1ms", 100, 1), ("all@1.5s", 100_000, 1_500)]
+        {
+            let asked = StormAsked::parse(text).unwrap();
+            assert_eq!((asked.share, asked.at.as_millis()), (share, at_ms), "{text}");
+        }
+        for (text, why) in [
+            ("", "no @; use a share and a time, like 50%@10s"),
+            ("50%", "no @"),
+            ("50@1s", "\"50\" is no percentage"),
+            ("101%@1s", "more than 100 %"),
+            ("0%@1s", ""),
+            ("50%@", "not a time"),
+            ("50%@-1s", "negative"),
+        ] {
+            let said = StormAsked::parse(text).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
+        }
+    }
 
     #[test]
     fn pauses_are_a_range() {

@@ -64,7 +64,7 @@ impl Config {
         config.cohorts = Vec::new();
         config.misbehaviour = cohort.misbehaviour;
         // A connection that the server closes stays closed, and only healthy ones send Pings.
-        (config.reconnect, config.ping_interval) = (None, None);
+        (config.reconnect, config.storm, config.ping_interval) = (None, None, None);
         config.reply_timeout = None; // nor is it news that they are slow
         config.connections = cohort.connections;
         config.connect_rate = self.connect_rate.map(scaled_rate);

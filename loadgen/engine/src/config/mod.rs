@@ -31,7 +31,7 @@ use std::time::{Duration, SystemTime};
 
 use wscodec::DataKind;
 
-pub use crate::cli::{Arrivals, Form, FrameArgs, LiveForm, Mask, Misbehaviour, Output};
+pub use crate::cli::{Arrivals, Form, FrameArgs, Jitter, LiveForm, Mask, Misbehaviour, Output};
 use crate::cli::{ConnectArgs, LoadArgs, RateAsked, RunArgs};
 pub use crate::member::{Member, Processes};
 use crate::metrics::Metric;
@@ -50,7 +50,7 @@ pub use rate_profile::{RateProfile, Stage, Stages};
 
 pub use pacing::Pacing;
 pub use play::{Play, no_url};
-pub use reconnect::Reconnect;
+pub use reconnect::{Reconnect, Storm};
 pub use request::{HeaderValue, Request};
 pub use scenario::{Hold, Listen};
 pub use serving::serve_config;
@@ -115,6 +115,8 @@ pub struct Config {
     pub ping_interval: Option<Duration>,
     /// How lost connections are opened again; `None` leaves them closed.
     pub reconnect: Option<Reconnect>,
+    /// Which connections are cut, and when; `None` cuts none.
+    pub storm: Option<Storm>,
     /// How these connections behave.
     pub misbehaviour: Misbehaviour,
     /// Misbehaving connections beside these, counted separately.
@@ -296,7 +298,7 @@ impl Config {
         config.pacing = pacing;
         config.cohorts = cohorts;
         config.check_cohorts()?;
-        config.reconnect = args.reconnect.reconnect.map(Reconnect::new).transpose()?;
+        config.set_reconnect(&args.reconnect)?;
         config.reply_timeout = content::reply_timeout(args.reply_timeout, config.echo())?;
         config.ping_interval = scenario::ping_interval(args.ping_interval)?;
         config.warmup = bounded("-w", args.warmup, Duration::ZERO, DURATION_MAX)?;
@@ -407,6 +409,7 @@ impl Config {
             reply_timeout: None,
             ping_interval: None,
             reconnect: None,
+            storm: None,
             misbehaviour: Misbehaviour::None,
             cohorts: Vec::new(),
             is_threads_asked: args.threads.is_some(),

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::user_request::{OneUser, UserRequest};
 use super::{
-    Arrivals, Config, DURATION_MAX, Load, Pacing, Reconnect, Scenario, TIMEOUT_MAX, bounded,
-    pacing, within,
+    Arrivals, Config, DURATION_MAX, Load, Pacing, Scenario, TIMEOUT_MAX, bounded, pacing, within,
 };
 use crate::cli::{LoadArgs, PlayArgs};
 use crate::scenario::feed::Take;
@@ -76,7 +75,7 @@ impl Config {
         let play = Play { program, request, load, iterations, has_barrier: !args.no_barrier };
         let mut config = Self::of_load(Scenario::Play(play), pacing::staged(args.load, &pacing)?)?;
         config.pacing = pacing;
-        config.reconnect = args.reconnect.reconnect.map(Reconnect::new).transpose()?;
+        config.set_reconnect(&args.reconnect)?;
         config.warmup = bounded("-w", args.warmup, Duration::ZERO, DURATION_MAX)?;
         config.drain_timeout =
             bounded("--drain-timeout", args.drain_timeout, Duration::ZERO, TIMEOUT_MAX)?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Config, DURATION_MAX, Load, Pacing, Reconnect, Scenario, TIMEOUT_MAX, bounded};
+use super::{Config, DURATION_MAX, Load, Pacing, Scenario, TIMEOUT_MAX, bounded};
 use super::{pacing, scenario, users, within};
 use crate::cli::RunArgs;
 use crate::clock::nanos;
@@ -49,7 +49,7 @@ impl Config {
         let ping_interval = scenario::ping_interval(args.ping_interval)?;
         let mut config = Self::of_load(Scenario::Play(play), pacing::staged(args.load, &pacing)?)?;
         config.pacing = pacing;
-        config.reconnect = args.reconnect.reconnect.map(Reconnect::new).transpose()?;
+        config.set_reconnect(&args.reconnect)?;
         config.ping_interval = ping_interval;
         config.warmup = bounded("-w", args.warmup, Duration::ZERO, DURATION_MAX)?;
         config.drain_timeout =

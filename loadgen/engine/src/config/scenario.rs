@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fanout::subscription;
-use super::{Config, Load, Reconnect, Scenario, Template, bounded, users};
+use super::{Config, Load, Scenario, Template, bounded, users};
 use crate::cli::{HoldArgs, ListenArgs};
 
 const PING_INTERVAL_MIN: Duration = Duration::from_millis(1);
@@ -43,7 +43,7 @@ impl Config {
         let listen = Scenario::Listen(Listen { subscribe });
         let mut config = Self::of_load(listen, args.load)?;
         config.beside = beside;
-        config.reconnect = args.reconnect.reconnect.map(Reconnect::new).transpose()?;
+        config.set_reconnect(&args.reconnect)?;
         Ok(config)
     }
 
@@ -57,7 +57,7 @@ impl Config {
         let mut config = Self::of_load(Scenario::Hold(Hold { ping_interval }), args.load)?;
         config.beside = beside;
         config.drain_timeout = PONG_TIMEOUT;
-        config.reconnect = args.reconnect.reconnect.map(Reconnect::new).transpose()?;
+        config.set_reconnect(&args.reconnect)?;
         Ok(config)
     }
 

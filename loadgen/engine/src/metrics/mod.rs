@@ -77,6 +77,8 @@ pub enum Metric {
     ReconnectTotal,
     /// From the loss of a connection to the validated response that reopened it.
     ReconnectAway,
+    /// From the moment a storm cut a connection to the validated response that reopened it first.
+    StormBack,
     /// From the planned send to the echo (open loop).
     RttResponse,
     /// From the actual write to the echo.
@@ -129,7 +131,7 @@ pub enum Metric {
 
 impl Metric {
     /// All metrics, in the order of a connection's life.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::ConnectLag,
         Self::ConnectTcp,
         Self::ConnectProxy,
@@ -140,6 +142,7 @@ impl Metric {
         Self::ConnectTotal,
         Self::ReconnectTotal,
         Self::ReconnectAway,
+        Self::StormBack,
         Self::RttResponse,
         Self::RttService,
         Self::SendLag,
@@ -185,6 +188,7 @@ impl Metric {
             Self::ConnectTotal => "from the planned start to a validated response",
             Self::ReconnectTotal => "from the start of an attempt to a validated response",
             Self::ReconnectAway => "from the loss of a connection until it was open again",
+            Self::StormBack => "from the cut of a connection until it was open again",
             Self::RttResponse => "from the planned send to the echo",
             Self::RttService => "from the actual write to the echo",
             Self::SendLag => "from the planned send to the actual write",
@@ -225,6 +229,7 @@ impl Metric {
             Self::ConnectTotal => "connect.total",
             Self::ReconnectTotal => "reconnect.total",
             Self::ReconnectAway => "reconnect.away",
+            Self::StormBack => "storm.back",
             Self::RttResponse => "rtt.response",
             Self::RttService => "rtt.service",
             Self::SendLag => "send.lag",

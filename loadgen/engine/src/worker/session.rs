@@ -21,6 +21,8 @@ use crate::refusal;
 /// The codes that stand for a Close without a code, and for no Close (RFC 6455, 7.1.5).
 const NO_CODE: u16 = 1005;
 pub(super) const NO_CLOSE: u16 = 1006;
+/// Why a connection is lost that `--storm` cuts.
+pub(crate) const CUT: Failure = Failure::new(FailurePhase::Run, "cut");
 
 /// Where the keys of a client's own control frames come from.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +52,7 @@ impl MaskKeySource for Keys {
 
 /// An open connection.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that don't exclude each other")]
 pub(crate) struct Session {
     pub(crate) stream: Stream,
     pub(crate) codec: Connection<Keys>,
@@ -70,6 +73,8 @@ pub(crate) struct Session {
     pub(crate) is_deflated: bool,
     /// The codec's replies wait for room in `unsent`.
     pub(crate) is_held: bool,
+    /// A storm cuts it.
+    pub(crate) is_cut: bool,
     pub(crate) close: CloseState,
     /// Makes room for another connection when the session is dropped.
     pub(crate) _permit: Option<OwnedSemaphorePermit>,
@@ -142,6 +147,8 @@ pub(crate) enum End {
     Timeout,
     /// The client ended the stream without a Close, as a misbehaving one is to.
     Left,
+    /// The client ended the stream without a Close, in a storm.
+    Cut,
 }
 
 /// What a connection came to.
@@ -196,6 +203,11 @@ impl Session {
             closing,
             failure: Some((Failure::new(phase, code), sample)),
         };
+        if let End::Cut = end {
+            let closing = closing((Side::Client, NO_CLOSE));
+            let failure = Some((CUT, "cut by --storm".into()));
+            return Outcome { closing, failure };
+        }
         if let End::Protocol(error) = end {
             let begun = self.close.begun.unwrap_or((Side::Client, error.close_code().as_u16()));
             let closing = Closing { is_clean: false, ..closing(begun) };
@@ -255,7 +267,7 @@ impl Session {
                     End::Io(error) => {
                         failed(closing, FailurePhase::Close, io_code(error), error.to_string())
                     }
-                    End::Eof | End::Protocol(_) => {
+                    End::Eof | End::Protocol(_) | End::Cut => {
                         let said = "the stream ended before an answer to Close";
                         failed(closing, FailurePhase::Close, "eof", said.into())
                     }

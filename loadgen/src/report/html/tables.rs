@@ -125,6 +125,9 @@ pub(super) fn counts(report: &Report) -> Markup {
     if let Some(reconnect) = &report.reconnect {
         add("Reconnects", facts(reconnect));
     }
+    if let Some(storm) = &report.storm {
+        add("Storm", facts(storm));
+    }
     if let Some(deflate) = &report.deflate {
         add("permessage-deflate", facts(deflate));
     }

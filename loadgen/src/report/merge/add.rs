@@ -29,6 +29,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
         messages,
         pings,
         reconnect,
+        storm: _, // the caller's
         hold,
         push,
         scenario,

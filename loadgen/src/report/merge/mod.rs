@@ -13,6 +13,7 @@ mod timeline;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::storm::StormReport;
 use super::{
     HistogramReport, HostReport, Interval, OutcomeReport, Phases, Report, SegmentReport,
     VerdictReport, build,
@@ -291,6 +292,7 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>, died: &[Died]) -> Report {
     whole.merged = Some(MergedReport { of, missing, died, parts });
     offer_all(&mut whole);
     build::rates(&mut whole);
+    whole.storm = StormReport::of(&whole);
     whole.note();
     whole.judge(&[]);
     whole

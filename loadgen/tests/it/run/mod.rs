@@ -24,6 +24,7 @@ mod play;
 mod reconnect;
 mod result;
 mod sources;
+mod storm;
 mod timeout;
 mod tls;
 mod truth;

@@ -18,9 +18,8 @@ pub(super) async fn reopening(
 ) -> Option<SessionKey> {
     loop {
         let at = {
-            let driver = driver.borrow();
-            let thread = &driver.thread;
-            let pause_ns = thread.reconnects.as_ref()?.pause_ns(connection)?;
+            let thread = &mut driver.borrow_mut().thread;
+            let pause_ns = thread.reconnects.as_mut()?.next_pause_ns(connection)?;
             thread.clock.instant(thread.clock.now_ns().saturating_add(pause_ns))
         };
         sleep_until(at).await;

@@ -83,6 +83,7 @@ impl Driver {
             is_dirty: false,
             is_deflated: opened.deflate.is_some(),
             readiness: Readiness::default(),
+            is_cut: false,
             is_held: thread.settings.misbehaviour == Misbehaviour::NeverPong,
             close: CloseState::default(),
             _permit: permit,

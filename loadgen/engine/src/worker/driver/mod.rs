@@ -71,6 +71,9 @@ impl Driver {
         if self.thread.sessions[key].waker.is_none() {
             self.thread.sessions[key].waker = Some(cx.waker().clone());
         }
+        if self.thread.sessions[key].is_cut {
+            return Poll::Ready(End::Cut);
+        }
         loop {
             self.poll_flush(key, cx);
             let Thread { sessions, settings, read_buffer, .. } = &mut self.thread;

@@ -4,6 +4,7 @@ pub(super) mod beside;
 mod fanout;
 mod play;
 mod sampler;
+mod storm;
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -139,9 +140,14 @@ impl Worker {
         let load_begin_ns = (!self.is_interrupted()).then(|| self.clock.now_ns());
         if load_begin_ns.is_some() {
             let sampler = spawn_local(sampler::sample(Rc::clone(&self.driver)));
+            let storm = self.brief.config.storm;
+            let storm = storm.map(|storm| spawn_local(storm::cut(Rc::clone(&self.driver), storm)));
             self.enter(Phase::Load);
             self.load().await;
             sampler.abort();
+            if let Some(storm) = storm {
+                storm.abort();
+            }
         }
         let (cpu_ns, wait_ns) = ThreadUsage::now().since(&before);
         let counted_ns = load_begin_ns.map_or(0, |ns| self.clock.now_ns().saturating_sub(ns));

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use super::super::opening::{Refusal, Waterfall};
 use super::super::outstanding::Outstanding;
-use super::super::session::{Outcome, Session};
+use super::super::session::{CUT, Outcome, Session};
 use super::Thread;
 use crate::clock::nanos;
 use crate::config::Reconnect;
@@ -48,6 +48,10 @@ struct LostConnection {
     attempts: u64,
     /// How many attempts there were since it last stayed open for at least the longest pause.
     doublings: u32,
+    /// The pause before the last of them, in nanoseconds.
+    pause_ns: u64,
+    /// When it was cut, if it was and has not been back since.
+    cut_ns: Option<u64>,
     /// How many messages it may still send.
     quota: u64,
     /// The sequence of its next message.
@@ -81,6 +85,8 @@ impl Reconnects {
             opened_ns: 0,
             attempts: 0,
             doublings: 0,
+            pause_ns: 0,
+            cut_ns: None,
             quota: 0,
             sequence: 0,
             last: why.clone(),
@@ -88,14 +94,20 @@ impl Reconnects {
         if now_ns.saturating_sub(lost.opened_ns) >= held_ns {
             lost.doublings = 0;
         }
+        if why == CUT {
+            lost.cut_ns = Some(now_ns);
+        }
         (lost.state, lost.lost_ns, lost.last) = (LossState::Ending, now_ns, why);
     }
 
     /// Returns the pause before the next attempt of a connection, in nanoseconds; `None` if there
     /// is to be none.
-    pub(crate) fn pause_ns(&self, connection: ConnectionIndex) -> Option<u64> {
-        let lost = self.lost.get(&connection).filter(|_| !self.is_over)?;
-        Some(self.pauses.pause_ns(self.seed, connection, lost.attempts, lost.doublings))
+    pub(crate) fn next_pause_ns(&mut self, connection: ConnectionIndex) -> Option<u64> {
+        let Self { lost, pauses, seed, .. } = self;
+        let lost = lost.get_mut(&connection).filter(|_| !self.is_over)?;
+        let LostConnection { attempts, doublings, pause_ns: before_ns, .. } = *lost;
+        lost.pause_ns = pauses.pause_ns(*seed, connection, attempts, doublings, before_ns);
+        Some(lost.pause_ns)
     }
 }
 
@@ -171,6 +183,9 @@ impl Thread {
         let since = |ns: u64| times.upgraded_ns.saturating_sub(ns);
         durations.record(Metric::ReconnectTotal, since(times.begun_ns));
         durations.record(Metric::ReconnectAway, since(lost.lost_ns));
+        if let Some(cut_ns) = lost.cut_ns.take() {
+            durations.record(Metric::StormBack, since(cut_ns));
+        }
         Some(Outstanding::from_sequence(lost.sequence))
     }
 
@@ -215,13 +230,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::config::Jitter;
 
     #[test]
     fn bounds_grow_until_a_connection_has_held_for_the_longest_pause() {
         const MS: u64 = 1_000_000;
         const LOST: ConnectionIndex = ConnectionIndex(3);
         let (first, most) = (Duration::from_millis(10), Duration::from_secs(1));
-        let mut reconnects = Reconnects::new(Reconnect { first, most }, 7);
+        let mut reconnects = Reconnects::new(Reconnect { first, most, jitter: Jitter::Full }, 7);
         let doublings = |reconnects: &Reconnects| reconnects.lost[&LOST].doublings;
         let why = || Failure::new(FailurePhase::Open, "eof");
         reconnects.note(LOST, why(), 5 * MS);
@@ -236,8 +252,8 @@ mod tests {
             assert_eq!(doublings(&reconnects), expected, "open from {opened_ms} to {lost_ms} ms");
         }
         assert_eq!(reconnects.lost[&LOST].attempts, 16, "each attempt has a pause of its own");
-        assert!(reconnects.pause_ns(LOST).unwrap() <= 160 * MS);
+        assert!(reconnects.next_pause_ns(LOST).unwrap() <= 160 * MS);
         reconnects.is_over = true;
-        assert_eq!(reconnects.pause_ns(LOST), None);
+        assert_eq!(reconnects.next_pause_ns(LOST), None);
     }
 }
