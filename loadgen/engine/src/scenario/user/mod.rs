@@ -211,6 +211,17 @@ impl User {
         self.advance(turn);
     }
 
+    /// Gives up an iteration that is in a pause beyond a time, whose next step would come too late;
+    /// returns whether it has.
+    pub fn rest(&mut self, latest_ns: u64) -> bool {
+        let is_long = matches!(self.wait, Wait::Pause { until_ns, .. } if until_ns > latest_ns);
+        if !is_long || self.phase != Phase::Running {
+            return false;
+        }
+        (self.wait, self.depth, self.phase) = (Wait::Nothing, 0, Phase::Ready);
+        true
+    }
+
     /// Ends the user because its connection has ended.
     pub fn lost<O: Observer>(&mut self, turn: &mut Turn<'_, O>) {
         self.give_up(turn);

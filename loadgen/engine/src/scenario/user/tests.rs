@@ -400,6 +400,19 @@ fn floods_leave_nothing_behind() {
 }
 
 #[test]
+fn an_iteration_that_pauses_for_too_long_is_given_up() {
+    let mut stage = Stage::new("[[step]]\npause = \"50us\"\n[[step]]\nsend = 'x'\n");
+    stage.at(0, User::open);
+    assert!(!stage.user.rest(0), "it is in no iteration");
+    stage.at(10, |user, turn| user.iterate(None, turn));
+    assert!(!stage.user.rest(50_010) && stage.user.running() == 1);
+    assert!(stage.user.rest(50_009) && stage.user.is_ready() && stage.user.running() == 0);
+    assert_eq!(stage.at(50_010, User::wake).0, [""; 0], "what is behind the pause is not sent");
+    let (sent, _) = stage.at(60_000, |user, turn| user.iterate(None, turn));
+    assert!(sent.is_empty() && stage.at(110_000, User::wake).0 == ["x"]);
+}
+
+#[test]
 fn channels_without_end_are_followed_up_to_a_bound() {
     let mut stage = Stage::new(
         "[[on]]\nname = \"tick\"\nwhen = { has = \"/n\" }\nseq = { json = \"/n\", by = [\"/c\"] }\n",

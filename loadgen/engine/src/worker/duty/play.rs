@@ -61,6 +61,8 @@ pub(crate) struct Play {
     next: Option<Send>,
     /// Iterations that users may still begin, if there is a number.
     left: u64,
+    /// Until when a pause may last for its iteration to go on.
+    pauses_end_ns: u64,
     /// What users take along whose connection was lost, by local index.
     away: HashMap<LocalIndex, Away>,
 }
@@ -118,6 +120,7 @@ impl Play {
             next: sends.as_mut().and_then(Iterator::next),
             sends,
             left: 0,
+            pauses_end_ns: u64::MAX,
             away: HashMap::new(),
         }
     }
@@ -211,6 +214,7 @@ impl Play {
         let mut at_ns = u64::MAX;
         for iteration in 0.. {
             self.deliver(thread, key, local);
+            self.rest(thread, local);
             let now_ns = self.clock.now_ns();
             let Some(due_ns) = self.next_iteration(thread, key, local, now_ns) else { break };
             if thread.outbox.backlog_len >= BACKLOG_MAX {
@@ -225,6 +229,20 @@ impl Play {
             self.call_of(thread, connection, now_ns, |user, turn| user.iterate(due_ns, turn));
         }
         self.arm(local, at_ns);
+    }
+
+    /// Cuts the iteration of a user whose pause ends too late for what is behind it.
+    fn rest(&mut self, thread: &mut Thread, local: LocalIndex) {
+        let Some(Some(player)) = self.players.get_mut(local.0) else { return };
+        if player.user.rest(self.pauses_end_ns) {
+            thread.metrics.scenario.iterations.cut += 1;
+        }
+    }
+
+    /// Load is over: a user whose pause lasts longer than this begins no step after it, since there
+    /// would be no time for its answer.
+    pub(crate) const fn end_pauses(&mut self, latest_ns: u64) {
+        self.pauses_end_ns = latest_ns;
     }
 
     /// When the next iteration of a user was due, under open loop, if it is to begin now.

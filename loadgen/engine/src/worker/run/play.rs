@@ -51,12 +51,7 @@ impl Worker {
 
     /// Has users do iterations until the measured time is over, or all are done.
     pub(super) async fn play_load(&mut self) {
-        self.for_each_session(|driver, key| {
-            let Driver { thread, duty } = driver;
-            duty.answer(thread, key);
-            driver.flush_or_wake(key);
-        })
-        .await;
+        self.answer_all().await;
         self.play_until(|driver| driver.thread.times.window_end_ns, Driver::is_load_done).await;
     }
 
@@ -66,6 +61,8 @@ impl Worker {
             return;
         }
         let end_ns = begin_ns.saturating_add(self.drain_ns);
+        // What is sent in the first half has the second for its answer.
+        self.end_pauses(begin_ns.saturating_add(self.drain_ns / 2)).await;
         // Users that have just arrived get ready, so that each is counted as what it is.
         let is_idle = |driver: &Driver| {
             let thread = &driver.thread;
@@ -83,6 +80,24 @@ impl Worker {
         let begin_ns = self.clock.now_ns();
         let is_over = |driver: &Driver| driver.duty.users().is_none_or(Play::is_over);
         self.play_out(begin_ns, begin_ns.saturating_add(END_NS), is_over).await;
+    }
+
+    /// Has users whose pauses last longer than this go on no more.
+    async fn end_pauses(&self, latest_ns: u64) {
+        if let Some(users) = self.driver.borrow_mut().duty.users_mut() {
+            users.end_pauses(latest_ns);
+        }
+        self.answer_all().await;
+    }
+
+    /// Has each user do what it may now do.
+    async fn answer_all(&self) {
+        self.for_each_session(|driver, key| {
+            let Driver { thread, duty } = driver;
+            duty.answer(thread, key);
+            driver.flush_or_wake(key);
+        })
+        .await;
     }
 
     /// Lets users go on until a time, or for something, or for an interrupt.

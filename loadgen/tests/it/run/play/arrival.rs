@@ -111,3 +111,23 @@ fn users_arrive_until_the_time_is_over() {
     assert_eq!(ran.code, Some(2));
     assert!(ran.error_line().contains("--no-barrier is for users that arrive"), "{}", ran.stderr);
 }
+
+#[test]
+fn what_is_behind_a_long_pause_is_not_sent_once_load_is_over() {
+    let server = speaking(Vec::new(), |bytes| vec![json_text(&json!({"id": parsed(bytes)["id"]}))]);
+    // What is sent in the first half of the drain has the second for its answer.
+    for (pause, completed, cut) in [("1s", 2, 0), ("15s", 0, 2)] {
+        let text = format!(
+            "[reply]\nid = \"/id\"\n[[step]]\npause = \"{pause}\"\n\
+             [[step]]\nname = \"ask\"\nsend = '{{\"id\":{{id}}}}'\n"
+        );
+        let file = File::new("pausing.toml", &text);
+        let ran = play(file.name(), &server, &["-c", "2", "-d", "300ms", "--drain-timeout", "20s"]);
+        ran.assert_went_well();
+        let report = result(&ran);
+        let scenario = report.scenario.as_ref().unwrap();
+        let iterations = &scenario.iterations;
+        assert_eq!((iterations.completed, iterations.cut), (completed, cut), "{pause}");
+        assert_eq!(step(scenario, "ask").counts.sent, completed, "{pause}");
+    }
+}
