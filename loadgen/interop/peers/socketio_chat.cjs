@@ -1,17 +1,19 @@
 // A chat on Socket.IO 4: a token to connect with, rooms that a client joins, events with acknowledgements. A client that
-// has not connected to the namespace after 2 s is dropped, and one that does not answer a ping within 1 s.
-// Prints its port, which may be given: socketio_chat.cjs [PORT]
+// has not connected to the namespace after 2 s is dropped, and one that does not answer a ping within 1 s; or within other
+// times, which follow from that from one ping to the next.
+// Prints its port, which may be given: socketio_chat.cjs [PORT [PING_INTERVAL_MS]]
 'use strict';
 const http = require('http');
 const { Server } = require('socket.io');
 
+const interval = Number(process.argv[3] ?? 2000);
 const web = http.createServer();
 const io = new Server(web, {
   transports: ['websocket'],
   serveClient: false,
-  pingInterval: 2000,
-  pingTimeout: 1000,
-  connectTimeout: 2000,
+  pingInterval: interval,
+  pingTimeout: interval / 2,
+  connectTimeout: interval,
 });
 
 io.use((socket, next) => {
