@@ -119,6 +119,7 @@ fn a_message_costs_no_allocation() {
     let runs = [
         "-p 1",
         "-p 16",
+        "-p 1 --recv-time kernel",
         "-p 4 --reconnect --ping-interval 10ms --reply-timeout 5s",
         "-R 20k",
         "-p 4 -s 2000 -b",

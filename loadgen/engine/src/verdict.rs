@@ -33,14 +33,21 @@
 //! a schedule, a thread that waits for a processor a fifth of the time is `degraded`, however
 //! much it has to do: replies wait with it.
 //!
+//! **The kernel's time.** With `--recv-time kernel` a latency ends when the kernel had the message.
+//! What a thread that is busy, or waits for a processor, reads late is then in `recv.lag` and in no
+//! latency, so it is no reason by itself. A closed loop is still `degraded`, because its rate is the
+//! client's, and so is a listener, whose full sockets hold up the server.
+//!
 //! **No verdict.** If nothing was measured there is nothing to judge, and a load of a few
 //! milliseconds is over before anything can be said of the client: `none`, unless something worse
 //! is known.
 
+mod evidence;
+
 use serde::{Deserialize, Serialize};
 
-use crate::quota::Quota;
 use crate::units;
+pub use evidence::Evidence;
 
 /// The client's lateness in a latency, in nanoseconds, from which an open loop is degraded, if it
 /// is also [`EFFECT_DEGRADED`] of the latency.
@@ -179,129 +186,6 @@ impl Lag {
     }
 }
 
-/// What is known about the client.
-#[derive(Clone, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts about a run")]
-pub struct Evidence {
-    /// Whether messages had a schedule.
-    pub is_open_loop: bool,
-    /// Whether the scheduled messages are Pings.
-    pub is_pinging: bool,
-    /// Whether connections are the load.
-    pub is_connecting: bool,
-    /// Whether nothing was sent, opened or received that could have been measured.
-    pub is_empty: bool,
-    /// Whether the command's own measurement was never taken.
-    pub is_unmeasured: bool,
-    /// How long load lasted, in nanoseconds.
-    pub load_ns: u64,
-    /// Whether the server decides when messages come, and latencies are of those.
-    pub is_pushed: bool,
-    /// Whether the server runs in the same process.
-    pub is_embedded: bool,
-    /// Whether a signal ended the load early.
-    pub is_cut: bool,
-    /// Whether a signal ended the run.
-    pub is_interrupted: bool,
-    /// How much later than `--ramp` says load started, in nanoseconds.
-    pub ramp_late_ns: u64,
-    /// How late messages were sent.
-    pub send_lag: Option<Lag>,
-    /// How late connections were started.
-    pub connect_lag: Option<Lag>,
-    /// Messages that were due in the measured time.
-    pub due: u64,
-    /// Messages that were due in the warm-up.
-    pub due_warmup: u64,
-    /// Messages due that were not handed to a socket in time, for reasons other than the server.
-    pub overdue: u64,
-    /// Messages skipped because the server didn't read, including those of the warm-up.
-    pub unsent_backlog: u64,
-    /// Messages skipped because their connection was closing or gone, including those of the
-    /// warm-up.
-    pub unsent_closed: u64,
-    /// Share of the time that the busiest thread was on a processor.
-    pub cpu_share: f64,
-    /// Share of the time that the busiest thread was on a processor or waited for one.
-    pub busy_share: f64,
-    /// The longest time that the process stood still, in nanoseconds.
-    pub pause_max_ns: u64,
-    /// The quota of processor time, and its effect in the run.
-    pub quota: Option<Quota>,
-    /// Latencies that were recorded, including those beyond the histogram's range.
-    pub latencies: u64,
-    /// Latencies beyond the histogram's range.
-    pub out_of_range: u64,
-    /// Messages received by each worker, and the share of the time that its thread was busy.
-    pub by_worker: Vec<(u64, f64)>,
-}
-
-impl Evidence {
-    /// Returns how much of the time the busiest thread waited for a processor, in percent, if that
-    /// is worth mentioning.
-    fn waiting(&self) -> Option<f64> {
-        let share = self.busy_share - self.cpu_share;
-        (share > 0.1).then_some(share * 100.0)
-    }
-
-    /// Names the option that lowers the client's load.
-    const fn lower(&self) -> &'static str {
-        if self.is_pinging { "a longer --ping-interval" } else { "a lower -R" }
-    }
-
-    /// Names `count` scheduled messages or Pings.
-    fn scheduled(&self, count: u64) -> String {
-        units::counted(count, if self.is_pinging { "Ping" } else { "message" })
-    }
-
-    /// Says how many scheduled messages or Pings were left out, if that changes the percentiles of
-    /// those that were sent.
-    fn left_out(&self, count: u64, due: u64) -> Option<String> {
-        let effect = missing(count, due)?;
-        let (what, share) = (self.scheduled(count), percent(count, due));
-        Some(format!("{what} ({share:.1} % of what was due) left out, {effect}"))
-    }
-
-    /// Returns which part of the load's time this was, in percent, if it changes what was measured.
-    fn share_of_load(&self, ns: u64) -> Option<f64> {
-        let share = percent(ns, self.load_ns);
-        (share > 100.0 * TIME_DEGRADED).then_some(share.min(100.0))
-    }
-
-    /// Says that a quota throttled the process, if it did so often enough to matter.
-    fn throttled(&self) -> Option<String> {
-        let quota = self.quota.filter(|quota| quota.throttled_share() > THROTTLED)?;
-        let is_scheduled = self.is_open_loop || self.is_pinging;
-        let or = if is_scheduled { format!(", or use {}", self.lower()) } else { String::new() };
-        Some(format!(
-            "throttled by a CPU quota of {} in {} of {}: raise the quota{or}",
-            units::processors(quota.processors),
-            units::count(quota.throttled),
-            units::counted(quota.periods, "period")
-        ))
-    }
-
-    /// Says why messages were sent late, and what to do about it.
-    fn lateness(&self) -> String {
-        if let Some(throttled) = self.throttled() {
-            format!("it was {throttled}")
-        } else if let Some(share) = self.waiting() {
-            format!(
-                "its busiest thread waited for a processor {share:.0} % of the time: something \
-                else used it"
-            )
-        } else if self.busy_share < BUSY_LITTLE {
-            format!(
-                "its busiest thread was busy only {:.0} % of the time, so this machine wakes it \
-                 late, or much was due at once",
-                self.busy_share * 100.0
-            )
-        } else {
-            format!("use {}, more threads or more machines", self.lower())
-        }
-    }
-}
-
 /// A verdict with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -408,17 +292,21 @@ impl Verdict {
         if evidence.busy_share < bound {
             // With a schedule, the send lag shows it.
             let waiting = evidence.busy_share - evidence.cpu_share;
-            if evidence.send_lag.is_none() && waiting > WAITING {
-                let share = waiting * 100.0;
+            let is_told = evidence.send_lag.is_some() || evidence.is_harmless_late();
+            if !is_told && waiting > WAITING {
+                let (share, effect) = (waiting * 100.0, evidence.waits());
                 self.because(
                     State::Degraded,
                     format!(
                         "the busiest client thread waited for a processor {share:.0} % of the \
-                         time, and replies waited with it: something else uses this machine"
+                         time, and {effect}: something else uses this machine"
                     ),
                 );
             }
             return;
+        }
+        if evidence.is_timed_by_kernel && evidence.is_open_loop && !evidence.is_pushed {
+            return; // the send lag shows what it does to latencies
         }
         let busy = format!("{:.0} %", evidence.busy_share * 100.0);
         let waiting = evidence
@@ -429,13 +317,22 @@ impl Verdict {
             (true, false) => "-C",
             (true, true) => "a lower -C",
         };
-        let so = if evidence.is_pushed {
+        let so = if evidence.is_pushed && evidence.is_timed_by_kernel {
+            "the server may have been held up by full sockets; use more threads, or fewer messages"
+                .to_owned()
+        } else if evidence.is_pushed {
             "latencies include its queueing; use more threads, or fewer messages".to_owned()
         } else if evidence.is_pinging {
             "latencies include its queueing; use a longer --ping-interval or more threads"
                 .to_owned()
         } else if evidence.is_open_loop {
             "latencies include its queueing; use a lower -R or more threads".to_owned()
+        } else if evidence.is_timed_by_kernel {
+            let whose = if evidence.is_embedded { "machine" } else { "client" };
+            format!(
+                "the rate may be the {whose}'s limit; use more threads, or {pace} for a rate that \
+                 it can hold"
+            )
         } else if evidence.is_embedded {
             format!(
                 "client and embedded server share this machine, so the rate is the machine's \
@@ -495,12 +392,19 @@ impl Verdict {
             evidence.share_of_load(pause_ns).filter(|_| pause_ns > PAUSE_DEGRADED_NS)
         {
             let pause = units::duration(pause_ns);
+            // By the kernel's time, only what begins when it was due is later for it.
+            let is_inside = !evidence.is_timed_by_kernel || evidence.is_open_loop;
+            let from = percentile(100.0 - share);
+            let latencies = if is_inside {
+                format!(", and latencies from p{from} on too long by up to {pause}")
+            } else {
+                String::new()
+            };
             self.because(
                 State::Degraded,
                 format!(
                     "the process stood still for {pause}, {share:.1} % of the time: rates may be \
-                    too low by as much, and latencies from p{} on too long by up to {pause}",
-                    percentile(100.0 - share)
+                    too low by as much{latencies}"
                 ),
             );
         }

@@ -19,7 +19,7 @@ use super::{
     HistogramReport, HostReport, Interval, LatencyReport, LoadKind, Messages, OutcomeReport,
     Phases, Report, RowReport, SCHEMA_VERSION, TargetReport, TimeSeries, VerdictReport, seen,
 };
-use crate::config::{Cohort, Config, Scenario};
+use crate::config::{Cohort, Config, RecvTime, Scenario};
 use crate::coordinator::Observed;
 use crate::host::Host;
 use crate::metrics::balance::imbalances;
@@ -102,6 +102,7 @@ impl Report {
                 .users()
                 .map(|users| ScenarioReport::new(users, &metrics, |events| per_s(events, &phases))),
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
+            arrival_times: (config.recv_time == RecvTime::Kernel).then_some(metrics.arrival_times),
             http2: config.network.http2.is_some().then_some(metrics.http2),
             network: (metrics.network.looks > 0).then_some(metrics.network),
             deflate: DeflateReport::new(config, &metrics.deflate),

@@ -12,7 +12,8 @@ use super::reconnect::PausesReport;
 use super::storm::StormAskedReport;
 use crate::clock::nanos;
 use crate::config::{
-    Arrivals, Config, Content, FrameArgs, Load, Rate, Request, Scenario, Secrets, Stage, Stages,
+    Arrivals, Config, Content, FrameArgs, Load, Rate, RecvTime, Request, Scenario, Secrets, Stage,
+    Stages,
 };
 use crate::net::masked_subprotocols;
 use crate::worker::{BACKLOG_MAX, UNANSWERED_MAX};
@@ -90,6 +91,9 @@ pub struct ConfigReport {
     /// What frames are like.
     #[serde(flatten)]
     pub frames: FrameArgs,
+    /// When a message counts as received, where that can be had: see `arrival_times`.
+    #[serde(default)]
+    pub recv_time: RecvTime,
     /// The seed of the payloads.
     pub seed: u64,
     /// Unanswered messages a worker allows before it skips messages that are due (open loop).
@@ -162,6 +166,7 @@ impl ConfigReport {
             origin: config.request.origin.as_ref().map(ToString::to_string),
             network: NetworkReport::new(&config.network),
             frames: config.frames,
+            recv_time: config.recv_time,
             seed: config.seed,
             unanswered_max_per_worker: UNANSWERED_MAX as u64,
             backlog_bytes_max_per_worker: BACKLOG_MAX as u64,

@@ -55,6 +55,13 @@ impl VerdictReport {
     }
 }
 
+/// Checks whether these latencies end when the kernel had the message: `recv.lag` has as many
+/// values, give or take the few of a thousand that change no percentile.
+fn is_timed_by_kernel(histograms: &[HistogramReport], latencies: &HistogramReport) -> bool {
+    let timed = found(histograms, Metric::RecvLag).map_or(0, |found| found.count);
+    timed > 0 && timed >= latencies.count - latencies.count / 1_000
+}
+
 /// Returns how late messages were sent; `None` if none had a schedule.
 pub(super) fn of_sends(histograms: &[HistogramReport]) -> Option<Lag> {
     lag(histograms, Metric::SendLag, touched_by_sends(histograms))
@@ -79,7 +86,11 @@ fn touched_by_sends(histograms: &[HistogramReport]) -> Vec<(Metric, Effect)> {
     let touched = OF_SENDS.into_iter().find_map(|(metric, without)| {
         let reported = found(histograms, metric)?;
         let without = without.and_then(|metric| found(histograms, metric));
-        Some(effects(metric, lag, reported, without))
+        // By the kernel's time, a reply that is read late is not late. What begins when it was due
+        // still has the lateness of its send.
+        let is_of_send = without.is_none() && metric != Metric::PingRtt;
+        let is_lag_inside = is_of_send || !is_timed_by_kernel(histograms, reported);
+        Some(effects(metric, is_lag_inside.then_some(lag), reported, without))
     });
     touched.unwrap_or_default()
 }
@@ -88,15 +99,15 @@ fn touched_by_connects(histograms: &[HistogramReport]) -> Vec<(Metric, Effect)> 
     let lag = found(histograms, Metric::ConnectLag);
     let touched = lag.zip(found(histograms, Metric::ConnectTotal));
     touched
-        .map(|(lag, reported)| effects(Metric::ConnectTotal, lag, reported, None))
+        .map(|(lag, reported)| effects(Metric::ConnectTotal, Some(lag), reported, None))
         .unwrap_or_default()
 }
 
 /// Returns the most that may be lateness: what disappears without it, but no less than the same
-/// percentile of the lateness, because replies are read as late as messages are sent.
+/// percentile of the lateness `read_late`, because replies are read as late as messages are sent.
 fn effects(
     metric: Metric,
-    lag: &HistogramReport,
+    read_late: Option<&HistogramReport>,
     reported: &HistogramReport,
     without: Option<&HistogramReport>,
 ) -> Vec<(Metric, Effect)> {
@@ -104,7 +115,8 @@ fn effects(
         let reported_ns = reported.percentile(percentile)?;
         let without_ns = without.and_then(|without| without.percentile(percentile));
         let gone_ns = without_ns.map_or(0, |ns| reported_ns.saturating_sub(ns));
-        let client_ns = lag.percentile(percentile)?.max(gone_ns).min(reported_ns);
+        let late_ns = read_late.map_or(Some(0), |lag| lag.percentile(percentile))?;
+        let client_ns = late_ns.max(gone_ns).min(reported_ns);
         Some((metric, Effect { percentile, reported_ns, client_ns }))
     };
     JUDGED.into_iter().filter_map(of).collect()
@@ -166,6 +178,31 @@ mod tests {
         }
         assert!(client_us(&late[..1]).is_empty());
         assert_eq!(of_sends(&late[1..]), None);
+    }
+
+    /// By the kernel's time, only what a late send does to a latency is the client's.
+    #[test]
+    fn s5_what_is_read_late_is_in_no_latency_of_the_kernel_s() {
+        const NONE: [u64; 2] = [1, 1];
+        let recv = |count| {
+            let mut distribution = Distribution::new();
+            distribution.record_n(700_000, count);
+            HistogramReport::new(Metric::RecvLag, &distribution)
+        };
+        for (metric, latencies, expected) in [
+            (Metric::RttResponse, [[40, 3_000], [30, 2_500]], [10, 500]),
+            (Metric::PingRtt, [[40, 3_000], NONE], [0, 0]),
+            (Metric::FanoutLatency, [[40, 3_000], NONE], [40, 900]),
+            (Metric::IterationResponse, [[40, 3_000], NONE], [40, 900]),
+        ] {
+            let mut found = histograms([50, 900], metric, latencies);
+            found.push(recv(100));
+            assert_near(&client_us(&found), expected);
+            // A tenth of the latencies ends when loadgen read the message.
+            found.pop();
+            found.push(recv(90));
+            assert_near(&client_us(&found), [40, 900]);
+        }
     }
 
     #[test]

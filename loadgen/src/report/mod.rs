@@ -47,7 +47,7 @@ pub mod trend;
 use serde::{Deserialize, Serialize};
 
 pub use crate::metrics::{ArrivalCounts, MessageCounts};
-use crate::metrics::{Http2Counts, NetworkCounts, Side};
+use crate::metrics::{ArrivalTimeCounts, Http2Counts, NetworkCounts, Side};
 use crate::units::Unit;
 use crate::verdict::State;
 pub use build::{Subject, row};
@@ -121,6 +121,9 @@ pub struct Report {
     pub scenario: Option<ScenarioReport>,
     /// Bytes on sockets.
     pub bytes: Bytes,
+    /// What said when messages arrived; `null` without `--recv-time kernel`.
+    #[serde(default)]
+    pub arrival_times: Option<ArrivalTimeCounts>,
     /// The connections of HTTP/2 that carried WebSockets; `null` without `--http2`.
     #[serde(default)]
     pub http2: Option<Http2Counts>,

@@ -5,13 +5,13 @@
 
 use super::{Report, ScenarioReport};
 use crate::config::Mask;
-use crate::metrics::SeenKind;
+use crate::metrics::{ArrivalTimeCounts, SeenKind};
 use crate::units;
 
 impl Report {
     /// Rewrites the notes from what the report says.
     pub(super) fn note(&mut self) {
-        let notes = [self.unchecked(), self.ring(), self.mask_note()];
+        let notes = [self.unchecked(), self.ring(), self.mask_note(), self.recv_time_note()];
         self.notes = notes.into_iter().flatten().collect();
     }
 
@@ -54,6 +54,31 @@ impl Report {
              connection 0 sends them in the order of the file"
                 .into()
         })
+    }
+
+    /// Says which messages are timed by another clock than was asked for, and why.
+    fn recv_time_note(&self) -> Option<String> {
+        let ArrivalTimeCounts { kernel, user } = self.arrival_times.filter(|it| it.user > 0)?;
+        let is_secure = self.target.urls.iter().any(|it| it.url.starts_with("wss:"));
+        let why = if self.config.network.http2_streams.is_some() {
+            "it is not known of a stream of HTTP/2"
+        } else if self.config.network.unix_socket.is_some() {
+            "it is not known of a Unix socket"
+        } else if is_secure {
+            "it is not known under TLS"
+        } else {
+            "the kernel did not say"
+        };
+        let which = if kernel == 0 {
+            "no latency ends".to_owned()
+        } else {
+            let all = units::count(kernel.saturating_add(user));
+            format!("the latencies of {} of {all} messages don't end", units::count(user))
+        };
+        Some(format!(
+            "{which} when the kernel had the message (--recv-time kernel), but when loadgen read \
+             it: {why}"
+        ))
     }
 
     fn mask_note(&self) -> Option<String> {

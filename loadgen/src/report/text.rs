@@ -283,6 +283,7 @@ fn is_shown(report: &Report, histogram: &HistogramReport) -> bool {
         && histogram.count <= total / DRAINED_SHOWN;
     histogram.count > 0
         && !is([Metric::SendLag, Metric::ConnectLag])
+        && histogram.metric != Metric::RecvLag.name()
         && !is([Metric::NetworkRtt, Metric::NetworkRttDeviation])
         && !is_rest
 }
@@ -290,7 +291,10 @@ fn is_shown(report: &Report, histogram: &HistogramReport) -> bool {
 fn note(report: &Report, histogram: &HistogramReport) -> Option<&'static str> {
     let is = |metric: Metric| histogram.metric == metric.name();
     let is_open_loop = report.config.load == Some(LoadKind::Open);
-    if is(Metric::RttResponse) {
+    let is_by_kernel = report.arrival_times.is_some_and(|times| times.user == 0);
+    if is(Metric::RttService) && is_by_kernel {
+        Some("from the write until the kernel had the echo")
+    } else if is(Metric::RttResponse) {
         Some("from the planned send")
     } else if is(Metric::RttService) && is_open_loop {
         Some("from the write")
@@ -379,6 +383,9 @@ fn client(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             let effect = if metric == Metric::SendLag { effect(report) } else { String::new() };
             parts.push(format!("{what} {}{effect}", units::duration(p99)));
         }
+    }
+    if let Some(p99) = report.histogram(Metric::RecvLag).and_then(|found| found.percentile(99.0)) {
+        parts.push(format!("recv lag p99 {} (taken out)", units::duration(p99)));
     }
     parts.push(format!("-> {}", report.verdict.state.name()));
     line(f, "client", &parts.join("   "))

@@ -24,6 +24,7 @@ mod play;
 mod post;
 mod reconnect;
 mod recorded;
+mod recv_time;
 mod scenario;
 mod search;
 mod serving;
@@ -60,6 +61,7 @@ pub use play::PlayArgs;
 pub use post::PostArgs;
 pub use reconnect::{Jitter, ReconnectArgs, ReconnectAsked, SHARE_ALL, StormAsked};
 pub use recorded::{DraftArgs, ImportArgs, RecordArgs, RecordingForm};
+pub use recv_time::RecvTime;
 pub use scenario::{FanoutArgs, HoldArgs, ListenArgs};
 pub use search::{RatesAsked, SearchArgs};
 pub use serving::{ListenAt, ServeBoundArgs, ServeTlsArgs};
@@ -278,6 +280,13 @@ pub struct LoadArgs {
     /// among the processes]. They begin together, and their results are merged into one.
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = Processes::parse, allow_hyphen_values = true)]
     pub processes: Processes,
+    /// Time at which a message counts as received: when loadgen read it, or when the kernel had it
+    ///
+    /// kernel takes the time that a message waits for loadgen out of all latencies, and reports it
+    /// as recv.lag: on a busy machine they are the server's and not the client's. For ws:// over
+    /// TCP and HTTP/1.1; elsewhere the report says that it is off.
+    #[arg(long, value_name = "CLOCK", default_value = "user")]
+    pub recv_time: RecvTime,
     /// Seed of payloads, placeholders and random times [default: a new one, in the report]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

@@ -31,7 +31,9 @@ use std::time::{Duration, SystemTime};
 
 use wscodec::DataKind;
 
-pub use crate::cli::{Arrivals, Form, FrameArgs, Jitter, LiveForm, Mask, Misbehaviour, Output};
+pub use crate::cli::{
+    Arrivals, Form, FrameArgs, Jitter, LiveForm, Mask, Misbehaviour, Output, RecvTime,
+};
 use crate::cli::{ConnectArgs, LoadArgs, RateAsked, RunArgs};
 pub use crate::member::{Member, Processes};
 use crate::metrics::Metric;
@@ -137,6 +139,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// What frames are like.
     pub frames: FrameArgs,
+    /// When a message counts as received.
+    pub recv_time: RecvTime,
     /// Seed of everything random.
     pub seed: u64,
     /// Labels to save with the result.
@@ -420,6 +424,7 @@ impl Config {
             request: Request::new(&args.request, purpose)?,
             drain_timeout: Duration::ZERO,
             frames: FrameArgs::default(),
+            recv_time: args.recv_time,
             // Short enough to type again.
             seed: args.seed.unwrap_or_else(|| RandomState::new().hash_one(0) & 0xffff_ffff),
             labels: args.labels,

@@ -85,6 +85,8 @@ pub enum Metric {
     RttService,
     /// From the planned send to the actual write (open loop).
     SendLag,
+    /// From when the kernel had a message to when this program looked at it, where that is known.
+    RecvLag,
     /// [`RttResponse`](Self::RttResponse) of messages planned in the measured time whose echo came
     /// after it; counted there too.
     DrainResponse,
@@ -131,7 +133,7 @@ pub enum Metric {
 
 impl Metric {
     /// All metrics, in the order of a connection's life.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::ConnectLag,
         Self::ConnectTcp,
         Self::ConnectProxy,
@@ -146,6 +148,7 @@ impl Metric {
         Self::RttResponse,
         Self::RttService,
         Self::SendLag,
+        Self::RecvLag,
         Self::DrainResponse,
         Self::DrainService,
         Self::WarmupResponse,
@@ -192,6 +195,7 @@ impl Metric {
             Self::RttResponse => "from the planned send to the echo",
             Self::RttService => "from the actual write to the echo",
             Self::SendLag => "from the planned send to the actual write",
+            Self::RecvLag => "from when the kernel had a message to when loadgen looked at it",
             Self::DrainResponse => "the part of rtt.response that arrived after the measured time",
             Self::DrainService => "the part of rtt.service that arrived after the measured time",
             Self::WarmupResponse => "rtt.response of the warm-up",
@@ -233,6 +237,7 @@ impl Metric {
             Self::RttResponse => "rtt.response",
             Self::RttService => "rtt.service",
             Self::SendLag => "send.lag",
+            Self::RecvLag => "recv.lag",
             Self::DrainResponse => "drain.rtt.response",
             Self::DrainService => "drain.rtt.service",
             Self::WarmupResponse => "warmup.rtt.response",
@@ -351,6 +356,17 @@ counts! {
     }
 }
 
+counts! {
+    /// Messages and Pongs received from the begin of the measured time on, by what says when they
+    /// arrived, if the kernel was asked for it.
+    pub struct ArrivalTimeCounts {
+        /// The kernel.
+        kernel: sum,
+        /// This program's clock, because the kernel didn't say.
+        user: sum,
+    }
+}
+
 /// What became of Pings, besides those that the [`MessageCounts`] of their span count as received
 /// or lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -449,6 +465,8 @@ pub struct Metrics {
     pub drops: Drops,
     /// What became of them, if they were to be reopened.
     pub reconnect: ReconnectCounts,
+    /// What said when messages arrived (`--recv-time kernel`).
+    pub arrival_times: ArrivalTimeCounts,
     /// The connections of HTTP/2 that carried WebSockets.
     pub http2: Http2Counts,
     /// What the kernel said about the connections sampled.
@@ -511,6 +529,7 @@ impl Metrics {
         self.held += other.held;
         self.drops.merge(other.drops);
         self.reconnect.merge(other.reconnect);
+        self.arrival_times.add(&other.arrival_times);
         self.http2.add(&other.http2);
         self.network.add(&other.network);
         self.bytes_sent += other.bytes_sent;

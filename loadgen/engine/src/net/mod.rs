@@ -28,6 +28,7 @@ pub use route::{Route, Routes};
 pub use secret::{is_secret, masked_subprotocols};
 pub use settings::{Http2, Network, Override, Proxy, Redirect, TlsSettings};
 pub use source::{SourceRange, Sources};
+pub(crate) use stream::Stamped;
 pub use stream::{Agreed, Detached, Http2Share, Stream, TlsStream};
 pub use target::{Secrets, Target};
 pub use tcp_info::{TcpDiag, TcpInfo};

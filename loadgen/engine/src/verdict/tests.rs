@@ -1,6 +1,7 @@
 //! Which facts lead to which verdict, and what its reasons say.
 
 use super::*;
+use crate::quota::Quota;
 
 fn judged(change: impl FnOnce(&mut Evidence)) -> Verdict {
     let load_ns = 10_000_000_000;
@@ -303,4 +304,48 @@ fn a_busy_closed_loop_is_never_saturated_and_the_worst_reason_counts() {
         evidence.overdue = 500;
     });
     assert_eq!((both.state, both.reasons.len()), (State::Saturated, 2));
+}
+
+/// By the kernel's time, what a thread reads late is in no latency: nobody may be blamed for it.
+#[test]
+fn a_thread_that_reads_late_is_blamed_only_for_what_that_does() {
+    type Change = fn(&mut Evidence);
+    let rows: [(&str, Option<&str>, Change); 7] = [
+        ("busy open", None, |evidence| evidence.is_open_loop = true),
+        ("busy closed", Some("the rate may be the client's limit; use more threads"), |_| ()),
+        ("busy embedded", Some("the rate may be the machine's limit"), |evidence| {
+            evidence.is_embedded = true;
+        }),
+        ("busy listener", Some("held up by full sockets"), |evidence| evidence.is_pushed = true),
+        ("waiting closed", Some("sent its next messages later, so the rate"), |evidence| {
+            (evidence.busy_share, evidence.cpu_share) = (0.6, 0.3);
+        }),
+        ("waiting listener", None, |evidence| {
+            (evidence.busy_share, evidence.cpu_share) = (0.6, 0.3);
+            (evidence.is_pushed, evidence.due) = (true, 0);
+        }),
+        ("still", Some("rates may be too low by as much"), |evidence| {
+            evidence.busy_share = 0.5;
+            (evidence.cpu_share, evidence.pause_max_ns) = (0.5, 2_000_000_000);
+        }),
+    ];
+    for (name, said, change) in rows {
+        let verdict = judged(|evidence| {
+            evidence.is_timed_by_kernel = true;
+            (evidence.busy_share, evidence.cpu_share) = (0.99, 0.99);
+            change(evidence);
+        });
+        let reasons = verdict.reasons.concat();
+        assert_eq!(said.is_none(), verdict.state == State::Valid, "{name}: {reasons}");
+        assert!(reasons.contains(said.unwrap_or_default()), "{name}: {reasons}");
+        assert!(!reasons.contains("latencies"), "{name}: {reasons}");
+        // By loadgen's own clock, all of them are in the latencies.
+        let by_user = judged(|evidence| {
+            (evidence.busy_share, evidence.cpu_share) = (0.99, 0.99);
+            change(evidence);
+        });
+        let reasons = by_user.reasons.concat();
+        let is_inside = ["latencies", "replies waited"].iter().any(|said| reasons.contains(said));
+        assert!(is_inside, "{name}: {reasons}");
+    }
 }

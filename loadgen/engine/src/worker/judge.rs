@@ -20,7 +20,8 @@ pub(crate) struct Received<'m> {
     pub(crate) payload: &'m [u8],
     /// The index in the run of the connection that it came on.
     pub(crate) connection: ConnectionIndex,
-    pub(crate) now_ns: u64,
+    /// When it arrived; the last bytes of its read, to be exact.
+    pub(crate) arrived_ns: u64,
 }
 
 impl Received<'_> {

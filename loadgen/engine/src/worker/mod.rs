@@ -22,6 +22,7 @@ mod opening;
 mod outstanding;
 mod overdue;
 mod pong;
+mod receipt;
 mod run;
 mod sequences;
 mod session;

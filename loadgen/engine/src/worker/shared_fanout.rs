@@ -204,22 +204,31 @@ impl SharedFanout {
         at(&self.rows, place + sequence % self.rows_each)
     }
 
-    /// Notes a copy that came to a worker. Called only by that worker.
+    /// Notes a copy that came to a worker: the connections of a worker are not read in the order in
+    /// which their copies arrived. Called only by that worker.
     #[inline]
-    pub(crate) fn note(&self, worker: WorkerIndex, message: MessageId, topic: u64, now_ns: u64) {
+    pub(crate) fn note(
+        &self,
+        worker: WorkerIndex,
+        message: MessageId,
+        topic: u64,
+        arrived_ns: u64,
+    ) {
         let MessageId { publisher, sequence } = message;
         let Some(row) = self.row(worker, publisher, sequence) else { return };
         let (tag, own) = (row.tag.load(Relaxed), sequence + 1);
-        let copies = match tag.cmp(&own) {
-            Ordering::Equal => row.copies.load(Relaxed) + 1,
-            Ordering::Less => {
-                // Another thread that reads the row meanwhile sees the old tag, and ignores it.
-                row.first_ns.store(now_ns, Relaxed);
-                1
+        let (copies, first_ns, last_ns) = match tag.cmp(&own) {
+            Ordering::Equal => {
+                let [first_ns, last_ns] = [&row.first_ns, &row.last_ns].map(|ns| ns.load(Relaxed));
+                let copies = row.copies.load(Relaxed) + 1;
+                (copies, first_ns.min(arrived_ns), last_ns.max(arrived_ns))
             }
+            // Another thread that reads the row meanwhile sees the old tag, and ignores it.
+            Ordering::Less => (1, arrived_ns, arrived_ns),
             Ordering::Greater => return, // so late that nobody waits for it
         };
-        row.last_ns.store(now_ns, Relaxed);
+        row.first_ns.store(first_ns, Relaxed);
+        row.last_ns.store(last_ns, Relaxed);
         row.copies.store(copies, Release);
         row.tag.store(own, Release);
         if copies == self.open_at(worker, topic)

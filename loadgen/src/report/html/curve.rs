@@ -14,6 +14,7 @@ const GROUPS: [&[(Metric, &str, &str)]; 6] = [
         (Metric::RttResponse, "response, from when a message was due", "c1"),
         (Metric::RttService, "service, from the write", "c2"),
         (Metric::SendLag, "send lag of the client", "c3"),
+        (Metric::RecvLag, "wait for the client to read", "c4"),
     ],
     &[
         (Metric::IterationResponse, "response, from when an iteration was due", "c1"),

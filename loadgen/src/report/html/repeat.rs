@@ -1,6 +1,6 @@
 //! The command that repeats a run, as far as its result knows it.
 
-use crate::config::Arrivals;
+use crate::config::{Arrivals, RecvTime};
 use crate::escape;
 use crate::report::{PayloadKind, Report};
 
@@ -53,6 +53,9 @@ pub(super) fn command(report: &Report) -> (String, Vec<&'static str>) {
         words.push("-b".into());
     }
     words.extend(config.frames.words());
+    if config.recv_time != RecvTime::default() {
+        words.extend(["--recv-time".to_owned(), config.recv_time.name().to_owned()]);
+    }
     let left_out = [
         (config.payload_is_generated == Some(false), "the messages"),
         (!config.header_names.is_empty(), "the headers"),

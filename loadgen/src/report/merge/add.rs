@@ -33,6 +33,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
         hold,
         push,
         scenario,
+        arrival_times,
         http2,
         network,
         fanout,
@@ -80,6 +81,9 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
     }
     if let (Some(whole), Some(part)) = (&mut whole.fanout, fanout) {
         super::fanout::add(whole, part);
+    }
+    if let (Some(whole), Some(times)) = (&mut whole.arrival_times, arrival_times) {
+        whole.add(times);
     }
     if let (Some(whole), Some(http2)) = (&mut whole.http2, http2) {
         whole.add(http2);

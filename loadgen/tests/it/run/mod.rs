@@ -22,6 +22,7 @@ mod pings;
 mod placeholders;
 mod play;
 mod reconnect;
+mod recv_time;
 mod result;
 mod sources;
 mod storm;

@@ -6,6 +6,7 @@
 
 mod http2;
 mod slow;
+mod stamped;
 mod tls;
 
 use std::io;
@@ -23,6 +24,7 @@ pub use http2::Http2Share;
 use http2::Http2Stream;
 pub(super) use http2::{http2_fault, io_error};
 use slow::SlowStream;
+pub(crate) use stamped::Stamped;
 pub use tls::{Agreed, TlsStream};
 
 /// A connected stream.

@@ -5,6 +5,7 @@ use wscodec::{ConnectionBuilder, Role};
 
 use super::super::opening::Established;
 use super::super::outstanding::Outstanding;
+use super::super::receipt::Receipts;
 use super::super::session::{CloseState, Keys, Readiness, Session};
 use super::super::sessions::SessionKey;
 use super::Driver;
@@ -88,6 +89,9 @@ impl Driver {
             close: CloseState::default(),
             _permit: permit,
         });
+        if thread.receipts.is_some() {
+            Receipts::begin(&thread.sessions[key].stream);
+        }
         // The task is about to call `poll_open`, and sees what this leads to.
         let mut rest = opened.rest;
         self.duty.opening(&mut self.thread, key);

@@ -76,7 +76,7 @@ impl Driver {
         }
         loop {
             self.poll_flush(key, cx);
-            let Thread { sessions, settings, read_buffer, .. } = &mut self.thread;
+            let Thread { sessions, settings, read_buffer, receipts, .. } = &mut self.thread;
             let session = &mut sessions[key];
             if let Some(error) = session.codec.error() {
                 return Poll::Ready(End::Protocol(error));
@@ -88,7 +88,11 @@ impl Driver {
                 continue;
             }
             let mut buffer = ReadBuf::new(read_buffer);
-            match Pin::new(&mut session.stream).poll_read(cx, &mut buffer) {
+            let read = match receipts {
+                None => Pin::new(&mut session.stream).poll_read(cx, &mut buffer),
+                Some(receipts) => receipts.poll_read(&mut session.stream, cx, &mut buffer),
+            };
+            match read {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => return Poll::Ready(End::Io(error)),
                 Poll::Ready(Ok(())) => {}
@@ -111,10 +115,12 @@ impl Driver {
     }
 
     /// Takes what a connection has received; what is to be sent because of it is encoded, not
-    /// written. Returns the time.
+    /// written. Returns the time, which is that of the arrival or later.
     pub(super) fn receive(&mut self, key: SessionKey, mut input: &mut [u8]) -> u64 {
         let Self { thread, duty } = self;
         let now_ns = thread.clock.now_ns();
+        let receipt = thread.receipt(now_ns);
+        let arrived_ns = receipt.arrived_ns;
         let may_send = thread.may_send(now_ns);
         let Thread { sessions, outbox, metrics, live, times, settings, .. } = thread;
         let Thread { clock, deflating, probes, .. } = thread;
@@ -126,6 +132,7 @@ impl Driver {
         let (unsent_len, outstanding) = (session.unsent.len(), session.outstanding.len());
         let received = metrics.warmup.received + metrics.measured.received;
         session.is_held |= session.unsent_len() > UNSENT_MAX;
+        let mut messages = 0;
         let mut no_room: &mut [u8] = &mut [];
         let payload = &outbox.payload;
         let is_open_loop = settings.is_open_loop;
@@ -146,21 +153,21 @@ impl Driver {
                     continue;
                 }
                 Event::Pong(pong) => {
+                    messages += 1;
                     let mut judge = Judge { payload, metrics, live, times, is_open_loop };
-                    let came = (session.index, now_ns);
+                    let came = (session.index, arrived_ns);
                     if !duty.pong(&mut judge, &mut session.outstanding, pong, came)
                         && let Some(probes) = probes
                     {
                         let local = settings.numbering.local(session.index);
-                        probes.pong(
-                            metrics,
-                            Pong { payload: pong, connection: session.index, local, now_ns },
-                        );
+                        let connection = session.index;
+                        let pong = Pong { payload: pong, connection, local, arrived_ns };
+                        probes.pong(metrics, pong);
                     }
                     continue;
                 }
                 Event::Close(frame) => {
-                    if let Some(ns) = session.close.received(frame, now_ns) {
+                    if let Some(ns) = session.close.received(frame, arrived_ns) {
                         metrics.distributions.record(Metric::CloseHandshake, ns);
                     }
                     // Nothing more is written, and so no answer.
@@ -170,15 +177,16 @@ impl Driver {
                 }
                 _ => continue,
             };
+            messages += 1;
             if session.is_deflated {
                 stopwatch.end(*clock, &mut metrics.distributions, Metric::ClientInflate);
                 metrics.deflate.received.payload_bytes += bytes.len() as u64;
             }
             let mut judge = Judge { payload, metrics, live, times, is_open_loop };
-            let message = Received { kind, payload: bytes, connection: session.index, now_ns };
+            let message = Received { kind, payload: bytes, connection: session.index, arrived_ns };
             duty.message(&mut judge, &mut session.outstanding, message);
         }
-        duty.read(&mut Judge { payload, metrics, live, times, is_open_loop }, now_ns);
+        duty.read(&mut Judge { payload, metrics, live, times, is_open_loop }, arrived_ns);
         let answered = outstanding - session.outstanding.len();
         outbox.unanswered -= answered;
         if answered > 0 {
@@ -186,6 +194,7 @@ impl Driver {
         }
         outbox.backlog_len += session.unsent.len() - unsent_len;
         live.received.add(metrics.warmup.received + metrics.measured.received - received);
+        self.thread.waited(receipt, messages);
         self.duty.answer(&mut self.thread, key);
         if may_send && !is_open_loop {
             self.refill(key);

@@ -43,7 +43,7 @@ impl Echo {
         outstanding: &mut Outstanding,
         received: Received<'_>,
     ) {
-        let Received { kind, payload, connection, now_ns } = received;
+        let Received { kind, payload, connection, arrived_ns } = received;
         if outstanding.is_in_order()
             && let Some((sequence, sent)) = outstanding.expected()
             && let due_ns = sent.due_ns()
@@ -51,7 +51,7 @@ impl Echo {
             && let Some(sent) = outstanding.take_expected()
         {
             if self.batch.sent != Some(sent) {
-                self.read(judge, now_ns);
+                self.read(judge, arrived_ns);
                 self.batch.sent = Some(sent);
             }
             self.batch.count += 1;
@@ -62,9 +62,9 @@ impl Echo {
 
     /// Counts the echoes of a read.
     #[inline]
-    pub(super) fn read(&mut self, judge: &mut Judge<'_>, now_ns: u64) {
+    pub(super) fn read(&mut self, judge: &mut Judge<'_>, arrived_ns: u64) {
         if let Some(sent) = self.batch.sent.take() {
-            judge.echoes(sent, now_ns, std::mem::take(&mut self.batch.count));
+            judge.echoes(sent, arrived_ns, std::mem::take(&mut self.batch.count));
         }
     }
 
@@ -84,13 +84,13 @@ impl Echo {
 }
 
 impl Judge<'_> {
-    fn echoes(&mut self, sent: Sent, now_ns: u64, count: u64) {
-        let service_ns = now_ns.saturating_sub(sent.written_ns());
-        let response_ns = now_ns.saturating_sub(sent.due_ns());
+    fn echoes(&mut self, sent: Sent, arrived_ns: u64, count: u64) {
+        let service_ns = arrived_ns.saturating_sub(sent.written_ns());
+        let response_ns = arrived_ns.saturating_sub(sent.due_ns());
         let span = self.times.span(sent.due_ns());
         self.metrics.span(span).received += count;
-        let is_drained = now_ns >= self.times.window_end_ns;
-        if now_ns >= self.times.window_begin_ns && !is_drained {
+        let is_drained = arrived_ns >= self.times.window_end_ns;
+        if arrived_ns >= self.times.window_begin_ns && !is_drained {
             self.metrics.arrivals.arrived += count;
         }
         let shown_ns = if self.is_open_loop { response_ns } else { service_ns };
@@ -115,7 +115,7 @@ impl Judge<'_> {
     /// Counts a message that isn't the echo which was due.
     #[cold]
     pub(super) fn other(&mut self, outstanding: &mut Outstanding, received: Received<'_>) {
-        let Received { kind, payload, connection, now_ns } = received;
+        let Received { kind, payload, connection, arrived_ns } = received;
         let sequence = outstanding
             .expected()
             .map_or_else(|| outstanding.next_sequence(), |(sequence, _)| sequence);
@@ -123,11 +123,11 @@ impl Judge<'_> {
         let expected = Expected { connection, sequence, due_ns: due_ns(sequence).unwrap_or(0) };
         match self.payload.recognise(payload, kind, expected, due_ns) {
             Recognised::Echo { sequence } => match outstanding.take(sequence) {
-                Taken::InOrder(sent) => self.echoes(sent, now_ns, 1),
+                Taken::InOrder(sent) => self.echoes(sent, arrived_ns, 1),
                 Taken::Late(sent) => {
                     self.metrics.span(self.times.span(sent.due_ns())).reordered += 1;
                     self.note("reordered", received);
-                    self.echoes(sent, now_ns, 1);
+                    self.echoes(sent, arrived_ns, 1);
                 }
                 Taken::Overdue => self.metrics.arrivals.late += 1,
                 Taken::Again => self.duplicated(received),
@@ -260,7 +260,7 @@ mod tests {
             self.payload.message(Expected { connection, sequence, due_ns }).to_vec()
         }
 
-        fn receive(&mut self, payload: &[u8], now_ns: u64) {
+        fn receive(&mut self, payload: &[u8], arrived_ns: u64) {
             let mut judge = Judge {
                 payload: &self.payload,
                 metrics: &mut self.metrics,
@@ -268,11 +268,15 @@ mod tests {
                 times: &self.times,
                 is_open_loop: true,
             };
-            let received =
-                Received { kind: DataKind::Text, payload, connection: ConnectionIndex(7), now_ns };
+            let received = Received {
+                kind: DataKind::Text,
+                payload,
+                connection: ConnectionIndex(7),
+                arrived_ns,
+            };
             let mut echo = Echo::default();
             echo.message(&mut judge, &mut self.outstanding, received);
-            echo.read(&mut judge, now_ns);
+            echo.read(&mut judge, arrived_ns);
         }
 
         fn end(&mut self) {
@@ -295,11 +299,11 @@ mod tests {
     #[test]
     fn echoes_are_counted_where_they_were_due() {
         let mut bench = Bench::new(32);
-        for (due_ns, now_ns) in
+        for (due_ns, arrived_ns) in
             [(50, 60), (99, 150), (100, 110), (150, 160), (199, 205), (198, 900)]
         {
             let payload = bench.send(due_ns);
-            bench.receive(&payload, now_ns);
+            bench.receive(&payload, arrived_ns);
         }
         bench.end();
         assert_eq!((bench.metrics.warmup.received, bench.metrics.measured.received), (2, 4));

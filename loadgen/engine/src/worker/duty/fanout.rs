@@ -211,7 +211,7 @@ impl FanoutState {
 
     /// Counts a copy in a message that a connection has received.
     fn copy(&mut self, judge: &mut Judge<'_>, received: Received<'_>, post: Post, is_whole: bool) {
-        let Received { connection: index, now_ns, .. } = received;
+        let Received { connection: index, arrived_ns, .. } = received;
         let (shared, clock) = (Arc::clone(&self.shared), self.clock);
         let counts = &mut judge.metrics.copies;
         let topic = index.turn(shared.topics);
@@ -247,18 +247,18 @@ impl FanoutState {
             Arrival::InOrder => {}
         }
         let skew_ns = if shared.is_split() { SKEW_MAX_NS } else { 0 };
-        let is_timely = judge.is_timely(clock, post.unix_ns, now_ns, skew_ns);
+        let is_timely = judge.is_timely(clock, post.unix_ns, arrived_ns, skew_ns);
         if is_whole && is_timely {
-            judge.copy(now_ns, clock.unix_ns(now_ns).checked_sub(post.unix_ns));
+            judge.copy(arrived_ns, clock.unix_ns(arrived_ns).checked_sub(post.unix_ns));
         } else {
             judge.metrics.copies.altered += 1;
             judge.wrong_copy("altered", received);
         }
         let message = MessageId { publisher, sequence: post.sequence };
         if !shared.is_split() {
-            shared.note(self.numbering.worker, message, topic, now_ns);
+            shared.note(self.numbering.worker, message, topic, arrived_ns);
         } else if let Some(place) = shared.sampled(message).filter(|_| is_timely) {
-            let came_ns = clock.unix_ns(now_ns).cast_signed();
+            let came_ns = clock.unix_ns(arrived_ns).cast_signed();
             judge.metrics.sampled.note(place, came_ns.saturating_sub(post.unix_ns.cast_signed()));
         }
     }
@@ -267,17 +267,17 @@ impl FanoutState {
 impl Judge<'_> {
     /// Checks whether a message can have been due then: a time that was changed on the way is no
     /// latency. `skew_ns` is how far the clock that it is from may differ.
-    const fn is_timely(&self, clock: Clock, unix_ns: u64, now_ns: u64, skew_ns: u64) -> bool {
+    const fn is_timely(&self, clock: Clock, unix_ns: u64, arrived_ns: u64, skew_ns: u64) -> bool {
         let begin_ns = clock.unix_ns(self.times.earliest_ns());
         begin_ns.saturating_sub(skew_ns) <= unix_ns
-            && unix_ns <= clock.unix_ns(now_ns).saturating_add(skew_ns)
+            && unix_ns <= clock.unix_ns(arrived_ns).saturating_add(skew_ns)
     }
 
     /// Counts a copy. It has no latency if it came before it was sent, by the clocks of two
     /// processes.
-    fn copy(&mut self, now_ns: u64, latency_ns: Option<u64>) {
+    fn copy(&mut self, arrived_ns: u64, latency_ns: Option<u64>) {
         self.metrics.copies.received += 1;
-        if self.times.is_measured(now_ns) {
+        if self.times.is_measured(arrived_ns) {
             self.metrics.arrivals.arrived += 1;
         }
         self.live.received.add(1);

@@ -13,7 +13,7 @@ impl Judge<'_> {
         outstanding: &mut Outstanding,
         payload: &[u8],
         connection: ConnectionIndex,
-        now_ns: u64,
+        arrived_ns: u64,
     ) {
         let Some(Answered { ping, superseded }) =
             answer(self.payload, outstanding, payload, connection)
@@ -23,7 +23,7 @@ impl Judge<'_> {
         };
         self.metrics.pings.superseded += superseded;
         self.metrics.span(self.times.span(ping.due_ns())).received += 1;
-        let rtt_ns = now_ns.saturating_sub(ping.written_ns());
+        let rtt_ns = arrived_ns.saturating_sub(ping.written_ns());
         self.metrics.distributions.record(Metric::PingRtt, rtt_ns);
         self.live.latency(rtt_ns);
     }

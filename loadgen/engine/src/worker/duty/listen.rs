@@ -79,19 +79,21 @@ impl Listen {
 impl Judge<'_> {
     /// Counts a message that a connection was pushed; returns whether it has a stamp.
     fn pushed(&mut self, feed: &mut Feed, received: Received<'_>) -> bool {
-        let Received { payload, now_ns, .. } = received;
-        let is_measured = self.times.is_measured(now_ns);
+        let Received { payload, arrived_ns, .. } = received;
+        let is_measured = self.times.is_measured(arrived_ns);
         self.live.received.add(1);
         let push = &mut self.metrics.push;
         if is_measured {
             push.inside += 1;
             if let Some(last_ns) = feed.last_ns {
-                self.metrics.distributions.record(Metric::PushGap, now_ns.saturating_sub(last_ns));
+                self.metrics
+                    .distributions
+                    .record(Metric::PushGap, arrived_ns.saturating_sub(last_ns));
             }
         } else {
             push.outside += 1;
         }
-        feed.last_ns = Some(now_ns);
+        feed.last_ns = Some(arrived_ns);
         let Some(stamp) = Push::find(payload) else {
             push.foreign += 1;
             return false;
@@ -148,7 +150,7 @@ mod tests {
         let times = Times { load_begin_ns: 100, window_begin_ns: 100, window_end_ns: 200 };
         let (payload, mut feed) = (Payload::of_pings(Clock::start()), Feed::default());
         let now = unix_ns();
-        for (now_ns, text) in [
+        for (arrived_ns, text) in [
             (50, format!("push 5 {now}")),
             (110, format!("push 6 {}", now - 1_000_000)),
             (120, format!("push 8 {}", now - 1_000_000)),
@@ -166,7 +168,7 @@ mod tests {
                 is_open_loop: false,
             };
             let (kind, payload, connection) = (DataKind::Text, text.as_bytes(), ConnectionIndex(3));
-            judge.pushed(&mut feed, Received { kind, payload, connection, now_ns });
+            judge.pushed(&mut feed, Received { kind, payload, connection, arrived_ns });
         }
         metrics.push.lost += feed.sequences.unwrap().finish(None);
         let push = metrics.push;

@@ -203,20 +203,20 @@ impl Duty {
         judge: &mut Judge<'_>,
         outstanding: &mut Outstanding,
         payload: &[u8],
-        (connection, now_ns): (ConnectionIndex, u64),
+        (connection, arrived_ns): (ConnectionIndex, u64),
     ) -> bool {
         let is_own = matches!(self.job, Job::Hold);
         if is_own {
-            judge.pong(outstanding, payload, connection, now_ns);
+            judge.pong(outstanding, payload, connection, arrived_ns);
         }
         is_own
     }
 
     /// All messages of a read have been handed over.
     #[inline]
-    pub(super) fn read(&mut self, judge: &mut Judge<'_>, now_ns: u64) {
+    pub(super) fn read(&mut self, judge: &mut Judge<'_>, arrived_ns: u64) {
         if let Job::Echo(echo) = &mut self.job {
-            echo.read(judge, now_ns);
+            echo.read(judge, arrived_ns);
         }
     }
 

@@ -200,10 +200,10 @@ impl Play {
     /// Takes a message; what it leads to is sent by [`go_on`](Self::go_on). Returns whether the
     /// message is a user's, and not for what is done beside.
     pub(crate) fn message(&mut self, judge: &mut Judge<'_>, received: Received<'_>) -> bool {
-        let Received { payload, connection, now_ns, .. } = received;
+        let Received { payload, connection, arrived_ns, .. } = received;
         let local = self.numbering.local(connection);
         let parts = (&mut *judge.metrics, judge.live, judge.times);
-        !self.call(parts, (local, connection), now_ns, |user, turn| user.message(payload, turn))
+        !self.call(parts, (local, connection), arrived_ns, |user, turn| user.message(payload, turn))
     }
 
     /// Sends what a user wants to send, begins its next iteration if that is due, and sees to it

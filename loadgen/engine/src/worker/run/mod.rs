@@ -22,6 +22,7 @@ use super::deflate::Deflating;
 use super::driver::Driver;
 use super::duty::Duty;
 use super::lifecycle::Phase;
+use super::receipt::Receipts;
 use super::session::End;
 use super::sessions::SessionKey;
 use super::settings::Settings;
@@ -35,7 +36,7 @@ use super::times::Times;
 use super::usage::ThreadUsage;
 use super::{Brief, WorkerReport};
 use crate::clock::{Alarm, Clock, nanos};
-use crate::config::{Mask, Misbehaviour};
+use crate::config::{Mask, Misbehaviour, RecvTime};
 use crate::index::WorkerIndex;
 use crate::metrics::live::Live;
 use crate::payload::Requests;
@@ -98,6 +99,7 @@ impl Worker {
             ),
             deadlines: config.reply_timeout.map(|timeout| Deadlines::new(nanos(timeout))),
             probes: plan.pings(number).map(|sends| Probes::new(brief.clock, sends, slots)),
+            receipts: (config.recv_time == RecvTime::Kernel).then(|| Receipts::new(brief.clock)),
             instructions: brief.instructions.clone(),
             slots,
             is_indexed: config.users().is_some(),

@@ -25,6 +25,7 @@ use super::Instruction;
 use super::deflate::Deflating;
 use super::judge::Judge;
 use super::lifecycle::Lifecycle;
+use super::receipt::{Receipt, Receipts};
 use super::session::NO_CLOSE;
 use super::sessions::{LocalIndex, SessionKey, Sessions};
 use super::settings::Settings;
@@ -33,7 +34,7 @@ use crate::clock::Clock;
 use crate::config::Misbehaviour;
 use crate::index::ConnectionIndex;
 use crate::metrics::live::Live;
-use crate::metrics::{Metrics, Side, UrlCounts};
+use crate::metrics::{Metric, Metrics, Side, UrlCounts};
 use crate::net::{Families, Http2Pool, Routes, Stream};
 use crate::payload::Requests;
 use admission::Admission;
@@ -76,6 +77,8 @@ pub(crate) struct Thread {
     /// Pings beside messages, if there are any.
     pub(crate) probes: Option<Probes>,
     pub(crate) read_buffer: Box<[u8]>,
+    /// Reads with the kernel's time, if that is what messages are timed by.
+    pub(crate) receipts: Option<Receipts>,
 }
 
 /// What a thread is made of.
@@ -91,6 +94,7 @@ pub(crate) struct Parts {
     pub(crate) outbox: Outbox,
     pub(crate) deadlines: Option<Deadlines>,
     pub(crate) probes: Option<Probes>,
+    pub(crate) receipts: Option<Receipts>,
     pub(crate) instructions: watch::Receiver<Instruction>,
     /// Connections that may be open at once.
     pub(crate) slots: usize,
@@ -102,7 +106,15 @@ impl Thread {
     pub(crate) fn new(parts: Parts) -> Self {
         let Parts { clock, settings, live, routes, requests, deflating, greeting, .. } = parts;
         let Parts {
-            reconnects, outbox, deadlines, probes, instructions, slots, is_indexed, ..
+            reconnects,
+            outbox,
+            deadlines,
+            probes,
+            receipts,
+            instructions,
+            slots,
+            is_indexed,
+            ..
         } = parts;
         let is_indexed =
             is_indexed || outbox.sends.is_some() || probes.is_some() || deadlines.is_some();
@@ -126,6 +138,7 @@ impl Thread {
             deadlines,
             probes,
             read_buffer: vec![0; READ_SIZE].into(),
+            receipts,
         }
     }
 
@@ -145,6 +158,32 @@ impl Thread {
     pub(crate) fn look_for_begin(&mut self) {
         if let Some(times) = self.lifecycle.announced() {
             self.times = times;
+        }
+    }
+
+    /// Returns when the bytes arrived that are looked at now.
+    #[inline]
+    pub(crate) fn receipt(&mut self, now_ns: u64) -> Receipt {
+        match &mut self.receipts {
+            None => Receipt::seen(now_ns),
+            Some(receipts) => receipts.take(now_ns),
+        }
+    }
+
+    /// Notes how long messages of one read have waited for this thread.
+    #[inline]
+    pub(crate) fn waited(&mut self, receipt: Receipt, messages: u64) {
+        if self.receipts.is_none() || receipt.arrived_ns < self.times.window_begin_ns {
+            return;
+        }
+        let Metrics { arrival_times, distributions, .. } = &mut self.metrics;
+        match receipt.lag_ns {
+            None => arrival_times.user += messages,
+            Some(lag_ns) if messages > 0 => {
+                arrival_times.kernel += messages;
+                distributions.record_n(Metric::RecvLag, lag_ns, messages);
+            }
+            Some(_) => {}
         }
     }
 

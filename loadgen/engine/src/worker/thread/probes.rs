@@ -37,7 +37,7 @@ pub(crate) struct Pong<'p> {
     /// The connection that it came on, by its index in the run and among the worker's.
     pub(crate) connection: ConnectionIndex,
     pub(crate) local: LocalIndex,
-    pub(crate) now_ns: u64,
+    pub(crate) arrived_ns: u64,
 }
 
 impl Probes {
@@ -56,7 +56,7 @@ impl Probes {
         if let Some(Answered { ping, superseded }) = answered {
             metrics.probes.superseded += superseded;
             metrics.probes.answered += 1;
-            let rtt_ns = pong.now_ns.saturating_sub(ping.written_ns());
+            let rtt_ns = pong.arrived_ns.saturating_sub(ping.written_ns());
             metrics.distributions.record(Metric::PingRtt, rtt_ns);
         } else {
             metrics.probes.unsolicited += 1;
