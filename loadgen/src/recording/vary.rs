@@ -107,8 +107,19 @@ fn middle(texts: &[&[u8]], steps: usize) -> Option<(Range<usize>, String, Cause)
     if let Some(times) = growth(&numbers, steps) {
         return Some((span, counter(times, *numbers.first()?), Cause::Counter(times)));
     }
-    let (least, most) = (numbers.iter().min()?, numbers.iter().max()?);
-    Some((span, format!("{{rand:{least}..{most}}}"), Cause::Number))
+    Some((span, drawn(*numbers.iter().min()?, *numbers.iter().max()?, &numbers), Cause::Number))
+}
+
+/// Returns the placeholder of a number between these; zeros that all end with are kept.
+fn drawn(mut least: u64, mut most: u64, numbers: &[u64]) -> String {
+    let mut unit = 1;
+    let mut zeros = String::new();
+    // A zero has none to spare.
+    while least > 0 && numbers.iter().all(|number| (number / unit).is_multiple_of(10)) {
+        (least, most, unit) = (least / 10, most / 10, unit * 10);
+        zeros.push('0');
+    }
+    format!("{{rand:{least}..{most}}}{zeros}")
 }
 
 /// Returns by how much a counter grows in each iteration: by one, or by one for each message if
@@ -143,7 +154,10 @@ mod tests {
             (&["4", "7", "10"], Some((0..1, "{iter*3+4}", Cause::Counter(3)))),
             (&["0", "3", "6"], Some((0..1, "{iter*3}", Cause::Counter(3)))),
             (&["4", "7"], Some((0..1, "{rand:4..7}", Cause::Number))),
-            (&["10", "20", "30"], Some((0..2, "{rand:10..30}", Cause::Number))),
+            (&["10", "20", "40"], Some((0..2, "{rand:1..4}0", Cause::Number))),
+            (&["2500", "300"], Some((0..4, "{rand:3..25}00", Cause::Number))),
+            (&["0", "20", "10"], Some((0..1, "{rand:0..20}", Cause::Number))),
+            (&["90", "100"], Some((0..2, "{rand:9..10}0", Cause::Number))),
             (&["7", "4", "1"], Some((0..1, "{rand:1..7}", Cause::Number))),
             (&["red", "green"], None),
             (&["", "1"], None),
