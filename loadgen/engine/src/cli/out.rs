@@ -1,11 +1,13 @@
 //! Arguments for results, new and saved.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::GateArgs;
 use super::output::Output;
+use crate::quantity;
 use crate::threshold::Threshold;
 
 /// Where results go.
@@ -51,6 +53,12 @@ pub struct MergeArgs {
     /// refer to all segments
     #[arg(long)]
     pub allow_missing: bool,
+    /// Waits until a folder has the results of all segments, at most as long as T [default: forever]
+    ///
+    /// Says meanwhile how many are there, and what the last rows of all *.ndjson in the folder add
+    /// up to, which segments write with -o ndjson=FOLDER/N.ndjson.
+    #[arg(long, value_name = "T", num_args = 0..=1, require_equals = true, value_parser = quantity::duration)]
+    pub watch: Option<Option<Duration>>,
     /// Where the result goes.
     #[command(flatten)]
     pub out: OutArgs,

@@ -4,3 +4,4 @@ mod fanout;
 mod fixtures;
 mod saved;
 mod segments;
+mod watch;

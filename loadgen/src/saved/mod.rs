@@ -2,6 +2,8 @@
 //!
 //! All files are read before anything is written, so an output may replace an input.
 
+mod watch;
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -54,9 +56,11 @@ pub fn report(args: ReportArgs) -> Result<Exit, Failed> {
 /// [`Failed`] with what can't be merged, or an output that can't be written.
 pub fn merge_files(args: MergeArgs) -> Result<Exit, Failed> {
     let outputs = output::outputs(args.out.outputs).map_err(Failed::usage)?;
-    let part = |path: &PathBuf| Ok(Part { name: name(path), report: read(path)? });
-    let files = args.files.into_iter().map(files).collect::<Result<Vec<_>, Failed>>()?;
-    let parts = files.iter().flatten().map(part).collect::<Result<_, Failed>>()?;
+    let parts = match (args.watch, &*args.files) {
+        (Some(at_most), [folder]) => watch::results(folder, at_most)?,
+        (Some(_), _) => return Err(Failed::usage("--watch takes one folder".into())),
+        (None, _) => parts(args.files)?,
+    };
     let if_missing = if args.allow_missing { Missing::Allow } else { Missing::Refuse };
     let mut report = merge(parts, if_missing).map_err(Failed::usage)?;
     report.judge(&args.gate.thresholds);
@@ -64,6 +68,13 @@ pub fn merge_files(args: MergeArgs) -> Result<Exit, Failed> {
     Outlets::open(&outputs)?.write(&report)?;
     say_outcome(&report, Verbosity::Notes, &outputs);
     Ok(report.exit())
+}
+
+/// Reads results, each named or in a folder.
+fn parts(files_asked: Vec<PathBuf>) -> Result<Vec<Part>, Failed> {
+    let part = |path: &PathBuf| Ok(Part { name: name(path), report: read(path)? });
+    let files = files_asked.into_iter().map(files).collect::<Result<Vec<_>, Failed>>()?;
+    files.iter().flatten().map(part).collect()
 }
 
 /// `loadgen diff`.
