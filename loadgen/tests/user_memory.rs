@@ -21,8 +21,9 @@ use served::Served;
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
 /// Bytes of an idle user beyond those of an idle connection. At most 400 are to be resident; these
-/// are those that are asked for, and an allocator rounds each up. 278 were counted.
-const BYTES_MAX: usize = 320;
+/// are those that are asked for, and an allocator rounds each up. 290 were counted, 12 more or less by
+/// the moment at which most are in use.
+const BYTES_MAX: usize = 340;
 /// Connections of two runs, by whose difference one is measured.
 const FEW: usize = 500;
 const MANY: usize = 1_500;
