@@ -56,10 +56,17 @@ fn a1_a_known_capacity_is_found() {
 #[test]
 fn a2_the_range_may_be_too_low_or_too_high() {
     let server = bucket(10_000);
+    // A machine too busy for the load says so, and then the ends aren't known.
+    let is_busy = |ran: &Ran, found: &Value| ran.code == Some(97) && found["limit"] == "client";
     let (ran, found) = search(&server.url(), &["-R", "20..40", "-d", "300ms"]);
-    assert_eq!((ran.code, &found["limit"]), (Some(0), &"range".into()), "{}", ran.stdout);
+    if !is_busy(&ran, &found) {
+        assert_eq!((ran.code, &found["limit"]), (Some(0), &"range".into()), "{}", ran.stdout);
+    }
     let (ran, found) =
         search(&server.url(), &["-R", "20..40", "-d", "300ms", "--until", "rtt.p50<1ns"]);
+    if is_busy(&ran, &found) {
+        return;
+    }
     assert_eq!((ran.code, &found["limit"]), (Some(99), &"below".into()), "{}", ran.stdout);
     assert_eq!(found["capacity_per_s"], Value::Null);
     let reasons = found["steps"][0]["reasons"][0].as_str().unwrap();

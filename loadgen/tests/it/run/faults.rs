@@ -124,16 +124,18 @@ fn d25_a_process_that_stood_still_is_told_and_its_latencies_show_it() {
     assert_balanced(&report);
 }
 
-/// The sources below a folder of `src` that name the wall clock.
+/// The sources below a folder of the engine that name the wall clock.
 fn readers_of_the_wall_clock(folder: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("engine/src").join(folder);
     let mut found = Vec::new();
     let mut looked_at = 0;
     for entry in fs::read_dir(path).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() {
             looked_at += 1;
-            if fs::read_to_string(&path).unwrap().contains("SystemTime") {
+            // The kernel stamps by the wall clock; one file brings its stamps to the run's clock.
+            let is_allowed = path.ends_with("worker/receipt.rs");
+            if fs::read_to_string(&path).unwrap().contains("SystemTime") && !is_allowed {
                 found.push(path.display().to_string());
             }
         }
