@@ -12,9 +12,6 @@ use crate::worker::WorkerReport;
 /// From this many connections on, the memory of one can be estimated.
 const RSS_CONNECTIONS_MIN: u64 = 1_000;
 
-/// Latencies count as the kernel's if at most one in this many is not.
-const USER_TIMED_MOST: u64 = 1_000;
-
 /// Gathers what the verdict is reached from.
 pub(super) fn evidence(
     config: &Config,
@@ -55,8 +52,7 @@ pub(super) fn evidence(
             (Some(ramp), Some(times)) => times.load_begin_ns.saturating_sub(nanos(ramp)),
             _ => 0,
         },
-        is_timed_by_kernel: metrics.arrival_times.kernel > 0
-            && metrics.arrival_times.user <= metrics.arrival_times.kernel / USER_TIMED_MOST,
+        is_timed_by_kernel: metrics.arrival_times.is_kernels(),
         send_lag: lag::of_sends(histograms),
         connect_lag: lag::of_connects(histograms),
         due: due(counts),

@@ -58,7 +58,8 @@ impl Report {
 
     /// Says which messages are timed by another clock than was asked for, and why.
     fn recv_time_note(&self) -> Option<String> {
-        let ArrivalTimeCounts { kernel, user } = self.arrival_times.filter(|it| it.user > 0)?;
+        let ArrivalTimeCounts { kernel, user } =
+            self.arrival_times.filter(|times| times.user > 0 && !times.is_kernels())?;
         let is_secure = self.target.urls.iter().any(|it| it.url.starts_with("wss:"));
         let why = if self.config.network.http2_streams.is_some() {
             "it is not known of a stream of HTTP/2"

@@ -291,7 +291,7 @@ fn is_shown(report: &Report, histogram: &HistogramReport) -> bool {
 fn note(report: &Report, histogram: &HistogramReport) -> Option<&'static str> {
     let is = |metric: Metric| histogram.metric == metric.name();
     let is_open_loop = report.config.load == Some(LoadKind::Open);
-    let is_by_kernel = report.arrival_times.is_some_and(|times| times.user == 0);
+    let is_by_kernel = report.arrival_times.is_some_and(|times| times.is_kernels());
     if is(Metric::RttService) && is_by_kernel {
         Some("from the write until the kernel had the echo")
     } else if is(Metric::RttResponse) {

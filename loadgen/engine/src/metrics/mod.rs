@@ -367,6 +367,15 @@ counts! {
     }
 }
 
+impl ArrivalTimeCounts {
+    /// Checks whether what was received counts as timed by the kernel: all but one in a thousand,
+    /// which changes no percentile that is judged.
+    #[must_use]
+    pub const fn is_kernels(&self) -> bool {
+        self.kernel > 0 && self.user <= self.kernel / 1_000
+    }
+}
+
 /// What became of Pings, besides those that the [`MessageCounts`] of their span count as received
 /// or lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

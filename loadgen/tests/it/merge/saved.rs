@@ -252,3 +252,35 @@ fn files_that_are_no_results() {
     let ran = loadgen(&["merge"]);
     assert!(ran.code == Some(2) && ran.error_line().contains("<FILE>"), "{}", ran.stderr);
 }
+
+#[test]
+fn what_the_kernel_timed_adds_up_and_is_in_every_form() {
+    let folder = Folder::new("recv");
+    let server = Scripted::start(|stream, _| echo(stream, |_, _, _| None));
+    let segment = |name: &str, segment: &str, clock: &str| {
+        let (url, file) = (server.url(), folder.file(name));
+        let out = format!("json={file}");
+        let load = ["run", &url, "-c", "2", "-n", "50", "-t", "1", "-q", "-o", &out, "--seed", "1"];
+        let own = ["--segment", segment, "--recv-time", clock, "--ramp", "300ms"];
+        loadgen(&[&load[..], &own].concat()).assert_went_well();
+        file
+    };
+    let (one, two) = (segment("1.json", "1/2", "kernel"), segment("2.json", "2/2", "kernel"));
+    let ran = loadgen(&["merge", &one, &two, "-o", "json"]);
+    assert_follows_schema(&ran.stdout);
+    let merged = ran.report();
+    let times = merged.arrival_times.unwrap();
+    assert_eq!(times.kernel + times.user, 50);
+    assert_eq!(histogram_counts(&merged)["recv.lag"], times.kernel);
+    assert!(times.kernel > 25, "{times:?}: the kernel may begin late on a busy machine");
+
+    let by_user = segment("user.json", "2/2", "user");
+    let refused = loadgen(&["merge", &one, &by_user]);
+    assert!(refused.error_line().contains("config.recv_time"), "{}", refused.stderr);
+    let compared = loadgen(&["diff", &by_user, &one]).stdout;
+    assert!(compared.contains("config.recv_time: \"user\" -> \"kernel\""), "{compared}");
+    assert!(loadgen(&["report", &one, "-o", "hlog"]).stdout.contains("Tag=recv.lag"));
+    assert!(loadgen(&["report", &one, "-o", "html"]).stdout.contains("recv.lag"));
+    let passed = loadgen(&["report", &one, "--threshold", "recv.lag.p99<10s", "-o", "json"]);
+    assert!(passed.report().thresholds[0].is_passed);
+}

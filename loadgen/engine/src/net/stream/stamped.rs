@@ -4,13 +4,14 @@
 //! read took from: for the bytes before it, an upper bound.
 
 use std::io::{self, ErrorKind, IoSliceMut};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use nix::sys::socket::sockopt::ReceiveTimestampns;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, RecvMsg, recvmsg, setsockopt};
 use nix::sys::time::TimeSpec;
+use rustix::net::{AddressFamily, SocketType, socket};
 use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -20,12 +21,17 @@ use super::Stream;
 #[derive(Debug)]
 pub(crate) struct Stamped {
     control: Box<[u8]>,
+    /// Never used. The kernel begins to stamp a little after the first socket has asked for it, and
+    /// so after the first replies if that is the one that they come on.
+    _asking: Option<OwnedFd>,
 }
 
 impl Stamped {
     /// Makes room for a stamp.
     pub(crate) fn new() -> Self {
-        Self { control: nix::cmsg_space!(TimeSpec).into() }
+        let asking = socket(AddressFamily::INET, SocketType::DGRAM, None).ok();
+        let asking = asking.filter(|asking| setsockopt(asking, ReceiveTimestampns, &true).is_ok());
+        Self { control: nix::cmsg_space!(TimeSpec).into(), _asking: asking }
     }
 
     /// Has the kernel stamp what comes in on a stream from now on; does nothing unless it is plain
