@@ -182,7 +182,7 @@ mod tests {
 
     /// By the kernel's time, only what a late send does to a latency is the client's.
     #[test]
-    fn s5_what_is_read_late_is_in_no_latency_of_the_kernel_s() {
+    fn what_is_read_late_is_in_no_latency_of_the_kernels() {
         const NONE: [u64; 2] = [1, 1];
         let recv = |count| {
             let mut distribution = Distribution::new();
