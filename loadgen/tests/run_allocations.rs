@@ -25,11 +25,11 @@ use loadgen::{coordinator, payload};
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 
-/// Allocations by which two runs may differ that have nothing to do with messages: queues of the
-/// runtime, and for each second rows of the time series with their steps and rules. The longer run
-/// takes as many more seconds as the machine is slow, and has 20,000 more messages: at most 46 and
-/// 22 a second were counted.
-const SLACK_BLOCKS: u64 = 40;
+/// Allocations by which two runs may differ that have nothing to do with messages: queues that grow
+/// while a busy machine has messages wait, and for each second rows of the time series with their
+/// steps and rules. The longer run has 20,000 more messages: 17 to 30 more were counted on an idle
+/// machine, up to 74 on a busy one.
+const SLACK_BLOCKS: u64 = 120;
 const SLACK_BLOCKS_PER_S: u64 = 25;
 const SLACK_BYTES: usize = 512 << 10;
 
