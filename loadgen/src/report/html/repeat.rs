@@ -1,8 +1,11 @@
 //! The command that repeats a run, as far as its result knows it.
 
-use crate::config::{Arrivals, RecvTime};
+use std::time::Duration;
+
+use crate::config::{Arrivals, Jitter, RecvTime};
 use crate::escape;
-use crate::report::{PayloadKind, Report};
+use crate::quantity;
+use crate::report::{ConfigReport, PayloadKind, Report};
 
 /// Returns the command, and what it leaves out.
 pub(super) fn command(report: &Report) -> (String, Vec<&'static str>) {
@@ -56,6 +59,7 @@ pub(super) fn command(report: &Report) -> (String, Vec<&'static str>) {
     if config.recv_time != RecvTime::default() {
         words.extend(["--recv-time".to_owned(), config.recv_time.name().to_owned()]);
     }
+    words.extend(reconnecting(config));
     let left_out = [
         (config.payload_is_generated == Some(false), "the messages"),
         (!config.header_names.is_empty(), "the headers"),
@@ -67,6 +71,22 @@ pub(super) fn command(report: &Report) -> (String, Vec<&'static str>) {
     let left_out = left_out.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what);
     let words: Vec<_> = words.iter().map(|word| escape::shell(word)).collect();
     (words.join(" "), left_out.collect())
+}
+
+/// The flags for lost connections.
+fn reconnecting(config: &ConfigReport) -> impl Iterator<Item = String> {
+    let typed = |ns: u64| quantity::typed(Duration::from_nanos(ns));
+    let pauses = config.reconnect.map(|pauses| {
+        let range = format!("--reconnect={}..{}", typed(pauses.first_ns), typed(pauses.max_ns));
+        let jitter = (pauses.jitter != Jitter::default())
+            .then(|| format!("--jitter={}", pauses.jitter.name()));
+        std::iter::once(range).chain(jitter)
+    });
+    let storm = config.storm.map(|storm| {
+        let (whole, part) = (storm.share / 1_000, storm.share % 1_000);
+        format!("--storm={whole}.{part:03}%@{}", typed(storm.at_ns))
+    });
+    pauses.into_iter().flatten().chain(storm)
 }
 
 #[cfg(test)]
@@ -90,6 +110,11 @@ mod tests {
         }
         let (command, _) = command(&sample_of("run ws://127.0.0.1:9001/ -c 2 -t 1 -d 1s --seed 7"));
         assert_eq!(command, "loadgen run ws://127.0.0.1:9001/ -c 2 -t 1 -d 1000ms -s 64 --seed 7");
+        let line =
+            "run ws://127.0.0.1:9001/ --reconnect=50ms..2s --jitter=none --storm=12.5%@1500ms";
+        let (command, _) = super::command(&sample_of(line));
+        let lost = " --reconnect=50ms..2s --jitter=none --storm=12.500%@1500ms";
+        assert!(command.replace('\'', "").ends_with(lost), "{command}");
     }
 
     #[test]
