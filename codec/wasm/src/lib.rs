@@ -12,7 +12,7 @@
 //! | reply | texts that answer, in groups |
 //!
 //! It is built three ways, by features: connections; connections with permessage-deflate; and handshakes, which JavaScript
-//! loads once it needs them. What was agreed on goes from one to the other as a [number](deflate::Packed).
+//! loads once it needs them. What was agreed on goes from one to the other as a number (`deflate::Packed`).
 //!
 //! Why not wasm-bindgen: its glue copies each payload into a fresh array, where here it is a view; and its imports have to
 //! be given by generated code for each environment.
