@@ -6,7 +6,7 @@
 //! ```
 //!
 //! ```no_run
-//! use loadgen::serve::{ServeConfig, Server};
+//! use loadgen_engine::serve::{ServeConfig, Server};
 //!
 //! let server = Server::bind(&ServeConfig::default())?;
 //! println!("listening on {}", server.local_addr());
