@@ -11,6 +11,9 @@ use super::quoting::Edit;
 use super::unit::Unit;
 use super::{Connection, Side};
 
+/// The longest time between two units.
+const GAP_MAX_NS: u64 = 86_400_000_000_000;
+
 /// How long the answer to a message may take in a recording.
 pub(super) const ANSWER_NS: u64 = 30_000_000_000;
 
@@ -128,8 +131,9 @@ impl Story<'_> {
         (0..self.units.len()).filter(|place| self.fates[*place] == Fate::Step).collect()
     }
 
-    /// Returns how long after one unit another came, in nanoseconds.
+    /// Returns how long after one unit another came, in nanoseconds: a day at most, because no
+    /// scenario waits longer, whatever a file says.
     pub(super) fn gap_ns(&self, from: usize, to: usize) -> u64 {
-        self.units[to].at_ns.saturating_sub(self.units[from].at_ns)
+        self.units[to].at_ns.saturating_sub(self.units[from].at_ns).min(GAP_MAX_NS)
     }
 }

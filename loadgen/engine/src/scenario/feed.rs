@@ -7,8 +7,12 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::escape;
 use crate::index::ConnectionIndex;
 use crate::units;
+
+/// Most bytes of a column's name that are shown.
+const NAME_LEN_MAX: usize = 60;
 
 /// How rows are assigned to users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +104,10 @@ impl Feed {
 
     fn of_rows(typed: &str, take: Take, rows: Result<Rows, String>) -> Result<Self, String> {
         let (columns, cells) = rows.map_err(|why| format!("{typed}{why}"))?;
+        if let Some(name) = columns.iter().find(|name| name.contains(char::is_control)) {
+            let name = shown(name);
+            return Err(format!("{typed}:1: the column \"{name}\" has a control character"));
+        }
         if cells.is_empty() {
             return Err(format!("{typed} has no rows; give it one for each user"));
         }
@@ -127,6 +135,11 @@ impl Feed {
         let begin = usize::try_from(place).unwrap_or(0) * self.columns.len();
         Row(self.cells.get(begin..begin + self.columns.len()).unwrap_or_default())
     }
+}
+
+/// Shows the name of a column, whatever a file has in it, in a line.
+fn shown(name: &str) -> String {
+    escape::control(name, NAME_LEN_MAX)
 }
 
 type Rows = (Vec<String>, Vec<Box<[u8]>>);
@@ -168,10 +181,11 @@ fn json_lines(text: &str) -> Result<Rows, String> {
             columns = row.keys().cloned().collect();
         }
         if let Some(extra) = row.keys().find(|key| !columns.contains(key)) {
-            return Err(format!(":{number}: \"{extra}\" is not in the first line"));
+            return Err(format!(":{number}: \"{}\" is not in the first line", shown(extra)));
         }
         for column in &columns {
-            let value = row.get(column).ok_or_else(|| format!(":{number}: no \"{column}\""))?;
+            let value =
+                row.get(column).ok_or_else(|| format!(":{number}: no \"{}\"", shown(column)))?;
             let cell = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             cells.push(cell.into_bytes().into());
         }
@@ -182,6 +196,21 @@ fn json_lines(text: &str) -> Result<Rows, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_a_column_stays_in_its_line() {
+        for (file, text, why) in [
+            (
+                "a.jsonl",
+                "{\"n\":1}\n{\"\\nuy\":1}",
+                "a.jsonl:2: \"\\nuy\" is not in the first line",
+            ),
+            ("a.jsonl", "{\"\\n\":1}", "a.jsonl:1: the column \"\\n\" has a control character"),
+            ("a.csv", "\"a\nb\",c\n1,2\n", "a.csv:1: the column \"a\\nb\" has a control character"),
+        ] {
+            assert_eq!(Feed::of_text(file, text, Take::Cycle).unwrap_err(), why);
+        }
+    }
 
     #[test]
     fn rows_of_csv_and_of_json_lines() {
