@@ -176,7 +176,7 @@ fn uninit_bytes<'m>(
         let object = ffi::PyBytes_FromStringAndSize(ptr::null(), len_signed);
         Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked::<PyBytes>()
     };
-    // SAFETY: a `bytes` of this thread alone, so nobody reads or writes it but through this slice;
+    // SAFETY: a `bytes` of this thread alone, so it is read and written through this slice only;
     // the caller keeps `object` for as long as it uses the slice. The empty `bytes` is shared, and
     // the slice then has no bytes.
     let memory = unsafe {

@@ -11,7 +11,7 @@
 
 #![expect(
     clippy::inline_always,
-    reason = "vectors in registers, stores and answers that nobody asked for gone"
+    reason = "vectors in registers, no stores or answers that were not asked for"
 )]
 
 mod kernel;

@@ -3,7 +3,7 @@
 //! Three tables of 16 entries, as Keiser and Lemire have it ("Validating UTF-8 in less than one
 //! instruction per byte", 2021), become two that give a byte's class as the first and as the second
 //! byte of a pair. Per byte `i`, with `cont`, `two`, `three`, `four` for "continuation" and "lead
-//! of at least so many bytes":
+//! of two, three or four bytes or more":
 //!
 //! ```text
 //! cont[i] == two[i-1] ^ three[i-2] ^ four[i-3]       else something is missing or too much
