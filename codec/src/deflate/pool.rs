@@ -181,7 +181,10 @@ mod tests {
         assert_ne!(third, tickets[3]);
         assert!(matches!(pool.take(tickets[3], any), Some(Taken::Used(0))), "the oldest");
         assert!(pool.put(0, Keep::Nothing).is_none());
-        assert!(matches!(pool.take(tickets[0], any), Some(Taken::Used(0))), "one that is not asked for");
+        assert!(
+            matches!(pool.take(tickets[0], any), Some(Taken::Used(0))),
+            "one that is not asked for"
+        );
         pool.put(8, Keep::State);
         pool.put(9, Keep::State);
         assert_eq!(pool.waiting.len(), STREAMS_MAX);

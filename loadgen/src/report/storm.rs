@@ -119,7 +119,7 @@ pub(super) fn rows(report: &Report, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let parts = [
         format!("attempts {}", units::count(storm.attempts)),
         format!("wasted {}", units::count(storm.wasted)),
-        format!("most at once {per_s}"),
+        format!("most {per_s}/s"),
     ];
     let of_all = if asked.share == SHARE_ALL { "all".into() } else { share(asked.share) };
     line(f, "", &format!("{}   asked for {of_all}", parts.join("   ")))

@@ -31,17 +31,17 @@ const TAIL_LEN: usize = 64 * 1024;
 pub(super) fn results(folder: &Path, at_most: Option<Duration>) -> Result<Vec<Part>, Failed> {
     let begin = Instant::now();
     let mut found = Found::default();
-    let mut said: Option<(Instant, usize)> = None;
+    let mut said: Option<(Instant, (usize, usize))> = None;
     loop {
         found.look(folder)?;
         if found.is_complete() || at_most.is_some_and(|at_most| begin.elapsed() >= at_most) {
             return Ok(found.parts.into_values().collect());
         }
-        let is_due = said
-            .is_none_or(|(at, number)| at.elapsed() >= SAID_EVERY || number != found.parts.len());
-        if is_due {
-            said = Some((Instant::now(), found.parts.len()));
-            say(format_args!("{}", found.said(folder, begin.elapsed())));
+        let rows = found.rows(folder);
+        let numbers = (found.parts.len(), rows.len());
+        if said.is_none_or(|(at, before)| at.elapsed() >= SAID_EVERY || before != numbers) {
+            said = Some((Instant::now(), numbers));
+            say(format_args!("{}", found.said(&rows, begin.elapsed())));
         }
         sleep(INTERVAL);
     }
@@ -86,20 +86,27 @@ impl Found {
         self.of().is_some_and(|of| self.parts.len() as u64 >= of)
     }
 
+    /// Returns the last row of each stream (`-o ndjson=FOLDER/N.ndjson`) that has one, and whose
+    /// segment has no result yet.
+    fn rows(&self, folder: &Path) -> Vec<RowReport> {
+        let mut streams = files(folder, "ndjson").unwrap_or_default();
+        streams.retain(|path| !self.parts.contains_key(&path.with_extension("json")));
+        streams.iter().filter_map(|path| last_row(path).ok().flatten()).collect()
+    }
+
     /// Says how many results are there, and what the rows of the others add up to.
-    fn said(&self, folder: &Path, waited: Duration) -> String {
+    fn said(&self, rows: &[RowReport], waited: Duration) -> String {
         let of = self.of().map_or_else(String::new, |of| format!(" of {}", units::count(of)));
         let there = units::count(self.parts.len() as u64);
         let mut parts = vec![format!(
             "{:>6} s  results of {there}{of} segments",
             units::count(waited.as_secs())
         )];
-        let rows = rows(folder);
         if !rows.is_empty() {
             let sum = |of: fn(&RowReport) -> u64| rows.iter().map(of).fold(0, u64::saturating_add);
             let per_s: f64 = rows.iter().map(received_per_s).sum();
             parts.push(format!("open {}", units::count(sum(|row| row.open))));
-            parts.push(units::per_s(per_s));
+            parts.push(format!("received {}/s", units::per_s(per_s)));
             let failed = sum(|row| row.counts.failed);
             if failed > 0 {
                 parts.push(format!("failed {} in the last second", units::count(failed)));
@@ -114,12 +121,6 @@ impl Found {
 fn received_per_s(row: &RowReport) -> f64 {
     let length_ns = row.length_ns.max(nanos(Duration::from_millis(1)));
     row.counts.received as f64 * 1e9 / length_ns as f64
-}
-
-/// Returns the last row of each stream (`-o ndjson=FOLDER/N.ndjson`) that has one.
-fn rows(folder: &Path) -> Vec<RowReport> {
-    let streams = files(folder, "ndjson").unwrap_or_default();
-    streams.iter().filter_map(|path| last_row(path).ok().flatten()).collect()
 }
 
 fn last_row(path: &Path) -> io::Result<Option<RowReport>> {

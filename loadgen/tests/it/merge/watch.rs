@@ -30,8 +30,9 @@ fn results_are_waited_for_and_shown_meanwhile() {
     assert!(ran.stdout.contains("merged       2 of 2 segments"), "{}", ran.stdout);
     let said = ran.stderr;
     assert!(said.contains("results of 0 segments"), "{said}");
-    assert!(said.contains("results of 1 of 2 segments   open "), "{said}");
-    assert!(said.contains("from 1 stream"), "{said}");
+    assert!(said.contains("results of 0 segments   open 2   received "), "{said}");
+    assert!(said.contains("/s   from 1 stream"), "{said}");
+    assert!(said.contains("results of 1 of 2 segments\n"), "a stream is over: {said}");
 }
 
 #[test]
