@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::clock;
 use crate::recording::{Connection, Message, Recording, Side};
 
 /// Most bytes of messages that are kept; what comes after them is only passed on.
@@ -39,8 +38,7 @@ impl Log {
             kept.recording.is_cut = true;
             return;
         }
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let message = Message { at_ns: clock::nanos(since), from, is_text, bytes: bytes.to_vec() };
+        let message = Message { at_ns: now_ns(), from, is_text, bytes: bytes.to_vec() };
         if let Some(connection) = kept.recording.connections.get_mut(place) {
             connection.messages.push(message);
         }
@@ -50,5 +48,34 @@ impl Log {
     pub(super) fn take(&self) -> Recording {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut kept.recording)
+    }
+}
+
+/// Returns the time since 1970 in nanoseconds, to the microsecond.
+///
+/// A HAR can't say it more exactly, and both files of a recording must give the same scenario.
+fn now_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX).saturating_mul(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::har;
+
+    #[test]
+    fn a_har_has_the_times_of_a_recording_exactly() {
+        let log = Log::default();
+        let url = "ws://h/".to_owned();
+        let connection = Connection { url, headers: vec![], answered: vec![], messages: vec![] };
+        let place = log.open(connection);
+        for _ in 0..1_000 {
+            log.add(place, Side::Client, true, b"a");
+        }
+        let recording = log.take();
+        let mut bytes = Vec::new();
+        har::write(&recording, &mut bytes).unwrap();
+        assert_eq!(har::read(&*bytes).unwrap(), recording);
     }
 }
