@@ -13,10 +13,11 @@ type Outcome = Result<(), Box<dyn Error>>;
 
 /// The request's head, at most.
 const HEAD_SIZE_MAX: usize = 8 << 10;
+const PEERS: &str = "fastwebsockets | tokio-tungstenite | tokio-websockets | wscodec-tokio";
 
 fn main() -> Outcome {
     let peer = std::env::args().nth(1).unwrap_or_default();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -28,9 +29,8 @@ fn main() -> Outcome {
                 "fastwebsockets" => drop(tokio::task::spawn_local(fastwebsockets(stream))),
                 "tokio-tungstenite" => drop(tokio::task::spawn_local(tungstenite(stream))),
                 "tokio-websockets" => drop(tokio::task::spawn_local(websockets(stream))),
-                _ => {
-                    return Err("echo fastwebsockets | tokio-tungstenite | tokio-websockets".into());
-                }
+                "wscodec-tokio" => drop(tokio::task::spawn_local(wscodec(stream))),
+                _ => return Err(format!("echo {PEERS}").into()),
             }
         }
     })
@@ -62,6 +62,15 @@ async fn tungstenite(stream: TcpStream) {
 async fn websockets(stream: TcpStream) {
     let accepted = tokio_websockets::ServerBuilder::new().accept(stream).await;
     let Ok((_, mut socket)) = accepted else { return };
+    while let Some(Ok(message)) = socket.next().await {
+        if (message.is_text() || message.is_binary()) && socket.send(message).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn wscodec(stream: TcpStream) {
+    let Ok(mut socket) = wscodec_tokio::accept_async(stream).await else { return };
     while let Some(Ok(message)) = socket.next().await {
         if (message.is_text() || message.is_binary()) && socket.send(message).await.is_err() {
             return;
