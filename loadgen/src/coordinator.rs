@@ -20,6 +20,7 @@ use crate::member::{self, Link, Order, Said};
 use crate::metrics::live::{Live, Snapshot};
 use crate::metrics::timeline::{Row, Timeline};
 use crate::net::Routes;
+use crate::process::{ProcessUsage, Watched};
 use crate::progress::{Progress, Wish};
 use crate::quota::Quota;
 use crate::signals::{Signals, StopSignal};
@@ -63,8 +64,42 @@ pub struct Observed {
     pub rss_max: Option<u64>,
     /// The quota of processor time, and its effect in the run; `None` without a quota.
     pub quota: Option<Quota>,
+    /// The watched process; `None` if none was.
+    pub watched: Option<WatchedSamples>,
     /// The faults that made workers fail.
     pub faults: Vec<String>,
+}
+
+/// What was observed of the watched process, besides the time series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchedSamples {
+    /// The number of the process.
+    pub pid: u32,
+    /// Its name, as the kernel has it.
+    pub name: String,
+    /// When it began, in ticks since the machine did.
+    pub begun_ticks: u64,
+    /// Resident memory before the first connection, in bytes.
+    pub rss_begin: u64,
+    /// With all connections open and nothing sent: connections, and resident memory in bytes.
+    pub opened: Option<(u64, u64)>,
+    /// When it was found to have ended, in nanoseconds after the run began.
+    pub ended_at_ns: Option<u64>,
+}
+
+impl WatchedSamples {
+    /// Begins the samples of a process that has this now.
+    #[must_use]
+    pub fn new(watched: &Watched, now: &ProcessUsage) -> Self {
+        Self {
+            pid: watched.id(),
+            name: watched.name().to_owned(),
+            begun_ticks: watched.begun_ticks(),
+            rss_begin: now.rss,
+            opened: None,
+            ended_at_ns: None,
+        }
+    }
 }
 
 /// The process that this one makes a run with, and what both count time from.
@@ -88,7 +123,7 @@ impl Watch for () {
 }
 
 /// Runs a configuration against the servers that `routes` lead to, as a member of `fleet` if it is
-/// given.
+/// given, and looks at `process` each second.
 ///
 /// # Errors
 /// The system's error when it refuses a thread, a runtime or signals.
@@ -96,6 +131,7 @@ pub fn run(
     config: &Arc<Config>,
     routes: &Arc<Routes>,
     fleet: Option<Fleet<'_>>,
+    process: Option<Watched>,
     watch: &mut dyn Watch,
 ) -> io::Result<Observed> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -150,6 +186,7 @@ pub fn run(
         abort: Abort::of(config),
         aborted: None,
         watch,
+        process: process.and_then(WatchedProcess::begin),
         times,
         is_interrupted: false,
         pause_max_ns: 0,
@@ -224,11 +261,39 @@ struct Coordinator<'c> {
     /// Why it did.
     aborted: Option<String>,
     watch: &'c mut dyn Watch,
+    /// The process that is looked at with each row.
+    process: Option<WatchedProcess>,
     times: Option<Times>,
     is_interrupted: bool,
     pause_max_ns: u64,
     rss_open: Option<u64>,
     workers: usize,
+}
+
+/// The watched process, and what was seen of it.
+struct WatchedProcess {
+    watched: Watched,
+    samples: WatchedSamples,
+}
+
+impl WatchedProcess {
+    fn begin(mut watched: Watched) -> Option<Self> {
+        let now = watched.look()?;
+        let samples = WatchedSamples::new(&watched, &now);
+        Some(Self { watched, samples })
+    }
+
+    /// Looks at the process; `None` once it has ended.
+    fn look(&mut self, now_ns: u64) -> Option<ProcessUsage> {
+        if self.samples.ended_at_ns.is_some() {
+            return None;
+        }
+        let found = self.watched.look();
+        if found.is_none() {
+            self.samples.ended_at_ns = Some(now_ns);
+        }
+        found
+    }
 }
 
 /// Becomes ready with each Ctrl-Z, if those are taken at all.
@@ -311,6 +376,9 @@ impl Coordinator<'_> {
     /// Called once every planned connection is open or has failed.
     fn all_settled(&mut self, open: u64) {
         self.rss_open = memory().map(|(now, _)| now);
+        if let Some(process) = &mut self.process {
+            process.samples.opened = process.watched.resident().map(|rss| (open, rss));
+        }
         let planned = self.config.connections_here();
         let failed = self.snapshot().counts.failed;
         let said =
@@ -361,7 +429,8 @@ impl Coordinator<'_> {
     }
 
     fn push_row(&mut self, now_ns: u64, snapshot: Snapshot) {
-        if let Some(row) = self.timeline.push(now_ns, snapshot) {
+        let watched = self.process.as_mut().and_then(|process| process.look(now_ns));
+        if let Some(row) = self.timeline.push(now_ns, snapshot, watched) {
             self.watch.row(row);
         }
     }
@@ -394,6 +463,7 @@ impl Coordinator<'_> {
             rss_open: self.rss_open,
             rss_max: memory().map(|(_, most)| most),
             quota: None,
+            watched: self.process.map(|process| process.samples),
             faults,
         }
     }

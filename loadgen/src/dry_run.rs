@@ -52,6 +52,15 @@ pub fn plan(config: &Config, processes: u64, demand: &Demand, host: &Host) -> St
     for threshold in &config.thresholds {
         line("threshold", &threshold.to_string());
     }
+    if let Some(pid) = config.watch_pid {
+        line("watched", &format!("pid {pid}"));
+    }
+    if let Some(address) = config.prometheus {
+        line("metrics", &format!("at http://{address}/metrics"));
+    }
+    for sink in &config.sinks {
+        line("metrics", &format!("{} to {}", sink.flag().trim_start_matches('-'), sink.shown()));
+    }
     for output in &config.outputs {
         let file = output.file.as_ref().map_or("stdout".into(), |file| file.display().to_string());
         line("output", &format!("{} to {file}", output.form.name()));

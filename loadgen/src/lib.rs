@@ -5,8 +5,8 @@
 
 pub use loadgen_engine::{
     alike, cli, clock, config, deflate, escape, exit, host, index, member, metrics, nearest, net,
-    payload, plan, quantity, quota, random, refusal, replacement, scenario, screen, segment, serve,
-    signals, stamp, talk, template, threshold, units, verdict, worker,
+    payload, plan, process, quantity, quota, random, refusal, replacement, scenario, screen,
+    segment, serve, signals, stamp, talk, template, threshold, units, verdict, worker,
 };
 
 pub mod abort;

@@ -6,7 +6,7 @@ use crate::config::{Form, Output};
 use crate::exit::Failed;
 use crate::replacement::Replacement;
 use crate::report::text::Text;
-use crate::report::{Report, csv, hgrm, hlog, html, json, junit, markdown};
+use crate::report::{Report, csv, hgrm, hlog, html, influx, json, junit, markdown};
 use crate::screen::Screen;
 
 /// Where a report goes, opened before there is one: a failure to open afterwards would lose it.
@@ -93,6 +93,7 @@ fn put(form: Form, report: &Report, screen: Option<Screen>, out: &mut dyn Write)
         Form::Hlog => hlog::write(report, &mut out),
         Form::Hgrm(metric) => hgrm::write(report, metric, &mut out),
         Form::Ndjson => ndjson(report, &mut out),
+        Form::Influx => influx::write(report, &mut out),
         Form::Html => html::write(report, &mut out),
         Form::Markdown => markdown::write(report, &mut out),
         Form::Junit => junit::write(report, &mut out),

@@ -13,7 +13,7 @@ use wscodec::deflate::Deflate;
 use wscodec::handshake::ClientRequest;
 
 use crate::cli::start;
-use crate::config::{Config, Form, Output, Scenario, Verbosity, output};
+use crate::config::{Config, Output, Scenario, Verbosity, output};
 use crate::coordinator;
 use crate::dry_run;
 use crate::exit::{Exit, Failed};
@@ -23,6 +23,7 @@ use crate::member::{self, Link, Member, Said};
 use crate::net::{Routes, SourceRange, Sources};
 use crate::outlet::Outlets;
 use crate::payload;
+use crate::process::Watched;
 use crate::report::{Report, Subject};
 use crate::serve::{Mode, ServeConfig, Server, ServerHandle};
 use crate::stream::Streams;
@@ -39,8 +40,9 @@ pub fn run(config: Result<Config, String>, program: io::Result<Program>) -> Resu
         run_member(config, member);
         return Ok(Exit::Ok);
     }
-    // A request that can't be sent is reported before a file is touched.
+    // A request that can't be sent is reported before a file is touched; so is a missing process.
     requests(&config)?;
+    watched(&config)?;
     if config.is_dry_run {
         return show_plan(&config);
     }
@@ -48,7 +50,7 @@ pub fn run(config: Result<Config, String>, program: io::Result<Program>) -> Resu
         output::replaced(&config.outputs).for_each(say);
     }
     // Rows are written while the run goes on, by `measure`.
-    let is_whole = |output: &&Output| output.form != Form::Ndjson;
+    let is_whole = |output: &&Output| !output.form.is_streamed();
     let whole: Vec<_> = config.outputs.iter().filter(is_whole).cloned().collect();
     let outlets = Outlets::open(&whole)?;
     let (verbosity, outputs) = (config.verbosity, config.outputs.clone());
@@ -101,14 +103,17 @@ pub fn measure(mut config: Config, program: io::Result<Program>) -> Result<Repor
 
 /// Refuses what looks at a run while it goes on, which one process has to see whole.
 fn needs_one_process(config: &Config) -> Result<(), Failed> {
-    let is_streamed = config.outputs.iter().any(|output| output.form == Form::Ndjson);
+    let streamed = config.outputs.iter().find(|output| output.form.is_streamed());
+    let streamed = streamed.map(|output| format!("-o {}", output.form.name()));
+    let sink = config.sinks.first().map(|sink| sink.flag().to_owned());
     let asked = [
-        (is_streamed, "-o ndjson"),
-        (config.prometheus.is_some(), "--prometheus"),
-        (config.abort_after.is_some(), "--abort-on-fail"),
+        streamed,
+        config.prometheus.map(|_| "--prometheus".to_owned()),
+        sink,
+        config.abort_after.map(|_| "--abort-on-fail".to_owned()),
     ];
-    match asked.into_iter().find(|(is_asked, _)| *is_asked) {
-        Some((_, flag)) => {
+    match asked.into_iter().flatten().next() {
+        Some(flag) => {
             Err(Failed::usage(format!("{flag} needs a run in one process; use --processes 1")))
         }
         None => Ok(()),
@@ -162,6 +167,13 @@ fn ran_member(mut config: Config, member: Member, link: &mut Link) -> Result<Rep
     run_here(config, routes, &host, epoch.wall(), Some(coordinator::Fleet { link, epoch }))
 }
 
+/// Returns the process to watch, if one was named.
+fn watched(config: &Config) -> Result<Option<Watched>, Failed> {
+    let begin =
+        |pid| Watched::of(pid).map_err(|why| Failed::usage(format!("--watch-pid {pid}: {why}")));
+    config.watch_pid.map(begin).transpose()
+}
+
 /// Runs a configuration in this process.
 fn run_here(
     config: Config,
@@ -170,10 +182,11 @@ fn run_here(
     started_at: SystemTime,
     fleet: Option<coordinator::Fleet<'_>>,
 ) -> Result<Report, Failed> {
-    let mut streams = Streams::open(&config)?;
+    let process = watched(&config)?;
+    let mut streams = Streams::open(&config, started_at)?;
     streams.resolved(&routes);
     let (config, routes) = (Arc::new(config), Arc::new(routes));
-    let observed = coordinator::run(&config, &routes, fleet, &mut streams)
+    let observed = coordinator::run(&config, &routes, fleet, process, &mut streams)
         .map_err(|error| Failed::run(format!("the run could not be started: {error}")))?;
     streams.finish()?;
     Ok(Report::new(&Subject { config: &config, routes: &routes, started_at, host }, &observed))

@@ -46,7 +46,7 @@ fn cost(address: SocketAddr, command: &str, args: &str) -> (u64, usize, u64) {
     let request = payload::first_request(config.targets.first(), &config.request).unwrap();
     let routes = Arc::new(Routes::direct(address, request, &config.network));
     let profiler = Profiler::builder().testing().build();
-    let observed = coordinator::run(&config, &routes, None, &mut ()).unwrap();
+    let observed = coordinator::run(&config, &routes, None, None, &mut ()).unwrap();
     let stats = HeapStats::get();
     drop(profiler);
     let metrics = observed.workers.iter().map(|worker| &worker.metrics);

@@ -34,7 +34,7 @@ fn peak(server: &Scripted, args: &str) -> (usize, Vec<(String, u64)>) {
     let request = payload::first_request(config.targets.first(), &config.request).unwrap();
     let routes = Arc::new(Routes::direct(address, request, &config.network));
     let profiler = Profiler::builder().testing().build();
-    let observed = coordinator::run(&config, &routes, None, &mut ()).unwrap();
+    let observed = coordinator::run(&config, &routes, None, None, &mut ()).unwrap();
     let stats = HeapStats::get();
     drop(profiler);
     let failures = observed.workers.iter().flat_map(|worker| worker.metrics.failures.iter());

@@ -40,7 +40,7 @@ fn most_bytes(address: SocketAddr, command: &str, count: usize) -> usize {
     let request = payload::first_request(config.targets.first(), &config.request).unwrap();
     let routes = Arc::new(Routes::direct(address, request, &config.network));
     let profiler = Profiler::builder().testing().build();
-    let observed = coordinator::run(&config, &routes, None, &mut ()).unwrap();
+    let observed = coordinator::run(&config, &routes, None, None, &mut ()).unwrap();
     let stats = HeapStats::get();
     drop(profiler);
     let open = observed.workers.iter().map(|worker| worker.metrics.established);

@@ -18,6 +18,7 @@ pub mod exit;
 pub mod host;
 pub mod index;
 pub mod nearest;
+pub mod process;
 pub mod quota;
 pub mod replacement;
 pub mod screen;

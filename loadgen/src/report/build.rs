@@ -14,6 +14,7 @@ use super::push::PushReport;
 use super::reconnect::ReconnectReport;
 use super::scenario::ScenarioReport;
 use super::storm::StormReport;
+use super::watched::WatchedReport;
 use super::{
     AddressReport, Bounds, Bytes, ConfigReport, Connections, DeflateReport, Generator,
     HistogramReport, HostReport, Interval, LatencyReport, LoadKind, Messages, OutcomeReport,
@@ -122,6 +123,7 @@ impl Report {
             histograms,
             time_series: time_series(observed, subject.routes),
             client,
+            watched: observed.watched.as_ref().map(WatchedReport::new),
             imbalances,
             notes: Vec::new(),
             outcome: OutcomeReport {
@@ -134,6 +136,7 @@ impl Report {
             phases,
         };
         report.storm = StormReport::of(&report);
+        report.conclude_watched();
         report.note();
         report.judge(&config.thresholds);
         report
@@ -298,6 +301,7 @@ pub fn row(row: &Row, addresses: &[String]) -> RowReport {
         latency: latency(&row.latencies),
         steps: row.played.steps.clone(),
         rules: row.played.rules.clone(),
+        watched: row.watched,
     }
 }
 

@@ -1,17 +1,22 @@
 //! Writes the time series of a [`Report`] as comma-separated values (RFC 4180): a header, then a
 //! line an interval. New columns come last, and behind them those of addresses: three for each
 //! address of a name with several, with the address in their names; then those of a scenario's
-//! steps and rules.
+//! steps and rules; then those of the watched process, if there was one.
 
 use std::io::{self, Write};
 
 use super::reach::add_addresses;
 use super::{Report, RowReport};
 use crate::metrics::{AddressCounts, IntervalCounts, StepInterval};
+use crate::process::ProcessUsage;
 
 /// Names of the columns that every run has, in order.
 pub const HEAD: &str = "begin_ns,length_ns,open,established,failed,sent,received,wrong,p50_ns,p99_ns,\
     lost,reconnect_attempts,begin_unix_ms,p90_ns,p999_ns,max_ns";
+
+/// Names of the columns of the watched process, with the comma before them.
+const WATCHED: &str =
+    ",watched.cpu_ns,watched.rss,watched.descriptors,watched.threads,watched.processes";
 
 /// Writes the time series. Unknown values, such as a percentile of nothing, are empty.
 ///
@@ -35,6 +40,9 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     for rule in rules {
         write!(out, ",rule.{}.received", rule.name)?;
+    }
+    if report.watched.is_some() {
+        write!(out, "{WATCHED}")?;
     }
     write!(out, "\r\n")?;
     for row in &report.time_series.rows {
@@ -72,6 +80,14 @@ pub fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         }
         for place in 0..rules.len() {
             write!(out, ",{}", row.rules.get(place).copied().unwrap_or(0))?;
+        }
+        match row.watched.filter(|_| report.watched.is_some()) {
+            Some(ProcessUsage { cpu_ns, rss, descriptors, threads, processes }) => {
+                let descriptors = descriptors.map(|open| open.to_string()).unwrap_or_default();
+                write!(out, ",{cpu_ns},{rss},{descriptors},{threads},{processes}")?;
+            }
+            None if report.watched.is_some() => write!(out, ",,,,,")?,
+            None => {}
         }
         write!(out, "\r\n")?;
     }
@@ -112,6 +128,7 @@ mod tests {
             latency: None,
             steps: Vec::new(),
             rules: Vec::new(),
+            watched: None,
         };
         let first = vec![one("[::1]:80", failed), one("10.0.0.1:80", opened)];
         let second = vec![one("10.0.0.1:80", opened), one("10.0.0.1:80", failed)];
@@ -153,6 +170,7 @@ mod tests {
             latency: None,
             steps: Vec::new(),
             rules: Vec::new(),
+            watched: None,
         };
         let mut latencies = Distribution::new();
         for us in 1..=1_000 {

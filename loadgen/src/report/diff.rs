@@ -481,6 +481,7 @@ mod tests {
                     latency: crate::report::LatencyReport::new(&latencies),
                     steps: Vec::new(),
                     rules: Vec::new(),
+                    watched: None,
                 }
             })
             .collect();

@@ -119,6 +119,7 @@ mod tests {
             latency: LatencyReport::new(&latency),
             steps: Vec::new(),
             rules: Vec::new(),
+            watched: None,
         }];
         let mut log = Vec::new();
         write(&report, &mut log).unwrap();

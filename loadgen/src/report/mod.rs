@@ -20,6 +20,7 @@ mod histogram;
 pub mod hlog;
 pub mod hold;
 pub mod html;
+pub mod influx;
 mod interval;
 pub mod json;
 pub mod junit;
@@ -43,6 +44,7 @@ pub mod storm;
 mod summary;
 pub mod text;
 pub mod trend;
+pub mod watched;
 
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +72,7 @@ use scenario::ScenarioReport;
 use seen::SeenReport;
 pub use series::{LatencyReport, RowReport, TimeSeries};
 use storm::StormReport;
+use watched::WatchedReport;
 
 /// The version of the result file's schema.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -148,6 +151,9 @@ pub struct Report {
     pub time_series: TimeSeries,
     /// What the run used of this machine.
     pub client: Client,
+    /// The process that was watched (`--watch-pid`); absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched: Option<WatchedReport>,
     /// Sums that don't add up; must be empty.
     pub imbalances: Vec<String>,
     /// What the run could not know.

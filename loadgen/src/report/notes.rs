@@ -11,7 +11,13 @@ use crate::units;
 impl Report {
     /// Rewrites the notes from what the report says.
     pub(super) fn note(&mut self) {
-        let notes = [self.unchecked(), self.ring(), self.mask_note(), self.recv_time_note()];
+        let notes = [
+            self.unchecked(),
+            self.ring(),
+            self.mask_note(),
+            self.recv_time_note(),
+            self.watched_note(),
+        ];
         self.notes = notes.into_iter().flatten().collect();
     }
 

@@ -75,6 +75,7 @@ pub(crate) fn sample_of(line: &str) -> Report {
         rss_open: None,
         rss_max: Some(10_000_000),
         quota: None,
+        watched: None,
         faults: Vec::new(),
     };
     let address = SocketAddr::from(([127, 0, 0, 1], 9001));

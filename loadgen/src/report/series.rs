@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reach::AddressReport;
 use crate::metrics::{IntervalCounts, StepInterval};
+use crate::process::ProcessUsage;
 
 /// What happened over time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,10 @@ pub struct RowReport {
     /// Messages of the rules of a scenario, in its order; absent if it has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<u64>,
+    /// What the watched process used in it and had at its end; absent if none was watched, or it had
+    /// ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched: Option<ProcessUsage>,
 }
 
 /// Latencies of an interval, to 3 %.

@@ -6,7 +6,7 @@ use super::line::{LABEL_WIDTH, LINE_WIDTH, Row, line, wrapped};
 use super::scenario::ScenarioReport;
 use super::{
     ConfigReport, HistogramReport, Interval, LoadKind, Messages, PayloadKind, Report, fanout, hold,
-    push, reach, reconnect, scenario, seen, storm,
+    push, reach, reconnect, scenario, seen, storm, watched,
 };
 use crate::config::Arrivals;
 use crate::metrics::Metric;
@@ -69,6 +69,7 @@ impl Display for Text<'_> {
             line(f, if place == 0 { "cohort" } else { "" }, &said)?;
         }
         client(report, f)?;
+        watched::rows(report, f)?;
         reasons(report, f)?;
         thresholds(report, f)
     }

@@ -16,6 +16,7 @@ const LAYERS: [&[&str]; 16] = [
         "host",
         "index",
         "nearest",
+        "process",
         "quota",
         "replacement",
         "screen",

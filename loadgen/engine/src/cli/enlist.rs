@@ -1,6 +1,6 @@
 //! Turns the arguments of a whole command into those of one of its processes.
 
-use super::{Command, ListenAt, LoadArgs, ServeArgs};
+use super::{Command, ListenAt, LoadArgs, ServeArgs, StreamArgs};
 use crate::member::Member;
 
 impl Command {
@@ -31,6 +31,9 @@ impl LoadArgs {
         self.threads = self.threads.or(Some(member.threads));
         self.out.outputs.clear();
         self.gate.thresholds.clear();
+        // One process watches for all, and what looks on has to see all of them at once.
+        let watch_pid = self.stream.watch_pid.filter(|_| member.index == 1);
+        self.stream = StreamArgs { watch_pid, ..StreamArgs::default() };
         (self.quiet, self.verbose) = (true, false);
     }
 }

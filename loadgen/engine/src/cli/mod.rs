@@ -30,6 +30,7 @@ mod search;
 mod serving;
 mod shard;
 pub mod start;
+mod stream;
 mod users;
 
 use std::path::PathBuf;
@@ -66,6 +67,7 @@ pub use scenario::{FanoutArgs, HoldArgs, ListenArgs};
 pub use search::{RatesAsked, SearchArgs};
 pub use serving::{ListenAt, ServeBoundArgs, ServeTlsArgs};
 pub use shard::ShardArgs;
+pub use stream::StreamArgs;
 pub use users::UserArgs;
 
 /// Puts WebSocket servers under load, measures them, and judges itself
@@ -331,9 +333,9 @@ pub struct LoadArgs {
     /// Prints what the run would do, and opens no connection
     #[arg(long, help_heading = "Output")]
     pub dry_run: bool,
-    /// Serves the metrics of the run for Prometheus, at `http://HOST:PORT/metrics`
-    #[arg(long, value_name = "HOST:PORT", help_heading = "Output")]
-    pub prometheus: Option<std::net::SocketAddr>,
+    /// What looks on.
+    #[command(flatten)]
+    pub stream: StreamArgs,
     /// A label to keep with the result (repeatable)
     #[arg(long = "label", value_name = "K=V", value_parser = label, help_heading = "Output")]
     pub labels: Vec<(String, String)>,

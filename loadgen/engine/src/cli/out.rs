@@ -17,8 +17,8 @@ pub struct OutArgs {
     /// Writes the result to a file such as r.json or r.html
     ///
     /// May be repeated. Forms: text, json, html (a page with pictures), md (a summary for CI), junit,
-    /// csv (time series), ndjson (the same, a row a second while the run goes on), hlog, hgrm or
-    /// `hgrm:METRIC`, on stdout or in a file, as in json=FILE. The extension .txt, .json, .html, .md,
+    /// csv (time series), ndjson and influx (the same, a row a second while the run goes on), hlog, hgrm
+    /// or `hgrm:METRIC`, on stdout or in a file, as in json=FILE. The extension .txt, .json, .html, .md,
     /// .xml (junit), .csv, .ndjson, .hlog or .hgrm implies the form. Text goes to stdout unless
     /// another form does.
     #[arg(short = 'o', long = "out", value_name = "OUT", value_parser = Output::parse)]

@@ -31,6 +31,8 @@ pub enum Form {
     Hgrm(Option<Metric>),
     /// The time series, a line of JSON per interval, written while the run goes on.
     Ndjson,
+    /// The same as lines for `InfluxDB`.
+    Influx,
     /// One page with pictures, which a browser opens without a network.
     Html,
     /// The most important numbers, for a summary of CI.
@@ -40,6 +42,12 @@ pub enum Form {
 }
 
 impl Form {
+    /// Checks whether it is written row by row while a run goes on.
+    #[must_use]
+    pub const fn is_streamed(self) -> bool {
+        matches!(self, Self::Ndjson | Self::Influx)
+    }
+
     /// Returns the name on the command line, without a metric.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -48,6 +56,7 @@ impl Form {
             Self::Json => "json",
             Self::Csv => "csv",
             Self::Ndjson => "ndjson",
+            Self::Influx => "influx",
             Self::Hlog => "hlog",
             Self::Hgrm(_) => "hgrm",
             Self::Html => "html",
@@ -80,8 +89,8 @@ impl Output {
             (None, _) => Path::new(text).extension().and_then(Form::of_extension),
         };
         let form = form.ok_or(
-            "use text, json, html, md, junit, csv, ndjson, hlog, hgrm or hgrm:METRIC, with =FILE for \
-             a file, as in json=FILE; or a file that ends with .txt, .json, .html, .md, .xml, .csv, \
+            "use text, json, html, md, junit, csv, ndjson, influx, hlog, hgrm or hgrm:METRIC, with \
+             =FILE for a file, as in json=FILE; or a file that ends with .txt, .json, .html, .md, .xml, .csv, \
              .ndjson, .hlog or .hgrm",
         )?;
         Ok(Self { form, file: Some(text.into()) })
@@ -96,6 +105,7 @@ impl Form {
             "json" => Self::Json,
             "csv" => Self::Csv,
             "ndjson" => Self::Ndjson,
+            "influx" => Self::Influx,
             "hlog" => Self::Hlog,
             "hgrm" => Self::Hgrm(None),
             "html" => Self::Html,
@@ -146,6 +156,7 @@ mod tests {
             ("json=a=b", Form::Json, file()),
             ("csv=a=b", Form::Csv, file()),
             ("hlog=-", Form::Hlog, None),
+            ("influx=a=b", Form::Influx, file()),
             ("hgrm=a=b", Form::Hgrm(None), file()),
             ("hgrm:connect.tcp=a=b", Form::Hgrm(Some(Metric::ConnectTcp)), file()),
             ("hgrm:rtt.service", Form::Hgrm(Some(Metric::RttService)), None),

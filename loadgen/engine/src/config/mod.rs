@@ -19,6 +19,7 @@ mod request;
 mod scenario;
 mod serving;
 mod shard;
+mod sink;
 mod sizes;
 mod user_request;
 mod users;
@@ -56,6 +57,7 @@ pub use reconnect::{Reconnect, Storm};
 pub use request::{HeaderValue, Request};
 pub use scenario::{Hold, Listen};
 pub use serving::serve_config;
+pub use sink::{Endpoint, Sink};
 pub use sizes::Sizes;
 pub(crate) use sizes::turn;
 pub use user_request::{OneUser, UserRequest};
@@ -151,8 +153,12 @@ pub struct Config {
     pub abort_after: Option<Duration>,
     /// Whether the plan is printed and nothing is run.
     pub is_dry_run: bool,
+    /// The process to watch beside the connections.
+    pub watch_pid: Option<u32>,
     /// Where the metrics of the run are served.
     pub prometheus: Option<SocketAddr>,
+    /// Where they are sent while it goes on.
+    pub sinks: Vec<Sink>,
     /// Where results go.
     pub outputs: Vec<Output>,
     /// How much to print on stderr.
@@ -437,7 +443,9 @@ impl Config {
                 after => after,
             },
             is_dry_run: args.dry_run,
-            prometheus: args.prometheus,
+            watch_pid: sink::watch_pid(args.stream.watch_pid, args.urls.is_empty())?,
+            prometheus: args.stream.prometheus,
+            sinks: sink::sinks(args.stream)?,
             thresholds: args.gate.thresholds,
             outputs: output::outputs(args.out.outputs)?,
             verbosity: match (args.quiet, args.verbose, args.live) {

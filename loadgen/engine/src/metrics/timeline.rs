@@ -2,6 +2,7 @@
 
 use super::live::{IntervalCounts, Latencies, PlayedInterval, Snapshot};
 use super::reach::AddressCounts;
+use crate::process::ProcessUsage;
 
 /// Most rows of a time series: a run longer than this many seconds has longer intervals.
 const ROWS_MAX: u64 = 3_600;
@@ -29,6 +30,9 @@ pub struct Row {
     pub p99_ns: Option<u64>,
     /// All its latencies, to 3 %.
     pub latencies: Latencies,
+    /// What the watched process used in it and had at its end; `None` if none is watched, or it has
+    /// ended.
+    pub watched: Option<ProcessUsage>,
 }
 
 /// A time series under construction.
@@ -62,7 +66,12 @@ impl Timeline {
     }
 
     /// Ends an interval at `now_ns`, and returns its row; `None` if no time has passed.
-    pub fn push(&mut self, now_ns: u64, now: Snapshot) -> Option<&Row> {
+    pub fn push(
+        &mut self,
+        now_ns: u64,
+        now: Snapshot,
+        watched: Option<ProcessUsage>,
+    ) -> Option<&Row> {
         if now_ns <= self.last_ns {
             return None;
         }
@@ -78,6 +87,7 @@ impl Timeline {
             p50_ns: percentiles.map(|[p50, _]| p50),
             p99_ns: percentiles.map(|[_, p99]| p99),
             latencies: now.latencies_since(last),
+            watched,
         });
         self.last = now;
         self.last_ns = now_ns;
@@ -104,7 +114,7 @@ mod tests {
         for second in 1..=3 {
             live.sent.add(second * 10);
             live.latency(second * 1_000);
-            timeline.push(second * SECOND_NS + 5, Snapshot::of([&live]));
+            timeline.push(second * SECOND_NS + 5, Snapshot::of([&live]), None);
         }
         assert_eq!(timeline.next_ns(), 4 * SECOND_NS);
         let rows = timeline.rows();

@@ -32,5 +32,5 @@ pub(crate) use stream::Stamped;
 pub use stream::{Agreed, Detached, Http2Share, Stream, TlsStream};
 pub use target::{Secrets, Target};
 pub use tcp_info::{TcpDiag, TcpInfo};
-pub use tls::ServerTls;
+pub use tls::{BlockingTls, ServerTls};
 pub use tls::{open_fault, server_code, spoken};

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,6 +12,9 @@ use std::time::{Duration, Instant};
 use super::family::Family;
 use super::settings::Network;
 use crate::clock::nanos;
+
+/// Names the servers that look up names.
+const RESOLVER: &str = "/etc/resolv.conf";
 
 /// The result of resolving a name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,6 +109,17 @@ fn resolve(
     Ok(Resolved { addresses, dns_ns })
 }
 
+/// Says what to do where there is no resolver, as in a root directory with nothing but this program.
+fn explained(error: &io::Error, resolver: &Path) -> String {
+    if resolver.exists() {
+        return error.to_string();
+    }
+    format!(
+        "{error}: there is no {}; use an address instead of the name, or --resolve",
+        resolver.display()
+    )
+}
+
 /// Asks a resolver. A lookup can't be cancelled: a thread stuck in one ends with the process.
 fn look_up(host: &str, port: u16, bound: Duration, ask: Ask) -> Result<Vec<SocketAddr>, String> {
     let (sender, receiver) = mpsc::channel();
@@ -112,7 +127,7 @@ fn look_up(host: &str, port: u16, bound: Duration, ask: Ask) -> Result<Vec<Socke
     thread::spawn(move || sender.send(ask(&name, port)));
     match receiver.recv_timeout(bound) {
         Ok(Ok(addresses)) => Ok(addresses),
-        Ok(Err(error)) => Err(error.to_string()),
+        Ok(Err(error)) => Err(explained(&error, Path::new(RESOLVER))),
         Err(_) => Err(format!("no answer within {bound:?} (--connect-timeout)")),
     }
 }
@@ -126,6 +141,17 @@ mod tests {
     use crate::net::{SourceRange, Sources};
 
     const BOUND: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn without_a_resolver_an_error_says_what_to_do() {
+        let error = io::Error::other("no");
+        assert_eq!(explained(&error, Path::new("/")), "no");
+        let said = explained(&error, Path::new("/no/such"));
+        assert_eq!(
+            said,
+            "no: there is no /no/such; use an address instead of the name, or --resolve"
+        );
+    }
 
     fn resolve(host: &str, network: &Network) -> Result<Resolved, String> {
         Names::new(network, BOUND).resolve(host, 80)

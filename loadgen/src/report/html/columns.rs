@@ -23,6 +23,26 @@ pub(super) struct Column {
     pub(super) latency: Option<[u64; 3]>,
     /// Latencies in each bucket: number of the bucket, and count.
     pub(super) heat: Vec<(i32, u64)>,
+    /// Processor time of the watched process in the rows that have it, their length, and its
+    /// resident memory at the end of the last.
+    pub(super) watched: Option<WatchedColumn>,
+}
+
+/// What the watched process used.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct WatchedColumn {
+    cpu_ns: u64,
+    length_ns: u64,
+    /// In bytes.
+    pub(super) rss: u64,
+}
+
+impl WatchedColumn {
+    /// Returns processor time in percent of a processor.
+    #[expect(clippy::cast_precision_loss, reason = "numbers for a chart")]
+    pub(super) fn cpu_percent(&self) -> f64 {
+        100.0 * self.cpu_ns as f64 / (self.length_ns as f64).max(1.0)
+    }
 }
 
 impl Column {
@@ -51,13 +71,19 @@ fn column(rows: &[RowReport]) -> Column {
     let mut column = Column::default();
     let mut latencies = Distribution::new();
     for (place, row) in rows.iter().enumerate() {
-        let RowReport { begin_ns, length_ns, open, counts, latency, .. } = row;
+        let RowReport { begin_ns, length_ns, open, counts, latency, watched, .. } = row;
         if place == 0 {
             column.begin_s = seconds(*begin_ns);
         }
         column.end_s = seconds(begin_ns.saturating_add(*length_ns));
         column.open = *open;
         column.counts.add(counts);
+        if let Some(found) = watched {
+            let whole = column.watched.get_or_insert_default();
+            whole.cpu_ns = whole.cpu_ns.saturating_add(found.cpu_ns);
+            whole.length_ns = whole.length_ns.saturating_add(*length_ns);
+            whole.rss = found.rss;
+        }
         if let Some(found) = latency.as_ref().and_then(|latency| latency.distribution().ok()) {
             latencies.add(&found);
         }
@@ -119,6 +145,7 @@ mod tests {
             latency: latency.clone(),
             by_address: Vec::new(),
             rules: Vec::new(),
+            watched: None,
             steps: Vec::new(),
         };
         let mut report = sample();

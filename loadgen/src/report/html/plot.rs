@@ -7,6 +7,8 @@ use std::fmt::Write;
 
 use maud::{Markup, PreEscaped, html};
 
+use crate::units;
+
 /// Side of the square in which paths are drawn.
 pub(super) const SIDE: f64 = 1_000.0;
 /// Most labels of an axis.
@@ -251,6 +253,12 @@ pub(super) fn rate(number: f64) -> String {
         number if number >= 10.0 => format!("{number:.0}"),
         number => short(number),
     }
+}
+
+/// Formats a tick of bytes.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative")]
+pub(super) fn size(bytes: f64) -> String {
+    units::bytes(bytes as u64)
 }
 
 /// Formats a tick of nanoseconds.

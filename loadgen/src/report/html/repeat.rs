@@ -67,6 +67,7 @@ pub(super) fn command(report: &Report) -> (String, Vec<&'static str>) {
         (report.deflate.is_some(), "--deflate"),
         (!report.cohorts.is_empty(), "--slow and --bad"),
         (config.network.proxy.is_some(), "--proxy"),
+        (report.watched.is_some(), "--watch-pid"),
     ];
     let left_out = left_out.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what);
     let words: Vec<_> = words.iter().map(|word| escape::shell(word)).collect();

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::facts::facts;
 use super::shown;
-use crate::report::{HistogramReport, Report, ScenarioReport};
+use crate::report::{HistogramReport, Report, ScenarioReport, watched};
 use crate::units;
 
 /// Percentiles with a column.
@@ -261,9 +261,17 @@ pub(super) fn parts(report: &Report) -> Markup {
     }
 }
 
-/// Writes what the run used of its machine, and its configuration.
+/// Writes what the run used of its machine, what the watched process used, and the configuration.
 pub(super) fn setup(report: &Report) -> Markup {
     html! {
+        @if let Some(watched) = &report.watched {
+            section {
+                h2 { "Watched: " (shown(&watched.shown())) }
+                p { (watched::used(watched)) }
+                p { "At most " (watched::had(watched)) }
+                @for said in watched::costs(watched) { p { (shown(&said)) } }
+            }
+        }
         section {
             h2 { "This client" }
             div.groups {

@@ -37,6 +37,7 @@ fn long(seconds: u64) -> Report {
             latency: LatencyReport::new(&latencies),
             by_address: Vec::new(),
             rules: Vec::new(),
+            watched: None,
             steps: Vec::new(),
         }
     };

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use maud::{Markup, PreEscaped, html};
 
 use super::columns::Column;
-use super::heat;
-use super::plot::{Chart, Line, SIDE, Scale, clock, numbers, rate, short, time, time_ticks};
+use super::plot::{Chart, Line, SIDE, Scale, clock, numbers, rate, short, size, time, time_ticks};
+use super::{heat, shown};
 use crate::report::{Interval, Report};
 use crate::units;
 
@@ -35,6 +35,7 @@ pub(super) fn charts(report: &Report, columns: &[Column]) -> Markup {
             (heat::map(columns, length_s, &axis.ticks))
             (axis.connections())
             (axis.faults())
+            (axis.watched())
         }
     }
 }
@@ -194,6 +195,23 @@ impl Axis<'_> {
             return html! {};
         }
         self.draw("Connections open", &lines, Scale::linear(numbers(&lines)), rate)
+    }
+
+    /// Draws what the watched process used, if there was one.
+    fn watched(&self) -> Markup {
+        let Some(watched) = &self.report.watched else { return html! {} };
+        let percent = |column: &Column| column.watched.map(|found| found.cpu_percent());
+        #[expect(clippy::cast_precision_loss, reason = "numbers for a chart")]
+        let memory = |column: &Column| column.watched.map(|found| found.rss as f64);
+        let [cpu, memory] = [[self.line("", "c1", percent)], [self.line("", "c2", memory)]];
+        if cpu[0].is_empty() {
+            return html! {};
+        }
+        let name = shown(&watched.shown());
+        html! {
+            (self.draw(&format!("Processor of {name}, percent of a core"), &cpu, Scale::linear(numbers(&cpu)), rate))
+            (self.draw(&format!("Memory of {name}"), &memory, Scale::linear(numbers(&memory)), size))
+        }
     }
 
     fn faults(&self) -> Markup {

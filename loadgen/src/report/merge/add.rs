@@ -47,6 +47,7 @@ pub(super) fn add(whole: &mut Report, part: &Report) {
         histograms: _,       // the caller's
         time_series: _,      // the caller's
         client,
+        watched: _,    // the caller's
         imbalances: _, // the caller's, as all that follow
         notes: _,
         verdict: _,

@@ -9,6 +9,7 @@ mod died;
 mod fanout;
 mod reasons;
 mod timeline;
+mod watched;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -275,7 +276,9 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>, died: &[Died]) -> Report {
     let of_each: Vec<_> = parts.iter().map(|part| &*part.report.histograms).collect();
     whole.histograms = histograms(&of_each);
     whole.phases = phases(parts, offset_ns);
-    whole.time_series = timeline::merge(parts, offset_ns);
+    let taken = watched::take(parts, offset_ns);
+    whole.watched = taken.watched;
+    whole.time_series = timeline::merge(parts, taken.part, offset_ns);
     whole.imbalances = reasons::of_all(parts, |report| report.imbalances.clone());
     whole.verdict = verdict(parts, &missing, offset_ns);
     let died: Vec<_> = died.iter().map(|died| died::add(&mut whole, died)).collect();
@@ -293,7 +296,9 @@ fn merged(parts: &[Part], of: u64, missing: Vec<u64>, died: &[Died]) -> Report {
     offer_all(&mut whole);
     build::rates(&mut whole);
     whole.storm = StormReport::of(&whole);
+    whole.conclude_watched();
     whole.note();
+    whole.notes.extend(taken.note);
     whole.judge(&[]);
     whole
 }

@@ -2,6 +2,7 @@
 
 use super::Part;
 use crate::metrics::{Distribution, IntervalCounts, PlayedInterval};
+use crate::process::ProcessUsage;
 use crate::report::reach::add_addresses;
 use crate::report::{LatencyReport, Report, RowReport, TimeSeries};
 
@@ -13,11 +14,18 @@ const ROWS_MAX: u64 = 10_000;
 struct Slot<'p> {
     rows: Vec<&'p RowReport>,
     open: u64,
+    /// What the watched process used and had, by the rows of one part.
+    watched: Option<ProcessUsage>,
 }
 
 /// Puts the rows of all parts on one axis. An interval that was read a little late counts where its
-/// middle lies; no row is left out, so the sums stay the same.
-pub(super) fn merge(parts: &[Part], offset_ns: impl Fn(&Report) -> u64) -> TimeSeries {
+/// middle lies; no row is left out, so the sums stay the same. The watched process is the one of the
+/// part at the place `watching`.
+pub(super) fn merge(
+    parts: &[Part],
+    watching: Option<usize>,
+    offset_ns: impl Fn(&Report) -> u64,
+) -> TimeSeries {
     let interval_ns = parts.first().map_or(1, |part| part.report.time_series.interval_ns).max(1);
     let begin_ns =
         |part: &Part, row: &RowReport| row.begin_ns.saturating_add(offset_ns(&part.report));
@@ -27,7 +35,7 @@ pub(super) fn merge(parts: &[Part], offset_ns: impl Fn(&Report) -> u64) -> TimeS
     };
     let mut slots: Vec<Slot<'_>> = Vec::new();
     let mut end_ns = 0;
-    for part in parts {
+    for (number, part) in parts.iter().enumerate() {
         let rows = &part.report.time_series.rows;
         for (at, row) in rows.iter().enumerate() {
             let here = place(part, row);
@@ -38,6 +46,11 @@ pub(super) fn merge(parts: &[Part], offset_ns: impl Fn(&Report) -> u64) -> TimeS
                 slots.resize(needed, Slot::default());
             }
             slots[here].rows.push(row);
+            if let Some(found) = row.watched.filter(|_| watching == Some(number)) {
+                let used_ns = slots[here].watched.map_or(0, |earlier| earlier.cpu_ns);
+                let cpu_ns = found.cpu_ns.saturating_add(used_ns);
+                slots[here].watched = Some(ProcessUsage { cpu_ns, ..found });
+            }
             for slot in &mut slots[here..next.max(here)] {
                 slot.open = slot.open.saturating_add(row.open);
             }
@@ -68,6 +81,7 @@ fn sum(slot: &Slot<'_>, begin_ns: u64, length_ns: u64) -> RowReport {
         latency: None,
         steps: Vec::new(),
         rules: Vec::new(),
+        watched: slot.watched,
     };
     let mut played = PlayedInterval::default();
     for row in &slot.rows {
@@ -82,6 +96,7 @@ fn sum(slot: &Slot<'_>, begin_ns: u64, length_ns: u64) -> RowReport {
             latency,
             steps,
             rules,
+            watched: _, // of one part
         } = row;
         played.add(&PlayedInterval { steps: steps.clone(), rules: rules.clone() });
         whole.counts.add(counts);
@@ -123,6 +138,7 @@ mod tests {
             latency: LatencyReport::new(&found),
             steps: vec![StepInterval { ok: sent, ..StepInterval::default() }],
             rules: vec![open],
+            watched: None,
         }
     }
 
@@ -134,7 +150,7 @@ mod tests {
     }
 
     fn merged(parts: &[Part]) -> Vec<RowReport> {
-        merge(parts, |report| report.started_at_unix_ms * 1_000_000).rows
+        merge(parts, Some(1), |report| report.started_at_unix_ms * 1_000_000).rows
     }
 
     #[test]

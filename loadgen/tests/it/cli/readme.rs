@@ -139,6 +139,9 @@ fn s9_every_line_of_the_pages_works() {
                     *word = word.replace(address, &actual);
                 }
             }
+            if let Some(at) = words.iter().position(|word| word == "--watch-pid") {
+                words[at + 1] = servers[0].1.id().to_string();
+            }
             let is_left = words.iter().find(|word| word.contains("127.0.0.1:900"));
             assert_eq!(is_left, None, "{words:?} against a server that the page doesn't start");
             let args: Vec<_> = words.iter().map(String::as_str).collect();

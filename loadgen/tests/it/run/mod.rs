@@ -29,3 +29,4 @@ mod storm;
 mod timeout;
 mod tls;
 mod truth;
+mod watched;

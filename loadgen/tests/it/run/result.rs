@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use serde_json::Value;
 
-fn assert_follows_schema(result: &str) {
+pub(super) fn assert_follows_schema(result: &str) {
     let schema: Value = serde_json::from_str(include_str!("../../../report.schema.json")).unwrap();
     let result: Value = serde_json::from_str(result).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();

@@ -2,11 +2,13 @@
 //!
 //! The stream itself is [`TlsStream`](super::TlsStream).
 
+mod blocking;
 mod client;
 mod fault;
 mod pem;
 mod server;
 
+pub use blocking::BlockingTls;
 pub(crate) use client::TlsClient;
 pub(super) use fault::client_fault;
 pub use fault::{open_fault, server_code, spoken};
