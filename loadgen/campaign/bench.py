@@ -32,14 +32,15 @@ class OutOfTime(Exception):
 
 
 class Samples:
-    """Rows of samples.ndjson: those that are there already are not measured again."""
+    """Rows of samples.ndjson: those that are there already are not measured again, unless they failed."""
 
     def __init__(self, folder, rounds, budget_s, is_quick):
         self.folder, self.rounds, self.is_quick = folder, rounds, is_quick
         self.file = folder / "samples.ndjson"
         self.deadline = time.monotonic() + budget_s if budget_s else None
         folder.mkdir(parents=True, exist_ok=True)
-        self.rows = [json.loads(line) for line in self.file.read_text().splitlines()] if self.file.exists() else []
+        rows = map(json.loads, self.file.read_text().splitlines() if self.file.exists() else [])
+        self.rows = [row for row in rows if "failed" not in row]
 
     def of(self, part, work=None, subject=None):
         """The samples of a part, and of one work and one subject of it."""

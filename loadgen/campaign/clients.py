@@ -208,6 +208,6 @@ def memory(samples):
 
     def sample(name):
         few, many = (idle(name, count) for count in counts)
-        return {"few": few, "many": many, "per_connection": (many - few) / (counts[1] - counts[0])}
+        return {"few": few, "many": many}
 
     samples.take(PART, "memory", {name: lambda name=name: sample(name) for name in CLIENTS}, 60)

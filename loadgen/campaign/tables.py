@@ -36,7 +36,8 @@ class Found:
         values = self.values(subject, key)
         if not values:
             return "-"
-        return f"{shown(statistics.median(values))} ({shown(values[0])} to {shown(values[-1])})"
+        middle = shown(statistics.median(values))
+        return middle if len(values) == 1 else f"{middle} ({shown(values[0])} to {shown(values[-1])})"
 
     def name(self, subject):
         """With a dagger for each round whose verdict was not `valid`."""
@@ -167,13 +168,13 @@ def true_of_stalls():
 def clients_memory(samples):
     found = Found(samples, clients.PART, "memory")
     few, many = clients.IDLE
-    rows = [[name, *(found.spread(name, key, size) for key in ("few", "many", "per_connection"))] for name in found.rows]
+    rows = [[name, *(found.spread(name, key, size) for key in ("few", "many"))] for name in found.rows]
     picture = chart(
         f"Clients: memory of {many:,} idle connections",
         f"the most that all processes of the client took, shared pages counted once; {RANGE}",
         [Panel("", found.bars("many", size, is_descending=False), size)],
     )
-    head = ["client", f"{few:,} connections", f"{many:,} connections", "each further connection"]
+    head = ["client", f"{few:,} connections", f"{many:,} connections"]
     return table(head, rows), {"clients-memory": picture}
 
 
@@ -211,7 +212,7 @@ def servers_capacity(samples):
         rows.append([name, least[name] + found.spread(name, "capacity_per_s", whole), limit])
     bars = found.bars("capacity_per_s", lambda value, name: f"{least[name]}{value:,.0f}/s")
     picture = chart(
-        f"Servers on one core: the most messages a second with a p99 below {servers.UNTIL.partition('<')[2]}",
+        f"Servers on one core: the most messages a second with a p99 below {servers.P99_MS} ms",
         f"{servers.CONNECTIONS} connections, 64 bytes, open loop; at least: the client was the limit; {RANGE}",
         [Panel("", bars, si)],
     )
@@ -313,12 +314,23 @@ TABLES = {
 }
 
 
+def rounds(samples, name):
+    """How many there are behind the numbers of a table."""
+    part, _, work = name.partition("-")
+    works = {"latency": ("late", "stall"), "": ways.RATES}.get(work, (work,))
+    counts = [len(rows) for work in works for rows in Found(samples, part, work).rows.values()]
+    if not counts:
+        return ""
+    return f"\nRounds: {max(counts)}.\n" if min(counts) == max(counts) else f"\nRounds: {min(counts)} to {max(counts)}.\n"
+
+
 def write(samples):
     """Makes all that is made of samples, as far as there are some."""
     folder, texts = samples.folder, {}
     for name, make in TABLES.items():
         if samples.of(name.partition("-")[0]):
-            texts[name], pictures = make(samples)
+            text, pictures = make(samples)
+            texts[name] = text + rounds(samples, name)
             for picture, svg in pictures.items():
                 if svg:
                     (folder / f"{picture}.svg").write_text(svg)
@@ -330,7 +342,6 @@ def write(samples):
             marked = rf"(<!-- table:{name} -->\n).*?(<!-- /table -->)"
             page = re.sub(marked, lambda found, text=text: found[1] + text + found[2], page, flags=re.S)
         readme.write_text(page)
-    results = folder / "fixed-rate"
-    if any(results.glob("*.json")):
-        trend = f"html={folder / 'trend.html'}"
-        harness.call(harness.LOADGEN, "report", results, "-o", trend, "-o", "text=/dev/null")
+    if any((folder / "fixed-rate").glob("*.json")):
+        # From there, so that the page names no folder of this machine.
+        harness.call(harness.LOADGEN, "report", "fixed-rate", "-o", "html=trend.html", "-o", "text=/dev/null", cwd=folder)
