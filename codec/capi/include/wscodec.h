@@ -52,7 +52,8 @@
  *   that is not only a question, and no longer than the program leaves its own input alone.
  * - Handles. Each is freed by the function that ends in _free, once; null is allowed there. To use one
  *   that has been freed is undefined, as it is for malloc. Different handles may be used by different
- *   threads at the same time, and one by different threads in turn.
+ *   threads at the same time, and one by different threads in turn. ws_connection_split makes two
+ *   of a connection, for a thread that receives and one that sends.
  * - Room. A call that finds too little room in the output writes nothing of its own, returns
  *   WS_ERROR_BUFFER_FULL (of a handshake: WS_ERROR_HANDSHAKE_BUFFER_FULL) and sets `needed`: make room,
  *   and call again. ws_send_room tells beforehand what is enough. Replies are different: they stay
@@ -648,6 +649,19 @@ typedef struct ws_frame ws_frame;
 typedef struct ws_prepared ws_prepared;
 
 /**
+ * The receiving half of a connection that has been split: for a thread that receives while
+ * another one sends, without a lock.
+ */
+typedef struct ws_receiver ws_receiver;
+
+/**
+ * What the receiving half has to tell the sending half: a Pong, the answer to a Close, or that
+ * the connection has failed. It owns what it needs, so its pointer may go through any queue to
+ * another thread.
+ */
+typedef struct ws_reply ws_reply;
+
+/**
  * A server's connection until it is open.
  */
 typedef struct ws_server_handshake ws_server_handshake;
@@ -656,6 +670,43 @@ typedef struct ws_server_handshake ws_server_handshake;
  * What functions return: 0 or more is success, less is a `ws_error`.
  */
 typedef int32_t ws_status;
+
+/**
+ * What one side wants of permessage-deflate (RFC 7692): what a client offers, or what a server
+ * accepts. All zero but `size` is a good choice.
+ *
+ * Streams to compress wait in the thread for the next message, so a connection compresses
+ * fastest if it stays on one thread.
+ */
+typedef struct ws_deflate_options {
+  /**
+   * `sizeof(ws_deflate_options)`.
+   */
+  size_t size;
+  /**
+   * Messages of fewer bytes are sent as they are. 0: 64.
+   */
+  uint32_t size_min;
+  /**
+   * How much work goes into compressing, 1 to 9. 0: 4.
+   */
+  uint8_t level;
+  /**
+   * The largest window for the server's messages, as a power of two, 8 to 15. 0: 12 for a
+   * server, 15 for a client.
+   */
+  uint8_t server_max_window_bits;
+  /**
+   * The largest window for the client's messages, 8 to 15. 0: 12 for a server, 15 for a
+   * client.
+   */
+  uint8_t client_max_window_bits;
+  /**
+   * `WS_DEFLATE_SERVER_NO_CONTEXT`, `WS_DEFLATE_CLIENT_NO_CONTEXT`, both (by `|`), or 0:
+   * context is kept, which costs memory and saves bytes.
+   */
+  uint8_t flags;
+} ws_deflate_options;
 
 /**
  * How a connection behaves. All zero but `size` is a good choice.
@@ -686,6 +737,13 @@ typedef struct ws_connection_options {
    * keys, seeded by the operating system, as RFC 6455, 10.3 demands.
    */
   const uint8_t *mask_seed;
+  /**
+   * What the program's own HTTP implementation has agreed on (RFC 7692, 7.1), for
+   * `ws_connection_new` alone; its windows are exact, and 15 for 0. `ws_deflate_agreed` reads
+   * it from headers. Null: no compression. The handshakes of this library bring what they have
+   * agreed on.
+   */
+  const struct ws_deflate_options *deflate;
 } ws_connection_options;
 
 /**
@@ -819,43 +877,6 @@ typedef struct ws_header {
    */
   const char *value;
 } ws_header;
-
-/**
- * What one side wants of permessage-deflate (RFC 7692): what a client offers, or what a server
- * accepts. All zero but `size` is a good choice.
- *
- * Streams to compress wait in the thread for the next message, so a connection compresses
- * fastest if it stays on one thread.
- */
-typedef struct ws_deflate_options {
-  /**
-   * `sizeof(ws_deflate_options)`.
-   */
-  size_t size;
-  /**
-   * Messages of fewer bytes are sent as they are. 0: 64.
-   */
-  uint32_t size_min;
-  /**
-   * How much work goes into compressing, 1 to 9. 0: 4.
-   */
-  uint8_t level;
-  /**
-   * The largest window for the server's messages, as a power of two, 8 to 15. 0: 12 for a
-   * server, 15 for a client.
-   */
-  uint8_t server_max_window_bits;
-  /**
-   * The largest window for the client's messages, 8 to 15. 0: 12 for a server, 15 for a
-   * client.
-   */
-  uint8_t client_max_window_bits;
-  /**
-   * `WS_DEFLATE_SERVER_NO_CONTEXT`, `WS_DEFLATE_CLIENT_NO_CONTEXT`, both (by `|`), or 0:
-   * context is kept, which costs memory and saves bytes.
-   */
-  uint8_t flags;
-} ws_deflate_options;
 
 /**
  * What a client asks for. All but `size` and `host` may be zero.
@@ -1125,8 +1146,30 @@ uint32_t ws_version(void);
 const char *ws_version_string(void);
 
 /**
- * Opens a connection whose opening handshake another library has done, without an extension.
- * `role` is a `ws_role`; `options` may be null. `ws_client_handshake_open` and
+ * Reads what another HTTP implementation has agreed on (RFC 7692, 7.1) from both values of
+ * `Sec-WebSocket-Extensions`: what the client offers, and what the server answers. `role` is the
+ * `ws_role` of this side. Join the values of several lines with a comma.
+ *
+ * `agreed` must have its size set, and may have a level and a `size_min`, which stay; windows and
+ * flags are filled in, for `ws_connection_options`.
+ *
+ * Returns `WS_FOUND` if permessage-deflate was agreed on, and `WS_OK` if it was not, which leaves
+ * `agreed` as it is. `WS_ERROR_RESPONSE_EXTENSIONS` or `WS_ERROR_EXTENSION_PARAMETERS` if the
+ * answer is none to these offers, or accepts an extension that this library does not have: a
+ * client must fail the connection then, and a server must not answer so.
+ * `WS_ERROR_OPTIONS_SIZE`, `WS_ERROR_ARGUMENT` or `WS_ERROR_NULL_POINTER`.
+ */
+ws_status ws_deflate_agreed(uint32_t role,
+                            const char *offers,
+                            size_t offers_len,
+                            const char *answer,
+                            size_t answer_len,
+                            struct ws_deflate_options *agreed);
+
+/**
+ * Opens a connection whose opening handshake another library has done, with permessage-deflate
+ * if `options` say that it was agreed on. `role` is a `ws_role`; `options` may be null.
+ * `ws_client_handshake_open` and
  * `ws_server_handshake_open` open one after this library's handshakes.
  *
  * Returns `WS_OK` and a connection that `ws_connection_free` must free, or `WS_ERROR_ARGUMENT`,
@@ -1154,7 +1197,7 @@ void ws_connection_free(struct ws_connection *connection);
  * has broken the protocol, an error from -100 to -199: the connection has failed for good, and a
  * Close that says why has been appended to `out`. Further calls return the same and take
  * nothing. `WS_ERROR_NULL_POINTER`, `WS_ERROR_ARGUMENT` and `WS_ERROR_OVERLAP` take nothing, and
- * the connection continues.
+ * the connection continues; so does `WS_ERROR_STATE`, if the connection has been split.
  */
 ws_status ws_receive(struct ws_connection *connection,
                      struct ws_input *input,
@@ -1228,8 +1271,9 @@ ws_status ws_has_due_output(const struct ws_connection *connection);
 ws_status ws_connection_error(const struct ws_connection *connection);
 
 /**
- * Returns the heap memory that an incomplete message takes, in bytes: 0 between messages, and
- * for null. For a program that bounds the total over its connections.
+ * Returns the heap memory that an incomplete message takes, in bytes: 0 between messages, for
+ * null, and if the connection has been split (see `ws_receiver_buffered`). For a program that
+ * bounds the total over its connections.
  */
 size_t ws_buffered(const struct ws_connection *connection);
 
@@ -1383,6 +1427,114 @@ struct ws_slice ws_frame_bytes(const struct ws_frame *frame);
  * Frees a frame. Null is allowed.
  */
 void ws_frame_free(struct ws_frame *frame);
+
+/**
+ * Splits the receiving half off a connection, so that one thread may receive by it while another
+ * one sends by `connection`, without a lock.
+ *
+ * From then on `connection` is the sending half: it takes all calls but `ws_receive`,
+ * `ws_receive_eof`, `ws_room`, `ws_filled` and this one, which return `WS_ERROR_STATE`. The
+ * receiving half writes nothing. What it would have written are replies: take them with
+ * `ws_receiver_take_reply`, and pass them to the other thread, which sends them with
+ * `ws_send_reply`. What the last event points to is no longer valid.
+ *
+ * Returns `WS_OK` and a receiving half that `ws_receiver_free` must free, apart from the
+ * connection, unless `ws_receiver_reunite` joins them again; `WS_ERROR_STATE` or
+ * `WS_ERROR_NULL_POINTER`.
+ */
+ws_status ws_connection_split(struct ws_connection *connection, struct ws_receiver **receiver);
+
+/**
+ * Frees a receiving half, and the replies that were not taken. Null is allowed.
+ */
+void ws_receiver_free(struct ws_receiver *receiver);
+
+/**
+ * Like `ws_receive`, but replies are kept for `ws_receiver_take_reply` instead of being written.
+ * Take them after each call, also after one that failed: the peer waits for them.
+ *
+ * What the event points to is valid until the next call with `receiver` that is not only a
+ * question or `ws_receiver_take_reply`, and no longer than the program leaves its input alone.
+ *
+ * Returns what `ws_receive` returns, `WS_ERROR_OVERLAP` excepted.
+ */
+ws_status ws_receiver_receive(struct ws_receiver *receiver,
+                              struct ws_input *input,
+                              struct ws_event *event);
+
+/**
+ * Takes the next reply for the sending half: in the order in which they were made, at most 33 for
+ * an input. What the last event points to stays valid.
+ *
+ * Returns `WS_FOUND` and a reply, which `ws_send_reply` or `ws_reply_free` must free; `WS_OK` if
+ * there is none; `WS_ERROR_NULL_POINTER`.
+ */
+ws_status ws_receiver_take_reply(struct ws_receiver *receiver, struct ws_reply **reply);
+
+/**
+ * See `ws_receive_eof`. A failure is a reply, too, so that the sending half learns of it.
+ *
+ * Returns what `ws_receive_eof` returns.
+ */
+ws_status ws_receiver_receive_eof(struct ws_receiver *receiver);
+
+/**
+ * See `ws_room`; the room is valid until the next call with `receiver`.
+ */
+ws_status ws_receiver_room(struct ws_receiver *receiver, struct ws_buffer *room);
+
+/**
+ * See `ws_filled`: how much was read to the room that the last call, `ws_receiver_room`, has lent.
+ */
+ws_status ws_receiver_filled(struct ws_receiver *receiver, size_t len);
+
+/**
+ * Returns 1 if the peer's Close has arrived or the connection has failed, so that no event will
+ * follow, and 0 if not; `WS_ERROR_NULL_POINTER` for null.
+ */
+ws_status ws_receiver_is_done(const struct ws_receiver *receiver);
+
+/**
+ * Returns why the connection has failed, an error from -100 to -199, or `WS_OK` if it has not;
+ * `WS_ERROR_NULL_POINTER` for null.
+ */
+ws_status ws_receiver_error(const struct ws_receiver *receiver);
+
+/**
+ * See `ws_buffered`.
+ */
+size_t ws_receiver_buffered(const struct ws_receiver *receiver);
+
+/**
+ * Joins the halves of a connection again, which continues where they were: `connection` receives
+ * again, and `receiver` is freed. Both must belong together, which can't be checked.
+ *
+ * Send every reply before: one that is lost is never sent.
+ *
+ * Returns `WS_OK`. Otherwise nothing has changed: `WS_ERROR_STATE` if `connection` is not split
+ * or `ws_receiver_take_reply` still has a reply; `WS_ERROR_NULL_POINTER`.
+ */
+ws_status ws_receiver_reunite(struct ws_receiver *receiver, struct ws_connection *connection);
+
+/**
+ * Appends a reply of the receiving half to `out`, unless this side has sent what makes it
+ * needless, and frees it. `connection` is the sending half. If `out` has no room the reply stays
+ * due, as `ws_has_due_output` tells; `ws_flush` and the next call that sends append it.
+ *
+ * After the reply to a Close, `ws_ready_state` is `WS_STATE_CLOSED`; after that of a failure,
+ * `ws_connection_error` says why.
+ *
+ * Returns `WS_OK`. Otherwise the reply is as it was: `WS_ERROR_NULL_POINTER` or
+ * `WS_ERROR_ARGUMENT`.
+ */
+ws_status ws_send_reply(struct ws_connection *connection,
+                        struct ws_reply *reply,
+                        struct ws_buffer *out);
+
+/**
+ * Frees a reply that is not sent, because the connection is over. Null is allowed.
+ */
+void ws_reply_free(struct ws_reply *reply);
 
 /**
  * Writes the 28 bytes of the Sec-WebSocket-Accept that answers `key`, the value of a

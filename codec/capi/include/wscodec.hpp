@@ -228,6 +228,48 @@ private:
   detail::Owner<ws_prepared, ws_prepared_free> handle_;
 };
 
+/* What a receiving half has to tell the sending half; moved to the thread that sends. */
+class Reply {
+public:
+  Reply() = default;
+  explicit Reply(ws_reply *handle) noexcept : handle_(handle) {}
+  ws_reply *release() noexcept { return handle_.release(); }
+  explicit operator bool() const noexcept { return handle_ != nullptr; }
+
+private:
+  detail::Owner<ws_reply, ws_reply_free> handle_;
+};
+
+/* The receiving half of a connection that has been split, for a thread of its own. */
+class Receiver {
+public:
+  Receiver() = default;
+
+  /* The next event. Take the replies after each call. */
+  Status receive(ws_input &in, ws_event &event) { return ws_receiver_receive(handle_.get(), &in, &event); }
+  Status receive_eof() { return ws_receiver_receive_eof(handle_.get()); }
+  /* The next reply for the sending half; empty if there is none. */
+  Reply take_reply()
+  {
+    ws_reply *taken = nullptr;
+    ws_receiver_take_reply(handle_.get(), &taken);
+    return Reply(taken);
+  }
+  Status room(ws_buffer &room) { return ws_receiver_room(handle_.get(), &room); }
+  Status filled(std::size_t len) { return ws_receiver_filled(handle_.get(), len); }
+  bool is_done() const noexcept { return ws_receiver_is_done(handle_.get()) == 1; }
+  Status error() const noexcept { return ws_receiver_error(handle_.get()); }
+  std::size_t buffered() const noexcept { return ws_receiver_buffered(handle_.get()); }
+
+  void reset(ws_receiver *handle = nullptr) noexcept { handle_.reset(handle); }
+  ws_receiver *raw() const noexcept { return handle_.get(); }
+  ws_receiver *release() noexcept { return handle_.release(); }
+  explicit operator bool() const noexcept { return handle_ != nullptr; }
+
+private:
+  detail::Owner<ws_receiver, ws_receiver_free> handle_;
+};
+
 /* One side of an open connection; empty until it is opened. */
 class Connection {
 public:
@@ -250,6 +292,28 @@ public:
     return status;
   }
   Status receive_eof() { return ws_receive_eof(handle_.get()); }
+  /* Splits the receiving half off: this is the sending half from then on. */
+  Status split(Receiver &receiver)
+  {
+    ws_receiver *made = nullptr;
+    ws_status status = ws_connection_split(handle_.get(), &made);
+    if (status == WS_OK) receiver.reset(made);
+    return status;
+  }
+  /* Sends a reply of the receiving half. */
+  void send(Reply reply, Output &out)
+  {
+    out.reserve(2 * WS_REPLY_LEN_MAX);
+    ws_reply *handle = reply.release();
+    if (ws_send_reply(handle_.get(), handle, out.raw()) < 0) ws_reply_free(handle);
+  }
+  /* Joins the halves again, and empties `receiver`. */
+  Status reunite(Receiver &receiver)
+  {
+    ws_status status = ws_receiver_reunite(receiver.raw(), handle_.get());
+    if (status == WS_OK) static_cast<void>(receiver.release());
+    return status;
+  }
   Status room(ws_buffer &room) { return ws_room(handle_.get(), &room); }
   Status filled(std::size_t len) { return ws_filled(handle_.get(), len); }
 

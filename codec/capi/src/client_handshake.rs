@@ -9,7 +9,7 @@ use wscodec::handshake::{
     Extensions, HandshakeKey, HandshakeLimits, HandshakeMisuse,
 };
 
-use crate::connection::{self, WsConnection, WsConnectionOptions};
+use crate::connection::{self, Agreed, WsConnection, WsConnectionOptions};
 use crate::deflate::{self, WsDeflateOptions};
 use crate::failure::Failure;
 use crate::guard::{self, Opaque};
@@ -337,6 +337,7 @@ pub unsafe extern "C" fn ws_client_handshake_open(
             return Err(WsError::State.into());
         }
         let agreed = connecting.handshake.extensions().0.as_ref().and_then(DeflateClient::agreed);
+        let agreed = Agreed::Handshake(agreed);
         // SAFETY: the caller's word.
         let opened = unsafe { connection::open(Role::Client, options, agreed, connection)? };
         connecting.is_opened = true;

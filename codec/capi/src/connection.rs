@@ -1,10 +1,11 @@
 //! A connection: its options, what it receives, and the questions that it answers.
 
 use bytes::BufMut;
-use wscodec::{
-    Config, Connection, ConnectionBuilder, Delivery, Limits, PerMessageExtension, ReadyState, Role,
-};
+use wscodec::deflate::{Deflate, DeflateAgreed};
+use wscodec::message::Room;
+use wscodec::{Config, Connection, ConnectionBuilder, Delivery, Limits, ReadyState, Role, Sender};
 
+use crate::deflate::{self, WsDeflateOptions};
 use crate::event::WsEvent;
 use crate::failure::Failure;
 use crate::guard::{self, Opaque};
@@ -74,6 +75,11 @@ pub struct WsConnectionOptions {
     /// For tests: 32 bytes that determine all masking keys of a client. Null: unpredictable
     /// keys, seeded by the operating system, as RFC 6455, 10.3 demands.
     pub mask_seed: *const u8,
+    /// What the program's own HTTP implementation has agreed on (RFC 7692, 7.1), for
+    /// `ws_connection_new` alone; its windows are exact, and 15 for 0. `ws_deflate_agreed` reads
+    /// it from headers. Null: no compression. The handshakes of this library bring what they have
+    /// agreed on.
+    pub deflate: *const WsDeflateOptions,
 }
 
 // SAFETY: the size first, and then numbers and a pointer.
@@ -93,14 +99,69 @@ impl Opaque for WsConnection {
 /// What is behind a [`WsConnection`].
 #[derive(Debug)]
 pub struct Open {
-    pub(crate) connection: Connection<Keys>,
+    pub(crate) side: Side,
     /// Whether messages are compressed.
     pub(crate) is_extended: bool,
     /// How many bytes may be reported by `ws_filled`.
-    room_len: usize,
+    pub(crate) room_len: usize,
 }
 
-/// Opens a connection with the extension that was agreed, and gives it to C.
+/// A connection, or what is left of it when it has been split.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lives in a box of its own already")]
+pub(crate) enum Side {
+    Whole(Connection<Keys>),
+    Sending(Sender<Keys>),
+}
+
+impl Open {
+    /// Returns the connection, of which the receiving half has not been split off.
+    #[inline]
+    pub(crate) fn whole(&mut self) -> Result<&mut Connection<Keys>, Failure> {
+        match &mut self.side {
+            Side::Whole(connection) => Ok(connection),
+            Side::Sending(_) => Err(WsError::State.into()),
+        }
+    }
+
+    /// Returns the sending half.
+    #[inline]
+    pub(crate) fn sender(&mut self) -> &mut Sender<Keys> {
+        match &mut self.side {
+            Side::Whole(connection) => connection.sender(),
+            Side::Sending(sender) => sender,
+        }
+    }
+}
+
+/// Asks a connection, or its sending half.
+macro_rules! asked {
+    ($open:expr, $question:ident) => {
+        match &$open.side {
+            Side::Whole(connection) => connection.$question(),
+            Side::Sending(sender) => sender.$question(),
+        }
+    };
+}
+
+/// Returns the role with this number.
+pub(crate) fn role(number: u32) -> Result<Role, Failure> {
+    match number {
+        number if number == WsRole::Client as u32 => Ok(Role::Client),
+        number if number == WsRole::Server as u32 => Ok(Role::Server),
+        _ => Err(WsError::Argument.into()),
+    }
+}
+
+/// Where the compression of a connection comes from.
+pub(crate) enum Agreed<'a> {
+    /// A handshake of this library.
+    Handshake(Option<&'a DeflateAgreed>),
+    /// The options.
+    Options,
+}
+
+/// Opens a connection with the compression that was agreed, and gives it to C.
 ///
 /// # Safety
 /// `options` is null or points to a struct as long as its first field says; `connection` is null
@@ -108,11 +169,19 @@ pub struct Open {
 pub(crate) unsafe fn open(
     role: Role,
     options: *const WsConnectionOptions,
-    extension: Option<&impl PerMessageExtension>,
+    agreed: Agreed<'_>,
     connection: *mut *mut WsConnection,
 ) -> Result<WsStatus, Failure> {
     // SAFETY: the caller's word.
     let (options, connection) = unsafe { (options::read(options)?, memory::place(connection)?) };
+    let deflate = options.map_or(std::ptr::null(), |options| options.deflate);
+    let agreed = match agreed {
+        Agreed::Handshake(agreed) if deflate.is_null() => agreed.copied(),
+        Agreed::Handshake(_) => return Err(WsError::Argument.into()),
+        // SAFETY: the caller's word. The defaults are those of the RFC: windows of 15 bits.
+        Agreed::Options => unsafe { deflate::read(deflate, Deflate::client())? }
+            .map(|deflate| DeflateAgreed::from_parameters(&deflate)),
+    };
     let (config, keys) = match options {
         None => (Config::default(), Keys::Thread),
         Some(options) => {
@@ -136,15 +205,18 @@ pub(crate) unsafe fn open(
             (config, unsafe { Keys::from_seed(options.mask_seed)? })
         }
     };
-    let opened =
-        ConnectionBuilder::with_mask_keys(role, keys).config(config).extension(extension).open();
-    let is_extended = extension.is_some();
-    connection.write(guard::give(Open { connection: opened, is_extended, room_len: 0 }));
+    let opened = ConnectionBuilder::with_mask_keys(role, keys)
+        .config(config)
+        .extension(agreed.as_ref())
+        .open();
+    let side = Side::Whole(opened);
+    connection.write(guard::give(Open { side, is_extended: agreed.is_some(), room_len: 0 }));
     Ok(WS_OK)
 }
 
-/// Opens a connection whose opening handshake another library has done, without an extension.
-/// `role` is a `ws_role`; `options` may be null. `ws_client_handshake_open` and
+/// Opens a connection whose opening handshake another library has done, with permessage-deflate
+/// if `options` say that it was agreed on. `role` is a `ws_role`; `options` may be null.
+/// `ws_client_handshake_open` and
 /// `ws_server_handshake_open` open one after this library's handshakes.
 ///
 /// Returns `WS_OK` and a connection that `ws_connection_free` must free, or `WS_ERROR_ARGUMENT`,
@@ -156,14 +228,9 @@ pub unsafe extern "C" fn ws_connection_new(
     connection: *mut *mut WsConnection,
 ) -> WsStatus {
     guard::guard(|| {
-        let role = match role {
-            role if role == WsRole::Client as u32 => Role::Client,
-            role if role == WsRole::Server as u32 => Role::Server,
-            _ => return Err(WsError::Argument.into()),
-        };
-        let none = None::<&wscodec::deflate::DeflateAgreed>;
+        let role = self::role(role)?;
         // SAFETY: the caller's word.
-        unsafe { open(role, options, none, connection) }
+        unsafe { open(role, options, Agreed::Options, connection) }
     })
 }
 
@@ -186,7 +253,7 @@ pub unsafe extern "C" fn ws_connection_free(connection: *mut WsConnection) {
 /// has broken the protocol, an error from -100 to -199: the connection has failed for good, and a
 /// Close that says why has been appended to `out`. Further calls return the same and take
 /// nothing. `WS_ERROR_NULL_POINTER`, `WS_ERROR_ARGUMENT` and `WS_ERROR_OVERLAP` take nothing, and
-/// the connection continues.
+/// the connection continues; so does `WS_ERROR_STATE`, if the connection has been split.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_receive(
     connection: *mut WsConnection,
@@ -204,7 +271,8 @@ pub unsafe extern "C" fn ws_receive(
         // SAFETY: the caller's word.
         let mut bytes = unsafe { input.bytes()? };
         open.room_len = 0;
-        let outcome = open.connection.receive(&mut bytes, &mut out.room);
+        let connection = open.whole()?;
+        let outcome = connection.receive(&mut bytes, &mut out.room);
         let found = match &outcome {
             Ok(Some(found)) => WsEvent::new(found, input.data, input.len),
             _ => None,
@@ -235,11 +303,48 @@ pub unsafe extern "C" fn ws_receive(
 pub unsafe extern "C" fn ws_receive_eof(connection: *mut WsConnection) -> WsStatus {
     let call = |open: &mut Open| {
         open.room_len = 0;
-        open.connection.receive_eof()?;
+        open.whole()?.receive_eof()?;
         Ok(WS_OK)
     };
     // SAFETY: the caller's word.
     unsafe { guard::call(connection, call) }
+}
+
+/// Returns where a room begins, and its length.
+pub(crate) fn lend(room: Option<Room<'_>>) -> (*mut u8, usize) {
+    match room {
+        None => (std::ptr::null_mut(), 0),
+        Some(mut lent) => {
+            let chunk = lent.chunk_mut();
+            (chunk.as_mut_ptr(), chunk.len())
+        }
+    }
+}
+
+/// Checks that so many bytes of a lent room may have been filled, which is no longer lent then.
+pub(crate) fn check_filled(room_len: &mut usize, len: usize) -> Result<(), Failure> {
+    if *room_len == 0 {
+        return Err(WsError::State.into());
+    }
+    if len > *room_len {
+        return Err(WsError::Argument.into());
+    }
+    *room_len = 0;
+    Ok(())
+}
+
+/// Counts the first `len` bytes of a room as received.
+///
+/// # Safety
+/// They have been written to.
+pub(crate) unsafe fn fill(room: Option<Room<'_>>, len: usize) -> Result<WsStatus, Failure> {
+    let mut lent = room.ok_or(WsError::State)?;
+    if len > lent.chunk_mut().len() {
+        return Err(WsError::State.into());
+    }
+    // SAFETY: within the room, and written to.
+    unsafe { lent.advance_mut(len) };
+    Ok(WS_OK)
 }
 
 /// Lends room for the rest of a large frame, so that it can be read from the socket straight into
@@ -260,13 +365,7 @@ pub unsafe extern "C" fn ws_room(connection: *mut WsConnection, room: *mut WsBuf
         // SAFETY: the caller's word.
         let place = unsafe { memory::place(room)? };
         open.room_len = 0;
-        let (data, capacity) = match open.connection.room() {
-            None => (std::ptr::null_mut(), 0),
-            Some(mut lent) => {
-                let chunk = lent.chunk_mut();
-                (chunk.as_mut_ptr(), chunk.len())
-            }
-        };
+        let (data, capacity) = lend(open.whole()?.room());
         open.room_len = capacity;
         place.write(WsBuffer { data, capacity, len: 0, needed: 0 });
         Ok(if capacity == 0 { WS_OK } else { WS_EVENT })
@@ -282,21 +381,10 @@ pub unsafe extern "C" fn ws_room(connection: *mut WsConnection, room: *mut WsBuf
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_filled(connection: *mut WsConnection, len: usize) -> WsStatus {
     let call = |open: &mut Open| {
-        if open.room_len == 0 {
-            return Err(WsError::State.into());
-        }
-        if len > open.room_len {
-            return Err(WsError::Argument.into());
-        }
-        open.room_len = 0;
-        let mut lent = open.connection.room().ok_or(WsError::State)?;
-        if len > lent.chunk_mut().len() {
-            return Err(WsError::State.into());
-        }
-        // SAFETY: within the room; that it was written to is the caller's word. It is the room that
-        // was lent: any other call sets `room_len` to 0.
-        unsafe { lent.advance_mut(len) };
-        Ok(WS_OK)
+        check_filled(&mut open.room_len, len)?;
+        // SAFETY: the room is as long as was checked and it is the one that was lent, since any
+        // other call sets `room_len` to 0; that it was written to is the caller's word.
+        unsafe { fill(open.whole()?.room(), len) }
     };
     // SAFETY: the caller's word.
     unsafe { guard::call(connection, call) }
@@ -311,7 +399,7 @@ pub unsafe extern "C" fn ws_flush(connection: *mut WsConnection, out: *mut WsBuf
     let call = |open: &mut Open| {
         // SAFETY: the caller's word.
         let mut out = unsafe { Output::new(out)? };
-        open.connection.flush(&mut out.room);
+        open.sender().flush(&mut out.room);
         Ok(WS_OK)
     };
     // SAFETY: the caller's word.
@@ -322,7 +410,7 @@ pub unsafe extern "C" fn ws_flush(connection: *mut WsConnection, out: *mut WsBuf
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_ready_state(connection: *const WsConnection) -> WsStatus {
     let read = |open: &Open| {
-        Ok(match open.connection.ready_state() {
+        Ok(match asked!(open, ready_state) {
             // A connection is never connecting.
             ReadyState::Connecting | ReadyState::Open => WsState::Open,
             ReadyState::Closing => WsState::Closing,
@@ -338,7 +426,7 @@ pub unsafe extern "C" fn ws_ready_state(connection: *const WsConnection) -> WsSt
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_is_clean(connection: *const WsConnection) -> WsStatus {
     // SAFETY: the caller's word.
-    unsafe { guard::read(connection, |open| Ok(open.connection.is_clean().into())) }
+    unsafe { guard::read(connection, |open| Ok(asked!(open, is_clean).into())) }
 }
 
 /// Returns 1 if a reply waits for room in the output, a Pong or a Close, and 0 if not;
@@ -347,14 +435,14 @@ pub unsafe extern "C" fn ws_is_clean(connection: *const WsConnection) -> WsStatu
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_has_due_output(connection: *const WsConnection) -> WsStatus {
     // SAFETY: the caller's word.
-    unsafe { guard::read(connection, |open| Ok(open.connection.has_due_output().into())) }
+    unsafe { guard::read(connection, |open| Ok(asked!(open, has_due_output).into())) }
 }
 
 /// Returns why the connection has failed, an error from -100 to -199, or `WS_OK` if it has not;
 /// `WS_ERROR_NULL_POINTER` for null.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_connection_error(connection: *const WsConnection) -> WsStatus {
-    let read = |open: &Open| match open.connection.error() {
+    let read = |open: &Open| match asked!(open, error) {
         None => Ok(WS_OK),
         Some(error) => Err(error.into()),
     };
@@ -362,10 +450,14 @@ pub unsafe extern "C" fn ws_connection_error(connection: *const WsConnection) ->
     unsafe { guard::read(connection, read) }
 }
 
-/// Returns the heap memory that an incomplete message takes, in bytes: 0 between messages, and
-/// for null. For a program that bounds the total over its connections.
+/// Returns the heap memory that an incomplete message takes, in bytes: 0 between messages, for
+/// null, and if the connection has been split (see `ws_receiver_buffered`). For a program that
+/// bounds the total over its connections.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ws_buffered(connection: *const WsConnection) -> usize {
     // SAFETY: the caller's word.
-    unsafe { guard::get(connection) }.map_or(0, |open| open.connection.buffered())
+    unsafe { guard::get(connection) }.map_or(0, |open| match &open.side {
+        Side::Whole(connection) => connection.buffered(),
+        Side::Sending(_) => 0,
+    })
 }

@@ -43,6 +43,18 @@ pub(crate) unsafe fn free<O: Opaque>(handle: *mut O) {
     }
 }
 
+/// Takes the value back and frees the handle; `None` for a null pointer and a broken handle, which
+/// stays as it is.
+///
+/// # Safety
+/// See [`free`].
+pub(crate) unsafe fn take<O: Opaque>(handle: *mut O) -> Option<O::Value> {
+    // SAFETY: the caller's word.
+    unsafe { get(handle)? };
+    // SAFETY: `give` has made it of such a box; that it has not been freed is the caller's word.
+    Some(unsafe { Box::from_raw(handle.cast::<Handle<O::Value>>()) }.value)
+}
+
 /// Runs `call` on the value.
 ///
 /// # Safety

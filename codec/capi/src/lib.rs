@@ -37,6 +37,7 @@ mod mask;
 mod options;
 
 mod connection;
+mod halves;
 mod prepared;
 mod send;
 
@@ -49,6 +50,7 @@ pub use connection::*;
 pub use deflate::*;
 pub use event::*;
 pub use failure::*;
+pub use halves::*;
 pub use headers::*;
 pub use mask::*;
 pub use memory::{WsBuffer, WsInput, WsSlice};
@@ -65,6 +67,8 @@ const _: () = {
     const fn may_move<T: Send>() {}
     const fn may_be_shared<T: Send + Sync>() {}
     may_move::<connection::Open>();
+    may_move::<halves::Receiving>();
+    may_move::<wscodec::connection::Reply>();
     may_move::<client_handshake::Connecting>();
     may_move::<server_handshake::Accepting>();
     may_be_shared::<wscodec::PreparedMessage>();

@@ -80,7 +80,7 @@ pub unsafe extern "C" fn ws_send_prepared(
     let send = |open: &mut Open, prepared: &PreparedMessage| {
         // SAFETY: the caller's word.
         let mut out = unsafe { Output::new(out)? };
-        let outcome = open.connection.send_prepared(prepared, &mut out.room);
+        let outcome = open.sender().send_prepared(prepared, &mut out.room);
         out.settle(outcome).map(|()| WS_OK)
     };
     // SAFETY: the caller's word.
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn ws_prepared_frame(
     let send = |open: &mut Open, prepared: &PreparedMessage| {
         // SAFETY: the caller's word.
         let frame = unsafe { memory::place(frame)? };
-        frame.write(guard::give(open.connection.prepared_frame(prepared)?));
+        frame.write(guard::give(open.sender().prepared_frame(prepared)?));
         Ok(WS_OK)
     };
     // SAFETY: the caller's word.

@@ -102,7 +102,7 @@ pub unsafe extern "C" fn ws_send(
 ) -> WsStatus {
     let send = |open: &mut Open, payload: &[u8], out: &mut Output<'_>| {
         let message = WsKind::of(kind)?.message(payload)?;
-        Ok(open.connection.send(message, &mut out.room)?)
+        Ok(open.sender().send(message, &mut out.room)?)
     };
     // SAFETY: the caller's word.
     unsafe { with_payload(connection, payload, payload_len, out, send) }
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn ws_send_uncompressed(
 ) -> WsStatus {
     let send = |open: &mut Open, payload: &[u8], out: &mut Output<'_>| {
         let message = WsKind::of(kind)?.message(payload)?;
-        Ok(open.connection.send_uncompressed(message, &mut out.room)?)
+        Ok(open.sender().send_uncompressed(message, &mut out.room)?)
     };
     // SAFETY: the caller's word.
     unsafe { with_payload(connection, payload, payload_len, out, send) }
@@ -148,7 +148,7 @@ pub unsafe extern "C" fn ws_send_fragment(
             WsKind::Ping | WsKind::Pong => return Err(WsError::Argument.into()),
         };
         let fin = if is_final == 0 { Fin::More } else { Fin::Final };
-        Ok(open.connection.send_fragment(fragment, fin, &mut out.room)?)
+        Ok(open.sender().send_fragment(fragment, fin, &mut out.room)?)
     };
     // SAFETY: the caller's word.
     unsafe { with_payload(connection, payload, payload_len, out, send) }
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn ws_send_fragmented(
     let send = |open: &mut Open, payload: &[u8], out: &mut Output<'_>| {
         let size_max = NonZeroUsize::new(fragment_size_max).ok_or(WsError::Argument)?;
         let message = WsKind::of(kind)?.message(payload)?;
-        Ok(open.connection.send_fragmented(message, size_max, &mut out.room)?)
+        Ok(open.sender().send_fragmented(message, size_max, &mut out.room)?)
     };
     // SAFETY: the caller's word.
     unsafe { with_payload(connection, payload, payload_len, out, send) }
@@ -198,7 +198,7 @@ pub unsafe extern "C" fn ws_send_head(
             WsKind::Ping => Opcode::Ping,
             WsKind::Pong => Opcode::Pong,
         };
-        let (header, key) = open.connection.sender().head(opcode, payload_len)?;
+        let (header, key) = open.sender().head(opcode, payload_len)?;
         let mut head = WsHead {
             bytes: [0; HEADER_LEN_MAX],
             len: 0,
@@ -242,7 +242,7 @@ pub unsafe extern "C" fn ws_close(
                 reason: memory::message_text(reason)?,
             }),
         };
-        Ok(open.connection.close(close, &mut out.room)?)
+        Ok(open.sender().close(close, &mut out.room)?)
     };
     // SAFETY: the caller's word.
     unsafe { with_payload(connection, reason, reason_len, out, send) }

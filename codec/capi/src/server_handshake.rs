@@ -9,7 +9,7 @@ use wscodec::handshake::{
 };
 
 use crate::client_handshake::{WS_DONE, limits};
-use crate::connection::{self, WsConnection, WsConnectionOptions};
+use crate::connection::{self, Agreed, WsConnection, WsConnectionOptions};
 use crate::deflate::{self, WsDeflateOptions};
 use crate::failure::Failure;
 use crate::guard::{self, Opaque};
@@ -483,6 +483,7 @@ pub unsafe extern "C" fn ws_server_handshake_open(
             return Err(WsError::State.into());
         }
         let agreed = accepting.deflate.as_ref().and_then(DeflateServer::agreed);
+        let agreed = Agreed::Handshake(agreed);
         // SAFETY: the caller's word.
         let opened = unsafe { connection::open(Role::Server, options, agreed, connection)? };
         accepting.is_opened = true;

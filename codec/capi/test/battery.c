@@ -804,6 +804,222 @@ static void asking(void)
   free(out.data);
 }
 
+/* Gives the bytes to a receiving half; returns its last status that is no event, and counts the events. */
+static ws_status feed(ws_receiver *receiver, const void *bytes, size_t len, ws_event *event, int *events)
+{
+  uint8_t *own = copy(bytes, len);
+  ws_input in;
+  ws_status status;
+  in.data = own;
+  in.len = len;
+  *events = 0;
+  while ((status = ws_receiver_receive(receiver, &in, event)) == WS_EVENT) (*events)++;
+  CHECK(status < 0 || in.len == 0);
+  free(own);
+  return status;
+}
+
+/* What the receiving half has to say goes to the sending half, and from there to `out`. Returns how many replies. */
+static int hand_over(ws_receiver *receiver, ws_connection *sender, ws_buffer *out)
+{
+  ws_reply *reply = NULL;
+  int replies = 0;
+  while (ws_receiver_take_reply(receiver, &reply) == WS_FOUND) {
+    CHECK(reply != NULL);
+    CHECK_STATUS(ws_send_reply(sender, reply, out), WS_OK);
+    replies++;
+  }
+  return replies;
+}
+
+/* A connection in two halves: what each may do, in which order replies go, and together again. */
+static void halves(void)
+{
+  static const char two_pings[] = "\x89\x81\0\0\0\0a\x89\x81\0\0\0\0b\x81\x82\0\0\0\0hi";
+  static const char closing_frame[] = "\x88\x85\0\0\0\0\x03\xe8" "bye";
+  ws_connection *server = connection(WS_ROLE_SERVER);
+  ws_receiver *receiver = NULL, *other = NULL;
+  ws_reply *reply = NULL;
+  ws_buffer out = buffer(300), room;
+  ws_event event;
+  ws_input in = { NULL, 0 };
+  int events;
+  CHECK_STATUS(ws_connection_split(server, NULL), WS_ERROR_NULL_POINTER);
+  CHECK_STATUS(ws_connection_split(NULL, &receiver), WS_ERROR_NULL_POINTER);
+  CHECK_STATUS(ws_connection_split(server, &receiver), WS_OK);
+  CHECK_STATUS(ws_connection_split(server, &other), WS_ERROR_STATE);
+  CHECK(receiver != NULL && other == NULL);
+  CHECK_STATUS(ws_receive(server, &in, &out, &event), WS_ERROR_STATE);
+  CHECK_STATUS(ws_receive_eof(server), WS_ERROR_STATE);
+  CHECK_STATUS(ws_room(server, &room), WS_ERROR_STATE);
+  CHECK_STATUS(ws_filled(server, 0), WS_ERROR_STATE);
+  CHECK_STATUS(ws_receiver_receive(receiver, NULL, &event), WS_ERROR_NULL_POINTER);
+  CHECK_STATUS(ws_receiver_receive(receiver, &in, NULL), WS_ERROR_NULL_POINTER);
+  CHECK_STATUS(ws_receiver_receive(receiver, &in, &event), WS_OK);
+  CHECK_STATUS(ws_receiver_take_reply(receiver, &reply), WS_OK);
+  CHECK_STATUS(ws_receiver_take_reply(receiver, NULL), WS_ERROR_NULL_POINTER);
+  CHECK_STATUS(ws_receiver_filled(receiver, 1), WS_ERROR_STATE);
+
+  CHECK_STATUS(feed(receiver, two_pings, sizeof two_pings - 1, &event, &events), WS_OK);
+  CHECK(events == 3 && ws_receiver_is_done(receiver) == 0);
+  CHECK_STATUS(ws_receiver_reunite(receiver, server), WS_ERROR_STATE);
+  CHECK_STATUS(ws_send(server, WS_KIND_TEXT, (const uint8_t *)"yes", 3, &out), WS_OK);
+  CHECK_STATUS(ws_send_reply(server, NULL, &out), WS_ERROR_NULL_POINTER);
+  CHECK(hand_over(receiver, server, &out) == 2);
+  CHECK_BYTES(out.data, out.len, "\x81\x03yes\x8a\x01" "a\x8a\x01" "b");
+  out.len = 0;
+
+  /* A message that spans reads, by room and by input, on either side of a reunion. */
+  {
+    size_t len = 100000, half;
+    uint8_t *frame = memory(len + 14);
+    memset(frame, 'x', len + 14);
+    memcpy(frame, "\x82\xff\0\0\0\0\0\x01\x86\xa0\0\0\0\0", 14);
+    CHECK_STATUS(feed(receiver, frame, 1000, &event, &events), WS_OK);
+    CHECK(events == 0 && ws_receiver_buffered(receiver) >= 986 && ws_buffered(server) == 0);
+    CHECK_STATUS(ws_receiver_room(receiver, &room), WS_EVENT);
+    half = room.capacity < 20000 ? room.capacity : 20000;
+    CHECK_STATUS(ws_receiver_filled(receiver, room.capacity + 1), WS_ERROR_ARGUMENT);
+    memcpy(room.data, frame + 1000, half);
+    CHECK_STATUS(ws_receiver_filled(receiver, half), WS_OK);
+    CHECK_STATUS(ws_receiver_reunite(receiver, NULL), WS_ERROR_NULL_POINTER);
+    CHECK_STATUS(ws_receiver_reunite(NULL, server), WS_ERROR_NULL_POINTER);
+    CHECK_STATUS(ws_receiver_reunite(receiver, server), WS_OK);
+    in.data = frame + 1000 + half;
+    in.len = len + 14 - 1000 - half;
+    CHECK_STATUS(ws_receive(server, &in, &out, &event), WS_EVENT);
+    CHECK(event.len == len && event.data[0] == 'x' && event.data[len - 1] == 'x');
+    CHECK_STATUS(ws_receive(server, &in, &out, &event), WS_OK);
+    free(frame);
+  }
+
+  /* The peer's Close: its answer is a reply, for which there may be no room at first. */
+  CHECK_STATUS(ws_connection_split(server, &receiver), WS_OK);
+  CHECK_STATUS(feed(receiver, closing_frame, sizeof closing_frame - 1, &event, &events), WS_OK);
+  CHECK(events == 1 && event.close_code == 1000 && ws_receiver_is_done(receiver) == 1);
+  CHECK(ws_ready_state(server) == WS_STATE_OPEN);
+  CHECK_STATUS(ws_receiver_take_reply(receiver, &reply), WS_FOUND);
+  room.data = NULL;
+  room.capacity = room.len = 0;
+  CHECK_STATUS(ws_send_reply(server, reply, &room), WS_OK);
+  CHECK(ws_has_due_output(server) == 1 && ws_ready_state(server) == WS_STATE_CLOSING);
+  CHECK_STATUS(ws_flush(server, &out), WS_OK);
+  CHECK_BYTES(out.data, out.len, "\x88\x02\x03\xe8");
+  CHECK(ws_is_clean(server) == 1 && ws_ready_state(server) == WS_STATE_CLOSED);
+  CHECK_STATUS(ws_receiver_receive_eof(receiver), WS_OK);
+  ws_receiver_free(receiver);
+  ws_connection_free(server);
+  out.len = 0;
+
+  /* A failure: its Close is a reply, the sending half learns why, and a reply may be dropped. */
+  server = connection(WS_ROLE_SERVER);
+  CHECK_STATUS(ws_connection_split(server, &receiver), WS_OK);
+  CHECK_STATUS(feed(receiver, two_pings, 7, &event, &events), WS_OK);
+  CHECK_STATUS(ws_receiver_take_reply(receiver, &reply), WS_FOUND);
+  ws_reply_free(reply);
+  CHECK_STATUS(feed(receiver, "\x81\x01x", 3, &event, &events), WS_ERROR_MASK_REQUIRED);
+  CHECK_STATUS(ws_receiver_error(receiver), WS_ERROR_MASK_REQUIRED);
+  CHECK(ws_connection_error(server) == WS_OK && hand_over(receiver, server, &out) == 1);
+  CHECK(out.len > 4 && out.data[0] == 0x88 && out.data[2] == 0x03 && out.data[3] == 0xea);
+  CHECK_STATUS(ws_connection_error(server), WS_ERROR_MASK_REQUIRED);
+  CHECK_STATUS(ws_send(server, WS_KIND_TEXT, NULL, 0, &out), WS_ERROR_NOT_OPEN);
+  ws_connection_free(server); /* in either order */
+  ws_receiver_free(receiver);
+
+  /* A stream that ends: no Close, and a reply that says so. Then one that nobody takes. */
+  server = connection(WS_ROLE_SERVER);
+  CHECK_STATUS(ws_connection_split(server, &receiver), WS_OK);
+  CHECK_STATUS(ws_receiver_receive_eof(receiver), WS_ERROR_UNEXPECTED_EOF);
+  out.len = 0;
+  CHECK(hand_over(receiver, server, &out) == 1 && out.len == 0);
+  CHECK_STATUS(ws_connection_error(server), WS_ERROR_UNEXPECTED_EOF);
+  ws_receiver_free(receiver);
+  ws_connection_free(server);
+  server = connection(WS_ROLE_SERVER);
+  CHECK_STATUS(ws_connection_split(server, &receiver), WS_OK);
+  CHECK_STATUS(feed(receiver, two_pings, sizeof two_pings - 1, &event, &events), WS_OK);
+  ws_receiver_free(receiver);
+  ws_connection_free(server);
+  ws_receiver_free(NULL);
+  ws_reply_free(NULL);
+  CHECK(ws_receiver_is_done(NULL) == WS_ERROR_NULL_POINTER && ws_receiver_buffered(NULL) == 0);
+  free(out.data);
+}
+
+static ws_status agree(uint32_t role, const char *offers, const char *answer, ws_deflate_options *agreed)
+{
+  memset(agreed, 0, sizeof *agreed);
+  agreed->size = sizeof *agreed;
+  agreed->level = 9;
+  return ws_deflate_agreed(role, offers, strlen(offers), answer, strlen(answer), agreed);
+}
+
+/* permessage-deflate that the program's own HTTP implementation has negotiated. */
+static void deflate_by_others(void)
+{
+  static const char offer[] = "permessage-deflate; client_max_window_bits";
+  static const char answer[] = "permessage-deflate; server_no_context_takeover; client_max_window_bits=10";
+  ws_deflate_options agreed;
+  ws_connection_options options = { 0 };
+  ws_connection *client = NULL, *server = NULL;
+  ws_server_handshake *handshake = NULL;
+  ws_buffer out = buffer(2000);
+  char text[1000];
+  int round;
+  CHECK_STATUS(agree(WS_ROLE_SERVER, offer, "", &agreed), WS_OK);
+  CHECK_STATUS(agree(WS_ROLE_SERVER, "", answer, &agreed), WS_ERROR_EXTENSION_PARAMETERS);
+  CHECK_STATUS(agree(WS_ROLE_CLIENT, offer, "permessage-deflate; x", &agreed), WS_ERROR_EXTENSION_PARAMETERS);
+  CHECK_STATUS(agree(WS_ROLE_CLIENT, offer, "x-other", &agreed), WS_ERROR_EXTENSION_PARAMETERS);
+  CHECK_STATUS(agree(WS_ROLE_CLIENT, offer, "; x", &agreed), WS_ERROR_RESPONSE_EXTENSIONS);
+  CHECK_STATUS(agree(7, offer, answer, &agreed), WS_ERROR_ARGUMENT);
+  CHECK_STATUS(ws_deflate_agreed(WS_ROLE_CLIENT, NULL, 1, NULL, 0, &agreed), WS_ERROR_NULL_POINTER);
+  CHECK_STATUS(ws_deflate_agreed(WS_ROLE_CLIENT, NULL, 0, NULL, 0, NULL), WS_ERROR_NULL_POINTER);
+  CHECK_STATUS(agree(WS_ROLE_SERVER, offer, answer, &agreed), WS_FOUND);
+  CHECK(agreed.server_max_window_bits == 15 && agreed.client_max_window_bits == 10 && agreed.level == 9);
+  CHECK(agreed.flags == WS_DEFLATE_SERVER_NO_CONTEXT);
+  agreed.size--;
+  CHECK_STATUS(ws_deflate_agreed(WS_ROLE_SERVER, offer, sizeof offer - 1, answer, sizeof answer - 1, &agreed),
+               WS_ERROR_OPTIONS_SIZE);
+  agreed.size++;
+  options.size = sizeof options;
+  options.deflate = &agreed;
+  CHECK_STATUS(ws_connection_new(WS_ROLE_CLIENT, &options, &client), WS_OK);
+  CHECK_STATUS(ws_connection_new(WS_ROLE_SERVER, &options, &server), WS_OK);
+  memset(text, 'a', sizeof text);
+  for (round = 0; round < 3; round++) {
+    CHECK_STATUS(ws_send(client, WS_KIND_BINARY, (const uint8_t *)text, sizeof text, &out), WS_OK);
+    CHECK(out.len < 50 && out.data[0] == 0xc2);
+    CHECK(deliver(&out, server, 1000, NULL, WS_EVENT_KIND_BINARY, text, sizeof text) == 1);
+    CHECK_STATUS(ws_send(server, WS_KIND_BINARY, (const uint8_t *)text, sizeof text, &out), WS_OK);
+    CHECK(out.len < 50 && out.data[0] == 0xc2);
+    CHECK(deliver(&out, client, 7, NULL, WS_EVENT_KIND_BINARY, text, sizeof text) == 1);
+  }
+  agreed.level = 10;
+  ws_connection_free(server);
+  CHECK_STATUS(ws_connection_new(WS_ROLE_SERVER, &options, &server), WS_ERROR_ARGUMENT);
+  /* A handshake of this library knows by itself. */
+  agreed.level = 1;
+  {
+    static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    uint8_t *bytes = copy(request, sizeof request - 1);
+    ws_input in;
+    in.data = bytes;
+    in.len = sizeof request - 1;
+    CHECK_STATUS(ws_server_handshake_new(NULL, &handshake), WS_OK);
+    CHECK_STATUS(ws_server_handshake_receive(handshake, &in), WS_DONE);
+    CHECK_STATUS(ws_server_handshake_accept(handshake, NULL, &out), WS_OK);
+    CHECK_STATUS(ws_server_handshake_open(handshake, &options, &server), WS_ERROR_ARGUMENT);
+    options.deflate = NULL;
+    CHECK_STATUS(ws_server_handshake_open(handshake, &options, &server), WS_OK);
+    ws_server_handshake_free(handshake);
+    free(bytes);
+  }
+  ws_connection_free(client);
+  ws_connection_free(server);
+  free(out.data);
+}
+
 int main(void)
 {
   versions();
@@ -823,6 +1039,8 @@ int main(void)
   opening(1);
   refusals();
   asking();
+  halves();
+  deflate_by_others();
   printf("ok: %lu checks\n", checks);
   return 0;
 }

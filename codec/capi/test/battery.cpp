@@ -138,11 +138,37 @@ static void errors()
   CHECK(std::string(wrong.error().name()) == "options_size");
 }
 
+/* Halves, whose replies go from one to the other. */
+static void halves()
+{
+  wscodec::Connection server, client;
+  wscodec::Receiver receiver;
+  wscodec::Output out, back;
+  server.open(WS_ROLE_SERVER).check();
+  client.open(WS_ROLE_CLIENT).check();
+  server.split(receiver).check();
+  CHECK(receiver && server.split(receiver) == WS_ERROR_STATE);
+  client.send(wscodec::ping("there?"), out).check();
+  client.send(wscodec::text("split"), out).check();
+  Read read(out);
+  ws_event event;
+  CHECK(receiver.receive(read.in, event) == WS_EVENT && event.kind == WS_EVENT_KIND_PING);
+  wscodec::Reply reply = receiver.take_reply();
+  CHECK(reply && !receiver.take_reply());
+  server.send(std::move(reply), back);
+  CHECK(back.view() == "\x8a\x06there?");
+  CHECK(receiver.receive(read.in, event) == WS_EVENT && wscodec::view(event) == "split");
+  CHECK(receiver.receive(read.in, event) == WS_OK && !receiver.is_done() && receiver.error() == WS_OK);
+  server.reunite(receiver).check();
+  CHECK(!receiver && server.receive(read.in, back, event) == WS_OK);
+}
+
 int main()
 {
   talk(false);
   talk(true);
   outputs();
+  halves();
   errors();
   std::printf("ok: %lu checks\n", checks);
   return 0;

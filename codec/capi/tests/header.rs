@@ -49,6 +49,7 @@ fn header(root: &Path) -> String {
         "event",
         "send",
         "prepared",
+        "halves",
         "headers",
         "client_handshake",
         "server_handshake",

@@ -114,6 +114,11 @@ impl Inbound {
             && sender.failed.is_none();
     }
 
+    /// See [`Connection::buffered`](super::Connection::buffered).
+    pub(super) fn buffered(&self) -> usize {
+        self.assembler.buffer().capacity()
+    }
+
     pub(super) fn release(&mut self) {
         self.assembler.release();
         self.control.release();

@@ -240,7 +240,7 @@ impl<K: MaskKeySource> Connection<K> {
     /// included.
     #[must_use]
     pub fn buffered(&self) -> usize {
-        self.receiver.assembler.buffer().capacity()
+        self.receiver.buffered()
     }
 
     /// Returns why the connection failed, if it did.

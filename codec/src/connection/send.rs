@@ -111,8 +111,10 @@ impl<K: MaskKeySource> Sender<K> {
         if is_over && self.close_due.is_none() { ReadyState::Closed } else { ReadyState::Closing }
     }
 
-    /// Returns whether both Close frames have been exchanged, including this side's.
-    pub(super) const fn is_clean(&self) -> bool {
+    /// Returns whether both Close frames have been exchanged, including this side's; see
+    /// [`Connection::is_clean`](super::Connection::is_clean).
+    #[must_use]
+    pub const fn is_clean(&self) -> bool {
         self.has(Marks::CLOSE_SENT)
             && self.has(Marks::CLOSE_RECEIVED)
             && self.close_due.is_none()
@@ -126,6 +128,13 @@ impl<K: MaskKeySource> Sender<K> {
         self.has(Marks::REPLY_DUE)
     }
 
+    /// Returns why the connection failed, if it did. The sending half of a
+    /// [split](super::Connection::split) connection knows it from a [`Reply`](super::Reply).
+    #[must_use]
+    pub const fn error(&self) -> Option<ProtocolError> {
+        self.failed
+    }
+
     /// Returns whether the state is [`ReadyState::Open`]; a failure has always sent a Close or seen
     /// the end of the stream.
     #[inline]
@@ -134,8 +143,10 @@ impl<K: MaskKeySource> Sender<K> {
         !self.has(Marks(over))
     }
 
+    /// Returns which end of the connection this is.
+    #[must_use]
     #[inline]
-    pub(super) fn role(&self) -> Role {
+    pub fn role(&self) -> Role {
         self.role
     }
 

@@ -145,6 +145,18 @@ impl Receiver {
         self.state.has(Marks::CLOSE_RECEIVED) || self.state.failed.is_some()
     }
 
+    /// Returns why the connection failed, if it did.
+    #[must_use]
+    pub const fn error(&self) -> Option<ProtocolError> {
+        self.state.failed
+    }
+
+    /// See [`Connection::buffered`].
+    #[must_use]
+    pub fn buffered(&self) -> usize {
+        self.inbound.buffered()
+    }
+
     /// See [`Connection::room`].
     #[must_use]
     pub fn room(&mut self) -> Option<crate::message::Room<'_>> {

@@ -1,7 +1,9 @@
 //! The four parameters of permessage-deflate: from an offer or an answer to what both sides must
 //! observe (RFC 7692, 7.1).
 
-use crate::handshake::{Extension, ExtensionWriter, HandshakeMisuse};
+use crate::handshake::{
+    Extension, ExtensionMismatch, ExtensionWriter, Extensions, HandshakeMisuse,
+};
 use crate::message::{PerMessageExtension, Transform};
 use crate::role::Role;
 
@@ -172,6 +174,11 @@ fn put<T>(slot: &mut Option<T>, value: T) -> Result<(), InvalidParameters> {
 
 /// What client and server agreed on, and how this side compresses: pass it to
 /// [`ConnectionBuilder::extension`](crate::ConnectionBuilder::extension).
+///
+/// [`DeflateClient`](super::DeflateClient) and [`DeflateServer`](super::DeflateServer) negotiate
+/// one. Where another HTTP implementation has negotiated already, make it from the headers that
+/// went over the wire ([`from_headers`](Self::from_headers)) or from their values
+/// ([`from_parameters`](Self::from_parameters)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeflateAgreed {
     server: Direction,
@@ -188,6 +195,93 @@ struct Direction {
 }
 
 impl DeflateAgreed {
+    /// Reads what others have agreed on from both values of |Sec-WebSocket-Extensions|: the
+    /// client's `offers` and the server's `answer`. `None` if the server has declined. `deflate`
+    /// says how this side compresses: only its level and `size_min` count.
+    ///
+    /// A client keeps the promises of the offers that the answer fits, also where the answer does
+    /// not repeat them (RFC 7692, 7.1.1.2, 7.1.2.2). A server does not rely on them.
+    ///
+    /// ```
+    /// use wscodec::deflate::{ContextTakeover, Deflate, DeflateAgreed, WindowBits};
+    /// use wscodec::handshake::Extensions;
+    /// use wscodec::{ConnectionBuilder, Role};
+    ///
+    /// // What the HTTP implementation has received, and what it has answered.
+    /// let offers = [&b"permessage-deflate; client_max_window_bits"[..]];
+    /// let answer = [&b"permessage-deflate; server_no_context_takeover; client_max_window_bits=12"[..]];
+    /// let (offers, answer) = (Extensions::parse(&offers)?, Extensions::parse(&answer)?);
+    /// let agreed = DeflateAgreed::from_headers(Role::Server, offers, answer, &Deflate::server())?;
+    /// let agreed = agreed.expect("the server has accepted an offer");
+    /// assert_eq!(agreed.server_context(), ContextTakeover::Off);
+    /// assert_eq!(Some(agreed.client_max_window_bits()), WindowBits::new(12));
+    /// let connection = ConnectionBuilder::server().extension(Some(&agreed)).open();
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ExtensionMismatch`] if the answer has a parameter that RFC 7692, 7.1 does not define for
+    /// an answer, one twice or one with a value that is not allowed; if it fits none of the offers
+    /// that are well formed; if it accepts permessage-deflate twice; or if it accepts another
+    /// extension, which the connection would not have. The client must fail the connection then
+    /// (RFC 7692, 5.1, 7.1), and a server must not have answered so.
+    pub fn from_headers(
+        role: Role,
+        offers: Extensions<'_>,
+        mut answer: Extensions<'_>,
+        deflate: &Deflate,
+    ) -> Result<Option<Self>, ExtensionMismatch> {
+        let Some(accepted) = answer.next() else { return Ok(None) };
+        if accepted.name() != NAME || answer.next().is_some() {
+            return Err(ExtensionMismatch);
+        }
+        let answer = Parameters::parse(&accepted).map_err(|_| ExtensionMismatch)?;
+        let offers = offers
+            .filter(|offer| offer.name() == NAME)
+            .filter_map(|offer| Parameters::parse(&offer).ok())
+            .filter(|offer| answer.is_answer() && answer.accepts(*offer));
+        let agreed = Self::new(answer, deflate);
+        // Which of several offers was accepted can't be told, so a client keeps what each promised.
+        let kept = offers.fold(None, |kept: Option<Self>, offer| {
+            let kept = kept.unwrap_or(agreed);
+            Some(if role == Role::Client { kept.as_promised(offer) } else { kept })
+        });
+        kept.map(Some).ok_or(ExtensionMismatch)
+    }
+
+    /// Returns the agreement on exactly the contexts and windows of `deflate` (RFC 7692, 7.1), and
+    /// on 15 where it has no window for the client's messages; this side compresses as `deflate`
+    /// says.
+    ///
+    /// Both sides must have agreed on these values, by a handshake or by other means: a peer that
+    /// has a smaller window or less context than it needs can't read what it receives.
+    ///
+    /// ```
+    /// use wscodec::ConnectionBuilder;
+    /// use wscodec::deflate::{ContextTakeover, Deflate, DeflateAgreed};
+    /// // "permessage-deflate; server_no_context_takeover"
+    /// let parameters = Deflate::client().with_server_context(ContextTakeover::Off);
+    /// let agreed = DeflateAgreed::from_parameters(&parameters);
+    /// assert_eq!(agreed.client_max_window_bits().get(), 15);
+    /// let client = ConnectionBuilder::client().extension(Some(&agreed)).open();
+    /// ```
+    #[must_use]
+    pub const fn from_parameters(deflate: &Deflate) -> Self {
+        let client_bits = match deflate.client_max_window_bits {
+            Some(bits) => bits,
+            None => WindowBits::MAX,
+        };
+        Self {
+            server: Direction {
+                context: deflate.server_context,
+                bits: deflate.server_max_window_bits,
+            },
+            client: Direction { context: deflate.client_context, bits: client_bits },
+            level: deflate.level,
+            size_min: deflate.size_min,
+        }
+    }
+
     /// Creates the agreement from `answer` and this side's preferences.
     pub(super) fn new(answer: Parameters, deflate: &Deflate) -> Self {
         let context = |is_off| if is_off { ContextTakeover::Off } else { ContextTakeover::Allowed };

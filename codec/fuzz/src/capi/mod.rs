@@ -5,6 +5,7 @@
 //
 // Included by the fuzz target `capi` and by a test, which runs it over what fuzzing has found.
 
+mod halves;
 mod handshakes;
 mod misuse;
 mod script;
@@ -13,6 +14,7 @@ use std::{ptr, slice};
 
 use wscodec_capi::*;
 
+use halves::halves;
 use handshakes::{handshakes, shake};
 use misuse::misuse;
 use script::{FULL, Out, Script, judge};
@@ -20,6 +22,8 @@ use script::{FULL, Out, Script, judge};
 /// A connection, what waits for it, and what it has lent last.
 struct Side {
     connection: *mut WsConnection,
+    /// The receiving half, while the connection is split.
+    receiver: *mut WsReceiver,
     inbox: Vec<u8>,
     lent: Option<(*const u8, usize)>,
     out: Out,
@@ -27,14 +31,23 @@ struct Side {
 
 impl Side {
     fn new(connection: *mut WsConnection) -> Self {
-        Self { connection, inbox: Vec::new(), lent: None, out: Out::new(4096) }
+        Self {
+            connection,
+            receiver: ptr::null_mut(),
+            inbox: Vec::new(),
+            lent: None,
+            out: Out::new(4096),
+        }
     }
 }
 
 impl Drop for Side {
     fn drop(&mut self) {
-        // SAFETY: it is not used again.
-        unsafe { ws_connection_free(self.connection) };
+        // SAFETY: neither is used again.
+        unsafe {
+            ws_connection_free(self.connection);
+            ws_receiver_free(self.receiver);
+        }
     }
 }
 
@@ -46,6 +59,7 @@ fn options(script: &mut Script<'_>) -> WsConnectionOptions {
         fragments_max: [0, 1, 5, u32::MAX][usize::from(script.byte() % 4)],
         delivery: u32::from(script.byte() % 8).saturating_sub(5),
         mask_seed: [7_u8; 32].as_ptr(),
+        deflate: ptr::null(),
     }
 }
 
@@ -70,6 +84,7 @@ pub fn run(data: &[u8]) {
             12 => misuse(&mut script, &mut sides[at]),
             13 => sides[at].inbox.extend(script.bytes(40)), // what no peer of this library sends
             14 => handshakes(&mut script),
+            _ if script.seldom(2) => halves(&mut script, &mut sides[at]),
             _ => {
                 sides[at].lent = None;
                 // SAFETY: a live handle.
@@ -189,9 +204,11 @@ fn deliver(script: &mut Script<'_>, sides: &mut [Side; 2], to: usize) {
         let before = input.len;
         side.lent = None;
         let connection = side.connection;
-        // SAFETY: a live handle, and memory that is alive for the call.
+        // SAFETY: live handles, and memory that is alive for the call.
         let status = unsafe {
-            if has_no_output {
+            if !side.receiver.is_null() {
+                judge(ws_receiver_receive(side.receiver, &raw mut input, &raw mut event))
+            } else if has_no_output {
                 judge(ws_receive(connection, &raw mut input, ptr::null_mut(), &raw mut event))
             } else {
                 side.out.with(|out| ws_receive(connection, &raw mut input, out, &raw mut event))
@@ -214,6 +231,9 @@ fn deliver(script: &mut Script<'_>, sides: &mut [Side; 2], to: usize) {
         assert_eq!(event.is_in_input == 1, event.len > 0 && place < len, "where it lies");
         // What is in the input ends with it.
         side.lent = (event.is_in_input == 0).then_some((event.data, event.len));
+        if script.seldom(3) {
+            halves::pass_replies(side, has_no_output);
+        }
         if script.seldom(4) {
             send(script, side);
         }
@@ -237,18 +257,30 @@ fn fill_room(script: &mut Script<'_>, side: &mut Side) {
     side.lent = None;
     // SAFETY: a live handle, and memory that is alive for the calls; what is filled was written.
     unsafe {
-        let status = judge(ws_room(side.connection, &raw mut room));
+        let (connection, receiver) = (side.connection, side.receiver);
+        let status = if receiver.is_null() {
+            judge(ws_room(connection, &raw mut room))
+        } else {
+            judge(ws_receiver_room(receiver, &raw mut room))
+        };
+        let fill = |len| {
+            judge(if receiver.is_null() {
+                ws_filled(connection, len)
+            } else {
+                ws_receiver_filled(receiver, len)
+            })
+        };
         assert_eq!(status == WS_EVENT, room.capacity > 0);
         let len = side.inbox.len().min(room.capacity).min(usize::from(script.byte()) * 64);
         for (at, byte) in side.inbox.drain(..len).enumerate() {
             room.data.add(at).write(byte);
         }
         if script.seldom(4) {
-            assert!(judge(ws_filled(side.connection, room.capacity.saturating_add(1))) < 0);
+            assert!(fill(room.capacity.saturating_add(1)) < 0);
         }
-        let filled = judge(ws_filled(side.connection, len));
+        let filled = fill(len);
         assert_eq!(filled == WS_OK, room.capacity > 0);
-        assert!(judge(ws_filled(side.connection, 1)) < 0, "one room is filled once");
+        assert!(fill(1) < 0, "one room is filled once");
     }
 }
 

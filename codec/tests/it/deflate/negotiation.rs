@@ -8,10 +8,10 @@ use wscodec::deflate::{
     ContextTakeover, Deflate, DeflateAgreed, DeflateClient, DeflateServer, WindowBits,
 };
 use wscodec::handshake::{
-    Acceptance, ClientExtensions, ClientHandshake, ClientRequest, ExtensionWriter, HandshakeError,
-    HandshakeKey, ResponseError,
+    Acceptance, ClientExtensions, ClientHandshake, ClientRequest, ExtensionMismatch,
+    ExtensionWriter, Extensions, HandshakeError, HandshakeKey, ResponseError,
 };
-use wscodec::{Message, Role};
+use wscodec::{Event, Message, Role};
 
 /// What a server that wants `deflate` answers to these offers, and what it has agreed on then.
 fn answer_to(deflate: Deflate, offers: &[&str]) -> Option<(String, DeflateAgreed)> {
@@ -361,4 +361,104 @@ fn no_extension_agreed_leaves_the_connection_as_it_is() {
     let mut out = Vec::new();
     side.send(Message::Text(&chat(1, 300)), &mut out).unwrap();
     assert_eq!(frames_in(&out)[0].0, 0x81);
+}
+
+/// What the headers that another stack has exchanged come to.
+fn agreed_by(
+    role: Role,
+    offers: &[u8],
+    answer: &[&[u8]],
+) -> Result<Option<DeflateAgreed>, ExtensionMismatch> {
+    let offers = [offers];
+    let (offers, answer) = (Extensions::parse(&offers).unwrap(), Extensions::parse(answer));
+    DeflateAgreed::from_headers(role, offers, answer.unwrap(), &full())
+}
+
+#[test]
+fn headers_of_another_stack_come_to_what_our_own_handshake_agrees_on() {
+    for offer in [
+        "permessage-deflate",
+        "permessage-deflate; client_max_window_bits",
+        "permessage-deflate; client_max_window_bits=9; server_max_window_bits=10",
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+        "x-other, permessage-deflate; x, permessage-deflate; server_max_window_bits=13",
+    ] {
+        // With the `size_min` of `full`.
+        for deflate in [full(), Deflate::server().with_size_min(0)] {
+            let (answer, agreed) = answer_to(deflate, &[offer]).unwrap();
+            let server = agreed_by(Role::Server, offer.as_bytes(), &[answer.as_bytes()]);
+            assert_eq!(server, Ok(Some(agreed)), "{offer} | {answer}");
+        }
+    }
+    let hinted = full()
+        .with_client_context(ContextTakeover::Off)
+        .with_client_max_window_bits(Some(bits(11)));
+    let offer = offer_of(hinted);
+    let own = accept(DeflateClient::new(hinted), "permessage-deflate").unwrap();
+    let client = agreed_by(Role::Client, offer.as_bytes(), &[b"permessage-deflate"]);
+    assert_eq!(client, Ok(own), "a client keeps what it has promised");
+    let server = agreed_by(Role::Server, offer.as_bytes(), &[b"permessage-deflate"]);
+    let server = server.unwrap().unwrap();
+    assert_eq!(server.client_context(), ContextTakeover::Allowed, "a server doesn't rely on it");
+    assert_eq!(server.client_max_window_bits(), WindowBits::MAX);
+    // Both offers fit: what the second promises is kept, too.
+    let offer = b"permessage-deflate, permessage-deflate; client_no_context_takeover";
+    let client = agreed_by(Role::Client, offer, &[b"permessage-deflate"]).unwrap().unwrap();
+    assert_eq!(client.client_context(), ContextTakeover::Off);
+}
+
+#[test]
+fn headers_of_another_stack_that_do_not_fit_are_refused() {
+    let any = &b"permessage-deflate; client_max_window_bits"[..];
+    assert_eq!(agreed_by(Role::Client, any, &[]), Ok(None), "declined");
+    let rows: [(&[u8], &[&[u8]]); 14] = [
+        (any, &[b"permessage-deflate; client_max_window_bits"]), // an offer, and no answer
+        (any, &[b"permessage-deflate; server_max_window_bits"]),
+        (any, &[b"permessage-deflate; server_max_window_bits=7"]),
+        (any, &[b"permessage-deflate; server_max_window_bits=16"]),
+        (any, &[b"permessage-deflate; client_max_window_bits=10; client_max_window_bits=10"]),
+        (any, &[b"permessage-deflate; server_no_context_takeover=1"]),
+        (any, &[b"permessage-deflate; x"]),
+        (any, &[b"permessage-deflate, permessage-deflate"]),
+        (any, &[b"permessage-deflate", b"permessage-deflate"]),
+        (any, &[b"permessage-deflate, x-other"]),
+        (any, &[b"x-other"]),
+        (b"permessage-deflate", &[b"permessage-deflate; client_max_window_bits=10"]),
+        (b"permessage-deflate; server_max_window_bits=10", &[b"permessage-deflate"]),
+        (b"x-other, permessage-deflate; x", &[b"permessage-deflate"]), // nothing well formed offered
+    ];
+    for (offer, answer) in rows {
+        for role in [Role::Client, Role::Server] {
+            assert_eq!(agreed_by(role, offer, answer), Err(ExtensionMismatch), "{answer:?}");
+        }
+    }
+}
+
+#[test]
+fn connections_with_parameters_from_elsewhere_understand_each_other() {
+    for (server_bits, client_bits) in [(8, None), (9, Some(15)), (15, Some(8)), (12, Some(12))] {
+        for context in [ContextTakeover::Allowed, ContextTakeover::Off] {
+            let parameters = full()
+                .with_server_context(context)
+                .with_client_max_window_bits(client_bits.map(bits))
+                .with_server_max_window_bits(bits(server_bits));
+            let agreed = DeflateAgreed::from_parameters(&parameters);
+            assert_eq!(agreed.server_context(), context);
+            assert_eq!(agreed.server_max_window_bits(), bits(server_bits));
+            assert_eq!(agreed.client_max_window_bits(), bits(client_bits.unwrap_or(15)));
+            let mut client = builder(Role::Client).extension(Some(&agreed)).open();
+            let mut server = builder(Role::Server).extension(Some(&agreed)).open();
+            let text = chat(7, 3_000);
+            for _ in 0..3 {
+                let (mut up, mut down) = (Vec::new(), Vec::new());
+                client.send(Message::Text(&text), &mut up).unwrap();
+                assert_ne!(up[0] & 0x40, 0, "compressed");
+                let event = server.receive(&mut &mut up[..], &mut Vec::new()).unwrap();
+                assert_eq!(event, Some(Event::Text(&text)));
+                server.send(Message::Text(&text), &mut down).unwrap();
+                let event = client.receive(&mut &mut down[..], &mut Vec::new()).unwrap();
+                assert_eq!(event, Some(Event::Text(&text)));
+            }
+        }
+    }
 }
