@@ -54,7 +54,8 @@ pub fn record() -> ExitCode {
 
 fn measure(options: &Options, start: Instant) -> Vec<Outcome> {
     let groups: Vec<&str> = options.groups.iter().map(String::as_str).collect();
-    let plans = group::plans(&groups, Extent::Full);
+    let mut plans = group::plans(&groups, Extent::Full);
+    plans.retain(|plan| plan.id.size >= options.size_min);
     let count = plans.len();
     let mut outcomes = Vec::with_capacity(count);
     for (i, plan) in plans.into_iter().enumerate() {

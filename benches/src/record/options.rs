@@ -19,6 +19,9 @@ pub(crate) struct Options {
     /// Only this group; may be given several times
     #[arg(long = "group", value_parser = PossibleValuesParser::new(group::NAMES))]
     pub(crate) groups: Vec<String>,
+    /// Only payloads and messages of so many bytes and more
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    pub(crate) size_min: usize,
     /// The last part of the folder's name
     #[arg(long, default_value = "codec")]
     pub(crate) topic: String,
@@ -60,6 +63,10 @@ impl Options {
         for group in &self.groups {
             command.push_str(" --group ");
             command.push_str(group);
+        }
+        if self.size_min > 0 {
+            command.push_str(" --size-min ");
+            command.push_str(&self.size_min.to_string());
         }
         if let Some(rounds) = self.rounds {
             command.push_str(" --rounds ");
