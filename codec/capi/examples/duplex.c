@@ -10,7 +10,8 @@
  *
  * Whatever the receiving thread has to say to the peer, a Pong or the answer to a Close, goes as a reply
  * through a queue to the sending thread: a socket pair here, because the sender can wait for both, and a
- * pointer is written to it whole.
+ * pointer is written to it whole. A null pointer says that all messages have come back: a peer may drop
+ * what it has not answered when a Close arrives, so the Close waits for that.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <fcntl.h>
@@ -39,10 +40,14 @@ static size_t len_of(long number)
   return (size_t)(number * 37 % LEN_MAX);
 }
 
-/* Passes replies on to the sender. */
+/* Passes replies on to the sender, and tells it once when all messages have come. */
 static int pass_replies(struct receiving *self)
 {
-  ws_reply *reply;
+  ws_reply *reply = NULL;
+  if (self->received == self->expected) {
+    self->expected = -1;
+    if (write(self->replies, &reply, sizeof reply) != (ssize_t)sizeof reply) return 0;
+  }
   while (ws_receiver_take_reply(self->receiver, &reply) == WS_FOUND) {
     if (write(self->replies, &reply, sizeof reply) != (ssize_t)sizeof reply) {
       ws_reply_free(reply);
@@ -65,6 +70,7 @@ static void *receive(void *argument)
 {
   struct receiving *self = (struct receiving *)argument;
   ws_event event;
+  ssize_t len;
   int goes_on = 1;
   while (goes_on) {
     ws_status status = ws_receiver_receive(self->receiver, &self->in, &event);
@@ -75,13 +81,10 @@ static void *receive(void *argument)
       self->error = status;
       break;
     }
-    do {
-      ssize_t len = recv(self->fd, self->memory, sizeof self->memory, 0);
-      if (len < 0 && errno == EINTR) continue;
-      self->in.data = self->memory;
-      self->in.len = len > 0 ? (size_t)len : 0;
-      goes_on = len > 0;
-    } while (0);
+    len = recv(self->fd, self->memory, sizeof self->memory, 0);
+    self->in.data = self->memory;
+    self->in.len = len > 0 ? (size_t)len : 0;
+    goes_on = len > 0 || (len < 0 && errno == EINTR);
   }
   if (!goes_on && self->error == WS_OK) self->error = ws_receiver_receive_eof(self->receiver);
   pass_replies(self);
@@ -89,7 +92,8 @@ static void *receive(void *argument)
   return NULL;
 }
 
-/* Sends the replies that have come; waits for one, or for the end, if it is told to. False at the end. */
+/* Sends the replies that have come; waits for one, or for the end, if it is told to. False at the end, and when all
+ * messages have come. */
 static int send_replies(struct blocking *client, int replies, int waits)
 {
   struct pollfd ready;
@@ -98,6 +102,7 @@ static int send_replies(struct blocking *client, int replies, int waits)
   while (poll(&ready, 1, waits ? -1 : 0) > 0) {
     ws_reply *reply;
     if (read(replies, &reply, sizeof reply) != (ssize_t)sizeof reply) return 0;
+    if (reply == NULL) return 0;
     client->out.needed = 2 * WS_REPLY_LEN_MAX;
     if (!blocking_grow(&client->out)) abort();
     ws_send_reply(client->connection, reply, &client->out);
@@ -131,6 +136,7 @@ int main(int argc, char **argv)
   }
   receiving.fd = client->fd;
   receiving.replies = pair[1];
+  receiving.expected = messages;
   if (ws_connection_split(client->connection, &receiving.receiver) != WS_OK) abort();
   memcpy(receiving.memory, client->in.data == NULL ? client->memory : client->in.data, client->in.len);
   receiving.in.data = receiving.memory;
@@ -142,6 +148,7 @@ int main(int argc, char **argv)
     if (blocking_send(client, WS_KIND_BINARY, payload, len_of(i)) != WS_OK) break;
     if (!send_replies(client, pair[0], 0)) break;
   }
+  while (i == messages && send_replies(client, pair[0], 1)) {}
   blocking_close(client, 1000, "");
   while (send_replies(client, pair[0], 1)) {}
   pthread_join(thread, NULL);

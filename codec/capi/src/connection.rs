@@ -108,7 +108,6 @@ pub struct Open {
 
 /// A connection, or what is left of it when it has been split.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it lives in a box of its own already")]
 pub(crate) enum Side {
     Whole(Connection<Keys>),
     Sending(Sender<Keys>),
@@ -154,6 +153,7 @@ pub(crate) fn role(number: u32) -> Result<Role, Failure> {
 }
 
 /// Where the compression of a connection comes from.
+#[derive(Clone, Copy)]
 pub(crate) enum Agreed<'a> {
     /// A handshake of this library.
     Handshake(Option<&'a DeflateAgreed>),
