@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import unittest.mock
+from collections.abc import Callable
 from typing import Any
 
 import wscodec
 from frames import BINARY, CLOSE, TEXT, frame
 from test_asyncio import Case, RawPeer, served, uri
 from wscodec.asyncio import ServerConnection, connect
+from wscodec.asyncio.protocol import READ_BUFFER_LEN
 
 
 class Writes:
@@ -139,7 +143,7 @@ class Callbacks(Case):
                 await asyncio.sleep(0.001)
             waiting = connections[0].transport.get_write_buffer_size()
             # What one read can bring, and no more, however long the peer goes on.
-            self.assertLess(waiting, 600_000)
+            self.assertLess(waiting, 2 * READ_BUFFER_LEN + 100_000)
             messages = await read_messages(peer, count)
             self.assertTrue(all(message == "x" * 10_000 for message in messages))
             await writing
@@ -196,10 +200,38 @@ class WrittenTogether(Case):
 
         self.assertEqual(await self.writes(slow, frame(TEXT, b"hello", masked=True) * 2, 1), [7])
 
-    async def test_a_header_goes_with_its_payload_unless_that_is_large(self) -> None:
+    async def test_a_header_goes_with_its_payload_in_one_system_call(self) -> None:
+        for size in 20 << 10, 64 << 10, 256 << 10, 1 << 20:
+            wire = frame(BINARY, b"x" * size, masked=True)
+            with unittest.mock.patch.object(os, "writev", wraps=os.writev) as writev:
+                await self.writes(echoes, wire, 1)
+            pieces = [[len(piece) for piece in call.args[1]] for call in writev.call_args_list]
+            self.assertEqual(pieces, [[4 if size < 1 << 16 else 10, size]])
+
+    async def test_what_the_socket_does_not_take_is_left_to_the_transport(self) -> None:
+        def full(fd: int, pieces: list[bytes]) -> int:
+            raise BlockingIOError
+
+        def part(len_max: int) -> Callable[[int, list[bytes]], int]:
+            return lambda fd, pieces: os.write(fd, b"".join(pieces)[:len_max])
+
+        payload = os.urandom(300_000)
+        for writev in full, part(1), part(10), part(11), part(100_000), part(1 << 30):
+            async with served(echoes) as server:
+                peer = await RawPeer.open(server)
+                with unittest.mock.patch.object(os, "writev", writev):
+                    peer.writer.write(frame(BINARY, payload, masked=True) + frame(TEXT, b"end", masked=True))
+                    self.assertEqual(await read_messages(peer, 2), [payload, "end"])
+                peer.writer.close()
+
+    async def test_behind_a_transport_a_header_goes_with_its_payload_unless_that_is_large(self) -> None:
+        async def without_the_socket(websocket: ServerConnection) -> None:
+            websocket._fd = None  # as with TLS
+            await echoes(websocket)
+
         for size, lengths in (64 << 10, [10 + (64 << 10)]), (256 << 10, [10, 256 << 10]):
             wire = frame(BINARY, b"x" * size, masked=True)
-            self.assertEqual(await self.writes(echoes, wire, 1), lengths)
+            self.assertEqual(await self.writes(without_the_socket, wire, 1), lengths)
 
     async def test_much_is_written_on_the_way(self) -> None:
         async def talkative(websocket: ServerConnection) -> None:
