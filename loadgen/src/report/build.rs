@@ -103,7 +103,8 @@ impl Report {
                 .users()
                 .map(|users| ScenarioReport::new(users, &metrics, |events| per_s(events, &phases))),
             bytes: Bytes { sent: metrics.bytes_sent, received: metrics.bytes_received },
-            arrival_times: (config.recv_time == RecvTime::Kernel).then_some(metrics.arrival_times),
+            arrival_times: (config.common.recv_time == RecvTime::Kernel)
+                .then_some(metrics.arrival_times),
             http2: config.network.http2.is_some().then_some(metrics.http2),
             network: (metrics.network.looks > 0).then_some(metrics.network),
             deflate: DeflateReport::new(config, &metrics.deflate),

@@ -12,8 +12,7 @@ use super::reconnect::PausesReport;
 use super::storm::StormAskedReport;
 use crate::clock::nanos;
 use crate::config::{
-    Arrivals, Config, Content, FrameArgs, Load, Rate, RecvTime, Request, Scenario, Secrets, Stage,
-    Stages,
+    Arrivals, CommonArgs, Config, Content, Load, Rate, Request, Scenario, Secrets, Stage, Stages,
 };
 use crate::net::masked_subprotocols;
 use crate::worker::{BACKLOG_MAX, UNANSWERED_MAX};
@@ -88,12 +87,9 @@ pub struct ConfigReport {
     pub origin: Option<String>,
     /// The route to the server.
     pub network: NetworkReport,
-    /// What frames are like.
+    /// What each connection did in the same way. For `recv_time`, see `arrival_times`.
     #[serde(flatten)]
-    pub frames: FrameArgs,
-    /// When a message counts as received, where that can be had: see `arrival_times`.
-    #[serde(default)]
-    pub recv_time: RecvTime,
+    pub common: CommonArgs,
     /// The seed of the payloads.
     pub seed: u64,
     /// Unanswered messages a worker allows before it skips messages that are due (open loop).
@@ -165,8 +161,7 @@ impl ConfigReport {
             subprotocols: subprotocols(&config.request),
             origin: config.request.origin.as_ref().map(ToString::to_string),
             network: NetworkReport::new(&config.network),
-            frames: config.frames,
-            recv_time: config.recv_time,
+            common: config.common,
             seed: config.seed,
             unanswered_max_per_worker: UNANSWERED_MAX as u64,
             backlog_bytes_max_per_worker: BACKLOG_MAX as u64,

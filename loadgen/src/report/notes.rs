@@ -89,7 +89,7 @@ impl Report {
     }
 
     fn mask_note(&self) -> Option<String> {
-        (self.config.frames.mask == Mask::Zero).then(|| {
+        (self.config.common.mask == Mask::Zero).then(|| {
             "frames were masked with zeros, which no real client does (--mask zero)".into()
         })
     }

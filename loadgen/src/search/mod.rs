@@ -11,7 +11,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::cli::{PaceArgs, RateAsked, ReconnectArgs, RunArgs, SearchArgs, UserArgs};
-use crate::config::{Config, Form, FrameArgs, Load, Output, Rate, Scenario, Verbosity, output};
+use crate::config::{Config, Form, Load, Output, Rate, Scenario, Verbosity, output};
 use crate::exit::{Exit, Failed};
 use crate::fleet::Program;
 use crate::member::Processes;
@@ -101,7 +101,6 @@ fn config(args: SearchArgs) -> Result<Config, String> {
         drain_timeout: DRAIN,
         reply_timeout: None,
         ping_interval: None,
-        frames: FrameArgs::default(),
         message,
         reconnect: ReconnectArgs::default(),
         cohorts: Box::default(),

@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(args.load.duration, Some(std::time::Duration::from_secs(5)));
         assert_eq!(args.pace.stages.len(), 2);
         assert_eq!(args.load.labels, [("c".to_owned(), "d".to_owned())]);
-        assert_eq!(args.frames.mask, crate::cli::Mask::Random);
+        assert_eq!(args.load.common.mask, crate::cli::Mask::Random);
     }
 
     #[test]

@@ -5,11 +5,11 @@
 
 mod checked;
 mod cohort;
+mod common;
 mod deflate;
 mod doctor;
 mod enlist;
 mod file;
-mod frames;
 mod gate;
 mod help;
 mod live;
@@ -46,9 +46,9 @@ use crate::serve::Mode;
 use crate::threshold;
 pub use checked::CheckedArgs;
 pub use cohort::{CohortArgs, CohortAsked, Misbehaviour};
+pub use common::CommonArgs;
 pub use deflate::{AcceptArgs, OfferArgs};
 pub use doctor::DoctorArgs;
-pub use frames::FrameArgs;
 pub use gate::GateArgs;
 pub use live::LiveForm;
 pub use mask::Mask;
@@ -215,9 +215,6 @@ pub struct RunArgs {
     /// Time from one Ping on a connection to the next, beside messages [default: no Pings]
     #[arg(help_heading = "Load", long, value_name = "T", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub ping_interval: Option<Duration>,
-    /// What frames are like.
-    #[command(flatten)]
-    pub frames: FrameArgs,
     /// The contents of messages.
     #[command(flatten)]
     pub message: MessageArgs,
@@ -282,13 +279,9 @@ pub struct LoadArgs {
     /// among the processes]. They begin together, and their results are merged into one.
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = Processes::parse, allow_hyphen_values = true)]
     pub processes: Processes,
-    /// Time at which a message counts as received: when loadgen read it, or when the kernel had it
-    ///
-    /// kernel takes the time that a message waits for loadgen out of all latencies, and reports it
-    /// as recv.lag: on a busy machine they are the server's and not the client's. For ws:// over
-    /// TCP and HTTP/1.1; elsewhere the report says that it is off.
-    #[arg(long, value_name = "CLOCK", default_value = "user")]
-    pub recv_time: RecvTime,
+    /// What each connection does in the same way.
+    #[command(flatten)]
+    pub common: CommonArgs,
     /// Seed of payloads, placeholders and random times [default: a new one, in the report]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::frames::FrameArgs;
 use super::pace::{PaceArgs, RateAsked};
 use super::{LoadArgs, ReconnectArgs, label};
 use crate::quantity;
@@ -50,7 +49,4 @@ pub struct PlayArgs {
     /// How long to wait for unfinished iterations at the end
     #[arg(help_heading = "Load", long, value_name = "T", default_value = "2s", value_parser = quantity::duration, allow_hyphen_values = true)]
     pub drain_timeout: Duration,
-    /// What frames are like.
-    #[command(flatten)]
-    pub frames: FrameArgs,
 }

@@ -33,7 +33,7 @@ use std::time::{Duration, SystemTime};
 use wscodec::DataKind;
 
 pub use crate::cli::{
-    Arrivals, Form, FrameArgs, Jitter, LiveForm, Mask, Misbehaviour, Output, RecvTime,
+    Arrivals, CommonArgs, Form, Jitter, LiveForm, Mask, Misbehaviour, Output, RecvTime,
 };
 use crate::cli::{ConnectArgs, LoadArgs, RateAsked, RunArgs};
 pub use crate::member::{Member, Processes};
@@ -139,10 +139,8 @@ pub struct Config {
     pub request: Request,
     /// How long to wait for outstanding replies at the end.
     pub drain_timeout: Duration,
-    /// What frames are like.
-    pub frames: FrameArgs,
-    /// When a message counts as received.
-    pub recv_time: RecvTime,
+    /// What each connection does in the same way.
+    pub common: CommonArgs,
     /// Seed of everything random.
     pub seed: u64,
     /// Labels to save with the result.
@@ -314,7 +312,6 @@ impl Config {
         config.warmup = bounded("-w", args.warmup, Duration::ZERO, DURATION_MAX)?;
         config.drain_timeout =
             bounded("--drain-timeout", args.drain_timeout, Duration::ZERO, TIMEOUT_MAX)?;
-        config.frames = args.frames;
         config.check_outstanding()?;
         Ok(config)
     }
@@ -429,8 +426,7 @@ impl Config {
             warmup: Duration::ZERO,
             request: Request::new(&args.request, purpose)?,
             drain_timeout: Duration::ZERO,
-            frames: FrameArgs::default(),
-            recv_time: args.recv_time,
+            common: args.common,
             // Short enough to type again.
             seed: args.seed.unwrap_or_else(|| RandomState::new().hash_one(0) & 0xffff_ffff),
             labels: args.labels,

@@ -54,7 +54,6 @@ impl Config {
         config.warmup = bounded("-w", args.warmup, Duration::ZERO, DURATION_MAX)?;
         config.drain_timeout =
             bounded("--drain-timeout", args.drain_timeout, Duration::ZERO, TIMEOUT_MAX)?;
-        config.frames = args.frames;
         Ok(config)
     }
 }

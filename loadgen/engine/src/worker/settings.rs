@@ -6,7 +6,7 @@ use wscodec::Limits;
 
 use super::sessions::Numbering;
 use crate::clock::nanos;
-use crate::config::{Config, FrameArgs, Load, Misbehaviour};
+use crate::config::{CommonArgs, Config, Load, Misbehaviour};
 use crate::index::WorkerIndex;
 use crate::plan::{Plan, Script};
 
@@ -32,7 +32,7 @@ pub(crate) struct Settings {
     pub(crate) plan_end_ns: u64,
     /// How long to wait for replies once all messages are sent, unless each reply has a timeout.
     pub(crate) drain_ns: Option<u64>,
-    pub(crate) frames: FrameArgs,
+    pub(crate) common: CommonArgs,
     /// Payload bytes per frame, if messages are sent in fragments.
     pub(crate) fragment: Option<NonZeroUsize>,
     pub(crate) limits: Limits,
@@ -57,7 +57,7 @@ impl Settings {
                 .echo()
                 .filter(|_| config.reply_timeout.is_none())
                 .map(|_| nanos(config.drain_timeout)),
-            frames: config.frames,
+            common: config.common,
             fragment: config.echo().and_then(|echo| echo.fragment),
             limits: super::limits(config),
             is_open_loop: plan.load().is_some_and(Load::is_scheduled),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Arrivals, Jitter, RecvTime};
+use crate::config::{Arrivals, Jitter};
 use crate::escape;
 use crate::quantity;
 use crate::report::{ConfigReport, PayloadKind, Report};
@@ -55,10 +55,7 @@ pub(super) fn command(report: &Report) -> (String, Vec<&'static str>) {
     if config.payload_kind == Some(PayloadKind::Binary) {
         words.push("-b".into());
     }
-    words.extend(config.frames.words());
-    if config.recv_time != RecvTime::default() {
-        words.extend(["--recv-time".to_owned(), config.recv_time.name().to_owned()]);
-    }
+    words.extend(config.common.words());
     words.extend(reconnecting(config));
     let left_out = [
         (config.payload_is_generated == Some(false), "the messages"),
@@ -101,7 +98,7 @@ mod tests {
         for line in [
             "run ws://127.0.0.1:9001/ -c 2 -t 1 -d 1s --seed 7",
             "run ws://127.0.0.1:9001/a?b=c ws://127.0.0.1:9002/ -R 50.5 -w 500ms --arrivals poisson",
-            "run ws://127.0.0.1:9001/ --stage 1s:50 --stage 2s:100 -b --mask zero",
+            "run ws://127.0.0.1:9001/ --stage 1s:50 --stage 2s:100 -b --mask zero --recv-time kernel",
             "connect ws://127.0.0.1:9001/ -c 2 -C 10",
         ] {
             let (command, left_out) = command(&sample_of(line));

@@ -65,7 +65,7 @@ impl Driver {
         if thread.deflating.is_offered {
             thread.metrics.deflate.handshake(opened.deflate);
         }
-        let keys = Keys::new(thread.settings.frames.mask);
+        let keys = Keys::new(thread.settings.common.mask);
         let key = thread.sessions.insert(Session {
             stream: match thread.settings.misbehaviour {
                 Misbehaviour::Slow { bytes_per_s } => opened.stream.slowed(bytes_per_s),

@@ -91,7 +91,7 @@ impl Worker {
             reconnects: config.reconnect.map(|pauses| Reconnects::new(pauses, config.seed)),
             outbox: Outbox::new(
                 payload(config, brief.clock),
-                match config.frames.mask {
+                match config.common.mask {
                     Mask::Random => Some(ChaChaKeys::from_os().map_err(io::Error::other)?),
                     Mask::Zero => None,
                 },
@@ -99,7 +99,8 @@ impl Worker {
             ),
             deadlines: config.reply_timeout.map(|timeout| Deadlines::new(nanos(timeout))),
             probes: plan.pings(number).map(|sends| Probes::new(brief.clock, sends, slots)),
-            receipts: (config.recv_time == RecvTime::Kernel).then(|| Receipts::new(brief.clock)),
+            receipts: (config.common.recv_time == RecvTime::Kernel)
+                .then(|| Receipts::new(brief.clock)),
             instructions: brief.instructions.clone(),
             slots,
             is_indexed: config.users().is_some(),
