@@ -23,6 +23,7 @@ use crate::net::Routes;
 use crate::process::{ProcessUsage, Watched};
 use crate::progress::{Progress, Wish};
 use crate::quota::Quota;
+use crate::segment::Segment;
 use crate::signals::{Signals, StopSignal};
 use crate::units;
 use crate::worker::usage::{memory, process_cpu_ns};
@@ -32,6 +33,10 @@ use crate::worker::{Brief, BusyWorkers, Instruction, SharedFanout, Times, Worker
 const LEAD_NS: u64 = 5_000_000;
 /// How often the progress line is drawn.
 pub const TICK: Duration = Duration::from_millis(200);
+/// Most often that the members of a fleet together say what they have done.
+const SAID_MIN: Duration = Duration::from_millis(20);
+/// The longest time for which a member is silent.
+const SILENCE_MAX: Duration = Duration::from_secs(1);
 /// The exit code of an interrupted run.
 pub const INTERRUPTED: i32 = 130;
 
@@ -304,6 +309,42 @@ pub async fn suspended(signal: Option<&mut StopSignal>) {
     }
 }
 
+/// When a coordinator looks at what its workers have done.
+///
+/// The members of a fleet begin at the same moment. Did all look at the same moment as well, what
+/// is due meanwhile would wait until a few processors have served all of them. So each has a moment
+/// of its own within a [`TICK`], and the more there are, the less often each speaks.
+struct Looks {
+    next: Instant,
+    /// How many looks until the member speaks.
+    silent: u32,
+    /// It speaks at each look of this number.
+    every: u32,
+}
+
+impl Looks {
+    fn new(part: Segment, now: Instant) -> Self {
+        let of = u32::try_from(part.of()).unwrap_or(u32::MAX);
+        let place = u32::try_from(part.index()).unwrap_or(u32::MAX);
+        let silence = SAID_MIN.saturating_mul(of).clamp(TICK, SILENCE_MAX);
+        let every = u32::try_from(silence.as_millis().div_ceil(TICK.as_millis())).unwrap_or(1);
+        // Neighbours speak at different looks, and those that speak at the same one do so at
+        // different moments of it.
+        let next = now + TICK.mul_f64(f64::from(place) / f64::from(of));
+        Self { next, silent: place % every, every }
+    }
+
+    /// Takes the look that is due, and sets the next; returns whether the member speaks.
+    fn take(&mut self, now: Instant) -> bool {
+        while self.next <= now {
+            self.next += TICK;
+        }
+        let speaks = self.silent == 0;
+        self.silent = self.silent.checked_sub(1).unwrap_or(self.every - 1);
+        speaks
+    }
+}
+
 /// What happened while waiting.
 enum News {
     Settled(u64),
@@ -322,7 +363,8 @@ impl Coordinator<'_> {
             self.progress.load(self.clock.now_ns(), times);
         }
         let mut open = VecDeque::new();
-        let mut tick = Instant::now() + TICK;
+        let part = if self.link.is_some() { self.config.part() } else { Segment::WHOLE };
+        let mut looks = Looks::new(part, Instant::now());
         loop {
             let news = tokio::select! {
                 biased;
@@ -330,7 +372,7 @@ impl Coordinator<'_> {
                 () = suspended(self.stop_signal.as_mut()) => News::Suspend,
                 order = ordered(&mut self.link) => News::Ordered(order),
                 settled = settlements.recv() => settled.map_or(News::Done, News::Settled),
-                () = sleep_until(tick) => News::Tick,
+                () = sleep_until(looks.next) => News::Tick,
             };
             match news {
                 News::Done => break,
@@ -354,10 +396,11 @@ impl Coordinator<'_> {
                     }
                 }
                 News::Tick => {
-                    let late = Instant::now().saturating_duration_since(tick);
+                    let now = Instant::now();
+                    let late = now.saturating_duration_since(looks.next);
                     self.pause_max_ns = self.pause_max_ns.max(nanos(late));
-                    tick = Instant::now() + TICK;
-                    self.look();
+                    let speaks = looks.take(now);
+                    self.look(speaks);
                 }
             }
         }
@@ -403,9 +446,9 @@ impl Coordinator<'_> {
         self.instructor.send_replace(Instruction::Load(times));
     }
 
-    fn look(&mut self) {
+    fn look(&mut self, speaks: bool) {
         let now_ns = self.clock.now_ns();
-        if self.link.is_some() {
+        if speaks && self.link.is_some() {
             member::say(&Said::<()>::Snapshot(Box::new(self.snapshot())));
         }
         let is_row_due = now_ns >= self.timeline.next_ns();
@@ -478,6 +521,44 @@ mod tests {
     use crate::index::WorkerIndex;
     use crate::payload;
     use crate::serve::{ServeConfig, Server};
+
+    #[test]
+    fn members_speak_in_turn_and_the_more_the_less_often() {
+        for (of, each_ms) in [(1, 200.0), (10, 200.0), (11, 400.0), (51, 1e3), (1_000, 1e3)] {
+            let now = Instant::now();
+            let mut spoken_ms = Vec::new();
+            for index in 1..=of {
+                let mut looks = Looks::new(Segment::new(index, of).unwrap(), now);
+                let mut own_ms = Vec::new();
+                while own_ms.len() < 4 {
+                    let at = looks.next;
+                    if looks.take(at) {
+                        own_ms.push((at - now).as_secs_f64() * 1e3);
+                    }
+                }
+                assert!(own_ms[0] <= each_ms, "{index} of {of}: {own_ms:?}");
+                let are_even = own_ms.windows(2).all(|two| (two[1] - two[0] - each_ms).abs() < 0.1);
+                assert!(are_even, "{index} of {of}: {own_ms:?}");
+                spoken_ms.extend(own_ms);
+            }
+            // In no tenth of an interval do more than a fair share speak, to one or two.
+            let share = spoken_ms.len().div_ceil(4 * 10);
+            for tenth in 10..30 {
+                let span_ms = each_ms / 10.0;
+                let span_ms = span_ms * f64::from(tenth)..span_ms * f64::from(tenth + 1);
+                let found = spoken_ms.iter().filter(|at_ms| span_ms.contains(at_ms)).count();
+                assert!(found <= share + 2, "{found} of {of} in {span_ms:?} ms");
+            }
+        }
+    }
+
+    #[test]
+    fn a_look_that_is_late_is_not_made_twice() {
+        let now = Instant::now();
+        let mut looks = Looks::new(Segment::WHOLE, now);
+        looks.take(now + TICK * 7 + TICK / 2);
+        assert_eq!(looks.next, now + TICK * 8);
+    }
 
     /// Longer than twenty connections take; a test that reaches it has failed.
     const PATIENCE: Duration = Duration::from_secs(30);
