@@ -102,12 +102,11 @@ async fn what_asks_for_no_websocket_is_refused_or_left_to_the_route() {
             ("GET /both HTTP/1.1\r\nHost: a\r\n", "HTTP/1.1 200 "),
         ] {
             let mut stream = std::net::TcpStream::connect(&address).unwrap();
-            let close = if head.contains("Upgrade") { "" } else { "Connection: close\r\n" };
-            stream.write_all(format!("{head}{close}\r\n").as_bytes()).unwrap();
-            stream.shutdown(std::net::Shutdown::Write).unwrap();
-            let mut response = String::new();
-            stream.read_to_string(&mut response).unwrap();
-            assert!(response.starts_with(expected), "{head}: {response}");
+            // Not half closed: hyper may take that for the end before it has answered.
+            stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
+            let mut response = vec![0; expected.len()];
+            stream.read_exact(&mut response).unwrap();
+            assert_eq!(String::from_utf8_lossy(&response), expected, "{head}");
         }
     })
     .await;
