@@ -430,8 +430,9 @@ fn masked(key: MaskKey, payload: Bytes) -> Bytes {
         }
         Err(payload) => {
             let mut masked = spare::with_room(payload.len());
+            let start = masked.len();
             mask::put(key, &payload, &mut masked);
-            spare::share(masked)
+            spare::share(masked, start)
         }
     }
 }

@@ -124,6 +124,12 @@ impl Receiver {
         outcome
     }
 
+    /// See [`Connection::whole_len`].
+    #[must_use]
+    pub fn whole_len(&self, input: &[u8]) -> Option<usize> {
+        self.inbound.whole_len(input)
+    }
+
     /// See [`Connection::receive_eof`]; a failure is pushed for the sending half, too.
     ///
     /// # Errors

@@ -6,6 +6,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use bytes::Bytes;
+
 use crate::decoder::MaskedPayload;
 use crate::error::{ProtocolError, Utf8Error};
 use crate::header::{Fin, FrameHeader, Opcode};
@@ -120,7 +122,7 @@ impl Assembler {
     pub(crate) fn room(&mut self, remaining: u64, limits: &Limits) -> Option<Room<'_>> {
         let remaining = usize::try_from(remaining).unwrap_or(usize::MAX);
         let arrived = self.buffer.judged_len();
-        let is_there = self.buffer.capacity() - arrived;
+        let is_there = self.buffer.len_max() - arrived;
         let len = remaining.min(arrived.saturating_mul(3).max(ROOM_LEN_FIRST).max(is_there));
         let growth = Growth { factor: 1, ..self.growth(limits) };
         self.buffer.room(len, growth)
@@ -150,6 +152,11 @@ impl Assembler {
     /// Takes the message that was handed out last.
     pub(crate) fn take_message(&mut self) -> Vec<u8> {
         if self.is_open() { Vec::new() } else { self.buffer.take() }
+    }
+
+    /// Like [`take_message`](Self::take_message), as shared bytes.
+    pub(crate) fn take_shared(&mut self) -> Bytes {
+        if self.is_open() { Bytes::new() } else { self.buffer.take_shared() }
     }
 
     /// Like [`take_message`](Self::take_message), for text.

@@ -9,8 +9,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::{fmt, mem};
 
-use bytes::BufMut;
 use bytes::buf::{Limit, UninitSlice};
+use bytes::{BufMut, Bytes};
 
 use crate::decoder::MaskedPayload;
 use crate::error::{InflateError, ProtocolError, Utf8Error};
@@ -50,6 +50,11 @@ pub(crate) fn text_of(bytes: &[u8]) -> &str {
     simdutf8::basic::from_utf8(bytes).unwrap_or_default()
 }
 
+/// Fills the start of an empty buffer so that what follows is placed well; returns where that is.
+fn placed(bytes: &mut Vec<u8>) -> u16 {
+    u16::try_from(spare::place(bytes)).unwrap_or_default()
+}
+
 /// How a buffer grows: with what has arrived, never with what was only declared.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Growth {
@@ -70,8 +75,13 @@ pub(crate) struct Progress {
 
 /// The bytes of the message being assembled, no more than have arrived.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct MessageBuffer {
     bytes: Vec<u8>,
+    /// Where in `bytes` the message begins. What precedes it moves it to a better place in its page.
+    start: u16,
+    /// Messages leave as shared bytes, which may begin anywhere in the buffer.
+    is_shared: bool,
     validator: Utf8Validator,
     /// Every byte of `bytes` was pushed to `validator`, which accepted them and the end.
     is_validated: bool,
@@ -121,7 +131,7 @@ unsafe impl BufMut for Room<'_> {
 impl fmt::Debug for MessageBuffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageBuffer")
-            .field("bytes", &Redacted(self.bytes.len()))
+            .field("bytes", &Redacted(self.len()))
             .finish_non_exhaustive()
     }
 }
@@ -161,7 +171,7 @@ impl MessageBuffer {
     pub(crate) fn room(&mut self, len: usize, growth: Growth) -> Option<Room<'_>> {
         let start = self.judged_len();
         (self.has_room, self.piece_len) = (true, start);
-        let len = len.saturating_sub(self.bytes.len() - start);
+        let len = len.saturating_sub(self.len() - start);
         if len == 0 {
             return None;
         }
@@ -172,7 +182,16 @@ impl MessageBuffer {
 
     /// Returns the number of bytes, excluding those read into rooms.
     pub(crate) fn judged_len(&self) -> usize {
-        if self.has_room { self.piece_len } else { self.bytes.len() }
+        if self.has_room { self.piece_len } else { self.len() }
+    }
+
+    /// Returns the most that the message can become without more memory, in bytes.
+    pub(crate) fn len_max(&self) -> usize {
+        self.bytes.capacity() - usize::from(self.start)
+    }
+
+    fn len(&self) -> usize {
+        self.bytes.len() - usize::from(self.start)
     }
 
     /// Returns the bytes that were read into rooms, still masked, and the validator for text. The
@@ -181,16 +200,30 @@ impl MessageBuffer {
         if !mem::take(&mut self.has_room) {
             return None;
         }
-        let start = mem::take(&mut self.piece_len);
+        let start = usize::from(self.start) + mem::take(&mut self.piece_len);
         self.is_validated = false;
         Some((self.bytes.get_mut(start..).unwrap_or_default(), &mut self.validator))
     }
 
     /// Takes the message, and its memory with it.
     pub(crate) fn take(&mut self) -> Vec<u8> {
-        let bytes = mem::take(&mut self.bytes);
+        let mut bytes = mem::take(&mut self.bytes);
+        bytes.drain(..usize::from(self.start));
         self.release();
         bytes
+    }
+
+    /// Takes the message as shared bytes.
+    pub(crate) fn take_shared(&mut self) -> Bytes {
+        let bytes = mem::take(&mut self.bytes);
+        let message = spare::share(bytes, usize::from(self.start));
+        self.release();
+        message
+    }
+
+    /// Notes that messages will leave by [`take_shared`](Self::take_shared).
+    pub(crate) const fn will_be_shared(&mut self) {
+        self.is_shared = true;
     }
 
     /// Takes the text, once [`finish`](Self::finish) has accepted it.
@@ -216,9 +249,9 @@ impl MessageBuffer {
         decompress: impl FnOnce(&mut [u8]) -> Result<Progress, InflateError>,
     ) -> Result<Progress, ProtocolError> {
         self.is_validated = false;
-        let start = self.bytes.len();
-        let factor = if start == 0 { 1 } else { 2 }; // the first room is often enough
+        let factor = if self.len() == 0 { 1 } else { 2 }; // the first room is often enough
         self.reserve(room_len, Growth { total_len_max, factor });
+        let start = self.bytes.len(); // `reserve` may have moved the message
         self.bytes.resize(start + room_len, 0);
         let outcome = decompress(self.bytes.get_mut(start..).unwrap_or_default());
         let written = outcome.map_or(0, |progress| progress.written.min(room_len));
@@ -238,12 +271,12 @@ impl MessageBuffer {
             DataKind::Binary => 0,
         };
         self.is_text_piece = kind == DataKind::Text;
-        self.piece_len = self.bytes.len().saturating_sub(begun_len);
+        self.piece_len = self.len().saturating_sub(begun_len);
     }
 
     /// Returns the piece of a binary message.
     pub(crate) fn as_piece(&self) -> &[u8] {
-        self.bytes.get(..self.piece_len).unwrap_or_default()
+        self.as_bytes().get(..self.piece_len).unwrap_or_default()
     }
 
     /// Returns the piece of a text message; empty for a binary message.
@@ -254,29 +287,44 @@ impl MessageBuffer {
     /// Drops the piece that was handed out; what remains is the beginning of a character, or
     /// nothing.
     pub(crate) fn drop_piece(&mut self) {
-        let piece_len = self.piece_len.min(self.bytes.len());
-        self.bytes.drain(..piece_len);
+        let start = usize::from(self.start);
+        let end = self.bytes.len().min(start + self.piece_len);
+        self.bytes.drain(start..end);
         self.piece_len = 0;
     }
 
     /// Reserves room for `additional` bytes, and for a multiple of the resulting length, but never
     /// for more than the message can become; or takes memory that the thread keeps.
     fn reserve(&mut self, additional: usize, growth: Growth) {
-        let needed = self.bytes.len() + additional;
-        if needed > self.bytes.capacity() {
+        let needed = self.len() + additional;
+        if needed > self.len_max() {
             let capacity =
                 needed.max(needed.saturating_mul(growth.factor).min(growth.total_len_max));
             if !self.take_spare(capacity, growth) {
-                self.bytes.reserve_exact(capacity - self.bytes.len());
+                let is_empty = self.bytes.is_empty();
+                let skip_max = self.skip_max(capacity);
+                self.bytes.reserve_exact(capacity + skip_max - self.len());
+                if is_empty && skip_max > 0 {
+                    self.start = placed(&mut self.bytes);
+                }
             }
         }
     }
 
-    /// Moves to a spare buffer of the thread with at least this capacity, if it has one.
+    /// Returns how many bytes to reserve in front of a message for which `capacity` bytes are.
+    const fn skip_max(&self, capacity: usize) -> usize {
+        if self.is_shared { spare::skip_max(capacity) } else { 0 }
+    }
+
+    /// Moves to a spare buffer of the thread with room for `capacity` bytes, if it has one.
     fn take_spare(&mut self, capacity: usize, growth: Growth) -> bool {
-        let Some(mut bytes) = spare::take(capacity, growth.total_len_max) else { return false };
-        bytes.extend_from_slice(&self.bytes);
+        let skip_max = self.skip_max(capacity);
+        let len_max = growth.total_len_max.saturating_add(self.skip_max(growth.total_len_max));
+        let Some(mut bytes) = spare::take(capacity + skip_max, len_max) else { return false };
+        let start = if skip_max > 0 { placed(&mut bytes) } else { 0 };
+        bytes.extend_from_slice(self.as_bytes());
         spare::give(mem::replace(&mut self.bytes, bytes));
+        self.start = start;
         true
     }
 
@@ -300,12 +348,12 @@ impl MessageBuffer {
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.get(usize::from(self.start)..).unwrap_or_default()
     }
 
     /// Returns the text, once [`finish`](Self::finish) has accepted it; empty before.
     pub(crate) fn as_text(&self) -> &str {
-        if self.is_validated { unmasked_str(&self.bytes) } else { "" }
+        if self.is_validated { unmasked_str(self.as_bytes()) } else { "" }
     }
 
     /// Empties the buffer for the next message; lets go of a large one at once.
@@ -314,6 +362,7 @@ impl MessageBuffer {
             self.recycle();
         }
         self.bytes.clear();
+        self.start = 0;
         self.validator = Utf8Validator::new();
         self.is_validated = false;
         self.piece_len = 0;
@@ -329,6 +378,7 @@ impl MessageBuffer {
     /// Frees the memory.
     pub(crate) fn release(&mut self) {
         self.bytes = Vec::new();
+        self.start = 0;
         self.is_validated = false;
         self.piece_len = 0;
         self.has_room = false;

@@ -57,6 +57,53 @@ fn shared_events_are_those_that_are_lent_however_the_wire_is_cut() {
     }
 }
 
+/// What `receive_shared` hands out as a slice once it is there, and nothing else, has a length before.
+#[test]
+fn the_length_of_a_whole_message_is_known_by_its_header() {
+    for role in ROLES {
+        let key_len = if role == Role::Server { 4 } else { 0 };
+        for (name, b0, len, expected) in [
+            ("text", 0x81, 5, Some(2 + key_len + 5)),
+            ("binary", 0x82, 300, Some(4 + key_len + 300)),
+            ("64 KiB", 0x82, 65_536, Some(10 + key_len + 65_536)),
+            ("nothing", 0x82, 0, Some(2 + key_len)),
+            ("the limit", 0x82, 70_000, Some(10 + key_len + 70_000)),
+            ("above the limit", 0x82, 70_001, None),
+            ("a first fragment", 0x02, 5, None),
+            ("a continuation", 0x80, 5, None),
+            ("a Ping", 0x89, 5, None),
+            ("a Close", 0x88, 2, None),
+            ("a compressed message", 0xC1, 5, None),
+        ] {
+            let limits = wscodec::Limits::default().with_message_size_max(70_000);
+            let config = Config::default().with_limits(limits);
+            let side = with_config(role, config);
+            let wire = frame(role, b0, &vec![0; len]);
+            let header_len = wire.len() - len;
+            for there in 0..=wire.len().min(20) {
+                let expected = expected.filter(|_| there >= header_len);
+                assert_eq!(side.whole_len(&wire[..there]), expected, "{name}, {there} bytes");
+            }
+            assert_eq!(side.whole_len(&wire), expected, "{name}");
+            assert_eq!(side.split().0.whole_len(&wire), expected, "{name}");
+        }
+        let whole = frame(role, 0x82, &[7; 10]);
+        for (name, before) in [
+            ("in a header", whole[..1].to_vec()),
+            ("in a payload", whole[..whole.len() - 1].to_vec()),
+            ("in a message of fragments", frame(role, 0x02, &[7; 10])),
+            ("after a Close", frame(role, 0x88, &[])),
+        ] {
+            let mut side = connection(role);
+            let mut input = BytesMut::from(&before[..]);
+            while side.receive_shared(&mut input, &mut Vec::new()).unwrap().is_some() {}
+            assert_eq!(side.whole_len(&whole), None, "{name}");
+        }
+        let streamed = Config::default().with_delivery(Delivery::Streamed);
+        assert_eq!(with_config(role, streamed).whole_len(&whole), None);
+    }
+}
+
 /// The payload is where it was read, or where it was put together: no copy.
 #[test]
 fn a_shared_payload_is_not_copied_on_its_way_in() {

@@ -504,6 +504,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Side for Half<R, W> {
         received
     }
 
+    fn whole_len(&self, input: &[u8]) -> Option<usize> {
+        self.receiver.whole_len(input)
+    }
+
     fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         let outcome = self.receiver.receive_eof(&mut self.replies);
         self.pass_replies();

@@ -168,6 +168,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Side for Whole<S> {
         self.connection.receive_shared(input, self.outgoing.queue.tail())
     }
 
+    fn whole_len(&self, input: &[u8]) -> Option<usize> {
+        self.connection.whole_len(input)
+    }
+
     fn receive_eof(&mut self) -> Result<(), ProtocolError> {
         self.connection.receive_eof()
     }

@@ -6,7 +6,9 @@ use crate::deflate_support::{
     side,
 };
 use crate::support::{ROLES, TestConnection, feed, feed_bytewise, feed_pieces, frame};
+use bytes::BytesMut;
 use proptest::prelude::*;
+use wscodec::connection::SharedEvent;
 use wscodec::deflate::{ContextTakeover, Deflate, DeflateLevel, WindowBits};
 use wscodec::header::Fin;
 use wscodec::{
@@ -69,6 +71,32 @@ fn exchange(role: Role, deflate: Deflate, messages: &[Vec<u8>]) {
         assert_eq!(&receive_one(&mut receiver, &wire), message, "{role:?} {deflate:?} {number}");
     }
     assert!(compressed >= messages.len() / 2, "{compressed} of {}", messages.len());
+}
+
+/// Large messages that leave as shared bytes may begin elsewhere in their memory than others.
+#[test]
+fn shared_messages_of_every_size_are_what_was_sent() {
+    for role in ROLES {
+        let mut sender = side(role, full(), Config::default());
+        let mut receiver = side(peer_of(role), full(), Config::default());
+        for len in [0, 1, 4096, 65_535, 65_536, 65_537, 70_000, 131_072, 1 << 20, 70_000, 100] {
+            for text in [chat(7, len), "x".repeat(len)] {
+                for piece_len in [usize::MAX, 1000] {
+                    let mut wire = Vec::new();
+                    sender.send(Message::Text(&text), &mut wire).unwrap();
+                    let mut found = None;
+                    for piece in wire.chunks(piece_len) {
+                        let mut input = BytesMut::from(piece);
+                        let event = receiver.receive_shared(&mut input, &mut Vec::new()).unwrap();
+                        found = found.or(event);
+                        assert!(input.is_empty());
+                    }
+                    let Some(SharedEvent::Text(text_found)) = found else { panic!("{found:?}") };
+                    assert!(text_found.as_str() == text, "{role:?}, {len} in {piece_len}");
+                }
+            }
+        }
+    }
 }
 
 #[test]

@@ -277,3 +277,31 @@ async fn a_server_may_take_the_second_offer_of_permessage_deflate() {
     let client = client_async_with(&request, near, &config);
     tokio::try_join!(server, client).unwrap();
 }
+
+/// What waits in the read buffer for its rest is judged when the stream ends: as cut short, or as no text.
+#[tokio::test]
+async fn part_of_a_message_at_the_end_of_the_stream_is_judged() {
+    let mut wire = Vec::new();
+    let text = "x".repeat(65_536);
+    let mut client = ConnectionBuilder::client().open();
+    client.send(wscodec_tokio::wscodec::Message::Text(&text), &mut wire).unwrap();
+    for is_text in [true, false] {
+        let (mut near, far) = duplex(1 << 20);
+        let mut socket = open(far, ConnectionBuilder::server().open());
+        for _ in 0..5 {
+            near.write_all(&wire).await.unwrap(); // reads get longer
+            assert!(socket.next().await.unwrap().unwrap().is_text());
+        }
+        let mut part = wire[..60_000].to_vec();
+        part[40_000] ^= if is_text { 0 } else { 0x80 };
+        near.write_all(&part).await.unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(pin!(socket.next()).poll(&mut cx).is_pending(), "it is not whole");
+        near.shutdown().await.unwrap();
+        match socket.next().await.unwrap().unwrap_err() {
+            Error::Protocol(ProtocolError::UnexpectedEof) => assert!(is_text),
+            Error::Protocol(ProtocolError::Utf8(_)) => assert!(!is_text),
+            error => panic!("{error}"),
+        }
+    }
+}
