@@ -166,20 +166,25 @@ def artillery():
     return program
 
 
+def install_debian(package):
+    """Installs a package of Debian, if that may be done."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise Skipped(f"not root on Debian to install {package}")
+    options = ["-q", "-y", "-o", "DPkg::Lock::Timeout=120"]
+    # Nothing is to be asked, and no service to be started.
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    try:
+        call("apt-get", *options, "update", env=env, timeout=180)
+        call("apt-get", *options, "install", "--no-install-recommends", package, env=env, timeout=600)
+    except (Failed, subprocess.TimeoutExpired) as error:
+        raise Skipped(f"can't install {package}: {error}") from error
+
+
 def debian(program, package):
     """The path of a program; where it is missing, its package is installed if that may be done."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     if not shutil.which(program, path=path):
-        if os.geteuid() != 0 or not shutil.which("apt-get"):
-            raise Skipped(f"no {program}, and not root on Debian to install {package}")
-        options = ["-q", "-y", "-o", "DPkg::Lock::Timeout=120"]
-        # Nothing is to be asked, and no service to be started.
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        try:
-            call("apt-get", *options, "update", env=env, timeout=180)
-            call("apt-get", *options, "install", "--no-install-recommends", package, env=env, timeout=600)
-        except (Failed, subprocess.TimeoutExpired) as error:
-            raise Skipped(f"can't install {package}: {error}") from error
+        install_debian(package)
     found = shutil.which(program, path=path)
     if not found:
         raise Skipped(f"{package} has no {program}")
