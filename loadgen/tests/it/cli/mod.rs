@@ -8,6 +8,7 @@ mod meanwhile;
 pub(crate) mod outputs;
 mod readers;
 mod readme;
+mod schemas;
 mod screen;
 mod search;
 mod sinks;
