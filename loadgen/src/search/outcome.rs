@@ -1,12 +1,13 @@
 //! What a search has found, step by step.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
 use super::hunt::{Hunt, Limit, Outcome};
 use crate::config::Rate;
 use crate::report::Report;
+use crate::screen;
 use crate::threshold::{Statistic, Subject};
 use crate::units::{self, Unit};
 use crate::verdict::State;
@@ -14,6 +15,10 @@ use crate::verdict::State;
 /// The share of the messages due whose echoes have to arrive in time, in percent, whatever the
 /// thresholds are about.
 const ACHIEVED_PERCENT: f64 = 99.0;
+/// Columns of a line if the terminal's width is unknown.
+const LINE_WIDTH: usize = 100;
+/// Columns of a label, in front of what follows on further lines.
+const LABEL_WIDTH: usize = 14;
 
 /// What a search has found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -94,17 +99,16 @@ impl fmt::Display for StepReport {
             Outcome::Fails => "fails",
             Outcome::Client => "client's limit",
         };
-        write!(
-            f,
+        let mut said = format!(
             " {:>11}/s  p50 {:>8}  p99 {:>8}  {word}",
             units::per_s(self.rate_per_s),
             time(self.p50_ns),
             time(self.p99_ns)
-        )?;
+        );
         if !self.reasons.is_empty() {
-            write!(f, ": {}", self.reasons.join("; "))?;
+            let _ = write!(said, ": {}", self.reasons.join("; "));
         }
-        Ok(())
+        write!(f, "{}", wrapped(&said, f))
     }
 }
 
@@ -138,19 +142,19 @@ impl fmt::Display for SearchReport {
         let (capacity, fails_at) = (shown(self.capacity_per_s), shown(self.fails_at_per_s));
         let steps = units::counted(self.steps.len() as u64, "step");
         let why = self.why();
-        match (self.limit, self.capacity_per_s) {
-            ("server", _) => {
-                writeln!(f, " capacity     {capacity}; at {fails_at} no longer: {why}")?;
-            }
-            ("range", _) => {
-                writeln!(f, " capacity     at least {capacity}, the end of the range")?;
-            }
-            ("client", Some(_)) => {
-                writeln!(f, " capacity     at least {capacity}; the client's limit: {why}")?;
-            }
-            ("client", None) => writeln!(f, " capacity     unknown; the client's limit: {why}")?,
-            _ => writeln!(f, " capacity     below {fails_at}: {why}")?,
-        }
+        let found = match (self.limit, self.capacity_per_s) {
+            ("server", _) => format!("{capacity}; at {fails_at} no longer: {why}"),
+            ("range", _) => format!("at least {capacity}, the end of the range"),
+            ("client", Some(_)) => format!("at least {capacity}; the client's limit: {why}"),
+            ("client", None) => format!("unknown; the client's limit: {why}"),
+            _ => format!("below {fails_at}: {why}"),
+        };
+        writeln!(f, "{}", wrapped(&format!(" capacity     {found}"), f))?;
         writeln!(f, " steps        {steps}")
     }
+}
+
+/// Breaks a line between words where the terminal ends, or at 100 columns.
+fn wrapped(line: &str, f: &fmt::Formatter<'_>) -> String {
+    screen::wrapped(line, Some(f.width().unwrap_or(LINE_WIDTH)), LABEL_WIDTH)
 }

@@ -32,8 +32,8 @@ pub fn write(
                 (thresholds(diff))
                 (curve::both(before, after))
                 (told(diff))
-                (others(diff))
                 (differences(diff))
+                (others(diff))
             }
         },
     );

@@ -29,7 +29,9 @@ fn collect(name: &str, value: &Value, found: &mut Vec<(String, String)>) {
         Value::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
             let words: Vec<_> = items.iter().map(|item| text(name, item)).collect();
             if !words.is_empty() {
-                found.push((words_of(name), words.join(", ")));
+                // A host has ports from the first to the last.
+                let between = if name == "ports" { " to " } else { ", " };
+                found.push((words_of(name), words.join(between)));
             }
         }
         Value::Number(number) if number.as_f64() == Some(0.0) => {}
@@ -87,7 +89,7 @@ mod tests {
             [
                 ("ok", "yes"),
                 ("pause", "2.00 ms"),
-                ("ports", "1, 2"),
+                ("ports", "1 to 2"),
                 ("rate", "1,500/s"),
                 ("seed", "12345"),
                 ("sent", "12,345"),

@@ -13,6 +13,8 @@ use crate::units;
 pub(super) const SIDE: f64 = 1_000.0;
 /// Most labels of an axis.
 const TICKS_MAX: u32 = 6;
+/// Places of labels beyond this would reach out of the page.
+const END: f64 = 0.97;
 
 /// Maps a number to its place between the bottom, 0, and the top, 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -192,7 +194,8 @@ impl Chart<'_> {
                 }
                 div.x {
                     @for (place, label) in self.ticks {
-                        span style={ "left:" (short(100.0 * place)) "%" } { (label) }
+                        // The last one ends where the chart does.
+                        span.end[*place > END] style={ "left:" (short(100.0 * place)) "%" } { (label) }
                     }
                 }
             }

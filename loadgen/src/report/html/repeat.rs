@@ -22,18 +22,18 @@ pub(super) fn command(report: &Report) -> (String, Vec<&'static str>) {
     let mut flag = |name: &str, value: Option<String>| {
         words.extend(value.map(|value| [name.to_owned(), value]).into_iter().flatten());
     };
-    let seconds = |ns: u64| format!("{}ms", ns / 1_000_000);
+    let typed = |ns: u64| quantity::typed(Duration::from_nanos(ns));
     flag("-c", Some(config.connections.to_string()));
     flag("-C", config.connect_rate_per_s.map(|rate| rate.to_string()));
     flag("-t", Some(config.threads.to_string()));
     match config.number {
         Some(number) => flag("-n", Some(number.to_string())),
-        None => flag("-d", Some(seconds(config.duration_ns))),
+        None => flag("-d", Some(typed(config.duration_ns))),
     }
-    flag("-w", (config.warmup_ns > 0).then(|| seconds(config.warmup_ns)));
+    flag("-w", (config.warmup_ns > 0).then(|| typed(config.warmup_ns)));
     if let Some(stages) = &config.stages {
         for stage in &stages.stages {
-            let text = format!("{}:{}", seconds(stage.length_ns), stage.target_per_s);
+            let text = format!("{}:{}", typed(stage.length_ns), stage.target_per_s);
             flag("--stage", Some(text));
         }
     } else {
@@ -107,7 +107,7 @@ mod tests {
             assert!(matches!(parse(words), Parsed::Command(_)), "{command}");
         }
         let (command, _) = command(&sample_of("run ws://127.0.0.1:9001/ -c 2 -t 1 -d 1s --seed 7"));
-        assert_eq!(command, "loadgen run ws://127.0.0.1:9001/ -c 2 -t 1 -d 1000ms -s 64 --seed 7");
+        assert_eq!(command, "loadgen run ws://127.0.0.1:9001/ -c 2 -t 1 -d 1s -s 64 --seed 7");
         let line =
             "run ws://127.0.0.1:9001/ --reconnect=50ms..2s --jitter=none --storm=12.5%@1500ms";
         let (command, _) = super::command(&sample_of(line));

@@ -1,5 +1,6 @@
 //! The page of a folder of results: how rate and latency went from run to run.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use maud::{Markup, PreEscaped, html};
@@ -8,6 +9,7 @@ use super::plot::{Chart, Line, Scale, numbers, rate, time};
 use super::{document, shown, verdict_chip};
 use crate::report::trend::{TrendReport, TrendRun};
 use crate::units::{self, Unit};
+use crate::verdict::State;
 
 /// Most labels below a chart.
 const TICKS_MAX: usize = 6;
@@ -34,12 +36,16 @@ pub fn write(trend: &TrendReport, out: &mut impl Write) -> io::Result<()> {
 
 fn head(trend: &TrendReport) -> Markup {
     let failed = trend.runs.iter().filter(|run| !run.is_ok).count();
+    let of = |state: State| trend.runs.iter().filter(|run| run.state == state).count();
     html! {
         header {
             h1 { "Results " span.url { (shown(&trend.folder)) } }
             p {
                 span.chip { (units::counted(trend.runs.len() as u64, "run")) }
                 @if failed > 0 { span.chip.bad { (failed) " failed" } } @else { span.chip.good { "all ok" } }
+                @for (state, class) in [(State::Degraded, "fair"), (State::Saturated, "bad")] {
+                    @if of(state) > 0 { span.chip.(class) { (of(state)) " " (state.name()) } }
+                }
             }
             @if let (Some(first), Some(last)) = (trend.runs.first(), trend.runs.last()) {
                 p.note { "from " (first.begun()) " to " (last.begun()) " UTC, latencies are " (trend.metric) }
@@ -56,7 +62,12 @@ fn charts(trend: &TrendReport) -> Markup {
         points: runs.iter().enumerate().map(|(at, run)| (place(at, runs.len()), of(run))).collect(),
     };
     let every = runs.len().div_ceil(TICKS_MAX).max(1);
-    let tick = |at: usize| Some((place(at, runs.len()), runs.get(at)?.begun()[5..16].to_owned()));
+    // `2026-11-30 08:58:11` without what all have in common, or what a day doesn't need.
+    let is_one_day =
+        runs.iter().map(|run| run.begun()[..10].to_owned()).collect::<BTreeSet<_>>().len() < 2;
+    let part = if is_one_day { 11..19 } else { 5..16 };
+    let tick =
+        |at: usize| Some((place(at, runs.len()), runs.get(at)?.begun()[part.clone()].to_owned()));
     let ticks: Vec<_> = (0..runs.len()).step_by(every).filter_map(tick).collect();
     let rates = [line("", "c1", |run| run.per_s)];
     let latencies = [line("p50", "c2", |run| run.p50_ns), line("p99", "c3", |run| run.p99_ns)];
