@@ -3,6 +3,7 @@
 //! Tests that measure a whole process (allocations, memory, descriptors) are programs of their own
 //! beside this folder.
 
+mod book;
 mod chaos;
 mod corpus;
 mod layers;

@@ -124,6 +124,31 @@ impl Counter {
             Self::Unsent => "unsent",
         }
     }
+
+    /// Returns what is counted, as the documentation says it.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Errors => "connections that failed and messages that went wrong",
+            Self::Failed => "connections that failed",
+            Self::Attempted => "connections begun",
+            Self::Established => "connections opened by a valid handshake",
+            Self::Completed => "connections that did all they should and were closed cleanly",
+            Self::Dropped => "connections lost that were to stay open",
+            Self::Reconnected => "attempts to open lost connections again that succeeded",
+            Self::Away => "connections lost and not open again at the end",
+            Self::Sent => "messages sent, those of the warm-up among them, as in all below",
+            Self::Received => "messages that came back unchanged",
+            Self::Lost => "messages that never came back",
+            Self::TimedOut => "messages that did not come back within --reply-timeout",
+            Self::Late => "messages that had timed out and came back after all",
+            Self::Altered => "messages that came back changed",
+            Self::Reordered => "messages that came after a later one",
+            Self::Duplicated => "messages that came again",
+            Self::Unexpected => "messages received without having been sent",
+            Self::Unsent => "messages that were due and not sent",
+        }
+    }
 }
 
 /// Something that has a rate.
